@@ -1,0 +1,33 @@
+"""The errors that a researcher is meant to read.
+
+Add a class here when callers need to tell one kind of trouble from another. Messages say what is wrong, where,
+and what to do; they are composed where the trouble is found, not here.
+"""
+
+
+class NrdferError(Exception):
+    """Base of all errors caused by input, settings or the machine rather than by a defect of this project."""
+
+
+class CorpusError(NrdferError):
+    """A corpus folder or a label file is missing, incomplete or contradictory."""
+
+
+class UnreadableVideoError(NrdferError):
+    """A video cannot be opened or decoded."""
+
+
+class WeightsError(NrdferError):
+    """A weights file is missing, is not what it claims to be, or does not fit the network."""
+
+
+class StoreError(NrdferError):
+    """An artefact is missing, damaged, or could not be written whole."""
+
+
+class ProfileError(NrdferError):
+    """A profile does not exist or holds a setting that is not understood."""
+
+
+class TrainingError(NrdferError):
+    """Training cannot go on (a loss that is not a number, a checkpoint that does not fit)."""
