@@ -1,0 +1,42 @@
+# make reproduce   everything from a bare clone: install, render the sample corpus, run the job, print the table
+# make test        install if needed, pass all tests
+# make dev         Dagster UI and MLflow UI on localhost
+# make install / make lint / make bench
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+
+.PHONY: install reproduce test lint dev clean
+.DEFAULT_GOAL := install
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml requirements.lock scripts/activate_hook.sh
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make install PYTHON=python3.12"; exit 1; }
+	@echo "installing into $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@scripts/activate_hook.sh $(VENV)
+	@touch $(STAMP)
+
+reproduce: install
+	@. $(BIN)/activate && nrdfer corpus sample && dagster job execute -j full_reproduction && nrdfer results \
+	  && echo && echo "Look at it:  make dev   (Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000)"
+
+test: install
+	@. $(BIN)/activate && python -m pytest
+
+lint: install
+	@. $(BIN)/activate && ruff check . && ruff format --check . && mypy && lint-imports
+
+dev: install
+	@. $(BIN)/activate && scripts/dev.sh
+
+clean:
+	rm -rf .nrdfer .dagster .tmp_dagster_home_*

@@ -1,0 +1,69 @@
+"""The two corpora as they lie on disk: listings of AFEW's videos and DFEW's face pictures, with content hashes.
+
+Keep here: the roots of the graph. Keep out: anything that opens a video.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.step import materialize, progress_logger, step
+from assets.workbench import Workbench
+from nrdfer.store import Artifact
+
+
+@dg.asset(
+    key=["afew", "videos"],
+    group_name="afew",
+    kinds={"ffmpeg"},
+    description="AFEW's videos: clip id, emotion, split and sha256 of every file.",
+)
+def afew_videos(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
+    """List AFEW's videos."""
+    with step(context):
+        from nrdfer.corpora.afew import find_videos
+        from nrdfer.stages import sources
+
+        root = sources.afew_root(workbench.settings)
+        artifact = workbench.store.build(
+            "afew/videos",
+            code_version="1",
+            config={},
+            inputs={"files": sources.fingerprint(root, (video.path for video in find_videos(root)))},
+            build=lambda out: sources.list_afew(root, out, progress_logger(context, "hashing videos")),
+        )
+        return materialize(
+            context, artifact, root=dg.MetadataValue.path(str(root)), **artifact.manifest["counts"]
+        )
+
+
+@dg.asset(
+    key=["dfew", "clips"],
+    group_name="dfew",
+    kinds={"image"},
+    description="DFEW's clips: emotion, face pictures with sha256, five folds, and clips set aside with the reason.",
+)
+def dfew_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
+    """List DFEW's clips and folds."""
+    with step(context):
+        from nrdfer.corpora.dfew import read_dfew
+        from nrdfer.stages import sources
+        from nrdfer.store import digest_of
+
+        root = sources.dfew_root(workbench.settings)
+        corpus = read_dfew(root)
+        labels = {k: [fold.train, fold.test] for k, fold in corpus.folds.items()}
+        emotions = {clip.clip_id: clip.emotion for clip in corpus.clips}
+        artifact = workbench.store.build(
+            "dfew/clips",
+            code_version="1",
+            config={},
+            inputs={
+                "files": sources.fingerprint(root, sources.dfew_files(corpus)),
+                "labels": digest_of([labels, emotions]),
+            },
+            build=lambda out: sources.list_dfew(root, out, progress_logger(context, "hashing pictures")),
+        )
+        return materialize(
+            context, artifact, root=dg.MetadataValue.path(str(root)), **artifact.manifest["counts"]
+        )

@@ -1,0 +1,70 @@
+"""DFEW from face pictures to shards, once, and its five folds as lists of clip ids.
+
+Keep here: DFEW's data assets. Keep out: what is trained on them (``training.py``).
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.step import materialize, progress_logger, step
+from assets.workbench import Workbench
+from nrdfer.store import Artifact
+
+
+@dg.asset(
+    key=["dfew", "shards"],
+    ins={"clips": dg.AssetIn(key=["dfew", "clips"])},
+    group_name="dfew",
+    kinds={"webdataset"},
+    description="WebDataset shards of all of DFEW's clips, written once for all folds, with an index.",
+)
+def dfew_shards(
+    context: dg.AssetExecutionContext, workbench: Workbench, clips: Artifact
+) -> dg.MaterializeResult[Artifact]:
+    """Write the shards."""
+    with step(context):
+        import dataclasses
+
+        from nrdfer.stages import shard, sources
+
+        config = workbench.settings.shards
+        listing = sources.read_listing(clips.path)
+        artifact = workbench.store.build(
+            "dfew/shards",
+            code_version="1",
+            config=dataclasses.asdict(config),
+            inputs={"clips": clips.manifest["counts"]["content_digest"]},
+            build=lambda out: shard.shard_dfew(
+                listing, out, config, progress_logger(context, "clips in shards")
+            ),
+        )
+        return materialize(context, artifact, **artifact.manifest["counts"])
+
+
+@dg.asset(
+    key=["dfew", "folds"],
+    ins={
+        "clips": dg.AssetIn(key=["dfew", "clips"]),
+        "shards": dg.AssetIn(key=["dfew", "shards"]),
+    },
+    group_name="dfew",
+    kinds={"json"},
+    description="The five folds: train and test clip ids, disjoint, no pixels copied.",
+)
+def dfew_folds(
+    context: dg.AssetExecutionContext, workbench: Workbench, clips: Artifact, shards: Artifact
+) -> dg.MaterializeResult[Artifact]:
+    """Assemble the folds."""
+    with step(context):
+        from nrdfer.stages import shard, sources
+
+        listing = sources.read_listing(clips.path)
+        artifact = workbench.store.build(
+            "dfew/folds",
+            code_version="1",
+            config={},
+            inputs={"clips": clips.manifest["counts"]["content_digest"], "shards": shards.digest},
+            build=lambda out: shard.write_folds(listing, shards.path, out),
+        )
+        return materialize(context, artifact, **artifact.manifest["counts"])

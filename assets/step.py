@@ -1,0 +1,80 @@
+"""What every step does around its own work: readable errors, no orphans, a report of what was already done.
+
+Keep here: the `step` wrapper. Keep out: the work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from assets.workbench import describe
+from nrdfer.errors import NrdferError
+from nrdfer.store import Artifact
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent dies, so that a killed run leaves no orphan step.
+
+    Linux only (``prctl``); elsewhere it does nothing, and a killed run's steps finish their work.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def step(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Run a step's work: errors meant for the researcher end it with their own words, without a retry."""
+    import multiprocessing
+
+    if multiprocessing.parent_process() is not None:
+        die_with_parent()
+    try:
+        yield
+    except NrdferError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def materialize(
+    context: dg.AssetExecutionContext, artifact: Artifact, **metadata: Any
+) -> dg.MaterializeResult[Artifact]:
+    """The result of a step: the artefact's reference as value, its digest as data version, figures as metadata."""
+    name = context.asset_key.to_user_string()
+    if artifact.up_to_date:
+        context.log.info(
+            f"{name} was up to date: {artifact.digest[:12]} found in the store, nothing computed"
+        )
+    else:
+        context.log.info(f"{name} computed and published: {artifact.digest[:12]}")
+    return dg.MaterializeResult(
+        value=artifact,
+        metadata=dict(describe(artifact, **metadata)),
+        data_version=dg.DataVersion(artifact.digest[:16]),
+    )
+
+
+def progress_logger(context: dg.AssetExecutionContext, what: str, every: float = 10.0) -> Any:
+    """A ``progress(done, total)`` callback that writes at most one log line each `every` seconds."""
+    import time
+
+    started = time.monotonic()
+    last = started
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= every or done == total:
+            last = now
+            rate = done / max(now - started, 1e-9)
+            left = (total - done) / max(rate, 1e-9)
+            context.log.info(f"{what}: {done}/{total} ({rate:.1f}/s, {left:.0f} s left)")
+
+    return report

@@ -1,0 +1,107 @@
+"""The one resource that assets use: the resolved profile, the artefact store and MLflow, together.
+
+Keep here: what every asset needs to reach the library. Keep out: job and executor settings (``pipelines/``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from nrdfer import paths
+from nrdfer.config import Profile, load_profile, merge
+from nrdfer.pointers import Pointers
+from nrdfer.store import Artifact, Store, digest_of
+from nrdfer.tracking import Tracking
+
+
+class Workbench(dg.ConfigurableResource["Workbench"]):
+    """The profile a run uses, with the few settings that a user changes most at the top level."""
+
+    profile: str = Field(description="Name of a file in pipelines/profiles: 'sample' or 'paper'.")
+    profiles_folder: str = Field(description="Folder that holds the profiles.")
+    afew_root: str = Field(default="", description="Your AFEW folder (holds Train_AFEW and Val_AFEW).")
+    dfew_root: str = Field(default="", description="Your DFEW folder (holds EmoLabel_DataSplit and Clip).")
+    weights_folder: str = Field(default="", description="Folder with pretrained weights, looked into first.")
+    overrides: dict[str, Any] = Field(
+        default={}, description="Any other field of the profile, e.g. {dfew_recipe: {epochs: 2}}."
+    )
+
+    @property
+    def settings(self) -> Profile:
+        """The resolved profile.
+
+        Raises:
+            ProfileError: no such profile, or an unknown setting.
+        """
+        corpora = {"afew_root": self.afew_root, "dfew_root": self.dfew_root}
+        top: dict[str, Any] = {"corpora": {key: value for key, value in corpora.items() if value}}
+        if self.weights_folder:
+            top["weights"] = {"folder": self.weights_folder}
+        return load_profile(Path(self.profiles_folder) / f"{self.profile}.yaml", merge(top, self.overrides))
+
+    @property
+    def config_digest(self) -> str:
+        """Digest of everything in the resolved profile."""
+        return digest_of(self.settings.to_dict())
+
+    @property
+    def store(self) -> Store:
+        """The artefact store."""
+        return Store(paths.store_root())
+
+    @property
+    def pointers(self) -> Pointers:
+        """Which artefact each asset stands for under this profile's settings."""
+        return Pointers(self.store, paths.home() / "pointers" / self.config_digest[:16])
+
+    def remember_report(self, artifact: Artifact) -> None:
+        """Let ``nrdfer results`` find the newest report of this profile."""
+        Pointers(self.store, paths.home() / "reports").set(self.settings.name, artifact)
+
+    @property
+    def tracking(self) -> Tracking:
+        """MLflow."""
+        return Tracking()
+
+
+class ArtifactReferences(dg.ConfigurableIOManager):
+    """Hands an artefact's name and digest from step to step; the files themselves stay in the store.
+
+    References are kept per resolved profile, so that materialising one asset from the UI finds the inputs made with
+    the same settings, and never those of another profile.
+    """
+
+    workbench: dg.ResourceDependency[Workbench]
+
+    def handle_output(self, context: dg.OutputContext, obj: Artifact) -> None:
+        """Remember which artefact an asset stands for."""
+        self.workbench.pointers.set(context.asset_key.to_user_string(), obj)
+
+    def load_input(self, context: dg.InputContext) -> Artifact:
+        """Find the artefact an upstream asset stands for.
+
+        Raises:
+            dg.Failure: it was never made with these settings.
+        """
+        artifact = self.workbench.pointers.get(context.asset_key.to_user_string())
+        if artifact is None:
+            raise dg.Failure(
+                f"{context.asset_key.to_user_string()} has not been made with this profile; materialise it first",
+                allow_retries=False,
+            )
+        return artifact
+
+
+def describe(artifact: Artifact, **extra: Any) -> Mapping[str, Any]:
+    """Metadata that every materialisation shows."""
+    return {
+        "up_to_date": dg.MetadataValue.bool(artifact.up_to_date),
+        "digest": artifact.digest,
+        "path": dg.MetadataValue.path(str(artifact.path)),
+        **extra,
+    }

@@ -1,0 +1,186 @@
+"""The command line ``nrdfer``: thin commands over the library; each prints errors in one message and exits with 1.
+
+Add a command here when it is one call of the library. Keep out: the work, and imports that a user pays for when
+asking for ``--help``.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from nrdfer.errors import NrdferError
+
+app = typer.Typer(help="NR-DFERNet, from raw video to registered model.", no_args_is_help=True)
+corpus_app = typer.Typer(help="Corpora: the rendered sample.", no_args_is_help=True)
+app.add_typer(corpus_app, name="corpus")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def readable(command: F) -> F:
+    """Show this project's errors as one message, not as a traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except NrdferError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from error
+
+    return wrapped  # type: ignore[return-value]
+
+
+def bar(label: str) -> tuple[Any, Callable[[int, int], None]]:
+    """A progress bar and the callback that moves it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    progress = Progress(
+        TextColumn(label),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        disable=not sys.stderr.isatty(),
+    )
+    task = progress.add_task(label, total=None)
+    return progress, lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@corpus_app.command("render")
+@readable
+def corpus_render(
+    out: Annotated[Path, typer.Option(help="Folder to make; holds AFEW, DFEW and ground_truth.jsonl.")],
+    seed: Annotated[int, typer.Option(help="Everything derives from it.")] = 0,
+    dfew_identities: Annotated[int | None, typer.Option(help="Identities in DFEW (a multiple of 5).")] = None,
+    n1_rate: Annotated[float | None, typer.Option(help="Share of frames without the target's face.")] = None,
+    n2_rate: Annotated[
+        float | None, typer.Option(help="Share of clips that are mostly neutral frames.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes; never changes the result.")] = 2,
+) -> None:
+    """Render a corpus of expressive faces in the layouts of AFEW and DFEW."""
+    from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
+
+    given = {"identities": dfew_identities, "n1_rate": n1_rate, "n2_rate": n2_rate}
+    settings = CorpusSettings(seed=seed, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    progress, step = bar("rendering clips")
+    with progress:
+        render_corpus(out, settings, progress=step, workers=workers)
+    typer.echo(f"corpus in {out}")
+
+
+@corpus_app.command("sample")
+@readable
+def corpus_sample() -> None:
+    """Render the corpus of the profile 'sample' into this project's folder (at once if it is there)."""
+    from nrdfer.config import load_profile
+    from nrdfer.stages.sources import render_sample
+
+    progress, step = bar("rendering the sample corpus")
+    with progress:
+        folder = render_sample(load_profile(_profile_path("sample")), step)
+    typer.echo(f"sample corpus in {folder}")
+
+
+def _profile_path(name: str) -> Path:
+    # The profiles belong to the room above; its place is known without importing it.
+    from importlib.util import find_spec
+
+    spec = find_spec("pipelines")
+    if spec is None or not spec.submodule_search_locations:
+        raise NrdferError(
+            "the package 'pipelines', which holds the profiles, is not installed; run: make install"
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / "profiles" / f"{name}.yaml"
+
+
+@app.command()
+@readable
+def preprocess(
+    videos: Annotated[list[Path], typer.Argument(help="Videos, or folders that hold videos.")],
+    out: Annotated[Path, typer.Option(help="Receives aligned crops and one contact sheet a clip.")],
+    retinaface: Annotated[
+        Path | None, typer.Option(help="RetinaFace weights; default: the shipped sample.")
+    ] = None,
+    convention: Annotated[
+        str | None,
+        typer.Option(help="Input convention of unknown weights: pytorch_retinaface, retinaface_pytorch."),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write one record a clip to this file.")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="How much more than the face a crop shows; 0 = tight.")
+    ] = None,
+    max_side: Annotated[int | None, typer.Option(help="Longest side the detector sees, pixels.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+) -> None:
+    """Decode, detect, choose the target face and align: aligned crops of any videos."""
+    from nrdfer.preprocess import AlignSettings, find_videos, preprocess_videos
+    from nrdfer.weights import sample_weights
+
+    given = {"margin": margin, "max_side": max_side}
+    settings = AlignSettings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    progress, step = bar("clips")
+    with progress:
+        summaries = preprocess_videos(
+            find_videos(videos),
+            retinaface or sample_weights("retinaface"),
+            settings,
+            out,
+            convention=convention,
+            json_path=json_file,
+            workers=workers,
+            progress=step,
+        )
+    for row in summaries:
+        reason = f"  ({row.reason})" if row.reason else ""
+        typer.echo(
+            f"{row.status:10} {row.frames_with_face:5}/{row.frames:<5} frames with a face  {row.clip}{reason}"
+        )
+
+
+@app.command()
+@readable
+def results(
+    profile: Annotated[str, typer.Option(help="Profile whose last results to show.")] = "sample",
+) -> None:
+    """Print the closing table of the last reproduction."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from nrdfer import paths
+    from nrdfer.pointers import Pointers
+    from nrdfer.stages.report import REPORT, RESULTS, closing_rows, comparability
+    from nrdfer.store import Store
+
+    store = Store(paths.store_root())
+    artifact = Pointers(store, paths.home() / "reports").get(profile)
+    if artifact is None:
+        raise NrdferError(
+            f"no results of profile {profile!r} yet; run: dagster job execute -j full_reproduction"
+        )
+    found = json.loads((artifact.path / RESULTS).read_text())
+    header, *rows = closing_rows(found)
+    table = Table(
+        title=f"profile {profile}: percent; honest = last epoch, paper = best epoch on the test fold"
+    )
+    for name in header:
+        table.add_column(name, justify="left" if not name else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=110)
+    console.print(table)
+    console.print(comparability(found), markup=False)
+    console.print(f"report: {artifact.path / REPORT}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,132 @@
+"""Profiles: every setting of one reproduction, read from YAML, overridden field by field, and frozen.
+
+What belongs here: the shape of a profile and how it is read, checked and digested. The profiles themselves are
+YAML files in ``pipelines/profiles``; the settings of a stage are defined by that stage (``AlignSettings``,
+``Recipe``, ``CorpusSettings``...) and only referenced here, so that reading a profile imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from nrdfer.errors import ProfileError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CorporaConfig:
+    """Where the videos come from: rendered by this project, or two folders that the user holds a licence for."""
+
+    rendered: bool = False
+    afew_root: str | None = None
+    dfew_root: str | None = None
+    render: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # fields of corpora.synthetic.render.CorpusSettings
+
+
+@dataclass(frozen=True)
+class WeightsConfig:
+    """Weights of the two pretrained networks: ``sample`` (shipped), a name of the catalogue, or a file's path."""
+
+    retinaface: str = "retinaface-resnet50"
+    enlightengan: str = "enlightengan"
+    folder: str | None = None  # looked into before the hub
+    allow_download: bool = True
+
+
+@dataclass(frozen=True)
+class ShardsConfig:
+    """How shards are cut and compressed."""
+
+    clips_per_shard: int = 256
+    jpeg_quality: int = 95
+    image_size: int = 112  # pixels; DFEW's 224 px faces are resized once, when they enter a shard
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One reproduction, fully resolved. The nested mappings hold fields of the named stage's own settings."""
+
+    name: str
+    description: str
+    corpora: CorporaConfig = field(default_factory=CorporaConfig)
+    weights: WeightsConfig = field(default_factory=WeightsConfig)
+    align: Mapping[str, Any] = field(default_factory=dict)  # faces: preprocess.AlignSettings
+    enhance: str = "crop"  # none | crop
+    shards: ShardsConfig = field(default_factory=ShardsConfig)
+    workers: int = 2  # processes for detection; never changes a result
+    model: str = "nr-dfernet"
+    model_settings: Mapping[str, Any] = field(default_factory=dict)  # models.nrdfernet.NRDFERNetSettings
+    dfew_recipe: Mapping[str, Any] = field(default_factory=dict)  # training.recipe.Recipe
+    afew_recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for metadata, MLflow parameters and digests."""
+        return dataclasses.asdict(self)
+
+
+def build_settings(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Build a settings dataclass from a mapping and refuse what it does not know.
+
+    Lists become tuples, and nested dataclasses are built from nested mappings.
+
+    Raises:
+        ProfileError: an unknown field, or a value that the dataclass itself refuses.
+    """
+    hints = typing.get_type_hints(cls)
+    known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ProfileError(
+            f"{where}: unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+            arguments[name] = build_settings(typing.cast(type[Any], hint), value, f"{where}.{name}")
+        else:
+            arguments[name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return cls(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ProfileError(f"{where}: {error}") from error
+
+
+def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `overrides` laid over it, nested mappings merged key by key."""
+    merged = dict(base)
+    for key, value in overrides.items():
+        below = merged.get(key)
+        merged[key] = (
+            merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        )
+    return merged
+
+
+def load_profile(path: Path, overrides: Mapping[str, Any] | None = None) -> Profile:
+    """Read one profile and lay `overrides` over it.
+
+    Raises:
+        ProfileError: the file does not exist (the message lists the profiles beside it), is not a YAML mapping,
+            or holds a setting that is not understood.
+    """
+    if not path.is_file():
+        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise ProfileError(f"there is no profile {path.stem!r} in {path.parent}; profiles there: {there}")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ProfileError(f"profile {path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ProfileError(f"profile {path} must hold named settings, but holds {type(values).__name__}")
+    return build_settings(Profile, merge(values, overrides or {}), f"profile {path.stem}")

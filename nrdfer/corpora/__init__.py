@@ -1,0 +1,1 @@
+"""Corpora: AFEW and DFEW as they lie on disk, and the rendered corpus that imitates both layouts."""

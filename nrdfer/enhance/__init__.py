@@ -1,0 +1,5 @@
+"""Low-light enhancement of face crops: EnlightenGAN's generator, running it, training its sample weights.
+
+Detecting and cropping faces does not belong here: enhancement takes crops that are already aligned, which
+costs a small fraction of enhancing whole frames.
+"""

@@ -1,0 +1,1 @@
+"""Evaluation: predictions, metrics, protocols, figures. Training decides nothing here."""

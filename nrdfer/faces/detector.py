@@ -1,0 +1,277 @@
+"""Finding faces in a picture with RetinaFace: input conventions, batching, decoding, and loading of weights.
+
+Two families of checkpoints share every tensor name and shape but want other input; fed with the wrong one the
+network still answers, with a quarter of the faces missing. So a detector always carries its `Convention`,
+known from the file's content or stated by the user. Which face of a frame matters is decided in
+`nrdfer.faces.tracking`; where published weights come from, in `nrdfer.weights`.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from nrdfer.errors import WeightsError
+from nrdfer.faces.network import BACKBONES, Backbone, RetinaFaceNet
+from nrdfer.faces.priors import decode_boxes, decode_points, nms, prior_boxes
+from nrdfer.weights import content_ids, refuse_pointer
+
+MAX_CANDIDATES = 1000  # best anchors of a picture that enter suppression
+NMS_THRESHOLD = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """How a picture becomes the network's input: channel order, then ``(value - mean) / std`` on 0 to 255."""
+
+    name: str
+    bgr: bool
+    mean: tuple[float, float, float]  # in the channel order fed to the network
+    std: tuple[float, float, float]
+
+
+#: github.com/biubug6/Pytorch_Retinaface.
+PYTORCH_RETINAFACE = Convention("pytorch_retinaface", True, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0))
+#: github.com/ternaus/retinaface: RGB with ImageNet's statistics.
+RETINAFACE_PYTORCH = Convention(
+    "retinaface_pytorch", False, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+)
+CONVENTIONS: Mapping[str, Convention] = {c.name: c for c in (PYTORCH_RETINAFACE, RETINAFACE_PYTORCH)}
+
+#: Published files whose convention is known from their content (sha256).
+KNOWN_FILES: Mapping[str, Convention] = {
+    "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220": PYTORCH_RETINAFACE,
+    "6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d": PYTORCH_RETINAFACE,
+}
+#: Files that load but cannot work here (sha256), and why.
+REFUSED_FILES: Mapping[str, str] = {
+    "ed6fa7d45a5179f03cb5ce82c73b0c6711372968e53782e88395acee88d319e1": (
+        "it belongs to Face-Detector-1MB-with-landmark, which has the same tensors but other anchors"
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Face:
+    """One detected face, in pixels of the picture it was found in."""
+
+    box: NDArray[np.float32]  # (4,) x1, y1, x2, y2, within the picture
+    score: float  # 0 to 1
+    points: NDArray[
+        np.float32
+    ]  # (5, 2) image-left eye, right eye, nose, left and right mouth corner; may lie outside
+
+
+class FaceDetector:
+    """RetinaFace ready for use; pictures go in as RGB whatever its weights want.
+
+    Args:
+        net: the network with its weights; it is put into evaluation mode.
+        convention: what input these weights were trained with.
+        threshold: least score of a face.
+        max_side: longer pictures are shrunk to this many pixels (their faces come back in source pixels);
+            small ones are never enlarged.
+        device: torch device.
+
+    Raises:
+        ValueError: a threshold outside 0..1 or a `max_side` below 32.
+    """
+
+    def __init__(
+        self,
+        net: RetinaFaceNet,
+        convention: Convention,
+        *,
+        threshold: float = 0.7,
+        max_side: int = 640,
+        device: str = "cpu",
+    ) -> None:
+        if not 0 <= threshold < 1:
+            raise ValueError(f"the detector's threshold must lie in 0..1, not {threshold}")
+        if max_side < 32:
+            raise ValueError(
+                f"max_side {max_side} is smaller than the coarsest stride of the detector, 32 pixels"
+            )
+        self.net = net.to(device=device).eval()
+        # not in the same call: torch's types do not know memory_format there
+        self.net = cast(RetinaFaceNet, cast(Any, self.net).to(memory_format=torch.channels_last))
+        self.convention = convention
+        self.threshold = threshold
+        self.max_side = max_side
+        self.device = device
+
+    def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
+        """Faces of one picture (H, W, 3) uint8 RGB, best score first; empty if there is none.
+
+        Raises:
+            ValueError: not an (H, W, 3) uint8 array.
+        """
+        return self.detect_batch([rgb])[0]
+
+    def detect_batch(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+        """Faces of several pictures of one size in one forward pass; on a CPU more than 4 do not pay.
+
+        Raises:
+            ValueError: pictures of different sizes, or not (H, W, 3) uint8.
+        """
+        if not pictures:
+            return []
+        height, width = pictures[0].shape[:2]
+        for picture in pictures:
+            if picture.dtype != np.uint8 or picture.shape != (height, width, 3):
+                raise ValueError(
+                    f"the detector takes uint8 pictures of one shape (H, W, 3); got {picture.dtype} "
+                    f"{picture.shape} beside {pictures[0].shape}"
+                )
+        x_BHWC = np.stack([self._normalised(picture) for picture in pictures])
+        # a permuted view of (B, H, W, C) memory is exactly torch's channels_last
+        x_BCHW = torch.from_numpy(x_BHWC).permute(0, 3, 1, 2).to(self.device)
+        with torch.inference_mode():
+            boxes_BP4, logits_BP2, points_BP10 = self.net(x_BCHW)
+            scores_BP = torch.sigmoid(logits_BP2[..., 1] - logits_BP2[..., 0])  # a softmax over two classes
+        priors_P4 = prior_boxes(x_BHWC.shape[1], x_BHWC.shape[2])
+        arrays = [tensor.float().cpu().numpy() for tensor in (boxes_BP4, scores_BP, points_BP10)]
+        return [self._faces(b, s, p, priors_P4, width, height) for b, s, p in zip(*arrays, strict=True)]
+
+    def _normalised(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        scale = self.max_side / max(rgb.shape[:2])
+        if scale < 1:
+            size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+            rgb = cast(NDArray[np.uint8], cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
+        ordered = rgb[..., ::-1] if self.convention.bgr else rgb
+        mean, std = np.asarray(self.convention.mean, np.float32), np.asarray(self.convention.std, np.float32)
+        return cast(NDArray[np.float32], (ordered.astype(np.float32) - mean) / std)
+
+    def _faces(
+        self,
+        boxes_P4: NDArray[np.float32],
+        scores_P: NDArray[np.float32],
+        points_P10: NDArray[np.float32],
+        priors_P4: NDArray[np.float32],
+        width: int,
+        height: int,
+    ) -> list[Face]:
+        chosen = np.flatnonzero(scores_P > self.threshold)
+        chosen = chosen[np.argsort(-scores_P[chosen], kind="stable")][:MAX_CANDIDATES]
+        size = np.asarray([width, height], np.float32)
+        boxes_N4 = decode_boxes(boxes_P4[chosen], priors_P4[chosen]) * np.tile(size, 2)
+        points_N52 = decode_points(points_P10[chosen], priors_P4[chosen]).reshape(-1, 5, 2) * size
+        scores_N = scores_P[chosen]
+        boxes_N4 = np.clip(boxes_N4, 0, np.tile(size, 2))
+        # a face that lies outside of the picture, or whose numbers overflowed, is no face
+        sound = np.isfinite(boxes_N4).all(1) & np.isfinite(points_N52).all((1, 2))
+        sound &= (boxes_N4[:, 2:] - boxes_N4[:, :2] > 1).all(1)
+        boxes_N4, points_N52, scores_N = boxes_N4[sound], points_N52[sound], scores_N[sound]
+        kept = nms(boxes_N4, scores_N, NMS_THRESHOLD)
+        return [Face(boxes_N4[i].copy(), float(scores_N[i]), points_N52[i].copy()) for i in kept]
+
+
+def load_detector(
+    path: Path,
+    *,
+    convention: str | None = None,
+    threshold: float = 0.7,
+    max_side: int = 640,
+    device: str = "cpu",
+) -> FaceDetector:
+    """Load a checkpoint of either family, or this project's own.
+
+    Args:
+        path: a ``.pth`` state dict with the names of Pytorch_Retinaface (a ``module.`` prefix is dropped), or
+            a ``.safetensors`` of this project, which states backbone and convention.
+        convention: "pytorch_retinaface" or "retinaface_pytorch"; needed for a ``.pth`` whose content is not
+            known.
+        threshold: see `FaceDetector`.
+        max_side: see `FaceDetector`.
+        device: see `FaceDetector`.
+
+    Raises:
+        WeightsError: the file is missing, damaged, of another network, or its convention is unknown or
+            contradicts the one given.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"RetinaFace weights {path} do not exist; correct the path or get the file")
+    refuse_pointer(path)
+    if convention is not None and convention not in CONVENTIONS:
+        raise WeightsError(f"convention {convention!r} is not known; use one of {', '.join(CONVENTIONS)}")
+    stated: Convention | None
+    if path.suffix == ".safetensors":
+        tensors, stated = _read_safetensors(path)
+    else:
+        stated = _known_convention(path)
+        tensors = _read_pth(path)
+    if stated is None:
+        if convention is None:
+            raise WeightsError(
+                f"{path} is not a published file this project knows, and the file itself does not tell which input "
+                f"it wants; say so with convention={' or '.join(repr(name) for name in CONVENTIONS)}"
+            )
+        stated = CONVENTIONS[convention]
+    elif convention is not None and stated.name != convention:
+        raise WeightsError(
+            f"{path} wants the input convention {stated.name!r}, not {convention!r}; drop the setting"
+        )
+    net = _fitted(tensors, path)
+    return FaceDetector(net, stated, threshold=threshold, max_side=max_side, device=device)
+
+
+def _known_convention(path: Path) -> Convention | None:
+    sha256, _ = content_ids(path)
+    if sha256 in REFUSED_FILES:
+        raise WeightsError(f"{path} cannot be used: {REFUSED_FILES[sha256]}")
+    return KNOWN_FILES.get(sha256)
+
+
+def _read_pth(path: Path) -> dict[str, Tensor]:
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"{path} cannot be read as a torch state dict ({str(error).splitlines()[0]}); it may be "
+            "cut short: get it again"
+        ) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise WeightsError(f"{path} does not hold a state dict (names and tensors)")
+    return {str(name).removeprefix("module."): value for name, value in content.items()}
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Convention]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} cannot be read as safetensors ({error}); it may be cut short") from error
+    if metadata.get("format") != "nrdfer-retinaface" or metadata.get("convention") not in CONVENTIONS:
+        raise WeightsError(
+            f"{path} is a safetensors file without this project's RetinaFace metadata (format "
+            f"'nrdfer-retinaface', convention one of {', '.join(CONVENTIONS)}); use a .pth, or weights of "
+            "nrdfer.faces.train"
+        )
+    return tensors, CONVENTIONS[metadata["convention"]]
+
+
+def _fitted(tensors: Mapping[str, Tensor], path: Path) -> RetinaFaceNet:
+    backbone: Backbone = "resnet50" if "body.layer1.0.conv1.weight" in tensors else "mobilenet0.25"
+    net = RetinaFaceNet(backbone)
+    try:
+        net.load_state_dict(dict(tensors), strict=True)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{path} does not hold a RetinaFace of {' or '.join(BACKBONES)} with the tensor names of "
+            f"Pytorch_Retinaface: {' '.join(str(error).split())[:400]}"
+        ) from error
+    return net

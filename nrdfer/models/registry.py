@@ -1,0 +1,23 @@
+"""From a name and settings to a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nrdfer.config import build_settings
+from nrdfer.errors import ProfileError
+from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
+
+MODELS = ("nr-dfernet",)
+
+
+def build_model(name: str, settings: Mapping[str, Any]) -> NRDFERNet:
+    """Build a network with fresh weights.
+
+    Raises:
+        ProfileError: unknown name or setting.
+    """
+    if name not in MODELS:
+        raise ProfileError(f"there is no model {name!r}; known are {', '.join(MODELS)}")
+    return NRDFERNet(build_settings(NRDFERNetSettings, settings, f"settings of {name}"))

@@ -1,0 +1,55 @@
+"""Where this project keeps things on this machine: one folder, ``.nrdfer`` in the working directory by default.
+
+Set the environment variable ``NRDFER_HOME`` to keep it elsewhere (a larger disk). Only these functions know names
+inside it; what lies inside the store is `nrdfer.store`'s own business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def home() -> Path:
+    """The folder that holds everything this project makes, absolute."""
+    return Path(os.environ.get("NRDFER_HOME", ".nrdfer")).absolute()
+
+
+def store_root() -> Path:
+    """Content-addressed artefacts."""
+    return home() / "store"
+
+
+def corpus_root(name: str) -> Path:
+    """A rendered corpus, by profile name."""
+    return home() / "corpus" / name
+
+
+def weights_folder() -> Path:
+    """Where a user may put pretrained weights by hand."""
+    return home() / "weights"
+
+
+def tracking_uri() -> str:
+    """MLflow's store: ``MLFLOW_TRACKING_URI`` if set, else one SQLite file in `home`."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def tracking_artifacts() -> Path:
+    """Where MLflow keeps files of runs and models when its store is the local SQLite file."""
+    return home() / "mlartifacts"
+
+
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path` (created if missing); the kernel releases it if this process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)

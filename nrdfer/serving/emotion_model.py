@@ -1,0 +1,59 @@
+"""The trained network behind MLflow's pyfunc interface: aligned crops in, emotions out.
+
+Preprocessing of videos does not belong here; this wrapper starts from the crops that the shards hold.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.pyfunc import PythonModel
+
+from nrdfer.emotions import EMOTIONS
+
+
+class EmotionModel(PythonModel):  # type: ignore[misc]
+    """Predicts the emotion of clips of 16 aligned face crops."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the weights (safetensors) that the version was registered with."""
+        from nrdfer.evaluation.evaluate import load_model
+
+        self.network = load_model(Path(context.artifacts["settings"]), Path(context.artifacts["weights"]))
+
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Predict clips.
+
+        Args:
+            context: MLflow's; not used.
+            model_input: float array (B, 16, 3, H, W), RGB, values 0 to 1, or ``{"clip": array}``.
+            params: not used.
+
+        Returns:
+            One row a clip: ``emotion``, ``probability_<emotion>`` after the snippet-based filter, and
+            ``logit_<emotion>`` before it.
+
+        Raises:
+            ValueError: the array has another shape or values outside 0 to 1.
+        """
+        import torch
+
+        from nrdfer.evaluation.evaluate import predict_clips
+
+        clips = model_input["clip"] if isinstance(model_input, dict) else model_input
+        x_BTCHW = np.asarray(clips, dtype=np.float32)
+        if x_BTCHW.ndim != 5 or x_BTCHW.shape[2] != 3:
+            raise ValueError(f"expected clips of shape (B, 16, 3, H, W), got {x_BTCHW.shape}")
+        if x_BTCHW.size and (x_BTCHW.min() < 0 or x_BTCHW.max() > 1):
+            raise ValueError("pixel values must lie in 0 to 1 (divide 8-bit values by 255)")
+        logits_BK, filtered_BK = predict_clips(self.network, torch.from_numpy(x_BTCHW))
+        probabilities_BK = filtered_BK.softmax(-1).numpy()
+        columns: dict[str, Any] = {"emotion": [EMOTIONS[i] for i in probabilities_BK.argmax(-1)]}
+        for k, name in enumerate(EMOTIONS):
+            columns[f"probability_{name}"] = probabilities_BK[:, k]
+        for k, name in enumerate(EMOTIONS):
+            columns[f"logit_{name}"] = logits_BK[:, k].numpy()
+        return pd.DataFrame(columns)

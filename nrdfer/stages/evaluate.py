@@ -1,0 +1,81 @@
+"""Steps: evaluate one checkpoint under both protocols, and put five folds together.
+
+``honest`` is the last epoch, with nothing chosen on test data. ``paper`` is the best epoch on the test fold, which
+is how published figures of this field are picked. Both are always reported, and always named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nrdfer.shards.reader import ShardReader
+from nrdfer.stages.train import BEST, LAST, MODEL, read_history
+
+PROTOCOLS: Mapping[str, str] = {"honest": LAST, "paper": BEST}
+METRICS = "metrics.json"
+
+
+def evaluate_checkpoint(
+    checkpoint: Path, shards: Path, test_ids: Sequence[str], out: Path, *, title: str, threads: int = 1
+) -> dict[str, Any]:
+    """Predict every test clip once under both protocols; write predictions, figures and `METRICS`.
+
+    Returns:
+        protocol -> metrics (``war``, ``uar``, and both without the snippet-based filter).
+    """
+    import torch
+
+    from nrdfer.evaluation.evaluate import evaluate, load_model
+    from nrdfer.evaluation.figures import plot_confusion, plot_curves
+    from nrdfer.evaluation.protocols import fold_metrics
+
+    torch.set_num_threads(threads)
+    reader = ShardReader(shards)
+    metrics: dict[str, Any] = {}
+    for protocol, weights in PROTOCOLS.items():
+        model = load_model(checkpoint / MODEL, checkpoint / weights)
+        predictions = evaluate(model, reader, list(test_ids))
+        predictions.to_parquet(predictions_path(out, protocol), index=False)
+        metrics[protocol] = fold_metrics(predictions)
+        plot_confusion(predictions, out / f"confusion_{protocol}.png", title=f"{title}, {protocol} protocol")
+    plot_curves({title: read_history(checkpoint)}, out / "curves.png")
+    (out / METRICS).write_text(json.dumps(metrics, indent=1))
+    return metrics
+
+
+def predictions_path(folder: Path, protocol: str) -> Path:
+    """The predictions table of one protocol."""
+    return folder / f"predictions_{protocol}.parquet"
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """What `evaluate_checkpoint` or `cross_validate` wrote."""
+    metrics: dict[str, Any] = json.loads((folder / METRICS).read_text())
+    return metrics
+
+
+def cross_validate(
+    evaluations: Mapping[str, Path], checkpoints: Mapping[str, Path], out: Path
+) -> dict[str, Any]:
+    """Mean of the folds and pooled figures of both protocols; write `METRICS` and figures."""
+    from nrdfer.evaluation.figures import plot_confusion, plot_curves
+    from nrdfer.evaluation.protocols import cross_validation
+
+    summary: dict[str, Any] = {}
+    for protocol in PROTOCOLS:
+        tables = {
+            fold: pd.read_parquet(predictions_path(path, protocol)) for fold, path in evaluations.items()
+        }
+        summary[protocol] = cross_validation(tables)
+        pooled = pd.concat(tables.values(), ignore_index=True)
+        plot_confusion(
+            pooled, out / f"confusion_{protocol}.png", title=f"Five folds pooled, {protocol} protocol"
+        )
+    plot_curves({fold: read_history(path) for fold, path in checkpoints.items()}, out / "curves.png")
+    (out / METRICS).write_text(json.dumps(summary, indent=1))
+    return summary

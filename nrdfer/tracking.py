@@ -1,0 +1,195 @@
+"""MLflow: runs that always tell the truth about their state, and lineage tags that lead both ways.
+
+What belongs here: everything that talks to MLflow about runs (creation, metrics, status, repair). Registering
+models is `nrdfer.registry`'s business. Runs are found again by tag (``nrdfer.digest``), never by a remembered id,
+so that a restarted training continues its own MLflow run, and the local history file stays the truth that is
+replayed into MLflow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nrdfer import paths
+
+# Usage data of MLflow's would leave the machine; set before its first import.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+EXPERIMENT = "nr-dfernet"
+TAG_DAGSTER_RUN = "dagster.run_id"
+TAG_ASSET = "dagster.asset_key"
+TAG_DIGEST = "nrdfer.digest"
+TAG_ROLE = "nrdfer.role"
+_PARENT = "pipeline"
+_FOLD = "training"
+
+
+class Tracking:
+    """One MLflow store. Cheap to construct: MLflow is imported, and its database made, at the first use."""
+
+    def __init__(self, uri: str | None = None, artifacts: Path | None = None) -> None:
+        self.uri = uri or paths.tracking_uri()
+        self.artifacts = artifacts or paths.tracking_artifacts()
+        self._client: MlflowClient | None = None
+        self._experiment_id = ""
+
+    @property
+    def client(self) -> MlflowClient:
+        """The MLflow client; the first call creates the database and the experiment.
+
+        Several processes creating one SQLite database at once crash MLflow, hence the lock.
+        """
+        if self._client is None:
+            import mlflow
+            from mlflow.tracking import MlflowClient
+
+            with paths.file_lock(paths.home() / "mlflow.lock"):
+                mlflow.set_tracking_uri(self.uri)
+                client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+                experiment = client.get_experiment_by_name(EXPERIMENT)
+                if experiment is not None:
+                    self._experiment_id = experiment.experiment_id
+                else:
+                    location = self.artifacts.as_uri() if self.uri.startswith("sqlite:") else None
+                    self._experiment_id = client.create_experiment(EXPERIMENT, artifact_location=location)
+            self._client = client
+        return self._client
+
+    @property
+    def experiment_id(self) -> str:
+        """Id of the project's experiment."""
+        _ = self.client
+        return self._experiment_id
+
+    def find(self, **tags: str) -> list[Run]:
+        """Runs that carry all the given tags (``__`` in a keyword stands for a dot), newest first."""
+        terms = [f"tags.`{key.replace('__', '.')}` = '{value}'" for key, value in tags.items()]
+        return list(
+            self.client.search_runs([self.experiment_id], " and ".join(terms), order_by=["start_time DESC"])
+        )
+
+    def pipeline_run(self, dagster_run_id: str, params: Mapping[str, Any]) -> str:
+        """Id of the parent run of one pipeline run, made at the first call; safe from several processes."""
+        with paths.file_lock(paths.home() / "mlflow.lock-pipeline"):
+            found = self.find(dagster__run_id=dagster_run_id, nrdfer__role=_PARENT)
+            if found:
+                return str(found[0].info.run_id)
+            tags = {TAG_DAGSTER_RUN: dagster_run_id, TAG_ROLE: _PARENT}
+            run = self.client.create_run(
+                self.experiment_id, tags=tags, run_name=f"pipeline {dagster_run_id[:8]}"
+            )
+            self.log_params(run.info.run_id, params)
+            # Lets whoever ends the pipeline run know, without importing MLflow, that there is something to close.
+            marker = paths.home() / "pipeline-runs" / dagster_run_id
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.touch()
+            return str(run.info.run_id)
+
+    def training_run(
+        self, digest: str, name: str, parent: str | None, tags: Mapping[str, str], params: Mapping[str, Any]
+    ) -> str:
+        """Id of the run that belongs to one training, identified by its digest; a restart finds it again."""
+        found = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
+        if found:
+            run_id = str(found[0].info.run_id)
+            for key, value in tags.items():
+                self.client.set_tag(run_id, key, value)
+            return run_id
+        all_tags = {**tags, TAG_DIGEST: digest, TAG_ROLE: _FOLD}
+        if parent is not None:
+            all_tags["mlflow.parentRunId"] = parent
+        run = self.client.create_run(self.experiment_id, tags=all_tags, run_name=name)
+        self.log_params(run.info.run_id, params)
+        return str(run.info.run_id)
+
+    def surviving_run(
+        self, run_id: str, digest: str, name: str, history: Sequence[Mapping[str, float]]
+    ) -> str:
+        """`run_id` if MLflow still has it, else a run made again from the local history (the store outlives MLflow)."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.get_run(run_id)
+        except MlflowException:
+            run_id = self.training_run(digest, f"{name} training (restored)", None, {}, {})
+            self.sync_history(run_id, history)
+            self.client.set_terminated(run_id, "FINISHED")
+        return run_id
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Log nested settings as dotted parameters."""
+        from mlflow.entities import Param
+
+        flat = [Param(key, str(value)[:6000]) for key, value in flatten(params).items()]
+        for start in range(0, len(flat), 100):
+            self.client.log_batch(run_id, params=flat[start : start + 100])
+
+    def sync_history(self, run_id: str, history: Sequence[Mapping[str, float]]) -> None:
+        """Bring MLflow's curves up to the local history: epochs that MLflow already has are not logged again."""
+        import time
+
+        from mlflow.entities import Metric
+
+        present = self.client.get_metric_history(run_id, "train_loss")
+        done = {metric.step for metric in present}
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(key, float(value), now, int(row["epoch"]))
+            for row in history
+            if int(row["epoch"]) not in done
+            for key, value in row.items()
+            if key != "epoch" and isinstance(value, int | float)
+        ]
+        for start in range(0, len(metrics), 500):
+            self.client.log_batch(run_id, metrics=metrics[start : start + 500])
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Log single figures (no step)."""
+        for key, value in metrics.items():
+            self.client.log_metric(run_id, key, float(value))
+
+    @contextlib.contextmanager
+    def running(self, run_id: str) -> Iterator[None]:
+        """Keep a run's status true: RUNNING inside, then FINISHED, FAILED (exception) or KILLED (interrupt)."""
+        self.client.update_run(run_id, status="RUNNING")
+        try:
+            yield
+        except Exception:
+            self.client.set_terminated(run_id, "FAILED")
+            raise
+        except BaseException:
+            self.client.set_terminated(run_id, "KILLED")
+            raise
+        self.client.set_terminated(run_id, "FINISHED")
+
+    def close_runs_of(self, dagster_run_id: str, status: str) -> int:
+        """End every run of one pipeline run that is still RUNNING; returns how many there were."""
+        open_runs = [run for run in self.find(dagster__run_id=dagster_run_id) if run.info.status == "RUNNING"]
+        for run in open_runs:
+            self.client.set_terminated(run.info.run_id, status)
+        return len(open_runs)
+
+    def run_url(self, run_id: str) -> str:
+        """Address of a run in the MLflow page that ``make dev`` serves."""
+        base = os.environ.get("NRDFER_MLFLOW_URL", "http://127.0.0.1:5000")
+        return f"{base}/#/experiments/{self.experiment_id}/runs/{run_id}"
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one level of dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,156 @@
+"""Writing videos frame by frame, whole or not at all, with bytes that depend on nothing but the frames.
+
+Which frames to write is the caller's business; reading videos is `nrdfer.video.decode`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Literal, Self, get_args
+
+import ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from nrdfer.errors import NrdferError
+from nrdfer.video.ffmpeg import ffmpeg_executable, last_lines
+
+Codec = Literal["mpeg4", "libx264", "mjpeg"]
+
+#: Quality when none is given, in each encoder's own scale (lower is better): -q:v for mpeg4 and mjpeg, -crf
+#: for libx264.
+DEFAULT_QUALITY: dict[str, int] = {"mpeg4": 3, "libx264": 18, "mjpeg": 3}
+
+
+class VideoWriter:
+    """Context manager that encodes RGB frames into a video file.
+
+    The file appears at `path` only when the block ends without an exception; until then a hidden sibling
+    holds it. Single-threaded and bit-exact flags make equal frames give equal bytes (with the same ffmpeg).
+
+    Args:
+        path: target; its suffix names the container (.avi, .mp4, .mov, .mkv).
+        width: frame width in pixels; even for libx264 and mpeg4, whose colour planes are halved.
+        height: frame height in pixels, likewise.
+        fps: constant frame rate.
+        codec: "mpeg4" (as AFEW's films), "libx264" or "mjpeg".
+        quality: the encoder's own quality number; None takes `DEFAULT_QUALITY`.
+
+    Raises:
+        ValueError: a size, rate or codec that cannot be encoded.
+        NrdferError: ffmpeg failed (its last words are quoted), or nothing was written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        fps: float,
+        codec: Codec = "mpeg4",
+        quality: int | None = None,
+    ) -> None:
+        if codec not in get_args(Codec):
+            raise ValueError(f"codec {codec!r} is not one of {', '.join(get_args(Codec))}")
+        if width <= 0 or height <= 0 or fps <= 0:
+            raise ValueError(f"{path}: cannot encode {width} x {height} at {fps} frames a second")
+        if codec != "mjpeg" and (width % 2 or height % 2):
+            raise ValueError(f"{path}: {codec} needs even sides, not {width} x {height}; crop, or use mjpeg")
+        self.path = Path(path)
+        self.shape = (height, width, 3)
+        self.frames = 0
+        self._partial = self.path.with_name(f".{self.path.stem}.{os.getpid()}.part{self.path.suffix}")
+        self._command = self._compile(fps, codec, DEFAULT_QUALITY[codec] if quality is None else quality)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: IO[bytes] | None = None
+
+    def _compile(self, fps: float, codec: Codec, quality: int) -> list[str]:
+        height, width, _ = self.shape
+        options: dict[str, Any] = {
+            "c:v": codec,
+            "crf" if codec == "libx264" else "q:v": quality,
+            "pix_fmt": "yuvj420p" if codec == "mjpeg" else "yuv420p",
+            "threads": 1,
+            "sws_flags": "bicubic+accurate_rnd+bitexact",
+            "flags:v": "+bitexact",
+            "fflags": "+bitexact",
+            "map_metadata": -1,
+        }
+        source = ffmpeg.input(
+            "pipe:0", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=fps
+        )
+        output = source.output(f"file:{self._partial}", **options).global_args("-v", "error", "-y")
+        return list(output.compile(cmd=ffmpeg_executable()))
+
+    def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # a file, not a pipe: nobody drains ffmpeg's complaints while frames are being written
+        self._stderr = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(  # noqa: S603 - the command is built above
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._stderr
+        )
+        return self
+
+    def write(self, rgb: NDArray[np.uint8]) -> None:
+        """Append one frame, (height, width, 3) uint8 RGB.
+
+        Raises:
+            ValueError: the frame has another shape or type.
+            NrdferError: ffmpeg has stopped, or the writer is not open.
+        """
+        if rgb.shape != self.shape or rgb.dtype != np.uint8:
+            raise ValueError(
+                f"{self.path}: frame is {rgb.dtype} {rgb.shape}, the video is uint8 {self.shape}"
+            )
+        if self._process is None or self._process.stdin is None:
+            raise NrdferError(f"{self.path}: write() outside of the `with` block of its VideoWriter")
+        try:
+            self._process.stdin.write(np.ascontiguousarray(rgb).data)
+        except BrokenPipeError:
+            self._process.wait()
+            raise NrdferError(
+                f"{self.path}: ffmpeg stopped after {self.frames} frames: {self._complaints()}"
+            ) from None
+        self.frames += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._close(failed=kind is not None)
+        finally:
+            self._partial.unlink(missing_ok=True)
+            if self._stderr is not None:
+                self._stderr.close()
+
+    def _close(self, *, failed: bool) -> None:
+        process = self._process
+        self._process = None
+        if process is None or process.stdin is None:
+            return
+        if failed:
+            process.kill()
+        try:
+            process.stdin.close()
+        except BrokenPipeError:
+            failed = failed or process.wait() == 0
+        code = process.wait()
+        if failed:
+            return
+        if code != 0:
+            raise NrdferError(f"{self.path}: ffmpeg failed with exit status {code}: {self._complaints()}")
+        if self.frames == 0:
+            raise NrdferError(f"{self.path}: no frame was written, so there is no video")
+        with self._partial.open("rb+") as written:
+            os.fsync(written.fileno())
+        self._partial.replace(self.path)
+
+    def _complaints(self) -> str:
+        if self._stderr is None:
+            return ""
+        self._stderr.seek(0)
+        return last_lines(self._stderr.read())

@@ -1,0 +1,90 @@
+"""Which videos to work on, and what each is called.
+
+Files and folders go in, a sorted list of videos with unique clip ids comes out. Corpora with labels have
+their own readers (`nrdfer.corpora`); opening videos does not belong here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nrdfer.errors import CorpusError
+
+#: What counts as a video when a folder is searched; a file named outright is taken whatever its suffix.
+VIDEO_SUFFIXES = frozenset(
+    (
+        *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+        *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One video to work on."""
+
+    path: Path
+    clip_id: str  # unique in its list, letters, digits, _ and - only
+    note: str = ""  # set where another name had to be given
+
+
+def clip_id_of(path: Path) -> str:
+    """A clip id from a file's stem: dots and every character outside A-Z a-z 0-9 _ - become "-".
+
+    A dot would split the keys of a WebDataset shard.
+    """
+    return re.sub(r"[^A-Za-z0-9_\-]+", "-", path.stem).strip("-") or "clip"
+
+
+def list_sources(paths: Sequence[Path]) -> list[Source]:
+    """Videos among files and folders (searched recursively, hidden entries aside), each once.
+
+    Folders are listed in sorted order, otherwise the order given is kept. Where two videos would get one clip
+    id (compared without case, as some file systems do), the later gets a number and a note.
+
+    Raises:
+        CorpusError: a path does not exist, or no video is found.
+    """
+    found: dict[Path, Path] = {}  # resolved -> as given: one file named twice is one clip
+    for path in map(Path, paths):
+        if not path.exists():
+            raise CorpusError(f"{path} does not exist; name videos, or folders that hold some")
+        for video in _videos_below(path) if path.is_dir() else [path]:
+            found.setdefault(video.resolve(), video)
+    if not found:
+        where = ", ".join(str(path) for path in paths) or "an empty list"
+        raise CorpusError(
+            f"there is no video in {where}; looked in subfolders too, for files ending in "
+            f"{' '.join(sorted(VIDEO_SUFFIXES))}"
+        )
+    return _named(list(found.values()))
+
+
+def _videos_below(folder: Path) -> list[Path]:
+    def hidden(path: Path) -> bool:
+        return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+    every = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    return sorted(path for path in every if not hidden(path))
+
+
+def _named(videos: Sequence[Path]) -> list[Source]:
+    owners: dict[str, Path] = {}
+    # names that need no number come first, so that "a-2.mp4" keeps its own
+    wanted = {clip_id_of(video).casefold() for video in videos}
+    sources = []
+    for video in videos:
+        clip_id, note = clip_id_of(video), ""
+        if clip_id.casefold() in owners:
+            first = owners[clip_id.casefold()]
+            number = 2
+            while (candidate := f"{clip_id}-{number}").casefold() in owners or candidate.casefold() in wanted:
+                number += 1
+            note = f"called {candidate}, because {first} already is {clip_id}"
+            clip_id = candidate
+        owners[clip_id.casefold()] = video
+        sources.append(Source(video, clip_id, note))
+    return sources

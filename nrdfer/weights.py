@@ -1,0 +1,302 @@
+"""Pretrained weights: what each file is, how its content is pinned, and where it is found.
+
+Content is pinned by hash, so neither the folder nor the uploader needs to be trusted. Loading tensors belongs
+to the modules that own the networks; training the sample weights belongs to ``nrdfer.faces.train`` and
+``nrdfer.enhance.train``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nrdfer.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_SAMPLES = Path(__file__).parent / "sample_weights"
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedWeights:
+    """One published weights file.
+
+    At least one of `sha256` and `git_blob` is set; the file's content must match every pin that is. `repo`,
+    `revision` and `filename` locate it on the Hugging Face hub; `repo` is None where no hub repository is
+    known to carry it, and the user has to bring the file.
+    """
+
+    name: str
+    description: str
+    filename: str
+    licence: str
+    source: str  # prose: where a person gets the file
+    repo: str | None = None
+    repo_type: str | None = None
+    revision: str | None = None
+    size: int | None = None  # bytes
+    sha256: str | None = None
+    git_blob: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.sha256 or self.git_blob):
+            raise ValueError(f"weights {self.name!r} are not pinned: give sha256 or git_blob")
+        if self.repo and not self.revision:
+            raise ValueError(f"weights {self.name!r} name a hub repository without a revision")
+
+    @property
+    def content_id(self) -> str:
+        """The pin, in words for messages."""
+        return f"sha256 {self.sha256}" if self.sha256 else f"git blob id {self.git_blob}"
+
+
+_RETINAFACE_LICENCE = "MIT (code and weights); trained on WIDER FACE, a data set for research"
+_RETINAFACE_SOURCE = (
+    "the releases of github.com/biubug6/Pytorch_Retinaface (linked from its README), also attached to "
+    "release v0.1.0 of github.com/xinntao/facexlib as {release}"
+)
+
+CATALOGUE: Mapping[str, PinnedWeights] = {
+    entry.name: entry
+    for entry in (
+        PinnedWeights(
+            name="retinaface-resnet50",
+            description="RetinaFace with ResNet50 of Pytorch_Retinaface (BGR, mean 104,117,123)",
+            repo="datnguyentien204/FaceDetection",
+            repo_type="dataset",
+            revision="0fb8f70b5b7219a8ce20b53dcd291a69fec00902",
+            filename="Retinaface_model_v2/Resnet50_Final.pth",
+            size=109_497_761,
+            sha256="6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
+            licence=_RETINAFACE_LICENCE,
+            source=_RETINAFACE_SOURCE.format(release="detection_Resnet50_Final.pth"),
+        ),
+        PinnedWeights(
+            name="retinaface-mobilenet0.25",
+            description="RetinaFace with MobileNet 0.25 of Pytorch_Retinaface (BGR, mean 104,117,123)",
+            repo="datnguyentien204/FaceDetection",
+            repo_type="dataset",
+            revision="0fb8f70b5b7219a8ce20b53dcd291a69fec00902",
+            filename="Retinaface_model_v2/mobilenet0.25_Final.pth",
+            size=1_789_735,
+            sha256="2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
+            licence=_RETINAFACE_LICENCE,
+            source=_RETINAFACE_SOURCE.format(release="detection_mobilenet0.25_Final.pth"),
+        ),
+        # No hub repository is known to carry this file; a git blob id pins its content as a sha256 does.
+        PinnedWeights(
+            name="enlightengan",
+            description="EnlightenGAN's generator after 200 epochs, as published by VITA-Group",
+            filename="200_net_G_A.pth",
+            git_blob="6b4c94cee16aa044ac2d3b3d851ddb495d532644",
+            licence="BSD 2-clause, (c) 2019 Yifan Jiang and Zhangyang Wang",
+            source=(
+                "the Google Drive link 'pretrained model' in the README of "
+                "github.com/VITA-Group/EnlightenGAN (file id 1AkV-n2MdyfuZTFvcon8Z4leyVb0i7x63)"
+            ),
+        ),
+    )
+}
+
+
+def entry(name: str) -> PinnedWeights:
+    """The catalogue's entry.
+
+    Raises:
+        WeightsError: no such name.
+    """
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise WeightsError(
+            f"no weights are called {name!r}; known are {', '.join(sorted(CATALOGUE))}"
+        ) from None
+
+
+def sample_weights(name: str) -> Path:
+    """The small weights that ship with the project: ``retinaface`` or ``enlightengan``.
+
+    Raises:
+        WeightsError: no such name, or the installation lacks the file.
+    """
+    path = _SAMPLES / f"{name}.safetensors"
+    known = ("retinaface", "enlightengan")
+    if name not in known:
+        raise WeightsError(f"no sample weights are called {name!r}; there are {' and '.join(known)}")
+    if not path.is_file():
+        raise WeightsError(
+            f"the sample weights {path} are missing from this installation; install the project again"
+        )
+    refuse_pointer(path)
+    return path
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise WeightsError if a file is a Git LFS pointer, which stands for a file not yet fetched."""
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise WeightsError(
+                f"{path} is a Git LFS pointer of {path.stat().st_size} bytes, not weights; "
+                "run `git lfs pull` where it was cloned, or download the file itself"
+            )
+
+
+def content_ids(path: Path) -> tuple[str, str]:
+    """The sha256 and the git blob id (sha1 of ``blob <size>``, a zero byte, and the content) of a file."""
+    sha256 = hashlib.sha256()
+    blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            sha256.update(chunk)
+            blob.update(chunk)
+    return sha256.hexdigest(), blob.hexdigest()
+
+
+def verify(path: Path, pinned: PinnedWeights) -> None:
+    """Check that a file's content is the pinned one.
+
+    Raises:
+        WeightsError: the file is missing, a Git LFS pointer, or has other content; the message holds both
+            ids.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path} does not exist; wanted: {pinned.description} ({pinned.content_id})")
+    refuse_pointer(path)
+    problem = _mismatch(path, pinned)
+    if problem:
+        raise WeightsError(
+            f"{path} is not {pinned.description}: {problem}. It may be cut short, or another version; get it "
+            f"again from {pinned.source}"
+        )
+
+
+def _mismatch(path: Path, pinned: PinnedWeights) -> str | None:
+    size = path.stat().st_size
+    if pinned.size is not None and size != pinned.size:
+        return f"it has {size:,} bytes, expected {pinned.size:,}"
+    sha256, blob = content_ids(path)
+    if pinned.sha256 is not None and sha256 != pinned.sha256:
+        return f"its sha256 is {sha256}, expected {pinned.sha256}"
+    if pinned.git_blob is not None and blob != pinned.git_blob:
+        return f"its git blob id is {blob}, expected {pinned.git_blob}"
+    return None
+
+
+def resolve(name: str, local: Path | None = None, *, allow_download: bool = False) -> Path:
+    """Find published weights: in the given folder or file, then the hub's cache, then on the hub.
+
+    Args:
+        name: a name in `CATALOGUE`.
+        local: a folder, in which any file with the right content is taken whatever its name; or the file
+            itself.
+        allow_download: False looks in the hub's local cache only and opens no connection.
+
+    Returns:
+        A file whose content has been verified. The hub client makes a download visible only when it is whole.
+
+    Raises:
+        WeightsError: not found (the message says where to get the file, its content id and where to put it),
+            or found with other content.
+    """
+    pinned = entry(name)
+    if local is not None:
+        if not local.exists():
+            raise WeightsError(
+                f"the weights path {local} does not exist; create the folder or correct the setting"
+            )
+        if local.is_file():
+            verify(local, pinned)
+            return local
+        found = _search(local, pinned)
+        if found is not None:
+            return found
+    if pinned.repo is None:
+        raise WeightsError(_how_to_get(pinned, local, "no hub repository is known to carry it"))
+    path = _from_hub(pinned, local, allow_download=allow_download)
+    verify(path, pinned)
+    return path
+
+
+def _search(folder: Path, pinned: PinnedWeights) -> Path | None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    wanted = Path(pinned.filename).name
+    # The file of the published name first: where it is wrong, that is what the user needs to hear.
+    for path in sorted(files, key=lambda path: path.name != wanted):
+        if path.name == wanted:
+            refuse_pointer(path)
+        if _mismatch(path, pinned) is None:
+            return path
+    for path in files:
+        if path.name == wanted:
+            verify(path, pinned)
+    return None
+
+
+def _from_hub(pinned: PinnedWeights, local: Path | None, *, allow_download: bool) -> Path:
+    import huggingface_hub  # only needed here; most runs have local files
+
+    try:
+        return Path(
+            huggingface_hub.hf_hub_download(
+                repo_id=str(pinned.repo),
+                filename=pinned.filename,
+                repo_type=pinned.repo_type,
+                revision=pinned.revision,
+                local_files_only=not allow_download,
+            )
+        )
+    except Exception as error:  # the client raises its own, its HTTP library's and the system's errors
+        if allow_download:
+            reason = f"downloading {pinned.filename} from the hub repository {pinned.repo} failed ({error})"
+        else:
+            reason = (
+                "it is not in the hub's local cache either, and downloading is not allowed by the settings"
+            )
+        raise WeightsError(_how_to_get(pinned, local, reason)) from error
+
+
+def _how_to_get(pinned: PinnedWeights, local: Path | None, reason: str) -> str:
+    where = (
+        f"into the folder {local}"
+        if local is not None
+        else "into a folder and name that folder in the settings"
+    )
+    looked = f"not found in {local}" if local is not None else "no local folder was given"
+    return (
+        f"{pinned.description}: {looked}, and {reason}. Get {Path(pinned.filename).name} from "
+        f"{pinned.source} and put it {where}, under any name; its content must have the {pinned.content_id}."
+    )
+
+
+def save_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors and their metadata as a safetensors file, whole or not at all; same input, same bytes."""
+    from safetensors.torch import save
+
+    data = save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, dict(metadata))
+    # The format: the header's length in 8 bytes, a JSON header, the tensors. The library writes the metadata
+    # in random order; sorted, the same training gives the same file.
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    data = len(header).to_bytes(8, "little") + header + data[8 + length :]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

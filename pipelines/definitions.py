@@ -1,0 +1,37 @@
+"""The Dagster code location: all assets, jobs, resources and the executor, put together.
+
+Keep here: the one `Definitions` object. Keep out: any definition itself, and anything that imports torch: every
+step process and the code server import this module.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets import afew, corpora, dfew, evaluation, report, training
+from pipelines.checks import checks
+from pipelines.executor import repairing_executor
+from pipelines.jobs import jobs
+from pipelines.resources import resources
+
+defs = dg.Definitions(
+    assets=[
+        corpora.afew_videos,
+        corpora.dfew_clips,
+        afew.afew_aligned_faces,
+        afew.afew_enhanced_faces,
+        afew.afew_shards,
+        dfew.dfew_shards,
+        dfew.dfew_folds,
+        *training.fold_checkpoints,
+        training.afew_checkpoint,
+        *evaluation.fold_evaluations,
+        evaluation.dfew_cross_validation,
+        evaluation.afew_evaluation,
+        report.report,
+    ],
+    asset_checks=checks,
+    jobs=jobs,
+    resources=resources,
+    executor=repairing_executor,
+)

@@ -1,0 +1,64 @@
+"""The executor: Dagster's multiprocess executor, which first clears the wreck of runs that were killed.
+
+``dagster job execute`` offers no earlier place that runs once, in the run's own process, before any step asks for a
+pool slot. Keep out: what repair does (``repair.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.definitions.executor_definition import (
+    MULTI_PROC_CONFIG,
+    multiple_process_executor_requirements,
+)
+from dagster._core.executor.multiprocess import MultiprocessExecutor
+
+from pipelines import repair
+
+if TYPE_CHECKING:
+    from dagster._core.events import DagsterEvent
+    from dagster._core.execution.context.system import PlanOrchestrationContext
+    from dagster._core.execution.plan.plan import ExecutionPlan
+    from dagster._core.executor.init import InitExecutorContext
+
+
+class RepairingExecutor(MultiprocessExecutor):
+    """Signs the run with this process, repairs dead runs, runs the steps, and closes the run's MLflow runs."""
+
+    def execute(
+        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
+    ) -> Iterator[DagsterEvent]:
+        """Execute the plan; see the class."""
+        run_id = plan_context.dagster_run.run_id
+        repair.sign_run(plan_context.instance, run_id)
+        repair.repair_dead_runs(plan_context.instance, plan_context.log)
+        failed = True
+        try:
+            steps_failed = False
+            for event in super().execute(plan_context, execution_plan):
+                steps_failed = steps_failed or event.is_step_failure
+                yield event
+            failed = steps_failed
+        finally:
+            repair.close_tracking(run_id, "FAILED" if failed else "FINISHED")
+
+
+@dg.executor(
+    name="multiprocess",
+    config_schema=MULTI_PROC_CONFIG,
+    requirements=multiple_process_executor_requirements(),
+)
+def repairing_executor(init_context: InitExecutorContext) -> RepairingExecutor:
+    """One process a step, after repairing what killed runs left behind."""
+    from dagster._core.execution.retries import RetryMode
+
+    config = init_context.executor_config
+    retries = RetryMode.from_config(config.get("retries", {"enabled": {}}))  # type: ignore[arg-type]
+    return RepairingExecutor(
+        max_concurrent=config.get("max_concurrent") or None,  # type: ignore[arg-type]
+        tag_concurrency_limits=config.get("tag_concurrency_limits"),  # type: ignore[arg-type]
+        retries=retries or RetryMode.ENABLED,
+    )

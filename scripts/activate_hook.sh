@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Teaches a virtual environment's `activate` the variables that the plain commands need, so that after
+# `. .venv/bin/activate` they work as typed: `dagster job execute` reads its code location from the shell only.
+# Usage: scripts/activate_hook.sh VENV      (run again at will: the block is replaced)
+set -euo pipefail
+venv=$1
+root=$(cd "$(dirname "$0")/.." && pwd)
+activate=$venv/bin/activate
+sed -i.bak '/^# >>> nrdfer >>>$/,/^# <<< nrdfer <<<$/d' "$activate" && rm -f "$activate.bak"
+cat >> "$activate" <<HOOK
+# >>> nrdfer >>>
+export DAGSTER_MODULE_NAME=pipelines.definitions
+export NRDFER_HOME="\${NRDFER_HOME:-$root/.nrdfer}"
+# \`mlflow ui\` finds the project's store by these two
+export MLFLOW_TRACKING_URI="\${MLFLOW_TRACKING_URI:-sqlite:///\$NRDFER_HOME/mlflow.db}"
+export MLFLOW_BACKEND_STORE_URI="\$MLFLOW_TRACKING_URI"
+export MLFLOW_DEFAULT_ARTIFACT_ROOT="\$NRDFER_HOME/mlartifacts"
+# nothing leaves this machine
+export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
+mkdir -p "\$NRDFER_HOME"
+# <<< nrdfer <<<
+HOOK

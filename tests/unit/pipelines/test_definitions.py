@@ -1,0 +1,67 @@
+"""The graph: it loads without torch, and a change of its shape shows in review."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+from syrupy.assertion import SnapshotAssertion
+
+from pipelines.definitions import defs
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def graph() -> dict[str, Any]:
+    shape: dict[str, Any] = {}
+    for node in defs.resolve_asset_graph().asset_nodes:
+        shape[node.key.to_user_string()] = {
+            "group": node.group_name,
+            "parents": sorted(key.to_user_string() for key in node.parent_keys),
+            "checks": sorted(key.name for key in node.check_keys),
+            "pools": sorted(node.pools or []),
+        }
+    return dict(sorted(shape.items()))
+
+
+def test_graph_snapshot(snapshot: SnapshotAssertion) -> None:
+    assert graph() == snapshot
+
+
+def test_every_asset_has_a_description() -> None:
+    missing = [n.key.to_user_string() for n in defs.resolve_asset_graph().asset_nodes if not n.description]
+    assert missing == []
+
+
+def test_full_reproduction_covers_every_asset() -> None:
+    job = defs.resolve_job_def("full_reproduction")
+    selected = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+    assert selected == set(graph())
+
+
+def test_loading_the_graph_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, pipelines.definitions; "
+        "print([m for m in ('torch', 'mlflow', 'cv2', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_workspace_names_the_same_module_as_the_shell() -> None:
+    workspace = yaml.safe_load((PROJECT / "workspace.yaml").read_text())
+    module = workspace["load_from"][0]["python_module"]["module_name"]
+    hook = (PROJECT / "scripts" / "activate_hook.sh").read_text()
+    assert f"DAGSTER_MODULE_NAME={module}\n" in hook
+
+
+def test_telemetry_is_off() -> None:
+    assert yaml.safe_load((PROJECT / "dagster.yaml").read_text())["telemetry"] == {"enabled": False}
+
+
+def test_definitions_are_loadable() -> None:
+    dg.Definitions.validate_loadable(defs)
