@@ -3,8 +3,6 @@
 Keep here: the preprocessing assets of AFEW. Keep out: AFEW's training and evaluation (``training.py``).
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets.step import materialize, progress_logger, step
@@ -27,12 +25,12 @@ def afew_aligned_faces(
         from nrdfer.config import build_settings
         from nrdfer.preprocess import AlignSettings
         from nrdfer.stages import align, sources
+        from nrdfer.stages.weights import network_weights
         from nrdfer.store import file_sha256
-        from nrdfer.weights import network_weights
 
         profile = workbench.settings
         settings = build_settings(AlignSettings, profile.align, f"profile {profile.name}: align")
-        weights = network_weights(profile.weights.retinaface, profile.weights)
+        weights = network_weights("retinaface", profile.weights)
         rows = sources.read_listing(videos.path)["clips"]
         artifact = workbench.store.build_resumable(
             "afew/aligned_faces",
@@ -66,17 +64,15 @@ def afew_enhanced_faces(
     with step(context):
         from nrdfer.errors import ProfileError
         from nrdfer.stages import align
+        from nrdfer.stages.weights import network_weights
         from nrdfer.store import file_sha256
-        from nrdfer.weights import network_weights
 
         profile = workbench.settings
         if profile.enhance not in ("none", "crop"):
-            raise ProfileError(
-                f"profile {profile.name}: enhance is {profile.enhance!r}; it must be 'none' or 'crop'"
-            )
+            raise ProfileError(f"profile {profile.name}: enhance is {profile.enhance!r}; it must be 'none' or 'crop'")
         weights = None
         if profile.enhance == "crop":
-            weights = network_weights(profile.weights.enlightengan, profile.weights)
+            weights = network_weights("enlightengan", profile.weights)
         artifact = workbench.store.build(
             "afew/enhanced_faces",
             code_version="1",

@@ -3,8 +3,6 @@
 Keep here: the roots of the graph. Keep out: anything that opens a video.
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets.step import materialize, progress_logger, step
@@ -32,9 +30,7 @@ def afew_videos(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.M
             inputs={"files": sources.fingerprint(root, (video.path for video in find_videos(root)))},
             build=lambda out: sources.list_afew(root, out, progress_logger(context, "hashing videos")),
         )
-        return materialize(
-            context, artifact, root=dg.MetadataValue.path(str(root)), **artifact.manifest["counts"]
-        )
+        return materialize(context, artifact, root=dg.MetadataValue.path(str(root)), **artifact.manifest["counts"])
 
 
 @dg.asset(
@@ -64,6 +60,4 @@ def dfew_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.Ma
             },
             build=lambda out: sources.list_dfew(root, out, progress_logger(context, "hashing pictures")),
         )
-        return materialize(
-            context, artifact, root=dg.MetadataValue.path(str(root)), **artifact.manifest["counts"]
-        )
+        return materialize(context, artifact, root=dg.MetadataValue.path(str(root)), **artifact.manifest["counts"])

@@ -3,8 +3,6 @@
 Keep here: DFEW's data assets. Keep out: what is trained on them (``training.py``).
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets.step import materialize, progress_logger, step
@@ -35,9 +33,7 @@ def dfew_shards(
             code_version="1",
             config=dataclasses.asdict(config),
             inputs={"clips": clips.manifest["counts"]["content_digest"]},
-            build=lambda out: shard.shard_dfew(
-                listing, out, config, progress_logger(context, "clips in shards")
-            ),
+            build=lambda out: shard.shard_dfew(listing, out, config, progress_logger(context, "clips in shards")),
         )
         return materialize(context, artifact, **artifact.manifest["counts"])
 

@@ -3,8 +3,6 @@
 Keep here: what the report is made of. Keep out: how it is written (``nrdfer/stages/report.py``).
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets.evaluation import picture

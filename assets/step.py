@@ -49,9 +49,7 @@ def materialize(
     """The result of a step: the artefact's reference as value, its digest as data version, figures as metadata."""
     name = context.asset_key.to_user_string()
     if artifact.up_to_date:
-        context.log.info(
-            f"{name} was up to date: {artifact.digest[:12]} found in the store, nothing computed"
-        )
+        context.log.info(f"{name} was up to date: {artifact.digest[:12]} found in the store, nothing computed")
     else:
         context.log.info(f"{name} computed and published: {artifact.digest[:12]}")
     return dg.MaterializeResult(

@@ -3,8 +3,6 @@
 Keep here: what a training step depends on and how it appears in MLflow. Keep out: the loop (``nrdfer/training``).
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,9 +53,7 @@ def _train(
             "nrdfer.clips_digest": inputs["clips"],
             "nrdfer.initialisation": inputs["initial"] if initial else "from scratch",
         }
-        run_id = tracking.training_run(
-            digest_of([asset, config, inputs]), f"{name} training", parent, tags, config
-        )
+        run_id = tracking.training_run(digest_of([asset, config, inputs]), f"{name} training", parent, tags, config)
         context.log.info(f"MLflow run: {tracking.run_url(run_id)}")
         with tracking.running(run_id):
             result = train.train_fold(
@@ -75,9 +71,7 @@ def _train(
             tracking.sync_history(run_id, train.read_history(out))
         return {**result, "mlflow_run_id": run_id, "dagster_run_id": context.run_id}
 
-    artifact = workbench.store.build_resumable(
-        asset, code_version="1", config=config, inputs=inputs, build=build
-    )
+    artifact = workbench.store.build_resumable(asset, code_version="1", config=config, inputs=inputs, build=build)
     counts = artifact.manifest["counts"]
     last, best = counts["last"], counts["best"]
     return materialize(

@@ -3,8 +3,6 @@
 Keep here: what every asset needs to reach the library. Keep out: job and executor settings (``pipelines/``).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -58,9 +58,7 @@ def corpus_render(
     seed: Annotated[int, typer.Option(help="Everything derives from it.")] = 0,
     dfew_identities: Annotated[int | None, typer.Option(help="Identities in DFEW (a multiple of 5).")] = None,
     n1_rate: Annotated[float | None, typer.Option(help="Share of frames without the target's face.")] = None,
-    n2_rate: Annotated[
-        float | None, typer.Option(help="Share of clips that are mostly neutral frames.")
-    ] = None,
+    n2_rate: Annotated[float | None, typer.Option(help="Share of clips that are mostly neutral frames.")] = None,
     workers: Annotated[int, typer.Option(help="Processes; never changes the result.")] = 2,
 ) -> None:
     """Render a corpus of expressive faces in the layouts of AFEW and DFEW."""
@@ -93,9 +91,7 @@ def _profile_path(name: str) -> Path:
 
     spec = find_spec("pipelines")
     if spec is None or not spec.submodule_search_locations:
-        raise NrdferError(
-            "the package 'pipelines', which holds the profiles, is not installed; run: make install"
-        )
+        raise NrdferError("the package 'pipelines', which holds the profiles, is not installed; run: make install")
     return Path(next(iter(spec.submodule_search_locations))) / "profiles" / f"{name}.yaml"
 
 
@@ -104,24 +100,18 @@ def _profile_path(name: str) -> Path:
 def preprocess(
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders that hold videos.")],
     out: Annotated[Path, typer.Option(help="Receives aligned crops and one contact sheet a clip.")],
-    retinaface: Annotated[
-        Path | None, typer.Option(help="RetinaFace weights; default: the shipped sample.")
-    ] = None,
+    retinaface: Annotated[Path | None, typer.Option(help="RetinaFace weights; default: the shipped sample.")] = None,
     convention: Annotated[
         str | None,
         typer.Option(help="Input convention of unknown weights: pytorch_retinaface, retinaface_pytorch."),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write one record a clip to this file.")
-    ] = None,
-    margin: Annotated[
-        float | None, typer.Option(help="How much more than the face a crop shows; 0 = tight.")
-    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write one record a clip to this file.")] = None,
+    margin: Annotated[float | None, typer.Option(help="How much more than the face a crop shows; 0 = tight.")] = None,
     max_side: Annotated[int | None, typer.Option(help="Longest side the detector sees, pixels.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
 ) -> None:
     """Decode, detect, choose the target face and align: aligned crops of any videos."""
-    from nrdfer.preprocess import AlignSettings, find_videos, preprocess_videos
+    from nrdfer.preprocess import AlignSettings, preprocess_videos
     from nrdfer.weights import sample_weights
 
     given = {"margin": margin, "max_side": max_side}
@@ -129,20 +119,18 @@ def preprocess(
     progress, step = bar("clips")
     with progress:
         summaries = preprocess_videos(
-            find_videos(videos),
+            videos,
             retinaface or sample_weights("retinaface"),
             settings,
             out,
             convention=convention,
             json_path=json_file,
-            workers=workers,
             progress=step,
+            workers=workers,
         )
     for row in summaries:
         reason = f"  ({row.reason})" if row.reason else ""
-        typer.echo(
-            f"{row.status:10} {row.frames_with_face:5}/{row.frames:<5} frames with a face  {row.clip}{reason}"
-        )
+        typer.echo(f"{row.status:10} {row.frames_with_face:5}/{row.frames:<5} frames with a face  {row.clip}{reason}")
 
 
 @app.command()
@@ -164,14 +152,10 @@ def results(
     store = Store(paths.store_root())
     artifact = Pointers(store, paths.home() / "reports").get(profile)
     if artifact is None:
-        raise NrdferError(
-            f"no results of profile {profile!r} yet; run: dagster job execute -j full_reproduction"
-        )
+        raise NrdferError(f"no results of profile {profile!r} yet; run: dagster job execute -j full_reproduction")
     found = json.loads((artifact.path / RESULTS).read_text())
     header, *rows = closing_rows(found)
-    table = Table(
-        title=f"profile {profile}: percent; honest = last epoch, paper = best epoch on the test fold"
-    )
+    table = Table(title=f"profile {profile}: percent; honest = last epoch, paper = best epoch on the test fold")
     for name in header:
         table.add_column(name, justify="left" if not name else "right", no_wrap=True)
     for row in rows:

@@ -28,9 +28,7 @@ class CorporaConfig:
     rendered: bool = False
     afew_root: str | None = None
     dfew_root: str | None = None
-    render: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # fields of corpora.synthetic.render.CorpusSettings
+    render: Mapping[str, Any] = field(default_factory=dict)  # fields of corpora.synthetic.render.CorpusSettings
 
 
 @dataclass(frozen=True)
@@ -86,9 +84,7 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
     if unknown:
-        raise ProfileError(
-            f"{where}: unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-        )
+        raise ProfileError(f"{where}: unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     arguments: dict[str, Any] = {}
     for name, value in values.items():
         hint = hints[name]
@@ -107,9 +103,7 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
     merged = dict(base)
     for key, value in overrides.items():
         below = merged.get(key)
-        merged[key] = (
-            merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-        )
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
 
 

@@ -48,9 +48,7 @@ class AlignSettings:
 
     def __post_init__(self) -> None:
         if self.size < 8 or not -0.5 <= self.margin <= 0.9:
-            raise ValueError(
-                f"crops need size >= 8 and margin in -0.5..0.9, not {self.size} and {self.margin}"
-            )
+            raise ValueError(f"crops need size >= 8 and margin in -0.5..0.9, not {self.size} and {self.margin}")
         if self.max_residual <= 0:
             raise ValueError(f"max_residual {self.max_residual} would refuse every face")
 
@@ -130,9 +128,7 @@ def _detect(video: Path, detector: FaceDetector) -> tuple[list[list[Face]], list
     return detections, shots, width, height
 
 
-def _fit(
-    index: int, face: Face | None, settings: AlignSettings
-) -> tuple[FrameRecord, NDArray[np.float64] | None]:
+def _fit(index: int, face: Face | None, settings: AlignSettings) -> tuple[FrameRecord, NDArray[np.float64] | None]:
     """The record of one frame, and its matrix if the face is usable."""
     if face is None:
         return FrameRecord(index, has_face=False), None

@@ -23,9 +23,7 @@ class FrameRecord:
     has_face: bool
     score: float | None = None
     box: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2
-    points: tuple[tuple[float, float], ...] | None = (
-        None  # image-left eye, right eye, nose, left, right mouth corner
-    )
+    points: tuple[tuple[float, float], ...] | None = None  # image-left eye, right eye, nose, left, right mouth corner
     residual: float | None = None  # mean distance of the five points from the template, template pixels
 
 
@@ -48,9 +46,7 @@ class ClipRecord:
                 f"clip id {self.clip_id!r} has characters outside A-Z a-z 0-9 _ - (a dot would split shard keys)"
             )
         if self.frames and len(self.frames) != self.n_frames:
-            raise ValueError(
-                f"clip {self.clip_id}: n_frames={self.n_frames} but {len(self.frames)} frame records"
-            )
+            raise ValueError(f"clip {self.clip_id}: n_frames={self.n_frames} but {len(self.frames)} frame records")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, ready for JSON; the inverse of `from_dict`."""

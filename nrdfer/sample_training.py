@@ -85,9 +85,7 @@ def fit(
     steps = len(loader)
     network.to(device).train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, learning_rate, total_steps=max(steps, 2), pct_start=0.2
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=max(steps, 2), pct_start=0.2)
     started = time.monotonic()
     for step, batch in enumerate(loader, start=1):
         loss, parts = loss_of({name: torch.from_numpy(value).to(device) for name, value in batch.items()})
@@ -133,17 +131,13 @@ def table(rows: Mapping[str, Any]) -> str:
     """A Markdown table of names and values; floats to four significant digits."""
     lines = ["| | |", "|---|---|"]
     for name, value in rows.items():
-        lines.append(
-            f"| {name.replace('_', ' ')} | {f'{value:.4g}' if isinstance(value, float) else value} |"
-        )
+        lines.append(f"| {name.replace('_', ' ')} | {f'{value:.4g}' if isinstance(value, float) else value} |")
     return "\n".join(lines)
 
 
 def arguments(description: str, *, steps: int, batch: int, size: int) -> argparse.ArgumentParser:
     """The options both commands take."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument(
         "--out", type=Path, required=True, help="the .safetensors file to write; .md and .json beside it"
     )

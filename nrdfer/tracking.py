@@ -73,9 +73,7 @@ class Tracking:
     def find(self, **tags: str) -> list[Run]:
         """Runs that carry all the given tags (``__`` in a keyword stands for a dot), newest first."""
         terms = [f"tags.`{key.replace('__', '.')}` = '{value}'" for key, value in tags.items()]
-        return list(
-            self.client.search_runs([self.experiment_id], " and ".join(terms), order_by=["start_time DESC"])
-        )
+        return list(self.client.search_runs([self.experiment_id], " and ".join(terms), order_by=["start_time DESC"]))
 
     def pipeline_run(self, dagster_run_id: str, params: Mapping[str, Any]) -> str:
         """Id of the parent run of one pipeline run, made at the first call; safe from several processes."""
@@ -84,9 +82,7 @@ class Tracking:
             if found:
                 return str(found[0].info.run_id)
             tags = {TAG_DAGSTER_RUN: dagster_run_id, TAG_ROLE: _PARENT}
-            run = self.client.create_run(
-                self.experiment_id, tags=tags, run_name=f"pipeline {dagster_run_id[:8]}"
-            )
+            run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"pipeline {dagster_run_id[:8]}")
             self.log_params(run.info.run_id, params)
             # Lets whoever ends the pipeline run know, without importing MLflow, that there is something to close.
             marker = paths.home() / "pipeline-runs" / dagster_run_id
@@ -111,9 +107,7 @@ class Tracking:
         self.log_params(run.info.run_id, params)
         return str(run.info.run_id)
 
-    def surviving_run(
-        self, run_id: str, digest: str, name: str, history: Sequence[Mapping[str, float]]
-    ) -> str:
+    def surviving_run(self, run_id: str, digest: str, name: str, history: Sequence[Mapping[str, float]]) -> str:
         """`run_id` if MLflow still has it, else a run made again from the local history (the store outlives MLflow)."""
         from mlflow.exceptions import MlflowException
 

@@ -117,9 +117,7 @@ def entry(name: str) -> PinnedWeights:
     try:
         return CATALOGUE[name]
     except KeyError:
-        raise WeightsError(
-            f"no weights are called {name!r}; known are {', '.join(sorted(CATALOGUE))}"
-        ) from None
+        raise WeightsError(f"no weights are called {name!r}; known are {', '.join(sorted(CATALOGUE))}") from None
 
 
 def sample_weights(name: str) -> Path:
@@ -133,9 +131,7 @@ def sample_weights(name: str) -> Path:
     if name not in known:
         raise WeightsError(f"no sample weights are called {name!r}; there are {' and '.join(known)}")
     if not path.is_file():
-        raise WeightsError(
-            f"the sample weights {path} are missing from this installation; install the project again"
-        )
+        raise WeightsError(f"the sample weights {path} are missing from this installation; install the project again")
     refuse_pointer(path)
     return path
 
@@ -210,9 +206,7 @@ def resolve(name: str, local: Path | None = None, *, allow_download: bool = Fals
     pinned = entry(name)
     if local is not None:
         if not local.exists():
-            raise WeightsError(
-                f"the weights path {local} does not exist; create the folder or correct the setting"
-            )
+            raise WeightsError(f"the weights path {local} does not exist; create the folder or correct the setting")
         if local.is_file():
             verify(local, pinned)
             return local
@@ -258,18 +252,12 @@ def _from_hub(pinned: PinnedWeights, local: Path | None, *, allow_download: bool
         if allow_download:
             reason = f"downloading {pinned.filename} from the hub repository {pinned.repo} failed ({error})"
         else:
-            reason = (
-                "it is not in the hub's local cache either, and downloading is not allowed by the settings"
-            )
+            reason = "it is not in the hub's local cache either, and downloading is not allowed by the settings"
         raise WeightsError(_how_to_get(pinned, local, reason)) from error
 
 
 def _how_to_get(pinned: PinnedWeights, local: Path | None, reason: str) -> str:
-    where = (
-        f"into the folder {local}"
-        if local is not None
-        else "into a folder and name that folder in the settings"
-    )
+    where = f"into the folder {local}" if local is not None else "into a folder and name that folder in the settings"
     looked = f"not found in {local}" if local is not None else "no local folder was given"
     return (
         f"{pinned.description}: {looked}, and {reason}. Get {Path(pinned.filename).name} from "

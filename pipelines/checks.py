@@ -3,8 +3,6 @@
 Keep here: checks on what was made. Keep out: input validation (the library does that when it reads).
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from nrdfer.store import Artifact

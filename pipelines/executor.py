@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 class RepairingExecutor(MultiprocessExecutor):
     """Signs the run with this process, repairs dead runs, runs the steps, and closes the run's MLflow runs."""
 
-    def execute(
-        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
-    ) -> Iterator[DagsterEvent]:
+    def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Execute the plan; see the class."""
         run_id = plan_context.dagster_run.run_id
         repair.sign_run(plan_context.instance, run_id)

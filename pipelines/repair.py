@@ -48,9 +48,7 @@ def repair_dead_runs(instance: dg.DagsterInstance, log: DagsterLogManager) -> li
             signature = run.tags.get(TAG_PROCESS)
             if signature is None or is_alive(signature):
                 continue
-            instance.report_run_failed(
-                run, "The process of this run was killed; found at the start of a later run."
-            )
+            instance.report_run_failed(run, "The process of this run was killed; found at the start of a later run.")
             free_slots(instance, run.run_id)
             close_tracking(run.run_id, "FAILED")
             log.warning(f"run {run.run_id[:8]} was killed: reported failed, its pool slots freed")

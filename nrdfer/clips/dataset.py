@@ -68,9 +68,7 @@ class ClipDataset:
         records = [source.record(clip_id) for clip_id in self.clip_ids]
         for record in records:
             if record.emotion is None:
-                raise ValueError(
-                    f"clip {record.clip_id} has no emotion; it cannot be trained on or evaluated"
-                )
+                raise ValueError(f"clip {record.clip_id} has no emotion; it cannot be trained on or evaluated")
         self.n_frames = [record.n_frames for record in records]
         self.labels = np.array([emotion_index(record.emotion or "") for record in records], dtype=np.int64)
 

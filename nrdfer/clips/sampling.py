@@ -10,8 +10,9 @@ def sample_indices(
 ) -> list[int]:
     """Indices of the sampled frames, `segments` x `duration` of them, never outside 0 .. n_frames - 1.
 
-    A segment is (n_frames - duration + 1) / segments frames long. Training starts at a random place of each
-    segment, testing at its middle. A clip too short for segments of one frame starts each at frame 0.
+    A segment is (n_frames - duration + 1) / segments frames long; training rounds that down, so up to
+    `segments` - 1 frames at the end are seen in testing only. Training starts at a random place of each segment,
+    testing at its middle. A clip too short for segments of one frame starts each at frame 0.
 
     Args:
         n_frames: frames of the clip, at least 1.

@@ -6,8 +6,8 @@ Only finds and names the videos; opening them belongs to ``nrdfer.video``. The o
 
 from __future__ import annotations
 
+import logging
 import re
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from nrdfer.emotions import AFEW_FOLDERS
 from nrdfer.errors import CorpusError
 
 SPLITS = {"train": "Train_AFEW", "val": "Val_AFEW"}
-VIDEO_SUFFIXES = {".avi", ".mp4", ".mkv", ".mov"}
+VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov"})
+_ALIGNED = "alignedfaces"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +33,34 @@ class AfewVideo:
 def find_videos(root: Path) -> list[AfewVideo]:
     """All videos below `root` (or ``root/AFEW``), in order of their clip ids.
 
+    Class folders that are missing or empty, and folders that are no class, are named in a warning.
+
     Raises:
-        CorpusError: the folder, a split or all class folders of a split are missing or hold no video.
+        CorpusError: the folder, a split or all class folders of a split are missing or hold no video, or two videos
+            would bear the same clip id.
     """
     base = _base(root)
-    videos: list[AfewVideo] = []
-    for split, folder in SPLITS.items():
-        found = [video for name in AFEW_FOLDERS for video in _class_videos(base / folder / name, name, split)]
+    videos: dict[str, AfewVideo] = {}
+    for split, name in SPLITS.items():
+        found = _split_videos(base / name, split)
         if not found:
             raise CorpusError(
-                f"{base / folder} holds no video: expected {folder}/<Emotion>/*.avi with the class folders "
+                f"{base / name} holds no video: expected {name}/<Emotion>/*.avi with the class folders "
                 f"{', '.join(AFEW_FOLDERS)}. Is the copy complete, and are the archives unpacked?"
             )
-        videos += found
-    repeated = [clip for clip, count in Counter(video.clip_id for video in videos).items() if count > 1]
-    if repeated:
-        raise CorpusError(f"{base}: two videos would both be called {repeated[0]}; rename one of them")
-    return sorted(videos, key=lambda video: video.clip_id)
+        for video in found:
+            other = videos.setdefault(video.clip_id, video)
+            if other is not video:
+                raise CorpusError(
+                    f"{other.path} and {video.path} would both be clip {video.clip_id}; remove the one that is a copy, "
+                    "or rename one"
+                )
+    return sorted(videos.values(), key=lambda video: video.clip_id)
 
 
 def _base(root: Path) -> Path:
     if not root.is_dir():
-        raise CorpusError(
-            f"AFEW's folder {root} does not exist; give the folder that holds Train_AFEW and Val_AFEW"
-        )
+        raise CorpusError(f"AFEW's folder {root} does not exist; give the folder that holds Train_AFEW and Val_AFEW")
     for base in (root, root / "AFEW"):
         there = [folder for folder in SPLITS.values() if (base / folder).is_dir()]
         if len(there) == len(SPLITS):
@@ -62,24 +68,40 @@ def _base(root: Path) -> Path:
         if there:
             missing = next(folder for folder in SPLITS.values() if folder not in there)
             raise CorpusError(
-                f"{base} holds {there[0]} but not {missing}; AFEW needs both, so the copy is incomplete"
+                f"{base} holds {there[0]} but not {missing}; AFEW needs both, so the copy is incomplete: copy or "
+                f"unpack {missing} there"
             )
     inside = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
-    raise CorpusError(
-        f"{root} holds neither Train_AFEW nor Val_AFEW (found: {inside}); give the folder above them"
+    raise CorpusError(f"{root} holds neither Train_AFEW nor Val_AFEW (found: {inside}); give the folder above them")
+
+
+def _split_videos(folder: Path, split: str) -> list[AfewVideo]:
+    classes = {name.lower(): name for name in AFEW_FOLDERS}
+    videos: list[AfewVideo] = []
+    without = set(AFEW_FOLDERS)
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        name = classes.get(path.name.lower())
+        if name is not None:
+            found = _class_videos(path, name, split)
+            videos += found
+            if found:
+                without.discard(name)
+        elif path.name.lower().startswith(_ALIGNED):
+            _log.info("%s: the organisers' aligned faces are not used", path)
+        elif not path.name.startswith("."):
+            _log.warning("%s is not one of AFEW's classes (%s); left alone", path, ", ".join(AFEW_FOLDERS))
+    if videos and without:
+        _log.warning("%s has no video of %s; is the copy complete?", folder, ", ".join(sorted(without)))
+    return videos
+
+
+def _class_videos(folder: Path, name: str, split: str) -> list[AfewVideo]:
+    # names that begin with a dot are other systems' bookkeeping (._013736360.avi), not videos
+    files = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
     )
+    return [AfewVideo(path, f"{split}_{name}_{_sanitised(path.stem)}", AFEW_FOLDERS[name], split) for path in files]
 
 
-def _class_videos(folder: Path, emotion: str, split: str) -> list[AfewVideo]:
-    if not folder.is_dir():
-        return []
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
-    return [
-        AfewVideo(
-            path,
-            f"{split}_{emotion}_{re.sub(r'[^A-Za-z0-9_-]', '-', path.stem)}",
-            AFEW_FOLDERS[emotion],
-            split,
-        )
-        for path in files
-    ]
+def _sanitised(stem: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "-", stem)

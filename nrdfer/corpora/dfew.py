@@ -6,21 +6,24 @@ never from a label file. Reading label files is `labels`' business; opening pict
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from nrdfer.corpora.labels import read_folds
+from nrdfer.corpora.labels import read_labels
 from nrdfer.errors import CorpusError
 
-_FRAMES = (
-    "Clip/clip_224x224",
-    "Clip/clip_224x224/clip_224x224",
-    "Clip/jpg_256",
-    "Clip/jpg_224",
-    "data",
-)
-_PICTURES = {".jpg", ".jpeg", ".png"}
+#: Where face pictures of original length lie (github.com/zengqunzhao/DFER-CLIP, sunlicai/MAE-DFER,
+#: jiangxingxun/DFEW); each may hold a folder of its own name once more, as archives unpack.
+LAYOUTS = ("Clip/clip_224x224", "Clip/jpg_256", "Clip/jpg_224", "data")
+PICTURES = frozenset({".jpg", ".jpeg", ".png"})
+#: 12,059 clips are labelled, 11,697 have pictures: 3 % without is DFEW's own; much more is a copy cut short.
+MISSING_LIMIT = 0.10
+_ARCHIVES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz"})
+_RESAMPLED = 16
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,9 @@ class DfewCorpus:
 def read_dfew(root: Path) -> DfewCorpus:
     """Read DFEW below `root` or ``root/DFEW``.
 
+    Labelled clips without pictures are set aside with a reason and counted in a warning; pictures without a label
+    are normal (clips of several emotions) and left alone.
+
     Raises:
         CorpusError: no such folder, label files or pictures missing, or only pictures resampled to 16 frames.
     """
@@ -61,22 +67,20 @@ def read_dfew(root: Path) -> DfewCorpus:
         raise CorpusError(
             f"DFEW's folder {root} does not exist; give the folder that holds EmoLabel_DataSplit and Clip"
         )
-    base = root / "DFEW" if (root / "DFEW").is_dir() else root
-    folds = read_folds(base)
-    folder = find_frames(base)
+    folds = read_labels(root)
+    base, folder = find_frames(root)
     emotions = {c: e for fold in folds.values() for part in (fold.train, fold.test) for c, e in part.items()}
+    folders = _clip_folders(folder)
     clips: list[DfewClip] = []
     aside: list[tuple[str, str]] = []
     for clip_id, emotion in sorted(emotions.items()):
-        frames = list_frames(folder / clip_id)
+        frames = list_frames(folders[clip_id]) if clip_id in folders else ()
         if frames:
             clips.append(DfewClip(clip_id, emotion, frames))
         else:
-            aside.append((clip_id, f"labelled, but {folder / clip_id} holds no picture"))
-    if not clips:
-        raise CorpusError(
-            f"none of the {len(emotions)} labelled clips has pictures in {folder}; is the copy complete?"
-        )
+            reason = "holds no picture" if clip_id in folders else "does not exist"
+            aside.append((clip_id, f"labelled, but {folders.get(clip_id, folder / clip_id)} {reason}"))
+    _judge(clips, aside, folder)
     return DfewCorpus(
         base,
         folder,
@@ -86,31 +90,67 @@ def read_dfew(root: Path) -> DfewCorpus:
     )
 
 
-def find_frames(base: Path) -> Path:
-    """The folder whose sub-folders are clips.
+def find_frames(root: Path) -> tuple[Path, Path]:
+    """DFEW's own folder (`root` or ``root/DFEW``) and the folder in it whose sub-folders are clips.
 
     Raises:
         CorpusError: there is none, or only one whose clips were resampled to 16 frames.
     """
-    for name in _FRAMES:
-        folder = base / name
-        if folder.is_dir() and any(p.is_dir() and re.fullmatch(r"\d{5}", p.name) for p in folder.iterdir()):
-            return folder
-    resampled = sorted(path for path in base.glob("Clip/*_16f") if path.is_dir())
+    bases = [base for base in (root, root / "DFEW") if base.is_dir()]
+    for base in bases:
+        for layout in LAYOUTS:
+            for folder in (base / layout, base / layout / Path(layout).name):
+                if folder.is_dir() and _clip_folders(folder):
+                    return base, folder
+    resampled = sorted(path for base in bases for path in base.glob("Clip/*_16f") if path.is_dir())
     if resampled:
         raise CorpusError(
             f"{resampled[0]} holds clips resampled to 16 frames by time interpolation; dynamic sampling needs the "
-            f"original frames: unpack clip_224x224 into {base / 'Clip'}"
+            f"original frames: unpack DFEW's clip_224x224 into {resampled[0].parent}"
         )
-    raise CorpusError(
-        f"no face pictures found below {base}: looked for {', '.join(_FRAMES)} with folders named 00001, 00002 ... "
-        "Unpack DFEW's clip_224x224 there"
+    archives = sorted(
+        path for base in bases for inner in ("*", "Clip/*") for path in base.glob(inner) if path.suffix in _ARCHIVES
     )
+    advice = f"{archives[0]} is still packed: unpack it there" if archives else "Unpack DFEW's clip_224x224 into Clip"
+    looked = ", ".join(str(base / layout) for base in bases for layout in LAYOUTS)
+    raise CorpusError(f"no face pictures of DFEW found; looked in {looked} for folders named 00001, 00002 ... {advice}")
 
 
 def list_frames(folder: Path) -> tuple[Path, ...]:
     """Pictures of a clip in natural order (2 before 10); empty if the folder is missing or empty."""
     if not folder.is_dir():
         return ()
-    pictures = [path for path in folder.iterdir() if path.suffix.lower() in _PICTURES]
-    return tuple(sorted(pictures, key=lambda path: [int(n) for n in re.findall(r"\d+", path.stem)] + [0]))
+    with os.scandir(folder) as entries:
+        names = [e.name for e in entries if Path(e.name).suffix.lower() in PICTURES and not e.name.startswith(".")]
+    return tuple(folder / name for name in sorted(names, key=_natural))
+
+
+def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    # digits and texts alternate, so that numbers are only ever compared with numbers
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], name
+
+
+def _clip_folders(folder: Path) -> dict[str, Path]:
+    """Clip id -> its folder, padded with zeros or not."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if re.fullmatch(r"\d{1,5}", entry.name) and entry.is_dir())
+    return {f"{int(name):05d}": folder / name for name in names}
+
+
+def _judge(clips: list[DfewClip], aside: list[tuple[str, str]], folder: Path) -> None:
+    labelled = len(clips) + len(aside)
+    if len(aside) > MISSING_LIMIT * labelled:
+        raise CorpusError(
+            f"only {len(clips)} of the {labelled} labelled clips have pictures in {folder}; first missing: "
+            f"{aside[0][0]}. DFEW itself lacks about 3 %, so this copy is incomplete: copy or unpack the rest, or take "
+            "the missing clips out of all label files"
+        )
+    if aside:
+        _log.warning("%d of %d labelled clips have no pictures in %s: set aside", len(aside), labelled, folder)
+    if len(clips) > 2 * _RESAMPLED and all(len(clip.frames) == _RESAMPLED for clip in clips):
+        _log.warning(
+            "every clip in %s has exactly %d pictures: is this the time-interpolated copy (clip_224x224_16f) under "
+            "another name? Dynamic sampling expects original lengths (11 to 847 pictures)", folder, _RESAMPLED
+        )  # fmt: skip
+    _log.info("DFEW: %d clips with pictures in %s", len(clips), folder)

@@ -1,121 +1,178 @@
 """DFEW's label files: every naming and numbering found in the wild, read into emotions by name.
 
-The distributed csvs number the emotions 1 to 7 (in the order of `nrdfer.emotions.EMOTIONS`), some copies 0 to 6.
-The base is found over ALL files together: a 0 proves one, a 7 the other; a single file may show neither.
+The distributed csvs number the emotions 1 to 7 (in the order of `nrdfer.emotions.EMOTIONS`), some copies 0 to 6
+(MSA-LMC/S2D). The base is found over ALL files together: a 0 proves one, a 7 the other; a single file may show
+neither. Pictures are `dfew`'s business: nothing here opens or counts them.
 """
 
 from __future__ import annotations
 
 import csv
+import logging
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 
+FOLDS = range(1, 6)
+SPLIT_FOLDER = "EmoLabel_DataSplit"
 #: set_1.csv, train_set_1.csv, test_set_1.csv, single_trainset_1.csv, single_testset_1.csv
 _NAME = re.compile(r"(?:(?P<part>train|test)_set|single_(?P<single>train|test)set|set)_(?P<fold>[1-5])\.csv")
+_DEPTH = 5
+_log = logging.getLogger(__name__)
+Key = tuple[int, str]  # fold, "train" or "test"
 Rows = list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
 class FoldLabels:
-    """Emotions by clip id of one fold."""
+    """Emotions by clip id (five digits) of one fold."""
 
     train: Mapping[str, str]
     test: Mapping[str, str]
 
 
-def find_label_files(root: Path) -> dict[tuple[int, str], Path]:
-    """(fold, ``train`` or ``test``) -> csv.
+def read_labels(root: Path) -> dict[int, FoldLabels]:
+    """The emotions of all five folds, from the label files anywhere below `root`.
 
     Raises:
-        CorpusError: a file is missing, or two files claim the same place.
-    """
-    found: dict[tuple[int, str], Path] = {}
-    for path in sorted(root.rglob("*.csv")):
-        match = _NAME.fullmatch(path.name)
-        if match is None:
-            continue
-        part = match["part"] or match["single"] or _part_of_folder(path.parent.name)
-        if part is None or "multi" in path.parent.name:
-            continue
-        key = (int(match["fold"]), part)
-        if key in found:
-            raise CorpusError(f"two label files for fold {key[0]} {part}: {found[key]} and {path}; keep one")
-        found[key] = path
-    missing = [
-        f"fold {k} {part}" for k in range(1, 6) for part in ("train", "test") if (k, part) not in found
-    ]
-    if missing:
-        raise CorpusError(
-            f"{root} lacks DFEW label files for {', '.join(missing)}. Expected EmoLabel_DataSplit/"
-            "train(single-labeled)/set_1.csv .. set_5.csv and test(single-labeled)/set_1.csv .. set_5.csv"
-        )
-    return found
-
-
-def _part_of_folder(name: str) -> str | None:
-    return next((part for part in ("train", "test") if name.lower().startswith(part)), None)
-
-
-def read_folds(root: Path) -> dict[int, FoldLabels]:
-    """The emotions of all five folds.
-
-    Raises:
-        CorpusError: files missing or malformed, a numbering that cannot be decided, a clip with two labels, or a
-            clip in train and test of one fold.
+        CorpusError: files missing or malformed, a numbering that cannot be decided, a clip with two emotions, a clip
+            in train and test of one fold or in two test folds, or a training list that is not the other four tests.
     """
     files = find_label_files(root)
     rows = {key: _read_rows(path) for key, path in files.items()}
-    base = _base({label for content in rows.values() for _, label in content}, root)
+    base = _base(rows, files, root)
     emotions: dict[str, str] = {}
-    parts: dict[tuple[int, str], dict[str, str]] = {}
+    parts: dict[Key, dict[str, str]] = {}
     for key, content in rows.items():
         for clip_id, label in content:
             emotion = EMOTIONS[label - base]
             if emotions.setdefault(clip_id, emotion) != emotion:
                 raise CorpusError(
-                    f"clip {clip_id} is {emotions[clip_id]} in one label file and {emotion} in {files[key]}"
+                    f"clip {clip_id} is {emotion} in {files[key]} but {emotions[clip_id]} before; the label files come "
+                    "from different copies or were edited: take all ten from one copy of DFEW"
                 )
         parts[key] = {clip_id: emotions[clip_id] for clip_id, _ in content}
-    folds = {k: FoldLabels(parts[k, "train"], parts[k, "test"]) for k in range(1, 6)}
+    folds = {k: FoldLabels(parts[k, "train"], parts[k, "test"]) for k in FOLDS}
+    _check_folds(folds, root)
+    return folds
+
+
+def find_label_files(root: Path) -> dict[Key, Path]:
+    """(fold, ``train`` or ``test``) -> csv. Files below an ``EmoLabel_DataSplit`` win over all others.
+
+    Raises:
+        CorpusError: a file is missing, or two different files claim the same place.
+    """
+    candidates = list(_candidates(root))
+    official = [(key, path) for key, path in candidates if SPLIT_FOLDER in path.parts]
+    found: dict[Key, Path] = {}
+    for key, path in official or candidates:
+        if key in found and found[key].read_bytes() != path.read_bytes():
+            raise CorpusError(f"two label files for fold {key[0]} {key[1]}: {found[key]} and {path}; keep one of them")
+        found.setdefault(key, path)
+    missing = [f"fold {k} {part}" for k in FOLDS for part in ("train", "test") if (k, part) not in found]
+    if missing:
+        what = "all label files" if not found else f"label files for {', '.join(missing)}"
+        raise CorpusError(
+            f"DFEW below {root} lacks {what}. Looked for {SPLIT_FOLDER}/train(single-labeled)/set_1.csv .. set_5.csv "
+            f"and {SPLIT_FOLDER}/test(single-labeled)/set_1.csv .. set_5.csv (also train_set_1.csv, test_set_1.csv, "
+            "single_trainset_1.csv, single_testset_1.csv). Copy DFEW's label files there whole"
+        )
+    return found
+
+
+def _candidates(root: Path) -> Iterator[tuple[Key, Path]]:
+    for folder, inner, names in os.walk(root):
+        # clip folders are many and hold pictures only
+        deep = len(Path(folder).relative_to(root).parts) >= _DEPTH
+        inner[:] = [] if deep else sorted(n for n in inner if not n.isdigit() and n[0] not in "._")
+        here = Path(folder)
+        for name in sorted(names):
+            match = _NAME.fullmatch(name)
+            part = match and (match["part"] or match["single"] or _part_of(here.name))
+            if match and part and "multi" not in here.name:
+                yield (int(match["fold"]), part), here / name
+
+
+def _part_of(folder: str) -> str | None:
+    return next((part for part in ("train", "test") if folder.lower().startswith(part)), None)
+
+
+def _read_rows(path: Path) -> Rows:
+    try:
+        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{path} is not a text file of comma-separated values ({error}); copy it again") from error
+    numbered = [(number, line) for number, line in enumerate(lines, start=1) if any(cell.strip() for cell in line)]
+    if not numbered:
+        raise CorpusError(f"{path} is empty; is the copy complete?")
+    header = [cell.strip().lower() for cell in numbered[0][1]]
+    if {"video_name", "label"} <= set(header):
+        name_at, label_at = header.index("video_name"), header.index("label")
+        numbered = numbered[1:]
+    elif len(header) == 2 and header[0].isdecimal() and header[1].isdecimal():
+        name_at, label_at = 0, 1  # a copy without the header line
+    else:
+        raise CorpusError(f"{path}: expected the header video_name,label, found {','.join(numbered[0][1])[:80]!r}")
+    rows = [_read_row(path, number, line, name_at, label_at) for number, line in numbered]
+    if not rows:
+        raise CorpusError(f"{path} holds no clip; is the copy complete?")
+    if len(dict(rows)) != len(set(rows)):
+        raise CorpusError(f"{path} gives one clip two different labels; copy it again")
+    if len(set(rows)) != len(rows):
+        _log.warning("%s lists %d clips twice; each counts once", path, len(rows) - len(set(rows)))
+    return rows
+
+
+def _read_row(path: Path, number: int, line: list[str], name_at: int, label_at: int) -> tuple[str, int]:
+    cells = [cell.strip() for cell in line]
+    if len(cells) <= max(name_at, label_at) or not (cells[name_at].isdecimal() and cells[label_at].isdecimal()):
+        raise CorpusError(f"{path}, line {number}: {','.join(line)[:80]!r} is not a clip's number and a label")
+    label = int(cells[label_at])
+    if label > len(EMOTIONS):
+        raise CorpusError(f"{path}, line {number}: label {label}; expected 1 to 7 (or 0 to 6 in all files)")
+    return f"{int(cells[name_at]):05d}", label
+
+
+def _base(rows: Mapping[Key, Rows], files: Mapping[Key, Path], root: Path) -> int:
+    def first_with(wanted: int) -> Path | None:
+        return next((files[key] for key, content in rows.items() if any(label == wanted for _, label in content)), None)
+
+    zero, seven = first_with(0), first_with(len(EMOTIONS))
+    if (zero is None) == (seven is None):
+        reason = "neither label 0 nor label 7 occurs" if zero is None else f"0 occurs in {zero} and 7 in {seven}"
+        raise CorpusError(
+            f"cannot tell whether the labels below {root} count from 0 or from 1: {reason}. Do the files come from "
+            "different copies? Use all ten as distributed (1 Happy 2 Sad 3 Neutral 4 Angry 5 Surprise 6 Disgust 7 Fear)"
+        )
+    return 0 if seven is None else 1
+
+
+def _check_folds(folds: Mapping[int, FoldLabels], root: Path) -> None:
+    fold_of: dict[str, int] = {}
     for k, fold in folds.items():
         shared = sorted(fold.train.keys() & fold.test.keys())
         if shared:
             raise CorpusError(
-                f"fold {k}: {len(shared)} clips are in both train and test, e.g. {shared[0]} ({root})"
+                f"fold {k} below {root}: {len(shared)} clips are in both train and test, e.g. {shared[0]}; results on "
+                "such a fold mean nothing. Use DFEW's label files as distributed"
             )
-    return folds
-
-
-def _base(labels: set[int], root: Path) -> int:
-    outside = sorted(label for label in labels if not 0 <= label <= 7)
-    if outside:
-        raise CorpusError(f"label {outside[0]} in the files below {root}: expected 1..7 or 0..6")
-    if (0 in labels) == (7 in labels):
-        both = "both 0 and 7 occur" if 0 in labels else "neither 0 nor 7 occurs"
-        raise CorpusError(
-            f"cannot tell whether the labels below {root} count from 0 or from 1: {both}. Use the files as distributed "
-            "(1 Happy 2 Sad 3 Neutral 4 Angry 5 Surprise 6 Disgust 7 Fear)"
-        )
-    return 0 if 0 in labels else 1
-
-
-def _read_rows(path: Path) -> Rows:
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        reader = csv.DictReader(handle)
-        columns = {name.strip().lower(): name for name in reader.fieldnames or []}
-        if not {"video_name", "label"} <= columns.keys():
-            raise CorpusError(f"{path}: expected the header video_name,label, found {reader.fieldnames}")
-        rows: Rows = []
-        for number, row in enumerate(reader, start=2):
-            try:
-                rows.append((row[columns["video_name"]].strip().zfill(5), int(row[columns["label"]])))
-            except (ValueError, AttributeError, TypeError) as error:
-                raise CorpusError(f"{path}, line {number}: {dict(row)} is not a clip and a number") from error
-    if not rows:
-        raise CorpusError(f"{path} holds no clip; is the copy complete?")
-    return rows
+        for clip_id in fold.test:
+            if fold_of.setdefault(clip_id, k) != k:
+                raise CorpusError(
+                    f"clip {clip_id} is in the test lists of folds {fold_of[clip_id]} and {k} below {root}; test folds "
+                    "must be disjoint. Use DFEW's label files as distributed"
+                )
+    for k, fold in folds.items():
+        expected = {clip_id for clip_id, tested in fold_of.items() if tested != k}
+        wrong = sorted(expected ^ fold.train.keys())
+        if wrong:
+            raise CorpusError(
+                f"fold {k} below {root}: its training list must be the other four test lists together, but "
+                f"{len(wrong)} clips differ, e.g. {wrong[0]}; a label file is cut short or from another copy"
+            )

@@ -80,9 +80,7 @@ class Enhancer:
             ValueError: another shape or type.
         """
         if frames_THWC.dtype != np.uint8 or frames_THWC.ndim != 4 or frames_THWC.shape[3] != 3:
-            raise ValueError(
-                f"frames must be uint8 of shape (T, H, W, 3), not {frames_THWC.dtype} {frames_THWC.shape}"
-            )
+            raise ValueError(f"frames must be uint8 of shape (T, H, W, 3), not {frames_THWC.dtype} {frames_THWC.shape}")
         if batch < 1:
             raise ValueError(f"batch must be at least 1, not {batch}")
         out_THWC = np.empty_like(frames_THWC)

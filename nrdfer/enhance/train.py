@@ -197,9 +197,7 @@ def train_enlightengan(
         generator = EnlightenGenerator(base_channels)
 
     def loss_of(samples: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        dark_BCHW, bright_BCHW = (
-            samples[name].permute(0, 3, 1, 2).float() / 255.0 for name in ("dark", "bright")
-        )
+        dark_BCHW, bright_BCHW = (samples[name].permute(0, 3, 1, 2).float() / 255.0 for name in ("dark", "bright"))
         y_BCHW = generator.unclipped(dark_BCHW)
         distance = F.l1_loss(y_BCHW, bright_BCHW)
         dissimilarity = 1.0 - structural_similarity(y_BCHW, bright_BCHW)

@@ -1,10 +1,14 @@
-"""Predicting every clip of a list exactly once, with and without the snippet-based filter."""
+"""Predicting every clip of a list exactly once, with and without the snippet-based filter.
+
+Metrics of the predictions belong to ``protocols``. Shapes: B clips, T frames, C channels, H x W, S snippets, K classes.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,23 +18,29 @@ from torch import Tensor
 from nrdfer.clips.augment import apply, plain
 from nrdfer.clips.dataset import ClipDataset, ClipSource
 from nrdfer.emotions import EMOTIONS
+from nrdfer.errors import WeightsError
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.models.registry import build_model
 from nrdfer.models.snippet_filter import filter_logits
+from nrdfer.training.results import load_weights
 
 _BATCH = 16
+LOGITS = tuple(f"logit_{k}" for k in range(len(EMOTIONS)))
 
 
 def load_model(settings: Path, weights: Path) -> NRDFERNet:
-    """A trained network in evaluation mode, from ``model.json`` and safetensors.
+    """A trained network in evaluation mode, from a training's ``model.json`` and one of its safetensors.
 
     Raises:
-        WeightsError: the weights do not fit.
+        WeightsError: the description cannot be read, or the weights do not fit it.
+        ProfileError: it names a network or a setting that this version does not know.
     """
-    from nrdfer.training.loop import load_weights
-
-    described = json.loads(settings.read_text())
-    model = build_model(described["model"], described["settings"])
+    try:
+        described = json.loads(settings.read_text())
+        name, values = described["model"], described["settings"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{settings} does not describe a trained network: {error!r}") from error
+    model = build_model(name, values)
     load_weights(model, weights)
     return model.eval()
 
@@ -43,37 +53,45 @@ def evaluate(
     *,
     segments: int = 8,
     duration: int = 2,
+    batch: int = _BATCH,
 ) -> pd.DataFrame:
     """Predict clips, each once, sampling the middle of the segments.
 
     Returns:
-        One row a clip: ``clip_id``, ``emotion``, ``logits`` (7 of the sequence), ``snippet_logits`` (S x 7, flattened),
-        ``predicted`` (after the filter), ``predicted_unfiltered``.
+        One row a clip, sorted by id: ``clip_id``, ``emotion``, ``predicted`` (after the filter),
+        ``predicted_unfiltered``, ``vetoed`` (whether a snippet vetoed neutral), ``logit_0`` to ``logit_6`` (of the
+        sequence, before the filter), ``snippet_logits`` (S x 7, flattened row by row).
 
     Raises:
-        ValueError: a clip is listed twice.
+        ValueError: no clip, or a clip is listed twice.
     """
-    if len(set(clip_ids)) != len(clip_ids):
-        raise ValueError("a clip is listed twice; every clip is evaluated exactly once")
+    if not clip_ids or len(set(clip_ids)) != len(clip_ids):
+        raise ValueError(
+            f"{len(clip_ids)} clips listed, {len(set(clip_ids))} different; every clip is evaluated exactly once"
+        )
     device = next(model.parameters()).device
     size = model.settings.image_size
     data = ClipDataset(source, sorted(clip_ids), image_size=size, segments=segments, duration=duration)
     model.eval()
-    rows = []
-    for start in range(0, len(data), _BATCH):
-        positions = list(range(start, min(start + _BATCH, len(data))))
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(data), batch):
+        positions = range(start, min(start + batch, len(data)))
         x, y = data.batch(positions)
         logits_BK, snippets_BSK = model.forward_with_snippets(torch.from_numpy(x).to(device))
         filtered_BK = filter_logits(logits_BK, snippets_BSK, model.settings.mu1, model.settings.mu2)
+        chosen, plain_choice = filtered_BK.argmax(-1).tolist(), logits_BK.argmax(-1).tolist()
+        vetoed = filtered_BK.isneginf().any(-1).tolist()
+        logits, snippets = logits_BK.float().cpu().tolist(), snippets_BSK.float().flatten(1).cpu().tolist()
         for i, position in enumerate(positions):
             rows.append(
                 {
                     "clip_id": data.clip_ids[position],
                     "emotion": EMOTIONS[y[i]],
-                    "predicted": EMOTIONS[int(filtered_BK[i].argmax())],
-                    "predicted_unfiltered": EMOTIONS[int(logits_BK[i].argmax())],
-                    "logits": logits_BK[i].float().cpu().tolist(),
-                    "snippet_logits": snippets_BSK[i].float().cpu().flatten().tolist(),
+                    "predicted": EMOTIONS[chosen[i]],
+                    "predicted_unfiltered": EMOTIONS[plain_choice[i]],
+                    "vetoed": vetoed[i],
+                    **dict(zip(LOGITS, logits[i], strict=True)),
+                    "snippet_logits": snippets[i],
                 }
             )
     return pd.DataFrame(rows)

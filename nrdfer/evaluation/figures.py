@@ -27,9 +27,7 @@ def plot_confusion(predictions: pd.DataFrame, path: Path, *, title: str) -> None
     picture = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
-            axes.text(
-                j, i, str(count), ha="center", va="center", color="black" if shares[i, j] > 0.5 else "white"
-            )
+            axes.text(j, i, str(count), ha="center", va="center", color="black" if shares[i, j] > 0.5 else "white")
     names = [
         f"{emotion} ({'-' if np.isnan(recall) else f'{100 * recall:.1f} %'})"
         for emotion, recall in zip(EMOTIONS, recalls(counts), strict=True)

@@ -7,13 +7,14 @@ single clip has no recall, and counting it as 0 would punish a small fold, so it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nrdfer.emotions import EMOTIONS
 
-Labels = Sequence[int] | npt.NDArray[np.int64]
+Labels = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
 def confusion_matrix(truth: Labels, predicted: Labels) -> npt.NDArray[np.int64]:
@@ -23,9 +24,7 @@ def confusion_matrix(truth: Labels, predicted: Labels) -> npt.NDArray[np.int64]:
         ValueError: no clip, or different numbers of them.
     """
     if len(truth) != len(predicted) or len(truth) == 0:
-        raise ValueError(
-            f"{len(truth)} true and {len(predicted)} predicted labels; need as many of each, at least 1"
-        )
+        raise ValueError(f"{len(truth)} true and {len(predicted)} predicted labels; need as many of each, at least 1")
     counts = np.zeros((len(EMOTIONS), len(EMOTIONS)), dtype=np.int64)
     np.add.at(counts, (np.asarray(truth), np.asarray(predicted)), 1)
     return counts

@@ -1,58 +1,86 @@
 """What is reported of one fold and of five: metrics with and without the filter, mean of folds and pooled.
 
 Published tables are mixed: DFEW's authors pooled the five confusion matrices, later papers average the folds. Both
-are always given, under their names.
+are always given, under their names. Which weights are evaluated (last epoch: honest protocol; best epoch on the test
+fold: paper protocol) is the caller's business, and its to name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from nrdfer.emotions import EMOTIONS, emotion_index
 from nrdfer.evaluation.metrics import confusion_matrix, recalls, uar, war
 
 
-def confusion_of(predictions: pd.DataFrame, column: str = "predicted") -> np.ndarray[Any, np.dtype[np.int64]]:
+def confusion_of(predictions: pd.DataFrame, column: str = "predicted") -> npt.NDArray[np.int64]:
     """Confusion matrix (7, 7) of a predictions table."""
     truth = predictions["emotion"].map(emotion_index).to_numpy(dtype=np.int64)
     return confusion_matrix(truth, predictions[column].map(emotion_index).to_numpy(dtype=np.int64))
 
 
+def check_complete(predictions: pd.DataFrame, clip_ids: Collection[str], where: str) -> None:
+    """Make sure that a table predicts exactly the clips it should, each once.
+
+    Raises:
+        ValueError: clips are missing, unexpected or repeated; the message counts them and names one of each.
+    """
+    predicted, expected = list(predictions["clip_id"]), set(clip_ids)
+    missing, extra = sorted(expected - set(predicted)), sorted(set(predicted) - expected)
+    repeated = sorted(predictions["clip_id"][predictions["clip_id"].duplicated()])
+    found = {"missing": missing, "not asked for": extra, "predicted twice": repeated}
+    wrong = [f"{len(ids)} {what}, e.g. {ids[0]}" for what, ids in found.items() if ids]
+    if wrong:
+        raise ValueError(f"{where}: every clip must be predicted exactly once, but {'; '.join(wrong)}")
+
+
 def fold_metrics(predictions: pd.DataFrame) -> dict[str, Any]:
-    """Metrics of one predictions table (fractions, not percent)."""
+    """Metrics of one predictions table (fractions, not percent).
+
+    UAR is the mean over the emotions that occur; ``absent`` names those that do not, so that a UAR over fewer than
+    seven is never mistaken for one over seven.
+    """
     filtered, plain = confusion_of(predictions), confusion_of(predictions, "predicted_unfiltered")
+    each = dict(zip(EMOTIONS, recalls(filtered).tolist(), strict=True))
     return {
         "war": war(filtered),
         "uar": uar(filtered),
         "war_unfiltered": war(plain),
         "uar_unfiltered": uar(plain),
         "clips": int(filtered.sum()),
-        "recalls": {
-            emotion: None if np.isnan(recall) else float(recall)
-            for emotion, recall in zip(EMOTIONS, recalls(filtered), strict=True)
-        },
+        "recalls": {emotion: None if np.isnan(recall) else recall for emotion, recall in each.items()},
+        "absent": [emotion for emotion, recall in each.items() if np.isnan(recall)],
         "confusion": filtered.tolist(),
     }
 
 
 def cross_validation(folds: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Mean of the folds and pooled figures.
+    """Mean of the folds (``*_mean``) and figures of all clips together (``*_pooled``).
 
     Raises:
-        ValueError: a clip is tested in two folds.
+        ValueError: no fold, or a clip is tested in two folds.
     """
+    if not folds:
+        raise ValueError("no fold to put together")
     pooled = pd.concat(list(folds.values()), ignore_index=True)
     repeated = pooled["clip_id"][pooled["clip_id"].duplicated()]
     if len(repeated):
         raise ValueError(f"{len(repeated)} clips are tested in two folds, e.g. {repeated.iloc[0]}")
-    each = [fold_metrics(table) for table in folds.values()]
+    each = {fold: fold_metrics(table) for fold, table in folds.items()}
     whole = fold_metrics(pooled)
-    summary: dict[str, Any] = {"clips": whole["clips"]}
+    summary: dict[str, Any] = {"clips": whole["clips"], "folds": len(folds)}
     for key in ("war", "uar", "war_unfiltered", "uar_unfiltered"):
-        summary[f"{key}_mean"] = float(np.mean([metrics[key] for metrics in each]))
+        summary[f"{key}_mean"] = float(np.mean([metrics[key] for metrics in each.values()]))
         summary[f"{key}_pooled"] = whole[key]
-    return {**summary, "recalls": whole["recalls"], "confusion": whole["confusion"]}
+    absent = {fold: metrics["absent"] for fold, metrics in each.items() if metrics["absent"]}
+    return {
+        **summary,
+        "recalls": whole["recalls"],
+        "absent": absent,  # fold -> emotions without a clip, over which that fold's UAR is not taken
+        "confusion": whole["confusion"],
+    }

@@ -35,9 +35,7 @@ def template(size: int = 112, margin: float = 0.0) -> NDArray[np.float64]:
         ValueError: a size below 8 or a margin outside -0.5..0.9.
     """
     if size < 8 or not -0.5 <= margin <= 0.9:
-        raise ValueError(
-            f"no template for size {size} and margin {margin}; size >= 8 and margin in -0.5..0.9"
-        )
+        raise ValueError(f"no template for size {size} and margin {margin}; size >= 8 and margin in -0.5..0.9")
     return ((TEMPLATE_112 - 56.0) * (1 - margin) + 56.0) * (size / 112.0)
 
 
@@ -60,9 +58,7 @@ def umeyama(src: ArrayLike, dst: ArrayLike) -> NDArray[np.float64]:
     """
     source, target = np.asarray(src, dtype=np.float64), np.asarray(dst, dtype=np.float64)
     if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 2 or len(source) < 2:
-        raise ValueError(
-            f"umeyama needs two equal (N, 2) arrays with N >= 2, not {source.shape} and {target.shape}"
-        )
+        raise ValueError(f"umeyama needs two equal (N, 2) arrays with N >= 2, not {source.shape} and {target.shape}")
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         raise ValueError("umeyama cannot fit points that are not finite")
     source_mean, target_mean = source.mean(0), target.mean(0)
@@ -81,9 +77,7 @@ def umeyama(src: ArrayLike, dst: ArrayLike) -> NDArray[np.float64]:
     return matrix
 
 
-def fit_template(
-    points: ArrayLike, size: int = 112, margin: float = 0.0
-) -> tuple[NDArray[np.float64], float]:
+def fit_template(points: ArrayLike, size: int = 112, margin: float = 0.0) -> tuple[NDArray[np.float64], float]:
     """The similarity that aligns five points, and how badly they then fit.
 
     Returns:
@@ -106,8 +100,7 @@ def warp(rgb: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDAr
     """Cut the crop (size, size, 3) that `matrix` (source to crop) describes.
 
     Beyond its edge the picture is mirrored. Where the face is shrunk to less than half, the picture is first
-    averaged down by a whole factor: bilinear sampling alone would skip pixels and flicker from frame to
-        frame.
+    averaged down by a whole factor: bilinear sampling alone would skip pixels and flicker.
     """
     matrix = np.asarray(matrix, dtype=np.float64)
     scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
@@ -118,9 +111,7 @@ def warp(rgb: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDAr
         # pixel centres: x = factor * x_small + (factor - 1) / 2
         matrix[:, 2] += matrix[:, :2] @ np.full(2, (factor - 1) / 2)
         matrix[:, :2] *= factor
-    crop = cv2.warpAffine(
-        rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
+    crop = cv2.warpAffine(rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return cast(NDArray[np.uint8], crop)
 
 

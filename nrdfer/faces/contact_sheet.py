@@ -45,9 +45,7 @@ def contact_sheet(
         ValueError: no crops, or another number of records.
     """
     if len(crops) == 0 or len(crops) != len(records):
-        raise ValueError(
-            f"a contact sheet needs crops and a record for each; got {len(crops)} and {len(records)}"
-        )
+        raise ValueError(f"a contact sheet needs crops and a record for each; got {len(crops)} and {len(records)}")
     shown = thinned([record.has_face for record in records], max_tiles)
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)

@@ -8,6 +8,8 @@ known from the file's content or stated by the user. Which face of a frame matte
 
 from __future__ import annotations
 
+import copy
+import itertools
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from nrdfer.errors import WeightsError
 from nrdfer.faces.network import BACKBONES, Backbone, RetinaFaceNet
@@ -43,9 +46,7 @@ class Convention:
 #: github.com/biubug6/Pytorch_Retinaface.
 PYTORCH_RETINAFACE = Convention("pytorch_retinaface", True, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0))
 #: github.com/ternaus/retinaface: RGB with ImageNet's statistics.
-RETINAFACE_PYTORCH = Convention(
-    "retinaface_pytorch", False, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-)
+RETINAFACE_PYTORCH = Convention("retinaface_pytorch", False, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 CONVENTIONS: Mapping[str, Convention] = {c.name: c for c in (PYTORCH_RETINAFACE, RETINAFACE_PYTORCH)}
 
 #: Published files whose convention is known from their content (sha256).
@@ -67,16 +68,15 @@ class Face:
 
     box: NDArray[np.float32]  # (4,) x1, y1, x2, y2, within the picture
     score: float  # 0 to 1
-    points: NDArray[
-        np.float32
-    ]  # (5, 2) image-left eye, right eye, nose, left and right mouth corner; may lie outside
+    points: NDArray[np.float32]  # (5, 2) image-left eye, right eye, nose, left and right mouth corner; may lie outside
 
 
 class FaceDetector:
     """RetinaFace ready for use; pictures go in as RGB whatever its weights want.
 
     Args:
-        net: the network with its weights; it is put into evaluation mode.
+        net: the network with its weights; it is put into evaluation mode. Later changes of its weights do
+            not reach the detector.
         convention: what input these weights were trained with.
         threshold: least score of a face.
         max_side: longer pictures are shrunk to this many pixels (their faces come back in source pixels);
@@ -99,12 +99,9 @@ class FaceDetector:
         if not 0 <= threshold < 1:
             raise ValueError(f"the detector's threshold must lie in 0..1, not {threshold}")
         if max_side < 32:
-            raise ValueError(
-                f"max_side {max_side} is smaller than the coarsest stride of the detector, 32 pixels"
-            )
+            raise ValueError(f"max_side {max_side} is smaller than the coarsest stride of the detector, 32 pixels")
         self.net = net.to(device=device).eval()
-        # not in the same call: torch's types do not know memory_format there
-        self.net = cast(RetinaFaceNet, cast(Any, self.net).to(memory_format=torch.channels_last))
+        self._fast = folded(self.net)
         self.convention = convention
         self.threshold = threshold
         self.max_side = max_side
@@ -137,7 +134,7 @@ class FaceDetector:
         # a permuted view of (B, H, W, C) memory is exactly torch's channels_last
         x_BCHW = torch.from_numpy(x_BHWC).permute(0, 3, 1, 2).to(self.device)
         with torch.inference_mode():
-            boxes_BP4, logits_BP2, points_BP10 = self.net(x_BCHW)
+            boxes_BP4, logits_BP2, points_BP10 = self._fast(x_BCHW)
             scores_BP = torch.sigmoid(logits_BP2[..., 1] - logits_BP2[..., 0])  # a softmax over two classes
         priors_P4 = prior_boxes(x_BHWC.shape[1], x_BHWC.shape[2])
         arrays = [tensor.float().cpu().numpy() for tensor in (boxes_BP4, scores_BP, points_BP10)]
@@ -174,6 +171,23 @@ class FaceDetector:
         boxes_N4, points_N52, scores_N = boxes_N4[sound], points_N52[sound], scores_N[sound]
         kept = nms(boxes_N4, scores_N, NMS_THRESHOLD)
         return [Face(boxes_N4[i].copy(), float(scores_N[i]), points_N52[i].copy()) for i in kept]
+
+
+def folded(net: RetinaFaceNet) -> RetinaFaceNet:
+    """A copy of a network in evaluation mode with each batch norm folded into its convolution, channels last.
+
+    A quarter faster on a CPU; results differ by rounding only. In all modules of this network a batch norm is
+    registered right after the convolution it normalises.
+    """
+    fast = copy.deepcopy(net).eval()
+    for module in fast.modules():
+        children = list(module.named_children())
+        for (name, conv), (after, norm) in itertools.pairwise(children):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(conv, norm))
+                setattr(module, after, nn.Identity())
+    # not typed as a keyword of Module.to
+    return cast(RetinaFaceNet, cast(Any, fast).to(memory_format=torch.channels_last))
 
 
 def load_detector(
@@ -214,14 +228,12 @@ def load_detector(
     if stated is None:
         if convention is None:
             raise WeightsError(
-                f"{path} is not a published file this project knows, and the file itself does not tell which input "
+                f"{path} is not a published file this project knows, and the file does not tell which input "
                 f"it wants; say so with convention={' or '.join(repr(name) for name in CONVENTIONS)}"
             )
         stated = CONVENTIONS[convention]
     elif convention is not None and stated.name != convention:
-        raise WeightsError(
-            f"{path} wants the input convention {stated.name!r}, not {convention!r}; drop the setting"
-        )
+        raise WeightsError(f"{path} wants the input convention {stated.name!r}, not {convention!r}; drop the setting")
     net = _fitted(tensors, path)
     return FaceDetector(net, stated, threshold=threshold, max_side=max_side, device=device)
 

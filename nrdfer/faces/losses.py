@@ -58,25 +58,17 @@ class MultiBoxLoss:
         score = (entropy_BP * chosen_BP).sum() / n_positive
 
         mask_BP1 = positive_BP.unsqueeze(-1)
-        box = (
-            F.smooth_l1_loss(predicted_boxes_BP4 * mask_BP1, boxes_BP4 * mask_BP1, reduction="sum")
-            / n_positive
-        )
+        box = F.smooth_l1_loss(predicted_boxes_BP4 * mask_BP1, boxes_BP4 * mask_BP1, reduction="sum") / n_positive
         points = (
-            F.smooth_l1_loss(predicted_points_BP10 * mask_BP1, points_BP10 * mask_BP1, reduction="sum")
-            / n_positive
+            F.smooth_l1_loss(predicted_points_BP10 * mask_BP1, points_BP10 * mask_BP1, reduction="sum") / n_positive
         )
         loss = score + self.box_weight * box + self.points_weight * points
         return loss, {"score": score.detach(), "box": box.detach(), "points": points.detach()}
 
     def _hard_negatives(self, entropy_BP: Tensor, positive_BP: Tensor) -> Tensor:
         """Background priors with the greatest loss, a number of each picture bound to its positives."""
-        wanted_B1 = (self.negatives_per_positive * positive_BP.sum(1, keepdim=True)).clamp(
-            min=self.least_negatives
-        )
+        wanted_B1 = (self.negatives_per_positive * positive_BP.sum(1, keepdim=True)).clamp(min=self.least_negatives)
         order_BP = entropy_BP.masked_fill(positive_BP, -1.0).argsort(dim=1, descending=True)
         rank_BP = torch.empty_like(order_BP)
-        rank_BP.scatter_(
-            1, order_BP, torch.arange(order_BP.shape[1], device=order_BP.device).expand_as(order_BP)
-        )
+        rank_BP.scatter_(1, order_BP, torch.arange(order_BP.shape[1], device=order_BP.device).expand_as(order_BP))
         return (rank_BP < wanted_B1) & ~positive_BP

@@ -23,9 +23,7 @@ BACKBONES: tuple[str, ...] = get_args(Backbone)
 ANCHORS_PER_CELL = 2
 
 
-def _conv_bn(
-    n_in: int, n_out: int, *, kernel: int = 3, stride: int = 1, slope: float | None = None
-) -> nn.Sequential:
+def _conv_bn(n_in: int, n_out: int, *, kernel: int = 3, stride: int = 1, slope: float | None = None) -> nn.Sequential:
     """Convolution and batch norm, then a leaky ReLU unless `slope` is None (a slope of 0 is a plain ReLU)."""
     layers: list[nn.Module] = [
         nn.Conv2d(n_in, n_out, kernel, stride, padding=kernel // 2, bias=False),
@@ -87,9 +85,7 @@ class _Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(n_out)
         self.downsample: nn.Sequential | None = None
         if stride != 1 or n_in != n_out:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out)
-            )
+            self.downsample = nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         shortcut = x_BCHW if self.downsample is None else self.downsample(x_BCHW)
@@ -189,9 +185,7 @@ class RetinaFaceNet(nn.Module):
     def __init__(self, backbone: Backbone = "mobilenet0.25") -> None:
         super().__init__()
         if backbone not in BACKBONES:
-            raise ValueError(
-                f"RetinaFace backbone {backbone!r} is not known; use one of {', '.join(BACKBONES)}"
-            )
+            raise ValueError(f"RetinaFace backbone {backbone!r} is not known; use one of {', '.join(BACKBONES)}")
         self.backbone: Backbone = backbone
         small = backbone == "mobilenet0.25"
         self.body = MobileNetBody() if small else ResNet50Body()

@@ -14,8 +14,7 @@ The policy, in words:
     in its corners. Frames whose five points fit no face (`MAX_RESIDUAL`) add nothing, so that the back of a
     head cannot outweigh a face; only if no track has a usable frame do all frames count.
 4.  The best track is the target in every frame it has; frames without it have none. There is no fallback to
-    another face: a wrong person is worse than a missing frame. Of equal tracks the one that begins first
-        wins.
+    another face: a wrong person is worse than a missing frame. Of equal tracks the first to begin wins.
 
 Identity is not recognised: two people who take turns at one place of one shot become one track. Cropping does
 not belong here.
@@ -37,9 +36,7 @@ MIN_IOU = 0.3
 MAX_SHIFT = 0.75  # centre distance in units of the larger face's size
 MAX_SIZE_RATIO = 1.6
 MAX_GAP = 25  # frames: about one second of film
-MAX_RESIDUAL = (
-    10.0  # pixels of the 112 template; real faces stay below 6, profiles and false detections do not
-)
+MAX_RESIDUAL = 10.0  # pixels of the 112 template; real faces stay below 6, profiles and false detections do not
 
 
 @dataclass(slots=True)

@@ -63,9 +63,7 @@ def mirror(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flip a picture and its faces left to right; left and right points change places."""
     width = rgb_HWC.shape[1]
-    boxes_F4 = np.stack(
-        (width - boxes_F4[:, 2], boxes_F4[:, 1], width - boxes_F4[:, 0], boxes_F4[:, 3]), axis=1
-    )
+    boxes_F4 = np.stack((width - boxes_F4[:, 2], boxes_F4[:, 1], width - boxes_F4[:, 0], boxes_F4[:, 3]), axis=1)
     points_F52 = points_F52[:, _MIRRORED].copy()
     points_F52[..., 0] = width - 1 - points_F52[..., 0]
     return rgb_HWC[:, ::-1], boxes_F4, points_F52
@@ -276,9 +274,7 @@ def train_retinaface(
         "torch": torch.__version__,
         "threshold": detector.threshold,
         "held_out": {
-            name: evaluate_detector(
-                detector, seed=seed, count=count, width=width, height=height, workers=workers
-            )
+            name: evaluate_detector(detector, seed=seed, count=count, width=width, height=height, workers=workers)
             for name, (count, width, height) in sizes.items()
         },
     }
@@ -289,9 +285,7 @@ def train_retinaface(
 
 def write_model_card(path: Path, result: Mapping[str, Any]) -> None:
     """Describe the weights for a person: what they are for, how they were made, what was measured."""
-    measured = "\n\n".join(
-        f"Scenes of {name} pixels:\n\n{table(rows)}" for name, rows in result["held_out"].items()
-    )
+    measured = "\n\n".join(f"Scenes of {name} pixels:\n\n{table(rows)}" for name, rows in result["held_out"].items())
     made = {name: value for name, value in result.items() if name not in ("held_out", "command")}
     write_text(
         path,

@@ -1,8 +1,9 @@
-"""Dynamic-static fusion (paper, section 3.3, equations 1 to 4): per pair of frames, what moved plus what is seen.
+"""Dynamic-static fusion (paper, sections 3.2, 3.3, equations 1 to 4): what moved plus what is seen, pair by pair.
 
 The dynamic branch convolves the difference of neighbouring feature maps; the static branch attends over the places
-of each frame; their sum is the dynamic-static feature. Shapes: B clips, T frames, P = T - 1 pairs, C channels,
-H x W places, Q = ceil(H / 2) * ceil(W / 2) places after down-sampling.
+of each frame; their sum is the dynamic-static feature. Primary feature maps belong to ``stem``, the sequence to
+``dct``. Shapes: B clips, T frames, P = T - 1 pairs, C channels, H x W places of a primary map, h x w = ceil(H / 2) x
+ceil(W / 2) after down-sampling, Q = h * w, N = B * P.
 """
 
 from __future__ import annotations
@@ -10,8 +11,44 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nrdfer.models.encoder import make_encoder
+from nrdfer.models.encoder import Encoder, EncoderSettings
 from nrdfer.models.stem import BasicBlock, conv3x3
+
+
+def frame_differences(maps_BTCHW: Tensor) -> Tensor:
+    """Equation 1, F[i + 1] - F[i]: (B, T, C, H, W) -> (B, P, C, H, W)."""
+    return maps_BTCHW[:, 1:] - maps_BTCHW[:, :-1]
+
+
+def make_dynamic_branch(kind: str, channels: int, blocks: int) -> nn.Sequential:
+    """The dynamic branch, halving height and width: (N, C, H, W) -> (N, C, h, w).
+
+    Args:
+        kind: ``basic`` (residual blocks, the first with stride 2: the author's later code and the published costs)
+            or ``plain`` (convolution, norm, ReLU, the last with stride 2: the paper's words, section 3.3).
+        channels: C.
+        blocks: how many.
+
+    Raises:
+        ValueError: unknown `kind`.
+    """
+    if kind == "basic":
+        return nn.Sequential(*(BasicBlock(channels, channels, 1 if i else 2) for i in range(blocks)))
+    if kind == "plain":
+        layers: list[nn.Module] = []
+        for i in range(blocks):
+            stride = 2 if i == blocks - 1 else 1
+            layers += [conv3x3(channels, channels, stride), nn.BatchNorm2d(channels), nn.ReLU()]
+        return nn.Sequential(*layers)
+    raise ValueError(f"dynamic_branch must be 'basic' or 'plain', not {kind!r}")
+
+
+def make_conv_d(channels: int, kernel: int, activation: bool) -> nn.Sequential:
+    """Conv-D of equation 2, stride 2: (N, C, H, W) -> (N, C, h, w); with norm and ReLU if `activation`."""
+    if kernel not in (1, 3):
+        raise ValueError(f"conv_d_kernel must be 1 or 3, not {kernel}")
+    conv = nn.Conv2d(channels, channels, kernel, 2, kernel // 2, bias=not activation)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU()) if activation else nn.Sequential(conv)
 
 
 class DynamicStaticFusion(nn.Module):
@@ -20,14 +57,13 @@ class DynamicStaticFusion(nn.Module):
     Args:
         channels: C.
         places: Q.
-        dynamic_blocks: blocks of the dynamic branch, the first with stride 2. The paper says three convolutional
-            blocks; basic blocks are what the author's code and the published costs agree on.
-        depth: M, encoders of the static branch.
-        heads: attention heads of the static branch.
-        dim_head: features a head of the static branch.
-        mlp: hidden width of the static branch's perceptrons.
-        dropout: of the static branch's encoders.
-        dynamic: False leaves the dynamic branch out (the ablation's baseline: static branch only).
+        encoder: M encoders of the static branch.
+        dynamic_branch: ``basic`` or ``plain`` (see `make_dynamic_branch`), ``none`` leaves the branch out (the
+            ablation's baseline: static features only).
+        dynamic_blocks: blocks of the dynamic branch.
+        conv_d_kernel: 3, or 1.
+        conv_d_activation: norm and ReLU after Conv-D.
+        fusion_norm: normalise the sum over channels.
         position_std: standard deviation of the position embeddings at the start.
     """
 
@@ -35,34 +71,38 @@ class DynamicStaticFusion(nn.Module):
         self,
         channels: int,
         places: int,
-        dynamic_blocks: int,
-        depth: int,
-        heads: int,
-        dim_head: int,
-        mlp: int,
-        dropout: float,
-        dynamic: bool,
-        position_std: float,
+        encoder: EncoderSettings,
+        *,
+        dynamic_branch: str = "basic",
+        dynamic_blocks: int = 3,
+        conv_d_kernel: int = 3,
+        conv_d_activation: bool = True,
+        fusion_norm: bool = False,
+        position_std: float = 0.02,
     ) -> None:
         super().__init__()
-        self.dynamic: nn.Sequential | None = None
-        if dynamic:
-            strides = [2] + [1] * (dynamic_blocks - 1)
-            self.dynamic = nn.Sequential(*(BasicBlock(channels, channels, stride) for stride in strides))
-        self.conv_d = nn.Sequential(conv3x3(channels, channels, 2), nn.BatchNorm2d(channels), nn.ReLU())
+        self.dynamic = (
+            None if dynamic_branch == "none" else make_dynamic_branch(dynamic_branch, channels, dynamic_blocks)
+        )
+        self.conv_d = make_conv_d(channels, conv_d_kernel, conv_d_activation)
         self.position_QC = nn.Parameter(position_std * torch.randn(places, channels))
-        self.static = make_encoder(channels, depth, heads, dim_head, mlp, dropout)
+        self.encoder = Encoder(channels, encoder)
+        self.norm = nn.LayerNorm(channels) if fusion_norm else None
 
-    def forward(self, features_BTCHW: Tensor) -> Tensor:
-        """(B, T, C, H, W) -> dynamic-static features (B, P, C, H', W'), H' = ceil(H / 2)."""
-        B, T, C, H, W = features_BTCHW.shape
-        # Equation 2: Conv-D on the first T - 1 frames, since the last one has no difference.
-        static_NCHW = self.conv_d(features_BTCHW[:, :-1].reshape(B * (T - 1), C, H, W))
-        half = static_NCHW.shape[-2:]
-        tokens_NQC = static_NCHW.flatten(2).transpose(1, 2)
-        tokens_NQC = self.static(tokens_NQC + self.position_QC)  # equation 3, then M encoders
-        fused_NCHW = tokens_NQC.transpose(1, 2).reshape(B * (T - 1), C, *half)
+    def static_features(self, maps_NCHW: Tensor) -> Tensor:
+        """Equations 2 and 3 and the M encoders: (N, C, H, W) -> (N, C, h, w)."""
+        down_NChw = self.conv_d(maps_NCHW)
+        tokens_NQC = down_NChw.flatten(2).transpose(1, 2) + self.position_QC
+        encoded_NQC: Tensor = self.encoder(tokens_NQC)
+        return encoded_NQC.transpose(1, 2).reshape(down_NChw.shape)
+
+    def forward(self, maps_BTCHW: Tensor) -> Tensor:
+        """(B, T, C, H, W) -> dynamic-static features (B, P, C, h, w)."""
+        B, T = maps_BTCHW.shape[:2]
+        # The last frame has no difference, so only the first T - 1 are used (section 3.2).
+        fused_NChw = self.static_features(maps_BTCHW[:, :-1].flatten(0, 1))
         if self.dynamic is not None:
-            difference_BPCHW = features_BTCHW[:, 1:] - features_BTCHW[:, :-1]  # equation 1
-            fused_NCHW = fused_NCHW + self.dynamic(difference_BPCHW.reshape(-1, C, H, W))  # equation 4
-        return fused_NCHW.view(B, T - 1, C, *half)
+            fused_NChw = fused_NChw + self.dynamic(frame_differences(maps_BTCHW).flatten(0, 1))  # equation 4
+        if self.norm is not None:
+            fused_NChw = self.norm(fused_NChw.movedim(1, -1)).movedim(-1, 1)
+        return fused_NChw.reshape(B, T - 1, *fused_NChw.shape[1:])

@@ -1,4 +1,4 @@
-"""From a name and settings to a network."""
+"""From a name and settings to a network, and from a training's folder to a trained one."""
 
 from __future__ import annotations
 
@@ -20,4 +20,9 @@ def build_model(name: str, settings: Mapping[str, Any]) -> NRDFERNet:
     """
     if name not in MODELS:
         raise ProfileError(f"there is no model {name!r}; known are {', '.join(MODELS)}")
-    return NRDFERNet(build_settings(NRDFERNetSettings, settings, f"settings of {name}"))
+    where = f"settings of {name}"
+    built = build_settings(NRDFERNetSettings, settings, where)
+    try:
+        return NRDFERNet(built)
+    except ValueError as error:  # a choice that only its part of the network knows
+        raise ProfileError(f"{where}: {error}") from error

@@ -1,7 +1,7 @@
 """The snippet-based filter (paper, section 3.5, equations 6 and 7).
 
 A clear non-neutral snippet vetoes neutral for the whole sequence: annotators call a clip neutral only if nothing
-else happens in it. Shapes: B clips, S snippets, K classes.
+else happens in it. How snippets are classified belongs to ``nrdfernet``. Shapes: B clips, S snippets, K classes.
 """
 
 from __future__ import annotations
@@ -11,12 +11,41 @@ from torch import Tensor
 
 from nrdfer.emotions import NEUTRAL
 
+SNIPPET_UNITS = ("pair", "frame")
+
 
 def snippet_starts(length: int, width: int, stride: int) -> list[int]:
-    """First positions of the snippets of a sequence (equation 6: floor((length - width) / stride) + 1 of them)."""
+    """First positions of the snippets of a sequence (equation 6: floor((length - width) / stride) + 1 of them).
+
+    Raises:
+        ValueError: a snippet does not fit, or the stride is not positive.
+    """
     if not 0 < width <= length or stride < 1:
         raise ValueError(f"snippets of {width} with stride {stride} do not fit a sequence of {length}")
     return list(range(0, length - width + 1, stride))
+
+
+def snippet_windows(frames: int, width: int, stride: int, unit: str = "pair") -> list[range]:
+    """Which dynamic-static features (0 to frames - 2) make up each snippet.
+
+    Args:
+        frames: T of the sequence.
+        width: L, in `unit`s.
+        stride: the paper's S, in `unit`s.
+        unit: ``pair``: L consecutive dynamic-static features, slid over the T - 1 of the sequence (the author's
+            later code, and the published costs); ``frame``: L frames, hence L - 1 features, slid over the T frames
+            (the paper's words). Both give 7 snippets for T=16, L=3, S=2.
+
+    Raises:
+        ValueError: a snippet does not fit or holds no feature, or the unit is unknown.
+    """
+    if unit == "pair":
+        return [range(start, start + width) for start in snippet_starts(frames - 1, width, stride)]
+    if unit == "frame":
+        if width < 2:
+            raise ValueError("a snippet of one frame has no pair of frames, hence no feature; snippet_width >= 2")
+        return [range(start, start + width - 1) for start in snippet_starts(frames, width, stride)]
+    raise ValueError(f"snippet_unit must be one of {SNIPPET_UNITS}, not {unit!r}")
 
 
 def find_vetoes(snippet_logits_BSK: Tensor, mu1: float, mu2: float) -> Tensor:
@@ -29,10 +58,12 @@ def find_vetoes(snippet_logits_BSK: Tensor, mu1: float, mu2: float) -> Tensor:
     return ((p_BSK.amax(-1) > mu1) & (p_BSK[..., NEUTRAL] < mu2)).any(-1)
 
 
-def filter_logits(
-    logits_BK: Tensor, snippet_logits_BSK: Tensor, mu1: float = 0.7, mu2: float = 0.05
-) -> Tensor:
-    """Equation 7: (B, K) -> (B, K) with neutral's probability 0 (logit -inf) where a snippet vetoes it."""
+def filter_logits(logits_BK: Tensor, snippet_logits_BSK: Tensor, mu1: float = 0.7, mu2: float = 0.05) -> Tensor:
+    """Equation 7: (B, K) -> (B, K) with neutral's logit -inf where a snippet vetoes it.
+
+    The softmax of the result is the paper's "probability of neutral set to zero", with the other probabilities
+    scaled to sum to 1; the decision is the same either way.
+    """
     veto_B = find_vetoes(snippet_logits_BSK, mu1, mu2)
     neutral_K = torch.arange(logits_BK.shape[-1], device=logits_BK.device) == NEUTRAL
     return logits_BK.masked_fill(veto_B[:, None] & neutral_K, float("-inf"))

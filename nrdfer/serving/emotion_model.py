@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 from nrdfer.emotions import EMOTIONS
 
 
-class EmotionModel(PythonModel):  # type: ignore[misc]
+class EmotionModel(PythonModel):
     """Predicts the emotion of clips of 16 aligned face crops."""
 
     def load_context(self, context: Any) -> None:

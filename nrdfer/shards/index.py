@@ -1,12 +1,14 @@
 """The index beside a set of shards: each shard's sha256, and the offset and size of every member.
 
 It makes reading exact: any frame of any clip is one ``pread``, an epoch holds each clip once, and a truncated or
-changed shard is recognised, which WebDataset alone does not do.
+changed shard is recognised, which WebDataset alone does not do. Reading and checking shards is not done here.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from nrdfer.errors import StoreError
 INDEX = "index.json"
 SCHEMA = 1
 Span = tuple[int, int]  # offset and size in bytes of a member's content
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\.tar")
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,17 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class ClipEntry:
-    """Where one clip lies."""
+    """Where one clip lies, and the two facts that picking clips needs."""
 
     shard: int
     record: Span
     frames: tuple[Span, ...]
+    emotion: str | None = None
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.frames)
 
 
 @dataclass(frozen=True)
@@ -44,18 +53,35 @@ class ShardIndex:
     shards: tuple[ShardEntry, ...]
     clips: dict[str, ClipEntry]
 
-    def save(self, folder: Path) -> None:
-        """Write ``index.json`` into `folder`, whole or not at all."""
+    def clips_of(self, shard: int) -> list[str]:
+        """Ids of the clips in one shard, in writing order."""
+        return [clip_id for clip_id, entry in self.clips.items() if entry.shard == shard]
+
+    def to_json(self) -> str:
+        """The content of ``index.json``: the same shards give the same text."""
         data: dict[str, Any] = {
             "schema": SCHEMA,
             "shards": [asdict(shard) for shard in self.shards],
             "clips": {
-                clip_id: {"shard": clip.shard, "record": clip.record, "frames": clip.frames}
+                clip_id: {
+                    "shard": clip.shard,
+                    "emotion": clip.emotion,
+                    "n_frames": clip.n_frames,
+                    "record": clip.record,
+                    "frames": clip.frames,
+                }
                 for clip_id, clip in self.clips.items()
             },
         }
+        return json.dumps(data, separators=(",", ":"))
+
+    def save(self, folder: Path) -> None:
+        """Write ``index.json`` into `folder`, whole or not at all."""
         temporary = folder / f".{INDEX}.tmp"
-        temporary.write_text(json.dumps(data))
+        with temporary.open("w") as handle:
+            handle.write(self.to_json())
+            handle.flush()
+            os.fsync(handle.fileno())
         temporary.replace(folder / INDEX)
 
     @classmethod
@@ -63,22 +89,42 @@ class ShardIndex:
         """Read the index of a folder of shards.
 
         Raises:
-            StoreError: there is none, or it has another schema.
+            StoreError: there is none, it is damaged, or it has another schema.
         """
         path = folder / INDEX
         if not path.is_file():
-            raise StoreError(f"{folder} holds no {INDEX}; it is not a finished set of shards")
-        data = json.loads(path.read_text())
-        if data.get("schema") != SCHEMA:
-            raise StoreError(
-                f"{path} has schema {data.get('schema')}, this version reads {SCHEMA}; write the shards again"
-            )
-        clips = {
-            clip_id: ClipEntry(
-                entry["shard"],
-                (entry["record"][0], entry["record"][1]),
-                tuple((offset, size) for offset, size in entry["frames"]),
-            )
-            for clip_id, entry in data["clips"].items()
-        }
-        return cls(tuple(ShardEntry(**shard) for shard in data["shards"]), clips)
+            raise StoreError(f"{folder} holds no {INDEX}; it is not a finished set of shards: write the shards again")
+        return cls.parse(path.read_bytes(), str(path))
+
+    @classmethod
+    def parse(cls, text: bytes, where: str) -> ShardIndex:
+        """Read the content of an index that came from `where`.
+
+        Raises:
+            StoreError: it is damaged or has another schema.
+        """
+        try:
+            data = json.loads(text)
+            schema = data["schema"]
+            if schema == SCHEMA:
+                return cls._from(data)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise StoreError(f"{where} is not a whole index of shards ({error!r}); write the shards again") from error
+        raise StoreError(f"{where} has schema {schema}, this version reads {SCHEMA}; write the shards again")
+
+    @classmethod
+    def _from(cls, data: dict[str, Any]) -> ShardIndex:
+        shards = tuple(ShardEntry(**shard) for shard in data["shards"])
+        for shard in shards:
+            if not _NAME.fullmatch(shard.name):
+                raise ValueError(f"shard name {shard.name!r}")  # a name is a file beside the index, never a path
+        clips = {clip_id: _clip_entry(entry, len(shards)) for clip_id, entry in data["clips"].items()}
+        return cls(shards, clips)
+
+
+def _clip_entry(entry: dict[str, Any], n_shards: int) -> ClipEntry:
+    frames = tuple((int(offset), int(size)) for offset, size in entry["frames"])
+    if len(frames) != entry["n_frames"] or not 0 <= entry["shard"] < n_shards:
+        raise ValueError("frames or shards do not add up")
+    offset, size = entry["record"]
+    return ClipEntry(entry["shard"], (int(offset), int(size)), frames, entry["emotion"])

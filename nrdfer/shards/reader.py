@@ -1,36 +1,58 @@
-"""Map-style reading of shards through their index."""
+"""Map-style reading of shards through their index: any frames of any clip, in any order, from any thread."""
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from nrdfer.errors import StoreError
 from nrdfer.records import ClipRecord
-from nrdfer.shards.index import ShardIndex, Span
+from nrdfer.shards.index import ClipEntry, ShardIndex, Span
+from nrdfer.shards.jpeg import decode_jpeg
+
+__all__ = ["ShardReader", "decode_jpeg"]
 
 
 class ShardReader:
-    """Random access to the clips of one folder of shards; can be sent to other processes."""
+    """Random access to the clips of one folder of shards.
+
+    Threads may share one reader (``pread`` has no position). A copy that is sent to another process opens the shards
+    anew, when it first reads them.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.index = ShardIndex.load(root)
         self._handles: dict[int, int] = {}
+        self._opening = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"root": self.root, "index": self.index, "_handles": {}}
+        return {"root": self.root, "index": self.index}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _handles={}, _opening=threading.Lock())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __del__(self) -> None:
-        for handle in getattr(self, "_handles", {}).values():
-            os.close(handle)
+        self.close()
+
+    def close(self) -> None:
+        """Close the shards; reading opens them again."""
+        handles = self.__dict__.get("_handles", {})
+        while handles:
+            os.close(handles.popitem()[1])
 
     @property
     def clip_ids(self) -> list[str]:
@@ -42,37 +64,70 @@ class ShardReader:
 
         Raises:
             KeyError: no such clip.
-            StoreError: the shard is shorter than its index says.
+            StoreError: the shard is missing or damaged.
         """
-        entry = self.index.clips[clip_id]
-        return ClipRecord.from_dict(json.loads(self._read(entry.shard, entry.record)))
+        entry = self._entry(clip_id)
+        try:
+            return ClipRecord.from_dict(json.loads(self._read(entry.shard, entry.record)))
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(self._damaged(clip_id, entry, error)) from error
 
     def frames(self, clip_id: str, indices: Sequence[int] | None = None) -> npt.NDArray[np.uint8]:
-        """Frames (T, H, W, 3) uint8 RGB of a clip: all of them, or those at `indices` in that order."""
-        entry = self.index.clips[clip_id]
-        spans = entry.frames if indices is None else [entry.frames[i] for i in indices]
-        decoded: dict[Span, npt.NDArray[np.uint8]] = {}
-        for span in spans:
-            if span not in decoded:
-                data = np.frombuffer(self._read(entry.shard, span), np.uint8)
-                picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
-                if picture is None:
-                    name = self.index.shards[entry.shard].name
-                    raise StoreError(
-                        f"a frame of clip {clip_id} in {self.root / name} is not a picture; verify the shards"
-                    )
-                decoded[span] = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-        return np.stack([decoded[span] for span in spans])
+        """Frames (T, H, W, 3) uint8 RGB of a clip: all of them, or those at `indices` in that order.
+
+        A frame that is asked for more than once is decoded once.
+
+        Raises:
+            KeyError: no such clip.
+            IndexError: the clip has no frame of that index; negative ones are refused too.
+            ValueError: `indices` is empty.
+            StoreError: the shard is missing or damaged.
+        """
+        entry = self._entry(clip_id)
+        wanted = range(entry.n_frames) if indices is None else indices
+        if not len(wanted):
+            raise ValueError(f"clip {clip_id}: no frame was asked for")
+        decoded: dict[int, npt.NDArray[np.uint8]] = {}
+        for i in wanted:
+            if not 0 <= i < entry.n_frames:
+                raise IndexError(f"clip {clip_id} has frames 0 to {entry.n_frames - 1}, not {i}")
+            if i not in decoded:
+                try:
+                    decoded[i] = decode_jpeg(self._read(entry.shard, entry.frames[i]))
+                except ValueError as error:
+                    raise StoreError(self._damaged(clip_id, entry, error)) from error
+        return np.stack([decoded[i] for i in wanted])
+
+    def _entry(self, clip_id: str) -> ClipEntry:
+        try:
+            return self.index.clips[clip_id]
+        except KeyError:
+            raise KeyError(f"no clip {clip_id!r} in the shards of {self.root}") from None
+
+    def _damaged(self, clip_id: str, entry: ClipEntry, error: Exception) -> str:
+        path = self.root / self.index.shards[entry.shard].name
+        return f"clip {clip_id} in {path}: {error}; the shard is damaged, write the shards again"
+
+    def _open(self, shard: int) -> int:
+        with self._opening:
+            if shard not in self._handles:
+                path = self.root / self.index.shards[shard].name
+                try:
+                    self._handles[shard] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                except FileNotFoundError as error:
+                    raise StoreError(f"{path} is missing; write the shards again") from error
+            return self._handles[shard]
 
     def _read(self, shard: int, span: Span) -> bytes:
         handle = self._handles.get(shard)
-        path = self.root / self.index.shards[shard].name
         if handle is None:
-            handle = self._handles[shard] = os.open(path, os.O_RDONLY)
+            handle = self._open(shard)
         offset, size = span
         data = os.pread(handle, size, offset)
-        if len(data) != size:
-            raise StoreError(
-                f"{path} ends before byte {offset + size}: it was cut off; write the shards again"
-            )
+        while len(data) < size:  # a network file system may give less at a time
+            more = os.pread(handle, size - len(data), offset + len(data))
+            if not more:
+                path = self.root / self.index.shards[shard].name
+                raise StoreError(f"{path} ends before byte {offset + size}: it was cut off; write the shards again")
+            data += more
         return data

@@ -1,16 +1,24 @@
-"""Verification: a set of shards is exactly what its index says, byte by byte."""
+"""Verification: a set of shards is exactly what its index says, byte by byte. Repairing is the writer's business."""
 
 from __future__ import annotations
 
+import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
-from nrdfer.shards.index import ShardIndex
+from nrdfer.shards.index import ShardIndex, Span
 from nrdfer.store import file_sha256
 
 
-def verify(root: Path) -> list[str]:
+def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> list[str]:
     """Problems found in a folder of shards, in plain words; empty if there are none.
+
+    Every shard's length and sha256, every member's name and place, and every record are compared with the index.
+
+    Args:
+        root: folder of shards.
+        progress: called with (shards checked, shards).
 
     Raises:
         StoreError: the folder has no readable index.
@@ -20,29 +28,54 @@ def verify(root: Path) -> list[str]:
     for number, shard in enumerate(index.shards):
         path = root / shard.name
         if not path.is_file():
-            problems.append(f"{shard.name} is missing")
+            problems.append(f"{shard.name} is missing, and with it {shard.clips} clips")
         elif path.stat().st_size != shard.bytes:
-            problems.append(f"{shard.name} has {path.stat().st_size} bytes instead of {shard.bytes}")
+            problems.append(_other_length(index, number, path.stat().st_size))
         elif file_sha256(path) != shard.sha256:
             problems.append(f"{shard.name} has another content than when it was written (sha256 differs)")
         else:
-            problems += _misplaced(index, number, path)
+            problems += _contradictions(index, number, path)
+        if progress is not None:
+            progress(number + 1, len(index.shards))
     expected = {shard.name for shard in index.shards}
-    problems += [
-        f"{p.name} is not in the index" for p in sorted(root.glob("*.tar")) if p.name not in expected
-    ]
+    problems += [f"{p.name} is not in the index" for p in sorted(root.glob("*.tar")) if p.name not in expected]
     return problems
 
 
-def _misplaced(index: ShardIndex, number: int, path: Path) -> list[str]:
-    with tarfile.open(path) as tar:
-        there = {member.name: (member.offset_data, member.size) for member in tar}
-    expected = {}
-    for clip_id, entry in index.clips.items():
-        if entry.shard == number:
-            expected[f"{clip_id}.json"] = entry.record
-            expected.update({f"{clip_id}.{i:04d}.jpg": span for i, span in enumerate(entry.frames)})
-    if there == expected:
-        return []
+def _other_length(index: ShardIndex, number: int, length: int) -> str:
+    shard = index.shards[number]
+    text = f"{shard.name} has {length} bytes instead of {shard.bytes}"
+    ends = [sum(max(index.clips[c].frames, default=index.clips[c].record)) for c in index.clips_of(number)]
+    lost = sum(end > length for end in ends)
+    return f"{text}: {lost} of its {shard.clips} clips are cut off" if lost else text
+
+
+def _contradictions(index: ShardIndex, number: int, path: Path) -> list[str]:
+    """Where an unchanged shard and the index disagree: the index was edited, or belongs to other shards."""
+    there: dict[str, Span] = {}
+    records: dict[str, tuple[str | None, int]] = {}
+    try:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                there[member.name] = (member.offset_data, member.size)
+                content = tar.extractfile(member) if member.name.endswith(".json") else None
+                if content is not None:
+                    record = json.loads(content.read())
+                    records[member.name] = (record["emotion"], record["n_frames"])
+    except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
+        return [f"{path.name} cannot be read as a shard: {error!r}"]
+    expected: dict[str, Span] = {}
+    facts: dict[str, tuple[str | None, int]] = {}
+    for clip_id in index.clips_of(number):
+        entry = index.clips[clip_id]
+        expected[f"{clip_id}.json"] = entry.record
+        expected.update({f"{clip_id}.{i:04d}.jpg": span for i, span in enumerate(entry.frames)})
+        facts[f"{clip_id}.json"] = (entry.emotion, entry.n_frames)
+    problems = []
     wrong = sorted(name for name in there.keys() | expected.keys() if there.get(name) != expected.get(name))
-    return [f"{path.name}: {len(wrong)} members are not where the index says, e.g. {wrong[0]}"]
+    if wrong:
+        problems.append(f"{path.name}: {len(wrong)} members are not where the index says, e.g. {wrong[0]}")
+    other = sorted(name for name in records.keys() & facts.keys() if records[name] != facts[name])
+    if other:
+        problems.append(f"{path.name}: {len(other)} records say otherwise than the index, e.g. {other[0]}")
+    return problems

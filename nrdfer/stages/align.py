@@ -132,9 +132,7 @@ def _publish(rows: Sequence[Mapping[str, Any]], work: Path, out: Path) -> dict[s
     }
 
 
-def enhance_corpus(
-    aligned: Path, weights: Path | None, out: Path, progress: Progress | None = None
-) -> dict[str, Any]:
+def enhance_corpus(aligned: Path, weights: Path | None, out: Path, progress: Progress | None = None) -> dict[str, Any]:
     """Enhance the light of every aligned clip with EnlightenGAN; `weights` None copies the clips unchanged.
 
     Returns:

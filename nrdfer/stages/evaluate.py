@@ -59,23 +59,17 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return metrics
 
 
-def cross_validate(
-    evaluations: Mapping[str, Path], checkpoints: Mapping[str, Path], out: Path
-) -> dict[str, Any]:
+def cross_validate(evaluations: Mapping[str, Path], checkpoints: Mapping[str, Path], out: Path) -> dict[str, Any]:
     """Mean of the folds and pooled figures of both protocols; write `METRICS` and figures."""
     from nrdfer.evaluation.figures import plot_confusion, plot_curves
     from nrdfer.evaluation.protocols import cross_validation
 
     summary: dict[str, Any] = {}
     for protocol in PROTOCOLS:
-        tables = {
-            fold: pd.read_parquet(predictions_path(path, protocol)) for fold, path in evaluations.items()
-        }
+        tables = {fold: pd.read_parquet(predictions_path(path, protocol)) for fold, path in evaluations.items()}
         summary[protocol] = cross_validation(tables)
         pooled = pd.concat(tables.values(), ignore_index=True)
-        plot_confusion(
-            pooled, out / f"confusion_{protocol}.png", title=f"Five folds pooled, {protocol} protocol"
-        )
+        plot_confusion(pooled, out / f"confusion_{protocol}.png", title=f"Five folds pooled, {protocol} protocol")
     plot_curves({fold: read_history(path) for fold, path in checkpoints.items()}, out / "curves.png")
     (out / METRICS).write_text(json.dumps(summary, indent=1))
     return summary

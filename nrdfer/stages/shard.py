@@ -24,9 +24,7 @@ Progress = Callable[[int, int], None]
 FOLDS = "folds.json"
 
 
-def shard_aligned(
-    enhanced: Path, out: Path, config: ShardsConfig, progress: Progress | None = None
-) -> dict[str, Any]:
+def shard_aligned(enhanced: Path, out: Path, config: ShardsConfig, progress: Progress | None = None) -> dict[str, Any]:
     """Write shards of a folder of aligned clips; returns counts.
 
     Raises:
@@ -120,9 +118,7 @@ def write_folds(listing: Mapping[str, Any], shards: Path, out: Path) -> dict[str
         if shared:
             raise CorpusError(f"fold {k}: {len(shared)} clips are in both train and test, e.g. {min(shared)}")
         if not train or not test:
-            raise CorpusError(
-                f"fold {k} has {len(train)} training and {len(test)} test clips with frames; need both"
-            )
+            raise CorpusError(f"fold {k} has {len(train)} training and {len(test)} test clips with frames; need both")
         folds[k] = {"train": sorted(train), "test": sorted(test)}
     (out / FOLDS).write_text(json.dumps(folds, indent=1))
     return {"folds": {k: {part: len(ids) for part, ids in fold.items()} for k, fold in folds.items()}}

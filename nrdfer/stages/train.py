@@ -100,7 +100,5 @@ def afew_split(shards: Path) -> Mapping[str, list[str]]:
         split[reader.record(clip_id).split].append(clip_id)
     for name, ids in split.items():
         if not ids:
-            raise CorpusError(
-                f"AFEW's split {name!r} has no usable clip in {shards}; see set_aside.csv there"
-            )
+            raise CorpusError(f"AFEW's split {name!r} has no usable clip in {shards}; see set_aside.csv there")
     return split

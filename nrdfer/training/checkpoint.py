@@ -1,8 +1,12 @@
-"""Checkpoints: everything a training needs to continue, published whole, loaded without pickled code."""
+"""Checkpoints: everything a training needs to continue, published whole, loaded without pickled code.
+
+What the state holds belongs to ``loop``; the weights that others use (safetensors) are written by ``results``.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,36 +14,64 @@ import torch
 
 from nrdfer.errors import TrainingError
 
-_NAME = "checkpoint-{epoch:04d}.pt"
 KEEP = 2
+_NAME = re.compile(r"checkpoint-(\d{9})\.pt")
 
 
-def save_checkpoint(folder: Path, epoch: int, state: dict[str, Any]) -> None:
-    """Publish the state after `epoch` (fsync, then rename) and remove all but the newest `KEEP`."""
-    path = folder / _NAME.format(epoch=epoch)
+def save_checkpoint(folder: Path, batches_done: int, state: dict[str, Any]) -> Path:
+    """Publish the state after `batches_done` batches, and remove all but the newest `KEEP`.
+
+    The file is complete on disk before it gets its name, and the name is on disk before an older file goes.
+    """
+    path = folder / f"checkpoint-{batches_done:09d}.pt"
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as handle:
         torch.save(state, handle)
         handle.flush()
         os.fsync(handle.fileno())
     temporary.replace(path)
-    for old in sorted(folder.glob("checkpoint-*.pt"))[:-KEEP]:
+    sync_folder(folder)
+    for old in list_checkpoints(folder)[:-KEEP]:
         old.unlink()
+    return path
 
 
-def load_newest(folder: Path) -> dict[str, Any] | None:
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Published checkpoints, oldest first."""
+    return sorted(path for path in folder.glob("checkpoint-*.pt") if _NAME.fullmatch(path.name))
+
+
+def load_newest(folder: Path, fingerprint: str) -> dict[str, Any] | None:
     """The newest checkpoint; None if there is none.
 
+    Args:
+        folder: of the checkpoints.
+        fingerprint: of the training that wants to continue; must be the one that was saved.
+
     Raises:
-        TrainingError: it cannot be read.
+        TrainingError: it cannot be read, or belongs to a training with other settings, clips or initial weights.
     """
-    found = sorted(folder.glob("checkpoint-*.pt"))
+    found = list_checkpoints(folder)
     if not found:
         return None
+    newest = found[-1]
     try:
-        state: dict[str, Any] = torch.load(found[-1], map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(newest, map_location="cpu", weights_only=True)
     except Exception as error:
+        before = f"to continue from {found[-2].name}" if len(found) > 1 else "to start again"
+        raise TrainingError(f"checkpoint {newest} cannot be read ({error}); remove it {before}") from error
+    if state.get("fingerprint") != fingerprint:
         raise TrainingError(
-            f"checkpoint {found[-1]} cannot be read ({error}); remove it to continue from the one before"
-        ) from error
+            f"checkpoint {newest} belongs to a training with another network, recipe, list of clips or initial "
+            f"weights; give this training a folder of its own, or empty {folder}"
+        )
     return state
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -120,6 +120,4 @@ def _refuse_cut_avi(path: Path) -> None:
         return
     stated, size = struct.unpack("<I", head[4:8])[0] + 8, path.stat().st_size
     if stated > size + 1:  # a pad byte may be missing
-        raise UnreadableVideoError(
-            f"{path}: the file is cut short ({size:,} of {stated:,} bytes); copy it again"
-        )
+        raise UnreadableVideoError(f"{path}: the file is cut short ({size:,} of {stated:,} bytes); copy it again")

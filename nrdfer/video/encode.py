@@ -80,9 +80,7 @@ class VideoWriter:
             "fflags": "+bitexact",
             "map_metadata": -1,
         }
-        source = ffmpeg.input(
-            "pipe:0", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=fps
-        )
+        source = ffmpeg.input("pipe:0", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=fps)
         output = source.output(f"file:{self._partial}", **options).global_args("-v", "error", "-y")
         return list(output.compile(cmd=ffmpeg_executable()))
 
@@ -103,18 +101,14 @@ class VideoWriter:
             NrdferError: ffmpeg has stopped, or the writer is not open.
         """
         if rgb.shape != self.shape or rgb.dtype != np.uint8:
-            raise ValueError(
-                f"{self.path}: frame is {rgb.dtype} {rgb.shape}, the video is uint8 {self.shape}"
-            )
+            raise ValueError(f"{self.path}: frame is {rgb.dtype} {rgb.shape}, the video is uint8 {self.shape}")
         if self._process is None or self._process.stdin is None:
             raise NrdferError(f"{self.path}: write() outside of the `with` block of its VideoWriter")
         try:
             self._process.stdin.write(np.ascontiguousarray(rgb).data)
         except BrokenPipeError:
             self._process.wait()
-            raise NrdferError(
-                f"{self.path}: ffmpeg stopped after {self.frames} frames: {self._complaints()}"
-            ) from None
+            raise NrdferError(f"{self.path}: ffmpeg stopped after {self.frames} frames: {self._complaints()}") from None
         self.frames += 1
 
     def __exit__(

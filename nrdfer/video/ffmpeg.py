@@ -48,9 +48,7 @@ def passthrough_option(executable: str) -> str:
             [executable, "-hide_banner", "-h", "long"], capture_output=True, check=False, timeout=60
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NrdferError(
-            f"ffmpeg at {executable} cannot be run ({error}); reinstall it or fix PATH"
-        ) from error
+        raise NrdferError(f"ffmpeg at {executable} cannot be run ({error}); reinstall it or fix PATH") from error
     options = (answer.stdout + answer.stderr).decode(errors="replace")
     return "fps_mode" if "-fps_mode" in options else "vsync"
 
@@ -78,8 +76,6 @@ def refuse_what_is_no_video(path: Path) -> None:
     if not head:
         raise UnreadableVideoError(f"{path}: the file is empty; copy it again")
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise UnreadableVideoError(
-            f"{path}: a Git LFS pointer, not the video; run `git lfs pull` where it was cloned"
-        )
+        raise UnreadableVideoError(f"{path}: a Git LFS pointer, not the video; run `git lfs pull` where it was cloned")
     if b"\0" not in head and not head.startswith(b"YUV4MPEG2"):
         raise UnreadableVideoError(f"{path}: this is a text file, not a video")

@@ -57,8 +57,7 @@ def probe(path: Path) -> VideoInfo:
     info = parse_listing(answer.stderr.decode(errors="replace"))
     if info is None:
         raise UnreadableVideoError(
-            f"{path}: ffmpeg finds no video stream in it ({last_lines(answer.stderr, 2)}); "
-            "check that it is a video"
+            f"{path}: ffmpeg finds no video stream in it ({last_lines(answer.stderr, 2)}); check that it is a video"
         )
     return info
 
@@ -79,9 +78,7 @@ def parse_listing(listing: str) -> VideoInfo | None:
         wide = int(sar[1]) / int(sar[2]) if sar and int(sar[1]) and int(sar[2]) else 1.0
         if rotation % 180:
             width, height, wide = height, width, 1 / wide
-        rates = {
-            kind: float(value) * (1000 if kilo else 1) for value, kilo, kind in _RATE.findall(found["rest"])
-        }
+        rates = {kind: float(value) * (1000 if kilo else 1) for value, kilo, kind in _RATE.findall(found["rest"])}
         return VideoInfo(
             width=round(width * wide),
             height=height,

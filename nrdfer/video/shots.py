@@ -14,10 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Measured on seven real clips: cuts change a thumbnail by 0.41 to 0.95 of its brightness at correlations of
-# at most 0.27; the fastest motion and camera shake by at most 0.28 at 0.73 or more.
-MIN_CHANGE = 0.35
-MAX_CORRELATION = 0.6
+# Measured on seven real clips: cuts change a thumbnail by 0.41 to 0.95 of its brightness, correlations of at
+# most 0.27; the fastest motion and camera shake by at most 0.28 at 0.73 or more.
+MAX_CHANGE = 0.35
+SURE_CORRELATION = 0.6  # one layout, however much the light changed
+LEAST_CORRELATION = 0.3  # another layout, even if as bright
+RETURN_CORRELATION = 0.8  # an old scene must be recognised more surely than the present one
 MIN_CONTRAST = 2.0  # grey levels; a flatter frame (black, a flash) shows no scene and ends none
 _SIZE = (32, 18)
 _MAX_SHOTS = 64  # earlier shots that are remembered; a film of more cuts forgets the oldest
@@ -33,9 +35,7 @@ class ShotLabeller:
 
     def label(self, rgb: NDArray[np.uint8]) -> int:
         """The shot of the next frame (H, W, 3) uint8: 0 for the first, known numbers when a scene returns."""
-        thumbnail = cast(
-            NDArray[np.float32], cv2.resize(rgb, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
-        )
+        thumbnail = cast(NDArray[np.float32], cv2.resize(rgb, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32))
         if _grey(thumbnail).std() < MIN_CONTRAST:
             return self._current
         if self._current in self._ends and not same_scene(self._ends[self._current], thumbnail):
@@ -45,7 +45,8 @@ class ShotLabeller:
 
     def _return_or_begin(self, thumbnail: NDArray[np.float32]) -> int:
         for shot in reversed(self._ends):
-            if same_scene(self._ends[shot], thumbnail):
+            change, correlation = compare(self._ends[shot], thumbnail)
+            if change < MAX_CHANGE and correlation > RETURN_CORRELATION:
                 return shot
         while len(self._ends) >= _MAX_SHOTS:
             del self._ends[next(iter(self._ends))]
@@ -54,12 +55,15 @@ class ShotLabeller:
 
 
 def same_scene(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
-    """Whether two thumbnails may show one scene: little changed, or the light did but not the layout."""
+    """Whether two successive thumbnails may show one scene."""
+    change, correlation = compare(before, after)
+    return correlation > SURE_CORRELATION or (change < MAX_CHANGE and correlation > LEAST_CORRELATION)
+
+
+def compare(before: NDArray[np.float32], after: NDArray[np.float32]) -> tuple[float, float]:
+    """Mean change relative to the brightness, and the correlation of grey levels."""
     change = float(np.abs(after - before).mean()) / (float(np.maximum(after, before).mean()) + 8.0)
-    if change < MIN_CHANGE:
-        return True
-    correlation = float(np.corrcoef(_grey(before).ravel(), _grey(after).ravel())[0, 1])
-    return correlation > MAX_CORRELATION
+    return change, float(np.corrcoef(_grey(before).ravel(), _grey(after).ravel())[0, 1])
 
 
 def _grey(thumbnail: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -19,7 +19,6 @@ def test_shipped_profiles_load(name: str) -> None:
 @pytest.mark.parametrize("name", ["sample", "paper"])
 def test_every_stage_understands_its_part_of_a_shipped_profile(name: str) -> None:
     from nrdfer.corpora.synthetic.render import CorpusSettings
-
     from nrdfer.models.nrdfernet import NRDFERNetSettings
     from nrdfer.preprocess import AlignSettings
     from nrdfer.stages.train import recipe_of

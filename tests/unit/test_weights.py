@@ -97,9 +97,7 @@ def test_ids_are_those_of_sha256sum_and_git(tmp_path):
     path.write_bytes(CONTENT * 1000)
     sha256, blob = content_ids(path)
     assert sha256 == hashlib.sha256(CONTENT * 1000).hexdigest()
-    said = subprocess.run(
-        ["git", "hash-object", path], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    said = subprocess.run(["git", "hash-object", path], capture_output=True, text=True, check=True).stdout.strip()
     assert blob == said
 
 
@@ -213,9 +211,7 @@ def test_unpinned_entries_cannot_be_made():
     with pytest.raises(ValueError, match="not pinned"):
         PinnedWeights(name="x", description="", filename="x", licence="", source="")
     with pytest.raises(ValueError, match="without a revision"):
-        PinnedWeights(
-            name="x", description="", filename="x", licence="", source="", sha256="0" * 64, repo="a/b"
-        )
+        PinnedWeights(name="x", description="", filename="x", licence="", source="", sha256="0" * 64, repo="a/b")
 
 
 def test_catalogue_is_well_formed():

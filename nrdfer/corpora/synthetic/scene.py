@@ -1,23 +1,26 @@
-"""Where faces stand: backgrounds, people placed on them, occlusion, darkness and camera noise.
+"""Pictures with people in them: heads placed on backgrounds, covered, and random ones to train networks on.
 
-Looks of a face belong to `face`, what happens over a clip to `clip`.
+Looks of a face belong to `face`, what happens over a clip to `timeline` and `clips`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from nrdfer.corpora.synthetic.background import draw_background
+from nrdfer.corpora.synthetic.camera import Picture, finish
 from nrdfer.corpora.synthetic.expression import ACTIONS, Action, act
-from nrdfer.corpora.synthetic.face import Light, Map, Pose, RenderedFace, blur, render_face
+from nrdfer.corpora.synthetic.face import SIDE, Light, Map, Pose, RenderedFace, blur, render_face
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.emotions import EMOTIONS
 
-Picture = npt.NDArray[np.uint8]
-_HEAD = 1.15 / 0.9  # side of a rendered square in heights of the head
+Role = Literal["target", "other"]
+HEAD = SIDE / 0.9  # side of a rendered square in heights of the head
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +28,8 @@ class SceneFace:
     """A face that can be seen in a scene, in the scene's pixels."""
 
     box: Map  # (4,) x1, y1, x2, y2
-    points: Map  # (5, 2) x, y
-    role: str  # target | other
+    points: Map  # (5, 2) x, y: image-left eye, right eye, nose, left and right mouth corner
+    role: Role
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,31 +40,24 @@ class Scene:
     faces: list[SceneFace]
 
 
-def draw_background(rng: np.random.Generator, width: int, height: int) -> Map:
-    """A room of soft colours with things in it, some the colour of skin and round: (H, W, 3), 0 to 1."""
-    base = rng.uniform(0.1, 0.75, 3)
-    cells = int(rng.integers(3, 9))
-    coarse = np.clip(base + rng.normal(0, 0.14, (cells, cells, 3)), 0.02, 0.98).astype(np.float32)
-    picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    for _ in range(int(rng.integers(2, 9))):
-        colour = np.clip(rng.uniform(0.05, 0.95, 3), 0, 1)
-        if rng.random() < 0.3:
-            colour = np.clip(np.array([0.75, 0.55, 0.45]) * rng.uniform(0.4, 1.2), 0, 1)
-        centre = (int(rng.integers(width)), int(rng.integers(height)))
-        size = rng.uniform(0.03, 0.3, 2) * min(width, height)
-        if rng.random() < 0.5:
-            axes = (int(size[0]) + 2, int(size[1]) + 2)
-            cv2.ellipse(
-                picture, centre, axes, float(rng.uniform(0, 180)), 0, 360, colour.tolist(), -1, cv2.LINE_AA
-            )
-        else:
-            corner = (centre[0] + int(2 * size[0]) + 2, centre[1] + int(2 * size[1]) + 2)
-            cv2.rectangle(picture, centre, corner, colour.tolist(), -1)
-    return np.clip(blur(np.asarray(picture, np.float32), rng.uniform(0.8, 4.0)), 0, 1)
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A rendered head, whose it is, and where it stands: centre (x, y) and height of the head, pixels."""
+
+    face: RenderedFace
+    identity: Identity
+    centre: tuple[float, float]
+    height: float
+    role: Role = "target"
 
 
 def place_face(
-    picture: Map, face: RenderedFace, identity: Identity, centre: tuple[float, float], height: float
+    picture: Map,
+    face: RenderedFace,
+    identity: Identity,
+    centre: tuple[float, float],
+    height: float,
+    role: Role = "target",
 ) -> SceneFace:
     """Paint a rendered head, with shoulders, onto `picture` (changed in place).
 
@@ -71,17 +67,13 @@ def place_face(
         identity: whose shirt is seen.
         centre: of the head, pixels (x, y).
         height: of the head, pixels.
+        role: the clip's person, or someone else.
     """
     H, W = picture.shape[:2]
     size = face.alpha.shape[0]
-    scale = height * _HEAD / size
+    scale = height * HEAD / size
     offset = np.array([centre[0], centre[1]]) - scale * (size - 1) / 2
-    shoulders = (int(centre[0]), int(centre[1] + 1.02 * height))
-    axes = (int(0.95 * height), int(0.5 * height))
-    cv2.ellipse(picture, shoulders, axes, 0, 180, 360, identity.shirt.tolist(), -1, cv2.LINE_AA)
-    if shoulders[1] < H:
-        left, right = max(0, shoulders[0] - axes[0]), min(W, shoulders[0] + axes[0] + 1)
-        picture[shoulders[1] :, left:right] = identity.shirt
+    _shoulders(picture, identity, centre, height)
     x0, y0 = (max(0, int(v) - 1) for v in offset)
     x1, y1 = min(W, int(offset[0] + scale * size) + 2), min(H, int(offset[1] + scale * size) + 2)
     if x1 > x0 and y1 > y0:
@@ -96,39 +88,45 @@ def place_face(
         matrix = np.array([[step, 0, inner[0] - x0], [0, step, inner[1] - y0]])
         patch = (x1 - x0, y1 - y0)
         rgb = cv2.warpAffine(rgb, matrix, patch, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        alpha = cv2.warpAffine(alpha, matrix, patch, flags=cv2.INTER_LINEAR)[..., None]
+        alpha = cv2.warpAffine(alpha, matrix, patch, flags=cv2.INTER_LINEAR)
         below = picture[y0:y1, x0:x1]
-        below += alpha * (rgb - below)
+        below += cv2.merge((alpha, alpha, alpha)) * (rgb - below)
     points = (face.points * scale + offset).astype(np.float32)
-    box = face.box * scale + np.concatenate([offset, offset])
-    box = np.clip(box, 0, [W, H, W, H]).astype(np.float32)
-    return SceneFace(box, points, "target")
+    box = np.clip(face.box * scale + np.concatenate([offset, offset]), 0, [W, H, W, H]).astype(np.float32)
+    return SceneFace(box, points, role)
+
+
+def _shoulders(picture: Map, who: Identity, centre: tuple[float, float], height: float) -> None:
+    rows, columns = picture.shape[:2]
+    x, y = int(centre[0]), int(centre[1] + 1.08 * height)
+    wide, tall = int(0.95 * height), int(0.5 * height)
+    dark = (who.shirt * np.float32(0.75)).tolist()
+    cv2.ellipse(picture, (x, y), (wide, tall), 0, 180, 360, dark, -1, cv2.LINE_AA)
+    cv2.ellipse(picture, (x, y), (int(0.86 * wide), tall), 0, 180, 360, who.shirt.tolist(), -1, cv2.LINE_AA)
+    if y < rows:
+        picture[max(0, y) :, max(0, x - wide) : min(columns, x + wide + 1)] = who.shirt
 
 
 def occlude(picture: Map, box: Map, rng: np.random.Generator, share: float) -> None:
-    """Cover `share` of the height of a face with a thing, from below or above or the side (in place)."""
-    x1, y1, x2, y2 = box
+    """Cover about `share` of a face with a thing, from below, above or a side (in place)."""
+    x1, y1, x2, y2 = (float(v) for v in box)
     w, h = x2 - x1, y2 - y1
-    colour = rng.uniform(0.05, 0.9, 3).tolist()
-    side = int(rng.integers(3))
+    colour = rng.uniform(0.05, 0.9, 3)
+    side = int(rng.integers(4))
     if side == 0:
-        corners = (x1 - 0.1 * w, y2 - share * h), (x2 + 0.1 * w, y2 + 0.3 * h)
+        ax, ay, bx, by = x1 - 0.15 * w, y2 - share * h, x2 + 0.15 * w, y2 + 0.4 * h
     elif side == 1:
-        corners = (x1 - 0.1 * w, y1 - 0.3 * h), (x2 + 0.1 * w, y1 + share * h)
+        ax, ay, bx, by = x1 - 0.15 * w, y1 - 0.4 * h, x2 + 0.15 * w, y1 + share * h
+    elif side == 2:
+        ax, ay, bx, by = x1 - 0.3 * w, y1 - 0.3 * h, x1 + share * w, y2 + 0.3 * h
     else:
-        corners = (x1 - 0.2 * w, y1 - 0.2 * h), (x1 + share * w, y2 + 0.2 * h)
-    (ax, ay), (bx, by) = corners
-    cv2.rectangle(picture, (int(ax), int(ay)), (int(bx), int(by)), colour, -1)
-    for _ in range(3):
-        shade = [min(1.0, max(0.0, c + float(rng.normal(0, 0.08)))) for c in colour]
+        ax, ay, bx, by = x2 - share * w, y1 - 0.3 * h, x2 + 0.3 * w, y2 + 0.3 * h
+    cv2.rectangle(picture, (int(ax), int(ay)), (int(bx), int(by)), colour.tolist(), -1)
+    for _ in range(4):  # folds and patches, so that it is not a flat area
+        shade = np.clip(colour + rng.normal(0, 0.1), 0, 1).tolist()
         spot = (int(rng.uniform(ax, bx)), int(rng.uniform(ay, by)))
-        cv2.circle(picture, spot, int(0.12 * w) + 1, shade, -1, cv2.LINE_AA)
-
-
-def finish(picture: Map, rng: np.random.Generator, gain: float = 1.0, noise: float = 0.015) -> Picture:
-    """The camera: exposure, sensor noise, 8 bits."""
-    grain = rng.standard_normal(picture.shape[:2], dtype=np.float32)[..., None] * np.float32(noise)
-    return (np.clip(picture * np.float32(gain) + grain, 0, 1) * 255 + 0.5).astype(np.uint8)
+        axes = (int(rng.uniform(0.05, 0.2) * w) + 1, int(rng.uniform(0.05, 0.3) * h) + 1)
+        cv2.ellipse(picture, spot, axes, float(rng.uniform(0, 180)), 0, 360, shade, -1, cv2.LINE_AA)
 
 
 def draw_action(rng: np.random.Generator, identity: Identity) -> Action:
@@ -140,13 +138,42 @@ def draw_action(rng: np.random.Generator, identity: Identity) -> Action:
 
 
 def draw_light(rng: np.random.Generator) -> Light:
-    """A random light."""
+    """A random light: direction, share of light from everywhere, level and warmth."""
+    warm = float(rng.normal(0, 0.05))
     return Light(
         float(rng.uniform(-0.8, 0.8)),
         float(rng.uniform(-0.9, 0.2)),
-        float(rng.uniform(0.4, 1.0)),
-        float(rng.uniform(0.3, 0.65)),
+        float(rng.uniform(0.45, 1.0)),
+        float(rng.uniform(0.35, 0.65)),
+        float(rng.uniform(0.85, 1.15)),
+        (1 + warm, 1.0, 1 - warm),
     )
+
+
+def render_scene(
+    rng: np.random.Generator,
+    people: Sequence[Placement],
+    *,
+    width: int = 720,
+    height: int = 576,
+    gain: float = 1.0,
+    noise: float = 0.01,
+    background: Map | None = None,
+) -> Scene:
+    """A photograph of people, the first one furthest away.
+
+    Args:
+        rng: of the background and of the noise.
+        people: who stands where.
+        width: of the picture, pixels.
+        height: of the picture, pixels.
+        gain: exposure, 1 as drawn, below 0.4 dark.
+        noise: standard deviation of the camera's noise, 0 to 1 scale.
+        background: (height, width, 3), 0 to 1; drawn if None.
+    """
+    picture = draw_background(rng, width, height) if background is None else background.copy()
+    faces = [place_face(picture, p.face, p.identity, p.centre, p.height, p.role) for p in people]
+    return Scene(finish(picture, rng, gain, noise), faces)
 
 
 def _in_the_way(face: SceneFace, centre: tuple[float, float], height: float) -> bool:
@@ -157,12 +184,12 @@ def _in_the_way(face: SceneFace, centre: tuple[float, float], height: float) -> 
 
 
 def random_scene(rng: np.random.Generator, width: int, height: int, max_faces: int = 3) -> Scene:
-    """A scene to train a detector on: up to `max_faces` faces of 24 to 260 pixels, some dark, blurred or covered."""
+    """A scene to train a detector on: up to `max_faces` heads of 24 to 300 pixels, some dark, blurred or covered."""
     picture = draw_background(rng, width, height)
     limit = min(width, height)
     placed: list[SceneFace] = []
     for _ in range(int(rng.integers(0, max_faces + 1))):
-        tall = float(np.exp(rng.uniform(np.log(24), np.log(min(260.0, 0.75 * limit)))))
+        tall = float(np.exp(rng.uniform(np.log(24), np.log(min(300.0, 0.85 * limit)))))
         centre = (
             float(rng.uniform(0.4 * tall, width - 0.4 * tall)),
             float(rng.uniform(0.5 * tall, height - 0.45 * tall)),
@@ -171,8 +198,7 @@ def random_scene(rng: np.random.Generator, width: int, height: int, max_faces: i
             continue
         who = draw_identity(rng)
         pose = Pose(float(rng.normal(0, 0.3)), float(rng.normal(0, 0.15)), float(rng.normal(0, 0.2)))
-        size = int(np.clip(tall * 1.3, 48, 160))
-        face = render_face(who, draw_action(rng, who), pose, draw_light(rng), size)
+        face = render_face(who, draw_action(rng, who), pose, draw_light(rng), _size_for(tall))
         seen = place_face(picture, face, who, centre, tall)
         if rng.random() < 0.12:
             occlude(picture, seen.box, rng, float(rng.uniform(0.1, 0.3)))
@@ -195,6 +221,11 @@ def random_face_crop(rng: np.random.Generator, size: int) -> Picture:
     pose = Pose(float(rng.normal(0, 0.25)), float(rng.normal(0, 0.12)), float(rng.normal(0, 0.1)))
     tall = size * float(rng.uniform(0.9, 1.25))
     centre = (size * float(rng.uniform(0.44, 0.56)), size * float(rng.uniform(0.44, 0.56)))
-    face = render_face(who, draw_action(rng, who), pose, draw_light(rng), int(np.clip(tall * 1.3, 48, 160)))
+    face = render_face(who, draw_action(rng, who), pose, draw_light(rng), _size_for(tall))
     place_face(picture, face, who, centre, tall)
     return finish(picture, rng, float(rng.uniform(0.9, 1.2)), 0.006)
+
+
+def _size_for(head_height: float) -> int:
+    """Pixels to render a head with that will be `head_height` pixels high."""
+    return int(np.clip(head_height * HEAD, 48, 176))

@@ -44,9 +44,7 @@ def test_original_file_of_a_wrapped_network_loads_and_brightens(tmp_path, bright
     wanted = 255 * np.clip(dark / 255 + 0.45 * (1 - luma[..., None]), 0, 1)
     assert bright.dtype == np.uint8
     assert bright.shape == dark.shape
-    assert np.all(
-        (bright == np.floor(wanted + 1e-3)) | (bright == np.floor(wanted - 1e-3))
-    )  # truncated, not rounded
+    assert np.all((bright == np.floor(wanted + 1e-3)) | (bright == np.floor(wanted - 1e-3)))  # truncated, not rounded
     assert bright.mean() > dark.mean() + 80
 
 

@@ -42,9 +42,7 @@ def test_zero_residual_is_exact_identity_at_every_size(size):
 def test_residual_is_weighted_by_darkness():
     x_BCHW = torch.rand(1, 3, 40, 56, generator=torch.Generator().manual_seed(2)) * 0.4
     luma_B1HW = 0.299 * x_BCHW[:, :1] + 0.587 * x_BCHW[:, 1:2] + 0.114 * x_BCHW[:, 2:]
-    wanted_BCHW = (x_BCHW + 0.45 * (1.0 - luma_B1HW)).clamp(
-        0.0, 1.0
-    )  # 0.9 in the original's -1..1 is 0.45 in 0..1
+    wanted_BCHW = (x_BCHW + 0.45 * (1.0 - luma_B1HW)).clamp(0.0, 1.0)  # 0.9 in the original's -1..1 is 0.45 in 0..1
     with torch.inference_mode():
         assert torch.allclose(generator_with(0.9)(x_BCHW), wanted_BCHW, atol=1e-6)
 

@@ -48,9 +48,7 @@ def test_structural_similarity():
     b_BCHW = torch.rand(2, 3, 20, 20, generator=torch.Generator().manual_seed(1))
     assert structural_similarity(a_BCHW, a_BCHW) == pytest.approx(1.0)
     assert structural_similarity(a_BCHW, b_BCHW) < 0.3
-    assert structural_similarity(a_BCHW, b_BCHW) == pytest.approx(
-        float(structural_similarity(b_BCHW, a_BCHW))
-    )
+    assert structural_similarity(a_BCHW, b_BCHW) == pytest.approx(float(structural_similarity(b_BCHW, a_BCHW)))
 
 
 def test_pairs_depend_on_seed_stream_and_index_alone():

@@ -68,9 +68,7 @@ def test_every_face_is_taught_and_every_positive_prior_teaches_its_face(corners)
 
 
 def _corners(priors_P4):
-    return np.concatenate(
-        (priors_P4[:, :2] - priors_P4[:, 2:] / 2, priors_P4[:, :2] + priors_P4[:, 2:] / 2), axis=1
-    )
+    return np.concatenate((priors_P4[:, :2] - priors_P4[:, 2:] / 2, priors_P4[:, :2] + priors_P4[:, 2:] / 2), axis=1)
 
 
 def test_priors_above_the_threshold_are_positive_and_those_below_are_not():
@@ -207,9 +205,7 @@ def test_training_writes_weights_that_load_and_says_what_it_measured(tmp_path):
 def test_shipped_detector_finds_rendered_faces():
     from nrdfer.weights import sample_weights
 
-    measured = evaluate_detector(
-        load_detector(sample_weights("retinaface")), seed=991, count=40, width=320, height=320
-    )
+    measured = evaluate_detector(load_detector(sample_weights("retinaface")), seed=991, count=40, width=320, height=320)
     assert measured["recall"] > 0.9
     assert measured["false_positives_per_picture"] < 0.1
     assert measured["points_error_median"] < 0.05

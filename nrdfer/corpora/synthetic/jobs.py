@@ -1,0 +1,162 @@
+"""Which clips a corpus has, and the writing of one of them: files of the clip, and what is true about it.
+
+A job knows everything its clip derives from, so that clips can be rendered anywhere in any order. Folds, label files
+and the corpus as a whole are `render`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from nrdfer.corpora.synthetic.clips import (
+    AFEW_FPS,
+    AFEW_HEIGHT,
+    AFEW_WIDTH,
+    Frame,
+    afew_frames,
+    dfew_frames,
+    encode_jpeg,
+)
+from nrdfer.corpora.synthetic.identity import Identity, draw_identity
+from nrdfer.corpora.synthetic.scene import SceneFace
+from nrdfer.corpora.synthetic.settings import CorpusSettings
+from nrdfer.corpora.synthetic.timeline import Timeline, draw_timeline
+from nrdfer.emotions import AFEW_FOLDERS, EMOTIONS
+from nrdfer.video.encode import VideoWriter
+
+FOLDS = 5
+DFEW_CLIPS = "DFEW/Clip/clip_224x224"
+_AFEW_QUALITY = 4  # of mpeg4, between 1 (best) and 31
+_IDENTITIES, _CLIPS, _NAMES = 1, 2, 3  # branches of the seed
+
+
+Faces = list[SceneFace | None]  # one a frame
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """One clip to render; `number` counts over both corpora and is what its randomness derives from."""
+
+    corpus: Literal["AFEW", "DFEW"]
+    number: int
+    person: int
+    emotion: str
+    clip_id: str  # as `nrdfer.corpora.afew` and `nrdfer.corpora.dfew` name it
+    split: str  # train or val, or the number of the fold that tests on it
+    path: str  # of the video, or of the folder of frames
+
+
+def identity_of(seed: int, person: int) -> Identity:
+    """The person of that number in the corpus of that seed."""
+    return draw_identity(np.random.default_rng([seed, _IDENTITIES, person]))
+
+
+def plan(settings: CorpusSettings) -> list[ClipJob]:
+    """All clips of a corpus: AFEW's first, as they take longest."""
+    people = settings.afew_train_identities + settings.afew_val_identities
+    casting = [(person, emotion) for person in range(people + settings.identities) for emotion in EMOTIONS]
+    names = np.random.default_rng([settings.seed, _NAMES])
+    stamps = _time_stamps(names)
+    folders = {emotion: folder for folder, emotion in AFEW_FOLDERS.items()}
+    ids = iter(names.permutation(settings.identities * len(EMOTIONS)) + 1)
+    jobs: list[ClipJob] = []
+    for number, (person, emotion) in enumerate(casting):
+        if person < people:
+            split, folder = ("train", "Train_AFEW") if person < settings.afew_train_identities else ("val", "Val_AFEW")
+            stem, name = next(stamps), folders[emotion]
+            path = f"AFEW/{folder}/{name}/{stem}.avi"
+            jobs.append(ClipJob("AFEW", number, person, emotion, f"{split}_{name}_{stem}", split, path))
+        else:
+            clip_id = f"{int(next(ids)):05d}"
+            fold = str((person - people) % FOLDS + 1)
+            jobs.append(ClipJob("DFEW", number, person, emotion, clip_id, fold, f"{DFEW_CLIPS}/{clip_id}"))
+    return jobs
+
+
+def _time_stamps(rng: np.random.Generator) -> Iterator[str]:
+    """Names as AFEW's clips have: hours, minutes, seconds and milliseconds into a film; none twice."""
+    seen: set[str] = set()
+    while True:
+        hours, minutes, seconds, parts = (int(rng.integers(n)) for n in (3, 60, 60, 25))
+        stamp = f"{hours:02d}{minutes:02d}{seconds:02d}{parts * 40:03d}"
+        if stamp not in seen:
+            seen.add(stamp)
+            yield stamp
+
+
+def render_clip(job: ClipJob, settings: CorpusSettings, root: Path) -> dict[str, Any]:
+    """Write the files of one clip below `root`.
+
+    Returns:
+        What is true about it, ready for JSON: see `render.render_corpus`.
+
+    Raises:
+        NrdferError: ffmpeg failed.
+        OSError: the disk is full or not writable.
+    """
+    rng = np.random.default_rng([settings.seed, _CLIPS, job.number])
+    identity = identity_of(settings.seed, job.person)
+    shortest, longest = settings.afew_frames if job.corpus == "AFEW" else settings.frames
+    mostly_neutral = bool(rng.random() < settings.n2_rate)
+    dark = job.corpus == "AFEW" and bool(rng.random() < settings.dark_rate)
+    second_person = job.corpus == "AFEW" and bool(rng.random() < settings.second_person_rate)
+    noisy = bool(rng.random() < settings.n1_clips)
+    timeline = draw_timeline(
+        rng,
+        identity,
+        job.emotion,
+        int(rng.integers(shortest, longest + 1)),
+        n1_rate=settings.n1_rate if noisy else 0.0,
+        mostly_neutral=mostly_neutral,
+        amplitude=settings.amplitude,
+    )
+    if job.corpus == "AFEW":
+        frames = afew_frames(rng, identity, timeline, dark=dark, second_person=second_person)
+        faces = _write_video(root / job.path, frames)
+    else:
+        faces = _write_pictures(root / job.path, dfew_frames(rng, identity, timeline), settings.jpeg_quality)
+    return {
+        "corpus": job.corpus,
+        "clip_id": job.clip_id,
+        "split": job.split,
+        "path": job.path,
+        "emotion": job.emotion,
+        "identity": job.person,
+        "n2_clip": "n2_neutral" in timeline.noise,
+        "dark": dark,
+        "second_person": second_person,
+        **_per_frame(timeline, faces),
+    }
+
+
+def _write_video(path: Path, frames: Iterator[Frame]) -> Faces:
+    faces: Faces = []
+    with VideoWriter(path, AFEW_WIDTH, AFEW_HEIGHT, AFEW_FPS, "mpeg4", _AFEW_QUALITY) as writer:
+        for frame in frames:
+            writer.write(frame.rgb)
+            faces.append(frame.face)
+    return faces
+
+
+def _write_pictures(folder: Path, frames: Iterator[Frame], quality: int) -> Faces:
+    folder.mkdir(parents=True)
+    faces: Faces = []
+    for number, frame in enumerate(frames, start=1):
+        (folder / f"{folder.name}_{number:05d}.jpg").write_bytes(encode_jpeg(frame.rgb, quality))
+        faces.append(frame.face)
+    return faces
+
+
+def _per_frame(timeline: Timeline, faces: Faces) -> dict[str, Any]:
+    return {
+        "frames": len(faces),
+        "noise": list(timeline.noise),
+        "intensity": [round(float(value), 3) for value in timeline.intensity],
+        "box": [None if face is None else np.round(face.box.astype(float), 1).tolist() for face in faces],
+        "points": [None if face is None else np.round(face.points.astype(float), 1).tolist() for face in faces],
+    }

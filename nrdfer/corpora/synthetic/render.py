@@ -1,0 +1,181 @@
+"""The rendered corpus as a whole: all clips on several processes, label files, ground truth, whole or not at all.
+
+One clip is `jobs`' business, what can be set is `settings`'.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from nrdfer.corpora.synthetic.jobs import FOLDS, ClipJob, plan, render_clip
+from nrdfer.corpora.synthetic.settings import CorpusSettings
+from nrdfer.emotions import emotion_index
+from nrdfer.errors import CorpusError
+
+__all__ = ["CorpusSettings", "render_corpus"]
+
+RENDERING = "2"  # raise it when equal settings give other pictures
+SETTINGS, TRUTH = "settings.json", "ground_truth.jsonl"
+Progress = Callable[[int, int], None]
+_CHUNK = 4  # clips a process takes at a time
+
+
+def render_corpus(out: Path, settings: CorpusSettings, progress: Progress | None = None, workers: int = 2) -> Path:
+    """Render a corpus into `out`; returns at once if `out` holds it already.
+
+    Files: ``AFEW/{Train_AFEW,Val_AFEW}/<Emotion>/<9 digits>.avi``; ``DFEW/Clip/clip_224x224/<id>/<id>_00001.jpg`` and
+    ``DFEW/EmoLabel_DataSplit/{train,test}(single-labeled)/set_<k>.csv``; ``settings.json``; and
+    ``ground_truth.jsonl``, which no stage of the pipeline reads: one line a clip with ``corpus``, ``clip_id`` (as the
+    readers of the corpora name it), ``split``, ``path``, ``emotion``, ``identity``, ``n2_clip``, ``dark``,
+    ``second_person``, ``frames`` and, one entry a frame, ``noise`` (`timeline.Noise`), ``intensity``, ``box``
+    (x1, y1, x2, y2) and ``points`` (five x, y; image-left eye first), pixels. Box and points are null without a face;
+    in frames of ``n1_person`` they are the other person's, in ``n1_occluded`` they say where the hidden face is.
+
+    Every file depends on `settings` alone (videos also on the version of ffmpeg), not on `workers`.
+
+    Args:
+        out: folder to make; nothing is seen there before all is written.
+        settings: see there.
+        progress: called with clips done and clips in all.
+        workers: processes; 1 renders in this one.
+
+    Raises:
+        CorpusError: `out` holds something else, or the disk is full or not writable.
+        NrdferError: ffmpeg failed.
+    """
+    out = Path(out)
+    if _is_there(out, settings):
+        return out
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(out)
+        part.mkdir()
+        jobs = plan(settings)
+        truths = _render_all(jobs, settings, part, progress, workers)
+        _write_labels(part / "DFEW/EmoLabel_DataSplit", jobs)
+        lines = [json.dumps(truth) for truth in truths]
+        _write_durably(part / TRUTH, "\n".join(lines) + "\n")
+        _write_durably(part / SETTINGS, json.dumps(_description(settings), indent=1) + "\n")
+        _publish(part, out)
+    except OSError as error:
+        raise CorpusError(f"the corpus could not be written to {out}: {error}; nothing of it was kept") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return out
+
+
+def _description(settings: CorpusSettings) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings)))
+    return {"rendering": RENDERING, "settings": values}
+
+
+def _is_there(out: Path, settings: CorpusSettings) -> bool:
+    """Whether `out` holds this corpus; one of an older rendering is not it, and may be replaced."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    try:
+        found = json.loads((out / SETTINGS).read_text())
+        values, rendering = found["settings"], found["rendering"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CorpusError(
+            f"{out} exists and is not a rendered corpus; give another folder, or remove this one"
+        ) from None
+    wanted = _description(settings)["settings"]
+    if values != wanted:
+        changed = sorted(key for key in {*values, *wanted} if values.get(key) != wanted.get(key))
+        raise CorpusError(
+            f"{out} holds a corpus with other settings ({', '.join(changed)}); give another folder, or remove this one"
+        )
+    return bool(rendering == RENDERING)
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what rendering processes that died left beside `out`."""
+    for path in out.parent.glob(f".{out.name}.*.part"):
+        pid = path.name.split(".")[-2]
+        if pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()  # one's own number on a leftover: from a process long gone
+
+
+def _publish(part: Path, out: Path) -> None:
+    os.sync()  # thousands of small files: one sync is far cheaper than one each
+    old = out.with_name(f".{out.name}.{os.getpid()}.old.part")
+    if out.exists():
+        out.rename(old)
+    part.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _render_all(
+    jobs: list[ClipJob], settings: CorpusSettings, root: Path, progress: Progress | None, workers: int
+) -> list[dict[str, Any]]:
+    truths: list[dict[str, Any]] = []
+    chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
+    for rendered in _chunks(chunks, settings, root, workers):
+        truths += rendered
+        if progress is not None:
+            progress(len(truths), len(jobs))
+    return sorted(truths, key=lambda truth: (truth["corpus"], truth["clip_id"]))
+
+
+def _chunks(
+    chunks: list[list[ClipJob]], settings: CorpusSettings, root: Path, workers: int
+) -> Iterator[list[dict[str, Any]]]:
+    if workers <= 1:
+        for chunk in chunks:
+            yield _render_chunk(chunk, settings, root)
+        return
+    pool = ProcessPoolExecutor(
+        min(workers, len(chunks)), multiprocessing.get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+    )
+    try:
+        for future in as_completed([pool.submit(_render_chunk, chunk, settings, root) for chunk in chunks]):
+            yield future.result()
+    finally:
+        # after a failure or Ctrl-C nothing new is begun, and nobody writes into a folder that is being removed
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _render_chunk(jobs: list[ClipJob], settings: CorpusSettings, root: Path) -> list[dict[str, Any]]:
+    return [render_clip(job, settings, root) for job in jobs]
+
+
+def _write_labels(folder: Path, jobs: list[ClipJob]) -> None:
+    """The five folds, as DFEW's authors distribute them: labels 1 to 7, a fold trains on the other four's tests."""
+    clips = sorted(
+        (int(job.clip_id), job.split, emotion_index(job.emotion) + 1) for job in jobs if job.corpus == "DFEW"
+    )
+    for part in ("train", "test"):
+        subfolder = folder / f"{part}(single-labeled)"
+        subfolder.mkdir(parents=True)
+        for fold in range(1, FOLDS + 1):
+            rows = [f"{clip},{label}" for clip, split, label in clips if (split == str(fold)) == (part == "test")]
+            _write_durably(subfolder / f"set_{fold}.csv", "\n".join(["video_name,label", *rows]) + "\n")

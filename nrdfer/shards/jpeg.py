@@ -1,0 +1,33 @@
+"""Frames to JPEG and back: the one encoder and decoder of everything in shards."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Frames = npt.NDArray[np.uint8]
+
+
+def encode_jpeg(frame: Frames, quality: int) -> bytes:
+    """One RGB frame (H, W, 3) uint8 as JPEG.
+
+    Raises:
+        ValueError: the frame has another shape or type.
+    """
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
+        raise ValueError(f"a frame must be (H, W, 3) uint8, not {frame.shape} {frame.dtype}")
+    _, data = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return bytes(data)
+
+
+def decode_jpeg(data: bytes) -> Frames:
+    """One picture (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: the bytes are not a picture.
+    """
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if picture is None:
+        raise ValueError(f"{len(data)} bytes are not a picture")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)

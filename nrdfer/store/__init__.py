@@ -1,0 +1,16 @@
+"""The content-addressed store: the only package that knows where artefacts lie.
+
+A step's digest is taken of its code version, its resolved settings and the digests of its inputs. Its files appear
+under ``<root>/<asset>/<digest>/`` in one rename, after everything is on disk and ``MANIFEST.json`` (files, bytes,
+sha256, counts, provenance) was written last. So an artefact is there whole or not at all, and a step whose artefact
+is there has nothing to do. Settings, pointers and the files' meaning do not belong here.
+
+Beside the artefacts lie ``.locks`` (one file a digest), ``.work`` (what unfinished steps want to find again) and
+``.damaged`` (artefacts that were found changed and were made again).
+"""
+
+from nrdfer.store.artifacts import Artifact, Store
+from nrdfer.store.digests import digest_of, file_sha256
+from nrdfer.store.manifest import MANIFEST
+
+__all__ = ["MANIFEST", "Artifact", "Store", "digest_of", "file_sha256"]

@@ -1,0 +1,199 @@
+"""Building, finding and opening artefacts: see the package's own text for how a result becomes visible."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nrdfer.errors import StoreError
+from nrdfer.store import disk, locks
+from nrdfer.store.digests import digest_of
+from nrdfer.store.manifest import Verify, find_problems, read_manifest, write_manifest
+
+_ASSET = re.compile(r"[A-Za-z0-9_\-]+(/[A-Za-z0-9_\-]+)*")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_log = logging.getLogger(__name__)
+Build = Callable[[Path], Mapping[str, Any]]
+ResumableBuild = Callable[[Path, Path], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One published result of a step."""
+
+    asset: str
+    digest: str
+    path: Path
+    manifest: Mapping[str, Any]
+    up_to_date: bool  # True: it was there already, nothing was computed
+
+
+class Store:
+    """Artefacts below one local folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    def digest(self, asset: str, code_version: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+        """The digest that names a step's artefact: sha256 of canonical JSON of all four.
+
+        Raises:
+            ValueError: the asset's name has characters that folders should not have.
+        """
+        if not _ASSET.fullmatch(asset):
+            raise ValueError(f"asset name {asset!r}: use letters, digits, _ and -, with / between parts")
+        step = {"asset": asset, "code_version": code_version, "config": dict(config), "inputs": dict(inputs)}
+        return digest_of(step)
+
+    def build(
+        self,
+        asset: str,
+        *,
+        code_version: str,
+        config: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        build: Build,
+    ) -> Artifact:
+        """Return the artefact of a step, computing it if it is not there.
+
+        Two processes that ask for the same artefact compute it once: the second waits and finds it. One that is
+        there but damaged is moved to ``.damaged`` (logged as a warning) and made again.
+
+        Args:
+            asset: name, ``/`` between parts.
+            code_version: changed by hand when the step's meaning changes.
+            config: resolved settings that the result depends on.
+            inputs: name -> digest of everything the step reads.
+            build: writes the files into the folder it is given and returns counts for the manifest.
+
+        Raises:
+            StoreError: the disk is full or the store cannot be written; nothing was published.
+        """
+        return self.build_resumable(
+            asset,
+            code_version=code_version,
+            config=config,
+            inputs=inputs,
+            build=lambda _, out: build(out),
+        )
+
+    def build_resumable(
+        self,
+        asset: str,
+        *,
+        code_version: str,
+        config: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        build: ResumableBuild,
+    ) -> Artifact:
+        """As `build`, for steps that continue after a crash.
+
+        `build` is given two folders: a work folder that survives crashes and is removed after publication, and the
+        folder of the files to publish.
+        """
+        digest = self.digest(asset, code_version, config, inputs)
+        step = {"code_version": code_version, "config": dict(config), "inputs": dict(inputs)}
+        with contextlib.ExitStack() as stack:
+            with self._writing(asset):
+                stack.enter_context(locks.held(self._locks / f"{digest}.lock", f"{asset} {digest[:12]}"))
+                (self.root / asset).mkdir(parents=True, exist_ok=True)
+                locks.remove_abandoned(self.root / asset, self._locks, digest)
+                found = self._find(asset, digest)
+            if found is None:
+                found = self._publish(asset, digest, step, build)
+            shutil.rmtree(self.workdir(asset, digest), ignore_errors=True)
+            return found
+
+    def workdir(self, asset: str, digest: str) -> Path:
+        """Where an unfinished step keeps what it wants to find again after a crash; may not exist."""
+        return self.root / ".work" / asset / digest
+
+    def open(self, asset: str, digest: str, *, verify: Verify = "sizes") -> Artifact:
+        """An artefact that must exist.
+
+        Args:
+            asset: its name.
+            digest: its digest.
+            verify: ``sizes`` compares every file's size, ``full`` also its sha256.
+
+        Raises:
+            StoreError: it is missing or damaged.
+        """
+        path = self.root / asset / digest
+        if not path.is_dir():
+            raise StoreError(f"artefact {asset} {digest[:12]} is not in {self.root}; run the step that makes it again")
+        problems = find_problems(path, verify)
+        if problems:
+            raise StoreError(
+                f"artefact {path} is damaged ({problems[0]}); run the step that makes it again, and the damaged one "
+                "will be moved aside"
+            )
+        return Artifact(asset, digest, path, read_manifest(path), up_to_date=True)
+
+    def find(self, asset: str) -> list[Artifact]:
+        """All undamaged artefacts of an asset, the oldest first."""
+        folder = self.root / asset
+        paths = [path for path in folder.iterdir() if _DIGEST.fullmatch(path.name)] if folder.is_dir() else []
+        whole = [path for path in paths if not find_problems(path)]
+        whole.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
+        return [Artifact(asset, path.name, path, read_manifest(path), up_to_date=True) for path in whole]
+
+    @property
+    def _locks(self) -> Path:
+        return self.root / ".locks"
+
+    def _find(self, asset: str, digest: str) -> Artifact | None:
+        path = self.root / asset / digest
+        if not path.exists():
+            return None
+        try:
+            return self.open(asset, digest)
+        except StoreError as error:
+            aside = self.root / ".damaged" / f"{asset.replace('/', '-')}-{digest}-{time.time_ns()}"
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(aside)
+            _log.warning("%s. It now lies in %s and the step runs again", error, aside)
+            return None
+
+    def _publish(self, asset: str, digest: str, step: Mapping[str, Any], build: ResumableBuild) -> Artifact:
+        parent = self.root / asset
+        work, temporary = self.workdir(asset, digest), parent / locks.temporary_name(digest)
+        started = time.time()
+        try:
+            with self._writing(asset):
+                work.mkdir(parents=True, exist_ok=True)
+                temporary.mkdir()
+            counts = dict(build(work, temporary))
+            with self._writing(asset):
+                write_manifest(temporary, {"asset": asset, "digest": digest, **step, "counts": counts}, started)
+                disk.sync_tree(temporary)
+                temporary.rename(parent / digest)
+                disk.sync(parent)
+        except StoreError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        except BaseException as error:
+            full, free = disk.is_disk_full(error, parent), disk.free_bytes(parent)
+            shutil.rmtree(temporary, ignore_errors=True)
+            if full:
+                raise StoreError(disk.no_room(error, asset, parent, free)) from error
+            raise
+        return Artifact(asset, digest, parent / digest, read_manifest(parent / digest), up_to_date=False)
+
+    @contextlib.contextmanager
+    def _writing(self, asset: str) -> Iterator[None]:
+        """Turn the trouble of the store's own writing into a `StoreError`; a step's own errors stay as they are."""
+        try:
+            yield
+        except OSError as error:
+            folder = self.root / asset
+            if disk.is_disk_full(error, folder):
+                raise StoreError(disk.no_room(error, asset, folder, disk.free_bytes(folder))) from error
+            raise StoreError(disk.not_writable(error, asset, folder)) from error

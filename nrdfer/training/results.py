@@ -1,0 +1,95 @@
+"""The files a training leaves behind, and how weights come back: safetensors, the history, the description.
+
+A file appears under its name only when it is complete. Checkpoints (what a training needs to continue) belong to
+``checkpoint``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from nrdfer.errors import WeightsError
+from nrdfer.training.checkpoint import sync_folder
+
+LAST = "last.safetensors"  # weights after the last epoch: honest protocol
+BEST = "best.safetensors"  # weights of the epoch with the best filtered WAR on the test clips: paper protocol
+HISTORY = "history.jsonl"
+MODEL = "model.json"
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """Figures of one epoch. WAR and UAR are fractions; the test's are after the snippet-based filter unless named."""
+
+    epoch: int  # counts from 1
+    lr: float  # at the epoch's beginning
+    train_loss: float  # mean over the epoch's clips, as they were seen
+    train_war: float
+    test_war: float
+    test_uar: float
+    test_war_unfiltered: float
+    test_uar_unfiltered: float
+
+
+def best_epoch(reports: Sequence[EpochReport]) -> EpochReport:
+    """The paper protocol's choice: best filtered WAR on the test clips, the earliest of equals."""
+    return max(reports, key=lambda report: (report.test_war, -report.epoch))
+
+
+def cpu_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of a network's weights and buffers on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is never seen half-written."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def write_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Write safetensors."""
+    write_whole(path, save({name: tensor.contiguous() for name, tensor in weights.items()}))
+
+
+def write_history(folder: Path, reports: Sequence[EpochReport]) -> None:
+    """Write `HISTORY`, one JSON line an epoch."""
+    write_whole(folder / HISTORY, "".join(json.dumps(asdict(row)) + "\n" for row in reports).encode())
+
+
+def write_description(folder: Path, model: str, settings: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+    """Write `MODEL`: what `load_model` needs, and how the weights came about."""
+    described = {"model": model, "settings": dict(settings), "recipe": dict(recipe)}
+    write_whole(folder / MODEL, json.dumps(described, indent=1).encode())
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Load safetensors into a network of the same settings: every weight, and no other.
+
+    Raises:
+        WeightsError: the file is missing, unreadable, or of another network.
+    """
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"weights {path} cannot be read: {error}") from error
+    except RuntimeError as error:
+        raise WeightsError(
+            f"weights {path} do not fit the network ({str(error)[:400]}); "
+            "use the settings in the model.json beside the weights"
+        ) from error

@@ -1,0 +1,186 @@
+"""The whole graph on a tiny corpus, through the exact command line; then again; then killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+LINE = ["dagster", "job", "execute", "-j", "full_reproduction"]
+
+
+def make_project(folder: Path, epochs: int = 2) -> dict[str, str]:
+    """A folder that looks like the project's root, with a tiny profile of its own; returns the environment."""
+    profiles = folder / "profiles"
+    profiles.mkdir(parents=True)
+    (profiles / "tiny.yaml").write_text(
+        json.dumps(
+            {
+                "name": "tiny",
+                "description": "The sample, tiny.",
+                "corpora": {
+                    "rendered": True,
+                    "render": {
+                        "identities": 5,
+                        "afew_train_identities": 1,
+                        "afew_val_identities": 1,
+                        "frames": [8, 10],
+                    },
+                },
+                "weights": {"retinaface": "sample", "enlightengan": "sample", "allow_download": False},
+                "model_settings": {
+                    "image_size": 48,
+                    "widths": [8, 8, 16],
+                    "spatial_depth": 1,
+                    "temporal_depth": 1,
+                    "temporal_mlp": 32,
+                    "spatial_mlp": 16,
+                },
+                "dfew_recipe": {"epochs": epochs, "batch": 8, "lr": 0.05, "threads": 1, "device": "cpu"},
+                "afew_recipe": {"epochs": 1, "batch": 8, "lr": 0.01, "threads": 1, "device": "cpu"},
+            }
+        )
+    )
+    shutil.copy(PROJECT / "dagster.yaml", folder)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DAGSTER_MODULE_NAME": "pipelines.definitions",
+        "NRDFER_HOME": str(folder / ".nrdfer"),
+        "NRDFER_PROFILE": "tiny",
+        "NRDFER_PROFILES": str(profiles),
+    }
+    for name in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
+        environment.pop(name, None)
+    return environment
+
+
+def execute(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(LINE, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+
+
+def runs(folder: Path) -> list[tuple[str, str]]:
+    with sqlite3.connect(folder / ".dagster" / "storage" / "runs.db") as database:
+        return database.execute("select run_id, status from runs order by id").fetchall()
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], str]:
+    folder = tmp_path_factory.mktemp("project")
+    environment = make_project(folder)
+    done = execute(folder, environment)
+    assert done.returncode == 0, done.stderr[-6000:]
+    return folder, environment, done.stderr
+
+
+def results(folder: Path) -> dict[str, object]:
+    (path,) = (folder / ".nrdfer" / "store" / "report").glob("*/results.json")
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
+
+
+def test_every_fold_and_both_protocols_are_reported(reproduced: tuple[Path, dict[str, str], str]) -> None:
+    found = results(reproduced[0])
+    folds = found["folds"]
+    assert isinstance(folds, dict) and sorted(folds) == ["fd1", "fd2", "fd3", "fd4", "fd5"]
+    for metrics in [*folds.values(), found["afew"]]:
+        assert isinstance(metrics, dict)
+        assert metrics["honest"]["clips"] == metrics["paper"]["clips"] == 7
+        assert metrics["paper"]["war"] >= metrics["honest"]["war"]
+
+
+def test_history_of_the_command_line_is_kept(reproduced: tuple[Path, dict[str, str], str]) -> None:
+    assert next(status for _, status in runs(reproduced[0])) == "SUCCESS"
+
+
+def test_models_are_registered_with_their_lineage(reproduced: tuple[Path, dict[str, str], str]) -> None:
+    folder, environment, _ = reproduced
+    code = """
+import json, numpy as np
+from nrdfer.tracking import Tracking
+client = Tracking().client
+versions = client.search_model_versions("name = 'nr-dfernet-dfew'")
+aliases = client.get_registered_model("nr-dfernet-dfew").aliases
+import mlflow
+model = mlflow.pyfunc.load_model("models:/nr-dfernet-dfew@champion")
+clip = np.random.default_rng(0).random((2, 16, 3, 112, 112), dtype=np.float32)
+rows = model.predict(clip)
+runs = client.search_runs([Tracking().experiment_id])
+print(json.dumps({
+    "aliases": aliases,
+    "tags": [dict(v.tags) for v in versions],
+    "emotions": rows["emotion"].tolist(),
+    "sums": rows.filter(like="probability_").sum(axis=1).tolist(),
+    "status": sorted({run.info.status for run in runs}),
+    "parents": sorted({run.data.tags.get("nrdfer.role") for run in runs}),
+}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert set(found["aliases"]) == {"fd1", "fd2", "fd3", "fd4", "fd5", "champion"}
+    run_ids = {run_id for run_id, _ in runs(folder)}
+    for tags in found["tags"]:
+        assert tags["dagster.run_id"] in run_ids
+        assert len(tags["nrdfer.config_digest"]) == 64
+        assert (folder / ".nrdfer" / "store" / "dfew" / "shards" / tags["nrdfer.data_digest"]).is_dir()
+    assert all(abs(total - 1) < 1e-5 for total in found["sums"])
+    assert found["status"] == ["FINISHED"]
+    assert found["parents"] == ["pipeline", "training"]
+
+
+def test_the_same_line_again_finds_everything_up_to_date(
+    reproduced: tuple[Path, dict[str, str], str],
+) -> None:
+    folder, environment, _ = reproduced
+    done = execute(folder, environment)
+    assert done.returncode == 0, done.stderr[-4000:]
+    heavy = ["afew/aligned_faces", "afew/enhanced_faces", "afew/shards", "dfew/shards", "afew/checkpoint"]
+    heavy += [f"dfew/fd{k}/{what}" for k in range(1, 6) for what in ("checkpoint", "evaluation")]
+    missing = [name for name in heavy if f"{name} was up to date" not in done.stderr]
+    assert missing == []
+    assert "computed and published" not in done.stderr
+
+
+def test_killed_in_the_middle_of_a_fold_the_same_line_finishes(
+    reproduced: tuple[Path, dict[str, str], str], tmp_path: Path
+) -> None:
+    source, _, _ = reproduced
+    folder = tmp_path / "project"
+    environment = make_project(folder, epochs=12)
+    # Data of the first project is used again, so that the kill hits training.
+    shutil.copytree(source / ".nrdfer" / "corpus", folder / ".nrdfer" / "corpus")
+    process = subprocess.Popen(LINE, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    store = folder / ".nrdfer" / "store"
+    deadline = time.monotonic() + 400
+    # Wait until one fold is finished and another one has a checkpoint.
+    while time.monotonic() < deadline:
+        finished = list(store.glob("dfew/fd*/checkpoint/[0-9a-f]*/MANIFEST.json"))
+        begun = list(store.glob(".work/dfew/fd*/checkpoint/*/checkpoint-*.pt"))
+        if finished and begun:
+            break
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.05)
+    else:
+        pytest.fail("no fold was trained in time")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {path: path.stat().st_mtime_ns for path in finished}
+    done = execute(folder, environment)
+    assert done.returncode == 0, done.stderr[-6000:]
+    for path, changed in before.items():
+        assert path.stat().st_mtime_ns == changed
+        fold = path.parts[-4]
+        assert f"dfew/{fold}/checkpoint was up to date" in done.stderr
+    assert [status for _, status in runs(folder)] == ["FAILURE", "SUCCESS"]

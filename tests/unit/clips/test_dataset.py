@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from nrdfer.clips.augment import AugmentSettings
+from nrdfer.clips.dataset import ClipDataset
+from nrdfer.clips.memory import MemorySource
+from nrdfer.emotions import EMOTIONS
+from nrdfer.records import ClipRecord
+
+
+def _source(emotions: Sequence[str | None], frames: int = 20) -> MemorySource:
+    rng = np.random.default_rng(0)
+    clips = []
+    for i, emotion in enumerate(emotions):
+        record = ClipRecord("dfew", f"{i:05d}", emotion, "", frames, "0" * 64)
+        clips.append((record, rng.integers(0, 256, (frames, 24, 24, 3), dtype=np.uint8)))
+    return MemorySource(clips)
+
+
+def _dataset(source: MemorySource, *, augment: bool = True, seed: int = 0) -> ClipDataset:
+    return ClipDataset(
+        source, source.clip_ids, image_size=16, seed=seed, augment=AugmentSettings() if augment else None
+    )
+
+
+def test_an_epoch_is_a_permutation_of_its_seed_and_number() -> None:
+    data = _dataset(_source(["fear"] * 30))
+    first, second = data.order(1), data.order(2)
+    assert sorted(first) == sorted(second) == list(range(30))
+    assert first.tolist() != second.tolist()
+    assert first.tolist() == _dataset(data.source).order(1).tolist()  # type: ignore[arg-type]
+    assert first.tolist() != ClipDataset(data.source, data.clip_ids, image_size=16, seed=1).order(1).tolist()
+
+
+def test_oversampling_draws_every_emotion_equally_often() -> None:
+    emotions = ["happiness"] * 90 + ["disgust"] * 10
+    data = _dataset(_source(emotions, frames=2))
+    drawn = Counter(emotions[i] for epoch in range(40) for i in data.order(epoch, oversample=True))
+    assert drawn["disgust"] / drawn.total() == pytest.approx(0.5, abs=0.03)
+    assert len(data.order(1, oversample=True)) == 100
+
+
+def test_a_clip_depends_on_seed_epoch_and_position_only() -> None:
+    source = _source(["fear", "anger"])
+    data = _dataset(source)
+    clip = data.get(1, epoch=3)
+    data.get(0, epoch=7)  # what else was read does not matter
+    np.testing.assert_array_equal(clip, data.get(1, epoch=3))
+    assert not np.array_equal(clip, data.get(1, epoch=4))
+    assert not np.array_equal(clip, _dataset(source, seed=1).get(1, epoch=3))
+
+
+def test_testing_sees_the_same_clip_in_every_epoch() -> None:
+    data = _dataset(_source(["fear"]), augment=False)
+    np.testing.assert_array_equal(data.get(0, epoch=1), data.get(0, epoch=2))
+
+
+def test_a_batch_holds_clips_and_labels_in_the_asked_order() -> None:
+    data = _dataset(_source(list(EMOTIONS)))
+    x, y = data.batch([6, 0], epoch=2)
+    assert x.shape == (2, 16, 3, 16, 16)
+    assert y.tolist() == [6, 0]
+    np.testing.assert_array_equal(x[1], data.get(0, epoch=2))
+
+
+def test_only_the_sampled_frames_are_read() -> None:
+    class Counting(MemorySource):
+        asked: list[list[int] | None]
+
+        def frames(self, clip_id: str, indices: Sequence[int] | None = None) -> npt.NDArray[np.uint8]:
+            self.asked.append(None if indices is None else list(indices))
+            return super().frames(clip_id, indices)
+
+    record = ClipRecord("dfew", "00001", "fear", "", 200, "0" * 64)
+    source = Counting([(record, np.zeros((200, 8, 8, 3), np.uint8))])
+    source.asked = []
+    ClipDataset(source, ["00001"], image_size=8).get(0)
+    (indices,) = source.asked
+    assert indices is not None
+    assert len(indices) == 16
+
+
+def test_a_clip_without_emotion_is_refused() -> None:
+    with pytest.raises(ValueError, match="00001 has no emotion"):
+        _dataset(_source(["fear", None]))
+
+
+def test_memory_refuses_what_is_not_a_clip() -> None:
+    record = ClipRecord("dfew", "00001", "fear", "", 2, "0" * 64)
+    frames = np.zeros((2, 8, 8, 3), np.uint8)
+    with pytest.raises(ValueError, match="twice"):
+        MemorySource([(record, frames), (record, frames)])
+    with pytest.raises(ValueError, match="3 frames, but its record says 2"):
+        MemorySource([(record, np.zeros((3, 8, 8, 3), np.uint8))])
+    with pytest.raises(ValueError, match="uint8"):
+        MemorySource([(record, frames.astype(np.float32))])  # type: ignore[list-item]

@@ -1,0 +1,134 @@
+"""AFEW's importer: names, classes and splits from folders, and readable refusals."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nrdfer.corpora.afew import find_videos
+from nrdfer.emotions import AFEW_FOLDERS, EMOTIONS
+from nrdfer.errors import CorpusError
+from nrdfer.records import ClipRecord
+
+SPLITS = ("Train_AFEW", "Val_AFEW")
+
+
+def put(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"video")
+    return path
+
+
+@pytest.fixture
+def afew(tmp_path: Path) -> Path:
+    root = tmp_path / "AFEW"
+    for split in SPLITS:
+        for i, name in enumerate(AFEW_FOLDERS):
+            put(root / split / name / f"00000{i}360.avi")
+            put(root / split / name / "013736360.avi")  # the same name in every class
+    return root
+
+
+def test_finds_every_video_with_its_emotion_and_split(afew: Path) -> None:
+    videos = find_videos(afew)
+    assert Counter(video.split for video in videos) == {"train": 14, "val": 14}
+    assert Counter(video.emotion for video in videos) == dict.fromkeys(EMOTIONS, 4)
+    assert [video.clip_id for video in videos] == sorted(video.clip_id for video in videos)
+    fear = next(video for video in videos if video.clip_id == "val_Fear_013736360")
+    assert (fear.emotion, fear.split) == ("fear", "val")
+    assert fear.path == afew / "Val_AFEW" / "Fear" / "013736360.avi"
+
+
+def test_the_folder_above_is_accepted(afew: Path) -> None:
+    assert find_videos(afew.parent) == find_videos(afew)
+
+
+def test_other_containers_and_other_case_are_accepted_and_bookkeeping_is_not(afew: Path) -> None:
+    (afew / "Val_AFEW" / "Sad").rename(afew / "Val_AFEW" / "SAD")
+    for name in ["a.mp4", "b.MKV", "c.mov", "._d.avi", "Thumbs.db", "notes.txt"]:
+        put(afew / "Val_AFEW" / "SAD" / name)
+    found = {video.clip_id for video in find_videos(afew) if video.split == "val" and video.emotion == "sadness"}
+    assert found == {f"val_Sad_{stem}" for stem in ("000001360", "013736360", "a", "b", "c")}
+
+
+def test_aligned_faces_of_the_organisers_are_ignored_and_said_so(afew: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = find_videos(afew)
+    put(afew / "Train_AFEW" / "AlignedFaces_LBPTOP_Points" / "Faces" / "Fear" / "013736360" / "0.avi")
+    put(afew / "Val_AFEW" / "AlignedFaces_LBPTOP_Points_Val" / "000.avi")
+    with caplog.at_level(logging.INFO):
+        assert find_videos(afew) == before
+    assert caplog.text.count("aligned faces are not used") == 2
+    assert all(record.levelno == logging.INFO for record in caplog.records)
+
+
+def test_missing_classes_and_strange_folders_are_named(afew: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.rmtree(afew / "Train_AFEW" / "Disgust")
+    put(afew / "Train_AFEW" / "Contempt" / "1.avi")
+    assert len(find_videos(afew)) == 26
+    assert "has no video of Disgust" in caplog.text
+    assert "Contempt is not one of AFEW's classes" in caplog.text
+
+
+@given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
+def test_clip_ids_are_always_valid(tmp_path_factory: pytest.TempPathFactory, stem: str) -> None:
+    root = tmp_path_factory.mktemp("afew")
+    path = root / "Train_AFEW" / "Happy" / f"x{stem}.avi"
+    put(path)
+    put(root / "Val_AFEW" / "Happy" / "1.avi")
+    train = next(video for video in find_videos(root) if video.split == "train")
+    assert train.path == path
+    ClipRecord("afew", train.clip_id, train.emotion, train.split, 1, "")
+
+
+def test_two_videos_that_would_bear_one_id_are_refused(afew: Path) -> None:
+    put(afew / "Train_AFEW" / "Fear" / "013736360.mp4")
+    with pytest.raises(CorpusError, match=r"013736360\.avi and .*013736360\.mp4 would both be clip train_Fear_013736"):
+        find_videos(afew)
+
+
+@pytest.mark.parametrize("missing", SPLITS)
+def test_a_missing_split_is_refused(afew: Path, missing: str) -> None:
+    shutil.rmtree(afew / missing)
+    with pytest.raises(CorpusError, match=rf"not {missing}.*incomplete"):
+        find_videos(afew)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_empty_class_folders_are_refused(afew: Path, split: str) -> None:
+    for path in (afew / split).rglob("*.avi"):
+        path.unlink()
+    with pytest.raises(CorpusError, match=rf"{split} holds no video: expected {split}/<Emotion>/\*\.avi"):
+        find_videos(afew)
+
+
+def test_wrong_folders_are_refused_with_what_was_found(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="does not exist"):
+        find_videos(tmp_path / "nowhere")
+    with pytest.raises(CorpusError, match="found: nothing"):
+        find_videos(tmp_path)
+    (tmp_path / "Train").mkdir()
+    with pytest.raises(CorpusError, match="found: Train"):
+        find_videos(tmp_path)
+
+
+def test_a_corpus_of_the_real_size_and_names(shared_dir: Path, tmp_path: Path) -> None:
+    """The real lists of AFEW's clips, laid out as the organisers distribute them."""
+    folders = {"Happiness": "Happy", "Sadness": "Sad", "Anger": "Angry"}
+    expected: Counter[tuple[str, str]] = Counter()
+    for split, name in (("train", "AFEW_train.txt"), ("val", "AFEW_validation.txt")):
+        for line in (shared_dir / "annotations" / "afew_txt" / name).read_text().splitlines():
+            path, _, label = line.split(" ")
+            folder = Path(path).parent.name
+            stem = Path(path).name.split("_", 2)[2]
+            put(tmp_path / SPLITS[split == "val"] / folders.get(folder, folder) / f"{stem}.avi")
+            expected[split, EMOTIONS[int(label)]] += 1
+    videos = find_videos(tmp_path)
+    assert Counter((video.split, video.emotion) for video in videos) == expected
+    assert Counter(video.split for video in videos) == {"train": 773, "val": 381}
+    assert len({video.clip_id for video in videos}) == 773 + 381

@@ -1,0 +1,357 @@
+"""DFEW's importer: label files of every known naming, layouts of every known copy, and readable refusals."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nrdfer.corpora.dfew import find_frames, list_frames, read_dfew
+from nrdfer.corpora.labels import find_label_files, read_labels
+from nrdfer.emotions import EMOTIONS
+from nrdfer.errors import CorpusError
+
+CLIPS = 35  # clip i (from 1) has class (i - 1) % 7 and is tested in fold (i - 1) // 7 + 1
+Row = tuple[str, int]
+
+
+def fold_rows(fold: int, part: str, *, base: int = 1, padded: bool = True) -> list[Row]:
+    rows = []
+    for i in range(1, CLIPS + 1):
+        if ((i - 1) // 7 + 1 == fold) == (part == "test"):
+            rows.append((f"{i:05d}" if padded else str(i), (i - 1) % 7 + base))
+    return rows
+
+
+def write_csv(path: Path, rows: Iterable[Row], header: str | None = "video_name,label") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [] if header is None else [header]
+    path.write_text("\n".join(lines + [f"{name},{label}" for name, label in rows]) + "\n")
+
+
+def official(root: Path, fold: int, part: str) -> Path:
+    return root / "EmoLabel_DataSplit" / f"{part}(single-labeled)" / f"set_{fold}.csv"
+
+
+def renamed(root: Path, fold: int, part: str) -> Path:
+    return root / "EmoLabel_DataSplit" / f"{part}(single-labeled)" / f"{part}_set_{fold}.csv"
+
+
+def older(root: Path, fold: int, part: str) -> Path:
+    return root / "label" / f"single_{part}set_{fold}.csv"
+
+
+def write_labels(
+    root: Path,
+    place: Callable[[Path, int, str], Path] = official,
+    *,
+    base: int = 1,
+    padded: bool = True,
+    header: str | None = "video_name,label",
+) -> None:
+    for fold in range(1, 6):
+        for part in ("train", "test"):
+            write_csv(place(root, fold, part), fold_rows(fold, part, base=base, padded=padded), header)
+
+
+def write_frames(folder: Path, clips: Iterable[int] = range(1, CLIPS + 1), *, padded: bool = True, n: int = 3) -> None:
+    for clip in clips:
+        name = f"{clip:05d}" if padded else str(clip)
+        (folder / name).mkdir(parents=True)
+        for i in range(1, n + 1):
+            (folder / name / f"{name}_{i:05d}.jpg").write_bytes(b"picture")
+
+
+@pytest.fixture
+def dfew(tmp_path: Path) -> Path:
+    root = tmp_path / "DFEW"
+    write_labels(root)
+    write_frames(root / "Clip" / "clip_224x224")
+    return root
+
+
+def test_reads_clips_folds_and_emotions(dfew: Path) -> None:
+    corpus = read_dfew(dfew)
+    assert [clip.clip_id for clip in corpus.clips] == [f"{i:05d}" for i in range(1, CLIPS + 1)]
+    assert [clip.emotion for clip in corpus.clips] == [EMOTIONS[i % 7] for i in range(CLIPS)]
+    assert [path.name for path in corpus.clips[4].frames] == ["00005_00001.jpg", "00005_00002.jpg", "00005_00003.jpg"]
+    assert corpus.set_aside == []
+    assert corpus.frames_folder == dfew / "Clip" / "clip_224x224"
+    for k, fold in corpus.folds.items():
+        assert fold.test == tuple(f"{i:05d}" for i in range(7 * k - 6, 7 * k + 1))
+        assert len(fold.train) == CLIPS - 7
+
+
+def test_the_folder_above_dfew_is_accepted(dfew: Path) -> None:
+    assert read_dfew(dfew.parent) == read_dfew(dfew)
+
+
+@pytest.mark.parametrize("place", [official, renamed, older])
+@pytest.mark.parametrize("base", [0, 1])
+@pytest.mark.parametrize("padded", [True, False])
+def test_every_naming_and_numbering_means_the_same(
+    tmp_path: Path, place: Callable[[Path, int, str], Path], base: int, padded: bool
+) -> None:
+    write_labels(tmp_path / "plain")
+    write_labels(tmp_path / "other", place, base=base, padded=padded)
+    assert read_labels(tmp_path / "other") == read_labels(tmp_path / "plain")
+
+
+def test_header_may_be_missing_or_have_a_byte_order_mark(tmp_path: Path) -> None:
+    write_labels(tmp_path / "plain")
+    write_labels(tmp_path / "bare", header=None)
+    write_labels(tmp_path / "marked", header="\ufeffVideo_Name, Label")
+    assert read_labels(tmp_path / "bare") == read_labels(tmp_path / "plain") == read_labels(tmp_path / "marked")
+
+
+def test_multi_labelled_lists_and_equal_copies_are_no_conflict(dfew: Path) -> None:
+    write_csv(dfew / "EmoLabel_DataSplit" / "train(multi-labeled)" / "set_1.csv", [("00001", 7)])
+    shutil.copy(official(dfew, 2, "test"), renamed(dfew, 2, "test"))
+    write_csv(dfew / "notes" / "train_set_1.csv", [("00001", 6)])  # not below EmoLabel_DataSplit
+    assert find_label_files(dfew)[1, "train"] == official(dfew, 1, "train")
+    assert len(read_dfew(dfew).clips) == CLIPS
+
+
+@pytest.mark.parametrize(
+    "layout", ["Clip/clip_224x224", "Clip/clip_224x224/clip_224x224", "Clip/jpg_256", "Clip/jpg_224", "data"]
+)
+@pytest.mark.parametrize("padded", [True, False])
+def test_every_layout_of_pictures(tmp_path: Path, layout: str, padded: bool) -> None:
+    write_labels(tmp_path)
+    write_frames(tmp_path / layout, padded=padded)
+    corpus = read_dfew(tmp_path)
+    assert corpus.frames_folder == tmp_path / layout
+    assert [len(clip.frames) for clip in corpus.clips] == [3] * CLIPS
+
+
+def test_an_empty_layout_does_not_hide_a_full_one(tmp_path: Path) -> None:
+    (tmp_path / "Clip" / "clip_224x224").mkdir(parents=True)
+    write_frames(tmp_path / "Clip" / "jpg_256", [1])
+    assert find_frames(tmp_path) == (tmp_path, tmp_path / "Clip" / "jpg_256")
+
+
+def test_pictures_resampled_to_16_frames_are_refused(tmp_path: Path) -> None:
+    write_labels(tmp_path)
+    write_frames(tmp_path / "Clip" / "clip_224x224_16f", n=16)
+    with pytest.raises(CorpusError, match=r"clip_224x224_16f.*time interpolation.*unpack DFEW's clip_224x224"):
+        read_dfew(tmp_path)
+
+
+def test_16_frames_everywhere_raise_a_suspicion(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_labels(tmp_path)
+    write_frames(tmp_path / "Clip" / "clip_224x224", n=16)
+    read_dfew(tmp_path)
+    assert "time-interpolated" in caplog.text
+
+
+def test_frames_come_in_natural_order_and_only_pictures_count(tmp_path: Path) -> None:
+    for name in ["10.jpg", "9.jpg", "100.JPG", "1.png", "._2.jpg", "Thumbs.db", "2.txt"]:
+        (tmp_path / name).write_bytes(b"x")
+    assert [path.name for path in list_frames(tmp_path)] == ["1.png", "9.jpg", "10.jpg", "100.JPG"]
+    assert list_frames(tmp_path / "missing") == ()
+
+
+@given(st.sets(st.integers(0, 10**6), min_size=1, max_size=30), st.sampled_from(["", "00017_", "frame", "7a"]))
+def test_natural_order_is_the_order_of_the_numbers(
+    tmp_path_factory: pytest.TempPathFactory, numbers: set[int], prefix: str
+) -> None:
+    folder = tmp_path_factory.mktemp("clip")
+    for number in numbers:
+        (folder / f"{prefix}{number}.jpg").write_bytes(b"x")
+    assert list_frames(folder) == tuple(folder / f"{prefix}{number}.jpg" for number in sorted(numbers))
+
+
+def test_labelled_clips_without_pictures_are_set_aside_with_a_reason(
+    dfew: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.rmtree(dfew / "Clip" / "clip_224x224" / "00003")
+    for path in (dfew / "Clip" / "clip_224x224" / "00009").iterdir():
+        path.unlink()
+    with caplog.at_level(logging.WARNING):
+        corpus = read_dfew(dfew)
+    assert [clip_id for clip_id, _ in corpus.set_aside] == ["00003", "00009"]
+    assert "does not exist" in corpus.set_aside[0][1]
+    assert "holds no picture" in corpus.set_aside[1][1]
+    assert len(corpus.clips) == CLIPS - 2
+    assert "2 of 35 labelled clips have no pictures" in caplog.text
+    assert "00003" in corpus.folds[1].test  # folds stay as labelled
+
+
+def test_unlabelled_pictures_are_left_alone(dfew: Path) -> None:
+    write_frames(dfew / "Clip" / "clip_224x224", [16000])
+    assert len(read_dfew(dfew).clips) == CLIPS
+
+
+def test_a_half_copied_corpus_is_one_error(dfew: Path) -> None:
+    for clip in range(20, CLIPS + 1):
+        shutil.rmtree(dfew / "Clip" / "clip_224x224" / f"{clip:05d}")
+    with pytest.raises(CorpusError, match=r"only 19 of the 35 .* first missing: 00020.* copy or unpack the rest"):
+        read_dfew(dfew)
+
+
+def test_a_missing_folder_an_empty_folder_and_a_packed_archive(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="does not exist"):
+        read_dfew(tmp_path / "nowhere")
+    with pytest.raises(CorpusError, match=r"lacks all label files.*EmoLabel_DataSplit"):
+        read_dfew(tmp_path)
+    write_labels(tmp_path)
+    with pytest.raises(CorpusError, match=r"no face pictures.*Clip/clip_224x224.*Unpack"):
+        read_dfew(tmp_path)
+    (tmp_path / "Clip").mkdir()
+    (tmp_path / "Clip" / "clip_224x224.zip").write_bytes(b"PK")
+    with pytest.raises(CorpusError, match=r"clip_224x224\.zip is still packed"):
+        read_dfew(tmp_path)
+
+
+def test_missing_label_files_are_named(dfew: Path) -> None:
+    official(dfew, 2, "test").unlink()
+    official(dfew, 5, "train").unlink()
+    with pytest.raises(CorpusError, match="fold 2 test, fold 5 train"):
+        read_labels(dfew)
+
+
+def test_two_different_files_for_one_fold_are_refused(dfew: Path) -> None:
+    write_csv(renamed(dfew, 3, "train"), [("00001", 1)])
+    with pytest.raises(CorpusError, match="two label files for fold 3 train"):
+        read_labels(dfew)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("video_name,label\n", "holds no clip"),
+        ("<!DOCTYPE html>\n<p>sign in", "expected the header"),
+        ("video_name,label\n00008,1\n00009,Happy\n", "line 3: '00009,Happy' is not a clip's number and a label"),
+        ("video_name,label\n00008,1\n00009\n", "line 3"),
+        ("video_name,label\n00008,8\n", "line 2: label 8"),
+        ("video_name,label\n00008,1\n8,2\n", "two different labels"),
+    ],
+)
+def test_malformed_files_are_named_with_their_line(dfew: Path, text: str, message: str) -> None:
+    path = official(dfew, 2, "test")
+    path.write_text(text)
+    with pytest.raises(CorpusError, match=message) as caught:
+        read_labels(dfew)
+    assert str(path) in str(caught.value)
+
+
+def test_a_binary_file_is_refused(dfew: Path) -> None:
+    official(dfew, 1, "test").write_bytes(bytes(range(256)))
+    with pytest.raises(CorpusError, match="not a text file"):
+        read_labels(dfew)
+
+
+def test_a_base_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
+    for fold in range(1, 6):
+        for part in ("train", "test"):
+            rows = [(name, 1 + label % 6) for name, label in fold_rows(fold, part)]
+            write_csv(official(tmp_path, fold, part), rows)
+    with pytest.raises(CorpusError, match="count from 0 or from 1: neither label 0 nor label 7 occurs"):
+        read_labels(tmp_path)
+
+
+def test_a_mixture_of_both_bases_is_refused(dfew: Path) -> None:
+    write_csv(official(dfew, 4, "test"), fold_rows(4, "test", base=0))
+    with pytest.raises(CorpusError, match=r"0 occurs in .*test.*set_4\.csv and 7 in"):
+        read_labels(dfew)
+
+
+def test_the_base_is_found_over_all_files_together(tmp_path: Path) -> None:
+    """Only one clip of the whole set shows the base; every other file alone could be read either way."""
+    write_labels(tmp_path)
+    for fold in range(1, 6):
+        for part in ("train", "test"):
+            rows = [(n, 6 if label == 7 and n != "00007" else label) for n, label in fold_rows(fold, part)]
+            write_csv(official(tmp_path, fold, part), rows)
+    folds = read_labels(tmp_path)
+    assert folds[1].test["00007"] == "fear"
+    assert folds[2].test["00008"] == "happiness"
+    assert folds[2].test["00014"] == "disgust"
+
+
+def test_a_clip_with_two_emotions_is_refused(dfew: Path) -> None:
+    rows = [(name, 2 if name == "00008" else label) for name, label in fold_rows(2, "test")]
+    write_csv(official(dfew, 2, "test"), rows)
+    with pytest.raises(CorpusError, match="clip 00008 is"):
+        read_labels(dfew)
+
+
+def test_leaks_overlaps_and_gaps_between_folds_are_refused(dfew: Path) -> None:
+    write_csv(official(dfew, 1, "train"), [*fold_rows(1, "train"), ("00001", 1)])
+    with pytest.raises(CorpusError, match=r"fold 1 .*1 clips are in both train and test, e\.g\. 00001"):
+        read_labels(dfew)
+    write_csv(official(dfew, 1, "train"), [row for row in fold_rows(1, "train") if row[0] != "00035"])
+    with pytest.raises(CorpusError, match=r"fold 1 .*1 clips differ, e\.g\. 00035"):
+        read_labels(dfew)
+    write_labels(dfew)
+    write_csv(official(dfew, 2, "train"), [row for row in fold_rows(2, "train") if row[0] != "00001"])
+    write_csv(official(dfew, 2, "test"), [*fold_rows(2, "test"), ("00001", 1)])
+    with pytest.raises(CorpusError, match="clip 00001 is in the test lists of folds 1 and 2"):
+        read_labels(dfew)
+
+
+def test_a_clip_listed_twice_counts_once_and_is_reported(dfew: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_csv(official(dfew, 3, "test"), [*fold_rows(3, "test"), fold_rows(3, "test")[0]])
+    assert len(read_labels(dfew)[3].test) == 7
+    assert "lists 1 clips twice" in caplog.text
+
+
+# the counts that every public copy of the label files agrees on
+TEST_SIZES = {1: 2341, 2: 2341, 3: 2340, 4: 2339, 5: 2336}
+CLASS_TOTALS = {
+    "happiness": 2445,
+    "sadness": 1894,
+    "neutral": 2669,
+    "anger": 2173,
+    "surprise": 1469,
+    "disgust": 145,
+    "fear": 902,
+}
+
+
+def test_the_real_label_files(shared_dir: Path) -> None:
+    folds = read_labels(shared_dir / "annotations" / "dfew_csv")
+    assert {k: len(fold.test) for k, fold in folds.items()} == TEST_SIZES
+    assert {k: len(fold.train) for k, fold in folds.items()} == {k: 11_697 - n for k, n in TEST_SIZES.items()}
+    tested = {clip_id: emotion for fold in folds.values() for clip_id, emotion in fold.test.items()}
+    assert len(tested) == 11_697
+    assert Counter(tested.values()) == CLASS_TOTALS
+
+
+def test_the_real_label_files_agree_with_the_lists_of_another_repository(shared_dir: Path) -> None:
+    folds = read_labels(shared_dir / "annotations" / "dfew_csv")
+    for k, fold in folds.items():
+        for part, labels in (("train", fold.train), ("test", fold.test)):
+            lines = (shared_dir / "annotations" / "dfew_txt" / f"DFEW_set_{k}_{part}.txt").read_text().splitlines()
+            rows = [line.split(" ") for line in lines if line]
+            assert {Path(path).name: EMOTIONS[int(label)] for path, _, label in rows} == labels
+
+
+@pytest.fixture(scope="module")
+def full_size(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real labels, with one made-up picture a clip (a link to one file)."""
+    root = tmp_path_factory.mktemp("full") / "DFEW"
+    shutil.copytree(shared_dir / "annotations" / "dfew_csv", root / "EmoLabel_DataSplit")
+    picture = root / "picture.jpg"
+    picture.write_bytes(b"picture")
+    for fold in read_labels(root).values():
+        for clip_id in fold.test:
+            folder = root / "Clip" / "clip_224x224" / clip_id
+            folder.mkdir(parents=True)
+            (folder / f"{clip_id}_00001.jpg").hardlink_to(picture)
+    return root
+
+
+def test_a_corpus_of_full_size(full_size: Path) -> None:
+    corpus = read_dfew(full_size)
+    assert len(corpus.clips) == 11_697
+    assert Counter(clip.emotion for clip in corpus.clips) == CLASS_TOTALS
+    assert sum(len(fold.test) for fold in corpus.folds.values()) == 11_697
+    assert corpus.set_aside == []

@@ -1,0 +1,190 @@
+"""The network's shape, loading of weights, and detection with the real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from nrdfer.errors import WeightsError
+from nrdfer.faces.detector import PYTORCH_RETINAFACE, RETINAFACE_PYTORCH, FaceDetector, folded, load_detector
+from nrdfer.faces.network import RetinaFaceNet
+from nrdfer.faces.priors import prior_boxes
+
+
+@pytest.fixture(scope="module")
+def weights(shared_dir: Path) -> Path:
+    return shared_dir / "weights" / "retinaface_mobilenet0.25.pth"
+
+
+@pytest.fixture(scope="module")
+def group(shared_dir: Path) -> np.ndarray:
+    """A photo of three people, RGB, 720 pixels wide."""
+    bgr = cv2.imread(str(shared_dir / "photos" / "fr_obama_and_biden.jpg"))
+    assert bgr is not None
+    small = cv2.resize(bgr, (720, round(720 * bgr.shape[0] / bgr.shape[1])), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(small[..., ::-1])
+
+
+def small_net(seed: int = 0) -> RetinaFaceNet:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return RetinaFaceNet("mobilenet0.25")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "tensors", "parameters"), [("mobilenet0.25", 300, 426_608), ("resnet50", 456, 27_293_600)]
+)
+def test_network_has_the_published_tensors(backbone: str, tensors: int, parameters: int) -> None:
+    with torch.device("meta"):
+        net = RetinaFaceNet(backbone)  # type: ignore[arg-type]
+    assert len(net.state_dict()) == tensors
+    assert sum(p.numel() for p in net.parameters()) == parameters
+    assert "ssh3.conv7x7_3.1.running_var" in net.state_dict()
+    boxes, logits, points = net.eval()(torch.zeros(2, 3, 70, 101, device="meta"))
+    n = len(prior_boxes(70, 101))
+    assert (boxes.shape, logits.shape, points.shape) == ((2, n, 4), (2, n, 2), (2, n, 10))
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet0.25", "resnet50"])
+def test_folding_batch_norms_changes_nothing_but_rounding(backbone: str) -> None:
+    generator = torch.Generator().manual_seed(5)
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        net = RetinaFaceNet(backbone).eval()  # type: ignore[arg-type]
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.2, 0.2, generator=generator)  # type: ignore[union-attr]
+            module.running_var.uniform_(0.5, 1.5, generator=generator)  # type: ignore[union-attr]
+    fast = folded(net)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in fast.modules())
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
+    x = torch.rand(1, 3, 64, 96, generator=generator)
+    with torch.no_grad():
+        for plain, quick in zip(net(x), fast(x), strict=True):
+            torch.testing.assert_close(quick, plain, rtol=1e-3, atol=1e-4)
+
+
+def test_unknown_backbone_is_refused() -> None:
+    with pytest.raises(ValueError, match="resnet50"):
+        RetinaFaceNet("vgg")  # type: ignore[arg-type]
+
+
+def test_official_weights_find_everybody(weights: Path, group: np.ndarray) -> None:
+    detector = load_detector(weights)
+    assert detector.convention is PYTORCH_RETINAFACE
+    faces = detector.detect(group)
+    assert len(faces) == 3
+    assert [f.score for f in faces] == sorted((f.score for f in faces), reverse=True)
+    for found in faces:
+        x1, y1, x2, y2 = found.box
+        assert 0 <= x1 < x2 <= group.shape[1]
+        assert 0 <= y1 < y2 <= group.shape[0]
+        eyes, mouth = found.points[:2], found.points[3:]
+        assert eyes[:, 1].max() < mouth[:, 1].min()
+        assert eyes[0, 0] < eyes[1, 0]
+
+
+def test_boxes_do_not_depend_on_the_size_the_detector_sees(weights: Path, group: np.ndarray) -> None:
+    large = load_detector(weights, max_side=720).detect(group)[:2]
+    small = load_detector(weights, max_side=400).detect(group)[:2]
+    for a in large:
+        nearest = min(small, key=lambda b: float(np.abs(a.box - b.box).sum()))
+        assert np.abs(a.points - nearest.points).max() < 6
+
+
+def test_batches_give_what_single_pictures_give(weights: Path, group: np.ndarray) -> None:
+    detector = load_detector(weights)
+    dark = (group * 0.15).astype(np.uint8)
+    together = detector.detect_batch([group, dark, np.zeros_like(group)])
+    assert [len(faces) for faces in together] == [3, 3, 0]
+    for alone, batched in zip(detector.detect(dark), together[1], strict=True):
+        np.testing.assert_allclose(alone.box, batched.box, atol=0.05)
+    assert detector.detect_batch([]) == []
+    with pytest.raises(ValueError, match="one shape"):
+        detector.detect_batch([group, group[:100]])
+    with pytest.raises(ValueError, match="uint8"):
+        detector.detect(group.astype(np.float32))  # type: ignore[arg-type]
+
+
+def test_conventions_feed_the_network_what_it_was_trained_with() -> None:
+    rgb = np.zeros((64, 64, 3), np.uint8)
+    rgb[..., 0] = 200  # red
+    seen: list[torch.Tensor] = []
+    net = small_net()
+    net.register_forward_pre_hook(lambda _, args: seen.append(args[0].clone()))
+    FaceDetector(net, PYTORCH_RETINAFACE).detect(rgb)
+    FaceDetector(net, RETINAFACE_PYTORCH).detect(rgb)
+    np.testing.assert_allclose(seen[0][0, :, 5, 5], [-104, -117, 200 - 123])
+    expected = (np.array([200 / 255, 0, 0]) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(seen[1][0, :, 5, 5], expected, rtol=1e-4)
+
+
+def test_wild_outputs_never_become_faces() -> None:
+    net = small_net()
+    with torch.no_grad():
+        for head in net.BboxHead:
+            head.conv1x1.bias.fill_(float("nan"))  # type: ignore[union-attr, operator]
+        for head in net.ClassHead:
+            head.conv1x1.bias.copy_(torch.tensor([-50.0, 50.0, -50.0, 50.0]))  # type: ignore[union-attr, operator]
+    assert FaceDetector(net, PYTORCH_RETINAFACE).detect(np.zeros((64, 64, 3), np.uint8)) == []
+
+
+def test_pth_with_prefix_loads_once_the_convention_is_stated(tmp_path: Path) -> None:
+    net = small_net()
+    path = tmp_path / "own.pth"
+    torch.save({f"module.{k}": v for k, v in net.state_dict().items()}, path)
+    with pytest.raises(WeightsError, match="convention="):
+        load_detector(path)
+    with pytest.raises(WeightsError, match="not known"):
+        load_detector(path, convention="rgb")
+    detector = load_detector(path, convention="retinaface_pytorch", threshold=0.3, max_side=320)
+    assert (detector.convention, detector.threshold, detector.max_side) == (RETINAFACE_PYTORCH, 0.3, 320)
+    assert torch.equal(detector.net.state_dict()["fpn.merge1.0.weight"], net.state_dict()["fpn.merge1.0.weight"])
+
+
+def test_own_safetensors_state_their_convention(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    tensors = dict(small_net().state_dict())
+    metadata = {
+        "format": "nrdfer-retinaface",
+        "backbone": "mobilenet0.25",
+        "convention": "pytorch_retinaface",
+    }
+    save_file(tensors, path, metadata)
+    assert load_detector(path).convention is PYTORCH_RETINAFACE
+    with pytest.raises(WeightsError, match="drop the setting"):
+        load_detector(path, convention="retinaface_pytorch")
+    save_file(tensors, path, {"format": "pt"})
+    with pytest.raises(WeightsError, match="metadata"):
+        load_detector(path)
+
+
+def test_files_that_are_no_weights_say_so(tmp_path: Path, weights: Path) -> None:
+    with pytest.raises(WeightsError, match="do not exist"):
+        load_detector(tmp_path / "absent.pth")
+    cut = tmp_path / "cut.pth"
+    cut.write_bytes(weights.read_bytes()[:900_000])
+    with pytest.raises(WeightsError, match="cut short"):
+        load_detector(cut, convention="pytorch_retinaface")
+    other = tmp_path / "other.pth"
+    torch.save({"fc.weight": torch.zeros(3)}, other)
+    with pytest.raises(WeightsError, match="tensor names"):
+        load_detector(other, convention="pytorch_retinaface")
+    pointer = tmp_path / "pointer.pth"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    with pytest.raises(WeightsError, match="LFS"):
+        load_detector(pointer)
+    with pytest.raises(WeightsError, match="drop the setting"):
+        load_detector(weights, convention="retinaface_pytorch")
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="threshold"):
+        FaceDetector(small_net(), PYTORCH_RETINAFACE, threshold=1.5)
+    with pytest.raises(ValueError, match="max_side"):
+        FaceDetector(small_net(), PYTORCH_RETINAFACE, max_side=8)

@@ -1,0 +1,262 @@
+"""Training on a handful of drawn clips: it learns, it repeats itself, and a kill leaves no trace."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from nrdfer.clips.augment import AugmentSettings
+from nrdfer.clips.memory import MemorySource
+from nrdfer.emotions import EMOTIONS
+from nrdfer.errors import TrainingError, WeightsError
+from nrdfer.evaluation.evaluate import evaluate, load_model
+from nrdfer.evaluation.protocols import fold_metrics
+from nrdfer.records import ClipRecord
+from nrdfer.training.checkpoint import list_checkpoints
+from nrdfer.training.loop import TrainingResult, train
+from nrdfer.training.recipe import Recipe
+from nrdfer.training.results import EpochReport, best_epoch
+
+SETTINGS: dict[str, Any] = {
+    "image_size": 32,
+    "widths": (4, 6, 8),
+    "spatial_depth": 1,
+    "spatial_mlp": 8,
+    "temporal_depth": 1,
+    "temporal_mlp": 8,
+    "dropout": 0.1,  # so that the generator's state matters
+}
+RECIPE = Recipe(
+    epochs=3,
+    batch=4,
+    lr=0.05,
+    schedule="onecycle",
+    clip_norm=1.0,
+    augment=AugmentSettings(brightness=0.1),
+    threads=1,
+    device="cpu",
+)
+FILES = ("last.safetensors", "best.safetensors", "history.jsonl", "model.json")
+
+
+class Killed(Exception):
+    """Stands for a process that died."""
+
+
+@pytest.fixture(scope="module")
+def source() -> MemorySource:
+    """Each emotion is a bright spot at a place of its own, in noise."""
+    rng = np.random.default_rng(0)
+    clips = []
+    for i in range(21):
+        emotion = i % 7
+        frames = rng.integers(0, 60, (18, 32, 32, 3), dtype=np.uint8)
+        angle = 2 * np.pi * emotion / 7
+        y, x = int(16 + 10 * np.sin(angle)), int(16 + 10 * np.cos(angle))
+        frames[:, y - 4 : y + 4, x - 4 : x + 4] = 220
+        clips.append((ClipRecord("dfew", f"{i:05d}", EMOTIONS[emotion], "", 18, "0" * 64), frames))
+    return MemorySource(clips)
+
+
+def _train(source: MemorySource, folder: Path, recipe: Recipe = RECIPE, **arguments: Any) -> TrainingResult:
+    ids = source.clip_ids
+    return train(
+        "nr-dfernet",
+        arguments.pop("settings", SETTINGS),
+        recipe,
+        arguments.pop("source", source),
+        arguments.pop("train_ids", ids[:14]),
+        arguments.pop("test_ids", ids[14:]),
+        workdir=folder / "work",
+        out=folder / "out",
+        **arguments,
+    )
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / "out" / name).read_bytes() for name in FILES}
+
+
+@pytest.fixture(scope="module")
+def straight(source: MemorySource, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("straight")
+    _train(source, folder)
+    return folder
+
+
+def _after(epoch: int) -> dict[str, Callable[..., None]]:
+    def die(report: EpochReport) -> None:
+        if report.epoch == epoch:
+            raise Killed
+
+    return {"on_epoch": die}
+
+
+def _after_batches(batches: int) -> dict[str, Callable[..., None]]:
+    def die(done: int, total: int) -> None:
+        if done == batches:
+            raise Killed
+
+    return {"progress": die}
+
+
+@pytest.mark.parametrize(
+    ("kill", "every"),
+    [(_after(1), 0), (_after(3), 0), (_after_batches(6), 0), (_after_batches(6), 1), (_after_batches(7), 3)],
+    ids=["after an epoch", "at the very end", "within an epoch", "within, saved", "within, saved before"],
+)
+def test_a_killed_training_ends_as_if_it_had_not_been(
+    source: MemorySource, straight: Path, tmp_path: Path, kill: dict[str, Callable[..., None]], every: int
+) -> None:
+    recipe = dataclasses.replace(RECIPE, checkpoint_every_batches=every)
+    with pytest.raises(Killed):
+        _train(source, tmp_path, recipe, **kill)
+    assert not (tmp_path / "out" / "last.safetensors").exists()
+    torch.manual_seed(12345)  # a new process has another generator state
+    seen: list[int] = []
+    _train(source, tmp_path, recipe, progress=lambda done, total: seen.append(done))
+    killed, whole = _bytes(tmp_path), _bytes(straight)
+    for name in ("last.safetensors", "best.safetensors", "history.jsonl"):
+        assert killed[name] == whole[name], name
+    assert len(seen) < 12  # it continued, it did not start again
+    assert (tmp_path / "work" / "history.jsonl").read_bytes() == whole["history.jsonl"]
+
+
+def test_the_same_training_twice_gives_the_same_files(
+    source: MemorySource, straight: Path, tmp_path: Path
+) -> None:
+    shuffled = source.clip_ids[:14][::-1]  # nor does the order of the list matter
+    _train(source, tmp_path, train_ids=shuffled)
+    assert _bytes(tmp_path) == _bytes(straight)
+
+
+def test_another_seed_gives_other_weights(source: MemorySource, straight: Path, tmp_path: Path) -> None:
+    _train(source, tmp_path, dataclasses.replace(RECIPE, seed=1))
+    assert _bytes(tmp_path)["last.safetensors"] != _bytes(straight)["last.safetensors"]
+
+
+def test_it_learns(source: MemorySource, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=25, lr=0.1, augment=AugmentSettings(flip=0, brightness=0, rotation=0))
+    result = _train(source, tmp_path, recipe)
+    assert result.last.train_loss < 0.5 * result.reports[0].train_loss
+    assert result.last.test_war >= 5 / 7  # chance is 1 / 7
+
+
+def test_history_and_weights_tell_the_same_story(source: MemorySource, straight: Path) -> None:
+    rows = [json.loads(line) for line in (straight / "out" / "history.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    chosen = max(rows, key=lambda row: (row["test_war"], -row["epoch"]))
+    for name, row in (("last.safetensors", rows[-1]), ("best.safetensors", chosen)):
+        model = load_model(straight / "out" / "model.json", straight / "out" / name)
+        metrics = fold_metrics(evaluate(model, source, source.clip_ids[14:]))
+        assert metrics["war"] == row["test_war"]
+        assert metrics["uar_unfiltered"] == row["test_uar_unfiltered"]
+
+
+def test_two_checkpoints_are_kept_and_nothing_half_written(straight: Path) -> None:
+    assert [path.name for path in list_checkpoints(straight / "work")] == [
+        "checkpoint-000000008.pt",
+        "checkpoint-000000012.pt",
+    ]
+    assert not [path for path in straight.rglob("*") if path.name.endswith(".tmp")]
+
+
+def test_the_exponential_schedule_multiplies_once_an_epoch(source: MemorySource, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, schedule="exponential", gamma=0.5)
+    assert [report.lr for report in _train(source, tmp_path, recipe).reports] == [0.05, 0.025, 0.0125]
+
+
+def test_progress_counts_every_batch(source: MemorySource, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    _train(source, tmp_path, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(i, 12) for i in range(1, 13)]
+
+
+def test_a_loss_that_is_no_number_names_epoch_and_batch(source: MemorySource, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, lr=1e12, schedule="exponential", clip_norm=None)
+    with pytest.raises(TrainingError, match=r"became (nan|inf) in epoch 1, batch [234] of 4 .*clip_norm"):
+        _train(source, tmp_path, recipe)
+
+
+def test_a_checkpoint_of_another_training_is_refused(source: MemorySource, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        _train(source, tmp_path, **_after(1))
+    with pytest.raises(TrainingError, match="belongs to a training with another"):
+        _train(source, tmp_path, dataclasses.replace(RECIPE, lr=0.04))
+
+
+def test_a_damaged_checkpoint_is_named(source: MemorySource, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        _train(source, tmp_path, **_after(2))
+    newest = list_checkpoints(tmp_path / "work")[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match=rf"{newest.name} cannot be read.*checkpoint-000000004\.pt"):
+        _train(source, tmp_path)
+    newest.unlink()  # what the message asks for
+    assert len(_train(source, tmp_path).reports) == 3
+
+
+def test_fine_tuning_starts_from_the_given_weights(
+    source: MemorySource, straight: Path, tmp_path: Path
+) -> None:
+    still = dataclasses.replace(RECIPE, epochs=1, lr=1e-12, weight_decay=0.0)
+    _train(source, tmp_path, still, initial_weights=straight / "out" / "last.safetensors")
+    before = load_file(straight / "out" / "last.safetensors")
+    after = load_file(tmp_path / "out" / "last.safetensors")
+    for name, tensor in before.items():
+        if "running_" not in name and "num_batches" not in name:
+            torch.testing.assert_close(after[name], tensor, rtol=0, atol=1e-6)
+
+
+def test_weights_of_another_network_are_refused(source: MemorySource, straight: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="do not fit"):
+        _train(
+            source,
+            tmp_path,
+            settings={**SETTINGS, "temporal_depth": 2},
+            initial_weights=straight / "out" / "last.safetensors",
+        )
+    weights = load_file(straight / "out" / "last.safetensors")
+    save_file({**weights, "surplus": torch.zeros(1)}, tmp_path / "more.safetensors")
+    with pytest.raises(WeightsError, match="surplus"):
+        _train(source, tmp_path, initial_weights=tmp_path / "more.safetensors")
+    (tmp_path / "text.safetensors").write_text("not weights")
+    with pytest.raises(WeightsError, match=r"text\.safetensors cannot be read"):
+        _train(source, tmp_path, initial_weights=tmp_path / "text.safetensors")
+
+
+def test_splits_that_leak_or_repeat_are_refused(source: MemorySource, tmp_path: Path) -> None:
+    ids = source.clip_ids
+    with pytest.raises(TrainingError, match="1 clips are to be trained on and tested on, e.g. 00013"):
+        _train(source, tmp_path, test_ids=ids[13:])
+    with pytest.raises(TrainingError, match="training list has 2 clips, 1 different"):
+        _train(source, tmp_path, train_ids=[ids[0], ids[0]])
+    with pytest.raises(TrainingError, match="test list has 0 clips"):
+        _train(source, tmp_path, test_ids=[])
+
+
+def test_a_recipe_that_samples_another_number_of_frames_is_refused(
+    source: MemorySource, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="4 x 2 = 8 frames, but the network takes 16"):
+        _train(source, tmp_path, dataclasses.replace(RECIPE, segments=4))
+
+
+def test_best_is_the_earliest_of_equals() -> None:
+    reports = [EpochReport(i, 0.1, 1.0, 0.5, war, 0.5, 0.5, 0.5) for i, war in enumerate([0.2, 0.6, 0.6, 0.1], 1)]
+    assert best_epoch(reports).epoch == 2
+
+
+def test_asking_for_a_gpu_that_is_not_there(source: MemorySource, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(TrainingError, match="finds no GPU"):
+        _train(source, tmp_path, dataclasses.replace(RECIPE, device="cuda"))

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from nrdfer.training.recipe import PAPER_AFEW, PAPER_DFEW, RECIPES, Recipe
+
+
+def test_the_papers_recipes_say_what_section_4_2_says() -> None:
+    assert (PAPER_DFEW.epochs, PAPER_DFEW.batch, PAPER_DFEW.lr) == (70, 32, 0.001)
+    assert (PAPER_AFEW.epochs, PAPER_AFEW.batch, PAPER_AFEW.lr) == (30, 32, 0.0003)
+    assert PAPER_DFEW.schedule == PAPER_AFEW.schedule == "exponential"
+    assert (PAPER_DFEW.segments, PAPER_DFEW.duration, PAPER_DFEW.frames) == (8, 2, 16)
+    assert PAPER_DFEW.clip_norm is None
+
+
+def test_sample_recipes_use_one_thread_on_the_cpu() -> None:
+    for name in ("sample_dfew", "sample_afew"):
+        assert (RECIPES[name].threads, RECIPES[name].device) == (1, "cpu")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schedule": "cosine"},
+        {"device": "tpu"},
+        {"epochs": 0},
+        {"batch": 0},
+        {"lr": 0.0},
+        {"gamma": 1.5},
+        {"warmup": 1.0},
+        {"clip_norm": 0.0},
+        {"momentum": -0.1},
+        {"threads": -1},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_values_that_cannot_be_meant_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        dataclasses.replace(Recipe(), **change)  # type: ignore[arg-type]
