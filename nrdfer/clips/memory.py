@@ -33,9 +33,7 @@ class MemorySource:
                     f"clip {record.clip_id}: frames must be uint8 (T, H, W, 3), not {frames.dtype} {frames.shape}"
                 )
             if len(frames) != record.n_frames:
-                raise ValueError(
-                    f"clip {record.clip_id}: {len(frames)} frames, but its record says {record.n_frames}"
-                )
+                raise ValueError(f"clip {record.clip_id}: {len(frames)} frames, but its record says {record.n_frames}")
             self._clips[record.clip_id] = record, frames
 
     @property

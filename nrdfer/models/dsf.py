@@ -51,6 +51,32 @@ def make_conv_d(channels: int, kernel: int, activation: bool) -> nn.Sequential:
     return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU()) if activation else nn.Sequential(conv)
 
 
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each place: (N, C, h, w) -> (N, C, h, w)."""
+
+    def forward(self, maps_NChw: Tensor) -> Tensor:
+        """See the class."""
+        return super().forward(maps_NChw.movedim(1, -1)).movedim(-1, 1)
+
+
+def make_fusion_norm(kind: str, channels: int) -> nn.Module:
+    """What follows equation 4's sum: (N, C, h, w) -> (N, C, h, w).
+
+    ``batch`` takes out what all frames have in common (both branches end in ReLU or build on one, so their sum is
+    far from zero), without which a few hundred steps of SGD hardly leave chance.
+
+    Raises:
+        ValueError: unknown `kind`.
+    """
+    if kind == "none":
+        return nn.Identity()
+    if kind == "layer":
+        return ChannelNorm(channels)
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    raise ValueError(f"fusion_norm must be 'none', 'layer' or 'batch', not {kind!r}")
+
+
 class DynamicStaticFusion(nn.Module):
     """Equations 1 to 4.
 
@@ -63,7 +89,7 @@ class DynamicStaticFusion(nn.Module):
         dynamic_blocks: blocks of the dynamic branch.
         conv_d_kernel: 3, or 1.
         conv_d_activation: norm and ReLU after Conv-D.
-        fusion_norm: normalise the sum over channels.
+        fusion_norm: what follows the sum: ``none`` (equation 4), ``layer`` or ``batch`` normalisation over channels.
         position_std: standard deviation of the position embeddings at the start.
     """
 
@@ -77,7 +103,7 @@ class DynamicStaticFusion(nn.Module):
         dynamic_blocks: int = 3,
         conv_d_kernel: int = 3,
         conv_d_activation: bool = True,
-        fusion_norm: bool = False,
+        fusion_norm: str = "none",
         position_std: float = 0.02,
     ) -> None:
         super().__init__()
@@ -87,7 +113,7 @@ class DynamicStaticFusion(nn.Module):
         self.conv_d = make_conv_d(channels, conv_d_kernel, conv_d_activation)
         self.position_QC = nn.Parameter(position_std * torch.randn(places, channels))
         self.encoder = Encoder(channels, encoder)
-        self.norm = nn.LayerNorm(channels) if fusion_norm else None
+        self.norm = make_fusion_norm(fusion_norm, channels)
 
     def static_features(self, maps_NCHW: Tensor) -> Tensor:
         """Equations 2 and 3 and the M encoders: (N, C, H, W) -> (N, C, h, w)."""
@@ -103,6 +129,5 @@ class DynamicStaticFusion(nn.Module):
         fused_NChw = self.static_features(maps_BTCHW[:, :-1].flatten(0, 1))
         if self.dynamic is not None:
             fused_NChw = fused_NChw + self.dynamic(frame_differences(maps_BTCHW).flatten(0, 1))  # equation 4
-        if self.norm is not None:
-            fused_NChw = self.norm(fused_NChw.movedim(1, -1)).movedim(-1, 1)
+        fused_NChw = self.norm(fused_NChw)
         return fused_NChw.reshape(B, T - 1, *fused_NChw.shape[1:])

@@ -41,7 +41,7 @@ class NRDFERNetSettings:
     dynamic_blocks: int = 3
     conv_d_kernel: int = 3  # costs and code; or 1
     conv_d_activation: bool = True  # code: norm and ReLU after Conv-D
-    fusion_norm: bool = False  # equation 4 is a plain sum
+    fusion_norm: str = "none"  # equation 4 is a plain sum; or "layer", "batch"
     spatial_depth: int = 2  # M, Table 3
     spatial_heads: int = 4  # section 4.2
     spatial_dim_head: int = 32  # costs and code

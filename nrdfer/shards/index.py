@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.errors import StoreError
+from nrdfer.store.disk import sync
 
 INDEX = "index.json"
 SCHEMA = 1
@@ -83,6 +84,7 @@ class ShardIndex:
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(folder / INDEX)
+        sync(folder)
 
     @classmethod
     def load(cls, folder: Path) -> ShardIndex:

@@ -17,8 +17,6 @@ from nrdfer.records import ClipRecord
 from nrdfer.shards.index import ClipEntry, ShardIndex, Span
 from nrdfer.shards.jpeg import decode_jpeg
 
-__all__ = ["ShardReader", "decode_jpeg"]
-
 
 class ShardReader:
     """Random access to the clips of one folder of shards.

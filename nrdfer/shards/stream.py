@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -115,7 +116,7 @@ def stream_clips(root: str | Path) -> Iterator[Clip]:
                 yield record, frames
         except StoreError:
             raise
-        except (OSError, ValueError, EOFError) as error:  # tarfile's errors are OSErrors
+        except (OSError, ValueError, EOFError, tarfile.TarError) as error:
             raise StoreError(f"{url} cannot be read to its end: {error}; fetch or write it again") from error
         if arrived != expected:
             raise StoreError(

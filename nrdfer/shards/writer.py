@@ -12,8 +12,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -59,8 +58,8 @@ def write_shards(
         raise ValueError(f"a shard needs room: clips_per_shard={clips_per_shard}, max_bytes={max_bytes}")
     shards: list[ShardEntry] = []
     entries: dict[str, ClipEntry] = {}
-    with contextlib.ExitStack() as stack:
-        shard: _Shard | None = None
+    shard: _Shard | None = None
+    try:
         for record, frames in clips:
             members = encode_clip(record, frames, jpeg_quality)
             if record.clip_id in entries:
@@ -72,13 +71,17 @@ def write_shards(
                 shards.append(shard.finish())
                 shard = None
             if shard is None:
-                shard = stack.enter_context(_Shard(out / f"{prefix}-{len(shards):06d}.tar"))
+                shard = _Shard(out / f"{prefix}-{len(shards):06d}.tar")
             spans = shard.add(record.clip_id, members)
             entries[record.clip_id] = ClipEntry(len(shards), spans[0], tuple(spans[1:]), record.emotion)
             if progress is not None:
                 progress(len(entries), 0)
         if shard is not None:
             shards.append(shard.finish())
+            shard = None
+    finally:
+        if shard is not None:
+            shard.discard()
     index = ShardIndex(tuple(shards), entries)
     index.save(out)
     return index
@@ -104,7 +107,7 @@ def encode_clip(record: ClipRecord, frames: npt.NDArray[np.uint8], quality: int)
 
 
 class _Shard:
-    """One tar being written under a temporary name; left without `finish`, nothing remains of it."""
+    """One tar being written under a temporary name; ends in `finish` or in `discard`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -117,14 +120,12 @@ class _Shard:
             self._stream, encoder=False, mtime=0, user="nrdfer", group="nrdfer", mode=0o644, compress=False
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stream.close()
+    def discard(self) -> None:
+        """Leave nothing of an unfinished shard."""
         self._temporary.unlink(missing_ok=True)
+        for part in (self._tar, self._stream):
+            with contextlib.suppress(OSError):  # closing writes what is buffered, and the disk may be full
+                part.close()
 
     def add(self, clip_id: str, members: list[tuple[str, bytes]]) -> list[Span]:
         """Append a clip; returns where each member's content lies."""

@@ -55,7 +55,8 @@ def train_fold(
     Returns:
         Figures of the last epoch and of the best one.
     """
-    from nrdfer.training.loop import EpochReport, train
+    from nrdfer.training.loop import train
+    from nrdfer.training.results import EpochReport
 
     reader = ShardReader(shards)
 

@@ -41,7 +41,7 @@ def write_manifest(folder: Path, facts: Mapping[str, Any], started: float) -> No
         **facts,
         "bytes": sum(entry["bytes"] for entry in files.values()),
         "provenance": {
-            "nrdfer": metadata.version("nrdfer"),
+            "nrdfer": _version(),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -50,6 +50,13 @@ def write_manifest(folder: Path, facts: Mapping[str, Any], started: float) -> No
         "files": files,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+
+
+def _version() -> str:
+    try:
+        return metadata.version("nrdfer")
+    except metadata.PackageNotFoundError:  # used from a source tree
+        return "not installed"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

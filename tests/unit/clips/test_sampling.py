@@ -28,9 +28,7 @@ def test_test_sampling_is_former_dfers(n_frames: int, starts: list[int]) -> None
     duration=st.integers(1, 4),
     seed=st.none() | st.integers(0, 99),
 )
-def test_indices_are_always_inside_the_clip(
-    n_frames: int, segments: int, duration: int, seed: int | None
-) -> None:
+def test_indices_are_always_inside_the_clip(n_frames: int, segments: int, duration: int, seed: int | None) -> None:
     rng = None if seed is None else np.random.default_rng(seed)
     indices = sample_indices(n_frames, segments, duration, rng)
     assert len(indices) == segments * duration

@@ -64,9 +64,7 @@ def test_every_clip_is_predicted_once_and_consistently(model: NRDFERNet, source:
     assert "neutral" not in set(table["predicted"][table["vetoed"]])
 
 
-def test_neither_batch_nor_order_nor_repetition_changes_a_prediction(
-    model: NRDFERNet, source: MemorySource
-) -> None:
+def test_neither_batch_nor_order_nor_repetition_changes_a_prediction(model: NRDFERNet, source: MemorySource) -> None:
     first, again = evaluate(model, source, source.clip_ids), evaluate(model.train(), source, source.clip_ids)
     pd.testing.assert_frame_equal(first, again)
     small = evaluate(model, source, source.clip_ids, batch=3)
@@ -92,7 +90,7 @@ def test_served_predictions_are_the_evaluations(model: NRDFERNet, source: Memory
 
 
 def test_a_description_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="missing.json does not describe"):
+    with pytest.raises(WeightsError, match=r"missing\.json does not describe"):
         load_model(tmp_path / "missing.json", tmp_path / "x.safetensors")
     (tmp_path / "model.json").write_text(json.dumps({"model": "nr-dfernet", "settings": {}}))
     with pytest.raises(WeightsError, match=r"x\.safetensors cannot be read"):
@@ -110,7 +108,7 @@ def test_the_confusion_matrix_picture_shows_a_diagonal_where_nothing_is_confused
     # Full recall is drawn in the colour map's last colour, in the six diagonal cells of emotions that occur.
     last = np.array(matplotlib.colormaps["cividis"](1.0)[2::-1]) * 255
     full = (np.abs(picture - last).sum(2) < 12).astype(np.uint8)
-    parts, _, stats, middles = cv2.connectedComponentsWithStats(full)
+    parts, _, stats, middles = cv2.connectedComponentsWithStats(full, connectivity=4)
     cells = [i for i in range(1, parts) if stats[i, cv2.CC_STAT_WIDTH] > 25 < stats[i, cv2.CC_STAT_HEIGHT]]
     assert len(cells) == 6
     x, y = middles[cells].T
@@ -120,9 +118,7 @@ def test_the_confusion_matrix_picture_shows_a_diagonal_where_nothing_is_confused
 
 def test_curves_of_five_folds_are_drawn_in_five_colours(tmp_path: Path) -> None:
     histories = {
-        f"fd{k}": [
-            {"epoch": e, "train_loss": 2.0 / e + 0.2 * k, "test_war": 0.1 * e + 0.05 * k} for e in range(1, 6)
-        ]
+        f"fd{k}": [{"epoch": e, "train_loss": 2.0 / e + 0.2 * k, "test_war": 0.1 * e + 0.05 * k} for e in range(1, 6)]
         for k in range(1, 6)
     }
     plot_curves(histories, tmp_path / "curves.png")

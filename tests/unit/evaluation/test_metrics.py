@@ -46,7 +46,7 @@ def _table(start: int, truth: list[int], predicted: list[int]) -> pd.DataFrame:
             "clip_id": [f"{start + i:05d}" for i in range(len(truth))],
             "emotion": [EMOTIONS[i] for i in truth],
             "predicted": names,
-            "predicted_unfiltered": ["neutral"] + names[1:],
+            "predicted_unfiltered": ["neutral", *names[1:]],
         }
     )
 
@@ -75,7 +75,7 @@ def test_mean_of_folds_and_pooled_are_both_given() -> None:
 
 def test_a_clip_tested_twice_is_refused() -> None:
     table = _table(0, [0, 1], [0, 1])
-    with pytest.raises(ValueError, match="2 clips are tested in two folds, e.g. 00000"):
+    with pytest.raises(ValueError, match=r"2 clips are tested in two folds, e\.g\. 00000"):
         cross_validation({"fd1": table, "fd2": table})
     with pytest.raises(ValueError, match="no fold"):
         cross_validation({})
@@ -84,9 +84,9 @@ def test_a_clip_tested_twice_is_refused() -> None:
 def test_a_table_must_predict_exactly_the_asked_clips() -> None:
     table = _table(0, [0, 1], [0, 1])
     check_complete(table, ["00001", "00000"], "fd1")
-    with pytest.raises(ValueError, match="fd1: .*1 missing, e.g. 00002"):
+    with pytest.raises(ValueError, match=r"fd1: .*1 missing, e\.g\. 00002"):
         check_complete(table, ["00000", "00001", "00002"], "fd1")
-    with pytest.raises(ValueError, match="1 not asked for, e.g. 00001"):
+    with pytest.raises(ValueError, match=r"1 not asked for, e\.g\. 00001"):
         check_complete(table, ["00000"], "fd1")
     with pytest.raises(ValueError, match="2 predicted twice"):
         check_complete(pd.concat([table, table]), ["00000", "00001"], "fd1")

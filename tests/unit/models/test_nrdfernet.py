@@ -50,15 +50,11 @@ def test_costs_of_the_other_depths_of_table_3(
     with torch.device("meta"):
         model, x_BTCHW = NRDFERNet(settings).eval(), torch.rand(1, 16, 3, 112, 112)
         assert count_macs(lambda: model(x_BTCHW)) / 1e9 == pytest.approx(sequence, abs=0.001)
-        assert count_macs(lambda: model.forward_with_snippets(x_BTCHW)) / 1e9 == pytest.approx(
-            with_snippets, abs=0.001
-        )
+        assert count_macs(lambda: model.forward_with_snippets(x_BTCHW)) / 1e9 == pytest.approx(with_snippets, abs=0.001)
 
 
 def test_parameters_of_the_two_other_readings_of_the_published_costs() -> None:
-    doubled = NRDFERNetSettings(
-        spatial_dim_head=64, spatial_mlp=512, temporal_dim_head=64, temporal_mlp=1024
-    )
+    doubled = NRDFERNetSettings(spatial_dim_head=64, spatial_mlp=512, temporal_dim_head=64, temporal_mlp=1024)
     literal = dataclasses.replace(doubled, dynamic_branch="plain", conv_d_kernel=1)
     with torch.device("meta"):
         assert count_parameters(NRDFERNet(doubled)) / 1e6 == pytest.approx(57.016, abs=0.0005)
@@ -88,7 +84,7 @@ def test_token_width_follows_any_image_size(size: int) -> None:
         {"snippet_unit": "frame"},
         {"snippet_width": 6, "snippet_stride": 1},
         {"dsf": False, "dct": False},
-        {"encoder_norm": "post", "encoder_final_norm": True, "fusion_norm": True},
+        {"encoder_norm": "post", "encoder_final_norm": True, "fusion_norm": "layer"},
         {"stem": "double3x3", "dynamic_branch": "plain", "conv_d_kernel": 1, "conv_d_activation": False},
     ],
     ids=str,
@@ -130,7 +126,7 @@ def test_the_ablations_take_the_named_part_out() -> None:
 
 
 def test_every_weight_learns() -> None:
-    model = _tiny(fusion_norm=True, encoder_final_norm=True, dct=False).train()
+    model = _tiny(fusion_norm="layer", encoder_final_norm=True, dct=False).train()
     logits_BK, snippets_BSK = model.forward_with_snippets(_clips(4))
     torch.autograd.backward((logits_BK**2).sum() + (snippets_BSK**2).sum())
     silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
