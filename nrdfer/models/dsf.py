@@ -59,7 +59,7 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(maps_NChw.movedim(1, -1)).movedim(-1, 1)
 
 
-def make_fusion_norm(kind: str, channels: int) -> nn.Module:
+def make_fusion_norm(kind: str, channels: int, gain: float = 1.0) -> nn.Module:
     """What follows equation 4's sum: (N, C, h, w) -> (N, C, h, w).
 
     ``batch`` takes out what all frames have in common (both branches end in ReLU or build on one, so their sum is
@@ -70,11 +70,12 @@ def make_fusion_norm(kind: str, channels: int) -> nn.Module:
     """
     if kind == "none":
         return nn.Identity()
-    if kind == "layer":
-        return ChannelNorm(channels)
-    if kind == "batch":
-        return nn.BatchNorm2d(channels)
-    raise ValueError(f"fusion_norm must be 'none', 'layer' or 'batch', not {kind!r}")
+    kinds: dict[str, type[ChannelNorm | nn.BatchNorm2d]] = {"layer": ChannelNorm, "batch": nn.BatchNorm2d}
+    if kind not in kinds:
+        raise ValueError(f"fusion_norm must be 'none', 'layer' or 'batch', not {kind!r}")
+    norm = kinds[kind](channels)
+    nn.init.constant_(norm.weight, gain)
+    return norm
 
 
 class DynamicStaticFusion(nn.Module):
@@ -90,6 +91,7 @@ class DynamicStaticFusion(nn.Module):
         conv_d_kernel: 3, or 1.
         conv_d_activation: norm and ReLU after Conv-D.
         fusion_norm: what follows the sum: ``none`` (equation 4), ``layer`` or ``batch`` normalisation over channels.
+        fusion_gain: factor of that norm at the start.
         position_std: standard deviation of the position embeddings at the start.
     """
 
@@ -104,6 +106,7 @@ class DynamicStaticFusion(nn.Module):
         conv_d_kernel: int = 3,
         conv_d_activation: bool = True,
         fusion_norm: str = "none",
+        fusion_gain: float = 1.0,
         position_std: float = 0.02,
     ) -> None:
         super().__init__()
@@ -113,7 +116,7 @@ class DynamicStaticFusion(nn.Module):
         self.conv_d = make_conv_d(channels, conv_d_kernel, conv_d_activation)
         self.position_QC = nn.Parameter(position_std * torch.randn(places, channels))
         self.encoder = Encoder(channels, encoder)
-        self.norm = make_fusion_norm(fusion_norm, channels)
+        self.norm = make_fusion_norm(fusion_norm, channels, fusion_gain)
 
     def static_features(self, maps_NCHW: Tensor) -> Tensor:
         """Equations 2 and 3 and the M encoders: (N, C, H, W) -> (N, C, h, w)."""
@@ -129,5 +132,5 @@ class DynamicStaticFusion(nn.Module):
         fused_NChw = self.static_features(maps_BTCHW[:, :-1].flatten(0, 1))
         if self.dynamic is not None:
             fused_NChw = fused_NChw + self.dynamic(frame_differences(maps_BTCHW).flatten(0, 1))  # equation 4
-        fused_NChw = self.norm(fused_NChw)
-        return fused_NChw.reshape(B, T - 1, *fused_NChw.shape[1:])
+        normed_NChw: Tensor = self.norm(fused_NChw)
+        return normed_NChw.reshape(B, T - 1, *normed_NChw.shape[1:])

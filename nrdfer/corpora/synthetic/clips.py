@@ -59,36 +59,61 @@ class Actor:
 
 
 def afew_frames(
-    rng: np.random.Generator, identity: Identity, timeline: Timeline, *, dark: bool, second_person: bool
+    rng: np.random.Generator,
+    session: np.random.Generator,
+    identity: Identity,
+    timeline: Timeline,
+    *,
+    dark: bool,
+    second_person: bool,
 ) -> Iterator[Frame]:
-    """A film scene of 720 x 576 pixels, the face 150 to 320 pixels high."""
-    tall = float(rng.uniform(150, 240 if second_person else 320)) / _BOX
-    side = float(rng.choice([-1, 1]))
-    x = AFEW_WIDTH * (0.5 + (side * rng.uniform(0.1, 0.18) if second_person else rng.uniform(-0.13, 0.13)))
+    """A film scene of 720 x 576 pixels, the face 150 to 320 pixels high.
+
+    Args:
+        rng: of what is this clip's own.
+        session: of what all clips of a person have in common: room, light, camera.
+        identity: who.
+        timeline: what happens.
+        dark: badly lit, and noisy.
+        second_person: whether somebody else is seen; the target is then smaller and to one side.
+    """
+    share, side = float(session.random()), float(session.choice([-1, 1]))
+    tall = (150 + share * (90 if second_person else 170)) / _BOX * float(rng.uniform(0.97, 1.03))
+    tall = float(np.clip(tall, 150 / _BOX, 320 / _BOX))
+    aside = float(session.uniform(0.1, 0.18)) if second_person else float(session.uniform(-0.13, 0.13))
     low, high = 0.5 * tall + 8, AFEW_HEIGHT - 0.55 * tall
-    centre = (float(x), float(np.clip(AFEW_HEIGHT * rng.uniform(0.38, 0.52), low, max(low, high))))
-    light = draw_light_of_clip(rng)
-    actor = Actor(identity, timeline, light, centre, tall, 1.0, 176)
+    y = float(np.clip(AFEW_HEIGHT * session.uniform(0.38, 0.52), low, max(low, high)))
+    light = draw_light_of_clip(session)
+    actor = Actor(identity, timeline, light, (AFEW_WIDTH * (0.5 + side * aside), y), tall, 1.0, 176)
+    gain, noise = float(session.uniform(0.8, 1.15)), float(session.uniform(0.003, 0.01))
+    if dark:
+        gain, noise = float(rng.uniform(0.12, 0.3)), float(rng.uniform(0.008, 0.016))
+    camera = Camera(rng, AFEW_WIDTH, AFEW_HEIGHT, gain, noise)
     extra = _bystander(rng, actor, side) if second_person else None
-    gain, noise = (
-        (rng.uniform(0.12, 0.3), rng.uniform(0.008, 0.016))
-        if dark
-        else (rng.uniform(0.8, 1.15), rng.uniform(0.003, 0.01))
-    )
-    camera = Camera(rng, AFEW_WIDTH, AFEW_HEIGHT, float(gain), float(noise))
-    yield from _frames(rng, camera, actor, extra, (AFEW_WIDTH, AFEW_HEIGHT), 0.0)
+    yield from _frames(rng, session, camera, actor, extra, (AFEW_WIDTH, AFEW_HEIGHT), 0.0)
 
 
-def dfew_frames(rng: np.random.Generator, identity: Identity, timeline: Timeline) -> Iterator[Frame]:
-    """A face crop of 224 x 224 pixels, as a detector's box with a margin gives it: the face fills about 75 %."""
-    tall = DFEW_SIDE * float(rng.uniform(0.68, 0.82)) / _BOX
-    jitter = rng.normal(0, 0.025, 2) * DFEW_SIDE
+def dfew_frames(
+    rng: np.random.Generator, session: np.random.Generator, identity: Identity, timeline: Timeline
+) -> Iterator[Frame]:
+    """A face crop of 224 x 224 pixels, as a detector's box with a margin gives it: the face fills about 75 %.
+
+    Args:
+        rng: of what is this clip's own.
+        session: of what all clips of a person have in common: room, light, camera. With so few clips a network
+            would otherwise learn the rooms by heart and not the faces.
+        identity: who.
+        timeline: what happens.
+    """
+    tall = DFEW_SIDE * float(session.uniform(0.69, 0.81)) / _BOX * float(rng.uniform(0.97, 1.03))
+    jitter = rng.normal(0, 0.02, 2) * DFEW_SIDE
     centre = (DFEW_SIDE / 2 + float(jitter[0]), DFEW_SIDE / 2 - _LOW * tall + float(jitter[1]))
     # the crop follows the face, so that little is left of its motion
-    actor = Actor(identity, timeline, draw_light_of_clip(rng), centre, tall, 0.3, 160)
-    soft = float(rng.uniform(0.4, 1.1)) if rng.random() < 0.4 else 0.0
-    camera = Camera(rng, DFEW_SIDE, DFEW_SIDE, float(rng.uniform(0.55, 1.15)), float(rng.uniform(0.004, 0.02)))
-    yield from _frames(rng, camera, actor, None, (DFEW_SIDE, DFEW_SIDE), soft)
+    actor = Actor(identity, timeline, draw_light_of_clip(session), centre, tall, 0.3, 160)
+    soft = float(session.uniform(0.4, 1.0)) if session.random() < 0.3 else 0.0
+    gain = float(session.uniform(0.65, 1.15)) * float(rng.uniform(0.95, 1.05))
+    camera = Camera(rng, DFEW_SIDE, DFEW_SIDE, gain, float(session.uniform(0.004, 0.012)))
+    yield from _frames(rng, session, camera, actor, None, (DFEW_SIDE, DFEW_SIDE), soft)
 
 
 def _bystander(rng: np.random.Generator, actor: Actor, side: float) -> Actor:
@@ -109,21 +134,22 @@ def _other_timeline(rng: np.random.Generator, who: Identity, frames: int) -> Tim
 
 def _frames(
     rng: np.random.Generator,
+    session: np.random.Generator,
     camera: Camera,
     actor: Actor,
     extra: Actor | None,
     size: tuple[int, int],
     soft: float,
 ) -> Iterator[Frame]:
-    room = draw_background(rng, *size)
+    room, elsewhere = draw_background(session, *size), draw_background(session, *size)
+    stranger = draw_identity(session)
     for kind, first, end in actor.timeline.runs():
         setting, cast = room, actor
         if kind in ("n1_noface", "n1_person"):  # a cut to another shot
-            setting = draw_background(rng, *size)
+            setting = elsewhere
         if kind == "n1_person":
-            who = draw_identity(rng)
-            line = _other_timeline(rng, who, len(actor.timeline.noise))
-            cast = Actor(who, line, draw_light_of_clip(rng), actor.centre, actor.height, actor.sway, actor.size)
+            line = _other_timeline(rng, stranger, len(actor.timeline.noise))
+            cast = Actor(stranger, line, draw_light_of_clip(rng), actor.centre, actor.height, actor.sway, actor.size)
         seed, share = int(rng.integers(2**63)), float(rng.uniform(0.7, 0.95))
         for index in range(first, end):
             picture = setting.copy()

@@ -25,14 +25,14 @@ from nrdfer.corpora.synthetic.clips import (
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.scene import SceneFace
 from nrdfer.corpora.synthetic.settings import CorpusSettings
-from nrdfer.corpora.synthetic.timeline import Timeline, draw_timeline
+from nrdfer.corpora.synthetic.timeline import Timeline, draw_timeline, draw_turn
 from nrdfer.emotions import AFEW_FOLDERS, EMOTIONS
 from nrdfer.video.encode import VideoWriter
 
 FOLDS = 5
 DFEW_CLIPS = "DFEW/Clip/clip_224x224"
 _AFEW_QUALITY = 4  # of mpeg4, between 1 (best) and 31
-_IDENTITIES, _CLIPS, _NAMES = 1, 2, 3  # branches of the seed
+_IDENTITIES, _CLIPS, _NAMES, _SESSIONS = 1, 2, 3, 4  # branches of the seed
 
 
 Faces = list[SceneFace | None]  # one a frame
@@ -100,6 +100,7 @@ def render_clip(job: ClipJob, settings: CorpusSettings, root: Path) -> dict[str,
         OSError: the disk is full or not writable.
     """
     rng = np.random.default_rng([settings.seed, _CLIPS, job.number])
+    session = np.random.default_rng([settings.seed, _SESSIONS, job.person])
     identity = identity_of(settings.seed, job.person)
     shortest, longest = settings.afew_frames if job.corpus == "AFEW" else settings.frames
     mostly_neutral = bool(rng.random() < settings.n2_rate)
@@ -114,12 +115,13 @@ def render_clip(job: ClipJob, settings: CorpusSettings, root: Path) -> dict[str,
         n1_rate=settings.n1_rate if noisy else 0.0,
         mostly_neutral=mostly_neutral,
         amplitude=settings.amplitude,
+        turn=draw_turn(session),
     )
     if job.corpus == "AFEW":
-        frames = afew_frames(rng, identity, timeline, dark=dark, second_person=second_person)
+        frames = afew_frames(rng, session, identity, timeline, dark=dark, second_person=second_person)
         faces = _write_video(root / job.path, frames)
     else:
-        faces = _write_pictures(root / job.path, dfew_frames(rng, identity, timeline), settings.jpeg_quality)
+        faces = _write_pictures(root / job.path, dfew_frames(rng, session, identity, timeline), settings.jpeg_quality)
     return {
         "corpus": job.corpus,
         "clip_id": job.clip_id,

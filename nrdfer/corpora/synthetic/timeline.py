@@ -53,6 +53,7 @@ def draw_timeline(
     n1_rate: float,
     mostly_neutral: bool,
     amplitude: float = 1.0,
+    turn: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Timeline:
     """Draw a clip.
 
@@ -64,6 +65,7 @@ def draw_timeline(
         n1_rate: expected share of N1 frames.
         mostly_neutral: whether this is an N2 clip; ignored for the emotion neutral.
         amplitude: factor on the expression.
+        turn: yaw, pitch and roll that the head turns about, radians.
     """
     mostly_neutral = mostly_neutral and emotion != "neutral"
     course = draw_course(rng, mostly_neutral)
@@ -78,10 +80,8 @@ def draw_timeline(
         act(identity, emotion, float(now), style, small.astype(np.float32))
         for now, small in zip(intensity, flutter, strict=True)
     )
-    angles = np.stack(
-        [rng.normal(0, base) + smooth(rng, frames, swing) for base, swing in ((0.2, 0.1), (0.08, 0.05), (0.06, 0.04))],
-        1,
-    )
+    swings = zip(turn, (0.05, 0.03, 0.025), (0.08, 0.04, 0.03), strict=True)
+    angles = np.stack([base + rng.normal(0, own) + smooth(rng, frames, swing) for base, own, swing in swings], 1)
     gaze = np.stack([smooth(rng, frames, 0.35), smooth(rng, frames, 0.2)], 1)
     poses = tuple(Pose(*map(float, (*angle, *look))) for angle, look in zip(angles, gaze, strict=True))
     noise: list[Noise] = ["none"] * frames
@@ -105,6 +105,11 @@ def smooth(rng: np.random.Generator, frames: int, size: float) -> Curve:
     for waves in (rng.uniform(0.3, 1.0), rng.uniform(1.0, 2.5)):
         curve += rng.normal(0, 0.7) * size / waves**0.5 * np.sin(2 * np.pi * (waves * times + rng.random()))
     return curve
+
+
+def draw_turn(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Yaw, pitch and roll in which somebody likes to be filmed, radians."""
+    return float(rng.normal(0, 0.16)), float(rng.normal(0, 0.06)), float(rng.normal(0, 0.04))
 
 
 def draw_light_of_clip(rng: np.random.Generator) -> Light:

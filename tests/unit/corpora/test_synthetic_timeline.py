@@ -79,7 +79,7 @@ def test_n1_frames_look_different_and_the_truth_says_whose_face_it_is() -> None:
         line = draw_timeline(np.random.default_rng(seed), who, "happiness", 10, n1_rate=0.4, mostly_neutral=False)
         if seen >= {*N1_KINDS}:
             break
-        frames = list(dfew_frames(np.random.default_rng(seed), who, line))
+        frames = list(dfew_frames(np.random.default_rng(seed), np.random.default_rng(0), who, line))
         clean = [frame.rgb.astype(float) for frame, kind in zip(frames, line.noise, strict=True) if kind == "none"]
         spread = max(np.abs(a - clean[0]).mean() for a in clean)
         for frame, kind in zip(frames, line.noise, strict=True):
@@ -97,7 +97,7 @@ def test_dfew_faces_fill_about_three_quarters_of_the_crop() -> None:
         rng = np.random.default_rng(seed)
         who = draw_identity(rng)
         line = draw_timeline(rng, who, "neutral", 2, n1_rate=0.0, mostly_neutral=False)
-        face = next(dfew_frames(rng, who, line)).face
+        face = next(dfew_frames(rng, rng, who, line)).face
         assert face is not None
         heights.append((face.box[3] - face.box[1]) / DFEW_SIDE)
         middles.append((face.box[:2] + face.box[2:]) / 2 / DFEW_SIDE)
@@ -114,7 +114,7 @@ def test_afew_scenes(dark: bool, second: bool) -> None:
         rng = np.random.default_rng([seed, 9])
         who = draw_identity(rng)
         line = draw_timeline(rng, who, "sadness", 2, n1_rate=0.0, mostly_neutral=False)
-        frame = list(afew_frames(rng, who, line, dark=dark, second_person=second))[-1]
+        frame = list(afew_frames(rng, rng, who, line, dark=dark, second_person=second))[-1]
         assert frame.rgb.shape == (AFEW_HEIGHT, AFEW_WIDTH, 3)
         assert frame.face is not None
         heights.append(frame.face.box[3] - frame.face.box[1])

@@ -84,6 +84,7 @@ def test_token_width_follows_any_image_size(size: int) -> None:
         {"snippet_unit": "frame"},
         {"snippet_width": 6, "snippet_stride": 1},
         {"dsf": False, "dct": False},
+        {"fusion_norm": "batch"},
         {"encoder_norm": "post", "encoder_final_norm": True, "fusion_norm": "layer"},
         {"stem": "double3x3", "dynamic_branch": "plain", "conv_d_kernel": 1, "conv_d_activation": False},
     ],

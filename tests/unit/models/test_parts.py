@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nrdfer.models.dct import TemporalStage, dynamic_class_token
-from nrdfer.models.dsf import DynamicStaticFusion, frame_differences, make_conv_d, make_dynamic_branch
+from nrdfer.models.dsf import DynamicStaticFusion, frame_differences, make_conv_d, make_dynamic_branch, make_fusion_norm
 from nrdfer.models.encoder import Attention, Encoder, EncoderSettings
 from nrdfer.models.stem import BasicBlock, make_stem
 
@@ -68,6 +68,20 @@ def test_static_tokens_keep_their_places() -> None:
     maps = _noise(1, 2, 2, 3, 5)
     expected = maps[:, :1, :, ::2, ::2].numpy() + np.arange(12.0).reshape(2, 3, 2).transpose(2, 0, 1)
     np.testing.assert_allclose(dsf(maps).detach().numpy(), expected, atol=1e-6)
+
+
+def test_norms_of_the_sum() -> None:
+    maps = 3 + 2 * _noise(2, 5, 8, 4, 4)
+    torch.manual_seed(0)
+    plain, layer, batch = (DynamicStaticFusion(8, 4, ENCODER, fusion_norm=kind) for kind in ("none", "layer", "batch"))
+    for other in (layer, batch):
+        other.load_state_dict(plain.state_dict(), strict=False)
+    fused = plain(maps).flatten(0, 1)
+    over_channels = (fused - fused.mean(1, keepdim=True)) / fused.var(1, keepdim=True, unbiased=False).sqrt()
+    torch.testing.assert_close(layer(maps).flatten(0, 1), over_channels, rtol=0, atol=1e-3)
+    axes = (0, 2, 3)
+    over_frames = (fused - fused.mean(axes, keepdim=True)) / fused.var(axes, keepdim=True, unbiased=False).sqrt()
+    torch.testing.assert_close(batch(maps).flatten(0, 1), over_frames, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("side", [4, 5, 7])
@@ -171,6 +185,7 @@ def test_stems_divide_by_sixteen(kind: str) -> None:
         lambda: make_stem("vgg", (4, 6, 8), (1, 1, 1)),
         lambda: make_dynamic_branch("3d", 4, 3),
         lambda: make_conv_d(4, 5, True),
+        lambda: make_fusion_norm("group", 4),
         lambda: Encoder(6, EncoderSettings(1, 2, 3, 5, norm="none")),
     ],
 )
