@@ -119,17 +119,6 @@ class NRDFERNetSettings:
         )
 
 
-#: The narrow network of the sample profile: learns 280 clips of 72 px in about a minute on one CPU core.
-SAMPLE = NRDFERNetSettings(
-    image_size=72,
-    widths=(24, 48, 96),
-    spatial_depth=1,
-    spatial_mlp=96,
-    temporal_depth=2,
-    temporal_mlp=256,
-)
-
-
 class NRDFERNet(nn.Module):
     """The network; `forward` is the whole sequence, `forward_with_snippets` adds the snippets' logits."""
 

@@ -158,9 +158,7 @@ class _Training:
         self.fingerprint, self.workdir = fingerprint, workdir
         self.device = next(model.parameters()).device
         self.batches = math.ceil(len(data) / recipe.batch)
-        self.optimiser = torch.optim.SGD(
-            model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-        )
+        self.optimiser = _optimiser(model, recipe)
         self.scheduler = _schedule(self.optimiser, recipe, self.batches)
         self.reports: list[EpochReport] = []
         self.best: dict[str, torch.Tensor] = {}
@@ -297,6 +295,14 @@ def _fingerprint(
     del settings["checkpoint_every_batches"]  # changes no result
     told = [model_name, dict(model_settings), settings, sorted(train_ids), sorted(test_ids), initial]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(
+            model.parameters(), recipe.lr, betas=(recipe.momentum, 0.98), weight_decay=recipe.weight_decay
+        )
+    return torch.optim.SGD(model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
 def _schedule(optimiser: torch.optim.Optimizer, recipe: Recipe, batches: int) -> torch.optim.lr_scheduler.LRScheduler:

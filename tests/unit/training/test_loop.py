@@ -130,6 +130,18 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
     assert (tmp_path / "work" / "history.jsonl").read_bytes() == whole["history.jsonl"]
 
 
+def test_adamw_continues_as_if_nothing_had_happened(source: MemorySource, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, optimiser="adamw", lr=0.002, weight_decay=0.05)
+    _train(source, tmp_path / "straight", recipe)
+    with pytest.raises(KilledError):
+        _train(source, tmp_path / "killed", recipe, **_after(2))
+    _train(source, tmp_path / "killed", recipe)
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "straight")
+    sgd = load_file(_train(source, tmp_path / "sgd", dataclasses.replace(recipe, optimiser="sgd")).out / FILES[0])
+    adamw = load_file(tmp_path / "straight" / "out" / FILES[0])
+    assert any(not torch.equal(sgd[name], adamw[name]) for name in sgd)
+
+
 def test_the_same_training_twice_gives_the_same_files(source: MemorySource, straight: Path, tmp_path: Path) -> None:
     shuffled = source.clip_ids[:14][::-1]  # nor does the order of the list matter
     _train(source, tmp_path, train_ids=shuffled)

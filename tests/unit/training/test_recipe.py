@@ -4,7 +4,10 @@ import dataclasses
 
 import pytest
 
-from nrdfer.training.recipe import PAPER_AFEW, PAPER_DFEW, RECIPES, Recipe
+from nrdfer.config import load_profile
+from nrdfer.stages.train import recipe_of
+from nrdfer.training.recipe import PAPER_AFEW, PAPER_DFEW, Recipe
+from pipelines.resources import PROFILES
 
 
 def test_the_papers_recipes_say_what_section_4_2_says() -> None:
@@ -15,15 +18,20 @@ def test_the_papers_recipes_say_what_section_4_2_says() -> None:
     assert PAPER_DFEW.clip_norm is None
 
 
-def test_sample_recipes_use_one_thread_on_the_cpu() -> None:
-    for name in ("sample_dfew", "sample_afew"):
-        assert (RECIPES[name].threads, RECIPES[name].device) == (1, "cpu")
+@pytest.mark.parametrize("corpus", ["dfew", "afew"])
+def test_profiles_hold_the_recipes_they_name(corpus: str) -> None:
+    paper = recipe_of(load_profile(PROFILES / "paper.yaml"), corpus)
+    assert paper == {"dfew": PAPER_DFEW, "afew": PAPER_AFEW}[corpus]
+    # two folds train at the same time on two cores, and sums depend on the number of threads
+    sample = recipe_of(load_profile(PROFILES / "sample.yaml"), corpus)
+    assert (sample.threads, sample.device) == (1, "cpu")
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"schedule": "cosine"},
+        {"optimiser": "lion"},
         {"device": "tpu"},
         {"epochs": 0},
         {"batch": 0},
