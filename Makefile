@@ -2,6 +2,7 @@
 # make test        install if needed, pass all tests
 # make dev         Dagster UI and MLflow UI on localhost
 # make install / make lint / make bench
+# make docs        the README's pictures and table, from the last run of the sample
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: install reproduce test lint dev clean
+.PHONY: install reproduce test lint dev bench docs clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -37,6 +38,12 @@ lint: install
 
 dev: install
 	@. $(BIN)/activate && scripts/dev.sh
+
+bench: install
+	@. $(BIN)/activate && for file in bench/*.py; do python $$file; done
+
+docs: install
+	@. $(BIN)/activate && python scripts/docs.py
 
 clean:
 	rm -rf .nrdfer .dagster .tmp_dagster_home_*
