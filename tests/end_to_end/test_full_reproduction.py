@@ -69,7 +69,8 @@ def execute(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
 
 
 def runs(folder: Path) -> list[tuple[str, str]]:
-    with sqlite3.connect(folder / ".dagster" / "storage" / "runs.db") as database:
+    history = folder / ".dagster" / "storage" / "history" / "runs.db"
+    with sqlite3.connect(f"{history.as_uri()}?mode=ro", uri=True) as database:
         return database.execute("select run_id, status from runs order by id").fetchall()
 
 

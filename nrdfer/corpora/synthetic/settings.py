@@ -16,7 +16,7 @@ class CorpusSettings:
     """
 
     seed: int = 0
-    identities: int = 50  # DFEW: people; one fold holds every fifth
+    identities: int = 100  # DFEW: people; one fold holds every fifth
     frames: Span = (16, 28)  # DFEW: shortest and longest clip
     afew_train_identities: int = 10
     afew_val_identities: int = 6
@@ -26,7 +26,7 @@ class CorpusSettings:
     n2_rate: float = 0.25  # share of non-neutral clips that are mostly neutral frames (noise N2)
     dark_rate: float = 0.25  # share of AFEW clips that are badly lit
     second_person_rate: float = 0.25  # share of AFEW clips in which somebody else is seen
-    amplitude: float = 1.0  # factor on the strength of every expression; smaller is harder
+    amplitude: float = 1.4  # factor on the strength of every expression: 1 is everyday, smaller is harder
     jpeg_quality: int = 90  # of DFEW's frames
 
     def __post_init__(self) -> None:
