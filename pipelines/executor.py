@@ -34,14 +34,30 @@ class RepairingExecutor(MultiprocessExecutor):
         repair.sign_run(plan_context.instance, run_id)
         repair.repair_dead_runs(plan_context.instance, plan_context.log)
         failed = True
+        failures: dict[str, str] = {}
         try:
-            steps_failed = False
             for event in super().execute(plan_context, execution_plan):
-                steps_failed = steps_failed or event.is_step_failure
+                if event.is_step_failure:
+                    failures[str(event.step_key)] = reason_of(event)
                 yield event
-            failed = steps_failed
+            failed = bool(failures)
         finally:
             repair.close_tracking(run_id, "FAILED" if failed else "FINISHED")
+            if failures:
+                # last, because the reasons stand far above, between tracebacks
+                told = "\n".join(f"  {step}: {reason}" for step, reason in failures.items())
+                plan_context.log.error(f"what stopped this run:\n{told}")
+
+
+def reason_of(event: DagsterEvent) -> str:
+    """Why a step failed, in the words meant for a person if there are any."""
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else str(event.message)
 
 
 @dg.executor(

@@ -1,0 +1,70 @@
+"""A folder that looks like the project's root, with a tiny profile, for tests that run the job."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+LINE = ["dagster", "job", "execute", "-j", "full_reproduction"]
+
+
+def make_project(folder: Path, epochs: int = 2) -> dict[str, str]:
+    """A folder that looks like the project's root, with a tiny profile of its own; returns the environment."""
+    profiles = folder / "profiles"
+    profiles.mkdir(parents=True)
+    (profiles / "tiny.yaml").write_text(
+        json.dumps(
+            {
+                "name": "tiny",
+                "description": "The sample, tiny.",
+                "corpora": {
+                    "rendered": True,
+                    "render": {
+                        "identities": 5,
+                        "afew_train_identities": 1,
+                        "afew_val_identities": 1,
+                        "frames": [8, 10],
+                    },
+                },
+                "weights": {"retinaface": "sample", "enlightengan": "sample", "allow_download": False},
+                "model_settings": {
+                    "image_size": 48,
+                    "widths": [8, 8, 16],
+                    "spatial_depth": 1,
+                    "temporal_depth": 1,
+                    "temporal_mlp": 32,
+                    "spatial_mlp": 16,
+                },
+                "dfew_recipe": {"epochs": epochs, "batch": 8, "lr": 0.05, "threads": 1, "device": "cpu"},
+                "afew_recipe": {"epochs": 1, "batch": 8, "lr": 0.01, "threads": 1, "device": "cpu"},
+            }
+        )
+    )
+    shutil.copy(PROJECT / "dagster.yaml", folder)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DAGSTER_MODULE_NAME": "pipelines.definitions",
+        "NRDFER_HOME": str(folder / ".nrdfer"),
+        "NRDFER_PROFILE": "tiny",
+        "NRDFER_PROFILES": str(profiles),
+    }
+    for name in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
+        environment.pop(name, None)
+    return environment
+
+
+def execute(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(LINE, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+
+
+def runs(folder: Path) -> list[tuple[str, str]]:
+    history = folder / ".dagster" / "storage" / "history" / "runs.db"
+    with sqlite3.connect(f"{history.as_uri()}?mode=ro", uri=True) as database:
+        return database.execute("select run_id, status from runs order by id").fetchall()
