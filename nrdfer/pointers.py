@@ -7,9 +7,9 @@ digest only, and this is how a later process finds the one that was made last un
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
+from nrdfer.files import write_whole
 from nrdfer.store import Artifact, Store
 
 
@@ -23,10 +23,7 @@ class Pointers:
     def set(self, name: str, artifact: Artifact) -> None:
         """Let `name` stand for `artifact` from now on."""
         path = self.root / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({"asset": artifact.asset, "digest": artifact.digest}))
-        temporary.replace(path)
+        write_whole(path, json.dumps({"asset": artifact.asset, "digest": artifact.digest}).encode())
 
     def get(self, name: str) -> Artifact | None:
         """The artefact `name` stands for; None if the name is not known.

@@ -9,7 +9,6 @@ than a few full frames are in memory at a time. Brightening, labels and shards d
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.contact_sheet import contact_sheet
 from nrdfer.faces.detector import Face, FaceDetector, load_detector
 from nrdfer.faces.tracking import MAX_RESIDUAL, choose_target
+from nrdfer.files import write_whole
 from nrdfer.records import FrameRecord
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.shots import ShotLabeller
@@ -264,7 +264,7 @@ def preprocess_videos(
     ordered = [summaries[index] for index in range(len(sources))]
     if json_path is not None:
         text = json.dumps([asdict(summary) for summary in ordered], indent=2, ensure_ascii=False)
-        _write_whole(json_path, (text + "\n").encode())
+        write_whole(json_path, (text + "\n").encode())
     return ordered
 
 
@@ -315,7 +315,7 @@ def write_crops(out: Path, clip_id: str, clip: AlignedClip) -> None:
         sheet_path.unlink(missing_ok=True)
         return
     sheet = contact_sheet(clip.frames, clip.records, title=clip_id)
-    _write_whole(sheet_path, _encoded(".png", sheet))
+    write_whole(sheet_path, _encoded(".png", sheet))
     if clip.status != "ok":
         return
     with tempfile.TemporaryDirectory(prefix=f".{clip_id}.", dir=out) as temporary:
@@ -336,18 +336,3 @@ def _encoded(suffix: str, rgb: NDArray[np.uint8]) -> bytes:
     if not done:
         raise RuntimeError(f"OpenCV could not encode a {rgb.shape} picture as {suffix}")
     return bytes(data)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

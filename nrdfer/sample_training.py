@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import os
 import shlex
 import sys
 import time
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from nrdfer.errors import TrainingError
+from nrdfer.files import write_whole
 
 Batch = dict[str, Tensor]
 Sample = dict[str, np.ndarray]
@@ -110,21 +110,7 @@ def fit(
 
 def write_json(path: Path, result: Mapping[str, Any]) -> None:
     """Write JSON whole or not at all."""
-    write_text(path, json.dumps(result, indent=2, sort_keys=True) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, (json.dumps(result, indent=2, sort_keys=True) + "\n").encode())
 
 
 def table(rows: Mapping[str, Any]) -> str:

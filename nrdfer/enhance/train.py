@@ -26,6 +26,7 @@ from torch.utils.data import Dataset
 from nrdfer.corpora.synthetic.scene import random_face_crop
 from nrdfer.enhance.enhancer import FORMAT, Enhancer
 from nrdfer.enhance.generator import EnlightenGenerator
+from nrdfer.files import write_whole
 from nrdfer.sample_training import (
     HELD_OUT,
     TRAINING,
@@ -37,7 +38,6 @@ from nrdfer.sample_training import (
     loader_of,
     table,
     write_json,
-    write_text,
 )
 from nrdfer.weights import content_ids, save_safetensors
 
@@ -237,9 +237,7 @@ def write_model_card(path: Path, result: Mapping[str, Any]) -> None:
     """Describe the weights for a person: what they are for, how they were made, what was measured."""
     measured = "\n\n".join(f"Crops {name}:\n\n{table(rows)}" for name, rows in result["held_out"].items())
     made = {name: value for name, value in result.items() if name not in ("held_out", "command")}
-    write_text(
-        path,
-        f"""# Sample weights: EnlightenGAN's generator, narrow
+    text = f"""# Sample weights: EnlightenGAN's generator, narrow
 
 Network: the generator of EnlightenGAN (Jiang et al. 2021) with {result["base_channels"]} instead of 32
 channels at its first level; the same layers under the same names. Trained from random weights on rendered
@@ -266,8 +264,8 @@ On held-out rendered faces, with the weights as stored (convolutions in half pre
 the bright picture, medians; luma 0 to 255, means.
 
 {measured}
-""",
-    )
+"""
+    write_whole(path, text.encode())
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from nrdfer.faces.losses import MultiBoxLoss
 from nrdfer.faces.matching import iou_matrix, match
 from nrdfer.faces.network import RetinaFaceNet
 from nrdfer.faces.priors import prior_boxes
+from nrdfer.files import write_whole
 from nrdfer.sample_training import (
     HELD_OUT,
     TRAINING,
@@ -37,7 +38,6 @@ from nrdfer.sample_training import (
     loader_of,
     table,
     write_json,
-    write_text,
 )
 from nrdfer.weights import content_ids, save_safetensors
 
@@ -287,9 +287,7 @@ def write_model_card(path: Path, result: Mapping[str, Any]) -> None:
     """Describe the weights for a person: what they are for, how they were made, what was measured."""
     measured = "\n\n".join(f"Scenes of {name} pixels:\n\n{table(rows)}" for name, rows in result["held_out"].items())
     made = {name: value for name, value in result.items() if name not in ("held_out", "command")}
-    write_text(
-        path,
-        f"""# Sample weights: RetinaFace, MobileNet 0.25
+    text = f"""# Sample weights: RetinaFace, MobileNet 0.25
 
 Network: RetinaFace (Deng et al. 2020) with MobileNet 0.25; tensor names and pre-processing (BGR, mean 104,
 117, 123) of Pytorch_Retinaface. Trained from random weights on rendered faces only: no photograph of a person
@@ -312,8 +310,8 @@ On held-out rendered scenes, with the detector as the pipeline uses it (threshol
 distance of the five points as a fraction of the box's size (the root of its area).
 
 {measured}
-""",
-    )
+"""
+    write_whole(path, text.encode())
 
 
 def main() -> None:

@@ -7,14 +7,13 @@ changed shard is recognised, which WebDataset alone does not do. Reading and che
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nrdfer.errors import StoreError
-from nrdfer.store.disk import sync
+from nrdfer.files import write_whole
 
 INDEX = "index.json"
 SCHEMA = 1
@@ -78,13 +77,7 @@ class ShardIndex:
 
     def save(self, folder: Path) -> None:
         """Write ``index.json`` into `folder`, whole or not at all."""
-        temporary = folder / f".{INDEX}.tmp"
-        with temporary.open("w") as handle:
-            handle.write(self.to_json())
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(folder / INDEX)
-        sync(folder)
+        write_whole(folder / INDEX, self.to_json().encode())
 
     @classmethod
     def load(cls, folder: Path) -> ShardIndex:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nrdfer.files import write_whole
 from nrdfer.records import ClipRecord
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _align_one(row: Mapping[str, Any], settings: AlignSettings, work: Path) -> t
     assert _detector is not None  # noqa: S101  the pool's initializer made it
     aligned = align_clip(Path(row["path"]), _detector, settings)
     if aligned.status != "ok":
-        _write(work / f"{row['clip_id']}.aside", f"{aligned.status}: {aligned.reason}".encode())
+        write_whole(work / f"{row['clip_id']}.aside", f"{aligned.status}: {aligned.reason}".encode())
         return row["clip_id"], aligned.status, aligned.reason
     record = ClipRecord(
         corpus="afew",
@@ -169,7 +170,7 @@ def write_clip(folder: Path, record: ClipRecord, frames: npt.NDArray[np.uint8]) 
     with temporary.open("wb") as handle:
         np.save(handle, frames)
     temporary.replace(folder / f"{record.clip_id}.npy")
-    _write(folder / f"{record.clip_id}.json", json.dumps(record.to_dict()).encode())
+    write_whole(folder / f"{record.clip_id}.json", json.dumps(record.to_dict()).encode())
 
 
 def read_record(folder: Path, clip_id: str) -> ClipRecord:
@@ -198,9 +199,3 @@ def write_set_aside(folder: Path, rows: Sequence[tuple[str, str]]) -> None:
         writer = csv.writer(handle)
         writer.writerow(["clip_id", "reason"])
         writer.writerows(rows)
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from nrdfer.errors import TrainingError
+from nrdfer.files import sync_folder
 
 KEEP = 2
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
@@ -66,12 +67,3 @@ def load_newest(folder: Path, fingerprint: str) -> dict[str, Any] | None:
             f"weights; give this training a folder of its own, or empty {folder}"
         )
     return state
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames inside a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

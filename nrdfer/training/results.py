@@ -7,7 +7,6 @@ A file appears under its name only when it is complete. Checkpoints (what a trai
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from nrdfer.errors import WeightsError
-from nrdfer.training.checkpoint import sync_folder
+from nrdfer.files import write_whole
 
 LAST = "last.safetensors"  # weights after the last epoch: honest protocol
 BEST = "best.safetensors"  # weights of the epoch with the best filtered WAR on the test clips: paper protocol
@@ -49,17 +48,6 @@ def best_epoch(reports: Sequence[EpochReport]) -> EpochReport:
 def cpu_weights(model: nn.Module) -> dict[str, torch.Tensor]:
     """A copy of a network's weights and buffers on the CPU."""
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is never seen half-written."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)
 
 
 def write_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
