@@ -16,17 +16,17 @@ class CorpusSettings:
     """
 
     seed: int = 0
-    identities: int = 100  # DFEW: people; one fold holds every fifth
+    identities: int = 120  # DFEW: people; one fold holds every fifth
     frames: Span = (16, 28)  # DFEW: shortest and longest clip
     afew_train_identities: int = 10
     afew_val_identities: int = 6
     afew_frames: Span = (18, 30)
     n1_clips: float = 0.6  # share of clips in which noise N1 is planted
     n1_rate: float = 0.1  # share of frames without the clip's face (noise N1) in those
-    n2_rate: float = 0.25  # share of non-neutral clips that are mostly neutral frames (noise N2)
+    n2_rate: float = 0.2  # share of non-neutral clips that are mostly neutral frames (noise N2)
     dark_rate: float = 0.25  # share of AFEW clips that are badly lit
     second_person_rate: float = 0.25  # share of AFEW clips in which somebody else is seen
-    amplitude: float = 1.4  # factor on the strength of every expression: 1 is everyday, smaller is harder
+    amplitude: float = 1.5  # factor on the strength of every expression: 1 is everyday, smaller is harder
     jpeg_quality: int = 90  # of DFEW's frames
 
     def __post_init__(self) -> None:

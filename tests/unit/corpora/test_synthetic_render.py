@@ -200,9 +200,9 @@ def test_impossible_settings_are_refused(values: dict[str, Any]) -> None:
 
 def test_the_default_is_the_sample() -> None:
     jobs = plan(CorpusSettings())
-    assert Counter(job.corpus for job in jobs) == {"AFEW": 112, "DFEW": 700}
-    assert Counter(job.split for job in jobs) == {"train": 70, "val": 42, **{str(k): 140 for k in range(1, 6)}}
-    assert len({job.clip_id for job in jobs}) == 812
+    assert Counter(job.corpus for job in jobs) == {"AFEW": 112, "DFEW": 840}
+    assert Counter(job.split for job in jobs) == {"train": 70, "val": 42, **{str(k): 168 for k in range(1, 6)}}
+    assert len({job.clip_id for job in jobs}) == 952
 
 
 def test_lists_as_yaml_gives_them_are_the_same_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

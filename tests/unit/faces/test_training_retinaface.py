@@ -10,6 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
+from nrdfer.corpora.synthetic.clips import afew_frames
+from nrdfer.corpora.synthetic.identity import draw_identity
+from nrdfer.corpora.synthetic.timeline import draw_timeline
+from nrdfer.emotions import EMOTIONS
 from nrdfer.faces.detector import Face, load_detector
 from nrdfer.faces.losses import MultiBoxLoss
 from nrdfer.faces.matching import iou_matrix, match
@@ -23,7 +27,7 @@ from nrdfer.faces.train import (
     mirror,
     train_retinaface,
 )
-from nrdfer.weights import content_ids
+from nrdfer.weights import content_ids, sample_weights
 
 SIZE = 128
 PRIORS_P4 = prior_boxes(SIZE, SIZE)
@@ -203,9 +207,24 @@ def test_training_writes_weights_that_load_and_says_what_it_measured(tmp_path):
 
 
 def test_shipped_detector_finds_rendered_faces():
-    from nrdfer.weights import sample_weights
-
-    measured = evaluate_detector(load_detector(sample_weights("retinaface")), seed=991, count=40, width=320, height=320)
-    assert measured["recall"] > 0.9
+    detector = load_detector(sample_weights("retinaface"))
+    measured = evaluate_detector(detector, seed=991, count=40, width=320, height=320)
+    assert measured["recall"] > 0.95
     assert measured["false_positives_per_picture"] < 0.1
-    assert measured["points_error_median"] < 0.05
+    assert measured["points_error_median"] < 0.07  # faces from 24 pixels on: one pixel is 0.04 there
+
+
+def test_shipped_detector_places_points_well_in_the_sample_profiles_videos():
+    detector = load_detector(sample_weights("retinaface"), max_side=360)  # as the sample profile uses it
+    errors: list[float] = []
+    for seed in range(12):
+        rng = np.random.default_rng([77, seed])
+        who = draw_identity(rng)
+        line = draw_timeline(rng, who, EMOTIONS[seed % 7], 3, n1_rate=0.0, mostly_neutral=False)
+        frame = list(afew_frames(rng, rng, who, line, dark=seed % 3 == 0, second_person=False))[-1]
+        assert frame.face is not None
+        false, found = compare(detector.detect(frame.rgb), frame.face.box[None], frame.face.points[None])
+        assert (false, len(found)) == (0, 1), f"seed {seed}"
+        errors += found
+    assert np.median(errors) < 0.04
+    assert max(errors) < 0.1
