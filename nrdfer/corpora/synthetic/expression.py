@@ -21,7 +21,7 @@ _PROTOTYPES: dict[str, dict[str, float]] = {
     "happiness": {"smile": 1.0, "jaw": 0.3, "cheek": 1.0, "eye_open": -0.25, "brow_raise": 0.1},
     "sadness": {"brow_inner": 1.0, "smile": -0.9, "eye_open": -0.35, "press": 0.15},
     "neutral": {},
-    "anger": {"brow_lower": 1.0, "brow_inner": -0.8, "press": 1.0, "smile": -0.4, "eye_open": 0.3},
+    "anger": {"brow_lower": 1.3, "brow_inner": -1.0, "press": 1.0, "smile": -0.5, "eye_open": 0.4, "wrinkle": 0.25},
     "surprise": {"brow_raise": 1.0, "eye_open": 0.6, "jaw": 1.0},
     "disgust": {"wrinkle": 1.0, "brow_lower": 0.5, "smile": -0.5, "eye_open": -0.4, "cheek": 0.5, "jaw": 0.2},
     "fear": {

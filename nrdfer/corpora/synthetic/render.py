@@ -24,7 +24,7 @@ from nrdfer.errors import CorpusError
 
 __all__ = ["CorpusSettings", "render_corpus"]
 
-RENDERING = "4"  # raise it when equal settings give other pictures
+RENDERING = "5"  # raise it when equal settings give other pictures
 SETTINGS, TRUTH = "settings.json", "ground_truth.jsonl"
 Progress = Callable[[int, int], None]
 _CHUNK = 4  # clips a process takes at a time
