@@ -59,13 +59,21 @@ def corpus_render(
     dfew_identities: Annotated[int | None, typer.Option(help="Identities in DFEW (a multiple of 5).")] = None,
     n1_rate: Annotated[float | None, typer.Option(help="Share of frames without the target's face.")] = None,
     n2_rate: Annotated[float | None, typer.Option(help="Share of clips that are mostly neutral frames.")] = None,
+    amplitude: Annotated[float | None, typer.Option(help="Strength of expressions; smaller is harder.")] = None,
     workers: Annotated[int, typer.Option(help="Processes; never changes the result.")] = 2,
 ) -> None:
     """Render a corpus of expressive faces in the layouts of AFEW and DFEW."""
+    from nrdfer.config import build_settings
     from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 
-    given = {"identities": dfew_identities, "n1_rate": n1_rate, "n2_rate": n2_rate}
-    settings = CorpusSettings(seed=seed, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    given = {
+        "seed": seed,
+        "identities": dfew_identities,
+        "n1_rate": n1_rate,
+        "n2_rate": n2_rate,
+        "amplitude": amplitude,
+    }
+    settings = build_settings(CorpusSettings, {k: v for k, v in given.items() if v is not None}, "corpus render")
     progress, step = bar("rendering clips")
     with progress:
         render_corpus(out, settings, progress=step, workers=workers)
@@ -111,11 +119,12 @@ def preprocess(
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
 ) -> None:
     """Decode, detect, choose the target face and align: aligned crops of any videos."""
+    from nrdfer.config import build_settings
     from nrdfer.preprocess import AlignSettings, preprocess_videos
     from nrdfer.weights import sample_weights
 
     given = {"margin": margin, "max_side": max_side}
-    settings = AlignSettings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    settings = build_settings(AlignSettings, {k: v for k, v in given.items() if v is not None}, "preprocess")
     progress, step = bar("clips")
     with progress:
         summaries = preprocess_videos(

@@ -12,9 +12,9 @@ import socket
 from typing import TYPE_CHECKING
 
 import dagster as dg
-import psutil
 
 from nrdfer import paths
+from nrdfer.processes import is_alive, this_process
 
 if TYPE_CHECKING:
     from dagster._core.log_manager import DagsterLogManager
@@ -26,18 +26,8 @@ _LIVE = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRu
 
 def sign_run(instance: dg.DagsterInstance, run_id: str) -> None:
     """Write into the run's tags which process executes it."""
-    process = psutil.Process()
-    tags = {TAG_HOST: socket.gethostname(), TAG_PROCESS: f"{process.pid}:{process.create_time():.2f}"}
-    instance.add_run_tags(run_id, tags)
-
-
-def is_alive(signature: str) -> bool:
-    """Whether the process that signed a run still runs."""
-    pid, started = signature.split(":")
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 1.0
-    except psutil.NoSuchProcess:
-        return False
+    pid, started = this_process()
+    instance.add_run_tags(run_id, {TAG_HOST: socket.gethostname(), TAG_PROCESS: f"{pid}:{started:.2f}"})
 
 
 def repair_dead_runs(instance: dg.DagsterInstance, log: DagsterLogManager) -> list[str]:
@@ -46,7 +36,10 @@ def repair_dead_runs(instance: dg.DagsterInstance, log: DagsterLogManager) -> li
     with paths.file_lock(paths.home() / "repair.lock"):
         for run in instance.get_runs(dg.RunsFilter(statuses=_LIVE, tags={TAG_HOST: socket.gethostname()})):
             signature = run.tags.get(TAG_PROCESS)
-            if signature is None or is_alive(signature):
+            if signature is None:
+                continue
+            pid, started = signature.split(":")
+            if is_alive(int(pid), float(started)):
                 continue
             instance.report_run_failed(run, "The process of this run was killed; found at the start of a later run.")
             free_slots(instance, run.run_id)

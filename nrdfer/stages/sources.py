@@ -6,6 +6,7 @@ A listing's *fingerprint* (paths, sizes, times) says cheaply whether it must be 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +39,8 @@ def render_sample(profile: Profile, progress: Progress | None = None, workers: i
     from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 
     settings = build_settings(CorpusSettings, profile.corpora.render, "corpora.render")
-    out = paths.corpus_root(f"{profile.name}-{digest_of(dict(profile.corpora.render))[:8]}")
+    # named by every setting, defaults included, so that a later version with other defaults renders beside it
+    out = paths.corpus_root(f"{profile.name}-{digest_of(dataclasses.asdict(settings))[:8]}")
     with paths.file_lock(out.with_suffix(".lock")):
         return render_corpus(out, settings, progress=progress, workers=workers or profile.workers)
 

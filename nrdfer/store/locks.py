@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
+from nrdfer.processes import is_alive, this_process
 
 _TEMPORARY = re.compile(r"\.tmp-(?P<digest>[0-9a-f]+)-(?P<pid>\d+)-(?P<started>\d+\.\d+)")
 _log = logging.getLogger(__name__)
@@ -35,8 +35,8 @@ def held(path: Path, what: str) -> Iterator[None]:
 
 def temporary_name(digest: str) -> str:
     """Name of this process's temporary folder for `digest`."""
-    process = psutil.Process()
-    return f".tmp-{digest}-{process.pid}-{process.create_time():.2f}"
+    pid, started = this_process()
+    return f".tmp-{digest}-{pid}-{started:.2f}"
 
 
 def remove_abandoned(folder: Path, locks: Path, own_digest: str) -> None:
@@ -52,17 +52,8 @@ def remove_abandoned(folder: Path, locks: Path, own_digest: str) -> None:
             continue
         if match["digest"] == own_digest:
             shutil.rmtree(path, ignore_errors=True)
-        elif not _alive(int(match["pid"]), float(match["started"])):
+        elif not is_alive(int(match["pid"]), float(match["started"])):
             _remove_if_free(path, locks / f"{match['digest']}.lock")
-
-
-def _alive(pid: int, started: float) -> bool:
-    try:
-        return abs(psutil.Process(pid).create_time() - started) < 1.0
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
 
 
 def _remove_if_free(path: Path, lock: Path) -> None:

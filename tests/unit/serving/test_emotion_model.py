@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from nrdfer.emotions import EMOTIONS
+from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
+from nrdfer.serving.emotion_model import EmotionModel
+from nrdfer.training.results import LAST, cpu_weights, write_description, write_weights
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> EmotionModel:
+    tiny = {"image_size": 32, "widths": (4, 6, 8), "spatial_depth": 1, "temporal_depth": 1}
+    write_weights(tmp_path / LAST, cpu_weights(NRDFERNet(NRDFERNetSettings(**tiny))))  # type: ignore[arg-type]
+    write_description(tmp_path, "nr-dfernet", {**tiny, "widths": [4, 6, 8]}, {})
+    model = EmotionModel()
+    model.load_context(SimpleNamespace(artifacts={"settings": tmp_path / "model.json", "weights": tmp_path / LAST}))
+    return model
+
+
+def test_one_row_a_clip(served: EmotionModel) -> None:
+    clips = np.random.default_rng(0).random((3, 16, 3, 32, 32), dtype=np.float32)
+    rows = served.predict(None, {"clip": clips})
+    assert len(rows) == 3
+    assert set(rows["emotion"]) <= set(EMOTIONS)
+    probabilities = rows.filter(like="probability_")
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    best = [name.removeprefix("probability_") for name in probabilities.idxmax(axis=1)]
+    assert best == rows["emotion"].tolist()
+
+
+def test_wrong_arrays_are_refused(served: EmotionModel) -> None:
+    with pytest.raises(ValueError, match=r"shape \(B, 16, 3, H, W\), got \(16, 3, 32, 32\)"):
+        served.predict(None, np.zeros((16, 3, 32, 32), np.float32))
+    with pytest.raises(ValueError, match="divide 8-bit values by 255"):
+        served.predict(None, np.full((1, 16, 3, 32, 32), 128.0, np.float32))

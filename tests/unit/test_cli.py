@@ -1,0 +1,62 @@
+"""The command line: thin, quick to ask for help, and plain about what went wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nrdfer.cli import app
+
+runner = CliRunner()
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, nrdfer.cli; print([m for m in ('torch', 'mlflow', 'cv2', 'dagster') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_results_before_any_run_say_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    done = runner.invoke(app, ["results"])
+    assert done.exit_code == 1
+    assert "dagster job execute -j full_reproduction" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["preprocess", "{tmp}/nothing", "--out", "{tmp}/out"], "nothing"),
+        (["preprocess", "{tmp}", "--out", "{tmp}/out"], "no video"),
+        (["preprocess", "{tmp}/a.mp4", "--out", "{tmp}/out", "--retinaface", "{tmp}/w.pth"], "do not exist"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_1(tmp_path: Path, words: list[str], message: str) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"\0" * 64) if "a.mp4" in " ".join(words) else None
+    done = runner.invoke(app, [word.format(tmp=tmp_path) for word in words])
+    assert done.exit_code == 1
+    assert message in done.output
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_preprocess_reports_every_video(tmp_path: Path) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"\0" * 4096)
+    out = tmp_path / "out"
+    done = runner.invoke(app, ["preprocess", str(tmp_path), "--out", str(out), "--json", str(tmp_path / "t.json")])
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads((tmp_path / "t.json").read_text())
+    assert (row["clip"], row["frames"], row["status"]) == ("broken.mp4", 0, "unreadable")
+    assert row["reason"]
+    assert list(out.iterdir()) == []
+
+
+def test_corpus_render_refuses_an_impossible_corpus(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["corpus", "render", "--out", str(tmp_path / "c"), "--dfew-identities", "7"])
+    assert done.exit_code == 1
+    assert "multiple of 5" in done.output

@@ -1,0 +1,137 @@
+"""MLflow runs tell the truth about their state, are found again, and are made once."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nrdfer import registry
+from nrdfer.tracking import Tracking, flatten
+
+
+@pytest.fixture(scope="module")
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One database with all tables, copied by every test: making it takes seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("NRDFER_HOME", str(folder))
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    _ = Tracking().experiment_id
+    patch.undo()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def tracking(fresh_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copy(fresh_database, tmp_path / "mlflow.db")
+    return Tracking()
+
+
+def status(tracking: Tracking, run_id: str) -> str:
+    return str(tracking.client.get_run(run_id).info.status)
+
+
+def test_status_follows_what_happened(tracking: Tracking) -> None:
+    run = tracking.training_run("d1", "fd1", None, {}, {"lr": 0.1})
+    with tracking.running(run):
+        assert status(tracking, run) == "RUNNING"
+    assert status(tracking, run) == "FINISHED"
+    with pytest.raises(ZeroDivisionError), tracking.running(run):
+        raise ZeroDivisionError
+    assert status(tracking, run) == "FAILED"
+    with pytest.raises(KeyboardInterrupt), tracking.running(run):
+        raise KeyboardInterrupt
+    assert status(tracking, run) == "KILLED"
+
+
+def test_a_restart_finds_its_run_and_logs_no_epoch_twice(tracking: Tracking) -> None:
+    history = [{"epoch": epoch, "train_loss": 1 / epoch, "test_war": 0.1 * epoch} for epoch in (1, 2, 3)]
+    run = tracking.training_run("d1", "fd1", None, {"a": "1"}, {"recipe": {"lr": 0.1}})
+    tracking.sync_history(run, history[:2])
+    again = Tracking()
+    assert again.training_run("d1", "fd1", None, {"a": "2"}, {}) == run
+    assert again.training_run("d2", "fd2", None, {}, {}) != run
+    again.sync_history(run, history)
+    again.sync_history(run, history)
+    assert [m.step for m in again.client.get_metric_history(run, "test_war")] == [1, 2, 3]
+    data = again.client.get_run(run).data
+    assert (data.tags["a"], data.params["recipe.lr"]) == ("2", "0.1")
+
+
+def test_runs_of_a_dead_pipeline_are_closed(tracking: Tracking) -> None:
+    parent = tracking.pipeline_run("dagster-1", {"name": "sample"})
+    assert tracking.pipeline_run("dagster-1", {}) == parent
+    child = tracking.training_run("d1", "fd1", parent, {"dagster.run_id": "dagster-1"}, {})
+    other = tracking.pipeline_run("dagster-2", {})
+    assert tracking.close_runs_of("dagster-1", "FAILED") == 2
+    assert [status(tracking, run) for run in (parent, child, other)] == ["FAILED", "FAILED", "RUNNING"]
+
+
+def test_five_processes_on_a_new_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    code = "import sys; from nrdfer.tracking import Tracking; print(Tracking().pipeline_run('one run', {}))"
+    started = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(5)
+    ]
+    answers = [process.communicate(timeout=240) for process in started]
+    assert [process.returncode for process in started] == [0] * 5, answers
+    assert len({out.splitlines()[-1] for out, _ in answers}) == 1
+    assert signal.SIGKILL not in [-process.returncode for process in started]
+
+
+def test_nested_settings_become_dotted_names() -> None:
+    assert flatten({"a": {"b": 1, "c": {"d": (2, 3)}}, "e": None}) == {"a.b": 1, "a.c.d": (2, 3), "e": None}
+
+
+def test_a_checkpoint_is_registered_once(tracking: Tracking, tmp_path: Path) -> None:
+    from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
+    from nrdfer.training.results import LAST, cpu_weights, write_description, write_weights
+
+    tiny = {"image_size": 32, "widths": [4, 6, 8], "spatial_depth": 1, "temporal_depth": 1}
+    model = NRDFERNet(NRDFERNetSettings(**{**tiny, "widths": (4, 6, 8)}))  # type: ignore[arg-type]
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    write_weights(folder / LAST, cpu_weights(model))
+    write_description(folder, "nr-dfernet", tiny, {})
+    run = tracking.training_run("d1", "fd1", None, {}, {})
+
+    def register() -> registry.Registered:
+        return registry.register(
+            tracking,
+            registry.DFEW_MODEL,
+            run,
+            folder,
+            "f" * 64,
+            image_size=40,
+            tags={"nrdfer.data_digest": "0" * 64},
+            description="one line",
+        )
+
+    first, second = register(), register()
+    assert (first.version, first.created, second.version, second.created) == ("1", True, "1", False)
+    registry.point_alias(tracking, registry.DFEW_MODEL, registry.CHAMPION, first.version)
+    version = tracking.client.get_model_version_by_alias(registry.DFEW_MODEL, registry.CHAMPION)
+    assert version.run_id == run
+    assert version.tags["nrdfer.data_digest"] == "0" * 64
+
+    import mlflow
+    import numpy as np
+    import torch
+
+    from nrdfer.evaluation.evaluate import predict_clips
+
+    served = mlflow.pyfunc.load_model(f"models:/{registry.DFEW_MODEL}@{registry.CHAMPION}")
+    clips = np.random.default_rng(0).random((3, 16, 3, 40, 40), dtype=np.float32)
+    answer = served.predict(clips)
+    logits, filtered = predict_clips(model.eval(), torch.from_numpy(clips))
+    np.testing.assert_allclose(answer.filter(like="logit_"), logits.numpy(), atol=1e-5)
+    np.testing.assert_allclose(answer.filter(like="probability_"), filtered.softmax(-1).numpy(), atol=1e-5)
