@@ -45,7 +45,7 @@ def _evaluate(
 ) -> dg.MaterializeResult[Artifact]:
     from nrdfer import registry
     from nrdfer.stages import evaluate, train
-    from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN
+    from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, dagster_url
 
     profile = workbench.settings
     recipe = train.recipe_of(profile, corpus)
@@ -86,7 +86,8 @@ def _evaluate(
             "nrdfer.evaluation_digest": artifact.digest,
             **{key: f"{value:.4f}" for key, value in figures(metrics).items()},
         },
-        description=_model_text(model, name, profile.name, metrics),
+        description=_model_text(model, name, profile.name, metrics)
+        + f"\n\nTrained by [this Dagster run]({dagster_url(trained['dagster_run_id'])}).",
     )
     if registered.created:
         tracking.log_metrics(run_id, figures(metrics))

@@ -29,6 +29,7 @@ TAG_DAGSTER_RUN = "dagster.run_id"
 TAG_ASSET = "dagster.asset_key"
 TAG_DIGEST = "nrdfer.digest"
 TAG_ROLE = "nrdfer.role"
+TAG_NOTE = "mlflow.note.content"  # MLflow shows it as the run's description
 _PARENT = "pipeline"
 _FOLD = "training"
 
@@ -81,7 +82,7 @@ class Tracking:
             found = self.find(dagster__run_id=dagster_run_id, nrdfer__role=_PARENT)
             if found:
                 return str(found[0].info.run_id)
-            tags = {TAG_DAGSTER_RUN: dagster_run_id, TAG_ROLE: _PARENT}
+            tags = {TAG_DAGSTER_RUN: dagster_run_id, TAG_ROLE: _PARENT, TAG_NOTE: _link(dagster_run_id)}
             run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"pipeline {dagster_run_id[:8]}")
             self.log_params(run.info.run_id, params)
             # Lets whoever ends the pipeline run know, without importing MLflow, that there is something to close.
@@ -94,6 +95,8 @@ class Tracking:
         self, digest: str, name: str, parent: str | None, tags: Mapping[str, str], params: Mapping[str, Any]
     ) -> str:
         """Id of the run that belongs to one training, identified by its digest; a restart finds it again."""
+        if TAG_DAGSTER_RUN in tags:
+            tags = {**tags, TAG_NOTE: _link(tags[TAG_DAGSTER_RUN], tags.get(TAG_ASSET))}
         found = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
         if found:
             run_id = str(found[0].info.run_id)
@@ -176,6 +179,17 @@ class Tracking:
         """Address of a run in the MLflow page that ``make dev`` serves."""
         base = os.environ.get("NRDFER_MLFLOW_URL", "http://127.0.0.1:5000")
         return f"{base}/#/experiments/{self.experiment_id}/runs/{run_id}"
+
+
+def dagster_url(dagster_run_id: str) -> str:
+    """Address of a Dagster run in the page that ``make dev`` serves."""
+    base = os.environ.get("NRDFER_DAGSTER_URL", "http://127.0.0.1:3000")
+    return f"{base}/runs/{dagster_run_id}"
+
+
+def _link(dagster_run_id: str, asset: str | None = None) -> str:
+    link = f"Made by Dagster run [{dagster_run_id[:8]}]({dagster_url(dagster_run_id)})"
+    return f"{link}, asset `{asset}`." if asset else f"{link}."
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

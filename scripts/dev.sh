@@ -17,7 +17,7 @@ PY
 }
 mlflow_port=$(free_port "${MLFLOW_PORT:-5000}")
 dagster_port=$(free_port "${DAGSTER_PORT:-3000}")
-export NRDFER_MLFLOW_URL=http://127.0.0.1:$mlflow_port
+export NRDFER_MLFLOW_URL=http://127.0.0.1:$mlflow_port NRDFER_DAGSTER_URL=http://127.0.0.1:$dagster_port
 trap 'kill 0' EXIT
 mlflow ui --host 127.0.0.1 --port "$mlflow_port" > "$NRDFER_HOME/mlflow-ui.log" 2>&1 &
 dagster dev --host 127.0.0.1 --port "$dagster_port" > "$NRDFER_HOME/dagster-dev.log" 2>&1 &

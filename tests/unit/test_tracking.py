@@ -68,7 +68,10 @@ def test_a_restart_finds_its_run_and_logs_no_epoch_twice(tracking: Tracking) -> 
 def test_runs_of_a_dead_pipeline_are_closed(tracking: Tracking) -> None:
     parent = tracking.pipeline_run("dagster-1", {"name": "sample"})
     assert tracking.pipeline_run("dagster-1", {}) == parent
-    child = tracking.training_run("d1", "fd1", parent, {"dagster.run_id": "dagster-1"}, {})
+    tags = {"dagster.run_id": "dagster-1", "dagster.asset_key": "dfew/fd1/checkpoint"}
+    child = tracking.training_run("d1", "fd1", parent, tags, {})
+    note = tracking.client.get_run(child).data.tags["mlflow.note.content"]
+    assert "[dagster-](http://127.0.0.1:3000/runs/dagster-1), asset `dfew/fd1/checkpoint`" in note
     other = tracking.pipeline_run("dagster-2", {})
     assert tracking.close_runs_of("dagster-1", "FAILED") == 2
     assert [status(tracking, run) for run in (parent, child, other)] == ["FAILED", "FAILED", "RUNNING"]
