@@ -7,6 +7,7 @@ asking for ``--help``.
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -108,7 +109,13 @@ def _profile_path(name: str) -> Path:
 def preprocess(
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders that hold videos.")],
     out: Annotated[Path, typer.Option(help="Receives aligned crops and one contact sheet a clip.")],
-    retinaface: Annotated[Path | None, typer.Option(help="RetinaFace weights; default: the shipped sample.")] = None,
+    retinaface: Annotated[
+        str,
+        typer.Option(
+            help="A weights file; or retinaface-resnet50, retinaface-mobilenet0.25 (looked for in NRDFER_WEIGHTS, then "
+            "on the hub); or sample, the shipped one, which has seen rendered faces only."
+        ),
+    ] = "sample",
     convention: Annotated[
         str | None,
         typer.Option(help="Input convention of unknown weights: pytorch_retinaface, retinaface_pytorch."),
@@ -119,17 +126,24 @@ def preprocess(
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
 ) -> None:
     """Decode, detect, choose the target face and align: aligned crops of any videos."""
-    from nrdfer.config import build_settings
+    from nrdfer.config import WeightsConfig, build_settings
     from nrdfer.preprocess import AlignSettings, preprocess_videos
-    from nrdfer.weights import sample_weights
+    from nrdfer.stages.weights import network_weights
 
     given = {"margin": margin, "max_side": max_side}
     settings = build_settings(AlignSettings, {k: v for k, v in given.items() if v is not None}, "preprocess")
+    weights = network_weights("retinaface", WeightsConfig(retinaface, folder=os.environ.get("NRDFER_WEIGHTS")))
+    if retinaface == "sample":
+        typer.echo(
+            "note: the shipped detector has seen rendered faces only; for real video give --retinaface "
+            "retinaface-resnet50 (or retinaface-mobilenet0.25, faster), or the path of such a file",
+            err=True,
+        )
     progress, step = bar("clips")
     with progress:
         summaries = preprocess_videos(
             videos,
-            retinaface or sample_weights("retinaface"),
+            weights,
             settings,
             out,
             convention=convention,

@@ -33,7 +33,7 @@ def test_results_before_any_run_say_what_to_run(tmp_path: Path, monkeypatch: pyt
     [
         (["preprocess", "{tmp}/nothing", "--out", "{tmp}/out"], "nothing"),
         (["preprocess", "{tmp}", "--out", "{tmp}/out"], "no video"),
-        (["preprocess", "{tmp}/a.mp4", "--out", "{tmp}/out", "--retinaface", "{tmp}/w.pth"], "do not exist"),
+        (["preprocess", "{tmp}/a.mp4", "--out", "{tmp}/out", "--retinaface", "{tmp}/w.pth"], "nor a file"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_1(tmp_path: Path, words: list[str], message: str) -> None:
@@ -50,6 +50,7 @@ def test_preprocess_reports_every_video(tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = runner.invoke(app, ["preprocess", str(tmp_path), "--out", str(out), "--json", str(tmp_path / "t.json")])
     assert done.exit_code == 0, done.output
+    assert "has seen rendered faces only" in done.output
     (row,) = json.loads((tmp_path / "t.json").read_text())
     assert (row["clip"], row["frames"], row["status"]) == ("broken.mp4", 0, "unreadable")
     assert row["reason"]
