@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Teaches a virtual environment's `activate` the variables that the plain commands need, so that after
-# `. .venv/bin/activate` they work as typed: `dagster job execute` reads its code location from the shell only.
+# `. .venv/bin/activate` they work as typed.
 # Usage: scripts/activate_hook.sh VENV      (run again at will: the block is replaced)
 set -euo pipefail
 venv=$1
@@ -9,7 +9,15 @@ activate=$venv/bin/activate
 sed -i.bak '/^# >>> nrdfer >>>$/,/^# <<< nrdfer <<<$/d' "$activate" && rm -f "$activate.bak"
 cat >> "$activate" <<HOOK
 # >>> nrdfer >>>
+# \`dagster job execute\` finds its code location in this variable only; \`dagster dev\` reads workspace.yaml, and the
+# servers it starts refuse to have both
 export DAGSTER_MODULE_NAME=pipelines.definitions
+dagster() {
+  case "\${1:-}" in
+    job) command dagster "\$@" ;;
+    *) env -u DAGSTER_MODULE_NAME dagster "\$@" ;;
+  esac
+}
 export NRDFER_HOME="\${NRDFER_HOME:-$root/.nrdfer}"
 # \`mlflow ui\` finds the project's store by these two
 export MLFLOW_TRACKING_URI="\${MLFLOW_TRACKING_URI:-sqlite:///\$NRDFER_HOME/mlflow.db}"
