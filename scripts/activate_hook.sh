@@ -18,9 +18,12 @@ dagster() {
     *) env -u DAGSTER_MODULE_NAME dagster "\$@" ;;
   esac
 }
-export NRDFER_HOME="\${NRDFER_HOME:-$root/.nrdfer}"
+# your own settings stay; what the activation of another copy of the project has set does not
+[ "\${NRDFER_HOME:-}" = "\${_NRDFER_HOME_SET:-}" ] && NRDFER_HOME="$root/.nrdfer" && _NRDFER_HOME_SET=\$NRDFER_HOME
+[ "\${MLFLOW_TRACKING_URI:-}" = "\${_NRDFER_URI_SET:-}" ] \\
+  && MLFLOW_TRACKING_URI="sqlite:///\$NRDFER_HOME/mlflow.db" && _NRDFER_URI_SET=\$MLFLOW_TRACKING_URI
+export NRDFER_HOME MLFLOW_TRACKING_URI _NRDFER_HOME_SET _NRDFER_URI_SET
 # \`mlflow ui\` finds the project's store by these two
-export MLFLOW_TRACKING_URI="\${MLFLOW_TRACKING_URI:-sqlite:///\$NRDFER_HOME/mlflow.db}"
 export MLFLOW_BACKEND_STORE_URI="\$MLFLOW_TRACKING_URI"
 export MLFLOW_DEFAULT_ARTIFACT_ROOT="\$NRDFER_HOME/mlartifacts"
 # nothing leaves this machine

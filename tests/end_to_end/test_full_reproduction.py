@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.end_to_end.project import LINE, execute, make_project, runs
@@ -116,8 +117,12 @@ def test_killed_in_the_middle_of_a_fold_the_same_line_finishes(
         time.sleep(0.05)
     else:
         pytest.fail("no fold was trained in time")
+    steps = [p for p in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+    assert steps
     process.send_signal(signal.SIGKILL)
     process.wait()
+    _, orphans = psutil.wait_procs(steps, timeout=20)
+    assert orphans == []
     before = {path: path.stat().st_mtime_ns for path in finished}
     done = execute(folder, environment)
     assert done.returncode == 0, done.stderr[-6000:]
