@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.errors import StoreError
+from nrdfer.files import sync
 from nrdfer.store import disk, locks
 from nrdfer.store.digests import digest_of
 from nrdfer.store.manifest import Verify, find_problems, read_manifest, write_manifest
@@ -175,7 +176,7 @@ class Store:
                 write_manifest(temporary, {"asset": asset, "digest": digest, **step, "counts": counts}, started)
                 disk.sync_tree(temporary)
                 temporary.rename(parent / digest)
-                disk.sync(parent)
+                sync(parent)
         except StoreError:
             shutil.rmtree(temporary, ignore_errors=True)
             raise

@@ -1,14 +1,16 @@
 """What the disk may do to a step: be full, be read-only, lose what was not flushed.
 
-Keep here: flushing, and turning the system's errors into ones that say what to do. Keep out: names and layout.
+Keep here: flushing whole folders, and turning the system's errors into ones that say what to do. Keep out: names
+and layout.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from pathlib import Path
+
+from nrdfer.files import sync
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # libraries that write by themselves (safetensors, torch, SQLite) hand the trouble on as text only
@@ -60,12 +62,3 @@ def sync_tree(folder: Path) -> None:
     for path in folder.rglob("*"):
         sync(path)
     sync(folder)
-
-
-def sync(path: Path) -> None:
-    """Flush one file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

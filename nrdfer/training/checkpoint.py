@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from nrdfer.errors import TrainingError
-from nrdfer.files import sync_folder
+from nrdfer.files import sync
 
 KEEP = 2
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
@@ -31,7 +31,7 @@ def save_checkpoint(folder: Path, batches_done: int, state: dict[str, Any]) -> P
         handle.flush()
         os.fsync(handle.fileno())
     temporary.replace(path)
-    sync_folder(folder)
+    sync(folder)
     for old in list_checkpoints(folder)[:-KEEP]:
         old.unlink()
     return path
