@@ -19,10 +19,15 @@ dagster() {
   esac
 }
 # your own settings stay; what the activation of another copy of the project has set does not
-[ "\${NRDFER_HOME:-}" = "\${_NRDFER_HOME_SET:-}" ] && NRDFER_HOME="$root/.nrdfer" && _NRDFER_HOME_SET=\$NRDFER_HOME
-[ "\${MLFLOW_TRACKING_URI:-}" = "\${_NRDFER_URI_SET:-}" ] \\
-  && MLFLOW_TRACKING_URI="sqlite:///\$NRDFER_HOME/mlflow.db" && _NRDFER_URI_SET=\$MLFLOW_TRACKING_URI
-export NRDFER_HOME MLFLOW_TRACKING_URI _NRDFER_HOME_SET _NRDFER_URI_SET
+if [ -z "\${NRDFER_HOME:-}" ] || [ "\$NRDFER_HOME" = "\${_NRDFER_HOME_SET:-}" ]; then
+  NRDFER_HOME="$root/.nrdfer"
+  _NRDFER_HOME_SET=\$NRDFER_HOME
+fi
+if [ -z "\${MLFLOW_TRACKING_URI:-}" ] || [ "\$MLFLOW_TRACKING_URI" = "\${_NRDFER_URI_SET:-}" ]; then
+  MLFLOW_TRACKING_URI="sqlite:///\$NRDFER_HOME/mlflow.db"
+  _NRDFER_URI_SET=\$MLFLOW_TRACKING_URI
+fi
+export NRDFER_HOME MLFLOW_TRACKING_URI _NRDFER_HOME_SET="\${_NRDFER_HOME_SET:-}" _NRDFER_URI_SET="\${_NRDFER_URI_SET:-}"
 # \`mlflow ui\` finds the project's store by these two
 export MLFLOW_BACKEND_STORE_URI="\$MLFLOW_TRACKING_URI"
 export MLFLOW_DEFAULT_ARTIFACT_ROOT="\$NRDFER_HOME/mlartifacts"
