@@ -59,11 +59,11 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(maps_NChw.movedim(1, -1)).movedim(-1, 1)
 
 
-def make_fusion_norm(kind: str, channels: int, gain: float = 1.0) -> nn.Module:
+def make_fusion_norm(kind: str, channels: int) -> nn.Module:
     """What follows equation 4's sum: (N, C, h, w) -> (N, C, h, w).
 
-    ``batch`` takes out what all frames have in common (both branches end in ReLU or build on one, so their sum is
-    far from zero), without which a few hundred steps of SGD hardly leave chance.
+    ``batch`` takes out what all frames have in common: both branches end in ReLU or build on one, so their sum is far
+    from zero.
 
     Raises:
         ValueError: unknown `kind`.
@@ -73,9 +73,7 @@ def make_fusion_norm(kind: str, channels: int, gain: float = 1.0) -> nn.Module:
     kinds: dict[str, type[ChannelNorm | nn.BatchNorm2d]] = {"layer": ChannelNorm, "batch": nn.BatchNorm2d}
     if kind not in kinds:
         raise ValueError(f"fusion_norm must be 'none', 'layer' or 'batch', not {kind!r}")
-    norm = kinds[kind](channels)
-    nn.init.constant_(norm.weight, gain)
-    return norm
+    return kinds[kind](channels)
 
 
 class DynamicStaticFusion(nn.Module):
@@ -91,7 +89,6 @@ class DynamicStaticFusion(nn.Module):
         conv_d_kernel: 3, or 1.
         conv_d_activation: norm and ReLU after Conv-D.
         fusion_norm: what follows the sum: ``none`` (equation 4), ``layer`` or ``batch`` normalisation over channels.
-        fusion_gain: factor of that norm at the start.
         position_std: standard deviation of the position embeddings at the start.
     """
 
@@ -106,7 +103,6 @@ class DynamicStaticFusion(nn.Module):
         conv_d_kernel: int = 3,
         conv_d_activation: bool = True,
         fusion_norm: str = "none",
-        fusion_gain: float = 1.0,
         position_std: float = 0.02,
     ) -> None:
         super().__init__()
@@ -116,7 +112,7 @@ class DynamicStaticFusion(nn.Module):
         self.conv_d = make_conv_d(channels, conv_d_kernel, conv_d_activation)
         self.position_QC = nn.Parameter(position_std * torch.randn(places, channels))
         self.encoder = Encoder(channels, encoder)
-        self.norm = make_fusion_norm(fusion_norm, channels, fusion_gain)
+        self.norm = make_fusion_norm(fusion_norm, channels)
 
     def static_features(self, maps_NCHW: Tensor) -> Tensor:
         """Equations 2 and 3 and the M encoders: (N, C, H, W) -> (N, C, h, w)."""

@@ -42,7 +42,6 @@ class NRDFERNetSettings:
     conv_d_kernel: int = 3  # costs and code; or 1
     conv_d_activation: bool = True  # code: norm and ReLU after Conv-D
     fusion_norm: str = "none"  # equation 4 is a plain sum; or "layer", "batch"
-    fusion_gain: float = 1.0  # of that norm, at the start
     spatial_depth: int = 2  # M, Table 3
     spatial_heads: int = 4  # section 4.2
     spatial_dim_head: int = 32  # costs and code
@@ -135,7 +134,6 @@ class NRDFERNet(nn.Module):
             conv_d_kernel=s.conv_d_kernel,
             conv_d_activation=s.conv_d_activation,
             fusion_norm=s.fusion_norm,
-            fusion_gain=s.fusion_gain,
             position_std=s.position_std,
         )
         self.temporal = TemporalStage(
