@@ -20,8 +20,9 @@ def afew_videos(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.M
     """List AFEW's videos."""
     with step(context):
         from nrdfer.corpora.afew import find_videos
-        from nrdfer.stages import sources
+        from nrdfer.stages import check, sources
 
+        check.check_profile(workbench.settings)
         root = sources.afew_root(workbench.settings)
         artifact = workbench.store.build(
             "afew/videos",
@@ -43,9 +44,10 @@ def dfew_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.Ma
     """List DFEW's clips and folds."""
     with step(context):
         from nrdfer.corpora.dfew import read_dfew
-        from nrdfer.stages import sources
+        from nrdfer.stages import check, sources
         from nrdfer.store import digest_of
 
+        check.check_profile(workbench.settings)
         root = sources.dfew_root(workbench.settings)
         corpus = read_dfew(root)
         labels = {k: [fold.train, fold.test] for k, fold in corpus.folds.items()}

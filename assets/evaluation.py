@@ -44,6 +44,7 @@ def _evaluate(
     aliases: Sequence[str],
 ) -> dg.MaterializeResult[Artifact]:
     from nrdfer import registry
+    from nrdfer.models.registry import find_model
     from nrdfer.stages import evaluate, train
     from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, dagster_url
 
@@ -68,7 +69,7 @@ def _evaluate(
     run_id = tracking.surviving_run(
         trained["mlflow_run_id"], checkpoint.digest, name, train.read_history(checkpoint.path)
     )
-    model = registry.DFEW_MODEL if corpus == "dfew" else registry.AFEW_MODEL
+    model = registry.registered_name(profile.model, corpus)
     registered = registry.register(
         tracking,
         model,
@@ -86,7 +87,7 @@ def _evaluate(
             "nrdfer.evaluation_digest": artifact.digest,
             **{key: f"{value:.4f}" for key, value in figures(metrics).items()},
         },
-        description=_model_text(model, name, profile.name, metrics)
+        description=_model_text(find_model(profile.model).title, model, name, profile.name, metrics)
         + f"\n\nTrained by [this Dagster run]({dagster_url(trained['dagster_run_id'])}).",
     )
     if registered.created:
@@ -107,14 +108,14 @@ def _evaluate(
     )
 
 
-def _model_text(model: str, name: str, profile: str, metrics: Mapping[str, Any]) -> str:
+def _model_text(title: str, model: str, name: str, profile: str, metrics: Mapping[str, Any]) -> str:
     honest, paper = metrics["honest"], metrics["paper"]
     return (
-        f"NR-DFERNet ({model}, {name}), profile {profile}.\n\n"
+        f"{title} ({model}, {name}), profile {profile}.\n\n"
         f"Honest protocol (last epoch): WAR {honest['war']:.4f}, UAR {honest['uar']:.4f}. "
         f"Paper protocol (best epoch on the test fold): WAR {paper['war']:.4f}, UAR {paper['uar']:.4f}.\n\n"
-        "The version serves the last epoch's weights. Input: 16 aligned face crops, values 0 to 1. Output: one row a "
-        "clip with the emotion, its probabilities after the snippet-based filter, and the logits."
+        "The version serves the last epoch's weights. Input: clips of aligned face crops, values 0 to 1. Output: one "
+        "row a clip with the emotion, its probabilities after the snippet-based filter, and the logits."
     )
 
 
@@ -130,7 +131,7 @@ def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
         },
         group_name="dfew_evaluation",
         kinds={"pytorch", "mlflow"},
-        description=f"WAR and UAR on fold {k} under both protocols; the model version nr-dfernet-dfew@fd{k}.",
+        description=f"WAR and UAR on fold {k} under both protocols; registers the model version @fd{k}.",
     )
     def evaluation(
         context: dg.AssetExecutionContext,
@@ -164,7 +165,7 @@ def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
     },
     group_name="afew_evaluation",
     kinds={"pytorch", "mlflow"},
-    description="WAR and UAR on AFEW's validation split under both protocols; the model nr-dfernet-afew.",
+    description="WAR and UAR on AFEW's validation split under both protocols; registers the AFEW model.",
 )
 def afew_evaluation(
     context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: Artifact, shards: Artifact
@@ -194,7 +195,7 @@ def afew_evaluation(
     },
     group_name="dfew_evaluation",
     kinds={"mlflow"},
-    description="Five folds together: mean of folds and pooled, both protocols; points nr-dfernet-dfew@champion.",
+    description="Five folds together: mean of folds and pooled, both protocols; points the alias @champion.",
 )
 def dfew_cross_validation(
     context: dg.AssetExecutionContext, workbench: Workbench, **inputs: Artifact
@@ -221,9 +222,10 @@ def dfew_cross_validation(
         honest = {fold: evaluate.read_metrics(e.path)["honest"]["war"] for fold, e in evaluations.items()}
         best = max(honest, key=lambda fold: honest[fold])
         tracking = workbench.tracking
-        version = registry.find_version(tracking, registry.DFEW_MODEL, checkpoints[best].digest)
+        model = registry.registered_name(workbench.settings.model, "dfew")
+        version = registry.find_version(tracking, model, checkpoints[best].digest)
         if version is not None:
-            registry.point_alias(tracking, registry.DFEW_MODEL, registry.CHAMPION, str(version.version))
+            registry.point_alias(tracking, model, registry.CHAMPION, str(version.version))
         return materialize(
             context,
             artifact,

@@ -40,7 +40,7 @@ def _train(
         "clips": digest_of([sorted(train_ids), sorted(test_ids)]),
         "initial": initial.digest if initial else "none",
     }
-    config = {"model": profile.model, "model_settings": dict(profile.model_settings), "recipe": recipe}
+    config = {"model": profile.model, "model_settings": train.network_settings(profile), "recipe": recipe}
 
     def build(work: Path, out: Path) -> dict[str, Any]:
         tracking = workbench.tracking
@@ -71,7 +71,7 @@ def _train(
             tracking.sync_history(run_id, train.read_history(out))
         return {**result, "mlflow_run_id": run_id, "dagster_run_id": context.run_id}
 
-    artifact = workbench.store.build_resumable(asset, code_version="1", config=config, inputs=inputs, build=build)
+    artifact = workbench.store.build_resumable(asset, code_version="2", config=config, inputs=inputs, build=build)
     counts = artifact.manifest["counts"]
     last, best = counts["last"], counts["best"]
     return materialize(
@@ -97,7 +97,7 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
         kinds={"pytorch", "mlflow"},
         pool="gpu",
         retry_policy=_RETRY,
-        description=f"NR-DFERNet trained on four folds, tested on fold {k}: last and best weights, history, settings.",
+        description=f"The profile's network, trained on four folds and tested on fold {k}: weights, history, settings.",
     )
     def checkpoint(
         context: dg.AssetExecutionContext, workbench: Workbench, shards: Artifact, folds: Artifact

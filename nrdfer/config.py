@@ -62,8 +62,9 @@ class Profile:
     enhance: str = "crop"  # none | crop
     shards: ShardsConfig = field(default_factory=ShardsConfig)
     workers: int = 2  # processes for detection; never changes a result
-    model: str = "nr-dfernet"
-    model_settings: Mapping[str, Any] = field(default_factory=dict)  # models.nrdfernet.NRDFERNetSettings
+    model: str = "nr-dfernet"  # a name of models.registry
+    model_preset: str = "paper"  # of that network: paper, sample...
+    model_settings: Mapping[str, Any] = field(default_factory=dict)  # laid over the preset
     dfew_recipe: Mapping[str, Any] = field(default_factory=dict)  # training.recipe.Recipe
     afew_recipe: Mapping[str, Any] = field(default_factory=dict)
 

@@ -31,3 +31,7 @@ class ProfileError(NrdferError):
 
 class TrainingError(NrdferError):
     """Training cannot go on (a loss that is not a number, a checkpoint that does not fit)."""
+
+
+class ClipError(NrdferError, ValueError):
+    """A tensor does not hold clips as a network takes them."""

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrdfer import paths
+from nrdfer.errors import WeightsError
 from nrdfer.tracking import Tracking
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-DFEW_MODEL = "nr-dfernet-dfew"
-AFEW_MODEL = "nr-dfernet-afew"
 CHAMPION = "champion"
 TAG_CHECKPOINT = "nrdfer.checkpoint_digest"
 
@@ -35,6 +34,11 @@ class Registered:
     def uri(self) -> str:
         """``models:/<name>/<version>``."""
         return f"models:/{self.name}/{self.version}"
+
+
+def registered_name(network: str, corpus: str) -> str:
+    """Name of a registered model: the network's in `nrdfer.models.registry` and the corpus's, ``nr-dfernet-dfew``."""
+    return f"{network}-{corpus}"
 
 
 def find_version(tracking: Tracking, name: str, checkpoint_digest: str) -> ModelVersion | None:
@@ -110,3 +114,32 @@ def register(
 def point_alias(tracking: Tracking, name: str, alias: str, version: str) -> None:
     """Point an alias at a version (a no-op if it already does)."""
     tracking.client.set_registered_model_alias(name, alias, version)
+
+
+def find_weights(model: str) -> tuple[Path, Path]:
+    """The description (``model.json``) and the weights of a trained network.
+
+    Args:
+        model: a registered version's address (``models:/nr-dfernet-dfew@champion``), or a folder.
+
+    Raises:
+        WeightsError: there is no such version, or the folder holds no trained network.
+    """
+    folder = Path(model)
+    if model.startswith("models:/"):
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        mlflow.set_tracking_uri(Tracking().uri)
+        try:
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=model)) / "artifacts"
+        except (MlflowException, OSError) as error:
+            raise WeightsError(
+                f"no model {model} in this project's registry ({error}); `mlflow ui` shows what is there, and "
+                "`dagster job execute -j full_reproduction` registers models"
+            ) from error
+    found = folder / "model.json", folder / "last.safetensors"
+    missing = [path.name for path in found if not path.is_file()]
+    if missing:
+        raise WeightsError(f"{folder} is no trained network: {' and '.join(missing)} missing")
+    return found

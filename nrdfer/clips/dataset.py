@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nrdfer.clips.augment import AugmentSettings, apply, draw, plain
-from nrdfer.clips.sampling import sample_indices
+from nrdfer.clips.interpolation import interpolate
+from nrdfer.clips.sampling import Sampling, sample_indices
 from nrdfer.emotions import emotion_index
 from nrdfer.records import ClipRecord
 
@@ -39,10 +40,9 @@ class ClipDataset:
         source: where frames are read.
         clip_ids: the clips; their position is part of the seed of their augmentation.
         image_size: side of the output, pixels.
-        segments: U of dynamic sampling.
-        duration: V of dynamic sampling.
+        sampling: how a clip becomes T frames.
         seed: everything random derives from it.
-        augment: None for testing: middle of the segments, plain resizing.
+        augment: None for testing: plain resizing, and the middle of the segments in dynamic sampling.
 
     Raises:
         ValueError: a clip has no emotion.
@@ -54,15 +54,14 @@ class ClipDataset:
         clip_ids: Sequence[str],
         *,
         image_size: int,
-        segments: int = 8,
-        duration: int = 2,
+        sampling: Sampling | None = None,
         seed: int = 0,
         augment: AugmentSettings | None = None,
     ) -> None:
         self.source = source
         self.clip_ids = list(clip_ids)
         self.image_size = image_size
-        self.segments, self.duration = segments, duration
+        self.sampling = sampling or Sampling()
         self.seed = seed
         self.augment = augment
         records = [source.record(clip_id) for clip_id in self.clip_ids]
@@ -89,14 +88,21 @@ class ClipDataset:
     def get(self, position: int, epoch: int = 0) -> npt.NDArray[np.float32]:
         """Clip number `position` as the network sees it in `epoch`: (T, 3, S, S) float32, values 0 to 1."""
         rng = np.random.default_rng([self.seed, _CLIP, epoch, position]) if self.augment else None
-        indices = sample_indices(self.n_frames[position], self.segments, self.duration, rng)
-        frames = self.source.frames(self.clip_ids[position], indices)
+        frames = self._sample(position, rng)
         size = (frames.shape[1], frames.shape[2])
         if self.augment is None or rng is None:
             change = plain(size, self.image_size)
         else:
             change = draw(size, self.image_size, self.augment, rng)
         return apply(frames, change, self.image_size)
+
+    def _sample(self, position: int, rng: np.random.Generator | None) -> npt.NDArray[np.uint8]:
+        """The clip's T frames, (T, H, W, 3)."""
+        clip_id, sampling = self.clip_ids[position], self.sampling
+        if sampling.strategy == "ds":
+            indices = sample_indices(self.n_frames[position], sampling.segments, sampling.duration, rng)
+            return self.source.frames(clip_id, indices)
+        return interpolate(self.source.frames(clip_id), sampling.frames, sampling.strategy)
 
     def batch(
         self, positions: Sequence[int] | npt.NDArray[np.int64], epoch: int = 0

@@ -17,18 +17,19 @@ from torch import Tensor
 
 from nrdfer.clips.augment import apply, plain
 from nrdfer.clips.dataset import ClipDataset, ClipSource
+from nrdfer.clips.sampling import Sampling
+from nrdfer.config import build_settings
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import WeightsError
-from nrdfer.models.nrdfernet import NRDFERNet
+from nrdfer.models.network import ClipNetwork, check_clips
 from nrdfer.models.registry import build_model
-from nrdfer.models.snippet_filter import filter_logits
 from nrdfer.training.results import load_weights
 
 _BATCH = 16
 LOGITS = tuple(f"logit_{k}" for k in range(len(EMOTIONS)))
 
 
-def load_model(settings: Path, weights: Path) -> NRDFERNet:
+def load_model(settings: Path, weights: Path) -> ClipNetwork:
     """A trained network in evaluation mode, from a training's ``model.json`` and one of its safetensors.
 
     Raises:
@@ -45,17 +46,37 @@ def load_model(settings: Path, weights: Path) -> NRDFERNet:
     return model.eval()
 
 
+def read_sampling(settings: Path) -> Sampling:
+    """How the network of a training's ``model.json`` saw its clips, and wants to see them in testing.
+
+    Raises:
+        WeightsError: the description cannot be read.
+        ProfileError: it holds a setting that this version does not know.
+    """
+    try:
+        values = json.loads(settings.read_text())["recipe"]["sampling"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{settings} does not say how clips were sampled: {error!r}") from error
+    return build_settings(Sampling, values, f"sampling in {settings}")
+
+
 @torch.inference_mode()
 def evaluate(
-    model: NRDFERNet,
+    model: ClipNetwork,
     source: ClipSource,
     clip_ids: Sequence[str],
     *,
-    segments: int = 8,
-    duration: int = 2,
+    sampling: Sampling | None = None,
     batch: int = _BATCH,
 ) -> pd.DataFrame:
-    """Predict clips, each once, sampling the middle of the segments.
+    """Predict clips, each once.
+
+    Args:
+        model: the network; is put into evaluation mode.
+        source: where clips are read.
+        clip_ids: which to predict.
+        sampling: how a clip becomes T frames; that of the training.
+        batch: clips at a time.
 
     Returns:
         One row a clip, sorted by id: ``clip_id``, ``emotion``, ``predicted`` (after the filter),
@@ -71,16 +92,15 @@ def evaluate(
         )
     device = next(model.parameters()).device
     size = model.settings.image_size
-    data = ClipDataset(source, sorted(clip_ids), image_size=size, segments=segments, duration=duration)
+    data = ClipDataset(source, sorted(clip_ids), image_size=size, sampling=sampling)
     model.eval()
     rows: list[dict[str, Any]] = []
     for start in range(0, len(data), batch):
         positions = range(start, min(start + batch, len(data)))
         x, y = data.batch(positions)
         logits_BK, snippets_BSK = model.forward_with_snippets(torch.from_numpy(x).to(device))
-        filtered_BK = filter_logits(logits_BK, snippets_BSK, model.settings.mu1, model.settings.mu2)
-        chosen, plain_choice = filtered_BK.argmax(-1).tolist(), logits_BK.argmax(-1).tolist()
-        vetoed = filtered_BK.isneginf().any(-1).tolist()
+        chosen, plain_choice = model.decide(logits_BK, snippets_BSK).argmax(-1).tolist(), logits_BK.argmax(-1).tolist()
+        vetoed = model.vetoes(snippets_BSK).tolist()
         logits, snippets = logits_BK.float().cpu().tolist(), snippets_BSK.float().flatten(1).cpu().tolist()
         for i, position in enumerate(positions):
             rows.append(
@@ -98,8 +118,13 @@ def evaluate(
 
 
 @torch.inference_mode()
-def predict_clips(model: NRDFERNet, x_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits and filtered logits (B, K) of clips of aligned crops of any size, values 0 to 1."""
+def predict_clips(model: ClipNetwork, x_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits and final probabilities (B, K) of clips of aligned crops of any size, values 0 to 1.
+
+    Raises:
+        ClipError: see `ClipNetwork.forward`.
+    """
+    check_clips(x_BTCHW, model.settings, any_size=True)
     size = model.settings.image_size
     if x_BTCHW.shape[-2:] != (size, size):
         # The same resizing as in testing, on the 8-bit values that crops have.
@@ -107,4 +132,4 @@ def predict_clips(model: NRDFERNet, x_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
         change = plain((crops.shape[2], crops.shape[3]), size)
         x_BTCHW = torch.from_numpy(np.stack([apply(clip, change, size) for clip in crops]))
     logits_BK, snippets_BSK = model.forward_with_snippets(x_BTCHW)
-    return logits_BK, filter_logits(logits_BK, snippets_BSK, model.settings.mu1, model.settings.mu2)
+    return logits_BK, model.probabilities(logits_BK, snippets_BSK)

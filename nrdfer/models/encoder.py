@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 NORMS = ("pre", "post")
+ACTIVATIONS = ("gelu_tanh", "gelu", "relu")
 
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """One stack of encoder layers."""
+    """One stack of encoder layers.
+
+    Raises:
+        ValueError: an unknown norm or activation, or sizes that make no layer.
+    """
 
     depth: int
     heads: int
@@ -25,6 +31,18 @@ class EncoderSettings:
     dropout: float = 0.0
     norm: str = "pre"  # or "post" (Vaswani et al. 2017)
     final_norm: bool = False
+    activation: str = "gelu_tanh"  # or "gelu", "relu"
+
+    def __post_init__(self) -> None:
+        if self.norm not in NORMS:
+            raise ValueError(f"norm must be one of {', '.join(NORMS)}, not {self.norm!r}")
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {self.activation!r}")
+        if self.depth < 0 or min(self.heads, self.dim_head, self.mlp) < 1:
+            raise ValueError(
+                f"an encoder needs positive sizes, not depth {self.depth}, {self.heads} heads of {self.dim_head}, "
+                f"perceptrons of {self.mlp}"
+            )
 
 
 class Attention(nn.Module):
@@ -33,24 +51,31 @@ class Attention(nn.Module):
     def __init__(self, dim: int, heads: int, dim_head: int) -> None:
         super().__init__()
         self.heads = heads
-        self.scale = dim_head**-0.5
         self.to_qkv = nn.Linear(dim, 3 * heads * dim_head, bias=False)
         self.to_out = nn.Linear(heads * dim_head, dim)
 
-    def weights(self, x_BND: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention weights (B, H, N, N), rows are queries and sum to 1, and the values (B, H, N, E)."""
+    def _qkv(self, x_BND: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         B, N, _ = x_BND.shape
-        qkv = self.to_qkv(x_BND).view(B, N, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q_BHNE, k_BHNE, v_BHNE = qkv.unbind(0)
-        scores_BHNN = (q_BHNE * self.scale) @ k_BHNE.transpose(-1, -2)
-        return scores_BHNN.softmax(-1), v_BHNE
+        q_BHNE, k_BHNE, v_BHNE = self.to_qkv(x_BND).view(B, N, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        return q_BHNE, k_BHNE, v_BHNE
 
-    def forward(self, x_BND: Tensor) -> Tensor:
-        """(B, N, D) -> (B, N, D)."""
-        # Written out, not fused: with at most 16 tokens it is as fast, deterministic on every device, and countable.
-        weights_BHNN, v_BHNE = self.weights(x_BND)
-        out: Tensor = self.to_out((weights_BHNN @ v_BHNE).transpose(1, 2).flatten(2))
+    def forward(self, x_BND: Tensor, mask_NN: Tensor | None = None) -> Tensor:
+        """(B, N, D) -> (B, N, D); where `mask_NN` is False, the row's token does not see the column's."""
+        mixed_BHNE = F.scaled_dot_product_attention(*self._qkv(x_BND), attn_mask=mask_NN)
+        out: Tensor = self.to_out(mixed_BHNE.transpose(1, 2).flatten(2))
         return out
+
+    def weights(self, x_BND: Tensor) -> Tensor:
+        """Who looks at whom, (B, H, N, N): rows are queries and sum to 1. For reading only; `forward` is fused."""
+        q_BHNE, k_BHNE, _ = self._qkv(x_BND)
+        scores_BHNN: Tensor = q_BHNE @ k_BHNE.transpose(-1, -2) / q_BHNE.shape[-1] ** 0.5
+        return scores_BHNN.softmax(-1)
+
+
+def _activation(name: str) -> nn.Module:
+    if name == "relu":
+        return nn.ReLU()
+    return nn.GELU(approximate="tanh" if name == "gelu_tanh" else "none")
 
 
 class EncoderLayer(nn.Module):
@@ -64,40 +89,47 @@ class EncoderLayer(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = nn.Sequential(
             nn.Linear(dim, settings.mlp),
-            nn.GELU(approximate="tanh"),
+            _activation(settings.activation),
             nn.Dropout(settings.dropout),
             nn.Linear(settings.mlp, dim),
         )
         self.dropout = nn.Dropout(settings.dropout)
 
-    def forward(self, x_BND: Tensor) -> Tensor:
-        """(B, N, D) -> (B, N, D)."""
+    def forward(self, x_BND: Tensor, mask_NN: Tensor | None = None) -> Tensor:
+        """(B, N, D) -> (B, N, D); for the mask see `Attention.forward`."""
         if self.pre:
-            x_BND = x_BND + self.dropout(self.attention(self.norm1(x_BND)))
+            x_BND = x_BND + self.dropout(self.attention(self.norm1(x_BND), mask_NN))
             out_BND: Tensor = x_BND + self.dropout(self.mlp(self.norm2(x_BND)))
         else:
-            x_BND = self.norm1(x_BND + self.dropout(self.attention(x_BND)))
+            x_BND = self.norm1(x_BND + self.dropout(self.attention(x_BND, mask_NN)))
             out_BND = self.norm2(x_BND + self.dropout(self.mlp(x_BND)))
         return out_BND
 
+    def weights(self, x_BND: Tensor) -> Tensor:
+        """The layer's attention weights (B, H, N, N) for its input (B, N, D)."""
+        return self.attention.weights(self.norm1(x_BND) if self.pre else x_BND)
+
 
 class Encoder(nn.Module):
-    """A stack of encoder layers and, if the settings say so, a final norm.
-
-    Raises:
-        ValueError: `settings.norm` is not one of `NORMS`.
-    """
+    """A stack of encoder layers and, if the settings say so, a final norm."""
 
     def __init__(self, dim: int, settings: EncoderSettings) -> None:
         super().__init__()
-        if settings.norm not in NORMS:
-            raise ValueError(f"norm must be one of {NORMS}, not {settings.norm!r}")
         self.layers = nn.ModuleList(EncoderLayer(dim, settings) for _ in range(settings.depth))
         self.final: nn.Module = nn.LayerNorm(dim) if settings.final_norm else nn.Identity()
 
-    def forward(self, x_BND: Tensor) -> Tensor:
-        """(B, N, D) -> (B, N, D)."""
+    def forward(self, x_BND: Tensor, mask_NN: Tensor | None = None) -> Tensor:
+        """(B, N, D) -> (B, N, D); for the mask see `Attention.forward`."""
         for layer in self.layers:
-            x_BND = layer(x_BND)
+            x_BND = layer(x_BND, mask_NN)
         out: Tensor = self.final(x_BND)
         return out
+
+    def weights(self, x_BND: Tensor) -> list[Tensor]:
+        """Attention weights (B, H, N, N) of every layer, in order."""
+        found: list[Tensor] = []
+        for layer in self.layers:
+            assert isinstance(layer, EncoderLayer)  # noqa: S101  # torch's ModuleList forgets the type
+            found.append(layer.weights(x_BND))
+            x_BND = layer(x_BND)
+        return found

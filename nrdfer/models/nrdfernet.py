@@ -3,37 +3,43 @@
 The defaults reproduce the published costs and parameters as far as they identify the network (31.3 M parameters,
 4.37 G multiply-adds a clip, 5.08 with snippets; the paper's 6.33 G counts every transformer layer twice and includes
 the snippets). The parts live in their own files; training and pre-processing belong elsewhere. Shapes: B clips, T
-frames, C channels, H x W, P = T - 1 pairs, S snippets, L features a snippet, D token width, K classes.
+frames, C channels, H x W, P = T - 1 pairs, S snippets, W windows, D token width, K classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
 import torch
 from torch import Tensor, nn
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.models.dct import TemporalStage
+from nrdfer.models.dct import POSITIONS, TemporalStage
 from nrdfer.models.dsf import DynamicStaticFusion
 from nrdfer.models.encoder import EncoderSettings
-from nrdfer.models.snippet_filter import snippet_windows
+from nrdfer.models.network import ClipNetwork, NetworkSettings, check_clips, start_convolutions
+from nrdfer.models.snippet_filter import (
+    FILTER_OUTPUTS,
+    filter_logits,
+    filter_probabilities,
+    find_vetoes,
+    snippet_windows,
+)
 from nrdfer.models.stem import make_stem
-
-SNIPPET_POSITIONS = ("first", "true")
 
 
 @dataclass(frozen=True)
-class NRDFERNetSettings:
+class NRDFERNetSettings(NetworkSettings):
     """Every choice in the network. Where the paper is silent, the comment says what decides the default.
 
     "Costs": the multiply-adds of Table 3, all six of which only a few networks reproduce. "Code": the first
     author's later repository (github.com/muse1998/AI-DFERNet), a relative of this network.
+
+    Raises:
+        ValueError: a value that cannot be meant.
     """
 
-    image_size: int = 112
-    frames: int = 16  # T = U * V
     stem: str = "resnet7x7"  # costs; code: "double3x3"
     widths: tuple[int, ...] = (64, 128, 256)  # costs and code
     stage_blocks: tuple[int, ...] = (1, 1, 1)  # "three convolutional layers"; costs and code
@@ -52,29 +58,32 @@ class NRDFERNetSettings:
     temporal_mlp: int = 512  # costs and code
     encoder_norm: str = "pre"  # code; or "post"
     encoder_final_norm: bool = False  # code
+    activation: str = "gelu_tanh"  # code; or "gelu", "relu"
     dropout: float = 0.0  # code
     position_std: float = 0.02  # customary, our choice; code: 1
-    dsf: bool = True  # False: static branch only (Table 1's baseline)
-    dct: bool = True  # False: one learned class token (Table 1's baseline)
+    dsf: bool = True  # Table 1; False: static branch only
+    dct: bool = True  # Table 1; False: one learned class token
+    sf: bool = True  # Table 1; False: the sequence's own logits decide
     snippet_unit: str = "pair"  # costs and code; the paper's words: "frame" (see snippet_filter.snippet_windows)
     snippet_width: int = 3  # L, Table 2
     snippet_stride: int = 2  # S, Table 2
-    snippet_position: str = "first"  # code: every snippet uses the first L positions; or "true" places
+    snippet_position: str = "first"  # code: every snippet uses the first positions; or "true" places
     mu1: float = 0.7  # section 4.2; code: 0.75
     mu2: float = 0.05  # section 4.2; code: 0.03
-    classes: int = len(EMOTIONS)
+    filter_output: str = "renormalised"  # of a vetoed clip's probabilities; or "zeroed" (section 3.5's words)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.widths) != 3 or len(self.stage_blocks) != 3:
             raise ValueError(f"widths and stage_blocks describe three layers, got {self.widths}, {self.stage_blocks}")
-        if self.frames < 2:
-            raise ValueError(f"frames must be at least 2 (one pair), not {self.frames}")
-        if self.snippet_position not in SNIPPET_POSITIONS:
-            raise ValueError(f"snippet_position must be one of {SNIPPET_POSITIONS}, not {self.snippet_position!r}")
-        for name in ("mu1", "mu2"):
+        if self.snippet_position not in POSITIONS:
+            raise ValueError(f"snippet_position must be one of {POSITIONS}, not {self.snippet_position!r}")
+        if self.filter_output not in FILTER_OUTPUTS:
+            raise ValueError(f"filter_output must be one of {FILTER_OUTPUTS}, not {self.filter_output!r}")
+        for name in ("mu1", "mu2", "dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability, not {getattr(self, name)}")
-        _ = self.snippets  # refuses snippets that do not fit
+        _ = self.snippets, self.spatial_encoder, self.temporal_encoder  # refuse what does not fit
 
     @property
     def feature_side(self) -> int:
@@ -88,38 +97,54 @@ class NRDFERNetSettings:
 
     @property
     def snippets(self) -> list[range]:
-        """The dynamic-static features of each snippet."""
-        return snippet_windows(self.frames, self.snippet_width, self.snippet_stride, self.snippet_unit)
+        """The dynamic-static features of each snippet; none without the filter."""
+        windows = snippet_windows(self.frames, self.snippet_width, self.snippet_stride, self.snippet_unit)
+        return windows if self.sf else []
 
     @property
     def spatial_encoder(self) -> EncoderSettings:
         """The static branch's encoders."""
-        return EncoderSettings(
-            self.spatial_depth,
-            self.spatial_heads,
-            self.spatial_dim_head,
-            self.spatial_mlp,
-            self.dropout,
-            self.encoder_norm,
-            self.encoder_final_norm,
-        )
+        return self._encoder(self.spatial_depth, self.spatial_heads, self.spatial_dim_head, self.spatial_mlp)
 
     @property
     def temporal_encoder(self) -> EncoderSettings:
         """The temporal stage's encoders."""
+        return self._encoder(self.temporal_depth, self.temporal_heads, self.temporal_dim_head, self.temporal_mlp)
+
+    def _encoder(self, depth: int, heads: int, dim_head: int, mlp: int) -> EncoderSettings:
         return EncoderSettings(
-            self.temporal_depth,
-            self.temporal_heads,
-            self.temporal_dim_head,
-            self.temporal_mlp,
-            self.dropout,
-            self.encoder_norm,
-            self.encoder_final_norm,
+            depth,
+            heads,
+            dim_head,
+            mlp,
+            dropout=self.dropout,
+            norm=self.encoder_norm,
+            final_norm=self.encoder_final_norm,
+            activation=self.activation,
         )
 
 
-class NRDFERNet(nn.Module):
+PRESETS = {
+    "paper": NRDFERNetSettings(),
+    "author-code": NRDFERNetSettings(stem="double3x3", temporal_depth=2, position_std=1.0, mu1=0.75, mu2=0.03),
+    # Learns the rendered corpus on a CPU. A normed output in front of the classifier keeps its gradients small, without
+    # which few steps learn little.
+    "sample": NRDFERNetSettings(
+        image_size=64,
+        widths=(24, 48, 96),
+        spatial_depth=1,
+        spatial_mlp=96,
+        temporal_depth=2,
+        temporal_mlp=256,
+        encoder_final_norm=True,
+    ),
+}
+
+
+class NRDFERNet(ClipNetwork):
     """The network; `forward` is the whole sequence, `forward_with_snippets` adds the snippets' logits."""
+
+    settings: NRDFERNetSettings
 
     def __init__(self, settings: NRDFERNetSettings | None = None) -> None:
         super().__init__()
@@ -141,45 +166,56 @@ class NRDFERNet(nn.Module):
             s.frames - 1,
             s.temporal_encoder,
             dynamic_token=s.dct,
+            positions=s.snippet_position,
             position_std=s.position_std,
         )
         self.head = nn.Linear(s.token_dim, s.classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")  # code
+        start_convolutions(self)
         # Convolutions are up to twice as fast in this memory layout; values and state-dict shapes are the same.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stub
 
     def features(self, x_BTCHW: Tensor) -> Tensor:
-        """The spatial stage: clips (B, T, 3, H, W), values 0 to 1 -> flattened DS features (B, P, D)."""
+        """The spatial stage: clips (B, T, 3, H, W) -> flattened dynamic-static features (B, P, D)."""
         x_NCHW = x_BTCHW.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         maps_NCHW = self.stem(x_NCHW)
         maps_BTCHW = maps_NCHW.reshape(*x_BTCHW.shape[:2], *maps_NCHW.shape[1:])
         fused_BPChw: Tensor = self.dsf(maps_BTCHW)
         return fused_BPChw.flatten(2)
 
-    def classify(self, features_BPD: Tensor, places_BP: Tensor | None = None) -> Tensor:
-        """The temporal stage: (B, P, D) -> logits (B, K). For `places_BP` see `TemporalStage.forward`."""
-        logits: Tensor = self.head(self.temporal(features_BPD, places_BP))
-        return logits
+    def represent(self, x_BTCHW: Tensor) -> Tensor:
+        """See `ClipNetwork`: the class token's final state."""
+        state_B1D: Tensor = self.temporal(self.features(x_BTCHW))
+        return state_B1D[:, 0]
 
-    def classify_snippets(self, features_BPD: Tensor) -> Tensor:
-        """Logits (B, S, K) of the snippets of sequences (B, P, D), each with its own class token (section 3.5)."""
-        places_SL = torch.tensor([list(window) for window in self.settings.snippets], device=features_BPD.device)
-        snippets_NLD = features_BPD[:, places_SL].flatten(0, 1)
-        B, S = len(features_BPD), len(places_SL)
-        true_places = places_SL.repeat(B, 1) if self.settings.snippet_position == "true" else None
-        return self.classify(snippets_NLD, true_places).view(B, S, -1)
-
-    def forward(self, x_BTCHW: Tensor) -> Tensor:
-        """Logits (B, K) of whole sequences."""
-        return self.classify(self.features(x_BTCHW))
+    def classify(self, features_BPD: Tensor, windows: Sequence[range] | None = None) -> Tensor:
+        """The temporal stage and the classifier: features (B, P, D) -> logits of every window (B, W, K)."""
+        logits_BWK: Tensor = self.head(self.temporal(features_BPD, windows))
+        return logits_BWK
 
     def forward_with_snippets(self, x_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, K) of the sequences and (B, S, K) of their snippets.
 
-        The spatial stage runs once for both: in evaluation mode a DS feature depends on its own pair of frames only,
-        so the snippets' logits are those of running the network on each snippet.
+        Both stages run once for all: in evaluation mode a dynamic-static feature depends on its own pair of frames
+        only, so the snippets' logits are those of running the network on each snippet (section 3.5).
         """
-        features_BPD = self.features(x_BTCHW)
-        return self.classify(features_BPD), self.classify_snippets(features_BPD)
+        check_clips(x_BTCHW, self.settings)
+        windows = [range(self.settings.frames - 1), *self.settings.snippets]
+        logits_BWK = self.classify(self.features(x_BTCHW), windows)
+        return logits_BWK[:, 0], logits_BWK[:, 1:]
+
+    def vetoes(self, snippet_logits_BSK: Tensor) -> Tensor:
+        """See `ClipNetwork`: the condition of equation 7."""
+        return find_vetoes(snippet_logits_BSK, self.settings.mu1, self.settings.mu2)
+
+    def decide(self, logits_BK: Tensor, snippet_logits_BSK: Tensor) -> Tensor:
+        """See `ClipNetwork`: the snippet-based filter, equation 7."""
+        return filter_logits(logits_BK, self.vetoes(snippet_logits_BSK))
+
+    def probabilities(self, logits_BK: Tensor, snippet_logits_BSK: Tensor) -> Tensor:
+        """See `ClipNetwork`; neutral's probability is 0 where a snippet vetoes it (section 3.5)."""
+        return filter_probabilities(logits_BK, self.vetoes(snippet_logits_BSK), self.settings.filter_output)
+
+    def frame_attention(self, x_BTCHW: Tensor) -> Tensor:
+        """How much the class token looks at each pair of frames (Figure 5): clips -> (B, P), rows sum to 1."""
+        check_clips(x_BTCHW, self.settings)
+        return self.temporal.frame_attention(self.features(x_BTCHW))

@@ -1,28 +1,106 @@
-"""From a name and settings to a network, and from a training's folder to a trained one."""
+"""All networks by name: presets, published figures, and the way from a name and settings to a network.
+
+A network's design belongs to its own file; what it costs is counted in ``costs``.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nrdfer.config import build_settings
 from nrdfer.errors import ProfileError
-from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
+from nrdfer.models import nrdfernet
+from nrdfer.models.baselines import (
+    c3d,
+    ec_stfl,
+    former_dfer,
+    i3d,
+    p3d,
+    r2plus1d,
+    resnet3d,
+    resnet18_gru,
+    resnet18_lstm,
+    vgg11_lstm,
+)
+from nrdfer.models.baselines import resnet3d_center_loss as center_loss
+from nrdfer.models.network import ClipNetwork, NetworkSettings
 
-MODELS = ("nr-dfernet",)
+
+@dataclass(frozen=True)
+class Entry:
+    """One network of the registry."""
+
+    title: str  # as the paper's tables print it
+    network: type[ClipNetwork]
+    presets: Mapping[str, NetworkSettings]
+    tables: tuple[int, ...]  # of the paper
+    gmacs_published: float | None = None  # there, for the preset "paper"
+    note: str = ""
 
 
-def build_model(name: str, settings: Mapping[str, Any]) -> NRDFERNet:
-    """Build a network with fresh weights.
+MODELS: Mapping[str, Entry] = {
+    "nr-dfernet": Entry("NR-DFERNet", nrdfernet.NRDFERNet, nrdfernet.PRESETS, (1, 2, 3, 4, 5), 6.33),
+    "c3d": Entry("C3D", c3d.C3D, c3d.PRESETS, (4, 5), 38.57),
+    "p3d": Entry("P3D", p3d.P3D, p3d.PRESETS, (5,), None, "the paper prints n/a; its P3D is not named more closely"),
+    "r2plus1d-18": Entry("R(2+1)D18", r2plus1d.R2Plus1D, r2plus1d.PRESETS, (4, 5), 42.36),
+    "r3d-18": Entry("3D ResNet18", resnet3d.ResNet3D, resnet3d.PRESETS, (4, 5), 8.32),
+    "i3d-rgb": Entry("I3D-RGB", i3d.I3D, i3d.PRESETS, (4, 5), 6.99),
+    "vgg11-lstm": Entry("VGG11+LSTM", vgg11_lstm.VGG11LSTM, vgg11_lstm.PRESETS, (5,), 31.65),
+    "resnet18-lstm": Entry("ResNet18+LSTM", resnet18_lstm.ResNet18LSTM, resnet18_lstm.PRESETS, (4, 5), 7.78),
+    "resnet18-gru": Entry("ResNet18+GRU", resnet18_gru.ResNet18GRU, resnet18_gru.PRESETS, (4, 5), 7.78),
+    "r3d-18-center-loss": Entry("3D R.18+Center Loss", center_loss.ResNet3DCenterLoss, center_loss.PRESETS, (5,), 8.32),
+    "ec-stfl": Entry("EC-STFL", ec_stfl.ECSTFL, ec_stfl.PRESETS, (4, 5), 8.32),
+    "former-dfer": Entry(
+        "Former-DFER",
+        former_dfer.FormerDFER,
+        former_dfer.PRESETS,
+        (4, 5),
+        9.11,
+        "the design its authors released counts less than they printed",
+    ),
+}
+
+
+def find_model(name: str) -> Entry:
+    """The registry's entry of a name.
 
     Raises:
-        ProfileError: unknown name or setting.
+        ProfileError: there is none; the message lists all.
     """
     if name not in MODELS:
         raise ProfileError(f"there is no model {name!r}; known are {', '.join(MODELS)}")
-    where = f"settings of {name}"
-    built = build_settings(NRDFERNetSettings, settings, where)
+    return MODELS[name]
+
+
+def resolve_settings(name: str, settings: Mapping[str, Any], preset: str = "paper") -> NetworkSettings:
+    """A network's full settings: `settings` laid over those of a preset.
+
+    Raises:
+        ProfileError: unknown name, preset or setting, or a value that cannot be meant.
+    """
+    entry = find_model(name)
+    if preset not in entry.presets:
+        raise ProfileError(f"{name} has no preset {preset!r}; known are {', '.join(entry.presets)}")
+    base = entry.presets[preset]
+    return build_settings(type(base), {**dataclasses.asdict(base), **settings}, f"settings of {name}")
+
+
+def build_model(name: str, settings: Mapping[str, Any], preset: str = "paper") -> ClipNetwork:
+    """Build a network with fresh weights.
+
+    Args:
+        name: one of `MODELS`.
+        settings: laid over those of the preset.
+        preset: ``paper``, ``sample``, or another one of the network's.
+
+    Raises:
+        ProfileError: unknown name, preset or setting, or a value that cannot be meant.
+    """
+    resolved = resolve_settings(name, settings, preset)
     try:
-        return NRDFERNet(built)
+        return find_model(name).network(resolved)
     except ValueError as error:  # a choice that only its part of the network knows
-        raise ProfileError(f"{where}: {error}") from error
+        raise ProfileError(f"settings of {name}: {error}") from error

@@ -12,6 +12,7 @@ from torch import Tensor
 from nrdfer.emotions import NEUTRAL
 
 SNIPPET_UNITS = ("pair", "frame")
+FILTER_OUTPUTS = ("renormalised", "zeroed")
 
 
 def snippet_starts(length: int, width: int, stride: int) -> list[int]:
@@ -58,12 +59,27 @@ def find_vetoes(snippet_logits_BSK: Tensor, mu1: float, mu2: float) -> Tensor:
     return ((p_BSK.amax(-1) > mu1) & (p_BSK[..., NEUTRAL] < mu2)).any(-1)
 
 
-def filter_logits(logits_BK: Tensor, snippet_logits_BSK: Tensor, mu1: float = 0.7, mu2: float = 0.05) -> Tensor:
-    """Equation 7: (B, K) -> (B, K) with neutral's logit -inf where a snippet vetoes it.
-
-    The softmax of the result is the paper's "probability of neutral set to zero", with the other probabilities
-    scaled to sum to 1; the decision is the same either way.
-    """
-    veto_B = find_vetoes(snippet_logits_BSK, mu1, mu2)
+def filter_logits(logits_BK: Tensor, veto_B: Tensor) -> Tensor:
+    """Equation 7: (B, K) -> (B, K) with neutral's logit -inf where a snippet vetoes it (`find_vetoes`)."""
     neutral_K = torch.arange(logits_BK.shape[-1], device=logits_BK.device) == NEUTRAL
     return logits_BK.masked_fill(veto_B[:, None] & neutral_K, float("-inf"))
+
+
+def filter_probabilities(logits_BK: Tensor, veto_B: Tensor, output: str = "renormalised") -> Tensor:
+    """Equation 7 as probabilities: (B, K) -> (B, K), neutral's 0 where a snippet vetoes it.
+
+    Args:
+        logits_BK: of the sequences.
+        veto_B: from `find_vetoes`.
+        output: ``renormalised``: the other probabilities are scaled to sum to 1; ``zeroed``: they stay as they were
+            ("the predicted probability of neutral set to zero"). The most probable emotion is the same.
+
+    Raises:
+        ValueError: unknown `output`.
+    """
+    if output == "renormalised":
+        return filter_logits(logits_BK, veto_B).softmax(-1)
+    if output == "zeroed":
+        neutral_K = torch.arange(logits_BK.shape[-1], device=logits_BK.device) == NEUTRAL
+        return logits_BK.softmax(-1).masked_fill(veto_B[:, None] & neutral_K, 0.0)
+    raise ValueError(f"output must be one of {FILTER_OUTPUTS}, not {output!r}")

@@ -41,12 +41,15 @@ class BasicBlock(nn.Module):
 
 
 def make_stem(kind: str, widths: Sequence[int], blocks: Sequence[int]) -> nn.Sequential:
-    """Stem and three residual layers: (N, 3, S, S) -> (N, widths[2], S / 16, S / 16), rounded up.
+    """Stem and residual layers: (N, 3, S, S) -> (N, widths[-1], s, s), s = S / 16 for three layers, rounded up.
 
     Args:
         kind: ``resnet7x7`` (published costs) or ``double3x3`` (the author's later code).
-        widths: channels of the three layers.
-        blocks: basic blocks of the three layers.
+        widths: channels of the layers; each but the first halves height and width.
+        blocks: basic blocks of the layers.
+
+    Raises:
+        ValueError: unknown `kind`.
     """
     first = widths[0]
     if kind == "resnet7x7":

@@ -16,7 +16,7 @@ from nrdfer.emotions import EMOTIONS
 
 
 class EmotionModel(PythonModel):
-    """Predicts the emotion of clips of 16 aligned face crops."""
+    """Predicts the emotion of clips of aligned face crops."""
 
     def load_context(self, context: Any) -> None:
         """Load the weights (safetensors) that the version was registered with."""
@@ -37,7 +37,7 @@ class EmotionModel(PythonModel):
             ``logit_<emotion>`` before it.
 
         Raises:
-            ValueError: the array has another shape or values outside 0 to 1.
+            ValueError: the array has another shape, or values that are no numbers or outside 0 to 1.
         """
         import torch
 
@@ -45,12 +45,10 @@ class EmotionModel(PythonModel):
 
         clips = model_input["clip"] if isinstance(model_input, dict) else model_input
         x_BTCHW = np.asarray(clips, dtype=np.float32)
-        if x_BTCHW.ndim != 5 or x_BTCHW.shape[2] != 3:
-            raise ValueError(f"expected clips of shape (B, 16, 3, H, W), got {x_BTCHW.shape}")
         if x_BTCHW.size and (x_BTCHW.min() < 0 or x_BTCHW.max() > 1):
             raise ValueError("pixel values must lie in 0 to 1 (divide 8-bit values by 255)")
-        logits_BK, filtered_BK = predict_clips(self.network, torch.from_numpy(x_BTCHW))
-        probabilities_BK = filtered_BK.softmax(-1).numpy()
+        logits_BK, final_BK = predict_clips(self.network, torch.from_numpy(x_BTCHW))
+        probabilities_BK = final_BK.numpy()
         columns: dict[str, Any] = {"emotion": [EMOTIONS[i] for i in probabilities_BK.argmax(-1)]}
         for k, name in enumerate(EMOTIONS):
             columns[f"probability_{name}"] = probabilities_BK[:, k]

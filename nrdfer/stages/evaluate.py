@@ -30,7 +30,7 @@ def evaluate_checkpoint(
     """
     import torch
 
-    from nrdfer.evaluation.evaluate import evaluate, load_model
+    from nrdfer.evaluation.evaluate import evaluate, load_model, read_sampling
     from nrdfer.evaluation.figures import plot_confusion, plot_curves
     from nrdfer.evaluation.protocols import fold_metrics
 
@@ -39,7 +39,7 @@ def evaluate_checkpoint(
     metrics: dict[str, Any] = {}
     for protocol, weights in PROTOCOLS.items():
         model = load_model(checkpoint / MODEL, checkpoint / weights)
-        predictions = evaluate(model, reader, list(test_ids))
+        predictions = evaluate(model, reader, list(test_ids), sampling=read_sampling(checkpoint / MODEL))
         predictions.to_parquet(predictions_path(out, protocol), index=False)
         metrics[protocol] = fold_metrics(predictions)
         plot_confusion(predictions, out / f"confusion_{protocol}.png", title=f"{title}, {protocol} protocol")

@@ -25,6 +25,19 @@ def recipe_of(profile: Profile, corpus: str) -> Recipe:
     return build_settings(Recipe, values, f"profile {profile.name}: {corpus}_recipe")
 
 
+def network_settings(profile: Profile) -> dict[str, Any]:
+    """Every setting of the profile's network, defaults included.
+
+    Raises:
+        ProfileError: unknown network, preset or setting.
+    """
+    import dataclasses
+
+    from nrdfer.models.registry import resolve_settings
+
+    return dataclasses.asdict(resolve_settings(profile.model, profile.model_settings, profile.model_preset))
+
+
 def train_fold(
     profile: Profile,
     corpus: str,
@@ -66,7 +79,7 @@ def train_fold(
 
     result = train(
         profile.model,
-        dict(profile.model_settings),
+        network_settings(profile),
         recipe_of(profile, corpus),
         reader,
         list(train_ids),

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from nrdfer.clips.dataset import ClipDataset, ClipSource
 from nrdfer.errors import TrainingError
 from nrdfer.evaluation.evaluate import evaluate
 from nrdfer.evaluation.protocols import fold_metrics
+from nrdfer.models.network import ClipNetwork
 from nrdfer.models.registry import build_model
 from nrdfer.training.checkpoint import load_newest, save_checkpoint
 from nrdfer.training.recipe import Recipe
@@ -113,10 +113,11 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     device = _make_deterministic(recipe)
     model = build_model(model_name, model_settings)
-    if recipe.frames != model.settings.frames:
+    sampling = recipe.sampling
+    if sampling.frames != model.settings.frames:
         raise TrainingError(
-            f"the recipe samples {recipe.segments} x {recipe.duration} = {recipe.frames} frames, but the network "
-            f"takes {model.settings.frames}; change segments and duration, or the network's frames"
+            f"the recipe samples {sampling.segments} x {sampling.duration} = {sampling.frames} frames, but the network "
+            f"takes {model.settings.frames}; change the sampling's segments and duration, or the network's frames"
         )
     if initial_weights is not None:
         load_weights(model, initial_weights)
@@ -124,8 +125,7 @@ def train(
         source,
         sorted(train_ids),
         image_size=model.settings.image_size,
-        segments=recipe.segments,
-        duration=recipe.duration,
+        sampling=sampling,
         seed=recipe.seed,
         augment=recipe.augment,
     )
@@ -135,7 +135,7 @@ def train(
 
     while training.epoch <= recipe.epochs:
         training.finish_epoch(progress)
-        tested = fold_metrics(evaluate(model, source, test_ids, segments=recipe.segments, duration=recipe.duration))
+        tested = fold_metrics(evaluate(model, source, test_ids, sampling=sampling))
         report = training.close_epoch(tested)
         if on_epoch is not None:
             on_epoch(report)
@@ -153,7 +153,7 @@ class _Training:
     An epoch may be finished in parts: `batches_done` of it, with their sums of loss and correct answers.
     """
 
-    def __init__(self, model: nn.Module, recipe: Recipe, data: ClipDataset, fingerprint: str, workdir: Path) -> None:
+    def __init__(self, model: ClipNetwork, recipe: Recipe, data: ClipDataset, fingerprint: str, workdir: Path) -> None:
         self.model, self.recipe, self.data = model, recipe, data
         self.fingerprint, self.workdir = fingerprint, workdir
         self.device = next(model.parameters()).device
@@ -190,8 +190,7 @@ class _Training:
         """One step of the optimiser."""
         x, y = self.data.batch(positions, self.epoch)
         x_BTCHW, y_B = torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device)
-        logits_BK = self.model(x_BTCHW)
-        loss = F.cross_entropy(logits_BK, y_B)
+        loss, logits_BK = self.model.objective(x_BTCHW, y_B)
         if not torch.isfinite(loss):
             clips = ", ".join(self.data.clip_ids[p] for p in positions[:4])
             raise TrainingError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nrdfer.clips.augment import AugmentSettings
+from nrdfer.clips.sampling import Sampling
 
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("exponential", "onecycle")
@@ -35,8 +36,7 @@ class Recipe:
     warmup: float = 0.3  # share of all batches, of the one-cycle schedule
     clip_norm: float | None = None  # gradient norm limit
     augment: AugmentSettings = field(default_factory=AugmentSettings)
-    segments: int = 8  # U
-    duration: int = 2  # V
+    sampling: Sampling = field(default_factory=Sampling)  # in training and testing
     oversample: bool = False  # Table 5, second row of the method: every emotion equally often
     seed: int = 0
     device: str = "auto"
@@ -50,7 +50,7 @@ class Recipe:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
         if self.device not in DEVICES:
             raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
-        for name in ("epochs", "batch", "segments", "duration"):
+        for name in ("epochs", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in ("momentum", "weight_decay", "threads", "checkpoint_every_batches", "seed"):
@@ -64,11 +64,6 @@ class Recipe:
             raise ValueError(f"warmup is a share of the batches below 1, not {self.warmup}")
         if self.clip_norm is not None and self.clip_norm <= 0:
             raise ValueError(f"clip_norm must be positive or None, not {self.clip_norm}")
-
-    @property
-    def frames(self) -> int:
-        """T = U * V, frames the network sees."""
-        return self.segments * self.duration
 
 
 PAPER_DFEW = Recipe()

@@ -1,4 +1,4 @@
-"""The ideas of the paper, each against an independent restatement in NumPy."""
+"""The parts of NR-DFERNet: what the equations do not say (those: ``test_equations``)."""
 
 from __future__ import annotations
 
@@ -8,40 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from nrdfer.models.dct import TemporalStage, dynamic_class_token
-from nrdfer.models.dsf import DynamicStaticFusion, frame_differences, make_conv_d, make_dynamic_branch, make_fusion_norm
-from nrdfer.models.encoder import Attention, Encoder, EncoderSettings
-from nrdfer.models.stem import BasicBlock, make_stem
+from nrdfer.models.dct import TemporalStage
+from nrdfer.models.dsf import DynamicStaticFusion, make_conv_d, make_dynamic_branch, make_fusion_norm
+from nrdfer.models.encoder import Encoder, EncoderLayer, EncoderSettings
+from nrdfer.models.stem import make_stem
 
 ENCODER = EncoderSettings(depth=1, heads=2, dim_head=3, mlp=5)
 
 
 def _noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def test_equation_1_subtracts_each_frame_from_the_next() -> None:
-    maps = _noise(2, 5, 3, 4, 4)
-    expected = np.empty((2, 4, 3, 4, 4), np.float32)
-    for i in range(4):
-        expected[:, i] = maps[:, i + 1].numpy() - maps[:, i].numpy()
-    np.testing.assert_array_equal(frame_differences(maps).numpy(), expected)
-
-
-def test_equation_4_sums_the_branches_of_the_same_pair() -> None:
-    torch.manual_seed(0)
-    dsf = DynamicStaticFusion(8, 4, ENCODER).eval()
-    maps = _noise(2, 5, 8, 4, 4)
-    with torch.no_grad():
-        fused = dsf(maps)
-        assert dsf.dynamic is not None
-        for b in range(2):
-            for i in range(4):
-                static = dsf.static_features(maps[b, i][None]).numpy()
-                dynamic = dsf.dynamic((maps[b, i + 1] - maps[b, i])[None]).numpy()
-                np.testing.assert_allclose(fused[b, i].numpy(), (static + dynamic)[0], atol=1e-5)
 
 
 def test_the_static_branch_never_sees_the_last_frame() -> None:
@@ -94,23 +73,17 @@ def test_both_branches_halve_and_round_up_alike(kind: str, side: int) -> None:
         assert make_conv_d(4, kernel, True)(x).shape == (1, 4, half, half)
 
 
-def test_equation_5_is_the_mean_of_the_sequences_own_features() -> None:
-    features = _noise(3, 15, 6)
-    expected = np.stack([sum(row) / 15 for row in features.numpy()])[:, None]
-    np.testing.assert_allclose(dynamic_class_token(features).numpy(), expected, atol=1e-6)
-
-
 def test_the_class_token_stands_first_and_is_returned() -> None:
     stage = TemporalStage(6, 15, EncoderSettings(0, 1, 1, 1))
     features = _noise(3, 4, 6)
     expected = features.numpy().mean(1) + stage.position_TD[0].detach().numpy()
-    np.testing.assert_allclose(stage(features).detach().numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(stage(features)[:, 0].detach().numpy(), expected, atol=1e-6)
 
 
 def test_a_learned_token_is_the_same_for_every_sequence() -> None:
     stage = TemporalStage(6, 15, EncoderSettings(0, 1, 1, 1), dynamic_token=False, position_std=1.0)
     out = stage(_noise(3, 4, 6))
-    torch.testing.assert_close(out, out[:1].expand(3, -1), rtol=0, atol=0)
+    torch.testing.assert_close(out, out[:1].expand(3, -1, -1), rtol=0, atol=0)
 
 
 def test_order_matters_only_through_positions() -> None:
@@ -119,33 +92,53 @@ def test_order_matters_only_through_positions() -> None:
     features, order = _noise(2, 5, 6), torch.tensor([3, 1, 4, 0, 2])
     with torch.no_grad():
         plain, shuffled = stage(features), stage(features[:, order])
-        moved = stage(features[:, order], order.expand(2, -1))
+        stage.position_TD[1:6] = stage.position_TD[1:6][order]
+        moved = stage(features[:, order])
     assert (plain - shuffled).abs().max() > 1e-3
     torch.testing.assert_close(plain, moved, rtol=0, atol=1e-5)
 
 
 def test_more_features_than_positions_are_refused() -> None:
-    with pytest.raises(ValueError, match="16 features"):
+    with pytest.raises(ValueError, match="16 features and positions for 15"):
         TemporalStage(6, 15, ENCODER)(_noise(1, 16, 6))
+    with pytest.raises(ValueError, match="features 3 to 5, but there are 5"):
+        TemporalStage(6, 15, ENCODER)(_noise(1, 5, 6), [range(3, 6)])
 
 
-def test_attention_against_a_loop() -> None:
+def test_attention_is_fused_unless_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    fused = F.scaled_dot_product_attention
+
+    def counted(*args: Any, **kwargs: Any) -> torch.Tensor:
+        calls.append(1)
+        return fused(*args, **kwargs)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", counted)
+    encoder, x = Encoder(6, EncoderSettings(3, 2, 3, 5)), _noise(2, 4, 6)
+    encoder(x)
+    assert len(calls) == 3
+    assert [weights.shape for weights in encoder.weights(x)] == [(2, 2, 4, 4)] * 3
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_the_weights_that_are_read_are_those_that_are_used(norm: str) -> None:
     torch.manual_seed(0)
-    attention = Attention(6, heads=2, dim_head=3)
+    layer = EncoderLayer(6, EncoderSettings(1, 2, 3, 5, norm=norm)).eval()
     x = _noise(2, 4, 6)
-    out = attention(x).detach().numpy()
-    w_qkv = attention.to_qkv.weight.detach().numpy()
-    w_out, bias = attention.to_out.weight.detach().numpy(), attention.to_out.bias.detach().numpy()
-    for b in range(2):
-        q, k, v = np.split(x[b].numpy() @ w_qkv.T, 3, axis=1)
-        heads = []
-        for h in range(2):
-            part = slice(3 * h, 3 * h + 3)
-            scores = q[:, part] @ k[:, part].T / np.sqrt(3)
-            weights = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
-            heads.append(weights @ v[:, part])
-        np.testing.assert_allclose(out[b], np.concatenate(heads, 1) @ w_out.T + bias, atol=1e-5)
-    assert attention.to_qkv.bias is None
+    seen = layer.norm1(x) if norm == "pre" else x
+    values = layer.attention.to_qkv(seen).chunk(3, dim=-1)[2].unflatten(2, (2, 3)).transpose(1, 2)
+    mixed = layer.attention.to_out((layer.weights(x) @ values).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(mixed, layer.attention(seen), rtol=0, atol=1e-6)
+    torch.testing.assert_close(layer.weights(x).sum(-1), torch.ones(2, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), [("relu", F.relu), ("gelu", F.gelu), ("gelu_tanh", lambda x: F.gelu(x, approximate="tanh"))]
+)
+def test_activations_by_name(name: str, function: Any) -> None:
+    layer = EncoderLayer(6, EncoderSettings(1, 2, 3, 5, activation=name))
+    x = _noise(4, 5)
+    torch.testing.assert_close(layer.mlp[1](x), function(x))
 
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
@@ -164,16 +157,6 @@ def test_a_final_norm_normalises() -> None:
     torch.testing.assert_close(out.std(-1, unbiased=False), torch.ones(2, 4), rtol=0, atol=1e-3)
 
 
-def test_a_basic_block_against_its_definition() -> None:
-    torch.manual_seed(0)
-    block = BasicBlock(4, 6, stride=2).eval()
-    x = _noise(2, 4, 7, 7)
-    inner = torch.clamp(block.bn1(block.conv1(x)), min=0)
-    expected = torch.clamp(block.bn2(block.conv2(inner)) + block.shortcut(x), min=0)
-    torch.testing.assert_close(block(x), expected)
-    assert block(x).shape == (2, 6, 4, 4)
-
-
 @pytest.mark.parametrize("kind", ["resnet7x7", "double3x3"])
 def test_stems_divide_by_sixteen(kind: str) -> None:
     assert make_stem(kind, (4, 6, 8), (1, 2, 1))(_noise(1, 3, 112, 112)).shape == (1, 8, 7, 7)
@@ -186,7 +169,9 @@ def test_stems_divide_by_sixteen(kind: str) -> None:
         lambda: make_dynamic_branch("3d", 4, 3),
         lambda: make_conv_d(4, 5, True),
         lambda: make_fusion_norm("group", 4),
-        lambda: Encoder(6, EncoderSettings(1, 2, 3, 5, norm="none")),
+        lambda: EncoderSettings(1, 2, 3, 5, norm="none"),
+        lambda: EncoderSettings(1, 2, 3, 5, activation="tanh"),
+        lambda: TemporalStage(6, 15, ENCODER, positions="last"),
     ],
 )
 def test_unknown_choices_are_refused(make: Any) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from nrdfer.clips.augment import AugmentSettings
 from nrdfer.clips.memory import MemorySource
+from nrdfer.clips.sampling import Sampling
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import TrainingError, WeightsError
 from nrdfer.evaluation.evaluate import evaluate, load_model
@@ -253,7 +254,7 @@ def test_splits_that_leak_or_repeat_are_refused(source: MemorySource, tmp_path: 
 
 def test_a_recipe_that_samples_another_number_of_frames_is_refused(source: MemorySource, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="4 x 2 = 8 frames, but the network takes 16"):
-        _train(source, tmp_path, dataclasses.replace(RECIPE, segments=4))
+        _train(source, tmp_path, dataclasses.replace(RECIPE, sampling=Sampling(segments=4)))
 
 
 def test_best_is_the_earliest_of_equals() -> None:

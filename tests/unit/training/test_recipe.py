@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from nrdfer.clips.sampling import Sampling
 from nrdfer.config import load_profile
 from nrdfer.stages.train import recipe_of
 from nrdfer.training.recipe import PAPER_AFEW, PAPER_DFEW, Recipe
@@ -14,7 +15,7 @@ def test_the_papers_recipes_say_what_section_4_2_says() -> None:
     assert (PAPER_DFEW.epochs, PAPER_DFEW.batch, PAPER_DFEW.lr) == (70, 32, 0.001)
     assert (PAPER_AFEW.epochs, PAPER_AFEW.batch, PAPER_AFEW.lr) == (30, 32, 0.0003)
     assert PAPER_DFEW.schedule == PAPER_AFEW.schedule == "exponential"
-    assert (PAPER_DFEW.segments, PAPER_DFEW.duration, PAPER_DFEW.frames) == (8, 2, 16)
+    assert PAPER_DFEW.sampling == Sampling("ds", segments=8, duration=2)
     assert PAPER_DFEW.clip_norm is None
 
 

@@ -1,0 +1,76 @@
+"""C3D (Tran et al. 2015): eight 3x3x3 convolutions and three fully connected layers.
+
+The published 38.57 G multiply-adds fit the original form: biases, no batch normalisation, and padding before the last
+pooling. Shapes: B clips, C channels, T frames, H x W.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from nrdfer.models.layers3d import MaxPool3d, clip_to_volume
+from nrdfer.models.network import ClipNetwork, NetworkSettings, start_convolutions
+
+
+@dataclass(frozen=True)
+class C3DSettings(NetworkSettings):
+    """Sizes of C3D.
+
+    Raises:
+        ValueError: too few frames to be halved four times.
+    """
+
+    width: int = 64  # channels of the first convolution; the others have 2, 4 and 8 times as many
+    hidden: int = 4096  # of the fully connected layers
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frames < 16:
+            raise ValueError(f"C3D halves time four times and needs at least 16 frames, not {self.frames}")
+
+    @property
+    def flat(self) -> int:
+        """Values that the last pooling leaves of a clip."""
+        side, time = self.image_size // 16 // 2 + 1, self.frames // 16
+        return 8 * self.width * time * side**2
+
+
+PRESETS = {"paper": C3DSettings(), "sample": C3DSettings(image_size=64, width=12, hidden=192)}
+
+
+class C3D(ClipNetwork):
+    """The network."""
+
+    settings: C3DSettings
+
+    def __init__(self, settings: C3DSettings | None = None) -> None:
+        super().__init__()
+        self.settings = s = settings or C3DSettings()
+        layers: list[nn.Module] = []
+        channels = 3
+        for number, convolutions in enumerate([(1,), (2,), (4, 4), (8, 8), (8, 8)]):
+            for factor in convolutions:
+                layers += [nn.Conv3d(channels, factor * s.width, 3, padding=1), nn.ReLU()]
+                channels = factor * s.width
+            time = 2 if number else 1  # the first pooling keeps time
+            padding = (0, 1, 1) if number == 4 else (0, 0, 0)
+            layers.append(MaxPool3d((time, 2, 2), (time, 2, 2), padding))
+        self.convolutions = nn.Sequential(*layers)
+        self.hidden = nn.Sequential(
+            nn.Linear(s.flat, s.hidden),
+            nn.ReLU(),
+            nn.Dropout(s.dropout),
+            nn.Linear(s.hidden, s.hidden),
+            nn.ReLU(),
+            nn.Dropout(s.dropout),
+        )
+        self.head = nn.Linear(s.hidden, s.classes)
+        start_convolutions(self)
+
+    def represent(self, x_BTCHW: Tensor) -> Tensor:
+        """See `ClipNetwork`: the second fully connected layer."""
+        features_BD: Tensor = self.hidden(self.convolutions(clip_to_volume(x_BTCHW)).flatten(1))
+        return features_BD

@@ -1,0 +1,128 @@
+"""What every network costs, one row each: the table behind ``nrdfer models`` and ``docs/models.md``.
+
+How is counted belongs to ``flops``. Nothing is computed: networks and clips are laid out on PyTorch's meta device.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from nrdfer.models.flops import count_macs, count_parameters, count_published
+from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
+from nrdfer.models.registry import MODELS, build_model
+
+#: Published multiply-adds (G) of NR-DFERNet, Table 3, by (M, N).
+TABLE_3 = {(1, 4): 6.20, (2, 4): 6.33, (3, 4): 6.46, (1, 6): 7.31, (2, 6): 7.44, (3, 6): 7.57}
+
+
+#: Columns of the table that people read.
+HEADER = (
+    "network",
+    "preset",
+    "(M, N)",
+    "params (M)",
+    "computed",
+    "with filter",
+    "counted as published",
+    "published",
+    "ratio",
+    "table",
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Costs of one network for one clip."""
+
+    name: str
+    title: str
+    preset: str
+    settings: dict[str, Any]
+    parameters: int
+    gmacs: float  # really computed, without snippets, each layer once; G = 1e9
+    gmacs_with_filter: float | None  # with the snippet-based filter, for networks that have it
+    gmacs_published_counting: float
+    gmacs_published: float | None
+    ratio: float | None  # published counting to published
+    table: str  # of the paper
+    note: str
+
+
+def measure(
+    name: str, preset: str = "paper", *, published: float | None = None, table: str = "", **settings: Any
+) -> Cost:
+    """Costs of one network.
+
+    Args:
+        name: in the registry.
+        preset: of the network.
+        published: the paper's figure, G.
+        table: where the paper prints it.
+        **settings: laid over the preset.
+
+    Raises:
+        ProfileError: unknown name, preset or setting.
+    """
+    with torch.device("meta"):
+        model = build_model(name, settings, preset).eval()
+        s = model.settings
+        x_BTCHW = torch.empty(1, s.frames, 3, s.image_size, s.image_size)
+        snippets = isinstance(model, NRDFERNet)
+        plain = count_macs(lambda: model(x_BTCHW))
+        filtered = count_macs(lambda: model.forward_with_snippets(x_BTCHW)) if snippets else None
+        counted = count_published(model, lambda: model.forward_with_snippets(x_BTCHW), encoder_layers_twice=snippets)
+    told = dataclasses.asdict(s)
+    if isinstance(s, NRDFERNetSettings):
+        told = {"M": s.spatial_depth, "N": s.temporal_depth, **told}
+    return Cost(
+        name=name,
+        title=MODELS[name].title,
+        preset=preset,
+        settings=told,
+        parameters=count_parameters(model),
+        gmacs=round(plain / 1e9, 4),
+        gmacs_with_filter=None if filtered is None else round(filtered / 1e9, 4),
+        gmacs_published_counting=round(counted / 1e9, 4),
+        gmacs_published=published,
+        ratio=None if published is None else round(counted / 1e9 / published, 4),
+        table=table,
+        note=MODELS[name].note,
+    )
+
+
+def measure_all() -> Iterator[Cost]:
+    """NR-DFERNet at the six depths of Table 3 and in its other presets, then every rival."""
+    for (m, n), published in TABLE_3.items():
+        yield measure("nr-dfernet", published=published, table="3", spatial_depth=m, temporal_depth=n)
+    for preset in MODELS["nr-dfernet"].presets:
+        if preset != "paper":
+            yield measure("nr-dfernet", preset)
+    for name, entry in MODELS.items():
+        if name != "nr-dfernet":
+            yield measure(name, published=entry.gmacs_published, table=", ".join(map(str, entry.tables)))
+
+
+def cost_row(cost: Cost) -> list[str]:
+    """One row below `HEADER`."""
+
+    def told(value: float | None, digits: int = 2) -> str:
+        return "" if value is None else f"{value:.{digits}f}"
+
+    depths = f"({cost.settings['M']}, {cost.settings['N']})" if "M" in cost.settings else ""
+    return [
+        cost.name,
+        cost.preset,
+        depths,
+        told(cost.parameters / 1e6, 1),
+        told(cost.gmacs),
+        told(cost.gmacs_with_filter),
+        told(cost.gmacs_published_counting),
+        told(cost.gmacs_published),
+        told(cost.ratio, 3),
+        cost.table,
+    ]

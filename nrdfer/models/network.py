@@ -1,0 +1,129 @@
+"""What every network of this project is: clips in, logits out, and one objective to learn by.
+
+Training, evaluation and export know networks only through `ClipNetwork`, so that NR-DFERNet and its rivals are treated
+alike. How a network is built belongs to its own file. Shapes: B clips, T frames, H x W pixels, D features, S snippets,
+K classes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nrdfer.emotions import EMOTIONS
+from nrdfer.errors import ClipError
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What every network can be told.
+
+    Raises:
+        ValueError: a value that cannot be meant.
+    """
+
+    image_size: int = 112  # pixels
+    frames: int = 16  # T
+    classes: int = len(EMOTIONS)  # K
+
+    def __post_init__(self) -> None:
+        for name, least in (("image_size", 16), ("frames", 2), ("classes", 2)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+
+
+class ClipNetwork(nn.Module, ABC):
+    """A network that classifies clips."""
+
+    settings: NetworkSettings
+    head: nn.Module
+
+    @abstractmethod
+    def represent(self, x_BTCHW: Tensor) -> Tensor:
+        """Clips (B, T, 3, H, W), values 0 to 1 -> what the classifier sees, (B, D)."""
+
+    def forward(self, x_BTCHW: Tensor) -> Tensor:
+        """Logits (B, K) of clips (B, T, 3, H, W), RGB, values 0 to 1.
+
+        Raises:
+            ClipError: another shape than the settings say, integers, or values that are not numbers.
+        """
+        check_clips(x_BTCHW, self.settings)
+        logits_BK: Tensor = self.head(self.represent(x_BTCHW))
+        return logits_BK
+
+    def forward_with_snippets(self, x_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, K) of clips, and (B, S, K) of their snippets; S is 0 for a network that looks at none."""
+        logits_BK = self(x_BTCHW)
+        return logits_BK, logits_BK.new_empty(logits_BK.shape[0], 0, logits_BK.shape[-1])
+
+    def vetoes(self, snippet_logits_BSK: Tensor) -> Tensor:
+        """Whether the snippets of a clip forbid the answer neutral: (B,) bool."""
+        return torch.zeros(snippet_logits_BSK.shape[0], dtype=torch.bool, device=snippet_logits_BSK.device)
+
+    def decide(self, logits_BK: Tensor, snippet_logits_BSK: Tensor) -> Tensor:
+        """Final logits (B, K); their largest is the answer."""
+        return logits_BK
+
+    def probabilities(self, logits_BK: Tensor, snippet_logits_BSK: Tensor) -> Tensor:
+        """Final probabilities (B, K)."""
+        return self.decide(logits_BK, snippet_logits_BSK).softmax(-1)
+
+    def objective(self, x_BTCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
+        """What training minimises, a number, and the logits (B, K); cross-entropy unless a network says otherwise.
+
+        Raises:
+            ClipError: see `forward`.
+        """
+        logits_BK = self(x_BTCHW)
+        return F.cross_entropy(logits_BK, y_B), logits_BK
+
+
+def check_clips(x_BTCHW: Tensor, settings: NetworkSettings, *, any_size: bool = False) -> None:
+    """Make sure that a tensor holds clips as a network of these settings takes them.
+
+    Args:
+        x_BTCHW: clips.
+        settings: of the network.
+        any_size: accept frames of another size, which the caller is going to resize.
+
+    Raises:
+        ClipError: the message says what is wrong, with which clip, and what to do.
+    """
+    size = settings.image_size
+    expected = f"(B, {settings.frames}, 3, {size}, {size})"
+    shape = tuple(x_BTCHW.shape)
+    if len(shape) != 5 or shape[2] != 3 or not (any_size or shape[3:] == (size, size)):
+        raise ClipError(
+            f"expected clips of shape {expected} (clips, frames, RGB, height, width), got {shape}; "
+            f"resize frames to {size} x {size} (nrdfer.clips.augment) and add a leading dimension to a single clip"
+        )
+    if shape[1] != settings.frames:
+        raise ClipError(
+            f"the network takes clips of {settings.frames} frames, got {shape[1]}; "
+            f"choose {settings.frames} of a clip's frames with nrdfer.clips.sampling (short clips repeat frames)"
+        )
+    if not x_BTCHW.is_floating_point():
+        raise ClipError(f"expected floating-point values 0 to 1, got {x_BTCHW.dtype}; divide 8-bit values by 255")
+    if torch.compiler.is_compiling() or x_BTCHW.is_meta:
+        return  # no values to look at
+    if not bool(x_BTCHW.sum().isfinite()):
+        bad_B = (~x_BTCHW.isfinite()).flatten(1).sum(1).tolist()
+        clip = next((i for i, count in enumerate(bad_B) if count), 0)
+        raise ClipError(
+            f"clip {clip} of the batch holds {bad_B[clip]} values that are NaN or infinite; "
+            "look at how its frames were read and scaled"
+        )
+
+
+def start_convolutions(network: nn.Module) -> None:
+    """He et al.'s start for convolutions (fan-out), as in the first author's code and torch's ResNets."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -1,0 +1,29 @@
+"""Before the first step: does every part understand its part of the profile? Hours of work must not precede a typo."""
+
+from __future__ import annotations
+
+from nrdfer.config import Profile, build_settings
+from nrdfer.errors import ProfileError
+from nrdfer.stages.train import network_settings, recipe_of
+
+
+def check_profile(profile: Profile) -> None:
+    """Read every setting of a profile as its stage will.
+
+    Raises:
+        ProfileError: an unknown network, preset or setting, or settings that do not fit together.
+    """
+    from nrdfer.corpora.synthetic.render import CorpusSettings
+    from nrdfer.preprocess import AlignSettings
+
+    where = f"profile {profile.name}"
+    build_settings(CorpusSettings, profile.corpora.render, f"{where}: corpora.render")
+    build_settings(AlignSettings, profile.align, f"{where}: align")
+    frames = network_settings(profile)["frames"]
+    for corpus in ("dfew", "afew"):
+        sampling = recipe_of(profile, corpus).sampling
+        if sampling.frames != frames:
+            raise ProfileError(
+                f"{where}: {corpus}_recipe samples {sampling.segments} x {sampling.duration} = "
+                f"{sampling.frames} frames, but {profile.model} takes {frames}; change segments and duration, or frames"
+            )
