@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from pathlib import Path
 
 import torch
@@ -42,7 +43,10 @@ def export_program(network: ClipNetwork) -> ExportedProgram:
     s = network.settings
     device = next(network.parameters()).device
     example = torch.zeros(2, s.frames, 3, s.image_size, s.image_size, device=device)
-    return torch.export.export(Answers(network), (example,), dynamic_shapes={"clips": {0: Dim("clips", min=1)}})
+    with warnings.catch_warnings():
+        # recurrent layers lay their weights out anew while they are traced, which changes no value
+        warnings.filterwarnings("ignore", message=".*_flat_weights.*")
+        return torch.export.export(Answers(network), (example,), dynamic_shapes={"clips": {0: Dim("clips", min=1)}})
 
 
 def export_network(network: ClipNetwork, path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -122,8 +123,17 @@ def check_clips(x_BTCHW: Tensor, settings: NetworkSettings, *, any_size: bool = 
 
 def start_convolutions(network: nn.Module) -> None:
     """He et al.'s start for convolutions (fan-out), as in the first author's code and torch's ResNets."""
+    _start(network, "fan_out", nn.Conv2d, nn.Conv3d)
+
+
+def start_unnormed(network: nn.Module) -> None:
+    """He et al.'s start for layers that no norm follows (fan-in): what enters a layer keeps its spread through it."""
+    _start(network, "fan_in", nn.Conv2d, nn.Conv3d, nn.Linear)
+
+
+def _start(network: nn.Module, mode: Literal["fan_in", "fan_out"], *kinds: type[nn.Module]) -> None:
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Conv3d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if isinstance(module, kinds):
+            nn.init.kaiming_normal_(cast(Tensor, module.weight), mode=mode, nonlinearity="relu")
             if module.bias is not None:
-                nn.init.zeros_(module.bias)
+                nn.init.zeros_(cast(Tensor, module.bias))

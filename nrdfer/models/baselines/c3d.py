@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from nrdfer.models.layers3d import MaxPool3d, clip_to_volume
-from nrdfer.models.network import ClipNetwork, NetworkSettings, start_convolutions
+from nrdfer.models.network import ClipNetwork, NetworkSettings, start_unnormed
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class C3D(ClipNetwork):
             nn.ReLU(),
             nn.Dropout(s.dropout),
         )
+        start_unnormed(self)
         self.head = nn.Linear(s.hidden, s.classes)
-        start_convolutions(self)
 
     def represent(self, x_BTCHW: Tensor) -> Tensor:
         """See `ClipNetwork`: the second fully connected layer."""

@@ -19,6 +19,8 @@ HIDDEN = 128
 class FrameRNN(ClipNetwork):
     """A clip's class is read from the recurrent network's last state.
 
+    Weights of the frame network are its maker's to start.
+
     Args:
         settings: sizes.
         frame_network: frames (N, 3, H, W) -> (N, F).
@@ -31,7 +33,6 @@ class FrameRNN(ClipNetwork):
         self.frame_network = frame_network
         self.recurrent = recurrent
         self.head = nn.Linear(recurrent.hidden_size, settings.classes)
-        start_convolutions(self)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stub
 
     def represent(self, x_BTCHW: Tensor) -> Tensor:
@@ -48,6 +49,7 @@ class ResNet18Frames(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.trunk = make_stem("resnet7x7", [width, 2 * width, 4 * width, 8 * width], (2, 2, 2, 2))
+        start_convolutions(self)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """See the class."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nrdfer.models.baselines.frame_rnn import HIDDEN, FrameRNN
-from nrdfer.models.network import NetworkSettings
+from nrdfer.models.network import NetworkSettings, start_unnormed
 
 #: Channels of VGG-11's convolutions as multiples of its first; 0 is a max-pooling.
 LAYOUT = (1, 0, 2, 0, 4, 4, 0, 8, 8, 0, 8, 8, 0)
@@ -71,6 +71,7 @@ class VGG11Frames(nn.Module):
         self.average: Tensor
         self.register_buffer("average", averaging(settings.image_size // 32, settings.grid), persistent=False)
         self.fc = nn.Linear(channels * settings.grid**2, settings.features)
+        start_unnormed(self)
 
     def forward(self, x_NCHW: Tensor) -> Tensor:
         """See the class."""
