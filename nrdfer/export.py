@@ -65,7 +65,11 @@ def export_network(network: ClipNetwork, path: Path) -> None:
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         if path.suffix == ".pt2":
-            torch.export.save(export_program(network), temporary)
+            with warnings.catch_warnings():
+                warnings.filterwarnings(
+                    "ignore", message=".*No complete tensor found.*"
+                )  # of weights that share memory
+                torch.export.save(export_program(network), temporary)
         else:
             _write_onnx(network, temporary)
         temporary.replace(path)

@@ -61,3 +61,44 @@ def test_corpus_render_refuses_an_impossible_corpus(tmp_path: Path) -> None:
     done = runner.invoke(app, ["corpus", "render", "--out", str(tmp_path / "c"), "--dfew-identities", "7"])
     assert done.exit_code == 1
     assert "multiple of 5" in done.output
+
+
+def test_models_for_programs_and_for_people() -> None:
+    done = runner.invoke(app, ["models", "--json"])
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.output)
+    keys = {"name", "settings", "parameters", "gmacs", "gmacs_published_counting", "gmacs_published", "table"}
+    assert all(keys <= set(row) for row in rows)
+    (default,) = [
+        row for row in rows if row["table"] == "3" and row["settings"]["M"] == 2 and row["settings"]["N"] == 4
+    ]
+    assert round(default["gmacs_published_counting"], 2) == default["gmacs_published"] == 6.33
+    people = runner.invoke(app, ["models"])
+    assert "former-dfer" in people.output
+    assert "6.33" in people.output
+    assert "docs/models.md" in people.output
+
+
+def test_export_writes_a_file_from_a_checkpoint_and_says_what_it_takes(tmp_path: Path) -> None:
+    from nrdfer.models.registry import build_model
+    from nrdfer.training.results import LAST, cpu_weights, write_description, write_weights
+
+    settings = {"image_size": 32, "width": 4, "hidden": 8}
+    write_weights(tmp_path / LAST, cpu_weights(build_model("resnet18-gru", settings)))
+    write_description(tmp_path, "resnet18-gru", settings, {})
+    done = runner.invoke(app, ["export", str(tmp_path / "m.pt2"), "--model", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "clips (B, 16, 3, 32, 32)" in done.output
+    assert (tmp_path / "m.pt2").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("model", "message"), [("{tmp}/nothing", "is no trained network"), ("models:/nobody@champion", "no model models:/")]
+)
+def test_exporting_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, message: str) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    done = runner.invoke(app, ["export", str(tmp_path / "m.pt2"), "--model", model.format(tmp=tmp_path)])
+    assert done.exit_code == 1
+    assert message in done.output
+    assert not (tmp_path / "m.pt2").exists()

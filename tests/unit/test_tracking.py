@@ -134,6 +134,9 @@ def test_a_checkpoint_is_registered_once(tracking: Tracking, tmp_path: Path) -> 
 
     from nrdfer.evaluation.evaluate import predict_clips
 
+    settings, weights = registry.find_weights(f"models:/{DFEW_MODEL}@{registry.CHAMPION}")
+    assert settings.read_bytes() == (folder / "model.json").read_bytes()
+    assert weights.read_bytes() == (folder / LAST).read_bytes()
     served = mlflow.pyfunc.load_model(f"models:/{DFEW_MODEL}@{registry.CHAMPION}")
     clips = np.random.default_rng(0).random((3, 16, 3, 40, 40), dtype=np.float32)
     answer = served.predict(clips)

@@ -10,6 +10,7 @@ import pytest
 from nrdfer.clips.augment import AugmentSettings
 from nrdfer.clips.dataset import ClipDataset
 from nrdfer.clips.memory import MemorySource
+from nrdfer.clips.sampling import Sampling
 from nrdfer.emotions import EMOTIONS
 from nrdfer.records import ClipRecord
 
@@ -100,3 +101,27 @@ def test_memory_refuses_what_is_not_a_clip() -> None:
         MemorySource([(record, np.zeros((3, 8, 8, 3), np.uint8))])
     with pytest.raises(ValueError, match="uint8"):
         MemorySource([(record, frames.astype(np.float32))])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("strategy", ["ds", "ti", "linear"])
+@pytest.mark.parametrize("frames", [1, 2, 9, 15, 16, 40])
+def test_clips_of_any_length_become_sixteen_frames_in_training_and_testing(strategy: str, frames: int) -> None:
+    source = _source(["fear"], frames=frames)
+    for augment in (None, AugmentSettings()):
+        data = ClipDataset(source, ["00000"], image_size=16, sampling=Sampling(strategy), augment=augment)
+        clip = data.get(0, epoch=1)
+        assert clip.shape == (16, 3, 16, 16)
+        assert np.isfinite(clip).all()
+        assert 0 <= clip.min() < clip.max() <= 1
+
+
+def test_interpolated_clips_keep_their_ends_and_need_no_seed() -> None:
+    source = _source(["fear"], frames=40)
+    data = ClipDataset(source, ["00000"], image_size=24, sampling=Sampling("ti"))
+    clip, frames = data.get(0), source.frames("00000")
+    for ours, frame in ((clip[0], frames[0]), (clip[-1], frames[-1])):
+        np.testing.assert_allclose(ours.transpose(1, 2, 0), frame / 255, atol=1e-6)
+    other = ClipDataset(source, ["00000"], image_size=24, sampling=Sampling("ti"), seed=5)
+    np.testing.assert_array_equal(clip, other.get(0, epoch=3))
+    blended = ClipDataset(source, ["00000"], image_size=24, sampling=Sampling("linear")).get(0)
+    assert np.abs(clip - blended).max() > 0.1

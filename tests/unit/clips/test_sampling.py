@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrdfer.clips.sampling import sample_indices
+from nrdfer.clips.sampling import Sampling, sample_indices
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,17 @@ def test_pairs_are_consecutive() -> None:
 def test_an_empty_clip_is_refused() -> None:
     with pytest.raises(ValueError, match="0 frames"):
         sample_indices(0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"strategy": "tim"}, "one of ds, ti, linear, not 'tim'"), ({"segments": 0}, "segments must be at least 1")],
+)
+def test_samplings_that_cannot_be_meant_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sampling(**settings)
+
+
+def test_the_papers_sampling_is_the_default() -> None:
+    assert Sampling() == Sampling("ds", segments=8, duration=2)
+    assert Sampling().frames == 16
