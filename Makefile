@@ -2,7 +2,7 @@
 # make test        install if needed, pass all tests
 # make dev         Dagster UI and MLflow UI on localhost
 # make install / make lint / make bench
-# make docs        the README's pictures and table, from the last run of the sample
+# make docs        pictures and tables of README and docs/, from the networks and the last run of the sample
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -43,7 +43,7 @@ bench: install
 	@. $(BIN)/activate && for file in bench/*.py; do python $$file; done
 
 docs: install
-	@. $(BIN)/activate && python scripts/docs.py
+	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs.py
 
 clean:
 	rm -rf .nrdfer .dagster .tmp_dagster_home_*

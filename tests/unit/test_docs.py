@@ -1,0 +1,51 @@
+"""What the pages say in numbers is what the code says."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import yaml
+
+from nrdfer.models.costs import HEADER, cost_row, measure_all
+from nrdfer.models.nrdfernet import NRDFERNetSettings
+from nrdfer.models.registry import MODELS
+
+PROJECT = Path(__file__).resolve().parents[2]
+PAGE = (PROJECT / "docs" / "models.md").read_text()
+
+
+def _tables(text: str) -> list[list[list[str]]]:
+    """Every Markdown table: rows of cells, without the line below the header."""
+    found: list[list[list[str]]] = [[]]
+    for line in text.splitlines():
+        if line.startswith("|"):
+            found[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+        elif found[-1]:
+            found.append([])
+    return [[table[0], *table[2:]] for table in found if table]
+
+
+def test_the_table_of_costs_is_current() -> None:
+    assert _tables(PAGE)[0] == [list(HEADER), *(cost_row(cost) for cost in measure_all())]
+
+
+def test_every_setting_that_is_named_exists_with_that_default() -> None:
+    settings = dataclasses.asdict(NRDFERNetSettings())
+    (rows,) = [table for table in _tables(PAGE) if table[0][0] == "point"]
+    named = 0
+    for row in rows[1:]:
+        for name, value in re.findall(r"`(\w+): ([^`]+)`", row[1]):
+            told = yaml.safe_load(value)
+            assert settings[name] == (tuple(told) if isinstance(told, list) else told), name
+            named += 1
+        for name in re.findall(r"`(\w+): [^`]+`", row[2]):
+            assert name in settings
+    assert named > 15
+
+
+def test_every_rival_is_described() -> None:
+    (rows,) = [table for table in _tables(PAGE) if table[0][0] == "name"]
+    described = {name for row in rows[1:] for name in re.findall(r"`([^`]+)`", row[0])}
+    assert described == set(MODELS) - {"nr-dfernet"}
