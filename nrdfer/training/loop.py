@@ -183,7 +183,7 @@ class _Training:
                 progress((self.epoch - 1) * self.batches + self.batches_done, recipe.epochs * self.batches)
             if every and self.batches_done % every == 0 and self.batches_done < self.batches:
                 self.save()
-        if recipe.schedule == "exponential":
+        if recipe.schedule != "onecycle":
             self.scheduler.step()
 
     def _learn(self, positions: npt.NDArray[np.int64]) -> None:
@@ -307,6 +307,8 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def _schedule(optimiser: torch.optim.Optimizer, recipe: Recipe, batches: int) -> torch.optim.lr_scheduler.LRScheduler:
     if recipe.schedule == "exponential":
         return torch.optim.lr_scheduler.ExponentialLR(optimiser, recipe.gamma)
+    if recipe.schedule == "step":
+        return torch.optim.lr_scheduler.StepLR(optimiser, recipe.step_epochs, recipe.gamma)
     return torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
         recipe.lr,

@@ -13,7 +13,7 @@ from nrdfer.clips.augment import AugmentSettings
 from nrdfer.clips.sampling import Sampling
 
 OPTIMISERS = ("sgd", "adamw")
-SCHEDULES = ("exponential", "onecycle")
+SCHEDULES = ("exponential", "step", "onecycle")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -31,8 +31,9 @@ class Recipe:
     lr: float = 0.001
     momentum: float = 0.9  # not in the paper; Former-DFER and the author's later code. AdamW's first beta
     weight_decay: float = 1e-4  # not in the paper; Former-DFER, whose code the author's continues with 0.1
-    schedule: str = "exponential"  # every epoch; or "onecycle": warm-up and cosine over all batches
-    gamma: float = 0.9  # the paper's unnamed rate; .9 ** 70 is close to where the author's later steps end
+    schedule: str = "exponential"  # every epoch; "step": the author's later code; "onecycle": warm-up, then cosine
+    gamma: float = 0.9  # the paper's unnamed rate; .9 ** 70 is close to where the author's later steps (by .5) end
+    step_epochs: int = 7  # epochs between steps, of the schedule "step" (the author's later code)
     warmup: float = 0.3  # share of all batches, of the one-cycle schedule
     clip_norm: float | None = None  # gradient norm limit
     augment: AugmentSettings = field(default_factory=AugmentSettings)
@@ -50,7 +51,7 @@ class Recipe:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}")
         if self.device not in DEVICES:
             raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
-        for name in ("epochs", "batch"):
+        for name in ("epochs", "batch", "step_epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in ("momentum", "weight_decay", "threads", "checkpoint_every_batches", "seed"):

@@ -9,13 +9,20 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 LINE = ["dagster", "job", "execute", "-j", "full_reproduction"]
 
 
-def make_project(folder: Path, epochs: int = 2) -> dict[str, str]:
-    """A folder that looks like the project's root, with a tiny profile of its own; returns the environment."""
+def make_project(folder: Path, epochs: int = 2, **changes: Any) -> dict[str, str]:
+    """A folder that looks like the project's root, with a tiny profile of its own; returns the environment.
+
+    Args:
+        folder: to make or to fill.
+        epochs: of the training on DFEW.
+        **changes: fields of the profile, instead of the tiny one's.
+    """
     profiles = folder / "profiles"
     profiles.mkdir(parents=True)
     (profiles / "tiny.yaml").write_text(
@@ -43,6 +50,7 @@ def make_project(folder: Path, epochs: int = 2) -> dict[str, str]:
                 },
                 "dfew_recipe": {"epochs": epochs, "batch": 8, "lr": 0.05, "threads": 1, "device": "cpu"},
                 "afew_recipe": {"epochs": 1, "batch": 8, "lr": 0.01, "threads": 1, "device": "cpu"},
+                **changes,
             }
         )
     )

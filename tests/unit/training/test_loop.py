@@ -180,6 +180,11 @@ def test_two_checkpoints_are_kept_and_nothing_half_written(straight: Path) -> No
     assert not [path for path in straight.rglob("*") if path.name.endswith(".tmp")]
 
 
+def test_the_step_schedule_multiplies_every_few_epochs(source: MemorySource, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=5, schedule="step", step_epochs=2, gamma=0.5)
+    assert [report.lr for report in _train(source, tmp_path, recipe).reports] == [0.05, 0.05, 0.025, 0.025, 0.0125]
+
+
 def test_the_exponential_schedule_multiplies_once_an_epoch(source: MemorySource, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, schedule="exponential", gamma=0.5)
     assert [report.lr for report in _train(source, tmp_path, recipe).reports] == [0.05, 0.025, 0.0125]

@@ -36,6 +36,7 @@ def test_profiles_hold_the_recipes_they_name(corpus: str) -> None:
         {"device": "tpu"},
         {"epochs": 0},
         {"batch": 0},
+        {"step_epochs": 0},
         {"lr": 0.0},
         {"gamma": 1.5},
         {"warmup": 1.0},
