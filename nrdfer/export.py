@@ -87,13 +87,15 @@ def _write_onnx(network: ClipNetwork, path: Path) -> None:
         ) from error
     # torch's exporter tells at every start that torchvision is missing; nothing here uses it
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
-    torch.onnx.export(
-        export_program(network),
-        (),
-        path,
-        input_names=["clips"],
-        output_names=list(OUTPUTS),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of torch to itself
+        torch.onnx.export(
+            export_program(network),
+            (),
+            path,
+            input_names=["clips"],
+            output_names=list(OUTPUTS),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
