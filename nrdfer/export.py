@@ -82,9 +82,7 @@ def _write_onnx(network: ClipNetwork, path: Path) -> None:
     try:
         import onnxscript  # noqa: F401  # torch's exporter is written in it
     except ImportError as error:
-        raise NrdferError(
-            f"ONNX needs the packages onnx and onnxscript ({error}); pip install 'nrdfer[onnx]'"
-        ) from error
+        raise NrdferError(f"ONNX files need onnx and onnxscript ({error}); run: pip install onnx onnxscript") from error
     # torch's exporter tells at every start that torchvision is missing; nothing here uses it
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings():
