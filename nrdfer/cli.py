@@ -94,6 +94,27 @@ def corpus_sample() -> None:
     typer.echo(f"sample corpus in {folder}")
 
 
+@corpus_app.command("labels")
+@readable
+def corpus_labels(
+    folder: Annotated[Path, typer.Argument(help="Holds label files of DFEW or AFEW, or AFEW's class folders.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a set of labels.")] = False,
+) -> None:
+    """Read labels alone, no pictures: clips by split, fold and emotion."""
+    import json
+    from dataclasses import asdict
+
+    from nrdfer.corpora.summary import read_label_sets, table_of
+
+    sets = read_label_sets(folder)
+    if as_json:
+        typer.echo(json.dumps([asdict(found) for found in sets], indent=1))
+        return
+    for found in sets:
+        typer.echo(f"{found.corpus.upper()}, {found.format}, {found.folder}: {found.clips} clips")
+        typer.echo(table_of(found))
+
+
 def _profile_path(name: str) -> Path:
     # The profiles belong to the room above; its place is known without importing it.
     from importlib.util import find_spec
@@ -187,6 +208,32 @@ def results(
     console.print(table)
     console.print(comparability(found), markup=False)
     console.print(f"report: {artifact.path / REPORT}", soft_wrap=True)
+
+
+@app.command()
+@readable
+def doctor(
+    dfew: Annotated[Path | None, typer.Option(help="Your DFEW folder.", envvar="NRDFER_DFEW_ROOT")] = None,
+    afew: Annotated[Path | None, typer.Option(help="Your AFEW folder.", envvar="NRDFER_AFEW_ROOT")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a corpus.")] = False,
+) -> None:
+    """Look at your copies of DFEW and AFEW: what is there, and why numbers differ from the published ones."""
+    import json
+    from dataclasses import asdict
+
+    from nrdfer.corpora.doctor import examine_afew, examine_dfew
+
+    looks = [examine(root) for examine, root in ((examine_dfew, dfew), (examine_afew, afew)) if root is not None]
+    if not looks:
+        raise NrdferError("nothing to look at: give --dfew and --afew, or set NRDFER_DFEW_ROOT and NRDFER_AFEW_ROOT")
+    if as_json:
+        typer.echo(json.dumps([{**asdict(look), "usable": look.usable} for look in looks], indent=1))
+    for look in looks if not as_json else []:
+        typer.echo(f"{look.corpus.upper()} in {look.root}")
+        for finding in look.findings:
+            typer.echo(f"  {finding.level:8} {finding.text}")
+    if not all(look.usable for look in looks):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,8 +1,9 @@
 """DFEW's label files: every naming and numbering found in the wild, read into emotions by name.
 
 The distributed csvs number the emotions 1 to 7 (in the order of `nrdfer.emotions.EMOTIONS`), some copies 0 to 6
-(MSA-LMC/S2D). The base is found over ALL files together: a 0 proves one, a 7 the other; a single file may show
-neither. Pictures are `dfew`'s business: nothing here opens or counts them.
+(MSA-LMC/S2D), and so do text lists (``lists``), which serve where there are no csvs. The base is found over ALL files
+together: a 0 proves one, a 7 the other; a single file may show neither. Pictures are `dfew`'s business: nothing here
+opens or counts them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nrdfer.corpora.lists import DFEW_NAME, read_dfew_list
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 
@@ -63,15 +65,16 @@ def read_labels(root: Path) -> dict[int, FoldLabels]:
 
 
 def find_label_files(root: Path) -> dict[Key, Path]:
-    """(fold, ``train`` or ``test``) -> csv. Files below an ``EmoLabel_DataSplit`` win over all others.
+    """(fold, ``train`` or ``test``) -> file. Csvs in an ``EmoLabel_DataSplit`` win over others, these over lists.
 
     Raises:
         CorpusError: a file is missing, or two different files claim the same place.
     """
-    candidates = list(_candidates(root))
-    official = [(key, path) for key, path in candidates if SPLIT_FOLDER in path.parts]
+    claims = list(candidates(root))
+    csvs = [(key, path) for key, path in claims if path.suffix == ".csv"]
+    official = [(key, path) for key, path in csvs if SPLIT_FOLDER in path.parts]
     found: dict[Key, Path] = {}
-    for key, path in official or candidates:
+    for key, path in official or csvs or claims:
         if key in found and found[key].read_bytes() != path.read_bytes():
             raise CorpusError(f"two label files for fold {key[0]} {key[1]}: {found[key]} and {path}; keep one of them")
         found.setdefault(key, path)
@@ -81,12 +84,13 @@ def find_label_files(root: Path) -> dict[Key, Path]:
         raise CorpusError(
             f"DFEW below {root} lacks {what}. Looked for {SPLIT_FOLDER}/train(single-labeled)/set_1.csv .. set_5.csv "
             f"and {SPLIT_FOLDER}/test(single-labeled)/set_1.csv .. set_5.csv (also train_set_1.csv, test_set_1.csv, "
-            "single_trainset_1.csv, single_testset_1.csv). Copy DFEW's label files there whole"
+            "single_trainset_1.csv, single_testset_1.csv, DFEW_set_1_train.txt). Copy DFEW's label files there whole"
         )
     return found
 
 
-def _candidates(root: Path) -> Iterator[tuple[Key, Path]]:
+def candidates(root: Path) -> Iterator[tuple[Key, Path]]:
+    """Every file below `root` that is named like a label file of DFEW, with its place; clip folders are not entered."""
     for folder, inner, names in os.walk(root):
         # clip folders are many and hold pictures only
         deep = len(Path(folder).relative_to(root).parts) >= _DEPTH
@@ -97,6 +101,9 @@ def _candidates(root: Path) -> Iterator[tuple[Key, Path]]:
             part = match and (match["part"] or match["single"] or _part_of(here.name))
             if match and part and "multi" not in here.name:
                 yield (int(match["fold"]), part), here / name
+            listed = DFEW_NAME.fullmatch(name)
+            if listed:
+                yield (int(listed["fold"]), listed["part"]), here / name
 
 
 def _part_of(folder: str) -> str | None:
@@ -104,6 +111,10 @@ def _part_of(folder: str) -> str | None:
 
 
 def _read_rows(path: Path) -> Rows:
+    return _without_repeats(path, read_dfew_list(path) if path.suffix == ".txt" else _read_csv(path))
+
+
+def _read_csv(path: Path) -> Rows:
     try:
         lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -119,7 +130,10 @@ def _read_rows(path: Path) -> Rows:
         name_at, label_at = 0, 1  # a copy without the header line
     else:
         raise CorpusError(f"{path}: expected the header video_name,label, found {','.join(numbered[0][1])[:80]!r}")
-    rows = [_read_row(path, number, line, name_at, label_at) for number, line in numbered]
+    return [_read_row(path, number, line, name_at, label_at) for number, line in numbered]
+
+
+def _without_repeats(path: Path, rows: Rows) -> Rows:
     if not rows:
         raise CorpusError(f"{path} holds no clip; is the copy complete?")
     if len(dict(rows)) != len(set(rows)):

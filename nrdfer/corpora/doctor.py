@@ -1,0 +1,188 @@
+"""Is this copy of a corpus whole, and if its numbers differ from the published ones, why?
+
+Reads what is on disk as the pipeline will, counts clips and frames, and holds them against ``published``. Nothing is
+changed, and no picture or video is opened.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from nrdfer.corpora import published
+from nrdfer.corpora.afew import find_videos
+from nrdfer.corpora.dfew import DfewCorpus, read_dfew
+from nrdfer.corpora.labels import candidates
+from nrdfer.corpora.lists import DFEW_NAME, read_list
+from nrdfer.emotions import EMOTIONS
+from nrdfer.errors import CorpusError
+
+T = 16  # frames that dynamic sampling draws
+LEVELS = ("ok", "known", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    level: str  # ok; known: differs as others' copies do, for the reason told; warning; error: cannot be used
+    text: str
+
+
+@dataclass
+class Examination:
+    """What was found of one corpus."""
+
+    corpus: str
+    root: str
+    findings: list[Finding] = field(default_factory=list)
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, level: str, text: str) -> None:
+        """Add a finding."""
+        self.findings.append(Finding(level, text))
+
+    @property
+    def usable(self) -> bool:
+        """Whether the pipeline can work on it."""
+        return all(finding.level != "error" for finding in self.findings)
+
+
+def examine_dfew(root: Path) -> Examination:
+    """Look at a copy of DFEW."""
+    found = Examination("dfew", str(root))
+    try:
+        corpus = read_dfew(root)
+    except CorpusError as error:
+        found.note("error", str(error))
+        return found
+    files = [path for _, path in candidates(corpus.root)] or [path for _, path in candidates(root)]
+    kinds = sorted({path.suffix.removeprefix(".") for path in files})
+    found.note("ok", f"faces in {corpus.frames_folder}, labels from {' and '.join(kinds)} files")
+    _judge_clips(found, corpus)
+    _judge_folds(found, corpus)
+    _judge_frames(found, corpus)
+    _judge_lists(found, corpus, files)
+    return found
+
+
+def _judge_clips(found: Examination, corpus: DfewCorpus) -> None:
+    have = Counter(clip.emotion for clip in corpus.clips)
+    labelled, clips = len(corpus.clips) + len(corpus.set_aside), len(corpus.clips)
+    found.counts["clips"] = {emotion: have[emotion] for emotion in EMOTIONS}
+    found.counts["labelled"], found.counts["without_faces"] = labelled, len(corpus.set_aside)
+    if found.counts["clips"] == published.DFEW_EMOTIONS:
+        found.note("ok", f"{clips:,} clips with faces, in every emotion as many as published")
+    else:
+        found.note("warning", f"{clips:,} clips with faces; published: {_difference(have, published.DFEW_EMOTIONS)}")
+    if corpus.set_aside:
+        usual = labelled == published.DFEW_NOMINAL and clips == published.DFEW_CLIPS
+        reason = (
+            f"DFEW's papers print {published.DFEW_NOMINAL:,} single-labelled clips, faces are distributed for "
+            f"{published.DFEW_CLIPS:,}, and those are what published work evaluates"
+            if usual
+            else f"{len(corpus.set_aside)} are set aside, e.g. {corpus.set_aside[0][0]}: {corpus.set_aside[0][1]}"
+        )
+        found.note("known" if usual else "warning", f"{labelled:,} clips are labelled: {reason}")
+
+
+def _judge_folds(found: Examination, corpus: DfewCorpus) -> None:
+    have = {clip.clip_id: clip.emotion for clip in corpus.clips}
+    tests = {k: [clip for clip in fold.test if clip in have] for k, fold in corpus.folds.items()}
+    found.counts["test_clips"] = {
+        k: {emotion: sum(have[clip] == emotion for clip in clips) for emotion in EMOTIONS} for k, clips in tests.items()
+    }
+    sizes = {k: len(clips) for k, clips in tests.items()}
+    if sizes == published.DFEW_TESTS:
+        found.note("ok", f"test folds of {', '.join(map(str, sizes.values()))} clips, as published; disjoint")
+    else:
+        told = ", ".join(f"fd{k} {n} ({published.DFEW_TESTS[k]})" for k, n in sizes.items())
+        found.note("warning", f"test folds differ from the published ones (in brackets): {told}")
+
+
+def _judge_frames(found: Examination, corpus: DfewCorpus) -> None:
+    lengths = [len(clip.frames) for clip in corpus.clips]
+    frames: Counter[str] = Counter()
+    for clip in corpus.clips:
+        frames[clip.emotion] += len(clip.frames)
+    short = sum(n < T for n in lengths)
+    found.counts["frames"] = {emotion: frames[emotion] for emotion in EMOTIONS}
+    found.counts["lengths"] = {"least": min(lengths), "median": median(lengths), "most": max(lengths), "short": short}
+    total = sum(lengths)
+    same = total == published.DFEW_FRAMES
+    told = f"{total:,} frames, {min(lengths)} to {max(lengths)} a clip, median {median(lengths):g}"
+    found.note(
+        "ok" if same else "warning", told + (", as published" if same else f"; known: {published.DFEW_FRAMES:,}")
+    )
+    if short == published.DFEW_SHORT:
+        found.note("known", f"{short} clips have fewer than {T} frames, as distributed; sampling repeats their frames")
+    elif short:
+        found.note("warning", f"{short} clips have fewer than {T} frames; known are {published.DFEW_SHORT}")
+    elif same is False and lengths.count(T) >= published.DFEW_SHORT:
+        found.note("known", f"no clip has fewer than {T} frames: short ones were padded, as some repositories do")
+
+
+def _judge_lists(found: Examination, corpus: DfewCorpus, files: list[Path]) -> None:
+    """Text lists name numbers of frames; the disk is what counts."""
+    lists = [path for path in files if DFEW_NAME.fullmatch(path.name)]
+    if not lists:
+        return
+    on_disk = {clip.clip_id: len(clip.frames) for clip in corpus.clips}
+    clamped: set[str] = set()
+    other: set[str] = set()
+    for path in lists:
+        for line in read_list(path):
+            clip_id = f"{int(line.name):05d}"
+            true = on_disk.get(clip_id)
+            if true is not None and line.frames != true:
+                (clamped if true < line.frames == T else other).add(clip_id)
+    if clamped:
+        found.note(
+            "known",
+            f"text lists give {T} frames to {len(clamped)} clips that have fewer, as Former-DFER's lists of folds 2 to "
+            "5 do; frames are counted on disk",
+        )
+    if other:
+        found.note("warning", f"text lists give {len(other)} clips, e.g. {min(other)}, another length than the disk")
+    if not clamped and not other:
+        found.note("ok", "text lists name as many frames as are on disk")
+
+
+def examine_afew(root: Path) -> Examination:
+    """Look at a copy of AFEW."""
+    found = Examination("afew", str(root))
+    try:
+        videos = find_videos(root)
+    except CorpusError as error:
+        found.note("error", str(error))
+        return found
+    found.note("ok", f"{len(videos)} videos in class folders below {root}")
+    for split, expected in published.AFEW_EMOTIONS.items():
+        have = Counter(video.emotion for video in videos if video.split == split)
+        found.counts[split] = {emotion: have[emotion] for emotion in EMOTIONS}
+        clips = have.total()
+        known = published.AFEW_KNOWN[split].get(clips)
+        if found.counts[split] == expected:
+            found.note("ok", f"{split}: {clips} clips, in every emotion as many as distributed")
+        elif known is not None:
+            found.note("known", f"{split}: {clips} of {sum(expected.values())} clips: {known}")
+        elif clips == sum(expected.values()):
+            moved = _difference(have, expected)
+            found.note(
+                "known", f"{split}: {clips} clips, but labels were moved ({moved}); Former-DFER's list does that"
+            )
+        else:
+            found.note("warning", f"{split}: {clips} clips; distributed: {_difference(have, expected)}")
+    return found
+
+
+def _difference(have: Mapping[str, int], expected: Mapping[str, int]) -> str:
+    """What is more or less than expected, as ``neutral -2, anger +2``."""
+    changes = {emotion: have.get(emotion, 0) - n for emotion, n in expected.items() if have.get(emotion, 0) != n}
+    total = f"{sum(expected.values()):,} in all" if sum(changes.values()) else ""
+    told = ", ".join(f"{emotion} {change:+d}" for emotion, change in changes.items())
+    return ", ".join(part for part in (total, told) if part)
