@@ -25,7 +25,7 @@ def test_whole_shards_have_no_problem(shards: Path) -> None:
 def test_every_cut_is_found(shards: Path) -> None:
     path = shards / "x-000001.tar"
     data = path.read_bytes()
-    for length in [0, 1, *range(512, len(data), 2048), len(data) - 512, len(data) - 1]:
+    for length in [1, *range(0, len(data), 512), len(data) - 1]:
         path.write_bytes(data[:length])
         problems = verify(shards)
         assert len(problems) == 1
@@ -40,7 +40,7 @@ def test_every_flipped_bit_is_found(shards: Path) -> None:
     path = shards / "x-000002.tar"
     data = path.read_bytes()
     rng = np.random.default_rng(0)
-    for place in [0, *range(100, len(data), 4096), *rng.integers(0, len(data), 20).tolist(), len(data) - 1]:
+    for place in [*range(0, len(data), 512), *rng.integers(0, len(data), 20).tolist(), len(data) - 1]:
         changed = bytearray(data)
         changed[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(changed)

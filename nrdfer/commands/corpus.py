@@ -1,0 +1,111 @@
+"""``nrdfer corpus``: the rendered sample, labels alone; and ``nrdfer doctor``, which looks at a user's own copies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nrdfer.commands.common import bar, readable
+from nrdfer.errors import NrdferError
+
+corpus_app = typer.Typer(help="Corpora: the rendered sample, and the labels of DFEW and AFEW.", no_args_is_help=True)
+
+
+@corpus_app.command("render")
+@readable
+def corpus_render(
+    out: Annotated[Path, typer.Option(help="Folder to make; holds AFEW, DFEW and ground_truth.jsonl.")],
+    seed: Annotated[int, typer.Option(help="Everything derives from it.")] = 0,
+    dfew_identities: Annotated[int | None, typer.Option(help="Identities in DFEW (a multiple of 5).")] = None,
+    n1_rate: Annotated[float | None, typer.Option(help="Share of frames without the target's face.")] = None,
+    n2_rate: Annotated[float | None, typer.Option(help="Share of clips that are mostly neutral frames.")] = None,
+    amplitude: Annotated[float | None, typer.Option(help="Strength of expressions; smaller is harder.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes; never changes the result.")] = 2,
+) -> None:
+    """Render a corpus of expressive faces in the layouts of AFEW and DFEW."""
+    from nrdfer.config import build_settings
+    from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
+
+    given = {
+        "seed": seed,
+        "identities": dfew_identities,
+        "n1_rate": n1_rate,
+        "n2_rate": n2_rate,
+        "amplitude": amplitude,
+    }
+    settings = build_settings(CorpusSettings, {k: v for k, v in given.items() if v is not None}, "corpus render")
+    progress, step = bar("rendering clips")
+    with progress:
+        render_corpus(out, settings, progress=step, workers=workers)
+    typer.echo(f"corpus in {out}")
+
+
+@corpus_app.command("sample")
+@readable
+def corpus_sample() -> None:
+    """Render the corpus of the profile 'sample' into this project's folder (at once if it is there)."""
+    from nrdfer.config import load_profile
+    from nrdfer.stages.sources import render_sample
+
+    progress, step = bar("rendering the sample corpus")
+    with progress:
+        folder = render_sample(load_profile(_profile_path("sample")), step)
+    typer.echo(f"sample corpus in {folder}")
+
+
+@corpus_app.command("labels")
+@readable
+def corpus_labels(
+    folder: Annotated[Path, typer.Argument(help="Holds label files of DFEW or AFEW, or AFEW's class folders.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a set of labels.")] = False,
+) -> None:
+    """Read labels alone, no pictures: clips by split, fold and emotion."""
+    import json
+    from dataclasses import asdict
+
+    from nrdfer.corpora.summary import read_label_sets, table_of
+
+    sets = read_label_sets(folder)
+    if as_json:
+        typer.echo(json.dumps([asdict(found) for found in sets], indent=1))
+        return
+    for found in sets:
+        typer.echo(f"{found.corpus.upper()}, {found.format}, {found.folder}: {found.clips} clips")
+        typer.echo(table_of(found))
+
+
+def _profile_path(name: str) -> Path:
+    # The profiles belong to the room above; its place is known without importing it.
+    from importlib.util import find_spec
+
+    spec = find_spec("pipelines")
+    if spec is None or not spec.submodule_search_locations:
+        raise NrdferError("the package 'pipelines', which holds the profiles, is not installed; run: make install")
+    return Path(next(iter(spec.submodule_search_locations))) / "profiles" / f"{name}.yaml"
+
+
+@readable
+def doctor(
+    dfew: Annotated[Path | None, typer.Option(help="Your DFEW folder.", envvar="NRDFER_DFEW_ROOT")] = None,
+    afew: Annotated[Path | None, typer.Option(help="Your AFEW folder.", envvar="NRDFER_AFEW_ROOT")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a corpus.")] = False,
+) -> None:
+    """Look at your copies of DFEW and AFEW: what is there, and why numbers differ from the published ones."""
+    import json
+    from dataclasses import asdict
+
+    from nrdfer.corpora.doctor import examine_afew, examine_dfew
+
+    looks = [examine(root) for examine, root in ((examine_dfew, dfew), (examine_afew, afew)) if root is not None]
+    if not looks:
+        raise NrdferError("nothing to look at: give --dfew and --afew, or set NRDFER_DFEW_ROOT and NRDFER_AFEW_ROOT")
+    if as_json:
+        typer.echo(json.dumps([{**asdict(look), "usable": look.usable} for look in looks], indent=1))
+    for look in looks if not as_json else []:
+        typer.echo(f"{look.corpus.upper()} in {look.root}")
+        for finding in look.findings:
+            typer.echo(f"  {finding.level:8} {finding.text}")
+    if not all(look.usable for look in looks):
+        raise typer.Exit(1)

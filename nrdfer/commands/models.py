@@ -1,0 +1,58 @@
+"""``nrdfer models`` and ``nrdfer export``: the networks, what they cost, and a trained one as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nrdfer.commands.common import readable
+
+
+@readable
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a network.")] = False,
+) -> None:
+    """List every network: parameters, and multiply-adds a clip as they are and as they were published."""
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from nrdfer.models.costs import HEADER, cost_row, measure_all
+
+    costs = list(measure_all())
+    if as_json:
+        typer.echo(json.dumps([asdict(cost) for cost in costs], indent=1))
+        return
+    table = Table(title="multiply-adds of one clip, in G (1e9)")
+    for number, name in enumerate(HEADER):
+        table.add_column(name, justify="left" if number < 2 else "right", no_wrap=number < 2)
+    for cost in costs:
+        table.add_row(*cost_row(cost))
+    console = Console(width=120)
+    console.print(table)
+    for note in sorted({f"{cost.title}: {cost.note}" for cost in costs if cost.note}):
+        console.print(note, markup=False)
+    console.print("How the two countings differ: docs/models.md", markup=False)
+
+
+@readable
+def export(
+    out: Annotated[Path, typer.Argument(help="File to write: ends in .onnx or .pt2 (PyTorch).")],
+    model: Annotated[
+        str, typer.Option(help="A registered model's address, or a folder with model.json and last.safetensors.")
+    ] = "models:/nr-dfernet-dfew@champion",
+) -> None:
+    """Write a trained network as one file that needs none of this project's code."""
+    from nrdfer.evaluation.evaluate import load_model
+    from nrdfer.export import OUTPUTS, export_network
+    from nrdfer.registry import find_weights
+
+    network = load_model(*find_weights(model))
+    export_network(network, out)
+    s = network.settings
+    shape = f"(B, {s.frames}, 3, {s.image_size}, {s.image_size})"
+    typer.echo(f"{out}: clips {shape}, float32, RGB, 0 to 1 -> {', '.join(OUTPUTS)}")
