@@ -197,6 +197,7 @@ def load_detector(
     threshold: float = 0.7,
     max_side: int = 640,
     device: str = "cpu",
+    self_test: bool = True,
 ) -> FaceDetector:
     """Load a checkpoint of either family, or this project's own.
 
@@ -208,10 +209,11 @@ def load_detector(
         threshold: see `FaceDetector`.
         max_side: see `FaceDetector`.
         device: see `FaceDetector`.
+        self_test: whether a file whose content is not known is first asked about rendered faces.
 
     Raises:
-        WeightsError: the file is missing, damaged, of another network, or its convention is unknown or
-            contradicts the one given.
+        WeightsError: the file is missing, damaged, of another network, its convention is unknown or contradicts the one
+            given, or the self-test finds that it does not see faces this way.
     """
     path = Path(path)
     if not path.is_file():
@@ -225,6 +227,7 @@ def load_detector(
     else:
         stated = _known_convention(path)
         tensors = _read_pth(path)
+    known = stated is not None
     if stated is None:
         if convention is None:
             raise WeightsError(
@@ -234,8 +237,12 @@ def load_detector(
         stated = CONVENTIONS[convention]
     elif convention is not None and stated.name != convention:
         raise WeightsError(f"{path} wants the input convention {stated.name!r}, not {convention!r}; drop the setting")
-    net = _fitted(tensors, path)
-    return FaceDetector(net, stated, threshold=threshold, max_side=max_side, device=device)
+    detector = FaceDetector(_fitted(tensors, path), stated, threshold=threshold, max_side=max_side, device=device)
+    if self_test and not known:
+        from nrdfer.faces.self_test import check_detector  # which asks detectors, hence not at the top
+
+        check_detector(detector, path)
+    return detector
 
 
 def _known_convention(path: Path) -> Convention | None:

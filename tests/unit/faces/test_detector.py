@@ -142,7 +142,7 @@ def test_pth_with_prefix_loads_once_the_convention_is_stated(tmp_path: Path) -> 
         load_detector(path)
     with pytest.raises(WeightsError, match="not known"):
         load_detector(path, convention="rgb")
-    detector = load_detector(path, convention="retinaface_pytorch", threshold=0.3, max_side=320)
+    detector = load_detector(path, convention="retinaface_pytorch", threshold=0.3, max_side=320, self_test=False)
     assert (detector.convention, detector.threshold, detector.max_side) == (RETINAFACE_PYTORCH, 0.3, 320)
     assert torch.equal(detector.net.state_dict()["fpn.merge1.0.weight"], net.state_dict()["fpn.merge1.0.weight"])
 
