@@ -99,8 +99,8 @@ def check_detector(detector: FaceDetector, path: Path) -> None:
         told = f"{path} sees {seen} of {len(logits)} rendered faces"
         if elsewhere >= len(logits):
             raise WeightsError(
-                f"{told}, and {elsewhere} where there are none: so do weights of a network with other anchors (they have "
-                "the same names and shapes); get the weights of Pytorch_Retinaface or retinaface-pytorch"
+                f"{told}, and {elsewhere} where there are none: so do weights of a network with other anchors (they "
+                "have the same names and shapes); get the weights of Pytorch_Retinaface or retinaface-pytorch"
             )
         raise WeightsError(f"{told}: it is no face detector that works here; is the file what it claims to be?")
 
