@@ -35,7 +35,7 @@ def afew_aligned_faces(
         artifact = workbench.store.build_resumable(
             "afew/aligned_faces",
             code_version="1",
-            config=dict(profile.align),
+            config={**profile.align, "convention": profile.weights.retinaface_convention},
             inputs={"videos": videos.manifest["counts"]["content_digest"], "weights": file_sha256(weights)},
             build=lambda work, out: align.align_corpus(
                 rows,
@@ -43,6 +43,7 @@ def afew_aligned_faces(
                 settings,
                 work,
                 out,
+                convention=profile.weights.retinaface_convention,
                 workers=profile.workers,
                 progress=progress_logger(context, "aligning clips"),
             ),

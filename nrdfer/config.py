@@ -36,6 +36,7 @@ class WeightsConfig:
     """Weights of the two pretrained networks: ``sample`` (shipped), a name of the catalogue, or a file's path."""
 
     retinaface: str = "retinaface-resnet50"
+    retinaface_convention: str | None = None  # input convention of a file of your own: see faces.detector.CONVENTIONS
     enlightengan: str = "enlightengan"
     folder: str | None = None  # looked into before the hub
     allow_download: bool = True

@@ -1,24 +1,43 @@
-"""Resources with their defaults: what a run uses when the user configures nothing.
+"""Resources with their defaults: what a run uses when the user configures nothing, or only a part.
 
 Defaults come from the environment (``NRDFER_PROFILE``, ``NRDFER_AFEW_ROOT``, ``NRDFER_DFEW_ROOT``,
-``NRDFER_WEIGHTS``, ``NRDFER_PROFILES``), and the launchpad or a run config file overrides them.
+``NRDFER_WEIGHTS``, ``NRDFER_PROFILES``), and the launchpad or a run config file overrides them one by one.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+from pydantic import Field
 
 from assets.workbench import ArtifactReferences, Workbench
 
 PROFILES = Path(__file__).parent / "profiles"
 
-workbench = Workbench(
-    profile=os.environ.get("NRDFER_PROFILE", "sample"),
-    profiles_folder=os.environ.get("NRDFER_PROFILES", str(PROFILES)),
-    afew_root=os.environ.get("NRDFER_AFEW_ROOT", ""),
-    dfew_root=os.environ.get("NRDFER_DFEW_ROOT", ""),
-    weights_folder=os.environ.get("NRDFER_WEIGHTS", ""),
-)
 
+def _field(name: str, variable: str, default: str = "") -> Any:
+    """The workbench's field with a default from the environment."""
+    return Field(
+        default=os.environ.get(variable, default),
+        description=f"{Workbench.model_fields[name].description} Default: the variable {variable}.",
+    )
+
+
+class EnvironmentWorkbench(Workbench):
+    """The workbench as this machine's environment sets it up.
+
+    The defaults are the class's and not an instance's, because Dagster keeps only the former for fields that a run
+    config leaves out.
+    """
+
+    profile: str = _field("profile", "NRDFER_PROFILE", "sample")
+    profiles_folder: str = _field("profiles_folder", "NRDFER_PROFILES", str(PROFILES))
+    afew_root: str = _field("afew_root", "NRDFER_AFEW_ROOT")
+    dfew_root: str = _field("dfew_root", "NRDFER_DFEW_ROOT")
+    weights_folder: str = _field("weights_folder", "NRDFER_WEIGHTS")
+
+
+workbench = EnvironmentWorkbench()
 resources = {"workbench": workbench, "io_manager": ArtifactReferences(workbench=workbench)}

@@ -35,14 +35,12 @@ Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]
 _detector: FaceDetector | None = None  # one a worker process
 
 
-def _start_worker(weights: Path, convention: str | None, threshold: float, max_side: int) -> None:
+def _start_worker(detector: FaceDetector) -> None:
     import torch
-
-    from nrdfer.faces.detector import load_detector
 
     global _detector
     torch.set_num_threads(1)
-    _detector = load_detector(weights, convention=convention, threshold=threshold, max_side=max_side)
+    _detector = detector
 
 
 def _align_one(row: Mapping[str, Any], settings: AlignSettings, work: Path) -> tuple[str, str, str]:
@@ -91,13 +89,21 @@ def align_corpus(
 
     Returns:
         Counts: clips, frames, frames with a face, clips set aside.
+
+    Raises:
+        WeightsError: the weights cannot be used.
     """
     work.mkdir(parents=True, exist_ok=True)
     todo = [row for row in rows if not _finished(work, row["clip_id"])]
     done = len(rows) - len(todo)
     if todo:
-        arguments = (weights, convention, settings.threshold, settings.max_side)
-        with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, arguments) as pool:
+        from nrdfer.faces.detector import load_detector
+
+        # here and not in the workers: what is wrong with the weights is told once, and in words
+        detector = load_detector(
+            weights, convention=convention, threshold=settings.threshold, max_side=settings.max_side
+        )
+        with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (detector,)) as pool:
             futures = [pool.submit(_align_one, row, settings, work) for row in todo]
             for future in as_completed(futures):
                 future.result()

@@ -25,6 +25,14 @@ def evaluate_checkpoint(
 ) -> dict[str, Any]:
     """Predict every test clip once under both protocols; write predictions, figures and `METRICS`.
 
+    Args:
+        checkpoint: folder of a training.
+        shards: folder of the shards.
+        test_ids: clips to predict.
+        out: receives the files.
+        title: of the figures.
+        threads: CPU threads; 0 leaves torch's choice, as in a recipe.
+
     Returns:
         protocol -> metrics (``war``, ``uar``, and both without the snippet-based filter).
     """
@@ -34,7 +42,8 @@ def evaluate_checkpoint(
     from nrdfer.evaluation.figures import plot_confusion, plot_curves
     from nrdfer.evaluation.protocols import fold_metrics
 
-    torch.set_num_threads(threads)
+    if threads:
+        torch.set_num_threads(threads)
     reader = ShardReader(shards)
     metrics: dict[str, Any] = {}
     for protocol, weights in PROTOCOLS.items():

@@ -1,0 +1,96 @@
+"""The profile ``paper`` as shipped, on rendered corpora in place of the user's: full network, pretrained detector.
+
+Only the run config differs from what a researcher types: where the corpora and the weights lie, and one epoch each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
+from nrdfer.enhance.generator import EnlightenGenerator
+from tests.end_to_end.project import LINE, PROJECT, make_project
+
+SHARED = PROJECT.parent / "shared" / "weights"
+
+
+@pytest.fixture
+def corpora(tmp_path: Path) -> Path:
+    settings = CorpusSettings(identities=5, afew_train_identities=1, afew_val_identities=1, frames=(8, 10))
+    return render_corpus(tmp_path / "data", settings, workers=2)
+
+
+@pytest.fixture
+def enlightengan(tmp_path: Path) -> Path:
+    """A file like the original ``200_net_G_A.pth``: its 131 tensors under the wrapper's names; it brightens."""
+    torch.manual_seed(0)
+    state = EnlightenGenerator().state_dict()
+    assert len(state) == 131
+    state["conv10.weight"].zero_()
+    state["conv10.bias"].fill_(0.9)
+    torch.save({f"module.{name}": value for name, value in state.items()}, tmp_path / "200_net_G_A.pth")
+    return tmp_path / "200_net_G_A.pth"
+
+
+def test_the_paper_profile_runs_end_to_end(tmp_path: Path, corpora: Path, enlightengan: Path) -> None:
+    folder = tmp_path / "project"
+    environment = make_project(folder)
+    del environment["NRDFER_PROFILES"]
+    weights = {"enlightengan": str(enlightengan)}
+    if SHARED.is_dir():  # the official MobileNet; without it, the shipped detector takes its place
+        environment["NRDFER_WEIGHTS"] = str(SHARED)
+        weights["retinaface"] = "retinaface-mobilenet0.25"
+    else:
+        weights["retinaface"] = "sample"
+    environment |= {
+        "NRDFER_PROFILE": "paper",
+        "NRDFER_AFEW_ROOT": str(corpora / "AFEW"),
+        "NRDFER_DFEW_ROOT": str(corpora / "DFEW"),
+    }
+    overrides = {"weights": weights, "dfew_recipe": {"epochs": 1}, "afew_recipe": {"epochs": 1}}
+    # the resource's other fields keep what the environment says
+    run_config = {"resources": {"workbench": {"config": {"overrides": overrides}}}}
+    (folder / "run.yaml").write_text(json.dumps(run_config))
+    done = subprocess.run(
+        [*LINE, "-c", "run.yaml"], cwd=folder, env=environment, capture_output=True, text=True, timeout=1200
+    )
+    assert done.returncode == 0, done.stderr[-6000:]
+
+    store = folder / ".nrdfer" / "store"
+    (results,) = store.glob("report/*/results.json")
+    found = json.loads(results.read_text())
+    assert (found["profile"], found["rendered"]) == ("paper", False)
+    assert sum(fold["honest"]["clips"] for fold in found["folds"].values()) == 35
+    (described,) = store.glob("dfew/fd1/checkpoint/*/model.json")
+    trained = json.loads(described.read_text())
+    assert trained["settings"]["widths"] == [64, 128, 256]
+    assert (trained["recipe"]["epochs"], trained["recipe"]["batch"], trained["recipe"]["lr"]) == (1, 32, 0.001)
+    (weights_file,) = store.glob("dfew/fd1/checkpoint/*/last.safetensors")
+    assert weights_file.stat().st_size > 31_323_463 * 4  # the whole network, not a narrow one
+
+    code = """
+import json, sys
+from pathlib import Path
+from nrdfer.shards.reader import ShardReader
+(folder,) = Path(sys.argv[1]).glob("afew/shards/[0-9a-f]*")
+reader = ShardReader(folder)
+records = [reader.record(clip) for clip in reader.clip_ids]
+print(json.dumps({
+    "enhanced": sorted({record.enhanced for record in records}),
+    "faces": sum(frame.has_face for record in records for frame in record.frames),
+    "frames": sum(record.n_frames for record in records),
+    "size": reader.frames(reader.clip_ids[0]).shape[1],
+}))
+"""
+    shown = subprocess.run([sys.executable, "-c", code, str(store)], capture_output=True, text=True, env=os.environ)
+    shards = json.loads(shown.stdout)
+    assert shards["enhanced"] == ["enlightengan-crop"]
+    assert shards["size"] == 112
+    assert shards["faces"] > 0.6 * shards["frames"]
