@@ -16,14 +16,9 @@ _FOLDER = "Looked into first; without it NRDFER_WEIGHTS, or this project's folde
 
 
 def _folder(given: Path | None) -> Path | None:
-    from nrdfer import paths
+    from nrdfer.stages.weights import local_folder
 
-    if given is not None:
-        return given
-    named = os.environ.get("NRDFER_WEIGHTS")
-    if named:
-        return Path(named).expanduser()
-    return paths.weights_folder() if paths.weights_folder().is_dir() else None
+    return given or local_folder(os.environ.get("NRDFER_WEIGHTS"))
 
 
 @weights_app.command("list")

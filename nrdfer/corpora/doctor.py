@@ -16,8 +16,8 @@ from typing import Any
 from nrdfer.corpora import published
 from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.dfew import DfewCorpus, read_dfew
-from nrdfer.corpora.labels import candidates
-from nrdfer.corpora.lists import DFEW_NAME, read_list
+from nrdfer.corpora.labels import candidates, find_label_files
+from nrdfer.corpora.lists import read_dfew_list
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 
@@ -60,13 +60,12 @@ def examine_dfew(root: Path) -> Examination:
     except CorpusError as error:
         found.note("error", str(error))
         return found
-    files = [path for _, path in candidates(corpus.root)] or [path for _, path in candidates(root)]
-    kinds = sorted({path.suffix.removeprefix(".") for path in files})
-    found.note("ok", f"faces in {corpus.frames_folder}, labels from {' and '.join(kinds)} files")
+    kinds = {path.suffix.removeprefix(".") for path in find_label_files(root).values()}
+    found.note("ok", f"faces in {corpus.frames_folder}, labels from {' and '.join(sorted(kinds))} files")
     _judge_clips(found, corpus)
     _judge_folds(found, corpus)
     _judge_frames(found, corpus)
-    _judge_lists(found, corpus, files)
+    _judge_lists(found, corpus, [path for _, path in candidates(root) if path.suffix == ".txt"])
     return found
 
 
@@ -126,20 +125,23 @@ def _judge_frames(found: Examination, corpus: DfewCorpus) -> None:
         found.note("known", f"no clip has fewer than {T} frames: short ones were padded, as some repositories do")
 
 
-def _judge_lists(found: Examination, corpus: DfewCorpus, files: list[Path]) -> None:
+def _judge_lists(found: Examination, corpus: DfewCorpus, lists: list[Path]) -> None:
     """Text lists name numbers of frames; the disk is what counts."""
-    lists = [path for path in files if DFEW_NAME.fullmatch(path.name)]
     if not lists:
         return
     on_disk = {clip.clip_id: len(clip.frames) for clip in corpus.clips}
     clamped: set[str] = set()
     other: set[str] = set()
     for path in lists:
-        for line in read_list(path):
-            clip_id = f"{int(line.name):05d}"
+        try:
+            rows = read_dfew_list(path)
+        except CorpusError as error:  # the labels came from csvs, so this list stops nothing
+            found.note("warning", str(error))
+            return
+        for clip_id, frames, _ in rows:
             true = on_disk.get(clip_id)
-            if true is not None and line.frames != true:
-                (clamped if true < line.frames == T else other).add(clip_id)
+            if true is not None and frames != true:
+                (clamped if true < frames == T else other).add(clip_id)
     if clamped:
         found.note(
             "known",

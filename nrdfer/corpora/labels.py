@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import csv
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nrdfer.corpora.lists import DFEW_NAME, read_dfew_list
+from nrdfer.corpora.lists import DFEW_NAME, label_folders, read_dfew_list
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 
@@ -24,7 +23,6 @@ FOLDS = range(1, 6)
 SPLIT_FOLDER = "EmoLabel_DataSplit"
 #: set_1.csv, train_set_1.csv, test_set_1.csv, single_trainset_1.csv, single_testset_1.csv
 _NAME = re.compile(r"(?:(?P<part>train|test)_set|single_(?P<single>train|test)set|set)_(?P<fold>[1-5])\.csv")
-_DEPTH = 5
 _log = logging.getLogger(__name__)
 Key = tuple[int, str]  # fold, "train" or "test"
 Rows = list[tuple[str, int]]
@@ -91,12 +89,8 @@ def find_label_files(root: Path) -> dict[Key, Path]:
 
 def candidates(root: Path) -> Iterator[tuple[Key, Path]]:
     """Every file below `root` that is named like a label file of DFEW, with its place; clip folders are not entered."""
-    for folder, inner, names in os.walk(root):
-        # clip folders are many and hold pictures only
-        deep = len(Path(folder).relative_to(root).parts) >= _DEPTH
-        inner[:] = [] if deep else sorted(n for n in inner if not n.isdigit() and n[0] not in "._")
-        here = Path(folder)
-        for name in sorted(names):
+    for here, names in label_folders(root):
+        for name in names:
             match = _NAME.fullmatch(name)
             part = match and (match["part"] or match["single"] or _part_of(here.name))
             if match and part and "multi" not in here.name:
@@ -111,7 +105,9 @@ def _part_of(folder: str) -> str | None:
 
 
 def _read_rows(path: Path) -> Rows:
-    return _without_repeats(path, read_dfew_list(path) if path.suffix == ".txt" else _read_csv(path))
+    if path.suffix == ".txt":
+        return _without_repeats(path, [(clip_id, label) for clip_id, _, label in read_dfew_list(path)])
+    return _without_repeats(path, _read_csv(path))
 
 
 def _read_csv(path: Path) -> Rows:

@@ -8,6 +8,7 @@ clips of fewer than 16 frames are written as 16), so they are read, but only ``d
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,15 @@ DFEW_NAME = re.compile(r"DFEW_set_(?P<fold>[1-5])_(?P<part>train|test)\.txt")
 AFEW_NAME = re.compile(r"AFEW_(?P<split>train|validation|val)\.txt")
 #: What Former-DFER puts before a clip's name: 0 train or 1 validation, and the label.
 _PREFIX = re.compile(r"[01]_[0-6]_")
+_DEPTH = 5
+
+
+def label_folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Folders below `root` with the names of their files; clip folders, which are many, are left out."""
+    for folder, inner, names in os.walk(root):
+        deep = len(Path(folder).relative_to(root).parts) >= _DEPTH
+        inner[:] = [] if deep else sorted(name for name in inner if not name.isdigit() and name[0] not in "._")
+        yield Path(folder), sorted(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +65,8 @@ def read_list(path: Path) -> Iterator[Line]:
         yield Line(name, folder.rpartition("/")[2], int(parts[1]), label)
 
 
-def read_dfew_list(path: Path) -> list[tuple[str, int]]:
-    """(Clip id of five digits, label from 0) of every line of a DFEW list.
+def read_dfew_list(path: Path) -> list[tuple[str, int, int]]:
+    """(Clip id of five digits, frames, label from 0) of every line of a DFEW list.
 
     Raises:
         CorpusError: see `read_list`; or a path whose last part is no clip's number.
@@ -65,7 +75,7 @@ def read_dfew_list(path: Path) -> list[tuple[str, int]]:
     for line in read_list(path):
         if not line.name.isdecimal():
             raise CorpusError(f"{path}: {line.name!r} is not the number of a clip of DFEW")
-        rows.append((f"{int(line.name):05d}", line.label))
+        rows.append((f"{int(line.name):05d}", line.frames, line.label))
     return rows
 
 

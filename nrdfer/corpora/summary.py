@@ -5,7 +5,6 @@ Pictures and videos are not opened or counted; whether a copy is complete is ``d
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +13,9 @@ from typing import Any
 
 from nrdfer.corpora.afew import SPLITS, find_videos
 from nrdfer.corpora.labels import candidates, read_labels
-from nrdfer.corpora.lists import AFEW_NAME, read_afew_lists
+from nrdfer.corpora.lists import AFEW_NAME, label_folders, read_afew_lists
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
-
-_DEPTH = 5
 
 
 @dataclass(frozen=True)
@@ -52,11 +49,12 @@ def read_label_sets(root: Path) -> list[LabelSet]:
     if not root.is_dir():
         raise CorpusError(f"{root} is not a folder; give one that holds label files of DFEW or AFEW")
     files = [path for _, path in candidates(root)]
+    afew_lists = [folder for folder, names in label_folders(root) if any(map(AFEW_NAME.fullmatch, names))]
     sets: list[LabelSet] = []
     if any(path.suffix == ".csv" for path in files):
         sets.append(_dfew(root, "csv"))
     sets += [_dfew(folder, "txt") for folder in sorted({path.parent for path in files if path.suffix == ".txt"})]
-    sets += [_afew(folder, "txt", read_afew_lists(folder)) for folder in _folders_of_afew_lists(root)]
+    sets += [_afew(folder, "txt", read_afew_lists(folder)) for folder in afew_lists]
     for base in (root, root / "AFEW"):
         if any((base / name).is_dir() for name in SPLITS.values()):
             found: dict[str, dict[str, str]] = {split: {} for split in SPLITS}
@@ -82,16 +80,6 @@ def _afew(folder: Path, kind: str, found: Mapping[str, Mapping[str, str]]) -> La
     every = {clip: emotion for clips in found.values() for clip, emotion in clips.items()}
     splits = {split: _part(clips) for split, clips in found.items()}
     return LabelSet("afew", kind, str(folder), len(every), count_emotions(every), splits)
-
-
-def _folders_of_afew_lists(root: Path) -> list[Path]:
-    found = set()
-    for folder, inner, names in os.walk(root):
-        deep = len(Path(folder).relative_to(root).parts) >= _DEPTH
-        inner[:] = [] if deep else [name for name in inner if not name.isdigit() and name[0] not in "._"]
-        if any(AFEW_NAME.fullmatch(name) for name in names):
-            found.add(Path(folder))
-    return sorted(found)
 
 
 def table_of(found: LabelSet) -> str:

@@ -11,6 +11,13 @@ from nrdfer.errors import WeightsError
 from nrdfer.weights import CATALOGUE, resolve, sample_weights
 
 
+def local_folder(given: str | None) -> Path | None:
+    """Where a user's weights are looked for first: the folder given, else this project's own if there is one."""
+    if given:
+        return Path(given).expanduser()
+    return paths.weights_folder() if paths.weights_folder().is_dir() else None
+
+
 def network_weights(network: Literal["retinaface", "enlightengan"], config: WeightsConfig) -> Path:
     """The weights file of one of the two pretrained networks.
 
@@ -21,10 +28,7 @@ def network_weights(network: Literal["retinaface", "enlightengan"], config: Weig
     if value == "sample":
         return sample_weights(network)
     if value in CATALOGUE:
-        folder = Path(config.folder).expanduser() if config.folder else paths.weights_folder()
-        if not config.folder and not folder.is_dir():
-            return resolve(value, None, allow_download=config.allow_download)
-        return resolve(value, folder, allow_download=config.allow_download)
+        return resolve(value, local_folder(config.folder), allow_download=config.allow_download)
     path = Path(value).expanduser()
     if not path.is_file():
         raise WeightsError(

@@ -29,6 +29,7 @@ from nrdfer.evaluation.protocols import fold_metrics
 from nrdfer.models.network import ClipNetwork
 from nrdfer.models.registry import build_model
 from nrdfer.training.checkpoint import load_newest, save_checkpoint
+from nrdfer.training.optimiser import make_optimiser, make_schedule
 from nrdfer.training.recipe import Recipe
 from nrdfer.training.results import (
     BEST,
@@ -158,8 +159,8 @@ class _Training:
         self.fingerprint, self.workdir = fingerprint, workdir
         self.device = next(model.parameters()).device
         self.batches = math.ceil(len(data) / recipe.batch)
-        self.optimiser = _optimiser(model, recipe)
-        self.scheduler = _schedule(self.optimiser, recipe, self.batches)
+        self.optimiser = make_optimiser(model, recipe)
+        self.scheduler = make_schedule(self.optimiser, recipe, self.batches)
         self.reports: list[EpochReport] = []
         self.best: dict[str, torch.Tensor] = {}
         self._begin_epoch(1)
@@ -294,25 +295,3 @@ def _fingerprint(
     del settings["checkpoint_every_batches"]  # changes no result
     told = [model_name, dict(model_settings), settings, sorted(train_ids), sorted(test_ids), initial]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(
-            model.parameters(), recipe.lr, betas=(recipe.momentum, 0.98), weight_decay=recipe.weight_decay
-        )
-    return torch.optim.SGD(model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-
-
-def _schedule(optimiser: torch.optim.Optimizer, recipe: Recipe, batches: int) -> torch.optim.lr_scheduler.LRScheduler:
-    if recipe.schedule == "exponential":
-        return torch.optim.lr_scheduler.ExponentialLR(optimiser, recipe.gamma)
-    if recipe.schedule == "step":
-        return torch.optim.lr_scheduler.StepLR(optimiser, recipe.step_epochs, recipe.gamma)
-    return torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        recipe.lr,
-        total_steps=recipe.epochs * batches,
-        pct_start=recipe.warmup,
-        cycle_momentum=False,
-    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from nrdfer.models.costs import HEADER, cost_row, measure_all
+from nrdfer.models.costs import HEADER, cost_row, measure, measure_all
 from nrdfer.models.nrdfernet import NRDFERNetSettings
 from nrdfer.models.registry import MODELS
 
@@ -49,3 +49,13 @@ def test_every_rival_is_described() -> None:
     (rows,) = [table for table in _tables(PAGE) if table[0][0] == "name"]
     described = {name for row in rows[1:] for name in re.findall(r"`([^`]+)`", row[0])}
     assert described == set(MODELS) - {"nr-dfernet"}
+
+
+def test_the_figures_in_the_text_are_the_measured_ones() -> None:
+    ours, former = measure("nr-dfernet"), measure("former-dfer")
+    readme = (PROJECT / "README.md").read_text()
+    for text in (PAGE, readme):
+        assert f"{ours.gmacs:.2f}" in text
+        assert f"{ours.gmacs_with_filter:.2f}" in text
+        assert f"{ours.parameters / 1e6:.1f} M" in text
+    assert f"counts {former.gmacs_published_counting:.2f} G" in PAGE

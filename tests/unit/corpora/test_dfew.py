@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from nrdfer.corpora.dfew import find_frames, list_frames, read_dfew
 from nrdfer.corpora.labels import find_label_files, read_labels
+from nrdfer.corpora.published import DFEW_EMOTIONS, DFEW_TESTS
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 
@@ -303,26 +304,13 @@ def test_a_clip_listed_twice_counts_once_and_is_reported(dfew: Path, caplog: pyt
     assert "lists 1 clips twice" in caplog.text
 
 
-# the counts that every public copy of the label files agrees on
-TEST_SIZES = {1: 2341, 2: 2341, 3: 2340, 4: 2339, 5: 2336}
-CLASS_TOTALS = {
-    "happiness": 2445,
-    "sadness": 1894,
-    "neutral": 2669,
-    "anger": 2173,
-    "surprise": 1469,
-    "disgust": 145,
-    "fear": 902,
-}
-
-
 def test_the_real_label_files(shared_dir: Path) -> None:
     folds = read_labels(shared_dir / "annotations" / "dfew_csv")
-    assert {k: len(fold.test) for k, fold in folds.items()} == TEST_SIZES
-    assert {k: len(fold.train) for k, fold in folds.items()} == {k: 11_697 - n for k, n in TEST_SIZES.items()}
+    assert {k: len(fold.test) for k, fold in folds.items()} == DFEW_TESTS
+    assert {k: len(fold.train) for k, fold in folds.items()} == {k: 11_697 - n for k, n in DFEW_TESTS.items()}
     tested = {clip_id: emotion for fold in folds.values() for clip_id, emotion in fold.test.items()}
     assert len(tested) == 11_697
-    assert Counter(tested.values()) == CLASS_TOTALS
+    assert Counter(tested.values()) == DFEW_EMOTIONS
 
 
 def test_the_real_label_files_agree_with_the_lists_of_another_repository(shared_dir: Path) -> None:
@@ -352,6 +340,6 @@ def full_size(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_a_corpus_of_full_size(full_size: Path) -> None:
     corpus = read_dfew(full_size)
     assert len(corpus.clips) == 11_697
-    assert Counter(clip.emotion for clip in corpus.clips) == CLASS_TOTALS
+    assert Counter(clip.emotion for clip in corpus.clips) == DFEW_EMOTIONS
     assert sum(len(fold.test) for fold in corpus.folds.values()) == 11_697
     assert corpus.set_aside == []

@@ -65,6 +65,16 @@ def test_clips_without_faces_folds_cut_short_and_clamped_lists_are_explained(
     assert "text lists give 16 frames to 14 clips that have fewer" in _texts(found, "known")
     assert "another length than the disk" in _texts(found, "warning")  # cut to 17 frames
 
+    # a broken list beside good csvs is told, and stops nothing
+    both = tmp_path / "both"
+    shutil.copytree(shared_dir / "annotations" / "dfew_csv", both / "EmoLabel_DataSplit")
+    (both / "Clip").symlink_to(whole / "Clip")
+    (both / "DFEW_set_1_train.txt").write_text("/faces/happy 30 0\n")
+    mixed = examine_dfew(both)
+    assert mixed.usable
+    assert "labels from csv files" in _texts(mixed, "ok")
+    assert "'happy' is not the number of a clip" in _texts(mixed, "warning")
+
     partial = tmp_path / "partial"
     shutil.copytree(shared_dir / "annotations" / "dfew_csv", partial / "EmoLabel_DataSplit")
     faces = partial / "Clip" / "clip_224x224"

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.corpora.labels import read_labels
-from nrdfer.corpora.lists import read_afew_lists, read_dfew_list, read_list
+from nrdfer.corpora.lists import read_afew_lists, read_dfew_list
 from nrdfer.corpora.published import AFEW_EMOTIONS, DFEW_CLIPS, DFEW_EMOTIONS, DFEW_TESTS
 from nrdfer.corpora.summary import read_label_sets
 from nrdfer.errors import CorpusError
@@ -26,8 +26,7 @@ def _afew(folder: Path, train: str, validation: str, name: str = "AFEW_validatio
 def test_paths_may_hold_spaces_backslashes_and_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "DFEW_set_1_train.txt"
     path.write_text("\ufeff/data/my DFEW/02522 66 5\n\nD:\\faces\\16372 11 0\r\n7 30 2\n", encoding="utf-8")
-    assert read_dfew_list(path) == [("02522", 5), ("16372", 0), ("00007", 2)]
-    assert [line.frames for line in read_list(path)] == [66, 11, 30]
+    assert read_dfew_list(path) == [("02522", 66, 5), ("16372", 11, 0), ("00007", 30, 2)]
 
 
 @pytest.mark.parametrize(

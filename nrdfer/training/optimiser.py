@@ -1,0 +1,34 @@
+"""From a recipe to PyTorch's optimiser and learning-rate schedule. When they step is the loop's business."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from nrdfer.training.recipe import Recipe
+
+
+def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over all weights of a network."""
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(
+            model.parameters(), recipe.lr, betas=(recipe.momentum, 0.98), weight_decay=recipe.weight_decay
+        )
+    return torch.optim.SGD(model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+
+
+def make_schedule(
+    optimiser: torch.optim.Optimizer, recipe: Recipe, batches: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The recipe's schedule; `batches` are those of one epoch. One cycle steps every batch, the others every epoch."""
+    if recipe.schedule == "exponential":
+        return torch.optim.lr_scheduler.ExponentialLR(optimiser, recipe.gamma)
+    if recipe.schedule == "step":
+        return torch.optim.lr_scheduler.StepLR(optimiser, recipe.step_epochs, recipe.gamma)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        recipe.lr,
+        total_steps=recipe.epochs * batches,
+        pct_start=recipe.warmup,
+        cycle_momentum=False,
+    )
