@@ -13,13 +13,17 @@ def check_profile(profile: Profile) -> None:
     Raises:
         ProfileError: an unknown network, preset or setting, or settings that do not fit together.
     """
+    import torch
+
     from nrdfer.corpora.synthetic.render import CorpusSettings
+    from nrdfer.models.registry import build_model
     from nrdfer.preprocess import AlignSettings
 
     where = f"profile {profile.name}"
     build_settings(CorpusSettings, profile.corpora.render, f"{where}: corpora.render")
     build_settings(AlignSettings, profile.align, f"{where}: align")
-    frames = network_settings(profile)["frames"]
+    with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know
+        frames = build_model(profile.model, network_settings(profile)).settings.frames
     for corpus in ("dfew", "afew"):
         sampling = recipe_of(profile, corpus).sampling
         if sampling.frames != frames:

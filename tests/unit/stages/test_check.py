@@ -30,6 +30,7 @@ def test_a_profiles_network_is_its_preset_with_its_own_settings_on_top() -> None
         ({"model": "nr-dferent"}, "there is no model 'nr-dferent'; known are nr-dfernet, c3d"),
         ({"model": "c3d", "model_preset": "author-code"}, "c3d has no preset 'author-code'"),
         ({"model_settings": {"width": 3}}, "unknown setting width"),
+        ({"model_settings": {"stem": "vgg"}}, "stem must be"),
         ({"dfew_recipe": {"sampling": {"segments": 4}}}, "dfew_recipe samples 4 x 2 = 8 frames, but nr-dfernet takes"),
         ({"afew_recipe": {"sampling": {"strategy": "tim"}}}, "strategy must be one of ds, ti, linear"),
         ({"afew_recipe": {"epoch": 3}}, "afew_recipe: unknown setting epoch"),
