@@ -17,6 +17,10 @@ class UnreadableVideoError(NrdferError):
     """A video cannot be opened or decoded."""
 
 
+class NoFaceError(NrdferError):
+    """A clip shows no usable face, and the settings say that this is an error."""
+
+
 class WeightsError(NrdferError):
     """A weights file is missing, is not what it claims to be, or does not fit the network."""
 

@@ -103,6 +103,17 @@ CATALOGUE: Mapping[str, PinnedWeights] = {
                 "github.com/VITA-Group/EnlightenGAN (file id 1AkV-n2MdyfuZTFvcon8Z4leyVb0i7x63)"
             ),
         ),
+        PinnedWeights(
+            name="enlightengan-onnx",
+            description="The same generator as an ONNX model, as published in EnlightenGAN-inference",
+            filename="enlighten.onnx",
+            git_blob="bba93d2dae054f3e509bbe7850059d14377e7fe7",
+            licence="MIT (model file); weights BSD 2-clause, (c) 2019 Yifan Jiang and Zhangyang Wang",
+            source=(
+                "enlighten_inference/enlighten.onnx of github.com/arsenyinfo/EnlightenGAN-inference at commit "
+                "6b68a71f0b973912cffad25bff243b28530de823"
+            ),
+        ),
     )
 }
 

@@ -1,25 +1,79 @@
-"""Running the EnlightenGAN generator over frames: reading weights files, pixels to tensors and back.
+"""Running the EnlightenGAN generator over frames: pixels to tensors and back, in batches, on a CPU or a GPU.
 
-The network is `nrdfer.enhance.generator`; choosing and verifying published files is `nrdfer.weights`.
+The network is `nrdfer.enhance.generator`; files that hold it are `nrdfer.enhance.checkpoints`'. On a CPU it runs in
+ONNX Runtime, which is a third faster than PyTorch and agrees within one grey level.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
+import cv2
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from nrdfer.enhance.generator import EnlightenGenerator
-from nrdfer.errors import WeightsError
-from nrdfer.weights import refuse_pointer
+from nrdfer.enhance.checkpoints import load_generator
+from nrdfer.enhance.generator import MULTIPLE, EnlightenGenerator
+from nrdfer.onnx_session import Session, export
 
-FORMAT = "nrdfer-enlightengan"
+BACKENDS = ("auto", "onnxruntime", "torch")
+LARGEST = 2200  # pixels: of a frame that is brightened at its own size
+CPU_BATCH, GPU_BATCH = 4, 64  # larger ones leave a CPU's caches
+Frames = NDArray[np.uint8]
+
+
+class _Engine(Protocol):
+    def __call__(self, frames_BHWC: Frames) -> Frames: ...
+
+
+class _Pixels(nn.Module):
+    """The generator on uint8 pictures; values are clipped to 0..255 and truncated, as the original does."""
+
+    def __init__(self, generator: EnlightenGenerator, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.generator = generator
+        self.dtype = dtype
+
+    def forward(self, x_BHWC: Tensor) -> Tensor:
+        y_BCHW = self.generator(x_BHWC.permute(0, 3, 1, 2).to(self.dtype) / 255.0)
+        return (y_BCHW.float() * 255.0).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+class _TorchEngine:
+    """PyTorch; half precision on a GPU."""
+
+    def __init__(self, generator: EnlightenGenerator, device: torch.device) -> None:
+        self.device = device
+        dtype = torch.float16 if device.type == "cuda" else torch.float32
+        self._pixels = _Pixels(generator.to(device=device, dtype=dtype), dtype).eval()
+
+    @torch.inference_mode()
+    def __call__(self, frames_BHWC: Frames) -> Frames:
+        part = torch.from_numpy(np.ascontiguousarray(frames_BHWC)).to(self.device)
+        return np.asarray(self._pixels(part).cpu().numpy())
+
+
+class _OnnxEngine:
+    """ONNX Runtime on one CPU core. Padding is done here: the exported graph takes multiples of 16 only."""
+
+    def __init__(self, generator: EnlightenGenerator) -> None:
+        axes = {0: "B", 1: "H", 2: "W"}
+        example = torch.zeros(1, 2 * MULTIPLE, 3 * MULTIPLE, 3, dtype=torch.uint8)
+        self._session = Session(export(_Pixels(generator), example, ("y",), {"x": axes, "y": axes}))
+
+    def __call__(self, frames_BHWC: Frames) -> Frames:
+        height, width = frames_BHWC.shape[1:3]
+        extra_h, extra_w = -height % MULTIPLE, -width % MULTIPLE
+        top, left = extra_h // 2, extra_w // 2
+        if extra_h or extra_w:
+            around = ((0, 0), (top, extra_h - top), (left, extra_w - left), (0, 0))
+            frames_BHWC = np.pad(frames_BHWC, around, mode="reflect")
+        (y_BHWC,) = self._session(np.ascontiguousarray(frames_BHWC))
+        return np.asarray(y_BHWC[:, top : top + height, left : left + width], np.uint8)
 
 
 class Enhancer:
@@ -28,44 +82,43 @@ class Enhancer:
     Args:
         generator: the network with its weights.
         device: where it runs.
+        backend: "onnxruntime" (CPU only), "torch", or "auto": ONNX Runtime on a CPU.
+
+    Raises:
+        ValueError: a backend that is not known or does not fit the device.
     """
 
-    def __init__(self, generator: EnlightenGenerator, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, generator: EnlightenGenerator, device: str | torch.device = "cpu", backend: str = "auto"
+    ) -> None:
         self.device = torch.device(device)
-        self.generator = generator.to(self.device).eval()
+        on_cpu = self.device.type == "cpu"
+        if backend not in BACKENDS or (backend == "onnxruntime" and not on_cpu):
+            raise ValueError(
+                f"the enhancer's backend {backend!r} does not work on {device}; use one of {', '.join(BACKENDS)}, and "
+                "onnxruntime on a CPU only"
+            )
+        self.batch = CPU_BATCH if on_cpu else GPU_BATCH
+        generator.eval()
+        self._engine: _Engine = (
+            _TorchEngine(generator, self.device) if backend == "torch" or not on_cpu else _OnnxEngine(generator)
+        )
 
     @classmethod
-    def load(cls, path: Path, device: str | torch.device = "cpu") -> Enhancer:
-        """Read the original's ``.pth`` (with or without ``module.``) or this project's ``.safetensors``.
+    def load(cls, path: Path, device: str | torch.device = "cpu", backend: str = "auto") -> Enhancer:
+        """Read a weights file; see `nrdfer.enhance.checkpoints.load_generator`.
 
         Raises:
-            WeightsError: the file is missing, is a Git LFS pointer, cannot be read, or does not fit the
-                generator.
+            WeightsError: it cannot be used.
         """
-        if not path.is_file():
-            raise WeightsError(f"EnlightenGAN weights {path} do not exist; check the path")
-        refuse_pointer(path)
-        state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-        first = state.get("conv1_1.weight")
-        if first is None or first.ndim != 4:
-            raise WeightsError(
-                f"{path} does not hold EnlightenGAN's generator: it has no convolution conv1_1.weight. "
-                "Expected is the file 200_net_G_A.pth, or one made by `python -m nrdfer.enhance.train`."
-            )
-        generator = EnlightenGenerator(base_channels=int(first.shape[0]))
-        try:
-            generator.load_state_dict(state, strict=True)
-        except RuntimeError as error:
-            raise WeightsError(f"{path} does not fit EnlightenGAN's generator: {error}") from error
-        return cls(generator, device)
+        return cls(load_generator(path), device, backend)
 
-    @torch.inference_mode()
     def enhance(
         self,
-        frames_THWC: np.ndarray,
-        batch: int = 16,
+        frames_THWC: Frames,
+        batch: int | None = None,
         progress: Callable[[int, int], None] | None = None,
-    ) -> np.ndarray:
+    ) -> Frames:
         """Brighten frames.
 
         Args:
@@ -81,44 +134,40 @@ class Enhancer:
         """
         if frames_THWC.dtype != np.uint8 or frames_THWC.ndim != 4 or frames_THWC.shape[3] != 3:
             raise ValueError(f"frames must be uint8 of shape (T, H, W, 3), not {frames_THWC.dtype} {frames_THWC.shape}")
+        batch = self.batch if batch is None else batch
         if batch < 1:
             raise ValueError(f"batch must be at least 1, not {batch}")
+        if len(frames_THWC) and min(frames_THWC.shape[1:3]) < MULTIPLE:
+            raise ValueError(f"frames need sides of at least {MULTIPLE} pixels, not {frames_THWC.shape[1:3]}")
         out_THWC = np.empty_like(frames_THWC)
         total = len(frames_THWC)
         for start in range(0, total, batch):
-            part = torch.from_numpy(np.ascontiguousarray(frames_THWC[start : start + batch])).to(self.device)
-            y_BCHW = self.generator(part.permute(0, 3, 1, 2).float() / 255.0)
-            pixels = (y_BCHW * 255.0).to(torch.uint8).permute(0, 2, 3, 1)
-            out_THWC[start : start + batch] = pixels.cpu().numpy()
+            out_THWC[start : start + batch] = self._engine(frames_THWC[start : start + batch])
             if progress is not None:
                 progress(min(start + batch, total), total)
         return out_THWC
 
+    def stream(self, frames: Iterable[Frames]) -> Iterator[Frames]:
+        """Brighten frames (H, W, 3) of one size as they come, a batch at a time; see `enhance`."""
+        waiting: list[Frames] = []
+        for frame in frames:
+            waiting.append(frame)
+            if len(waiting) == self.batch:
+                yield from self.enhance(np.stack(waiting))
+                waiting = []
+        if waiting:
+            yield from self.enhance(np.stack(waiting))
 
-def _read_pickle(path: Path) -> dict[str, Tensor]:
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"{path} cannot be read as PyTorch weights (damaged, cut short, or not a weights file): {error}"
-        ) from error
-    if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise WeightsError(f"{path} is not a plain state dict (names to tensors) of EnlightenGAN's generator")
-    # save_network() of the original stores the state of an nn.DataParallel wrapper.
-    return {str(name).removeprefix("module."): value for name, value in loaded.items()}
+    def stream_large(self, frames: Iterable[Frames]) -> Iterator[Frames]:
+        """Brighten whole frames (H, W, 3) one at a time, whatever their sizes.
 
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} cannot be read as safetensors (damaged or cut short): {error}") from error
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(
-            f"{path} is not an enhancer's weights: its metadata says format {metadata.get('format')!r}, "
-            f"expected {FORMAT!r}"
-        )
-    # Convolutions may be stored in half precision; arithmetic is always in single.
-    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+        Frames wider than `LARGEST` are brightened at half their size, as the original does, and enlarged again.
+        """
+        for frame in frames:
+            height, width = frame.shape[:2]
+            if width > LARGEST:
+                small = cv2.resize(frame, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+                bright = self.enhance(np.asarray(small, np.uint8)[None])[0]
+                yield np.asarray(cv2.resize(bright, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+            else:
+                yield self.enhance(frame[None])[0]

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _LEVELS = 5
-_MULTIPLE = 2 ** (_LEVELS - 1)  # four halvings: both sides must be multiples of 16 inside the network
+MULTIPLE = 2 ** (_LEVELS - 1)  # four halvings: both sides must be multiples of 16 inside the network
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -76,11 +76,11 @@ class EnlightenGenerator(nn.Module):
     def unclipped(self, x_BCHW: Tensor) -> Tensor:
         """As `forward`, before clipping: what a loss should see, since clipped pixels have no gradient."""
         _, channels, height, width = x_BCHW.shape
-        if channels != 3 or min(height, width) < _MULTIPLE:
+        if channels != 3 or min(height, width) < MULTIPLE:
             raise ValueError(
-                f"the generator takes (B, 3, H, W), H and W at least {_MULTIPLE}, not {tuple(x_BCHW.shape)}"
+                f"the generator takes (B, 3, H, W), H and W at least {MULTIPLE}, not {tuple(x_BCHW.shape)}"
             )
-        extra_h, extra_w = -height % _MULTIPLE, -width % _MULTIPLE
+        extra_h, extra_w = -height % MULTIPLE, -width % MULTIPLE
         top, left = extra_h // 2, extra_w // 2
         if extra_h or extra_w:
             x_BCHW = F.pad(x_BCHW, (left, extra_w - left, top, extra_h - top), mode="reflect")
@@ -89,6 +89,8 @@ class EnlightenGenerator(nn.Module):
         # The original works in -1..1, where the output is x + latent * attention; halved, the same step in
         # 0..1.
         y_BCHW = x_BCHW + 0.5 * self._latent(x_BCHW, attention_B1HW) * attention_B1HW
+        if not (extra_h or extra_w):
+            return y_BCHW
         return y_BCHW[..., top : top + height, left : left + width]
 
     def _latent(self, x_BCHW: Tensor, attention_B1HW: Tensor) -> Tensor:

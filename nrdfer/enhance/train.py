@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from nrdfer.corpora.synthetic.scene import random_face_crop
-from nrdfer.enhance.enhancer import FORMAT, Enhancer
+from nrdfer.enhance.checkpoints import FORMAT
+from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.enhance.generator import EnlightenGenerator
 from nrdfer.files import write_whole
 from nrdfer.sample_training import (

@@ -1,13 +1,13 @@
 """One picture that shows a clip's crops at a glance, for people to judge alignment and gaps.
 
-Frames without a face carry a frame in vermillion and the words "no face"; the others a blue one. Both colours
+Frames without the target carry a frame in vermillion and the words "no target"; the others a blue one. Both colours
 are from the palette of Okabe and Ito, which colour-blind readers tell apart. Writing files does not belong
 here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import cv2
@@ -18,23 +18,24 @@ from nrdfer.records import FrameRecord
 
 FACE_RGB = (0, 114, 178)
 MISSING_RGB = (213, 94, 0)
+MAX_TILES = 96
 _BORDER, _LABEL, _TITLE, _GAP = 3, 16, 26, 4
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def contact_sheet(
-    crops: NDArray[np.uint8],
+    crops: NDArray[np.uint8] | Mapping[int, NDArray[np.uint8]],
     records: Sequence[FrameRecord],
     *,
     title: str = "",
     columns: int = 12,
-    max_tiles: int = 96,
+    max_tiles: int = MAX_TILES,
     tile: int = 112,
 ) -> NDArray[np.uint8]:
     """A labelled grid of crops, (H, W, 3) uint8 RGB, in frame order.
 
     Args:
-        crops: (T, S, S, 3) uint8 RGB.
+        crops: (T, S, S, 3) uint8 RGB; or, by index, those of the frames that `shown_frames` names.
         records: T records; their index is the label.
         title: first words of the line above the grid.
         columns: tiles in a row.
@@ -44,15 +45,16 @@ def contact_sheet(
     Raises:
         ValueError: no crops, or another number of records.
     """
-    if len(crops) == 0 or len(crops) != len(records):
+    by_index = isinstance(crops, Mapping)
+    if len(crops) == 0 or (not by_index and len(crops) != len(records)):
         raise ValueError(f"a contact sheet needs crops and a record for each; got {len(crops)} and {len(records)}")
-    shown = thinned([record.has_face for record in records], max_tiles)
+    shown = shown_frames(records, max_tiles)
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns)
     width, height = tile + 2 * _BORDER, tile + 2 * _BORDER + _LABEL
     sheet = np.full((_TITLE + rows * (height + _GAP), max(columns * (width + _GAP), 480), 3), 255, np.uint8)
     with_face = sum(record.has_face for record in records)
-    words = f"{title}  {with_face} of {len(records)} frames with face"
+    words = f"{title}  {with_face} of {len(records)} frames with the target"
     if len(shown) < len(records):
         words += f"; {len(shown)} shown"
     _write(sheet, words.strip(), (6, 18), 0.5)
@@ -61,6 +63,11 @@ def contact_sheet(
         left = place % columns * (width + _GAP)
         _draw(sheet[top : top + height, left : left + width], crops[index], records[index], tile)
     return sheet
+
+
+def shown_frames(records: Sequence[FrameRecord], max_tiles: int = MAX_TILES) -> list[int]:
+    """Which frames a contact sheet of these records shows."""
+    return thinned([record.has_face for record in records], max_tiles)
 
 
 def thinned(has_face: Sequence[bool], limit: int) -> list[int]:
@@ -88,7 +95,7 @@ def _draw(cell: NDArray[np.uint8], crop: NDArray[np.uint8], record: FrameRecord,
     inner = tile + 2 * _BORDER
     cell[:inner] = FACE_RGB if record.has_face else MISSING_RGB
     cell[_BORDER : _BORDER + tile, _BORDER : _BORDER + tile] = crop
-    label = f"{record.index}" if record.has_face else f"{record.index} no face"
+    label = f"{record.index}" if record.has_face else f"{record.index} no target"
     _write(cell, label, (2, inner + _LABEL - 4), 0.4)
 
 

@@ -1,15 +1,12 @@
-"""Finding faces in a picture with RetinaFace: input conventions, batching, decoding, and loading of weights.
+"""Finding faces in a picture with RetinaFace: whole pictures or regions, decoding, and loading of weights.
 
-Two families of checkpoints share every tensor name and shape but want other input; fed with the wrong one the
-network still answers, with a quarter of the faces missing. So a detector always carries its `Convention`,
-known from the file's content or stated by the user. Which face of a frame matters is decided in
+A detector always carries the `Convention` of its weights, known from the file's content or stated by the user.
+Which regions of a video's frames are looked at is decided in `nrdfer.faces.search`, which face of a frame matters in
 `nrdfer.faces.tracking`; where published weights come from, in `nrdfer.weights`.
 """
 
 from __future__ import annotations
 
-import copy
-import itertools
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,45 +18,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
-from torch.nn.utils import fuse_conv_bn_eval
+from torch import Tensor
 
 from nrdfer.errors import WeightsError
+from nrdfer.faces.conventions import CONVENTIONS, KNOWN_FILES, REFUSED_FILES, Convention
+from nrdfer.faces.engine import make_engine
 from nrdfer.faces.network import BACKBONES, Backbone, RetinaFaceNet
 from nrdfer.faces.priors import decode_boxes, decode_points, nms, prior_boxes
 from nrdfer.weights import content_ids, refuse_pointer
 
 MAX_CANDIDATES = 1000  # best anchors of a picture that enter suppression
 NMS_THRESHOLD = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Convention:
-    """How a picture becomes the network's input: channel order, then ``(value - mean) / std`` on 0 to 255."""
-
-    name: str
-    bgr: bool
-    mean: tuple[float, float, float]  # in the channel order fed to the network
-    std: tuple[float, float, float]
-
-
-#: github.com/biubug6/Pytorch_Retinaface.
-PYTORCH_RETINAFACE = Convention("pytorch_retinaface", True, (104.0, 117.0, 123.0), (1.0, 1.0, 1.0))
-#: github.com/ternaus/retinaface: RGB with ImageNet's statistics.
-RETINAFACE_PYTORCH = Convention("retinaface_pytorch", False, (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-CONVENTIONS: Mapping[str, Convention] = {c.name: c for c in (PYTORCH_RETINAFACE, RETINAFACE_PYTORCH)}
-
-#: Published files whose convention is known from their content (sha256).
-KNOWN_FILES: Mapping[str, Convention] = {
-    "2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220": PYTORCH_RETINAFACE,
-    "6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d": PYTORCH_RETINAFACE,
-}
-#: Files that load but cannot work here (sha256), and why.
-REFUSED_FILES: Mapping[str, str] = {
-    "ed6fa7d45a5179f03cb5ce82c73b0c6711372968e53782e88395acee88d319e1": (
-        "it belongs to Face-Detector-1MB-with-landmark, which has the same tensors but other anchors"
-    ),
-}
+Region = tuple[int, int, int, int]  # x1, y1, x2, y2 of whole pixels; the second corner lies outside
+_Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -82,9 +53,10 @@ class FaceDetector:
         max_side: longer pictures are shrunk to this many pixels (their faces come back in source pixels);
             small ones are never enlarged.
         device: torch device.
+        backend: "onnxruntime" (CPU only), "torch", or "auto": ONNX Runtime on a CPU.
 
     Raises:
-        ValueError: a threshold outside 0..1 or a `max_side` below 32.
+        ValueError: a threshold outside 0..1, a `max_side` below 32, or a backend that does not fit.
     """
 
     def __init__(
@@ -95,17 +67,23 @@ class FaceDetector:
         threshold: float = 0.7,
         max_side: int = 640,
         device: str = "cpu",
+        backend: str = "auto",
     ) -> None:
         if not 0 <= threshold < 1:
             raise ValueError(f"the detector's threshold must lie in 0..1, not {threshold}")
         if max_side < 32:
             raise ValueError(f"max_side {max_side} is smaller than the coarsest stride of the detector, 32 pixels")
         self.net = net.to(device=device).eval()
-        self._fast = folded(self.net)
         self.convention = convention
         self.threshold = threshold
         self.max_side = max_side
         self.device = device
+        self._engine = make_engine(self.net, convention, device, backend)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether batches of whole frames pay more than looking at parts of them."""
+        return torch.device(self.device).type != "cpu"
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
         """Faces of one picture (H, W, 3) uint8 RGB, best score first; empty if there is none.
@@ -116,7 +94,7 @@ class FaceDetector:
         return self.detect_batch([rgb])[0]
 
     def detect_batch(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
-        """Faces of several pictures of one size in one forward pass; on a CPU more than 4 do not pay.
+        """Faces of several pictures of one size in one forward pass; on a CPU more than one do not pay.
 
         Raises:
             ValueError: pictures of different sizes, or not (H, W, 3) uint8.
@@ -130,64 +108,75 @@ class FaceDetector:
                     f"the detector takes uint8 pictures of one shape (H, W, 3); got {picture.dtype} "
                     f"{picture.shape} beside {pictures[0].shape}"
                 )
-        x_BHWC = np.stack([self._normalised(picture) for picture in pictures])
-        # a permuted view of (B, H, W, C) memory is exactly torch's channels_last
-        x_BCHW = torch.from_numpy(x_BHWC).permute(0, 3, 1, 2).to(self.device)
-        with torch.inference_mode():
-            boxes_BP4, logits_BP2, points_BP10 = self._fast(x_BCHW)
-            scores_BP = torch.sigmoid(logits_BP2[..., 1] - logits_BP2[..., 0])  # a softmax over two classes
-        priors_P4 = prior_boxes(x_BHWC.shape[1], x_BHWC.shape[2])
-        arrays = [tensor.float().cpu().numpy() for tensor in (boxes_BP4, scores_BP, points_BP10)]
-        return [self._faces(b, s, p, priors_P4, width, height) for b, s, p in zip(*arrays, strict=True)]
+        seen_BHWC = np.stack([self.shrink(picture) for picture in pictures])
+        whole = (0, 0, seen_BHWC.shape[2], seen_BHWC.shape[1])
+        scale = (width / whole[2], height / whole[3])
+        return [
+            self._kept(self._found(b, s, p, whole, scale), width, height)
+            for b, s, p in zip(*self._engine(seen_BHWC), strict=True)
+        ]
 
-    def _normalised(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def detect_in(self, rgb: NDArray[np.uint8], regions: Sequence[Region]) -> list[Face]:
+        """Faces of one picture within regions of it, as `detect` would find them there, best score first.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+            regions: in pixels of the picture that the network sees (`shrink`). Left and top edges on multiples of
+                32 leave the anchors where they are in the whole picture.
+        """
+        height, width = rgb.shape[:2]
+        seen = self.shrink(rgb)
+        scale = (width / seen.shape[1], height / seen.shape[0])
+        found = []
+        for region in regions:
+            x1, y1, x2, y2 = region
+            part = np.ascontiguousarray(seen[None, y1:y2, x1:x2])
+            (boxes,), (scores,), (points,) = self._engine(part)
+            found.append(self._found(boxes, scores, points, region, scale))
+        if not found:
+            return []
+        boxes_N4, scores_N, points_N52 = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return self._kept((boxes_N4, scores_N, points_N52), width, height)
+
+    def shrink(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture as the network sees it: its longest side at most `max_side`."""
         scale = self.max_side / max(rgb.shape[:2])
         if scale < 1:
             size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
             rgb = cast(NDArray[np.uint8], cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
-        ordered = rgb[..., ::-1] if self.convention.bgr else rgb
-        mean, std = np.asarray(self.convention.mean, np.float32), np.asarray(self.convention.std, np.float32)
-        return cast(NDArray[np.float32], (ordered.astype(np.float32) - mean) / std)
+        return rgb
 
-    def _faces(
+    def _found(
         self,
         boxes_P4: NDArray[np.float32],
         scores_P: NDArray[np.float32],
         points_P10: NDArray[np.float32],
-        priors_P4: NDArray[np.float32],
-        width: int,
-        height: int,
-    ) -> list[Face]:
+        region: Region,
+        scale: tuple[float, float],
+    ) -> _Candidates:
+        """Candidates of one region in pixels of the source."""
+        x1, y1, x2, y2 = region
         chosen = np.flatnonzero(scores_P > self.threshold)
         chosen = chosen[np.argsort(-scores_P[chosen], kind="stable")][:MAX_CANDIDATES]
-        size = np.asarray([width, height], np.float32)
-        boxes_N4 = decode_boxes(boxes_P4[chosen], priors_P4[chosen]) * np.tile(size, 2)
-        points_N52 = decode_points(points_P10[chosen], priors_P4[chosen]).reshape(-1, 5, 2) * size
-        scores_N = scores_P[chosen]
-        boxes_N4 = np.clip(boxes_N4, 0, np.tile(size, 2))
+        priors_N4 = prior_boxes(y2 - y1, x2 - x1)[chosen]
+        size, corner = np.asarray([x2 - x1, y2 - y1], np.float32), np.asarray([x1, y1], np.float32)
+        to_source = np.asarray(scale, np.float32)
+        boxes_N4 = decode_boxes(boxes_P4[chosen], priors_N4) * np.tile(size, 2)
+        points_N52 = decode_points(points_P10[chosen], priors_N4).reshape(-1, 5, 2) * size
+        boxes_N4 = (boxes_N4 + np.tile(corner, 2)) * np.tile(to_source, 2)
+        return boxes_N4, scores_P[chosen], (points_N52 + corner) * to_source
+
+    @staticmethod
+    def _kept(candidates: _Candidates, width: int, height: int) -> list[Face]:
+        """Faces among candidates: sound numbers, and no two of one face."""
+        boxes_N4, scores_N, points_N52 = candidates
+        boxes_N4 = np.clip(boxes_N4, 0, np.asarray([width, height, width, height], np.float32))
         # a face that lies outside of the picture, or whose numbers overflowed, is no face
         sound = np.isfinite(boxes_N4).all(1) & np.isfinite(points_N52).all((1, 2))
         sound &= (boxes_N4[:, 2:] - boxes_N4[:, :2] > 1).all(1)
         boxes_N4, points_N52, scores_N = boxes_N4[sound], points_N52[sound], scores_N[sound]
         kept = nms(boxes_N4, scores_N, NMS_THRESHOLD)
         return [Face(boxes_N4[i].copy(), float(scores_N[i]), points_N52[i].copy()) for i in kept]
-
-
-def folded(net: RetinaFaceNet) -> RetinaFaceNet:
-    """A copy of a network in evaluation mode with each batch norm folded into its convolution, channels last.
-
-    A quarter faster on a CPU; results differ by rounding only. In all modules of this network a batch norm is
-    registered right after the convolution it normalises.
-    """
-    fast = copy.deepcopy(net).eval()
-    for module in fast.modules():
-        children = list(module.named_children())
-        for (name, conv), (after, norm) in itertools.pairwise(children):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(module, name, fuse_conv_bn_eval(conv, norm))
-                setattr(module, after, nn.Identity())
-    # not typed as a keyword of Module.to
-    return cast(RetinaFaceNet, cast(Any, fast).to(memory_format=torch.channels_last))
 
 
 def load_detector(
@@ -197,6 +186,7 @@ def load_detector(
     threshold: float = 0.7,
     max_side: int = 640,
     device: str = "cpu",
+    backend: str = "auto",
     self_test: bool = True,
 ) -> FaceDetector:
     """Load a checkpoint of either family, or this project's own.
@@ -209,6 +199,7 @@ def load_detector(
         threshold: see `FaceDetector`.
         max_side: see `FaceDetector`.
         device: see `FaceDetector`.
+        backend: see `FaceDetector`.
         self_test: whether a file whose content is not known is first asked about rendered faces.
 
     Raises:
@@ -237,7 +228,9 @@ def load_detector(
         stated = CONVENTIONS[convention]
     elif convention is not None and stated.name != convention:
         raise WeightsError(f"{path} wants the input convention {stated.name!r}, not {convention!r}; drop the setting")
-    detector = FaceDetector(_fitted(tensors, path), stated, threshold=threshold, max_side=max_side, device=device)
+    detector = FaceDetector(
+        _fitted(tensors, path), stated, threshold=threshold, max_side=max_side, device=device, backend=backend
+    )
     if self_test and not known:
         from nrdfer.faces.self_test import check_detector  # which asks detectors, hence not at the top
 

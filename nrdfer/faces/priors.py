@@ -24,8 +24,9 @@ STEPS: tuple[int, ...] = (8, 16, 32)
 VARIANCES: tuple[float, float] = (0.1, 0.2)
 
 
-# Bounded: a corpus of many picture sizes would otherwise keep one array for each size it ever met.
-@lru_cache(maxsize=16)
+# Bounded: a corpus of many picture sizes would otherwise keep one array for each size it ever met. Regions of one
+# video come in up to about a hundred sizes, of which the largest takes 270 kB.
+@lru_cache(maxsize=64)
 def prior_boxes(height: int, width: int) -> NDArray[np.float32]:
     """Anchors (P, 4) as (cx, cy, w, h) in 0..1 for a picture of `height` x `width` pixels, read-only.
 

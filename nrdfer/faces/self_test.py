@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from nrdfer.corpora.synthetic.scene import Scene, random_scene
 from nrdfer.errors import WeightsError
-from nrdfer.faces.detector import CONVENTIONS, Convention, FaceDetector
+from nrdfer.faces.conventions import CONVENTIONS, Convention
+from nrdfer.faces.detector import FaceDetector
 
 WIDTH, HEIGHT = 480, 360
 SCENES = 12
@@ -52,7 +53,9 @@ def answers(detector: FaceDetector, convention: Convention) -> tuple[NDArray[np.
     Returns:
         A logit for each face (`MISSED` if no box lies on it), and how many sure detections lie on no face.
     """
-    asked = FaceDetector(detector.net, convention, threshold=0.0, max_side=WIDTH, device=detector.device)
+    asked = FaceDetector(
+        detector.net, convention, threshold=0.0, max_side=WIDTH, device=detector.device, backend="torch"
+    )
     logits: list[float] = []
     elsewhere = 0
     for scene in built_in_scenes():

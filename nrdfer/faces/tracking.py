@@ -9,12 +9,18 @@ The policy, in words:
 2.  A track survives `MAX_GAP` frames of its shot without detection (a turned head, a hand before the face).
     After that the same place may hold another person, so a new track begins. Frames of other shots between do
     not count: dialogue cuts away and back.
-3.  Each track is scored by its length x the size of its faces x their centrality: the sum over its frames of
-    sqrt(box area / picture area) * centrality, where centrality falls from 1 at the picture's centre to 1/2
-    in its corners. Frames whose five points fit no face (`MAX_RESIDUAL`) add nothing, so that the back of a
-    head cannot outweigh a face; only if no track has a usable frame do all frames count.
-4.  The best track is the target in every frame it has; frames without it have none. There is no fallback to
-    another face: a wrong person is worse than a missing frame. Of equal tracks the first to begin wins.
+3.  A track of fewer than `MIN_TRACK` frames (of a quarter of the clip, if that is less) is no target: false
+    detections are brief. Frames whose five points fit no face (`MAX_RESIDUAL`) add nothing to a track, so that the
+    back of a head cannot outweigh a face; only if no track has a usable frame do all frames count.
+4.  One track is the target, by one of the `POLICIES`:
+
+    presence (the default): length x size x centrality, that is the sum over the track's frames of sqrt(box area /
+    picture area) * centrality, where centrality falls from 1 at the picture's centre to 1/2 in its corners;
+    longest: the most frames; largest: the largest mean sqrt(box area); central: the highest mean centrality.
+
+    Of equal tracks the first to begin wins.
+5.  The target is taken in every frame that its track has; frames without it have none. There is no fallback to
+    another face: a wrong person is worse than a missing frame.
 
 Identity is not recognised: two people who take turns at one place of one shot become one track. Cropping does
 not belong here.
@@ -36,6 +42,8 @@ MIN_IOU = 0.3
 MAX_SHIFT = 0.75  # centre distance in units of the larger face's size
 MAX_SIZE_RATIO = 1.6
 MAX_GAP = 25  # frames: about one second of film
+MIN_TRACK = 5  # frames
+POLICIES = ("presence", "longest", "largest", "central")
 MAX_RESIDUAL = 10.0  # pixels of the 112 template; real faces stay below 6, profiles and false detections do not
 
 
@@ -57,15 +65,59 @@ class Track:
         return self.faces[self.last_frame]
 
 
+def choose_track(
+    tracks: Sequence[Track],
+    width: int,
+    height: int,
+    n_frames: int,
+    *,
+    policy: str = "presence",
+    min_track: int = MIN_TRACK,
+    max_residual: float = MAX_RESIDUAL,
+) -> Track | None:
+    """The target person's track, by the policy above; None if there is none long enough.
+
+    Args:
+        tracks: of `link`.
+        width: frame width in pixels.
+        height: frame height in pixels.
+        n_frames: frames of the clip.
+        policy: one of `POLICIES`.
+        min_track: see rule 3.
+        max_residual: a face whose points fit worse does not speak for its track.
+
+    Raises:
+        ValueError: an unknown policy.
+    """
+    if policy not in POLICIES:
+        raise ValueError(f"target policy {policy!r} is not known; use one of {', '.join(POLICIES)}")
+    least = least_length(min_track, n_frames)
+    for judged in (max_residual, None):
+        scores = []
+        for track in tracks:
+            faces = [face for face in track.faces.values() if judged is None or is_usable(face, judged)]
+            scores.append(_score(faces, width, height, policy) if len(faces) >= least else 0.0)
+        if any(scores):
+            return tracks[scores.index(max(scores))]  # the first of equals
+    return None
+
+
+def least_length(min_track: int, n_frames: int) -> int:
+    """Frames that a target's track must have in a clip of `n_frames`."""
+    return min(min_track, max(1, n_frames // 4))
+
+
 def choose_target(
     detections: Sequence[list[Face]],
     width: int,
     height: int,
     *,
     shots: Sequence[int] | None = None,
+    policy: str = "presence",
+    min_track: int = MIN_TRACK,
     max_residual: float = MAX_RESIDUAL,
 ) -> list[Face | None]:
-    """The target person's face in each frame, by the policy above.
+    """The target person's face in each frame, or None where it was not found.
 
     Args:
         detections: the faces found in each frame, in any order within a frame.
@@ -73,21 +125,20 @@ def choose_target(
         height: frame height in pixels.
         shots: the number of each frame's camera shot (`nrdfer.video.shots`); None takes the clip for one
             shot.
-        max_residual: a face whose points fit worse does not speak for its track.
-
-    Returns:
-        One entry for each frame: the target's face, or None where it was not found.
+        policy: see `choose_track`.
+        min_track: see `choose_track`.
+        max_residual: see `choose_track`.
     """
-    chosen: list[Face | None] = [None] * len(detections)
-    tracks = link(detections, shots)
-    if tracks:
-        scores = [track_score(track, width, height, max_residual) for track in tracks]
-        if not any(scores):
-            scores = [track_score(track, width, height, None) for track in tracks]
-        best = tracks[scores.index(max(scores))]  # the first of equals
-        for frame, face in best.faces.items():
-            chosen[frame] = face
-    return chosen
+    track = choose_track(
+        link(detections, shots),
+        width,
+        height,
+        len(detections),
+        policy=policy,
+        min_track=min_track,
+        max_residual=max_residual,
+    )
+    return [None if track is None else track.faces.get(frame) for frame in range(len(detections))]
 
 
 def link(detections: Sequence[list[Face]], shots: Sequence[int] | None = None) -> list[Track]:
@@ -145,17 +196,19 @@ def affinity(before: Face, after: Face) -> float:
     return max(0.0, 1 - shift / MAX_SHIFT)
 
 
-def track_score(track: Track, width: int, height: int, max_residual: float | None) -> float:
-    """Length x size x centrality over the usable frames, or over all with `max_residual` None (rule 3)."""
+def _score(faces: Sequence[Face], width: int, height: int, policy: str) -> float:
+    """What a policy makes of a track's faces; above 0 for any face (rule 4)."""
     half_diagonal = math.hypot(width, height) / 2
     middle = np.array([width, height]) / 2
-    total = 0.0
-    for face in track.faces.values():
-        if max_residual is not None and not is_usable(face, max_residual):
-            continue
-        off_centre = float(np.linalg.norm(_centre(face) - middle)) / half_diagonal
-        total += _size(face) / math.sqrt(width * height) * (1 - 0.5 * min(off_centre, 1.0))
-    return total
+    sizes = [_size(face) / math.sqrt(width * height) for face in faces]
+    central = [1 - 0.5 * min(float(np.linalg.norm(_centre(face) - middle)) / half_diagonal, 1.0) for face in faces]
+    if policy == "longest":
+        return float(len(faces))
+    if policy == "largest":
+        return sum(sizes) / len(sizes)
+    if policy == "central":
+        return sum(central) / len(central)
+    return sum(size * centre for size, centre in zip(sizes, central, strict=True))
 
 
 def is_usable(face: Face, max_residual: float = MAX_RESIDUAL) -> bool:

@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from nrdfer.corpora.synthetic.scene import Scene, random_scene
-from nrdfer.faces.detector import PYTORCH_RETINAFACE, Face, FaceDetector, load_detector
+from nrdfer.faces.conventions import PYTORCH_RETINAFACE
+from nrdfer.faces.detector import Face, FaceDetector, load_detector
 from nrdfer.faces.losses import MultiBoxLoss
 from nrdfer.faces.matching import iou_matrix, match
 from nrdfer.faces.network import RetinaFaceNet

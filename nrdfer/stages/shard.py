@@ -18,7 +18,7 @@ from nrdfer.errors import CorpusError
 from nrdfer.records import ClipRecord, FrameRecord
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.writer import write_shards
-from nrdfer.stages.align import SET_ASIDE, list_clips, read_clips, write_set_aside
+from nrdfer.stages.clip_files import SET_ASIDE, list_clips, read_clips, write_set_aside
 
 Progress = Callable[[int, int], None]
 FOLDS = "folds.json"

@@ -215,7 +215,7 @@ def test_unpinned_entries_cannot_be_made():
 
 
 def test_catalogue_is_well_formed():
-    assert set(CATALOGUE) == {"retinaface-resnet50", "retinaface-mobilenet0.25", "enlightengan"}
+    assert set(CATALOGUE) == {"retinaface-resnet50", "retinaface-mobilenet0.25", "enlightengan", "enlightengan-onnx"}
     for name, pinned in CATALOGUE.items():
         assert pinned.name == name
         assert pinned.licence

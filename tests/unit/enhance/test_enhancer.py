@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
-from nrdfer.enhance.enhancer import FORMAT, Enhancer
+from nrdfer.enhance.checkpoints import FORMAT, load_generator
+from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.enhance.generator import EnlightenGenerator
 from nrdfer.errors import WeightsError
 from nrdfer.weights import save_safetensors
@@ -83,9 +86,10 @@ def test_own_format_keeps_width_and_may_be_stored_in_half_precision(tmp_path, st
     half = {name: value.half() if value.ndim == 4 else value for name, value in state.items()}
     path = tmp_path / "narrow.safetensors"
     save_safetensors(path, half, {"format": FORMAT, "base_channels": "4"})
-    enhancer = Enhancer.load(path)
-    assert enhancer.generator.base_channels == 4
-    assert {p.dtype for p in enhancer.generator.parameters()} == {torch.float32}
+    generator = load_generator(path)
+    assert generator.base_channels == 4
+    assert {p.dtype for p in generator.parameters()} == {torch.float32}
+    enhancer = Enhancer(generator)
     reference = EnlightenGenerator(4)
     reference.load_state_dict(state)
     dark = frames(top=256)
@@ -155,3 +159,31 @@ def test_lfs_pointer_is_called_by_its_name(tmp_path):
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 34640000\n")
     with pytest.raises(WeightsError, match="Git LFS pointer"):
         Enhancer.load(path)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (37, 50), (112, 112), (17, 90)])
+def test_both_backends_agree_within_one_grey_level(state, size):
+    generator = EnlightenGenerator(4)
+    generator.load_state_dict(state)
+    dark = frames(5, *size, top=256)
+    fast = Enhancer(generator).enhance(dark).astype(int)
+    plain = Enhancer(generator, backend="torch").enhance(dark)
+    assert np.abs(fast - plain).max() <= 1
+    assert np.abs(fast - dark).max() > 5
+
+
+def test_a_stream_gives_what_the_whole_gives(state):
+    generator = EnlightenGenerator(4)
+    generator.load_state_dict(state)
+    enhancer = pickle.loads(pickle.dumps(Enhancer(generator)))  # noqa: S301  (made here)
+    dark = frames(9)
+    streamed = list(enhancer.stream(iter(dark)))
+    assert np.array_equal(np.stack(streamed), enhancer.enhance(dark))
+    assert list(enhancer.stream(iter(()))) == []
+
+
+def test_backends_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="backend 'openvino'"):
+        Enhancer(EnlightenGenerator(2), backend="openvino")
+    with pytest.raises(ValueError, match="at least 16"):
+        Enhancer(EnlightenGenerator(2)).enhance(np.zeros((1, 15, 40, 3), np.uint8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from nrdfer.errors import WeightsError
-from nrdfer.faces.detector import PYTORCH_RETINAFACE, RETINAFACE_PYTORCH, FaceDetector, folded, load_detector
+from nrdfer.faces.conventions import PYTORCH_RETINAFACE, RETINAFACE_PYTORCH, Convention
+from nrdfer.faces.detector import FaceDetector, load_detector
+from nrdfer.faces.engine import folded, make_engine
 from nrdfer.faces.network import RetinaFaceNet
 from nrdfer.faces.priors import prior_boxes
 
@@ -117,8 +120,8 @@ def test_conventions_feed_the_network_what_it_was_trained_with() -> None:
     seen: list[torch.Tensor] = []
     net = small_net()
     net.register_forward_pre_hook(lambda _, args: seen.append(args[0].clone()))
-    FaceDetector(net, PYTORCH_RETINAFACE).detect(rgb)
-    FaceDetector(net, RETINAFACE_PYTORCH).detect(rgb)
+    FaceDetector(net, PYTORCH_RETINAFACE, backend="torch").detect(rgb)
+    FaceDetector(net, RETINAFACE_PYTORCH, backend="torch").detect(rgb)
     np.testing.assert_allclose(seen[0][0, :, 5, 5], [-104, -117, 200 - 123])
     expected = (np.array([200 / 255, 0, 0]) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(seen[1][0, :, 5, 5], expected, rtol=1e-4)
@@ -188,3 +191,44 @@ def test_settings_out_of_range_are_refused() -> None:
         FaceDetector(small_net(), PYTORCH_RETINAFACE, threshold=1.5)
     with pytest.raises(ValueError, match="max_side"):
         FaceDetector(small_net(), PYTORCH_RETINAFACE, max_side=8)
+    with pytest.raises(ValueError, match="backend 'tensorrt'"):
+        FaceDetector(small_net(), PYTORCH_RETINAFACE, backend="tensorrt")
+    with pytest.raises(ValueError, match="CPU only"):
+        FaceDetector(small_net(), PYTORCH_RETINAFACE, backend="onnxruntime", device="meta")
+
+
+@pytest.mark.parametrize("convention", [PYTORCH_RETINAFACE, RETINAFACE_PYTORCH])
+def test_both_backends_give_one_answer_for_any_size(convention: Convention) -> None:
+    net = small_net(3)
+    rng = np.random.default_rng(0)
+    engines = [make_engine(net, convention, "cpu", backend) for backend in ("onnxruntime", "torch")]
+    for shape in ((1, 64, 96, 3), (3, 33, 70, 3), (2, 160, 128, 3)):
+        pictures = rng.integers(0, 256, shape).astype(np.uint8)
+        for a, b in zip(*(engine(pictures) for engine in engines), strict=True):
+            assert a.shape == b.shape
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-4)
+
+
+def test_a_detector_survives_the_way_to_another_process(weights: Path, group: np.ndarray) -> None:
+    detector = load_detector(weights)
+    copy = pickle.loads(pickle.dumps(detector))  # noqa: S301  (made here)
+    for a, b in zip(detector.detect(group), copy.detect(group), strict=True):
+        assert np.array_equal(a.points, b.points)
+
+
+def test_regions_on_the_grid_show_what_the_whole_picture_shows(weights: Path, group: np.ndarray) -> None:
+    detector = load_detector(weights, max_side=720)
+    height, width = group.shape[:2]
+    whole = detector.detect(group)[:2]
+    regions = []
+    for face in whole:
+        size = float((face.box[2:] - face.box[:2]).max())
+        x1, y1 = (max(0, int((v - size) // 32 * 32)) for v in face.box[:2])
+        regions.append((x1, y1, min(width, int(face.box[2] + size)), min(height, int(face.box[3] + size))))
+    found = detector.detect_in(group, regions)
+    for face in whole:
+        nearest = min(found, key=lambda other: float(np.abs(other.box - face.box).sum()))
+        assert np.abs(nearest.points - face.points).max() < 1
+    assert detector.detect_in(group, []) == []
+    # one face in two regions is one face
+    assert len(detector.detect_in(group, [regions[0], regions[0]])) == len(detector.detect_in(group, regions[:1]))

@@ -10,7 +10,8 @@ import torch
 
 from nrdfer.errors import WeightsError
 from nrdfer.faces import priors
-from nrdfer.faces.detector import PYTORCH_RETINAFACE, RETINAFACE_PYTORCH, FaceDetector, load_detector
+from nrdfer.faces.conventions import PYTORCH_RETINAFACE, RETINAFACE_PYTORCH
+from nrdfer.faces.detector import FaceDetector, load_detector
 from nrdfer.faces.network import RetinaFaceNet
 from nrdfer.faces.self_test import answers, built_in_scenes, check_detector, swapped
 from nrdfer.weights import sample_weights

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,14 @@ import pytest
 
 from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
-from nrdfer.preprocess import AlignSettings
-from nrdfer.stages import align
+from nrdfer.enhance.enhancer import Enhancer
+from nrdfer.errors import NoFaceError, ProfileError
+from nrdfer.faces.alignment import fit_template, warp
+from nrdfer.faces.clip import AlignSettings
+from nrdfer.faces.detector import FaceDetector, load_detector
+from nrdfer.stages import align, clip_files, enhance
+from nrdfer.video.decode import iter_frames
+from nrdfer.video.encode import VideoWriter
 from nrdfer.weights import sample_weights
 
 SETTINGS = AlignSettings(max_side=360)
@@ -48,7 +55,7 @@ def aligned(rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 def test_a_bad_clip_is_set_aside_with_its_reason(aligned: tuple[Path, Mapping[str, Any]]) -> None:
     folder, counts = aligned
     assert (counts["clips"], counts["set_aside"]) == (3, 2)
-    with (folder / "out" / align.SET_ASIDE).open() as handle:
+    with (folder / "out" / clip_files.SET_ASIDE).open() as handle:
         reasons = {row["clip_id"]: row["reason"] for row in csv.DictReader(handle)}
     assert "this is a text file, not a video" in reasons["text"]
     assert "cannot be opened" in reasons["gone"]
@@ -56,7 +63,7 @@ def test_a_bad_clip_is_set_aside_with_its_reason(aligned: tuple[Path, Mapping[st
 
 def test_every_frame_has_a_crop_and_a_record(aligned: tuple[Path, Mapping[str, Any]]) -> None:
     folder, counts = aligned
-    clips = list(align.read_clips(folder / "out"))
+    clips = list(clip_files.read_clips(folder / "out"))
     assert len(clips) == 3
     for record, frames in clips:
         assert frames.shape == (record.n_frames, 112, 112, 3)
@@ -74,16 +81,106 @@ def test_finished_clips_are_not_repeated(
     assert align.align_corpus(moved, Path("no weights"), SETTINGS, folder / "work", tmp_path) == counts
 
 
+def test_a_process_that_dies_costs_one_clip(
+    rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, work = rows[0], tmp_path / "work"
+    work.mkdir()
+    white = tmp_path / "white.avi"
+    with VideoWriter(white, 64, 64, 25, "mjpeg") as writer:
+        for _ in range(4):
+            writer.write(np.full((64, 64, 3), 255, np.uint8))
+    bad = {**good, "clip_id": "white", "path": str(white)}
+    monkeypatch.setattr("nrdfer.faces.detector.load_detector", lambda *_, **__: dying_detector())
+    # as left by a process that died over it: such a clip is not tried in this process
+    (work / ".white.started").touch()
+    align.align_clips([bad, good], Path("unused"), SETTINGS, work)
+    assert align.unfinished([bad, good], work) == []
+    assert clip_files.is_written(work, good["clip_id"])
+    assert "the process working on it died" in (work / "white.aside").read_text()
+
+
+def test_no_face_follows_the_settings(tmp_path: Path) -> None:
+    grey = tmp_path / "grey.avi"
+    with VideoWriter(grey, 96, 64, 25, "mjpeg") as writer:
+        for _ in range(6):
+            writer.write(np.full((64, 96, 3), 90, np.uint8))
+    row = {"clip_id": "grey", "path": str(grey), "emotion": "fear", "split": "val", "sha256": "0" * 64}
+    weights = sample_weights("retinaface")
+    outcomes = {}
+    for policy in ("drop", "centre"):
+        out = tmp_path / policy
+        out.mkdir()
+        settings = dataclasses.replace(SETTINGS, no_face=policy)
+        outcomes[policy] = align.align_corpus([row], weights, settings, tmp_path / f"w{policy}", out)
+    assert (outcomes["drop"]["clips"], outcomes["drop"]["set_aside"]) == (0, 1)
+    assert (outcomes["centre"]["clips"], outcomes["centre"]["set_aside"]) == (1, 0)
+    record, frames = clip_files.read_clip(tmp_path / "centre", "grey")
+    assert frames.shape == (6, 112, 112, 3)
+    assert not any(frame.has_face for frame in record.frames)
+    with pytest.raises(NoFaceError, match="grey.avi"):
+        align.align_clips([row], weights, dataclasses.replace(SETTINGS, no_face="fail"), tmp_path / "wfail")
+
+
 def test_enhancing_brightens_and_says_so(aligned: tuple[Path, Mapping[str, Any]], tmp_path: Path) -> None:
     source = aligned[0] / "out"
-    (tmp_path / "on").mkdir()
-    (tmp_path / "off").mkdir()
-    counts = align.enhance_corpus(source, sample_weights("enlightengan"), tmp_path / "on")
-    assert counts["mean_level_after"] > counts["mean_level_before"]
-    assert {record.enhanced for record, _ in align.read_clips(tmp_path / "on")} == {"enlightengan-crop"}
-    align.enhance_corpus(source, None, tmp_path / "off")
+    for name in ("on", "off"):
+        (tmp_path / name).mkdir()
+    weights = sample_weights("enlightengan")
+    counts = enhance.enhance_corpus(source, weights, tmp_path / "work", tmp_path / "on")
+    assert counts["luma_after"] > counts["luma_before"]
+    assert {record.enhanced for record, _ in clip_files.read_clips(tmp_path / "on")} == {"enlightengan-crop"}
+    off = enhance.enhance_corpus(source, None, tmp_path / "work2", tmp_path / "off", mode="none")
+    assert off["luma_after"] == off["luma_before"] == counts["luma_before"]
     for (record, frames), (before, crops) in zip(
-        align.read_clips(tmp_path / "off"), align.read_clips(source), strict=True
+        clip_files.read_clips(tmp_path / "off"), clip_files.read_clips(source), strict=True
     ):
         assert record == before
         assert np.array_equal(frames, crops)
+    # finished clips are not repeated
+    again = tmp_path / "again"
+    again.mkdir()
+    assert enhance.enhance_corpus(source, Path("no weights"), tmp_path / "work", again) == counts
+
+
+def test_whole_frames_are_enhanced_before_they_are_cropped(
+    rows: list[dict[str, Any]], aligned: tuple[Path, Mapping[str, Any]], tmp_path: Path
+) -> None:
+    source, out = aligned[0] / "out", tmp_path / "out"
+    out.mkdir()
+    videos = {row["clip_id"]: Path(row["path"]) for row in rows}
+    weights = sample_weights("enlightengan")
+    enhance.enhance_corpus(source, weights, tmp_path / "w", out, mode="frame", videos=videos, settings=SETTINGS)
+    enhancer = Enhancer.load(weights)
+    for (record, frames), (_, before) in zip(
+        clip_files.read_clips(out), clip_files.read_clips(source), strict=True
+    ):
+        assert record.enhanced == "enlightengan-frame"
+        for frame, crop, facts in zip(iter_frames(videos[record.clip_id]), frames, record.frames, strict=True):
+            matrix, _ = fit_template(facts.points, 112, SETTINGS.margin)
+            assert np.array_equal(crop, warp(enhancer.enhance(frame[None])[0], matrix, 112))
+        assert frames.mean() > before.mean() + 2
+    with pytest.raises(ProfileError, match="'both'"):
+        enhance.enhance_corpus(source, weights, tmp_path / "w3", tmp_path / "x", mode="both")
+
+
+def test_a_clip_of_another_length_leaves_nothing_behind(
+    aligned: tuple[Path, Mapping[str, Any]], tmp_path: Path
+) -> None:
+    record, frames = next(clip_files.read_clips(aligned[0] / "out"))
+    for wrong in (frames[:-1], [*frames, frames[0]], [frame[:10] for frame in frames]):
+        with pytest.raises(ValueError, match=record.clip_id):
+            clip_files.write_clip(tmp_path, record, wrong, 112)
+        assert list(tmp_path.iterdir()) == []
+
+
+class _Dying(FaceDetector):
+    def detect_batch(self, pictures):  # type: ignore[no-untyped-def]
+        if any(picture.min() > 240 for picture in pictures):
+            os._exit(9)
+        return super().detect_batch(pictures)
+
+
+def dying_detector() -> FaceDetector:
+    plain = load_detector(sample_weights("retinaface"), max_side=360)
+    return _Dying(plain.net, plain.convention, max_side=360)
