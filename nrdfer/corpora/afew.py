@@ -108,10 +108,10 @@ def _class_videos(folder: Path, name: str, split: str) -> list[AfewVideo]:
     files = sorted(
         path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
     )
-    folders = [path for path in files if path.is_dir()]
-    if folders:
-        _log.warning("%s is a folder, not a video; left alone", ", ".join(map(str, folders)))
-        files = [path for path in files if path not in folders]
+    for path in files:
+        if not path.is_file():
+            _log.warning("%s is a folder, a pipe, or a link that leads nowhere; it has no bytes and is left out", path)
+    files = [path for path in files if path.is_file()]
     return [AfewVideo(path, f"{split}_{name}_{_sanitised(path.stem)}", AFEW_FOLDERS[name], split) for path in files]
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from nrdfer.errors import UnreadableVideoError
 from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option, refuse_what_is_no_video
-from nrdfer.video.verdict import judge, read_complaints, refuse_cut
+from nrdfer.video.verdict import MESSAGES, judge, read_complaints, refuse_cut
 
 # Square pixels first (a DVD's are not), then a timestamp of 1000 seconds times the frame's number: far apart
 # in every time base an encoder may choose, so that no two frames ever collide.
@@ -48,14 +48,14 @@ def decode_command(path: Path, executable: str, *, threads: int = 1) -> list[str
     }
     # local files only: a playlist disguised as a video must not open connections
     source = ffmpeg.input(f"file:{path}", protocol_whitelist="file", threads=threads)
-    output = source.output("pipe:1", **options).global_args("-v", "repeat+error", "-nostdin")
+    output = source.output("pipe:1", **options).global_args("-v", MESSAGES, "-nostdin")
     return list(output.compile(cmd=executable))
 
 
 def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None) -> Iterator[NDArray[np.uint8]]:
     """Yield every coded frame once, in display order, upright and with square pixels: (H, W, 3) uint8 RGB.
 
-    One frame is held at a time, and all have the size of the first. Closing the iterator early stops ffmpeg.
+    One frame is held at a time; ffmpeg gives all of them the size of the first. Closing the iterator early stops it.
 
     Args:
         path: the video.
@@ -71,7 +71,6 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
     refuse_what_is_no_video(path)
     refuse_cut(path)
     count = 0
-    size: tuple[int, ...] | None = None
     # a file, not a pipe: a damaged video may complain more than a pipe holds while nobody reads it
     with tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(  # noqa: S603 - no shell, the command is built above
@@ -85,12 +84,6 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
             raise UnreadableVideoError(f"{path}: no pipe to ffmpeg")
         try:
             while (frame := _read_ppm(stdout, path)) is not None:
-                if size is not None and frame.shape != size:
-                    raise UnreadableVideoError(
-                        f"{path}: the picture changes from {size[1]} x {size[0]} to {frame.shape[1]} x "
-                        f"{frame.shape[0]} pixels after {count} frames; split it there, or convert it to one size"
-                    )
-                size = frame.shape
                 count += 1
                 yield frame
             code = process.wait()

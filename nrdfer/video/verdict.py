@@ -6,6 +6,7 @@ ffmpeg ends with status 0 however much of a file it had to leave out. Here a fil
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import deque
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from nrdfer.errors import UnreadableVideoError
 from nrdfer.video.containers import stated_bytes, stated_frames
 from nrdfer.video.ffmpeg import last_lines
 
+#: What ffmpeg is asked to say (its -v): all, because a change of size is no error to it; with the level in each line.
+MESSAGES = "repeat+level+verbose"
 MAX_LOST = 0.1  # share of a video's frames that may be damaged beyond decoding
 
 _CUT_SHORT = (b"partial file", b"File ended prematurely")
@@ -24,6 +27,8 @@ _NO_PICTURES = b"matches no streams"
 #: The reader lost its way inside the file; how much it left out is not known.
 _LOST_TRACK = (b"exceeds containing master element", b"exceeds max length", b"Error during demuxing")
 #: One packet, one frame, that is not among the decoded; the second is what ffmpeg said before 6.1.
+_SIZE = re.compile(rb"input from stream \S+ @ \S+ (?:\[\w+\] )?w:(\d+) h:(\d+) ")
+_ADDRESS = re.compile(rb" @ 0x[0-9a-f]+")  # another one in each run
 _LOST_FRAME = (b"Error submitting packet to decoder", b"Error while decoding stream", b"Decoding error")
 
 
@@ -36,6 +41,7 @@ class Complaints:
     no_pictures: bool
     lost_track: bool
     lost_frames: int
+    sizes: tuple[str, ...]  # of the coded pictures, each once
     last: str
 
 
@@ -44,14 +50,20 @@ def read_complaints(stderr: IO[bytes]) -> Complaints:
     seen = dict.fromkeys(("cut_short", "no_index", "no_pictures", "lost_track"), False)
     lost = 0
     last: deque[bytes] = deque(maxlen=3)
+    sizes: dict[str, None] = {}
     for line in stderr:
+        size = _SIZE.search(line)
+        if size is not None:
+            sizes[f"{int(size[1])} x {int(size[2])}"] = None
+        if not any(level in line for level in (b"[error]", b"[fatal]", b"[panic]")):
+            continue
         seen["cut_short"] |= any(mark in line for mark in _CUT_SHORT)
         seen["no_index"] |= _NO_INDEX in line
         seen["no_pictures"] |= _NO_PICTURES in line
         seen["lost_track"] |= any(mark in line for mark in _LOST_TRACK)
         lost += any(mark in line for mark in _LOST_FRAME)
-        last.append(line)
-    return Complaints(**seen, lost_frames=lost, last=last_lines(b"".join(last)))
+        last.append(_ADDRESS.sub(b"", line).replace(b"[error] ", b"").replace(b"[fatal] ", b""))
+    return Complaints(**seen, lost_frames=lost, sizes=tuple(sizes), last=last_lines(b"".join(last)))
 
 
 def refuse_cut(path: Path) -> None:
@@ -86,13 +98,13 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
         )
     if complaints.no_pictures:
         raise UnreadableVideoError(f"{path}: there is no video stream in it, only sound or a cover picture")
-    if code != 0:
-        raise UnreadableVideoError(
-            f"{path}: ffmpeg stopped with exit status {code} after {count} frames: {complaints.last}"
-        )
     if complaints.cut_short:
         raise UnreadableVideoError(
             f"{path}: the file is cut short ({count} frames were decoded before its end); copy it again from its source"
+        )
+    if code != 0:
+        raise UnreadableVideoError(
+            f"{path}: ffmpeg stopped with exit status {code} after {count} frames: {complaints.last}"
         )
     advice = f"copy it again, or accept the loss and convert it (ffmpeg -i {shlex.quote(str(path))} ...)"
     if complaints.lost_track:
@@ -101,19 +113,17 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
         )
     if count == 0:
         raise UnreadableVideoError(f"{path}: not one frame could be decoded: {complaints.last or 'there is none'}")
-    lost = complaints.lost_frames
-    if lost > MAX_LOST * (lost + count):
+    if len(complaints.sizes) > 1:
         raise UnreadableVideoError(
-            f"{path}: the file is damaged: {lost} of {lost + count} frames could not be decoded ({complaints.last}); "
-            f"{advice}"
+            f"{path}: the picture's size changes within the video ({', then '.join(complaints.sizes)} pixels), which "
+            "would squeeze faces; split it there, or convert it to one size"
         )
-    return _note(path, count, lost)
-
-
-def _note(path: Path, count: int, lost: int) -> str:
-    if lost:
-        return f"damaged: {lost} of {lost + count} frames could not be decoded and are left out"
-    stated = stated_frames(path)
-    if stated is not None and stated > count:
-        return f"the file's header states {stated} frames, {count} decode"
-    return ""
+    missing = (stated_frames(path) or 0) - count
+    if not complaints.lost_frames:
+        # no damage: editing lists and what recorders write into headers; the frames are those that players show
+        return f"the file's header states {missing + count} frames, {count} decode" if missing > 0 else ""
+    lost = max(complaints.lost_frames, missing)  # frames built on a lost one may be lost without a word
+    told = f"{lost} of {lost + count} frames could not be decoded"
+    if lost > MAX_LOST * (lost + count):
+        raise UnreadableVideoError(f"{path}: the file is damaged: {told} ({complaints.last}); {advice}")
+    return f"damaged: {told} and are left out"

@@ -112,11 +112,15 @@ def test_a_class_folder_in_two_spellings_loses_no_video(afew: Path) -> None:
     assert ids == ["val_Sad_000001360", "val_Sad_013736360", "val_Sad_013736360-2"]
 
 
-def test_a_folder_with_the_name_of_a_video_is_left_alone(afew: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_bears_a_videos_name_but_is_no_file_is_left_out_and_named(
+    afew: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     before = find_videos(afew)
     put(afew / "Train_AFEW" / "Fear" / "frames.avi" / "1.png")
+    (afew / "Train_AFEW" / "Fear" / "link.avi").symlink_to(afew / "nowhere.avi")
     assert find_videos(afew) == before
     assert "frames.avi is a folder" in caplog.text
+    assert "link.avi is a folder, a pipe, or a link that leads nowhere" in caplog.text
 
 
 @pytest.mark.parametrize("missing", SPLITS)
