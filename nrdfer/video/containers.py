@@ -98,7 +98,9 @@ def _empty_entries(file: IO[bytes], index: Part | None, stream: bytes) -> int:
     empty = 0
     for _ in range((index[2] - index[1]) // 16):
         entry = file.read(16)  # name, flags, offset, length
-        empty += len(entry) == 16 and entry[:2] == stream and entry[12:] == bytes(4)
+        if len(entry) < 16:  # a length that is not true
+            break
+        empty += entry[:2] == stream and entry[12:] == bytes(4)
     return empty
 
 

@@ -72,7 +72,10 @@ def refuse_cut(path: Path) -> None:
     Raises:
         UnreadableVideoError: the file is cut short.
     """
-    stated, size = stated_bytes(path), path.stat().st_size
+    try:
+        stated, size = stated_bytes(path), path.stat().st_size
+    except OSError as error:
+        raise UnreadableVideoError(f"{path}: cannot be read ({error.strerror}); is its disk whole?") from error
     if stated is not None and stated > size + 1:  # a pad byte may be missing
         raise UnreadableVideoError(
             f"{path}: the file is cut short ({size:,} of {stated:,} bytes); copy it again from its source"

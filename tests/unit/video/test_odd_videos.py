@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nrdfer.errors import UnreadableVideoError
-from nrdfer.video import containers, decode
+from nrdfer.video import containers, decode, verdict
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.ffmpeg import ffmpeg_executable
 from nrdfer.video.probe import probe
@@ -26,6 +28,15 @@ Corpus = tuple[Path, list[Odd]]
 @pytest.fixture(scope="session")
 def unusual(odd_videos: Corpus) -> Path:
     return odd_videos[0] / "unusual"
+
+
+@pytest.fixture(scope="session")
+def whole_files(unusual: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """An AVI with its index, and an MP4 with its index first."""
+    folder = tmp_path_factory.mktemp("whole")
+    avi = encode(folder / "a.avi", numbered(), *MPEG4)
+    mp4 = encode(folder / "a.mp4", numbered(), *X264, "-movflags", "+faststart")
+    return {"avi": avi.read_bytes(), "mp4": mp4.read_bytes()}
 
 
 def decoded(path: Path) -> list[np.ndarray]:
@@ -195,6 +206,31 @@ def test_containers_state_what_they_hold(odd_videos: Corpus, tmp_path: Path) -> 
     assert containers.stated_frames(fragments) is None
     assert len(decoded(fragments)) == FRAMES
     assert containers.stated_frames(odd_videos[0] / "unusual" / "ten bits.mkv") is None
+
+
+@given(
+    st.sampled_from(["avi", "mp4"]), st.integers(0, 3000), st.binary(min_size=1, max_size=40), st.integers(0, 12_000)
+)
+@settings(max_examples=150, deadline=None)
+def test_containers_that_lie_are_read_without_harm(
+    whole_files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory, kind: str, at: int, noise: bytes, end: int
+) -> None:
+    content = whole_files[kind][:end]
+    path = tmp_path_factory.getbasetemp() / f"lying.{kind}"
+    path.write_bytes(content[:at] + noise + content[at + len(noise) :])
+    for stated in (containers.stated_bytes(path), containers.stated_frames(path)):
+        assert stated is None or stated >= 0
+
+
+def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = encode(tmp_path / "a.mp4", numbered(), *X264)
+
+    def fails(_: Path) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(verdict, "stated_bytes", fails)
+    with pytest.raises(UnreadableVideoError, match=r"a\.mp4: cannot be read \(Input/output error\)"):
+        list(iter_frames(path))
 
 
 def test_a_picture_larger_than_any_camera_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
