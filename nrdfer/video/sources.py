@@ -82,7 +82,7 @@ def distinct(named: Sequence[tuple[Path, str]]) -> list[Source]:
     Returns:
         One source for each video, in the order given; ids that no other video wants are never changed.
     """
-    owners: dict[str, Path] = {}
+    owners: dict[str, Source] = {}
     # names that need no number come first, so that "a-2.mp4" keeps its own
     wanted = {clip_id.casefold() for _, clip_id in named}
     sources = []
@@ -92,8 +92,9 @@ def distinct(named: Sequence[tuple[Path, str]]) -> list[Source]:
             number = 2
             while (candidate := f"{alone}-{number}").casefold() in owners or candidate.casefold() in wanted:
                 number += 1
-            note = f"called {candidate}, because {owners[alone.casefold()]} already is {alone}"
+            owner = owners[alone.casefold()]
+            note = f"called {candidate}, because {owner.path} already is {owner.clip_id}"
             clip_id = candidate
-        owners[clip_id.casefold()] = video
-        sources.append(Source(video, clip_id, note))
+        owners[clip_id.casefold()] = Source(video, clip_id, note)
+        sources.append(owners[clip_id.casefold()])
     return sources

@@ -31,7 +31,7 @@ def unusual(odd_videos: Corpus) -> Path:
 
 
 @pytest.fixture(scope="session")
-def whole_files(unusual: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def whole_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """An AVI with its index, and an MP4 with its index first."""
     folder = tmp_path_factory.mktemp("whole")
     avi = encode(folder / "a.avi", numbered(), *MPEG4)
@@ -64,6 +64,18 @@ def test_each_file_decodes_to_all_its_frames_or_is_refused_in_words(odd_videos: 
             assert sum(1 for _ in iter_frames(folder / odd.name, notes=notes)) == odd.frames, odd.name
             assert len(notes) == bool(odd.note), (odd.name, notes)
             assert odd.note in "".join(notes)
+
+
+def test_the_probe_tells_the_size_that_frames_have(odd_videos: Corpus) -> None:
+    folder, odds = odd_videos
+    for odd in odds:
+        if odd.status == "unreadable":
+            continue
+        frames = iter_frames(folder / odd.name, notes=[])
+        height, width, _ = next(frames).shape
+        frames.close()  # type: ignore[attr-defined]
+        info = probe(folder / odd.name)
+        assert (info.width, info.height) == (width, height), odd.name
 
 
 @pytest.mark.parametrize(
