@@ -105,6 +105,11 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
         raise UnreadableVideoError(
             f"{path}: the file is cut short ({count} frames were decoded before its end); copy it again from its source"
         )
+    if code < 0:
+        raise UnreadableVideoError(
+            f"{path}: ffmpeg was killed by signal {-code} after {count} frames (out of memory, or a fault of its own): "
+            "convert the video elsewhere, or install another ffmpeg"
+        )
     if code != 0:
         raise UnreadableVideoError(
             f"{path}: ffmpeg stopped with exit status {code} after {count} frames: {complaints.last}"

@@ -165,11 +165,10 @@ def make_broken(folder: Path) -> list[Odd]:
     ffmpeg(*TONE, folder / "audio only.mp4")
     Path(folder / "photograph.mp4").write_bytes(cv2.imencode(".png", portrait()[..., ::-1])[1].tobytes())
     Path(folder / "snapshot.mov").write_bytes(cv2.imencode(".jpg", portrait()[..., ::-1])[1].tobytes())
-    parts = [
-        encode(folder / "a.ts", numbered(), *X264),
-        encode(folder / "b.ts", numbered(96, 128), *X264, size=(96, 128)),
-    ]
-    (folder / "changes size.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    mpeg2 = ("-c:v", "mpeg2video", "-q:v", "2", "-f", "mpeg")
+    parts = [encode(folder / "a.mpg", numbered(), *mpeg2)]
+    parts.append(encode(folder / "b.mpg", numbered(96, 128), *mpeg2, size=(96, 128)))
+    (folder / "changes size.mpg").write_bytes(b"".join(part.read_bytes() for part in parts))
     for part in parts:
         part.unlink()
     (folder / "link.avi").symlink_to(folder / "nowhere.avi")
@@ -190,7 +189,7 @@ def make_broken(folder: Path) -> list[Odd]:
         Odd("audio only.mp4", "unreadable", 0, ("no video stream", "sound")),
         Odd("photograph.mp4", "unreadable", 0, ("picture (PNG)",)),
         Odd("snapshot.mov", "unreadable", 0, ("picture (JPEG)",)),
-        Odd("changes size.ts", "unreadable", 0, ("size changes", "192 x 144, then 96 x 128")),
+        Odd("changes size.mpg", "unreadable", 0, ("size changes", "192 x 144, then 96 x 128")),
     ]
 
 

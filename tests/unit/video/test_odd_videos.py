@@ -234,6 +234,15 @@ def test_containers_that_lie_are_read_without_harm(
         assert stated is None or stated >= 0
 
 
+def test_an_ffmpeg_that_is_killed_is_told(unusual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "ffmpeg"
+    script.write_text('#!/bin/sh\ncase "$*" in *file:*) kill -9 $$;; esac\n')
+    script.chmod(0o755)
+    monkeypatch.setattr(decode, "ffmpeg_executable", lambda: str(script))
+    with pytest.raises(UnreadableVideoError, match=r"plain\.mp4: ffmpeg was killed by signal 9 after 0 frames"):
+        list(iter_frames(unusual / "plain.mp4"))
+
+
 def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = encode(tmp_path / "a.mp4", numbered(), *X264)
 
