@@ -6,6 +6,7 @@ Only finds and names the videos; opening them belongs to ``nrdfer.video``. The o
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from nrdfer.emotions import AFEW_FOLDERS
 from nrdfer.errors import CorpusError
+from nrdfer.video.sources import distinct
 
 SPLITS = {"train": "Train_AFEW", "val": "Val_AFEW"}
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov"})
@@ -28,19 +30,20 @@ class AfewVideo:
     clip_id: str  # "<split>_<Emotion>_<file stem>": stems alone repeat across classes
     emotion: str
     split: str
+    note: str = ""  # set where another video had the name already
 
 
 def find_videos(root: Path) -> list[AfewVideo]:
     """All videos below `root` (or ``root/AFEW``), in order of their clip ids.
 
-    Class folders that are missing or empty, and folders that are no class, are named in a warning.
+    Class folders that are missing or empty, and folders that are no class, are named in a warning. So are videos
+    whose name another one has already (the same stem with two suffixes): the later is told apart by a number.
 
     Raises:
-        CorpusError: the folder, a split or all class folders of a split are missing or hold no video, or two videos
-            would bear the same clip id.
+        CorpusError: the folder, a split or all class folders of a split are missing or hold no video.
     """
     base = _base(root)
-    videos: dict[str, AfewVideo] = {}
+    videos: list[AfewVideo] = []
     for split, name in SPLITS.items():
         found = _split_videos(base / name, split)
         if not found:
@@ -48,14 +51,19 @@ def find_videos(root: Path) -> list[AfewVideo]:
                 f"{base / name} holds no video: expected {name}/<Emotion>/*.avi with the class folders "
                 f"{', '.join(AFEW_FOLDERS)}. Is the copy complete, and are the archives unpacked?"
             )
-        for video in found:
-            other = videos.setdefault(video.clip_id, video)
-            if other is not video:
-                raise CorpusError(
-                    f"{other.path} and {video.path} would both be clip {video.clip_id}; remove the one that is a copy, "
-                    "or rename one"
-                )
-    return sorted(videos.values(), key=lambda video: video.clip_id)
+        videos += found
+    return sorted(_told_apart(videos), key=lambda video: video.clip_id)
+
+
+def _told_apart(videos: list[AfewVideo]) -> list[AfewVideo]:
+    named = distinct([(video.path, video.clip_id) for video in videos])
+    for source in named:
+        if source.note:
+            _log.warning("%s: %s; if it is a copy, remove it", source.path, source.note)
+    return [
+        dataclasses.replace(video, clip_id=source.clip_id, note=source.note)
+        for video, source in zip(videos, named, strict=True)
+    ]
 
 
 def _base(root: Path) -> Path:
@@ -100,6 +108,10 @@ def _class_videos(folder: Path, name: str, split: str) -> list[AfewVideo]:
     files = sorted(
         path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
     )
+    for path in files:
+        if not path.is_file():
+            _log.warning("%s is a folder, a pipe, or a link that leads nowhere; it has no bytes and is left out", path)
+    files = [path for path in files if path.is_file()]
     return [AfewVideo(path, f"{split}_{name}_{_sanitised(path.stem)}", AFEW_FOLDERS[name], split) for path in files]
 
 

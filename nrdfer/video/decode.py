@@ -2,12 +2,13 @@
 
 ffmpeg's defaults do not do this: it repeats and drops frames to reach a constant rate. Here every decoded
 frame gets a timestamp of its own by counting, and ffmpeg is told to pass frames through; so a variable frame
-rate neither adds nor loses frames nor stops the decoder. Encoding and choosing frames do not belong here.
+rate neither adds nor loses frames nor stops the decoder. Whether the file was whole is `verdict`'s question;
+encoding and choosing frames do not belong here.
 """
 
 from __future__ import annotations
 
-import struct
+import logging
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,14 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nrdfer.errors import UnreadableVideoError
-from nrdfer.video.ffmpeg import ffmpeg_executable, last_lines, passthrough_option, refuse_what_is_no_video
+from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option, refuse_what_is_no_video
+from nrdfer.video.verdict import MESSAGES, judge, read_complaints, refuse_cut
 
 # Square pixels first (a DVD's are not), then a timestamp of 1000 seconds times the frame's number: far apart
 # in every time base an encoder may choose, so that no two frames ever collide.
 _FILTERS = "scale=w=round(iw*sar):h=ih:flags=bicubic+accurate_rnd+bitexact,setsar=1,settb=1000,setpts=N"
 
-#: What ffmpeg says when a file ends before its own index does; it still exits with status 0.
-_CUT_SHORT = (b"partial file", b"moov atom not found")
+#: Larger pictures than any camera's (8192 x 8192) are a damaged header, or would cost gigabytes.
+MAX_PIXELS = 1 << 26
+
+_log = logging.getLogger(__name__)
 
 
 def decode_command(path: Path, executable: str, *, threads: int = 1) -> list[str]:
@@ -44,35 +48,42 @@ def decode_command(path: Path, executable: str, *, threads: int = 1) -> list[str
     }
     # local files only: a playlist disguised as a video must not open connections
     source = ffmpeg.input(f"file:{path}", protocol_whitelist="file", threads=threads)
-    output = source.output("pipe:1", **options).global_args("-v", "error", "-nostdin")
+    output = source.output("pipe:1", **options).global_args("-v", MESSAGES, "-nostdin")
     return list(output.compile(cmd=executable))
 
 
-def iter_frames(path: Path, *, threads: int = 1) -> Iterator[NDArray[np.uint8]]:
+def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None) -> Iterator[NDArray[np.uint8]]:
     """Yield every coded frame once, in display order, upright and with square pixels: (H, W, 3) uint8 RGB.
 
-    One frame is held at a time. Closing the iterator early stops ffmpeg.
+    One frame is held at a time; ffmpeg gives all of them the size of the first. Closing the iterator early stops it.
 
     Args:
         path: the video.
         threads: ffmpeg's decoder threads; 1 suits one process for each core.
+        notes: receives, at the end, what a researcher should know though the video is usable (a few damaged
+            frames, a header that states more frames than decode); without it, that is logged as a warning.
 
     Raises:
-        UnreadableVideoError: missing, empty, not a video, cut short, or ffmpeg failed, if after some frames.
-            Damage inside a whole file that the decoder conceals is no error: the frame is there.
+        UnreadableVideoError: missing, empty, not a video, cut short, largely damaged, of changing size, or ffmpeg
+            failed, if after some frames. Damage inside a frame that the decoder conceals is no error: the frame
+            is there.
     """
     refuse_what_is_no_video(path)
-    _refuse_cut_avi(path)
-    command = decode_command(path, ffmpeg_executable(), threads=threads)
+    refuse_cut(path)
     count = 0
     # a file, not a pipe: a damaged video may complain more than a pipe holds while nobody reads it
     with tempfile.TemporaryFile() as stderr:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, bufsize=1 << 20)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603 - no shell, the command is built above
+            decode_command(path, ffmpeg_executable(), threads=threads),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            bufsize=1 << 20,
+        )
         stdout = process.stdout
         if stdout is None:  # cannot be: stdout=PIPE
             raise UnreadableVideoError(f"{path}: no pipe to ffmpeg")
         try:
-            while (frame := _read_ppm(stdout)) is not None:
+            while (frame := _read_ppm(stdout, path)) is not None:
                 count += 1
                 yield frame
             code = process.wait()
@@ -82,24 +93,23 @@ def iter_frames(path: Path, *, threads: int = 1) -> Iterator[NDArray[np.uint8]]:
                 process.kill()
                 process.wait()
         stderr.seek(0)
-        complaints = stderr.read()
-    if code != 0:
-        raise UnreadableVideoError(
-            f"{path}: ffmpeg stopped with exit status {code} after {count} frames: {last_lines(complaints)}"
-        )
-    if any(mark in complaints for mark in _CUT_SHORT):
-        raise UnreadableVideoError(
-            f"{path}: the file is cut short ({count} frames were decoded before its end); copy it again"
-        )
-    if count == 0:
-        raise UnreadableVideoError(f"{path}: not one frame could be decoded: {last_lines(complaints)}")
+        note = judge(path, code, count, read_complaints(stderr))
+    if note and notes is not None:
+        notes.append(note)
+    elif note:
+        _log.warning("%s: %s", path, note)
 
 
-def _read_ppm(stream: IO[bytes]) -> NDArray[np.uint8] | None:
+def _read_ppm(stream: IO[bytes], path: Path) -> NDArray[np.uint8] | None:
     """One binary PPM picture as ffmpeg writes it (``P6 <width> <height> 255``), or None at the end."""
     if stream.readline() != b"P6\n":
         return None
     width, height = map(int, stream.readline().split())
+    if width * height > MAX_PIXELS:
+        raise UnreadableVideoError(
+            f"{path}: pictures of {width} x {height} pixels are larger than any camera's; if they are real, convert "
+            "the video to a smaller size"
+        )
     stream.readline()  # the largest value, 255 for rgb24
     frame = np.empty((height, width, 3), dtype=np.uint8)
     view = frame.data.cast("B")
@@ -110,14 +120,3 @@ def _read_ppm(stream: IO[bytes]) -> NDArray[np.uint8] | None:
             return None  # ffmpeg died within a picture; its exit status tells the rest
         filled += got
     return frame
-
-
-def _refuse_cut_avi(path: Path) -> None:
-    """AVI states its length up front, and ffmpeg plays a shortened file to its end without a word."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"AVI ":
-        return
-    stated, size = struct.unpack("<I", head[4:8])[0] + 8, path.stat().st_size
-    if stated > size + 1:  # a pad byte may be missing
-        raise UnreadableVideoError(f"{path}: the file is cut short ({size:,} of {stated:,} bytes); copy it again")

@@ -6,6 +6,7 @@ Probing, decoding and encoding each have their own module; no ffmpeg option of t
 from __future__ import annotations
 
 import shutil
+import stat
 import subprocess
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from nrdfer.errors import NrdferError, UnreadableVideoError
+
+_STREAMS_OF_PICTURES = (".mjpeg", ".mjpg")  # pictures in a row, without a container: they begin like one
 
 
 def ffmpeg_executable() -> str:
@@ -60,15 +63,17 @@ def last_lines(stderr: bytes, count: int = 3) -> str:
 
 
 def refuse_what_is_no_video(path: Path) -> None:
-    """Refuse at a glance what ffmpeg would misread: folders, empty files, and text.
+    """Refuse at a glance what ffmpeg would misread: folders, pipes, empty files, pictures, and text.
 
     ffmpeg draws some text files as pictures and follows playlists; no video format lacks zero bytes at its
-    start (except the raw YUV4MPEG2).
+    start (except the raw YUV4MPEG2). It also plays a photograph as a video of one frame.
 
     Raises:
         UnreadableVideoError: the path is not a file that can be read and looks like a video.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+            raise UnreadableVideoError(f"{path}: cannot be opened as a video: a folder, a pipe or a device")
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
@@ -77,5 +82,23 @@ def refuse_what_is_no_video(path: Path) -> None:
         raise UnreadableVideoError(f"{path}: the file is empty; copy it again")
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         raise UnreadableVideoError(f"{path}: a Git LFS pointer, not the video; run `git lfs pull` where it was cloned")
+    picture = "" if path.suffix.lower() in _STREAMS_OF_PICTURES else _picture_kind(head)
+    if picture:
+        raise UnreadableVideoError(f"{path}: this is a picture ({picture}), not a video")
     if b"\0" not in head and not head.startswith(b"YUV4MPEG2"):
         raise UnreadableVideoError(f"{path}: this is a text file, not a video")
+
+
+def _picture_kind(head: bytes) -> str:
+    """What kind of picture a file is, by its first bytes; "" if it may be a video."""
+    if head.startswith(b"\x89PNG\r\n\x1a\n") and b"acTL" not in head:  # an animated PNG has that chunk
+        return "PNG"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP"
+    if head[:4] in (b"II*\0", b"MM\0*"):
+        return "TIFF"
+    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"avif"):
+        return "HEIF"
+    return "BMP" if head[:2] == b"BM" and head[6:10] == bytes(4) else ""

@@ -1,7 +1,7 @@
 """Which videos to work on, and what each is called.
 
 Files and folders go in, a sorted list of videos with unique clip ids comes out. Corpora with labels have
-their own readers (`nrdfer.corpora`); opening videos does not belong here.
+their own readers (`nrdfer.corpora`), which use `distinct` here for their names; opening videos does not belong here.
 """
 
 from __future__ import annotations
@@ -60,31 +60,41 @@ def list_sources(paths: Sequence[Path]) -> list[Source]:
             f"there is no video in {where}; looked in subfolders too, for files ending in "
             f"{' '.join(sorted(VIDEO_SUFFIXES))}"
         )
-    return _named(list(found.values()))
+    return distinct([(video, clip_id_of(video)) for video in found.values()])
 
 
 def _videos_below(folder: Path) -> list[Path]:
     def hidden(path: Path) -> bool:
         return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
-    every = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file())
+    # whatever is no folder: a link that leads nowhere is a video that is missing, and shall be told
+    every = (path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir())
     return sorted(path for path in every if not hidden(path))
 
 
-def _named(videos: Sequence[Path]) -> list[Source]:
-    owners: dict[str, Path] = {}
+def distinct(named: Sequence[tuple[Path, str]]) -> list[Source]:
+    """Give every video a clip id of its own.
+
+    Args:
+        named: videos, each with the id it would have alone. An id that another video has already (compared
+            without case, as some file systems do) gets a number, and the source a note that says so.
+
+    Returns:
+        One source for each video, in the order given; ids that no other video wants are never changed.
+    """
+    owners: dict[str, Source] = {}
     # names that need no number come first, so that "a-2.mp4" keeps its own
-    wanted = {clip_id_of(video).casefold() for video in videos}
+    wanted = {clip_id.casefold() for _, clip_id in named}
     sources = []
-    for video in videos:
-        clip_id, note = clip_id_of(video), ""
+    for video, alone in named:
+        clip_id, note = alone, ""
         if clip_id.casefold() in owners:
-            first = owners[clip_id.casefold()]
             number = 2
-            while (candidate := f"{clip_id}-{number}").casefold() in owners or candidate.casefold() in wanted:
+            while (candidate := f"{alone}-{number}").casefold() in owners or candidate.casefold() in wanted:
                 number += 1
-            note = f"called {candidate}, because {first} already is {clip_id}"
+            owner = owners[alone.casefold()]
+            note = f"called {candidate}, because {owner.path} already is {owner.clip_id}"
             clip_id = candidate
-        owners[clip_id.casefold()] = video
-        sources.append(Source(video, clip_id, note))
+        owners[clip_id.casefold()] = Source(video, clip_id, note)
+        sources.append(owners[clip_id.casefold()])
     return sources

@@ -132,7 +132,8 @@ def test_files_that_are_no_videos_say_why(tmp_path: Path) -> None:
         "notes.txt": (b"just a text\n" * 50, "text file"),
         "list.m3u8": (b"#EXTM3U\nhttp://127.0.0.1/x.ts\n", "text file"),
         "pointer.mp4": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "LFS pointer"),
-        "noise.mp4": (np.random.default_rng(0).bytes(20_000), "ffmpeg"),
+        "noise.mp4": (np.random.default_rng(0).bytes(20_000), "no index"),
+        "noise.avi": (np.random.default_rng(1).bytes(20_000), "ffmpeg stopped"),
     }
     for name, (content, word) in cases.items():
         path = tmp_path / name
@@ -150,7 +151,7 @@ def test_files_that_are_no_videos_say_why(tmp_path: Path) -> None:
 
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     run_ffmpeg("-f", "lavfi", "-i", "sine=duration=0.3", str(tmp_path / "sound.wav"))
-    with pytest.raises(UnreadableVideoError):
+    with pytest.raises(UnreadableVideoError, match="no video stream"):
         list(iter_frames(tmp_path / "sound.wav"))
     with pytest.raises(UnreadableVideoError, match="no video stream"):
         probe(tmp_path / "sound.wav")

@@ -34,6 +34,18 @@ def test_folders_are_searched_and_hidden_entries_skipped(tmp_path: Path) -> None
     assert len(list_sources([tmp_path, tmp_path / "a/one.mp4", tmp_path / "a/readme.txt"])) == 3
 
 
+def test_a_link_that_leads_nowhere_is_a_video_that_is_missing(tmp_path: Path) -> None:
+    touch(tmp_path / "a.mp4")
+    (tmp_path / "b.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    assert [s.path.name for s in list_sources([tmp_path])] == ["a.mp4", "b.mp4"]
+
+
+def test_a_note_names_the_owner_as_it_is_called(tmp_path: Path) -> None:
+    capital, small = touch(tmp_path / "x/Clip.mp4"), touch(tmp_path / "y/clip.mp4")
+    assert list_sources([capital, small])[1].note == f"called clip-2, because {capital} already is Clip"
+
+
 def test_names_that_collide_are_told_apart_and_reported(tmp_path: Path) -> None:
     paths = [touch(tmp_path / name) for name in ("x/a.b.mp4", "y/a-b.mp4", "z/A b.avi", "z/a-b-2.mp4")]
     sources = list_sources(paths)
