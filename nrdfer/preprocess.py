@@ -178,7 +178,7 @@ def preprocess_one(source: Source, tools: Tools, out: Path) -> ClipSummary:
         reason=plan.reason,
         clip_id=source.clip_id,
         source=str(source.path),
-        note=source.note,
+        note="; ".join(filter(None, (source.note, plan.note))),
         tracks=len(plan.tracks),
         stats=stats,
     )

@@ -72,6 +72,7 @@ class ClipPlan:
             (T is 0).
         reason: why the status is not "ok"; empty if it is.
         tracks: length in frames of every track found.
+        note: what the decoder had to leave out, if anything; facts that set nothing aside.
     """
 
     video: Path
@@ -80,6 +81,7 @@ class ClipPlan:
     status: str
     reason: str
     tracks: tuple[int, ...] = ()
+    note: str = ""
 
     @property
     def usable(self) -> bool:
@@ -129,8 +131,9 @@ def plan_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> C
     Raises:
         NoFaceError: there is no target, and `settings.no_face` is "fail".
     """
+    notes: list[str] = []
     try:
-        detections, shots, width, height = _detect(video, detector, settings.every)
+        detections, shots, width, height = _detect(video, detector, settings.every, notes)
     except UnreadableVideoError as error:
         return ClipPlan(video, (), (), "unreadable", str(error))
     tracks = link(detections, shots)
@@ -149,13 +152,13 @@ def plan_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> C
     records = tuple(record for record, _ in fits)
     matrices = nearest_matrices([matrix for _, matrix in fits])
     if matrices is not None:
-        return ClipPlan(video, records, tuple(matrices), "ok", "", lengths)
+        return ClipPlan(video, records, tuple(matrices), "ok", "", lengths, "; ".join(notes))
     reason = _why_no_face(lengths, targets, detector, settings)
     if settings.no_face == "fail":
         raise NoFaceError(f"{video}: {reason}; the setting no_face is 'fail'")
     status = "centred" if settings.no_face == "centre" else "no_face"
     middle = middle_square(width, height, settings.size)
-    return ClipPlan(video, records, (middle,) * len(records), status, reason, lengths)
+    return ClipPlan(video, records, (middle,) * len(records), status, reason, lengths, "; ".join(notes))
 
 
 def plan_from_records(video: Path, records: Sequence[FrameRecord], settings: AlignSettings) -> ClipPlan:
@@ -192,7 +195,7 @@ def crops(plan: ClipPlan, size: int, change: Change | None = None) -> Iterator[F
     if not plan.records:
         return
     count = 0
-    frames = prefetched(iter_frames(plan.video))
+    frames = prefetched(iter_frames(plan.video, notes=[]))  # told at the first reading
     for frame in frames if change is None else change(frames):
         count += 1
         if count <= len(plan.matrices):
@@ -203,14 +206,16 @@ def crops(plan: ClipPlan, size: int, change: Change | None = None) -> Iterator[F
         )
 
 
-def _detect(video: Path, detector: FaceDetector, every: int) -> tuple[list[list[Face]], list[int], int, int]:
+def _detect(
+    video: Path, detector: FaceDetector, every: int, notes: list[str]
+) -> tuple[list[list[Face]], list[int], int, int]:
     """The faces and the camera shot of each frame, and the frames' width and height."""
     shots: list[int] = []
     sizes: list[tuple[int, int]] = []
     labeller = ShotLabeller()
 
     def labelled() -> Iterator[tuple[Frame, int]]:
-        for frame in prefetched(iter_frames(video)):
+        for frame in prefetched(iter_frames(video, notes=notes)):
             if not sizes:
                 sizes.append((frame.shape[1], frame.shape[0]))
             shots.append(labeller.label(frame))

@@ -2,7 +2,7 @@
 
 Clips are finished one by one in a work folder that survives a crash, so a restart repeats at most the clips that were
 open; several processes may each work on their own part of the corpus there. A clip that cannot be used is set aside in
-``set_aside.csv`` with its reason. What a clip's files look like is `clip_files`' business.
+``set_aside.csv`` with its reason, and what is odd about a clip that can is told in ``notes.csv``. What a clip's files look like is `clip_files`' business.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nrdfer.files import write_whole
 from nrdfer.pool import completed
 from nrdfer.records import ClipRecord
-from nrdfer.stages.clip_files import is_written, link_clip, read_record, write_clip, write_set_aside
+from nrdfer.stages.clip_files import NOTES, SET_ASIDE, is_written, link_clip, read_record, write_clip, write_reasons
 
 if TYPE_CHECKING:
     from nrdfer.faces.clip import AlignSettings
@@ -123,6 +123,9 @@ def _align_one(row: Row, task: Task) -> None:
                 source_sha256=row["sha256"],
                 frames=plan.records,
             )
+            note = "; ".join(filter(None, (row.get("note"), plan.note)))
+            if note:
+                write_whole(work / f"{row['clip_id']}.note", note.encode())
             write_clip(work, record, crops(plan, settings.size), settings.size)
         else:
             _set_aside(work, row, f"{plan.status}: {plan.reason}")
@@ -164,6 +167,7 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
         Counts: clips, frames, frames with a face, clips set aside.
     """
     aside: list[tuple[str, str]] = []
+    notes: list[tuple[str, str]] = []
     frames = with_face = 0
     for row in rows:
         clip_id = row["clip_id"]
@@ -171,10 +175,14 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
             aside.append((clip_id, _aside(work, row).read_text()))
             continue
         link_clip(work, out, clip_id)
+        note = work / f"{clip_id}.note"
+        if note.is_file():
+            notes.append((clip_id, note.read_text()))
         record = read_record(out, clip_id)
         frames += record.n_frames
         with_face += sum(frame.has_face for frame in record.frames)
-    write_set_aside(out, aside)
+    write_reasons(out / SET_ASIDE, aside)
+    write_reasons(out / NOTES, notes)
     return {
         "clips": len(rows) - len(aside),
         "frames": frames,

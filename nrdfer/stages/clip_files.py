@@ -19,7 +19,8 @@ import numpy.typing as npt
 from nrdfer.files import write_whole
 from nrdfer.records import ClipRecord
 
-SET_ASIDE = "set_aside.csv"
+SET_ASIDE = "set_aside.csv"  # clips that could not be used, and why
+NOTES = "notes.csv"  # clips that could, and what is odd about them
 Frames = npt.NDArray[np.uint8]
 Clip = tuple[ClipRecord, Frames]
 
@@ -90,15 +91,15 @@ def link_clip(source: Path, out: Path, clip_id: str) -> None:
             shutil.copyfile(source / f"{clip_id}{suffix}", out / f"{clip_id}{suffix}")
 
 
-def write_set_aside(folder: Path, rows: Sequence[tuple[str, str]]) -> None:
-    """Write the table of clips that could not be used, with the reason of each."""
-    with (folder / SET_ASIDE).open("w", newline="") as handle:
+def write_reasons(path: Path, rows: Sequence[tuple[str, str]]) -> None:
+    """Write a table of clips and what there is to say of each."""
+    with path.open("w", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(["clip_id", "reason"])
         writer.writerows(rows)
 
 
-def read_set_aside(folder: Path) -> list[tuple[str, str]]:
-    """The table that `write_set_aside` wrote."""
-    with (folder / SET_ASIDE).open(newline="") as handle:
+def read_reasons(path: Path) -> list[tuple[str, str]]:
+    """The table that `write_reasons` wrote."""
+    with path.open(newline="") as handle:
         return [(row["clip_id"], row["reason"]) for row in csv.DictReader(handle)]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nrdfer.errors import ProfileError
-from nrdfer.stages.clip_files import SET_ASIDE, is_written, link_clip, list_clips, read_clip, write_clip
+from nrdfer.stages.clip_files import NOTES, SET_ASIDE, is_written, link_clip, list_clips, read_clip, write_clip
 
 if TYPE_CHECKING:
     from nrdfer.enhance.enhancer import Enhancer
@@ -133,6 +133,7 @@ def publish(aligned: Path, work: Path, out: Path) -> dict[str, Any]:
     for clip_id in clip_ids:
         link_clip(work, out, clip_id)
         luma += [luma_of(read_clip(folder, clip_id)[1]) for folder in (aligned, out)]
-    shutil.copyfile(aligned / SET_ASIDE, out / SET_ASIDE)
+    for table in (SET_ASIDE, NOTES):
+        shutil.copyfile(aligned / table, out / table)
     before, after = (luma / max(len(clip_ids), 1)).round(2).tolist()
     return {"clips": len(clip_ids), "luma_before": before, "luma_after": after}

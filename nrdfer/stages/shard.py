@@ -18,7 +18,7 @@ from nrdfer.errors import CorpusError
 from nrdfer.records import ClipRecord, FrameRecord
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.writer import write_shards
-from nrdfer.stages.clip_files import SET_ASIDE, list_clips, read_clips, write_set_aside
+from nrdfer.stages.clip_files import SET_ASIDE, list_clips, read_clips, write_reasons
 
 Progress = Callable[[int, int], None]
 FOLDS = "folds.json"
@@ -77,7 +77,7 @@ def shard_dfew(
         jpeg_quality=config.jpeg_quality,
         progress=_of(progress, len(listing["clips"])),
     )
-    write_set_aside(out, aside)
+    write_reasons(out / SET_ASIDE, aside)
     return {**count_clips(ShardReader(out)), "set_aside": len(aside)}
 
 

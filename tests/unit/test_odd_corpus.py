@@ -19,7 +19,8 @@ from nrdfer.corpora.afew import VIDEO_SUFFIXES
 from nrdfer.emotions import AFEW_FOLDERS
 from nrdfer.faces.detector import Face, FaceDetector, load_detector
 from nrdfer.preprocess import AlignSettings, ClipSummary, preprocess_videos
-from nrdfer.stages.align import SET_ASIDE, align_corpus, read_clips
+from nrdfer.stages.align import align_corpus
+from nrdfer.stages.clip_files import SET_ASIDE, read_clips
 from nrdfer.stages.sources import list_afew, read_listing
 from nrdfer.weights import sample_weights
 from tests.unit.odd_videos import Odd

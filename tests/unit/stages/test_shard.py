@@ -13,7 +13,7 @@ from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 from nrdfer.shards.reader import ShardReader
 from nrdfer.stages import shard
-from nrdfer.stages.align import SET_ASIDE
+from nrdfer.stages.clip_files import SET_ASIDE
 
 CONFIG = ShardsConfig(clips_per_shard=3, image_size=32)
 
