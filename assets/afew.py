@@ -1,92 +1,135 @@
 """AFEW from video to shards: detection and alignment, light enhancement, WebDataset shards.
 
-Keep here: the preprocessing assets of AFEW. Keep out: AFEW's training and evaluation (``training.py``).
+Keep here: the preprocessing assets of AFEW. Keep out: how work is cut into chunks (``fan_out.py``), AFEW's training and
+evaluation (``training.py``).
 """
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
+from assets.fan_out import clip_asset
 from assets.step import materialize, progress_logger, step
 from assets.workbench import Workbench
 from nrdfer.store import Artifact
 
+Progress = Callable[[int, int], None]
 
-@dg.asset(
-    key=["afew", "aligned_faces"],
-    ins={"videos": dg.AssetIn(key=["afew", "videos"])},
-    group_name="afew",
-    kinds={"pytorch", "opencv"},
-    description="RetinaFace on every frame, one target face a clip, 112x112 crops aligned on five landmarks.",
-)
-def afew_aligned_faces(
-    context: dg.AssetExecutionContext, workbench: Workbench, videos: Artifact
-) -> dg.MaterializeResult[Artifact]:
-    """Detect, track and align."""
-    with step(context):
-        from nrdfer.config import build_settings
-        from nrdfer.preprocess import AlignSettings
-        from nrdfer.stages import align, sources
+
+class Alignment:
+    """Detection, tracking and alignment of AFEW's videos."""
+
+    asset = "afew/aligned_faces"
+    code_version = "2"
+
+    def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
+        from nrdfer.stages import sources
+        from nrdfer.stages.settings import align_settings
         from nrdfer.stages.weights import network_weights
         from nrdfer.store import file_sha256
 
+        (videos,) = read
         profile = workbench.settings
-        settings = build_settings(AlignSettings, profile.align, f"profile {profile.name}: align")
-        weights = network_weights("retinaface", profile.weights)
-        rows = sources.read_listing(videos.path)["clips"]
-        artifact = workbench.store.build_resumable(
-            "afew/aligned_faces",
-            code_version="1",
-            config={**profile.align, "convention": profile.weights.retinaface_convention},
-            inputs={"videos": videos.manifest["counts"]["content_digest"], "weights": file_sha256(weights)},
-            build=lambda work, out: align.align_corpus(
-                rows,
-                weights,
-                settings,
-                work,
-                out,
-                convention=profile.weights.retinaface_convention,
-                workers=profile.workers,
-                progress=progress_logger(context, "aligning clips"),
-            ),
-        )
-        return materialize(context, artifact, weights=str(weights), **artifact.manifest["counts"])
+        self.rows = sources.read_listing(videos.path)["clips"]
+        self.settings = align_settings(profile)
+        self.weights = network_weights("retinaface", profile.weights)
+        self.convention = profile.weights.retinaface_convention
+        self.config: Mapping[str, Any] = {**profile.align, "convention": self.convention}
+        content = videos.manifest["counts"]["content_digest"]
+        self.inputs: Mapping[str, str] = {"videos": content, "weights": file_sha256(self.weights)}
+        self.facts: Mapping[str, Any] = {"weights": str(self.weights)}
 
-
-@dg.asset(
-    key=["afew", "enhanced_faces"],
-    ins={"aligned_faces": dg.AssetIn(key=["afew", "aligned_faces"])},
-    group_name="afew",
-    kinds={"pytorch"},
-    description="EnlightenGAN on every aligned crop (or none, if the profile says so; the shards record which).",
-)
-def afew_enhanced_faces(
-    context: dg.AssetExecutionContext, workbench: Workbench, aligned_faces: Artifact
-) -> dg.MaterializeResult[Artifact]:
-    """Enhance the light."""
-    with step(context):
-        from nrdfer.errors import ProfileError
+    def pending(self, work: Path) -> list[str]:
+        """See `ClipWork`."""
         from nrdfer.stages import align
+
+        return [row["clip_id"] for row in align.unfinished(self.rows, work)]
+
+    def work_on(self, clip_ids: Sequence[str], work: Path, progress: Progress) -> None:
+        """See `ClipWork`."""
+        from nrdfer.stages import align
+
+        wanted = set(clip_ids)
+        rows = [row for row in self.rows if row["clip_id"] in wanted]
+        align.align_clips(rows, self.weights, self.settings, work, convention=self.convention, progress=progress)
+
+    def publish(self, work: Path, out: Path) -> Mapping[str, Any]:
+        """See `ClipWork`."""
+        from nrdfer.stages import align
+
+        return align.align_corpus(self.rows, self.weights, self.settings, work, out, convention=self.convention)
+
+
+class Enhancement:
+    """EnlightenGAN on AFEW's aligned faces, or on the frames that they are cropped from."""
+
+    asset = "afew/enhanced_faces"
+    code_version = "2"
+
+    def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
+        from nrdfer.stages import sources
+        from nrdfer.stages.enhance import check_mode
+        from nrdfer.stages.settings import align_settings
         from nrdfer.stages.weights import network_weights
         from nrdfer.store import file_sha256
 
+        aligned, videos = read
         profile = workbench.settings
-        if profile.enhance not in ("none", "crop"):
-            raise ProfileError(f"profile {profile.name}: enhance is {profile.enhance!r}; it must be 'none' or 'crop'")
-        weights = None
-        if profile.enhance == "crop":
-            weights = network_weights("enlightengan", profile.weights)
-        artifact = workbench.store.build(
-            "afew/enhanced_faces",
-            code_version="1",
-            config={"enhance": profile.enhance},
-            inputs={
-                "aligned_faces": aligned_faces.digest,
-                "weights": file_sha256(weights) if weights else "none",
-            },
-            build=lambda out: align.enhance_corpus(
-                aligned_faces.path, weights, out, progress_logger(context, "enhancing clips")
-            ),
+        self.mode = profile.enhance
+        check_mode(self.mode, f"profile {profile.name}")
+        self.aligned = aligned.path
+        self.settings = align_settings(profile)
+        self.videos = {row["clip_id"]: Path(row["path"]) for row in sources.read_listing(videos.path)["clips"]}
+        self.weights = None if self.mode == "none" else network_weights("enlightengan", profile.weights)
+        self.config: Mapping[str, Any] = {"enhance": self.mode}
+        digest = file_sha256(self.weights) if self.weights else "none"
+        self.inputs: Mapping[str, str] = {"aligned_faces": aligned.digest, "weights": digest}
+        self.facts: Mapping[str, Any] = {"weights": str(self.weights)}
+
+    def pending(self, work: Path) -> list[str]:
+        """See `ClipWork`."""
+        from nrdfer.stages.clip_files import is_written, list_clips
+
+        return [clip_id for clip_id in list_clips(self.aligned) if not is_written(work, clip_id)]
+
+    def work_on(self, clip_ids: Sequence[str], work: Path, progress: Progress) -> None:
+        """See `ClipWork`."""
+        from nrdfer.stages.enhance import enhance_clips
+
+        enhance_clips(
+            self.aligned, clip_ids, self.weights, work, mode=self.mode, videos=self.videos, settings=self.settings,
+            progress=progress,
+        )  # fmt: skip
+
+    def publish(self, work: Path, out: Path) -> Mapping[str, Any]:
+        """See `ClipWork`."""
+        from nrdfer.stages.enhance import enhance_corpus
+
+        return enhance_corpus(
+            self.aligned, self.weights, work, out, mode=self.mode, videos=self.videos, settings=self.settings
         )
-        return materialize(context, artifact, weights=str(weights), **artifact.manifest["counts"])
+
+
+afew_aligned_faces = clip_asset(
+    Alignment.asset,
+    {"videos": "afew/videos"},
+    Alignment,
+    kinds={"onnx", "opencv"},
+    description="RetinaFace on every clip, one target face a clip, 112x112 crops aligned on five landmarks.",
+)
+
+afew_enhanced_faces = clip_asset(
+    Enhancement.asset,
+    {"aligned_faces": "afew/aligned_faces", "videos": "afew/videos"},
+    Enhancement,
+    kinds={"onnx"},
+    description=(
+        "EnlightenGAN on every aligned crop, on the whole frames, or on nothing: as the profile says, and the shards "
+        "record which."
+    ),
+)
 
 
 @dg.asset(

@@ -31,7 +31,7 @@ def die_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def step(context: dg.AssetExecutionContext) -> Iterator[None]:
+def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
     """Run a step's work: errors meant for the researcher end it with their own words, without a retry."""
     import multiprocessing
 
@@ -45,14 +45,10 @@ def step(context: dg.AssetExecutionContext) -> Iterator[None]:
 
 
 def materialize(
-    context: dg.AssetExecutionContext, artifact: Artifact, **metadata: Any
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, artifact: Artifact, **metadata: Any
 ) -> dg.MaterializeResult[Artifact]:
     """The result of a step: the artefact's reference as value, its digest as data version, figures as metadata."""
-    name = context.asset_key.to_user_string()
-    if artifact.up_to_date:
-        context.log.info(f"{name} was up to date: {artifact.digest[:12]} found in the store, nothing computed")
-    else:
-        context.log.info(f"{name} computed and published: {artifact.digest[:12]}")
+    _tell(context, artifact)
     return dg.MaterializeResult(
         value=artifact,
         metadata=dict(describe(artifact, **metadata)),
@@ -60,7 +56,26 @@ def materialize(
     )
 
 
-def progress_logger(context: dg.AssetExecutionContext, what: str, every: float = 10.0) -> Any:
+def output(context: dg.OpExecutionContext, artifact: Artifact, **metadata: Any) -> dg.Output[Artifact]:
+    """As `materialize`, for the last op of an asset that is a graph."""
+    _tell(context, artifact)
+    return dg.Output(
+        artifact,
+        metadata=dict(describe(artifact, **metadata)),
+        data_version=dg.DataVersion(artifact.digest[:16]),
+    )
+
+
+def _tell(context: dg.OpExecutionContext | dg.AssetExecutionContext, artifact: Artifact) -> None:
+    if artifact.up_to_date:
+        context.log.info(
+            f"{artifact.asset} was up to date: {artifact.digest[:12]} found in the store, nothing computed"
+        )
+    else:
+        context.log.info(f"{artifact.asset} computed and published: {artifact.digest[:12]}")
+
+
+def progress_logger(context: dg.OpExecutionContext | dg.AssetExecutionContext, what: str, every: float = 10.0) -> Any:
     """A ``progress(done, total)`` callback that writes at most one log line each `every` seconds."""
     import time
 

@@ -59,10 +59,11 @@ class Profile:
     description: str
     corpora: CorporaConfig = field(default_factory=CorporaConfig)
     weights: WeightsConfig = field(default_factory=WeightsConfig)
-    align: Mapping[str, Any] = field(default_factory=dict)  # faces: preprocess.AlignSettings
-    enhance: str = "crop"  # none | crop
+    align: Mapping[str, Any] = field(default_factory=dict)  # faces.clip.AlignSettings
+    enhance: str = "crop"  # none | crop | frame
     shards: ShardsConfig = field(default_factory=ShardsConfig)
-    workers: int = 2  # processes for detection; never changes a result
+    workers: int = 2  # processes within one step; never changes a result
+    chunk_clips: int = 64  # videos that one step of detection or enhancement works on; never changes a result
     model: str = "nr-dfernet"  # a name of models.registry
     model_preset: str = "paper"  # of that network: paper, sample...
     model_settings: Mapping[str, Any] = field(default_factory=dict)  # laid over the preset

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime
@@ -43,7 +43,7 @@ def export(
         torch.onnx.export(
             module,
             (example,),
-            buffer,
+            cast(Any, buffer),  # files are taken as well as paths
             input_names=["x"],
             output_names=list(outputs),
             dynamic_axes={name: dict(axes) for name, axes in dynamic.items()},

@@ -132,9 +132,7 @@ def _run(sources: Sequence[Source], tools: Tools, out: Path, workers: int) -> It
         return
     # the longest first, so that no worker ends up alone with a long one
     order = sorted(sources, key=lambda source: -_size(source.path))
-    yield from completed(
-        _in_worker, order, workers=workers, what="preprocessing", shared=(tools, out), on_death=_died
-    )
+    yield from completed(_in_worker, order, workers=workers, what="preprocessing", shared=(tools, out), on_death=_died)
 
 
 def _size(path: Path) -> int:
@@ -186,9 +184,7 @@ def preprocess_one(source: Source, tools: Tools, out: Path) -> ClipSummary:
 
 def unreadable(source: Source, reason: str) -> ClipSummary:
     """The summary of a video that gave nothing."""
-    return ClipSummary(
-        source.path.name, 0, 0, "unreadable", reason, source.clip_id, str(source.path), note=source.note
-    )
+    return ClipSummary(source.path.name, 0, 0, "unreadable", reason, source.clip_id, str(source.path), note=source.note)
 
 
 def write_crops(out: Path, clip_id: str, plan: ClipPlan, tools: Tools) -> ClipStats:

@@ -10,9 +10,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 from pydantic import Field
 
 from assets.workbench import ArtifactReferences, Workbench
+from nrdfer import paths
 
 PROFILES = Path(__file__).parent / "profiles"
 
@@ -40,4 +42,9 @@ class EnvironmentWorkbench(Workbench):
 
 
 workbench = EnvironmentWorkbench()
-resources = {"workbench": workbench, "io_manager": ArtifactReferences(workbench=workbench)}
+resources = {
+    "workbench": workbench,
+    "io_manager": ArtifactReferences(workbench=workbench),
+    # ids of clips on their way to a chunk's step; on a disk that all machines see, if there are several
+    "chunks": dg.FilesystemIOManager(base_dir=str(paths.home() / "chunks")),
+}

@@ -104,7 +104,8 @@ def _read_onnx(path: Path) -> dict[str, Tensor]:
         if len(layers) != len(names[kind]) or any(len(layer) != len(parts) for layer in layers):
             raise WeightsError(
                 f"{path} does not hold EnlightenGAN's generator: it has {len(layers)} {kind} layers where "
-                f"{len(names[kind])} with {len(parts)} stored tensors each were expected; is it enlighten.onnx, unchanged by an optimiser?"
+                f"{len(names[kind])} with {len(parts)} stored tensors each were expected; is it enlighten.onnx, "
+                "unchanged by an optimiser?"
             )
         for name, layer in zip(names[kind], layers, strict=True):
             state.update({f"{name}.{part}": tensor for part, tensor in zip(parts, layer, strict=True)})

@@ -39,7 +39,7 @@ class _Pixels(nn.Module):
         self.dtype = dtype
 
     def forward(self, x_BHWC: Tensor) -> Tensor:
-        y_BCHW = self.generator(x_BHWC.permute(0, 3, 1, 2).to(self.dtype) / 255.0)
+        y_BCHW: Tensor = self.generator(x_BHWC.permute(0, 3, 1, 2).to(self.dtype) / 255.0)
         return (y_BCHW.float() * 255.0).to(torch.uint8).permute(0, 2, 3, 1)
 
 

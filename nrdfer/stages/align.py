@@ -2,7 +2,8 @@
 
 Clips are finished one by one in a work folder that survives a crash, so a restart repeats at most the clips that were
 open; several processes may each work on their own part of the corpus there. A clip that cannot be used is set aside in
-``set_aside.csv`` with its reason, and what is odd about a clip that can is told in ``notes.csv``. What a clip's files look like is `clip_files`' business.
+``set_aside.csv`` with its reason, and what is odd about one that can is told in ``notes.csv``. What a clip's files look
+like is `clip_files`' business.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def align_clips(
     others = [row for row in todo if not _started(work, row).is_file()]
     alone = workers == 1
     for _ in itertools.chain(
-        (_align_one(row, task) for row in others if alone),
+        map(_align_one, others if alone else [], itertools.repeat(task)),
         completed(
             _align_one,
             suspects if alone else todo,

@@ -17,11 +17,15 @@ def check_profile(profile: Profile) -> None:
 
     from nrdfer.corpora.synthetic.render import CorpusSettings
     from nrdfer.models.registry import build_model
-    from nrdfer.preprocess import AlignSettings
+    from nrdfer.stages.enhance import check_mode
+    from nrdfer.stages.settings import align_settings
 
     where = f"profile {profile.name}"
     build_settings(CorpusSettings, profile.corpora.render, f"{where}: corpora.render")
-    build_settings(AlignSettings, profile.align, f"{where}: align")
+    align_settings(profile)
+    check_mode(profile.enhance, where)
+    if profile.chunk_clips < 1 or profile.workers < 1:
+        raise ProfileError(f"{where}: chunk_clips and workers count from 1 on")
     with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know
         frames = build_model(profile.model, network_settings(profile)).settings.frames
     for corpus in ("dfew", "afew"):

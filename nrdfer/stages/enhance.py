@@ -50,9 +50,7 @@ def enhance_corpus(
 ) -> dict[str, Any]:
     """Enhance every aligned clip and publish them all: `enhance_clips`, then `publish`."""
     clip_ids = list_clips(aligned)
-    enhance_clips(
-        aligned, clip_ids, weights, work, mode=mode, videos=videos, settings=settings, progress=progress
-    )
+    enhance_clips(aligned, clip_ids, weights, work, mode=mode, videos=videos, settings=settings, progress=progress)
     return publish(aligned, work, out)
 
 

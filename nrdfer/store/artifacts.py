@@ -112,6 +112,10 @@ class Store:
             shutil.rmtree(self.workdir(asset, digest), ignore_errors=True)
             return found
 
+    def is_published(self, asset: str, digest: str) -> bool:
+        """Whether an undamaged artefact is there; nothing is moved or repaired."""
+        return (self.root / asset / digest).is_dir() and not find_problems(self.root / asset / digest)
+
     def workdir(self, asset: str, digest: str) -> Path:
         """Where an unfinished step keeps what it wants to find again after a crash; may not exist."""
         return self.root / ".work" / asset / digest

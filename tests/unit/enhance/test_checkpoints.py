@@ -57,9 +57,7 @@ def test_an_onnx_model_holds_the_same_generator(generator: EnlightenGenerator, m
         assert name.endswith("num_batches_tracked") or torch.equal(tensor, loaded[name]), name
 
 
-def test_renamed_tensors_are_found_by_their_layers(
-    generator: EnlightenGenerator, model: bytes, tmp_path: Path
-) -> None:
+def test_renamed_tensors_are_found_by_their_layers(generator: EnlightenGenerator, model: bytes, tmp_path: Path) -> None:
     renamed = onnx.load_from_string(model)
     names = {tensor.name: f"onnx::W_{i}" for i, tensor in enumerate(renamed.graph.initializer)}
     for tensor in renamed.graph.initializer:

@@ -8,16 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.errors import NoFaceError, UnreadableVideoError
 from nrdfer.faces.alignment import TEMPLATE_112
 from nrdfer.faces.clip import (
     AlignSettings,
     align_clip,
-    crops,
     middle_square,
     nearest_matrices,
-    plan_clip,
-    plan_from_records,
 )
 from nrdfer.faces.detector import Face, load_detector
 from nrdfer.video.encode import VideoWriter
@@ -143,5 +139,3 @@ def test_the_speaker_is_followed_but_not_across_cuts(shared_dir: Path, weights: 
     # the speaker's shot is frames 82 to 210; audience before and after
     assert (min(with_face), max(with_face)) == (82, 210)
     assert len(with_face) >= 125
-
-

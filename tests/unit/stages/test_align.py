@@ -118,7 +118,7 @@ def test_no_face_follows_the_settings(tmp_path: Path) -> None:
     record, frames = clip_files.read_clip(tmp_path / "centre", "grey")
     assert frames.shape == (6, 112, 112, 3)
     assert not any(frame.has_face for frame in record.frames)
-    with pytest.raises(NoFaceError, match="grey.avi"):
+    with pytest.raises(NoFaceError, match="grey"):
         align.align_clips([row], weights, dataclasses.replace(SETTINGS, no_face="fail"), tmp_path / "wfail")
 
 
@@ -152,9 +152,7 @@ def test_whole_frames_are_enhanced_before_they_are_cropped(
     weights = sample_weights("enlightengan")
     enhance.enhance_corpus(source, weights, tmp_path / "w", out, mode="frame", videos=videos, settings=SETTINGS)
     enhancer = Enhancer.load(weights)
-    for (record, frames), (_, before) in zip(
-        clip_files.read_clips(out), clip_files.read_clips(source), strict=True
-    ):
+    for (record, frames), (_, before) in zip(clip_files.read_clips(out), clip_files.read_clips(source), strict=True):
         assert record.enhanced == "enlightengan-frame"
         for frame, crop, facts in zip(iter_frames(videos[record.clip_id]), frames, record.frames, strict=True):
             matrix, _ = fit_template(facts.points, 112, SETTINGS.margin)
