@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.fan_out import clip_asset
+from assets.shown import picture, reasons_table
 from assets.step import materialize, progress_logger, step
 from assets.workbench import Workbench
 from nrdfer.store import Artifact
@@ -61,6 +62,15 @@ class Alignment:
 
         return align.align_corpus(self.rows, self.weights, self.settings, work, out, convention=self.convention)
 
+    def shown(self, published: Path) -> Mapping[str, Any]:
+        """See `ClipWork`."""
+        from nrdfer.stages.clip_files import NOTES, SET_ASIDE, read_reasons
+
+        return {
+            "clips_set_aside": reasons_table(read_reasons(published / SET_ASIDE)),
+            "clips_with_notes": reasons_table(read_reasons(published / NOTES)),
+        }
+
 
 class Enhancement:
     """EnlightenGAN on AFEW's aligned faces, or on the frames that they are cropped from."""
@@ -110,6 +120,15 @@ class Enhancement:
         return enhance_corpus(
             self.aligned, self.weights, work, out, mode=self.mode, videos=self.videos, settings=self.settings
         )
+
+    def shown(self, published: Path) -> Mapping[str, Any]:
+        """See `ClipWork`."""
+        from nrdfer.stages.quality import PAGE, PICTURE
+
+        return {
+            "quality": picture(published / PICTURE),
+            "quality_page": dg.MetadataValue.path(str(published / PAGE)),
+        }
 
 
 afew_aligned_faces = clip_asset(

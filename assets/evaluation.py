@@ -3,23 +3,16 @@
 Keep here: what is evaluated on what, and how it appears in MLflow. Keep out: metrics (``nrdfer/evaluation``).
 """
 
-import base64
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from assets.shown import picture
 from assets.step import materialize, step
 from assets.training import FOLDS
 from assets.workbench import Workbench
 from nrdfer.store import Artifact, digest_of
-
-
-def picture(path: Path) -> dg.MarkdownMetadataValue:
-    """A PNG file as metadata that the UI shows as a picture."""
-    data = base64.b64encode(path.read_bytes()).decode()
-    return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{data})")
 
 
 def figures(metrics: Mapping[str, Any]) -> dict[str, float]:

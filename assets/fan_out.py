@@ -41,6 +41,10 @@ class ClipWork(Protocol):
         """Put all clips into `out`, finishing what is not; returns counts."""
         ...
 
+    def shown(self, published: Path) -> Mapping[str, Any]:
+        """More metadata, from the published files: pictures, pages."""
+        ...
+
 
 MakeWork = Callable[[Workbench, Sequence[Artifact]], ClipWork]
 
@@ -104,7 +108,8 @@ def clip_asset(
                 inputs=work.inputs,
                 build=lambda folder, out: work.publish(folder, out),
             )
-            return output(context, artifact, chunks=len(done), **work.facts, **artifact.manifest["counts"])
+            facts = {**artifact.manifest["counts"], **work.facts, **work.shown(artifact.path)}
+            return output(context, artifact, chunks=len(done), **facts)
         raise AssertionError  # the step either returns or raises
 
     @dg.graph_asset(

@@ -5,7 +5,7 @@ Keep here: what the report is made of. Keep out: how it is written (``nrdfer/sta
 
 import dagster as dg
 
-from assets.evaluation import picture
+from assets.shown import picture
 from assets.step import materialize, step
 from assets.training import FOLDS
 from assets.workbench import Workbench

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.errors import UnreadableVideoError
 from nrdfer.faces.clip import AlignSettings, ClipPlan, crops, plan_clip
-from nrdfer.faces.contact_sheet import contact_sheet, shown_frames
+from nrdfer.faces.contact_sheet import SheetCollector
 from nrdfer.faces.detector import FaceDetector, load_detector
 from nrdfer.faces.stats import ClipStats, StatsCollector
 from nrdfer.files import write_whole
@@ -195,8 +195,7 @@ def write_crops(out: Path, clip_id: str, plan: ClipPlan, tools: Tools) -> ClipSt
     if plan.status == "unreadable":
         sheet_path.unlink(missing_ok=True)
         return ClipStats()
-    shown = set(shown_frames(plan.records))
-    tiles: dict[int, NDArray[np.uint8]] = {}
+    sheet = SheetCollector(plan.records)
     collector = StatsCollector(plan.records)
 
     def passing() -> Iterator[NDArray[np.uint8]]:
@@ -208,12 +207,10 @@ def write_crops(out: Path, clip_id: str, plan: ClipPlan, tools: Tools) -> ClipSt
     with tempfile.TemporaryDirectory(prefix=f".{clip_id}.", dir=out) as temporary:
         fresh = Path(temporary) / clip_id
         fresh.mkdir()
-        for record, crop in zip(plan.records, finished, strict=True):
-            if record.index in shown:
-                tiles[record.index] = crop
+        for record, crop in zip(plan.records, sheet.passing(finished), strict=True):
             if plan.usable:
                 (fresh / f"{record.index:04d}.jpg").write_bytes(_encoded(".jpg", crop))
-        write_whole(sheet_path, _encoded(".png", contact_sheet(tiles, plan.records, title=clip_id)))
+        write_whole(sheet_path, _encoded(".png", sheet.sheet(clip_id)))
         if plan.usable:
             records = [asdict(record) for record in plan.records]
             (fresh / "records.json").write_text(json.dumps(records), encoding="utf-8")

@@ -7,7 +7,7 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 import cv2
@@ -105,3 +105,23 @@ def _write(target: NDArray[np.uint8], text: str, at: tuple[int, int], scale: flo
     ascii_text = text.encode("ascii", "replace").decode()
     cv2.putText(canvas, ascii_text, at, _FONT, scale, (0, 0, 0), 1, cv2.LINE_AA)
     target[...] = canvas
+
+
+class SheetCollector:
+    """Keeps, of crops that pass by, those that the clip's contact sheet shows."""
+
+    def __init__(self, records: Sequence[FrameRecord]) -> None:
+        self._records = records
+        self._shown = set(shown_frames(records))
+        self._tiles: dict[int, NDArray[np.uint8]] = {}
+
+    def passing(self, crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+        """The same crops, one for each record."""
+        for index, crop in enumerate(crops):
+            if index in self._shown:
+                self._tiles[index] = np.array(crop)
+            yield crop
+
+    def sheet(self, title: str) -> NDArray[np.uint8]:
+        """The contact sheet of all crops that passed."""
+        return contact_sheet(self._tiles, self._records, title=title)

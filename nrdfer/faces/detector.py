@@ -78,7 +78,7 @@ class FaceDetector:
         self.threshold = threshold
         self.max_side = max_side
         self.device = device
-        self._engine = make_engine(self.net, convention, device, backend)
+        self.engine = make_engine(self.net, convention, device, backend)
 
     @property
     def on_gpu(self) -> bool:
@@ -113,7 +113,7 @@ class FaceDetector:
         scale = (width / whole[2], height / whole[3])
         return [
             self._kept(self._found(b, s, p, whole, scale), width, height)
-            for b, s, p in zip(*self._engine(seen_BHWC), strict=True)
+            for b, s, p in zip(*self.engine(seen_BHWC), strict=True)
         ]
 
     def detect_in(self, rgb: NDArray[np.uint8], regions: Sequence[Region]) -> list[Face]:
@@ -131,7 +131,7 @@ class FaceDetector:
         for region in regions:
             x1, y1, x2, y2 = region
             part = np.ascontiguousarray(seen[None, y1:y2, x1:x2])
-            (boxes,), (scores,), (points,) = self._engine(part)
+            (boxes,), (scores,), (points,) = self.engine(part)
             found.append(self._found(boxes, scores, points, region, scale))
         if not found:
             return []

@@ -67,7 +67,7 @@ class StatsCollector:
             jitter=jitter(self._records),
             score=round(float(np.median(scores)), 4) if scores else None,
             face_size=round(float(np.median(sizes)), 1) if len(sizes) else None,
-            longest_gap=_longest_gap(record.has_face for record in self._records),
+            longest_gap=longest_gap(record.has_face for record in self._records),
             luma=round(self._luma / self._at, 2) if self._at else None,
         )
 
@@ -106,7 +106,8 @@ def _thumbnail(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
     return cast(NDArray[np.float64], small.astype(np.float64) @ _LUMA)
 
 
-def _longest_gap(has_face: Iterable[bool]) -> int:
+def longest_gap(has_face: Iterable[bool]) -> int:
+    """The most frames without the target in a row."""
     longest = now = 0
     for there in has_face:
         now = 0 if there else now + 1

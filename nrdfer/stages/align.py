@@ -8,6 +8,7 @@ like is `clip_files`' business.
 
 from __future__ import annotations
 
+import collections
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,17 @@ from typing import TYPE_CHECKING, Any
 from nrdfer.files import write_whole
 from nrdfer.pool import completed
 from nrdfer.records import ClipRecord
-from nrdfer.stages.clip_files import NOTES, SET_ASIDE, is_written, link_clip, read_record, write_clip, write_reasons
+from nrdfer.stages.clip_files import (
+    NOTES,
+    SET_ASIDE,
+    is_written,
+    link_clip,
+    link_sheet,
+    read_record,
+    write_clip,
+    write_reasons,
+    write_sheet,
+)
 
 if TYPE_CHECKING:
     from nrdfer.faces.clip import AlignSettings
@@ -109,6 +120,7 @@ def _align_one(row: Row, task: Task) -> None:
 
     from nrdfer.errors import UnreadableVideoError
     from nrdfer.faces.clip import crops, plan_clip
+    from nrdfer.faces.contact_sheet import SheetCollector
 
     detector, settings, work = task
     _started(work, row).touch()
@@ -128,8 +140,12 @@ def _align_one(row: Row, task: Task) -> None:
             if note:
                 write_whole(work / f"{row['clip_id']}.note", note.encode())
             write_clip(work, record, crops(plan, settings.size), settings.size)
-        else:
-            _set_aside(work, row, f"{plan.status}: {plan.reason}")
+            return
+        if plan.records:  # there is something to see
+            sheet = SheetCollector(plan.records)
+            collections.deque(sheet.passing(crops(plan, settings.size)), maxlen=0)
+            write_sheet(work, row["clip_id"], sheet)
+        _set_aside(work, row, f"{plan.status}: {plan.reason}")
     except UnreadableVideoError as error:
         _set_aside(work, row, f"unreadable: {error}")
     except (RuntimeError, MemoryError, cv2.error) as error:
@@ -174,6 +190,7 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
         clip_id = row["clip_id"]
         if _aside(work, row).is_file():
             aside.append((clip_id, _aside(work, row).read_text()))
+            link_sheet(work, out, clip_id)
             continue
         link_clip(work, out, clip_id)
         note = work / f"{clip_id}.note"

@@ -12,20 +12,29 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nrdfer.files import write_whole
 from nrdfer.records import ClipRecord
+from nrdfer.shards.jpeg import encode_jpeg
 
+if TYPE_CHECKING:
+    from nrdfer.faces.contact_sheet import SheetCollector
+
+SHEETS = "sheets"  # contact sheets, <clip_id>.jpg
+SHEET_QUALITY = 85
 SET_ASIDE = "set_aside.csv"  # clips that could not be used, and why
 NOTES = "notes.csv"  # clips that could, and what is odd about them
 Frames = npt.NDArray[np.uint8]
 Clip = tuple[ClipRecord, Frames]
 
 
-def write_clip(folder: Path, record: ClipRecord, frames: Iterable[Frames], size: int) -> None:
+def write_clip(
+    folder: Path, record: ClipRecord, frames: Iterable[Frames], size: int, sheet: SheetCollector | None = None
+) -> None:
     """Write one clip; its record appears last, so that a record means a finished clip.
 
     Args:
@@ -33,6 +42,7 @@ def write_clip(folder: Path, record: ClipRecord, frames: Iterable[Frames], size:
         record: says how many frames there are.
         frames: (S, S, 3) each, as they come.
         size: S.
+        sheet: if given, the frames pass it, and the contact sheet is written as well.
 
     Raises:
         ValueError: another number or another shape of frames; nothing is left behind.
@@ -43,7 +53,7 @@ def write_clip(folder: Path, record: ClipRecord, frames: Iterable[Frames], size:
         with temporary.open("wb") as handle:
             shape = (record.n_frames, size, size, 3)
             np.lib.format.write_array_header_1_0(handle, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            for frame in frames:
+            for frame in frames if sheet is None else sheet.passing(frames):
                 if frame.shape != shape[1:] or frame.dtype != np.uint8:
                     raise ValueError(f"clip {record.clip_id}: a frame is {frame.shape} {frame.dtype}, not {shape[1:]}")
                 handle.write(np.ascontiguousarray(frame).data)
@@ -53,6 +63,8 @@ def write_clip(folder: Path, record: ClipRecord, frames: Iterable[Frames], size:
         temporary.replace(folder / f"{record.clip_id}.npy")
     finally:
         temporary.unlink(missing_ok=True)
+    if sheet is not None:
+        write_sheet(folder, record.clip_id, sheet)
     write_whole(folder / f"{record.clip_id}.json", json.dumps(record.to_dict()).encode())
 
 
@@ -85,10 +97,26 @@ def is_written(folder: Path, clip_id: str) -> bool:
 def link_clip(source: Path, out: Path, clip_id: str) -> None:
     """Let a finished clip appear in another folder as well, without copying where the disk can do that."""
     for suffix in (".npy", ".json"):
-        try:
-            os.link(source / f"{clip_id}{suffix}", out / f"{clip_id}{suffix}")
-        except OSError:  # another disk, or one without hard links
-            shutil.copyfile(source / f"{clip_id}{suffix}", out / f"{clip_id}{suffix}")
+        _link(source / f"{clip_id}{suffix}", out / f"{clip_id}{suffix}")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without hard links
+        shutil.copyfile(source, target)
+
+
+def write_sheet(folder: Path, clip_id: str, sheet: SheetCollector) -> None:
+    """Write a clip's contact sheet."""
+    write_whole(folder / SHEETS / f"{clip_id}.jpg", encode_jpeg(sheet.sheet(clip_id), SHEET_QUALITY))
+
+
+def link_sheet(source: Path, out: Path, clip_id: str) -> None:
+    """Let a contact sheet, if there is one, appear in another folder as well."""
+    if (source / SHEETS / f"{clip_id}.jpg").is_file():
+        (out / SHEETS).mkdir(exist_ok=True)
+        _link(source / SHEETS / f"{clip_id}.jpg", out / SHEETS / f"{clip_id}.jpg")
 
 
 def write_reasons(path: Path, rows: Sequence[tuple[str, str]]) -> None:

@@ -6,6 +6,7 @@ parts of the corpus. The network is `nrdfer.enhance`'s.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from nrdfer.errors import ProfileError
-from nrdfer.stages.clip_files import NOTES, SET_ASIDE, is_written, link_clip, list_clips, read_clip, write_clip
+from nrdfer.stages.clip_files import (
+    NOTES,
+    SET_ASIDE,
+    is_written,
+    link_clip,
+    link_sheet,
+    list_clips,
+    read_clip,
+    read_reasons,
+    write_clip,
+    write_sheet,
+)
+from nrdfer.stages.quality import clip_quality, write_quality
 
 if TYPE_CHECKING:
     from nrdfer.enhance.enhancer import Enhancer
@@ -86,6 +99,8 @@ def enhance_clips(
     check_mode(mode, "enhancement")
     work.mkdir(parents=True, exist_ok=True)
     todo = [clip_id for clip_id in clip_ids if not is_written(work, clip_id)]
+    from nrdfer.faces.contact_sheet import SheetCollector
+
     enhancer: Enhancer | None = None
     if todo and mode != "none":
         import torch
@@ -98,7 +113,10 @@ def enhance_clips(
         enhancer = Enhancer.load(weights)
     for done, clip_id in enumerate(todo, start=len(clip_ids) - len(todo) + 1):
         record, frames = read_clip(aligned, clip_id)
+        sheet = SheetCollector(record.frames)
         if enhancer is None:
+            collections.deque(sheet.passing(frames), maxlen=0)
+            write_sheet(work, clip_id, sheet)
             link_clip(aligned, work, clip_id)
         else:
             changed: Iterable[Frames] = enhancer.stream(frames)
@@ -107,7 +125,7 @@ def enhance_clips(
                     raise ValueError("mode 'frame' needs the videos and the settings of their alignment")
                 changed = _whole_frames(videos[clip_id], record.frames, settings, enhancer)
             enhanced = dataclasses.replace(record, enhanced=f"enlightengan-{mode}")
-            write_clip(work, enhanced, changed, frames.shape[1])
+            write_clip(work, enhanced, changed, frames.shape[1], sheet)
         if progress is not None:
             progress(done, len(clip_ids))
 
@@ -119,19 +137,23 @@ def _whole_frames(video: Path, records: Any, settings: AlignSettings, enhancer: 
 
 
 def publish(aligned: Path, work: Path, out: Path) -> dict[str, Any]:
-    """Put all enhanced clips into `out`, with the table of those that the alignment set aside.
+    """Put all enhanced clips into `out`, with the tables of the alignment, contact sheets and the quality page.
 
     Returns:
-        Counts, and the mean luma (0 to 255) of the crops before and after.
+        The page's summary: counts, share of frames with a face, mean luma before and after.
     """
     from nrdfer.faces.stats import luma_of
 
     clip_ids = list_clips(aligned)
-    luma = np.zeros(2)
+    rows = []
     for clip_id in clip_ids:
         link_clip(work, out, clip_id)
-        luma += [luma_of(read_clip(folder, clip_id)[1]) for folder in (aligned, out)]
+        link_sheet(work, out, clip_id)
+        record, after = read_clip(out, clip_id)
+        rows.append(clip_quality(record, luma_of(read_clip(aligned, clip_id)[1]), luma_of(after)))
     for table in (SET_ASIDE, NOTES):
         shutil.copyfile(aligned / table, out / table)
-    before, after = (luma / max(len(clip_ids), 1)).round(2).tolist()
-    return {"clips": len(clip_ids), "luma_before": before, "luma_after": after}
+    aside = read_reasons(aligned / SET_ASIDE)
+    for clip_id, _ in aside:
+        link_sheet(aligned, out, clip_id)
+    return write_quality("AFEW: aligned and enhanced faces", rows, aside, out)

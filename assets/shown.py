@@ -1,0 +1,27 @@
+"""Results as metadata that the UI shows: pictures and tables.
+
+Keep here: turning files into metadata. Keep out: making the files.
+"""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+_MOST = 50  # rows of a table in the UI; the file holds all
+
+
+def picture(path: Path) -> dg.MarkdownMetadataValue:
+    """A PNG file as metadata that the UI shows as a picture."""
+    data = base64.b64encode(path.read_bytes()).decode()
+    return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{data})")
+
+
+def reasons_table(rows: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
+    """Clips and what there is to say of each."""
+    if not rows:
+        return dg.MetadataValue.md("none")
+    shown = [f"| {clip_id} | {reason.replace('|', '/').replace(chr(10), ' ')} |" for clip_id, reason in rows[:_MOST]]
+    more = [f"| ... | and {len(rows) - _MOST} more |"] if len(rows) > _MOST else []
+    return dg.MetadataValue.md("\n".join(["| clip | reason |", "|---|---|", *shown, *more]))
