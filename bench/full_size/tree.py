@@ -5,7 +5,6 @@ What a build makes of it is not decided here.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -24,7 +23,7 @@ from nrdfer.corpora.lists import read_dfew_list
 from nrdfer.corpora.published import DFEW_CLIPS, DFEW_EMOTIONS, DFEW_FRAMES, DFEW_NOMINAL
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
 from nrdfer.corpora.synthetic.settings import CorpusSettings
-from nrdfer.emotions import EMOTIONS, emotion_index
+from nrdfer.emotions import emotion_index
 
 HIGHEST_ID = 16_372
 #: Clips with a label and no pictures: the counts that papers print less those that are distributed.
@@ -46,7 +45,9 @@ class Clip:
     frames: int
 
 
-def make_tree(out: Path, labels: Path | None, clips: int, pictures: int, seed: int, progress: Progress) -> dict[str, Any]:
+def make_tree(
+    out: Path, labels: Path | None, clips: int, pictures: int, seed: int, progress: Progress
+) -> dict[str, Any]:
     """Make the tree in `out` (which must not exist); returns what was made."""
     if out.exists():
         raise SystemExit(f"{out} exists; name a folder that does not")
@@ -107,15 +108,16 @@ def thin_out(corpus: list[Clip], clips: int) -> list[Clip]:
     """`clips` of them, evenly over emotions and folds."""
     if not 35 <= clips <= len(corpus):
         raise SystemExit(f"{clips} clips: between 35 (each emotion in each fold) and {len(corpus)} can be made")
-    by_place = sorted(corpus, key=lambda clip: (clip.clip_id))
+    if clips == len(corpus):
+        return sorted(corpus, key=lambda clip: clip.clip_id)
     each: dict[tuple[str, int], list[Clip]] = {}
-    for clip in by_place:
+    for clip in sorted(corpus, key=lambda clip: clip.clip_id):
         each.setdefault((clip.emotion, clip.fold), []).append(clip)
     # first one of each emotion and fold, then evenly
     chosen = {members[0].clip_id: members[0] for members in each.values()}
     rest = [clip for key in sorted(each) for clip in each[key] if clip.clip_id not in chosen]
-    for i in np.linspace(0, len(rest) - 1, clips - len(chosen)).astype(int) if clips > len(chosen) else ():
-        chosen[rest[int(i)].clip_id] = rest[int(i)]
+    wanted = clips - len(chosen)
+    chosen |= {clip.clip_id: clip for clip in (rest[i * len(rest) // wanted] for i in range(wanted))}
     return sorted(chosen.values(), key=lambda clip: clip.clip_id)
 
 
@@ -157,9 +159,3 @@ def link_clip(folder: Path, pool: list[Path], start: int, frames: int) -> None:
     folder.mkdir(parents=True)
     for i in range(frames):
         os.link(pool[(start + i) % len(pool)], f"{folder}/{folder.name}_{i + 1:05d}.jpg")
-
-
-def describe(made: dict[str, Any]) -> str:
-    """What was made, as JSON."""
-    assert sum(BARE.values()) == DFEW_NOMINAL - DFEW_CLIPS and set(BARE) == set(EMOTIONS)
-    return json.dumps(made)

@@ -70,7 +70,7 @@ class TarShard:
                 there = tar.next()
                 if there is None or (there.name, (there.offset_data, there.size)) != (name, span):
                     raise RuntimeError(f"{self.path.name}: the tar's members are not where they were put")
-                tar.members.clear()  # a tar remembers every header it has read
+                tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header
             if tar.next() is not None:
                 raise RuntimeError(f"{self.path.name}: the tar holds more members than were put there")
 
