@@ -127,6 +127,32 @@ def test_a_killed_build_goes_on_where_it_was_and_ends_in_the_same_bytes(tmp_path
     assert contents(out) == contents(whole)
 
 
+def test_a_disk_without_room_is_told_by_the_store_though_a_worker_met_it(tmp_path: Path) -> None:
+    listing = make_listing(tmp_path, 60)
+    code = f"""
+        import resource
+        from pathlib import Path
+        from nrdfer.config import ShardsConfig
+        from nrdfer.errors import StoreError
+        from nrdfer.stages import shard
+        from nrdfer.stages.listing import DfewListing
+        from nrdfer.store import Store
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))  # workers inherit it
+        listing, config = DfewListing(Path({str(listing.folder)!r})), ShardsConfig(clips_per_shard=60, image_size=32)
+        try:
+            Store(Path({str(tmp_path / "store")!r})).build_resumable(
+                "dfew/shards", code_version="1", config={{}}, inputs={{}},
+                build=lambda work, out: shard.shard_dfew(listing, work, out, config, workers=2),
+            )
+        except StoreError as error:
+            print(error)
+    """
+    told = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith(f"no room to write dfew/shards below {tmp_path / 'store' / 'dfew' / 'shards'}")
+    assert [path.name for path in (tmp_path / "store").rglob("*.tar*")] == []
+
+
 def test_a_picture_that_went_away_stops_the_step(listing: DfewListing, tmp_path: Path) -> None:
     picture = tmp_path / "pictures" / "00001" / "0.png"
     picture.unlink()
