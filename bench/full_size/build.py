@@ -29,8 +29,9 @@ from nrdfer.store import MANIFEST, Artifact, Store, digest_of, file_sha256
 
 ASSETS = ("dfew/clips", "dfew/shards", "dfew/folds")
 Mark = tuple[int, int]  # stage and how far it is
-#: Stages as marks number them; "done" marks come from the steps' progress.
+#: Stages as marks number them; how far a stage is comes from its own progress.
 READING, LISTING, SHARDS, FOLDS, END = range(5)
+STARTED: Mark = (-1, 0)  # the process is there, and imports
 _EVERY = 0.25  # seconds between two looks at memory
 
 
@@ -87,7 +88,7 @@ class Build:
     """One run of `stages` in a process group of its own."""
 
     def __init__(self, line: list[str]) -> None:
-        self.marks: list[tuple[float, Mark]] = []  # seconds since the start, and the mark
+        self.marks: list[tuple[float, Mark]] = [(0.0, STARTED)]  # seconds since the start, and the mark
         self.result: dict[str, Any] | None = None
         self.peak = {"rss": 0, "pss": 0}
         self._began = time.monotonic()

@@ -23,7 +23,7 @@ def draw_moments(marks: list[tuple[float, Mark]], times: int, seed: int) -> list
     rng = random.Random(seed)
     # one moment in each of as many equal stretches: random, and nowhere a long gap
     drawn = [(i + rng.random()) * end / times for i in range(times)]
-    last = [max((at, mark) for at, mark in marks if at <= moment or mark == marks[0][1]) for moment in drawn]
+    last = [max((at, mark) for at, mark in marks if at <= moment) for moment in drawn]
     return [(mark, moment - at) for moment, (at, mark) in zip(drawn, last, strict=True)]
 
 
@@ -38,7 +38,7 @@ def kill_builds(line: list[str], store: Path, moments: list[tuple[Mark, float]])
         started = time.monotonic()
         while build.running and not build.reached(mark):
             time.sleep(_LOOK)
-        time.sleep(max(after, 0.0))
+        time.sleep(after)
         if build.kill():
             killed.append({"mark": list(mark), "after": round(after, 2), "ran": round(time.monotonic() - started, 2)})
         else:

@@ -24,6 +24,7 @@ CLIPS = "clips.jsonl"
 LISTING = "listing.json"  # folds, and labelled clips without pictures
 Progress = Callable[[int, int], None]
 _PART = 128  # clips that are hashed at a time
+_MOST = 4  # processes: hashing is quick, and more of them would only wait for the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def list_dfew(
         corpus: DFEW as it lies on disk.
         work: folder that survives a crash; pictures whose lines are found there are not hashed again.
         out: folder that receives the listing.
-        workers: processes; the result does not depend on their number.
+        workers: processes, of which hashing uses four at most; the result does not depend on their number.
         progress: called with (pictures done, pictures).
 
     Raises:
@@ -122,7 +123,7 @@ def list_dfew(
     done = total - sum(part.n_frames for part in left)
     if progress is not None:
         progress(done, total)
-    for part, _ in pool.completed(hash_part, left, workers=workers, what="listing of DFEW"):
+    for part, _ in pool.completed(hash_part, left, workers=min(workers, _MOST), what="listing of DFEW"):
         done += part.n_frames
         if progress is not None:
             progress(done, total)
