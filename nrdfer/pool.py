@@ -92,7 +92,7 @@ def _one_pool(
 
 @contextmanager
 def _main_hidden() -> Iterator[None]:
-    """Let spawned processes not import this process's main script: that may be Dagster, 150 MB in each of them."""
+    """Let spawned processes not import this process's main script: that may be Dagster, 100 MB in each of them."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
