@@ -44,7 +44,7 @@ def dfew_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.Ma
     """List DFEW's clips and folds."""
     with step(context):
         from nrdfer.corpora.dfew import read_dfew
-        from nrdfer.stages import check, sources
+        from nrdfer.stages import check, listing, sources
         from nrdfer.store import digest_of
 
         check.check_profile(workbench.settings)
@@ -52,14 +52,17 @@ def dfew_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.Ma
         corpus = read_dfew(root)
         labels = {k: [fold.train, fold.test] for k, fold in corpus.folds.items()}
         emotions = {clip.clip_id: clip.emotion for clip in corpus.clips}
-        artifact = workbench.store.build(
+        artifact = workbench.store.build_resumable(
             "dfew/clips",
-            code_version="1",
+            code_version="2",
             config={},
-            inputs={
-                "files": sources.fingerprint(root, sources.dfew_files(corpus)),
-                "labels": digest_of([labels, emotions]),
-            },
-            build=lambda out: sources.list_dfew(root, out, progress_logger(context, "hashing pictures")),
+            inputs={"files": sources.fingerprint_dfew(root, corpus), "labels": digest_of([labels, emotions])},
+            build=lambda work, out: listing.list_dfew(
+                corpus,
+                work,
+                out,
+                workers=workbench.settings.workers,
+                progress=progress_logger(context, "hashing pictures"),
+            ),
         )
         return materialize(context, artifact, root=dg.MetadataValue.path(str(root)), **artifact.manifest["counts"])

@@ -24,16 +24,24 @@ def dfew_shards(
     with step(context):
         import dataclasses
 
-        from nrdfer.stages import shard, sources
+        from nrdfer.stages import shard
+        from nrdfer.stages.listing import DfewListing
 
-        config = workbench.settings.shards
-        listing = sources.read_listing(clips.path)
-        artifact = workbench.store.build(
+        settings = workbench.settings
+        config = settings.shards
+        artifact = workbench.store.build_resumable(
             "dfew/shards",
-            code_version="1",
+            code_version="2",
             config=dataclasses.asdict(config),
             inputs={"clips": clips.manifest["counts"]["content_digest"]},
-            build=lambda out: shard.shard_dfew(listing, out, config, progress_logger(context, "clips in shards")),
+            build=lambda work, out: shard.shard_dfew(
+                DfewListing(clips.path),
+                work,
+                out,
+                config,
+                workers=settings.workers,
+                progress=progress_logger(context, "clips in shards"),
+            ),
         )
         return materialize(context, artifact, **artifact.manifest["counts"])
 
@@ -53,14 +61,14 @@ def dfew_folds(
 ) -> dg.MaterializeResult[Artifact]:
     """Assemble the folds."""
     with step(context):
-        from nrdfer.stages import shard, sources
+        from nrdfer.stages import shard
+        from nrdfer.stages.listing import DfewListing
 
-        listing = sources.read_listing(clips.path)
         artifact = workbench.store.build(
             "dfew/folds",
             code_version="1",
             config={},
             inputs={"clips": clips.manifest["counts"]["content_digest"], "shards": shards.digest},
-            build=lambda out: shard.write_folds(listing, shards.path, out),
+            build=lambda out: shard.write_folds(DfewListing(clips.path).folds, shards.path, out),
         )
         return materialize(context, artifact, **artifact.manifest["counts"])

@@ -25,6 +25,7 @@ from nrdfer.errors import NrdferError
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+_SHORT = 200  # characters of a unit in a message
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +61,7 @@ def completed(
     for key, result in _rounds(work, units, range(len(units)), workers, what, shared, dead):
         yield units[key], result
     for key in list(dead):
-        _log.warning("%s: the process that worked on %s died; trying it again, alone", what, units[key])
+        _log.warning("%s: the process that worked on %s died; trying it again, alone", what, _short(units[key]))
         dead.clear()
         for _, result in _rounds(work, units, [key], 1, what, shared, dead):
             yield units[key], result
@@ -68,9 +69,9 @@ def completed(
             yield units[key], on_death(units[key])
         elif dead:
             raise NrdferError(
-                f"{what}: a worker process died twice over {units[key]}. Was it killed for want of memory, or does a "
-                "file crash the decoder? What is finished is kept: free some memory or use fewer workers, and run the "
-                "same line again"
+                f"{what}: a worker process died twice over {_short(units[key])}. Was it killed for want of memory, or "
+                "does a file crash the decoder? What is finished is kept: free some memory or use fewer workers, and "
+                "run the same line again"
             )
 
 
@@ -172,6 +173,11 @@ def _serve(pipe: Connection, work: Callable[..., Any], shared: Any) -> None:
             pipe.send(answer)
         except (BrokenPipeError, ConnectionResetError):  # nobody listens any more
             return
+
+
+def _short(unit: object) -> str:
+    text = str(unit)
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
 
 
 def _one_thread() -> None:

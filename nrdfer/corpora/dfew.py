@@ -18,7 +18,7 @@ from nrdfer.errors import CorpusError
 #: Where face pictures of original length lie (github.com/zengqunzhao/DFER-CLIP, sunlicai/MAE-DFER,
 #: jiangxingxun/DFEW); each may hold a folder of its own name once more, as archives unpack.
 LAYOUTS = ("Clip/clip_224x224", "Clip/jpg_256", "Clip/jpg_224", "data")
-PICTURES = frozenset({".jpg", ".jpeg", ".png"})
+PICTURES = (".jpg", ".jpeg", ".png")
 #: 12,059 clips are labelled, 11,697 have pictures: 3 % without is DFEW's own; much more is a copy cut short.
 MISSING_LIMIT = 0.10
 _ARCHIVES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz"})
@@ -28,11 +28,22 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DfewClip:
-    """One clip: its pictures in order."""
+    """One clip: its pictures in order. DFEW has 900,000 of them, so only their names are held."""
 
     clip_id: str  # five digits
     emotion: str
-    frames: tuple[Path, ...]
+    folder: Path
+    names: tuple[str, ...]
+
+    @property
+    def n_frames(self) -> int:
+        """Number of pictures."""
+        return len(self.names)
+
+    @property
+    def frames(self) -> tuple[Path, ...]:
+        """Paths of the pictures, made anew each time."""
+        return tuple(self.folder / name for name in self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +85,9 @@ def read_dfew(root: Path) -> DfewCorpus:
     clips: list[DfewClip] = []
     aside: list[tuple[str, str]] = []
     for clip_id, emotion in sorted(emotions.items()):
-        frames = list_frames(folders[clip_id]) if clip_id in folders else ()
-        if frames:
-            clips.append(DfewClip(clip_id, emotion, frames))
+        names = frame_names(folders[clip_id]) if clip_id in folders else ()
+        if names:
+            clips.append(DfewClip(clip_id, emotion, folders[clip_id], names))
         else:
             reason = "holds no picture" if clip_id in folders else "does not exist"
             aside.append((clip_id, f"labelled, but {folders.get(clip_id, folder / clip_id)} {reason}"))
@@ -116,13 +127,13 @@ def find_frames(root: Path) -> tuple[Path, Path]:
     raise CorpusError(f"no face pictures of DFEW found; looked in {looked} for folders named 00001, 00002 ... {advice}")
 
 
-def list_frames(folder: Path) -> tuple[Path, ...]:
-    """Pictures of a clip in natural order (2 before 10); empty if the folder is missing or empty."""
+def frame_names(folder: Path) -> tuple[str, ...]:
+    """Names of a clip's pictures in natural order (2 before 10); empty if the folder is missing or empty."""
     if not folder.is_dir():
         return ()
     with os.scandir(folder) as entries:
-        names = [e.name for e in entries if Path(e.name).suffix.lower() in PICTURES and not e.name.startswith(".")]
-    return tuple(folder / name for name in sorted(names, key=_natural))
+        names = [e.name for e in entries if e.name.lower().endswith(PICTURES) and not e.name.startswith(".")]
+    return tuple(sorted(names, key=_natural))
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
@@ -148,7 +159,7 @@ def _judge(clips: list[DfewClip], aside: list[tuple[str, str]], folder: Path) ->
         )
     if aside:
         _log.warning("%d of %d labelled clips have no pictures in %s: set aside", len(aside), labelled, folder)
-    if len(clips) > 2 * _RESAMPLED and all(len(clip.frames) == _RESAMPLED for clip in clips):
+    if len(clips) > 2 * _RESAMPLED and all(clip.n_frames == _RESAMPLED for clip in clips):
         _log.warning(
             "every clip in %s has exactly %d pictures: is this the time-interpolated copy (clip_224x224_16f) under "
             "another name? Dynamic sampling expects original lengths (11 to 847 pictures)", folder, _RESAMPLED

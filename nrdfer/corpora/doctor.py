@@ -104,10 +104,10 @@ def _judge_folds(found: Examination, corpus: DfewCorpus) -> None:
 
 
 def _judge_frames(found: Examination, corpus: DfewCorpus) -> None:
-    lengths = [len(clip.frames) for clip in corpus.clips]
+    lengths = [clip.n_frames for clip in corpus.clips]
     frames: Counter[str] = Counter()
     for clip in corpus.clips:
-        frames[clip.emotion] += len(clip.frames)
+        frames[clip.emotion] += clip.n_frames
     short = sum(n < T for n in lengths)
     found.counts["frames"] = {emotion: frames[emotion] for emotion in EMOTIONS}
     found.counts["lengths"] = {"least": min(lengths), "median": median(lengths), "most": max(lengths), "short": short}
@@ -129,7 +129,7 @@ def _judge_lists(found: Examination, corpus: DfewCorpus, lists: list[Path]) -> N
     """Text lists name numbers of frames; the disk is what counts."""
     if not lists:
         return
-    on_disk = {clip.clip_id: len(clip.frames) for clip in corpus.clips}
+    on_disk = {clip.clip_id: clip.n_frames for clip in corpus.clips}
     clamped: set[str] = set()
     other: set[str] = set()
     for path in lists:

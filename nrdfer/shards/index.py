@@ -57,9 +57,9 @@ class ShardIndex:
         """Ids of the clips in one shard, in writing order."""
         return [clip_id for clip_id, entry in self.clips.items() if entry.shard == shard]
 
-    def to_json(self) -> str:
-        """The content of ``index.json``: the same shards give the same text."""
-        data: dict[str, Any] = {
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, ready for JSON; the inverse of `from_dict`."""
+        return {
             "schema": SCHEMA,
             "shards": [asdict(shard) for shard in self.shards],
             "clips": {
@@ -73,7 +73,10 @@ class ShardIndex:
                 for clip_id, clip in self.clips.items()
             },
         }
-        return json.dumps(data, separators=(",", ":"))
+
+    def to_json(self) -> str:
+        """The content of ``index.json``: the same shards give the same text."""
+        return json.dumps(self.to_dict(), separators=(",", ":"))
 
     def save(self, folder: Path) -> None:
         """Write ``index.json`` into `folder`, whole or not at all."""
@@ -99,12 +102,23 @@ class ShardIndex:
             StoreError: it is damaged or has another schema.
         """
         try:
-            data = json.loads(text)
+            return cls.from_dict(json.loads(text), where)
+        except ValueError as error:
+            raise StoreError(_not_whole(where, error)) from error
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], where: str) -> ShardIndex:
+        """Rebuild an index from parsed JSON that came from `where`.
+
+        Raises:
+            StoreError: it is damaged or has another schema.
+        """
+        try:
             schema = data["schema"]
             if schema == SCHEMA:
                 return cls._from(data)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise StoreError(f"{where} is not a whole index of shards ({error!r}); write the shards again") from error
+            raise StoreError(_not_whole(where, error)) from error
         raise StoreError(f"{where} has schema {schema}, this version reads {SCHEMA}; write the shards again")
 
     @classmethod
@@ -115,6 +129,10 @@ class ShardIndex:
                 raise ValueError(f"shard name {shard.name!r}")  # a name is a file beside the index, never a path
         clips = {clip_id: _clip_entry(entry, len(shards)) for clip_id, entry in data["clips"].items()}
         return cls(shards, clips)
+
+
+def _not_whole(where: str, error: Exception) -> str:
+    return f"{where} is not a whole index of shards ({error!r}); write the shards again"
 
 
 def _clip_entry(entry: dict[str, Any], n_shards: int) -> ClipEntry:

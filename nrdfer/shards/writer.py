@@ -1,31 +1,25 @@
-"""Writing shards: the same clips give the same bytes, whoever writes them.
+"""Writing shards one after the other: the same clips give the same bytes, whoever writes them.
 
 A clip becomes ``<clip_id>.json`` and ``<clip_id>.<frame:04d>.jpg``, in this order. Members carry no time and no
 user; clips are written in the order given, one at a time, so that memory holds one clip however large a shard is.
+Several processes write shards with `groups`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import webdataset as wds
 
 from nrdfer.records import ClipRecord
-from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex, Span
+from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex
 from nrdfer.shards.jpeg import encode_jpeg
-from nrdfer.store import file_sha256
+from nrdfer.shards.tar import LONGEST_NAME, Member, TarShard, padded
 
 Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]
-_BLOCK = 512  # of a tar: every member is one block of header and whole blocks of content
-_LONGEST_NAME = 100  # bytes, in a tar's header
 
 
 def write_shards(
@@ -58,22 +52,21 @@ def write_shards(
         raise ValueError(f"a shard needs room: clips_per_shard={clips_per_shard}, max_bytes={max_bytes}")
     shards: list[ShardEntry] = []
     entries: dict[str, ClipEntry] = {}
-    shard: _Shard | None = None
+    shard: TarShard | None = None
     try:
         for record, frames in clips:
             members = encode_clip(record, frames, jpeg_quality)
             if record.clip_id in entries:
                 raise ValueError(f"two clips have the id {record.clip_id}")
-            size = sum(_padded(data) for _, data in members)
+            size = sum(padded(data) for _, data in members)
             if shard is not None and (
                 shard.clips == clips_per_shard or (max_bytes is not None and shard.bytes + size > max_bytes)
             ):
                 shards.append(shard.finish())
                 shard = None
             if shard is None:
-                shard = _Shard(out / f"{prefix}-{len(shards):06d}.tar")
-            spans = shard.add(record.clip_id, members)
-            entries[record.clip_id] = ClipEntry(len(shards), spans[0], tuple(spans[1:]), record.emotion)
+                shard = TarShard(out / shard_name(prefix, len(shards)))
+            entries[record.clip_id] = add_clip(shard, record, members, len(shards))
             if progress is not None:
                 progress(len(entries), 0)
         if shard is not None:
@@ -87,73 +80,38 @@ def write_shards(
     return index
 
 
-def encode_clip(record: ClipRecord, frames: npt.NDArray[np.uint8], quality: int) -> list[tuple[str, bytes]]:
-    """A clip's members in order: (extension, content), the record first.
+def shard_name(prefix: str, number: int) -> str:
+    """Name of a shard's file."""
+    return f"{prefix}-{number:06d}.tar"
+
+
+def add_clip(shard: TarShard, record: ClipRecord, members: list[Member], number: int) -> ClipEntry:
+    """Append a clip to the shard of that number in the index; returns its entry there."""
+    spans = shard.add(record.clip_id, members)
+    return ClipEntry(number, spans[0], tuple(spans[1:]), record.emotion)
+
+
+def encode_clip(record: ClipRecord, frames: npt.NDArray[np.uint8], quality: int) -> list[Member]:
+    """A clip's members in order: the record, then each frame as JPEG.
 
     Raises:
         ValueError: the frames do not fit the record, or the clip's id is too long for a tar's header.
     """
-    if frames.ndim != 4 or len(frames) != record.n_frames or not len(frames):
-        raise ValueError(
-            f"clip {record.clip_id}: the record says {record.n_frames} frames, but the array is {frames.shape}"
-        )
-    longest = f"{record.clip_id}.{len(frames) - 1:04d}.jpg"
-    if len(longest) > _LONGEST_NAME:
-        raise ValueError(f"clip id {record.clip_id} is too long: {longest} has more than {_LONGEST_NAME} characters")
+    if frames.ndim != 4:
+        raise ValueError(f"clip {record.clip_id}: the array is {frames.shape}, expected (T, H, W, 3)")
+    return clip_members(record, [encode_jpeg(frame, quality) for frame in frames])
+
+
+def clip_members(record: ClipRecord, jpegs: Sequence[bytes]) -> list[Member]:
+    """A clip's members in order: the record, then its frames, which are JPEGs already.
+
+    Raises:
+        ValueError: the frames do not fit the record, or the clip's id is too long for a tar's header.
+    """
+    if len(jpegs) != record.n_frames or not jpegs:
+        raise ValueError(f"clip {record.clip_id}: the record says {record.n_frames} frames, but there are {len(jpegs)}")
+    longest = f"{record.clip_id}.{len(jpegs) - 1:04d}.jpg"
+    if len(longest) > LONGEST_NAME:
+        raise ValueError(f"clip id {record.clip_id} is too long: {longest} has more than {LONGEST_NAME} characters")
     text = json.dumps(record.to_dict(), sort_keys=True, separators=(",", ":"))
-    members = [("json", text.encode())]
-    members += [(f"{i:04d}.jpg", encode_jpeg(frame, quality)) for i, frame in enumerate(frames)]
-    return members
-
-
-class _Shard:
-    """One tar being written under a temporary name; ends in `finish` or in `discard`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.clips = 0
-        self.bytes = 0  # of the clips; a tar's own end comes on top
-        self._names: list[tuple[str, Span]] = []
-        self._temporary = path.with_name(f".{path.name}.tmp")
-        self._stream: BinaryIO = self._temporary.open("wb")
-        self._tar = wds.TarWriter(
-            self._stream, encoder=False, mtime=0, user="nrdfer", group="nrdfer", mode=0o644, compress=False
-        )
-
-    def discard(self) -> None:
-        """Leave nothing of an unfinished shard."""
-        self._temporary.unlink(missing_ok=True)
-        for part in (self._tar, self._stream):
-            with contextlib.suppress(OSError):  # closing writes what is buffered, and the disk may be full
-                part.close()
-
-    def add(self, clip_id: str, members: list[tuple[str, bytes]]) -> list[Span]:
-        """Append a clip; returns where each member's content lies."""
-        spans = []
-        for extension, data in members:
-            # one write a member: TarWriter would sort the members of a single sample by name
-            self._tar.write({"__key__": clip_id, extension: data})
-            spans.append((self.bytes + _BLOCK, len(data)))
-            self._names.append((f"{clip_id}.{extension}", spans[-1]))
-            self.bytes += _padded(data)
-        self.clips += 1
-        return spans
-
-    def finish(self) -> ShardEntry:
-        """Close, flush, read the headers back, and let the shard appear under its name."""
-        self._tar.close()
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._stream.close()
-        with tarfile.open(self._temporary) as tar:
-            there = [(member.name, (member.offset_data, member.size)) for member in tar]
-        if there != self._names:
-            raise RuntimeError(f"{self.path.name}: the tar's members are not where they were put")
-        entry = ShardEntry(self.path.name, file_sha256(self._temporary), self._temporary.stat().st_size, self.clips)
-        self._temporary.replace(self.path)
-        return entry
-
-
-def _padded(data: bytes) -> int:
-    """Bytes that a member takes in a tar: its header, and its content in whole blocks."""
-    return _BLOCK + -(-len(data) // _BLOCK) * _BLOCK
+    return [("json", text.encode()), *((f"{i:04d}.jpg", data) for i, data in enumerate(jpegs))]

@@ -1,24 +1,27 @@
-"""Steps: WebDataset shards of aligned AFEW faces and of DFEW's face pictures, and DFEW's folds as lists of ids."""
+"""Steps: WebDataset shards of aligned AFEW faces and of DFEW's face pictures, and DFEW's folds as lists of ids.
+
+What a worker does with DFEW's pictures is `pictures`' business.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
+from nrdfer import pool
 from nrdfer.config import ShardsConfig
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
-from nrdfer.records import ClipRecord, FrameRecord
-from nrdfer.shards.reader import ShardReader
-from nrdfer.shards.writer import write_shards
+from nrdfer.shards.groups import publish_groups, read_group
+from nrdfer.shards.index import ShardIndex
+from nrdfer.shards.tar import remove_unfinished
+from nrdfer.shards.writer import shard_name, write_shards
 from nrdfer.stages.clip_files import SET_ASIDE, list_clips, read_clips, write_reasons
+from nrdfer.stages.listing import DfewListing
+from nrdfer.stages.pictures import GroupJob, shard_pictures
 
 Progress = Callable[[int, int], None]
 FOLDS = "folds.json"
@@ -35,7 +38,7 @@ def shard_aligned(enhanced: Path, out: Path, config: ShardsConfig, progress: Pro
             f"no clip of AFEW could be used: every one was set aside; the reasons are in {enhanced / SET_ASIDE}"
         )
     (out / SET_ASIDE).write_bytes((enhanced / SET_ASIDE).read_bytes())
-    write_shards(
+    index = write_shards(
         read_clips(enhanced),
         out,
         prefix="afew",
@@ -43,76 +46,82 @@ def shard_aligned(enhanced: Path, out: Path, config: ShardsConfig, progress: Pro
         jpeg_quality=config.jpeg_quality,
         progress=_of(progress, len(list_clips(enhanced))),
     )
-    return count_clips(ShardReader(out))
+    return count_clips(index)
 
 
 def shard_dfew(
-    listing: Mapping[str, Any], out: Path, config: ShardsConfig, progress: Progress | None = None
+    listing: DfewListing,
+    work: Path,
+    out: Path,
+    config: ShardsConfig,
+    *,
+    workers: int = 2,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write shards of DFEW's pictures, resized once to the shard's image size; returns counts.
 
-    A clip with a picture that cannot be read is set aside with its reason.
+    Every `clips_per_shard` clips of the listing are one shard, whoever writes it and whenever. A clip with a picture
+    that cannot be read is set aside with its reason, and its shard holds fewer clips.
+
+    Args:
+        listing: DFEW's clips.
+        work: folder that survives a crash; finished shards found there are kept.
+        out: folder that receives the shards.
+        config: how shards are cut and compressed.
+        workers: processes; the bytes do not depend on their number.
+        progress: called with (clips done, clips).
+
+    Raises:
+        CorpusError: a picture is gone since it was listed, or not one clip could be used.
+        NrdferError: worker processes keep dying.
     """
-    aside = [(clip_id, reason) for clip_id, reason in listing["set_aside"]]
-
-    def clips() -> Iterator[tuple[ClipRecord, npt.NDArray[np.uint8]]]:
-        for row in listing["clips"]:
-            frames = []
-            for path, _ in row["frames"]:
-                picture = cv2.imread(path, cv2.IMREAD_COLOR)
-                if picture is None:
-                    aside.append((row["clip_id"], f"unreadable picture {path}"))
-                    break
-                size = (config.image_size, config.image_size)
-                resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-                frames.append(cv2.cvtColor(resized, cv2.COLOR_BGR2RGB))
-            else:
-                yield _dfew_record(row, len(frames)), np.stack(frames)
-
-    write_shards(
-        clips(),
-        out,
-        prefix="dfew",
-        clips_per_shard=config.clips_per_shard,
-        jpeg_quality=config.jpeg_quality,
-        progress=_of(progress, len(listing["clips"])),
-    )
+    remove_unfinished(work)
+    jobs = [
+        GroupJob(
+            listing.folder, offset, count, work, shard_name("dfew", number), config.image_size, config.jpeg_quality
+        )
+        for number, (offset, count) in enumerate(listing.groups(config.clips_per_shard))
+    ]
+    left = [job for job in jobs if read_group(work, job.name) is None]
+    total = sum(job.count for job in jobs)
+    done = total - sum(job.count for job in left)
+    _tell(progress, done, total)
+    for job, _ in pool.completed(shard_pictures, left, workers=workers, what="shards of DFEW"):
+        done += job.count
+        _tell(progress, done, total)
+    index, unusable = publish_groups(work, [job.name for job in jobs], out)
+    if not index.clips:
+        told = f"{unusable[0].clip_id}: {unusable[0].reason}" if unusable else "the listing names none"
+        raise CorpusError(f"no clip of DFEW could be used, e.g. {told}; copy or unpack DFEW's pictures again")
+    aside = [*listing.set_aside, *((clip.clip_id, clip.reason) for clip in unusable)]
     write_reasons(out / SET_ASIDE, aside)
-    return {**count_clips(ShardReader(out)), "set_aside": len(aside)}
+    return {**count_clips(index), "set_aside": len(aside)}
 
 
-def _dfew_record(row: Mapping[str, Any], n_frames: int) -> ClipRecord:
-    return ClipRecord(
-        corpus="dfew",
-        clip_id=row["clip_id"],
-        emotion=row["emotion"],
-        split="fold",
-        n_frames=n_frames,
-        source_sha256=row["sha256"],
-        frames=tuple(FrameRecord(index=i, has_face=True) for i in range(n_frames)),
-    )
-
-
-def count_clips(reader: ShardReader) -> dict[str, Any]:
+def count_clips(index: ShardIndex) -> dict[str, Any]:
     """Clips, frames and clips per emotion in a set of shards."""
-    records = [reader.record(clip_id) for clip_id in reader.clip_ids]
-    emotions = Counter(record.emotion for record in records)
+    emotions = Counter(clip.emotion for clip in index.clips.values())
     return {
-        "clips": len(records),
-        "frames": sum(record.n_frames for record in records),
+        "clips": len(index.clips),
+        "frames": sum(clip.n_frames for clip in index.clips.values()),
         "emotions": {emotion: emotions[emotion] for emotion in EMOTIONS},
     }
 
 
-def write_folds(listing: Mapping[str, Any], shards: Path, out: Path) -> dict[str, Any]:
+def write_folds(labelled: Mapping[str, Mapping[str, Sequence[str]]], shards: Path, out: Path) -> dict[str, Any]:
     """Write the folds as lists of clip ids that are in the shards.
+
+    Args:
+        labelled: fold -> ``train`` and ``test`` -> clip ids, as labelled.
+        shards: folder of DFEW's shards.
+        out: folder that receives the folds.
 
     Raises:
         CorpusError: a fold's train and test lists share a clip, or a fold is left without clips.
     """
-    present = set(ShardReader(shards).clip_ids)
+    present = set(ShardIndex.load(shards).clips)
     folds: dict[str, dict[str, list[str]]] = {}
-    for k, fold in sorted(listing["folds"].items()):
+    for k, fold in sorted(labelled.items()):
         train, test = ([clip for clip in fold[part] if clip in present] for part in ("train", "test"))
         shared = set(train) & set(test)
         if shared:
@@ -128,6 +137,11 @@ def read_folds(folder: Path) -> dict[str, dict[str, list[str]]]:
     """The folds: number -> train and test clip ids."""
     folds: dict[str, dict[str, list[str]]] = json.loads((folder / FOLDS).read_text())
     return folds
+
+
+def _tell(progress: Progress | None, done: int, total: int) -> None:
+    if progress is not None:
+        progress(done, total)
 
 
 def _of(progress: Progress | None, total: int) -> Progress | None:

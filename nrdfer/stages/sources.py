@@ -1,14 +1,17 @@
 """Step: list a corpus's files with their content hashes, so that everything later is named by content.
 
 A listing's *fingerprint* (paths, sizes, times) says cheaply whether it must be made again; its *content digest*
-(the hashes) is what later steps depend on, so that copying or touching a corpus repeats no work.
+(the hashes) is what later steps depend on, so that copying or touching a corpus repeats no work. DFEW's listing, which
+is large, is `listing`'s business.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from typing import Any
 from nrdfer import paths
 from nrdfer.config import Profile, build_settings
 from nrdfer.corpora.afew import find_videos
-from nrdfer.corpora.dfew import DfewCorpus, read_dfew
+from nrdfer.corpora.dfew import DfewCorpus
 from nrdfer.errors import CorpusError
 from nrdfer.store import digest_of, file_sha256
 
@@ -58,12 +61,31 @@ def _root(profile: Profile, corpus: str, given: str | None, setting: str, variab
 
 
 def fingerprint(root: Path, files: Iterable[Path]) -> str:
-    """Digest of names, sizes and modification times: cheap, and enough to know that nothing was touched."""
-    rows = []
-    for path in files:
-        stat = path.stat()
-        rows.append([str(path.relative_to(root)), stat.st_size, stat.st_mtime_ns])
-    return digest_of({"root": str(root), "files": sorted(rows)})
+    """Digest of names, sizes and modification times: cheap, and enough to know that nothing was touched.
+
+    `files` must come in an order that their names decide.
+    """
+    return _fingerprint(root, ((str(path.relative_to(root)), path.stat()) for path in files))
+
+
+def fingerprint_dfew(root: Path, corpus: DfewCorpus) -> str:
+    """The fingerprint of every face picture of DFEW."""
+
+    def rows() -> Iterator[tuple[str, os.stat_result]]:
+        for clip in corpus.clips:
+            folder = clip.folder.relative_to(root)
+            for name in clip.names:
+                # joined as text: a Path each would take longer than asking the disk
+                yield f"{folder}/{name}", os.stat(f"{clip.folder}/{name}")  # noqa: PTH116
+
+    return _fingerprint(root, rows())
+
+
+def _fingerprint(root: Path, rows: Iterable[tuple[str, os.stat_result]]) -> str:
+    digest = hashlib.sha256(os.fsencode(root))
+    for name, stat in rows:
+        digest.update(b"\0%s\0%d\0%d" % (os.fsencode(name), stat.st_size, stat.st_mtime_ns))
+    return digest.hexdigest()
 
 
 def hash_files(files: list[Path], progress: Progress | None = None) -> list[str]:
@@ -97,47 +119,13 @@ def list_afew(root: Path, out: Path, progress: Progress | None = None) -> dict[s
     return {"clips": len(rows), **splits, "content_digest": content}
 
 
-def dfew_files(corpus: DfewCorpus) -> list[Path]:
-    """Every face picture of DFEW, in clip order."""
-    return [frame for clip in corpus.clips for frame in clip.frames]
-
-
-def list_dfew(root: Path, out: Path, progress: Progress | None = None) -> dict[str, Any]:
-    """Write the listing of DFEW's clips, folds and set-aside clips into `out`; returns counts and content digest."""
-    corpus = read_dfew(root)
-    digests = iter(hash_files(dfew_files(corpus), progress))
-    rows = [
-        {
-            "clip_id": clip.clip_id,
-            "emotion": clip.emotion,
-            "frames": [[str(frame), next(digests)] for frame in clip.frames],
-        }
-        for clip in corpus.clips
-    ]
-    for row in rows:
-        row["sha256"] = digest_of([digest for _, digest in row["frames"]])
-    folds = {str(k): {"train": list(f.train), "test": list(f.test)} for k, f in sorted(corpus.folds.items())}
-    set_aside = [list(pair) for pair in corpus.set_aside]
-    content = digest_of([[[r["clip_id"], r["emotion"], r["sha256"]] for r in rows], folds])
-    listing = {"clips": rows, "folds": folds, "set_aside": set_aside}
-    (out / LISTING).write_text(json.dumps(listing, indent=1))
-    frames = sum(len(row["frames"]) for row in rows)
-    return {
-        "clips": len(rows),
-        "frames": frames,
-        "set_aside": len(set_aside),
-        "folds": len(folds),
-        "content_digest": content,
-    }
-
-
 def read_listing(folder: Path) -> dict[str, Any]:
-    """The listing that `list_afew` or `list_dfew` wrote."""
+    """The listing that `list_afew` wrote."""
     listing: dict[str, Any] = json.loads((folder / LISTING).read_text())
     return listing
 
 
 __all__ = [
-    "afew_root", "dfew_files", "dfew_root", "fingerprint", "hash_files", "list_afew", "list_dfew", "read_listing",
+    "afew_root", "dfew_root", "fingerprint", "fingerprint_dfew", "hash_files", "list_afew", "read_listing",
     "render_sample",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrdfer.corpora.dfew import find_frames, list_frames, read_dfew
+from nrdfer.corpora.dfew import find_frames, frame_names, read_dfew
 from nrdfer.corpora.labels import find_label_files, read_labels
 from nrdfer.corpora.published import DFEW_EMOTIONS, DFEW_TESTS
 from nrdfer.emotions import EMOTIONS
@@ -81,7 +81,8 @@ def test_reads_clips_folds_and_emotions(dfew: Path) -> None:
     corpus = read_dfew(dfew)
     assert [clip.clip_id for clip in corpus.clips] == [f"{i:05d}" for i in range(1, CLIPS + 1)]
     assert [clip.emotion for clip in corpus.clips] == [EMOTIONS[i % 7] for i in range(CLIPS)]
-    assert [path.name for path in corpus.clips[4].frames] == ["00005_00001.jpg", "00005_00002.jpg", "00005_00003.jpg"]
+    assert corpus.clips[4].names == ("00005_00001.jpg", "00005_00002.jpg", "00005_00003.jpg")
+    assert corpus.clips[4].frames[0] == dfew / "Clip" / "clip_224x224" / "00005" / "00005_00001.jpg"
     assert corpus.set_aside == []
     assert corpus.frames_folder == dfew / "Clip" / "clip_224x224"
     for k, fold in corpus.folds.items():
@@ -128,7 +129,7 @@ def test_every_layout_of_pictures(tmp_path: Path, layout: str, padded: bool) -> 
     write_frames(tmp_path / layout, padded=padded)
     corpus = read_dfew(tmp_path)
     assert corpus.frames_folder == tmp_path / layout
-    assert [len(clip.frames) for clip in corpus.clips] == [3] * CLIPS
+    assert [clip.n_frames for clip in corpus.clips] == [3] * CLIPS
 
 
 def test_an_empty_layout_does_not_hide_a_full_one(tmp_path: Path) -> None:
@@ -154,8 +155,8 @@ def test_16_frames_everywhere_raise_a_suspicion(tmp_path: Path, caplog: pytest.L
 def test_frames_come_in_natural_order_and_only_pictures_count(tmp_path: Path) -> None:
     for name in ["10.jpg", "9.jpg", "100.JPG", "1.png", "._2.jpg", "Thumbs.db", "2.txt"]:
         (tmp_path / name).write_bytes(b"x")
-    assert [path.name for path in list_frames(tmp_path)] == ["1.png", "9.jpg", "10.jpg", "100.JPG"]
-    assert list_frames(tmp_path / "missing") == ()
+    assert frame_names(tmp_path) == ("1.png", "9.jpg", "10.jpg", "100.JPG")
+    assert frame_names(tmp_path / "missing") == ()
 
 
 @given(st.sets(st.integers(0, 10**6), min_size=1, max_size=30), st.sampled_from(["", "00017_", "frame", "7a"]))
@@ -165,7 +166,7 @@ def test_natural_order_is_the_order_of_the_numbers(
     folder = tmp_path_factory.mktemp("clip")
     for number in numbers:
         (folder / f"{prefix}{number}.jpg").write_bytes(b"x")
-    assert list_frames(folder) == tuple(folder / f"{prefix}{number}.jpg" for number in sorted(numbers))
+    assert frame_names(folder) == tuple(f"{prefix}{number}.jpg" for number in sorted(numbers))
 
 
 def test_labelled_clips_without_pictures_are_set_aside_with_a_reason(

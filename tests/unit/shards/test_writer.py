@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import webdataset as wds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ from nrdfer.records import ClipRecord
 from nrdfer.shards.index import INDEX, ShardIndex
 from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.shards.verify import verify
-from nrdfer.shards.writer import write_shards
+from nrdfer.shards.writer import encode_clip, write_shards
 from nrdfer.store import Store, file_sha256
 
 Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]
@@ -101,6 +102,19 @@ def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
     exec(textwrap.dedent(code), {"out": tmp_path / "here"})  # noqa: S102 (the text above)
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
     assert len(contents(tmp_path / "here")) == 4
+
+
+def test_the_bytes_are_those_of_webdatasets_own_writer(shards: Path, clips: list[Clip], tmp_path: Path) -> None:
+    for number, start in enumerate(range(0, len(clips), 4)):
+        with (tmp_path / "theirs").open("wb") as stream:
+            tar = wds.TarWriter(
+                stream, encoder=False, mtime=0, user="nrdfer", group="nrdfer", mode=0o644, compress=False
+            )
+            for record, frames in clips[start : start + 4]:
+                for extension, data in encode_clip(record, frames, 95):
+                    tar.write({"__key__": record.clip_id, extension: data})
+            tar.close()
+        assert (tmp_path / "theirs").read_bytes() == (shards / f"x-{number:06d}.tar").read_bytes()
 
 
 def test_jpeg_keeps_the_picture(clips: list[Clip]) -> None:

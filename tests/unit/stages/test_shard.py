@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,58 +17,172 @@ import pytest
 from nrdfer.config import ShardsConfig
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
+from nrdfer.shards.index import INDEX
 from nrdfer.shards.reader import ShardReader
+from nrdfer.shards.verify import verify
 from nrdfer.stages import shard
 from nrdfer.stages.clip_files import SET_ASIDE
+from nrdfer.stages.listing import CLIPS, LISTING, DfewListing, ListedClip
 
 CONFIG = ShardsConfig(clips_per_shard=3, image_size=32)
 
 
-@pytest.fixture
-def listing(tmp_path: Path) -> dict[str, Any]:
-    """Six clips of two pictures; the last clip has one that is cut short."""
-    rows = []
-    for number in range(6):
-        frames = []
+def make_listing(root: Path, clips: int) -> DfewListing:
+    """Clips of two pictures."""
+    lines = []
+    for number in range(clips):
+        clip_id = f"{number:05d}"
+        folder = root / "pictures" / clip_id
+        folder.mkdir(parents=True)
         for frame in range(2):
-            path = tmp_path / f"{number}-{frame}.jpg"
-            cv2.imwrite(str(path), np.full((64, 64, 3), 40 * number, np.uint8))
-            frames.append([str(path), "0" * 64])
-        rows.append({"clip_id": f"{number:05d}", "emotion": EMOTIONS[number], "frames": frames, "sha256": "0" * 64})
-    broken = Path(rows[5]["frames"][1][0])
-    broken.write_bytes(broken.read_bytes()[:50])
-    ids = [row["clip_id"] for row in rows]
+            cv2.imwrite(str(folder / f"{frame}.png"), np.full((64, 64, 3), 40 * number % 256, np.uint8))
+        frames = tuple((f"{frame}.png", "0" * 64) for frame in range(2))
+        lines.append(ListedClip(clip_id, EMOTIONS[number % 7], "0" * 64, str(folder), frames).to_line() + "\n")
+    ids = [f"{number:05d}" for number in range(clips)]
     folds = {"1": {"train": ids[:3], "test": ids[3:]}, "2": {"train": ids[3:], "test": ids[:3]}}
-    return {"clips": rows, "folds": folds, "set_aside": [["99999", "no frames"]]}
+    (root / "listing").mkdir()
+    (root / "listing" / CLIPS).write_text("".join(lines))
+    (root / "listing" / LISTING).write_text(json.dumps({"folds": folds, "set_aside": [["99999", "no frames"]]}))
+    return DfewListing(root / "listing")
 
 
-def test_pictures_are_resized_once_and_bad_clips_set_aside(listing: dict[str, Any], tmp_path: Path) -> None:
-    out = tmp_path / "shards"
+def folders(root: Path, name: str) -> tuple[Path, Path]:
+    work, out = root / f"{name}-work", root / name
+    work.mkdir()
     out.mkdir()
-    counts = shard.shard_dfew(listing, out, CONFIG)
+    return work, out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> DfewListing:
+    """Six clips of two pictures; the last clip has one that is cut short."""
+    made = make_listing(tmp_path, 6)
+    broken = tmp_path / "pictures" / "00005" / "1.png"
+    broken.write_bytes(broken.read_bytes()[:50])
+    return made
+
+
+def test_pictures_are_resized_once_and_bad_clips_set_aside(listing: DfewListing, tmp_path: Path) -> None:
+    work, out = folders(tmp_path, "shards")
+    seen: list[tuple[int, int]] = []
+    counts = shard.shard_dfew(listing, work, out, CONFIG, workers=1, progress=lambda *done: seen.append(done))
     assert (counts["clips"], counts["frames"], counts["set_aside"]) == (5, 10, 2)
+    assert counts["emotions"] == {emotion: int(emotion in EMOTIONS[:5]) for emotion in EMOTIONS}
+    assert seen == [(0, 6), (3, 6), (6, 6)]
     reader = ShardReader(out)
     assert reader.frames("00003").shape == (2, 32, 32, 3)
     assert abs(int(reader.frames("00003")[0, 0, 0, 0]) - 120) <= 2
+    assert [s.clips for s in reader.index.shards] == [3, 2]
     with (out / SET_ASIDE).open() as handle:
         reasons = {row["clip_id"]: row["reason"] for row in csv.DictReader(handle)}
     assert reasons["99999"] == "no frames"
     assert reasons["00005"].startswith("unreadable picture ")
+    assert verify(out) == []
 
 
-def test_folds_hold_only_clips_that_are_in_the_shards(listing: dict[str, Any], tmp_path: Path) -> None:
-    out = tmp_path / "shards"
-    out.mkdir()
-    shard.shard_dfew(listing, out, CONFIG)
-    shard.write_folds(listing, out, tmp_path)
+def test_the_bytes_do_not_depend_on_the_number_of_workers(listing: DfewListing, tmp_path: Path) -> None:
+    made: list[Mapping[str, bytes]] = []
+    for workers in (1, 3):
+        work, out = folders(tmp_path, str(workers))
+        shard.shard_dfew(listing, work, out, CONFIG, workers=workers)
+        made.append(contents(out))
+    assert made[0] == made[1]
+    assert sorted(made[0]) == ["dfew-000000.tar", "dfew-000001.tar", INDEX, SET_ASIDE]
+
+
+def test_a_killed_build_goes_on_where_it_was_and_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    listing = make_listing(tmp_path, 60)
+    work, whole = folders(tmp_path, "whole")
+    shard.shard_dfew(listing, work, whole, CONFIG, workers=1)
+    work, out = folders(tmp_path, "killed")
+    code = f"""
+        import os, signal
+        from pathlib import Path
+        from nrdfer.config import ShardsConfig
+        from nrdfer.stages import shard
+        from nrdfer.stages.listing import DfewListing
+
+        def kill_the_group(done, total):
+            if done >= 9:
+                os.killpg(0, signal.SIGKILL)
+
+        shard.shard_dfew(DfewListing(Path({str(listing.folder)!r})), Path({str(work)!r}), Path({str(out)!r}),
+                         ShardsConfig(clips_per_shard=3, image_size=32), workers=2, progress=kill_the_group)
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], start_new_session=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(out.iterdir()) == []
+    finished = {path.name.removesuffix(".group.json") for path in work.glob("*.group.json")}
+    assert 3 <= len(finished) < 20
+    before = {name: (work / name).stat().st_ino for name in finished}
+    (work / ".dfew-000019.tar.4711.tmp").write_bytes(b"half a shard")
+    seen: list[tuple[int, int]] = []
+    shard.shard_dfew(listing, work, out, CONFIG, workers=2, progress=lambda *done: seen.append(done))
+    assert seen[0] == (3 * len(finished), 60)
+    assert {name: (out / name).stat().st_ino for name in finished} == before  # not written again
+    assert contents(out) == contents(whole)
+
+
+def test_a_disk_without_room_is_told_by_the_store_though_a_worker_met_it(tmp_path: Path) -> None:
+    listing = make_listing(tmp_path, 60)
+    code = f"""
+        import resource
+        from pathlib import Path
+        from nrdfer.config import ShardsConfig
+        from nrdfer.errors import StoreError
+        from nrdfer.stages import shard
+        from nrdfer.stages.listing import DfewListing
+        from nrdfer.store import Store
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))  # workers inherit it
+        listing, config = DfewListing(Path({str(listing.folder)!r})), ShardsConfig(clips_per_shard=60, image_size=32)
+        try:
+            Store(Path({str(tmp_path / "store")!r})).build_resumable(
+                "dfew/shards", code_version="1", config={{}}, inputs={{}},
+                build=lambda work, out: shard.shard_dfew(listing, work, out, config, workers=2),
+            )
+        except StoreError as error:
+            print(error)
+    """
+    told = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith(f"no room to write dfew/shards below {tmp_path / 'store' / 'dfew' / 'shards'}")
+    assert [path.name for path in (tmp_path / "store").rglob("*.tar*")] == []
+
+
+def test_a_picture_that_went_away_stops_the_step(listing: DfewListing, tmp_path: Path) -> None:
+    picture = tmp_path / "pictures" / "00001" / "0.png"
+    picture.unlink()
+    work, out = folders(tmp_path, "shards")
+    with pytest.raises(CorpusError, match=r"00001/0\.png was there when DFEW was listed and is gone"):
+        shard.shard_dfew(listing, work, out, CONFIG, workers=1)
+    assert list(out.iterdir()) == []
+    cv2.imwrite(str(picture), np.full((64, 64, 3), 40, np.uint8))
+    assert shard.shard_dfew(listing, work, out, CONFIG, workers=1)["clips"] == 5
+
+
+def test_a_corpus_without_one_readable_clip_is_an_error(listing: DfewListing, tmp_path: Path) -> None:
+    for path in (tmp_path / "pictures").rglob("*.png"):
+        os.truncate(path, 50)
+    work, out = folders(tmp_path, "shards")
+    with pytest.raises(CorpusError, match=r"no clip of DFEW could be used, e\.g\. 00000: unreadable picture"):
+        shard.shard_dfew(listing, work, out, CONFIG, workers=1)
+
+
+def test_folds_hold_only_clips_that_are_in_the_shards(listing: DfewListing, tmp_path: Path) -> None:
+    work, out = folders(tmp_path, "shards")
+    shard.shard_dfew(listing, work, out, CONFIG, workers=1)
+    shard.write_folds(listing.folds, out, tmp_path)
     folds = shard.read_folds(tmp_path)
     assert folds["1"]["test"] == ["00003", "00004"]
-    listing["folds"]["2"]["train"].append("00001")
+    leaking = {"2": {"train": ["00000", "00001"], "test": ["00001"]}}
     with pytest.raises(CorpusError, match=r"fold 2: 1 clips are in both train and test, e\.g\. 00001"):
-        shard.write_folds(listing, out, tmp_path)
-    listing["folds"] = {"1": {"train": ["00001"], "test": ["00005"]}}
+        shard.write_folds(leaking, out, tmp_path)
     with pytest.raises(CorpusError, match="fold 1 has 1 training and 0 test clips"):
-        shard.write_folds(listing, out, tmp_path)
+        shard.write_folds({"1": {"train": ["00001"], "test": ["00005"]}}, out, tmp_path)
 
 
 def test_a_corpus_without_one_usable_clip_is_an_error(tmp_path: Path) -> None:
