@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -36,8 +37,15 @@ def bar(label: str) -> tuple[Any, Callable[[int, int], None]]:
         TextColumn(label),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         disable=not sys.stderr.isatty(),
     )
-    task = progress.add_task(label, total=None)
-    return progress, lambda done, total: progress.update(task, completed=done, total=total)
+    task = progress.add_task(label, total=None, rate="")
+    started = time.monotonic()
+
+    def step(done: int, total: int) -> None:
+        rate = done / max(time.monotonic() - started, 1e-9)
+        progress.update(task, completed=done, total=total, rate=f"{rate:.2f}/s")
+
+    return progress, step

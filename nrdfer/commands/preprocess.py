@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nrdfer.commands.common import bar, readable
+
+if TYPE_CHECKING:
+    from nrdfer.preprocess import ClipSummary
 
 
 @readable
@@ -29,16 +33,39 @@ def preprocess(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write one record a clip to this file.")] = None,
     margin: Annotated[float | None, typer.Option(help="How much more than the face a crop shows; 0 = tight.")] = None,
     max_side: Annotated[int | None, typer.Option(help="Longest side the detector sees, pixels.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    target: Annotated[
+        str | None, typer.Option(help="Which person of several: presence, longest, largest or central.")
+    ] = None,
+    min_track: Annotated[int | None, typer.Option(help="Frames; a shorter track is no target.")] = None,
+    no_face: Annotated[
+        str | None, typer.Option(help="A clip without a target: drop (set aside), centre (its middle squares) or fail.")
+    ] = None,
+    every: Annotated[int | None, typer.Option(help="Whole frames are looked at every so many frames; 1 = all.")] = None,
+    enlightengan: Annotated[
+        str | None,
+        typer.Option(help="Brighten the crops: weights as for --retinaface; enlightengan, enlightengan-onnx, sample."),
+    ] = None,
+    stats: Annotated[bool, typer.Option(help="Print how well each person was found and followed.")] = False,
+    workers: Annotated[int, typer.Option(help="Processes, one core each.")] = 2,
 ) -> None:
     """Decode, detect, choose the target face and align: aligned crops of any videos."""
     from nrdfer.config import WeightsConfig, build_settings
-    from nrdfer.preprocess import AlignSettings, preprocess_videos
+    from nrdfer.faces.clip import AlignSettings
+    from nrdfer.preprocess import preprocess_videos
     from nrdfer.stages.weights import network_weights
 
-    given = {"margin": margin, "max_side": max_side}
+    given = {
+        "margin": margin,
+        "max_side": max_side,
+        "target": target,
+        "min_track": min_track,
+        "no_face": no_face,
+        "every": every,
+    }
     settings = build_settings(AlignSettings, {k: v for k, v in given.items() if v is not None}, "preprocess")
-    weights = network_weights("retinaface", WeightsConfig(retinaface, folder=os.environ.get("NRDFER_WEIGHTS")))
+    config = WeightsConfig(retinaface, None, enlightengan or "", folder=os.environ.get("NRDFER_WEIGHTS"))
+    weights = network_weights("retinaface", config)
+    brightening = network_weights("enlightengan", config) if enlightengan else None
     if retinaface == "sample":
         typer.echo(
             "note: the shipped detector has seen rendered faces only; for real video give --retinaface "
@@ -56,7 +83,37 @@ def preprocess(
             json_path=json_file,
             progress=step,
             workers=workers,
+            enhancer=brightening,
         )
     for row in summaries:
         reason = f"  ({row.reason})" if row.reason else ""
         typer.echo(f"{row.status:10} {row.frames_with_face:5}/{row.frames:<5} frames with a face  {row.clip}{reason}")
+    if stats:
+        typer.echo("\n".join(["", *_stats_table(summaries)]))
+
+
+def _stats_table(summaries: Sequence[ClipSummary]) -> list[str]:
+    """How well people were found and followed, one line a clip, and what the columns mean."""
+    columns = ["clip", "with_face", "tracks", "switches", "jitter_%", "gap", "score", "face_px", "luma"]
+    rows = [columns]
+    for row in summaries:
+        s = row.stats
+        share = f"{row.frames_with_face / row.frames:.3f}" if row.frames else "-"
+        figures = (s.switches, s.jitter, s.longest_gap, s.score, s.face_size, s.luma)
+        known = ["-" if value is None else str(value) for value in figures]
+        rows.append([row.clip, share, str(row.tracks), *known])
+    frames = sum(row.frames for row in summaries)
+    found = sum(row.frames_with_face for row in summaries)
+    widths = [max(len(cells[i]) for cells in rows) for i in range(len(columns))]
+    table = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
+             for cells in rows]  # fmt: skip
+    switches = sum(row.stats.switches for row in summaries)
+    return [
+        *table,
+        f"all: {found} of {frames} frames with the target ({found / max(frames, 1):.1%}); {switches} suspected "
+        "switches of identity",
+        "with_face: share of frames with the target; switches: successive target frames that do not look like one",
+        "person; jitter: median second difference of the five points, per cent of the distance of the eyes; gap: most",
+        "frames in a row without the target; score: median of the detector; face_px: median size of the face in the",
+        "source; luma: mean of the crops before brightening, 0 to 255",
+    ]
