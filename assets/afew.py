@@ -36,7 +36,7 @@ class Alignment:
         self.rows = sources.read_listing(videos.path)["clips"]
         self.settings = align_settings(profile)
         self.weights = network_weights("retinaface", profile.weights)
-        self.convention = profile.weights.retinaface_convention
+        self.convention, self.device = profile.weights.retinaface_convention, profile.device
         self.config: Mapping[str, Any] = {**profile.align, "convention": self.convention}
         content = videos.manifest["counts"]["content_digest"]
         self.inputs: Mapping[str, str] = {"videos": content, "weights": file_sha256(self.weights)}
@@ -54,13 +54,17 @@ class Alignment:
 
         wanted = set(clip_ids)
         rows = [row for row in self.rows if row["clip_id"] in wanted]
-        align.align_clips(rows, self.weights, self.settings, work, convention=self.convention, progress=progress)
+        align.align_clips(
+            rows, self.weights, self.settings, work, convention=self.convention, device=self.device, progress=progress
+        )
 
     def publish(self, work: Path, out: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
         from nrdfer.stages import align
 
-        return align.align_corpus(self.rows, self.weights, self.settings, work, out, convention=self.convention)
+        return align.align_corpus(
+            self.rows, self.weights, self.settings, work, out, convention=self.convention, device=self.device
+        )
 
     def shown(self, published: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
@@ -87,7 +91,7 @@ class Enhancement:
 
         aligned, videos = read
         profile = workbench.settings
-        self.mode = profile.enhance
+        self.mode, self.device = profile.enhance, profile.device
         check_mode(self.mode, f"profile {profile.name}")
         self.aligned = aligned.path
         self.settings = align_settings(profile)
@@ -110,6 +114,7 @@ class Enhancement:
 
         enhance_clips(
             self.aligned, clip_ids, self.weights, work, mode=self.mode, videos=self.videos, settings=self.settings,
+            device=self.device,
             progress=progress,
         )  # fmt: skip
 
@@ -118,7 +123,14 @@ class Enhancement:
         from nrdfer.stages.enhance import enhance_corpus
 
         return enhance_corpus(
-            self.aligned, self.weights, work, out, mode=self.mode, videos=self.videos, settings=self.settings
+            self.aligned,
+            self.weights,
+            work,
+            out,
+            mode=self.mode,
+            videos=self.videos,
+            settings=self.settings,
+            device=self.device,
         )
 
     def shown(self, published: Path) -> Mapping[str, Any]:

@@ -62,6 +62,7 @@ class Profile:
     align: Mapping[str, Any] = field(default_factory=dict)  # faces.clip.AlignSettings
     enhance: str = "crop"  # none | crop | frame
     shards: ShardsConfig = field(default_factory=ShardsConfig)
+    device: str = "auto"  # of detection and enhancement: auto | cpu | cuda; changes rounding only
     workers: int = 2  # processes within one step; never changes a result
     chunk_clips: int = 64  # videos that one step of detection or enhancement works on; never changes a result
     model: str = "nr-dfernet"  # a name of models.registry

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nrdfer.devices import pick_device
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.errors import UnreadableVideoError
 from nrdfer.faces.clip import AlignSettings, ClipPlan, crops, plan_clip
@@ -76,6 +77,7 @@ def preprocess_videos(
     workers: int = 1,
     convention: str | None = None,
     enhancer: Path | None = None,
+    device: str = "cpu",
 ) -> list[ClipSummary]:
     """Align many videos; a bad one is set aside with its reason and never stops the others.
 
@@ -94,6 +96,7 @@ def preprocess_videos(
         workers: processes, each with one thread; results do not depend on their number. More than 1
             needs an importable ``__main__`` (a script guards its calls with ``if __name__ == "__main__"``).
         enhancer: EnlightenGAN weights, to brighten the crops.
+        device: "cpu", "cuda" or "auto"; on a GPU one worker is enough.
 
     Returns:
         One summary for each video, in the order of `nrdfer.video.sources.list_sources`.
@@ -109,9 +112,13 @@ def preprocess_videos(
     sources = list_sources(videos)
     if not isinstance(detector, FaceDetector):
         detector = load_detector(
-            detector, convention=convention, threshold=settings.threshold, max_side=settings.max_side
+            detector,
+            convention=convention,
+            threshold=settings.threshold,
+            max_side=settings.max_side,
+            device=str(pick_device(device)),
         )
-    tools = Tools(detector, settings, None if enhancer is None else Enhancer.load(enhancer))
+    tools = Tools(detector, settings, None if enhancer is None else Enhancer.load(enhancer, pick_device(device)))
     out.mkdir(parents=True, exist_ok=True)
     summaries: dict[str, ClipSummary] = {}
     for source, summary in _run(sources, tools, out, min(workers, len(sources))):

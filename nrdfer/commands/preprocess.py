@@ -45,6 +45,7 @@ def preprocess(
         str | None,
         typer.Option(help="Brighten the crops: weights as for --retinaface; enlightengan, enlightengan-onnx, sample."),
     ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     stats: Annotated[bool, typer.Option(help="Print how well each person was found and followed.")] = False,
     workers: Annotated[int, typer.Option(help="Processes, one core each.")] = 2,
 ) -> None:
@@ -84,6 +85,7 @@ def preprocess(
             progress=step,
             workers=workers,
             enhancer=brightening,
+            device=device,
         )
     for row in summaries:
         reason = f"  ({row.reason})" if row.reason else ""

@@ -19,7 +19,16 @@ from nrdfer.errors import NoFaceError, UnreadableVideoError
 from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.detector import Face, FaceDetector
 from nrdfer.faces.search import EVERY, find_faces
-from nrdfer.faces.tracking import MAX_RESIDUAL, MIN_TRACK, POLICIES, choose_track, least_length, link
+from nrdfer.faces.tracking import (
+    MAX_RESIDUAL,
+    MIN_TRACK,
+    POLICIES,
+    Track,
+    choose_track,
+    least_length,
+    link,
+    usable_faces,
+)
 from nrdfer.records import FrameRecord
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.prefetch import prefetched
@@ -153,7 +162,7 @@ def plan_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> C
     matrices = nearest_matrices([matrix for _, matrix in fits])
     if matrices is not None:
         return ClipPlan(video, records, tuple(matrices), "ok", "", lengths, "; ".join(notes))
-    reason = _why_no_face(lengths, targets, detector, settings)
+    reason = _why_no_face(tracks, len(records), detector, settings)
     if settings.no_face == "fail":
         raise NoFaceError(f"{video}: {reason}; the setting no_face is 'fail'")
     status = "centred" if settings.no_face == "centre" else "no_face"
@@ -271,22 +280,22 @@ def middle_square(width: int, height: int, size: int) -> Matrix:
     return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
 
 
-def _why_no_face(
-    lengths: Sequence[int], targets: Sequence[Face | None], detector: FaceDetector, settings: AlignSettings
-) -> str:
-    found = sum(face is not None for face in targets)
-    if found:
+def _why_no_face(tracks: Sequence[Track], n_frames: int, detector: FaceDetector, settings: AlignSettings) -> str:
+    if not tracks:
         return (
-            f"a face was detected in {found} of {len(targets)} frames, but its five points never fit a face "
-            f"(residual above {settings.max_residual:g} template pixels: a profile or a false detection)"
+            f"no face was detected in any of {n_frames} frames (score above {detector.threshold:g}, "
+            f"longest side {detector.max_side} pixels)"
         )
-    if lengths:
+    longest = max(tracks, key=lambda track: len(track.faces))
+    least = least_length(settings.min_track, n_frames)
+    if len(longest.faces) >= least:
+        usable = max(len(usable_faces(track, settings.max_residual)) for track in tracks)
         return (
-            f"no face was followed for long enough: the longest of {len(lengths)} tracks has {max(lengths)} of "
-            f"{len(targets)} frames, fewer than {least_length(settings.min_track, len(targets))} (a false detection, "
-            "or a passer-by; see min_track)"
+            f"a face was followed through {len(longest.faces)} of {n_frames} frames, but in no more than {usable} did "
+            f"its five points fit a face (residual above {settings.max_residual:g} template pixels: a profile or a "
+            "false detection)"
         )
     return (
-        f"no face was detected in any of {len(targets)} frames (score above {detector.threshold:g}, "
-        f"longest side {detector.max_side} pixels)"
+        f"no face was followed for long enough: the longest of {len(tracks)} tracks has {len(longest.faces)} of "
+        f"{n_frames} frames, fewer than {least} (a false detection, or a passer-by; see min_track)"
     )

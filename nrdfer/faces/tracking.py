@@ -9,9 +9,9 @@ The policy, in words:
 2.  A track survives `MAX_GAP` frames of its shot without detection (a turned head, a hand before the face).
     After that the same place may hold another person, so a new track begins. Frames of other shots between do
     not count: dialogue cuts away and back.
-3.  A track of fewer than `MIN_TRACK` frames (of a quarter of the clip, if that is less) is no target: false
-    detections are brief. Frames whose five points fit no face (`MAX_RESIDUAL`) add nothing to a track, so that the
-    back of a head cannot outweigh a face; only if no track has a usable frame do all frames count.
+3.  Frames whose five points fit no face (`MAX_RESIDUAL`: the back of a head, a full profile) do not speak for a
+    track. One with fewer than `MIN_TRACK` frames that do (of a quarter of the clip, if that is less) is no target:
+    false detections are brief.
 4.  One track is the target, by one of the `POLICIES`:
 
     presence (the default): length x size x centrality, that is the sum over the track's frames of sqrt(box area /
@@ -92,14 +92,16 @@ def choose_track(
     if policy not in POLICIES:
         raise ValueError(f"target policy {policy!r} is not known; use one of {', '.join(POLICIES)}")
     least = least_length(min_track, n_frames)
-    for judged in (max_residual, None):
-        scores = []
-        for track in tracks:
-            faces = [face for face in track.faces.values() if judged is None or is_usable(face, judged)]
-            scores.append(_score(faces, width, height, policy) if len(faces) >= least else 0.0)
-        if any(scores):
-            return tracks[scores.index(max(scores))]  # the first of equals
-    return None
+    scores = []
+    for track in tracks:
+        usable = usable_faces(track, max_residual)
+        scores.append(_score(usable, width, height, policy) if len(usable) >= least else 0.0)
+    return tracks[scores.index(max(scores))] if any(scores) else None  # the first of equals
+
+
+def usable_faces(track: Track, max_residual: float = MAX_RESIDUAL) -> list[Face]:
+    """The faces of a track that speak for it (rule 3)."""
+    return [face for face in track.faces.values() if is_usable(face, max_residual)]
 
 
 def least_length(min_track: int, n_frames: int) -> int:

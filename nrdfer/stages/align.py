@@ -47,11 +47,12 @@ def align_corpus(
     out: Path,
     *,
     convention: str | None = None,
+    device: str = "cpu",
     workers: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Align every video of a listing and publish them all: `align_clips`, then `publish`."""
-    align_clips(rows, weights, settings, work, convention=convention, workers=workers, progress=progress)
+    align_clips(rows, weights, settings, work, convention=convention, device=device, workers=workers, progress=progress)
     return publish(rows, work, out)
 
 
@@ -62,6 +63,7 @@ def align_clips(
     work: Path,
     *,
     convention: str | None = None,
+    device: str = "cpu",
     workers: int = 1,
     progress: Progress | None = None,
 ) -> None:
@@ -73,6 +75,7 @@ def align_clips(
         settings: detection and alignment settings.
         work: folder that survives a crash; clips that are finished there are left alone.
         convention: input convention of the weights if the file does not say it.
+        device: "cpu", "cuda" or "auto"; results differ by rounding.
         workers: processes, one core each; the result does not depend on their number.
         progress: called with (clips done, clips).
 
@@ -85,10 +88,17 @@ def align_clips(
     done = len(rows) - len(todo)
     if not todo:
         return
+    from nrdfer.devices import pick_device
     from nrdfer.faces.detector import load_detector
 
     # here and not in the workers: what is wrong with the weights is told once, and in words
-    detector = load_detector(weights, convention=convention, threshold=settings.threshold, max_side=settings.max_side)
+    detector = load_detector(
+        weights,
+        convention=convention,
+        threshold=settings.threshold,
+        max_side=settings.max_side,
+        device=str(pick_device(device)),
+    )
     task = (detector, settings, work)
     # a clip that was open when its process died is tried again in a process of its own, which may die
     suspects = [row for row in todo if _started(work, row).is_file()]

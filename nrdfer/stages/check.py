@@ -16,6 +16,7 @@ def check_profile(profile: Profile) -> None:
     import torch
 
     from nrdfer.corpora.synthetic.render import CorpusSettings
+    from nrdfer.devices import pick_device
     from nrdfer.models.registry import build_model
     from nrdfer.stages.enhance import check_mode
     from nrdfer.stages.settings import align_settings
@@ -24,6 +25,7 @@ def check_profile(profile: Profile) -> None:
     build_settings(CorpusSettings, profile.corpora.render, f"{where}: corpora.render")
     align_settings(profile)
     check_mode(profile.enhance, where)
+    pick_device(profile.device)
     if profile.chunk_clips < 1 or profile.workers < 1:
         raise ProfileError(f"{where}: chunk_clips and workers count from 1 on")
     with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know

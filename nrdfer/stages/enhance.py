@@ -59,11 +59,14 @@ def enhance_corpus(
     mode: str = "crop",
     videos: Mapping[str, Path] | None = None,
     settings: AlignSettings | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Enhance every aligned clip and publish them all: `enhance_clips`, then `publish`."""
     clip_ids = list_clips(aligned)
-    enhance_clips(aligned, clip_ids, weights, work, mode=mode, videos=videos, settings=settings, progress=progress)
+    enhance_clips(
+        aligned, clip_ids, weights, work, mode=mode, videos=videos, settings=settings, device=device, progress=progress
+    )
     return publish(aligned, work, out)
 
 
@@ -76,6 +79,7 @@ def enhance_clips(
     mode: str = "crop",
     videos: Mapping[str, Path] | None = None,
     settings: AlignSettings | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> None:
     """Enhance some aligned clips.
@@ -89,6 +93,7 @@ def enhance_clips(
             crops them again, some thirty times as slow.
         videos: clip id -> video, for "frame".
         settings: those of the alignment, for "frame".
+        device: "cpu", "cuda" or "auto"; results differ by rounding.
         progress: called with (clips done, clips).
 
     Raises:
@@ -105,12 +110,13 @@ def enhance_clips(
     if todo and mode != "none":
         import torch
 
+        from nrdfer.devices import pick_device
         from nrdfer.enhance.enhancer import Enhancer
 
         if weights is None:
             raise ValueError(f"mode {mode!r} needs weights")
         torch.set_num_threads(1)
-        enhancer = Enhancer.load(weights)
+        enhancer = Enhancer.load(weights, pick_device(device))
     for done, clip_id in enumerate(todo, start=len(clip_ids) - len(todo) + 1):
         record, frames = read_clip(aligned, clip_id)
         sheet = SheetCollector(record.frames)

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from nrdfer.clips.dataset import ClipDataset, ClipSource
+from nrdfer.devices import pick_device
 from nrdfer.errors import TrainingError
 from nrdfer.evaluation.evaluate import evaluate
 from nrdfer.evaluation.protocols import fold_metrics
@@ -63,17 +64,6 @@ class TrainingResult:
     def best(self) -> EpochReport:
         """The best epoch on the test clips: the paper protocol."""
         return best_epoch(self.reports)
-
-
-def pick_device(name: str) -> torch.device:
-    """``auto`` is the GPU if there is one.
-
-    Raises:
-        TrainingError: ``cuda`` is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("the recipe asks for device 'cuda', but PyTorch finds no GPU; use 'auto' or 'cpu'")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def train(

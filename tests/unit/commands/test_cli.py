@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
+from nrdfer.enhance.enhancer import Enhancer
+from nrdfer.faces.clip import AlignSettings, crops, plan_clip
+from nrdfer.faces.detector import load_detector
+from nrdfer.faces.stats import luma_of
+from nrdfer.weights import sample_weights
 
 runner = CliRunner()
 
@@ -55,6 +63,44 @@ def test_preprocess_reports_every_video(tmp_path: Path) -> None:
     assert (row["clip"], row["frames"], row["status"]) == ("broken.mp4", 0, "unreadable")
     assert row["reason"]
     assert list(out.iterdir()) == []
+
+
+def test_preprocess_tells_how_well_people_were_followed(tmp_path: Path, shared_dir: Path) -> None:
+    clips = [str(shared_dir / "clips" / name) for name in ("pyfeat_single_face.mp4", "pyfeat_no_face.mp4")]
+    weights = ["--retinaface", str(shared_dir / "weights" / "retinaface_mobilenet0.25.pth")]
+    table = tmp_path / "t.json"
+    extra = ["--stats", "--json", str(table), "--enlightengan", "sample", "--target", "longest", "--workers", "1"]
+    done = runner.invoke(app, ["preprocess", *clips, "--out", str(tmp_path / "out"), *weights, *extra])
+    assert done.exit_code == 0, done.output
+    lines = {line.split()[0]: line.split()[1:] for line in done.output.splitlines() if line.startswith("pyfeat")}
+    share, tracks, switches, jitter, gap, score, size, luma = lines["pyfeat_single_face.mp4"]
+    assert (share, tracks, switches, gap) == ("1.000", "1", "0", "0")
+    assert 0 < float(jitter) < 5
+    assert float(score) > 0.99
+    assert 150 < float(size) < 220
+    assert lines["pyfeat_no_face.mp4"][:4] == ["0.000", "0", "0", "-"]
+    assert "72 of 167 frames with the target (43.1%); 0 suspected switches of identity" in done.output
+    rows = json.loads(table.read_text())
+    assert rows[0]["stats"]["jitter"] == float(jitter)
+    plain = next(iter_crops(Path(clips[0]), Path(weights[1])))
+    crop = cv2.imread(str(tmp_path / "out" / "pyfeat_single_face" / "0000.jpg"))
+    assert crop is not None
+    bright = Enhancer.load(sample_weights("enlightengan")).enhance(plain[None])[0]
+    off = [float(np.abs(crop[..., ::-1].astype(int) - other).mean()) for other in (bright, plain)]
+    assert off[0] < 0.5 * off[1]  # the enhanced picture, but for JPEG
+    assert abs(float(luma) - luma_of(plain)) < 3  # measured before
+
+
+def iter_crops(video: Path, weights: Path) -> Iterator[np.ndarray]:
+    settings = AlignSettings()
+    return crops(plan_clip(video, load_detector(weights), settings), settings.size)
+
+
+def test_preprocess_refuses_settings_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"\0" * 64)
+    done = runner.invoke(app, ["preprocess", str(tmp_path), "--out", str(tmp_path / "o"), "--target", "nearest"])
+    assert done.exit_code == 1
+    assert "presence, longest, largest, central" in done.output
 
 
 def test_corpus_render_refuses_an_impossible_corpus(tmp_path: Path) -> None:

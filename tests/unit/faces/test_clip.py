@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nrdfer.errors import NoFaceError, UnreadableVideoError
 from nrdfer.faces.alignment import TEMPLATE_112
 from nrdfer.faces.clip import (
     AlignSettings,
     align_clip,
+    crops,
     middle_square,
     nearest_matrices,
+    plan_clip,
+    plan_from_records,
 )
 from nrdfer.faces.detector import Face, load_detector
 from nrdfer.video.encode import VideoWriter
@@ -99,6 +103,60 @@ def test_a_clip_without_faces_says_so(tmp_path: Path) -> None:
     clip = align_clip(video, ScriptedDetector({0: mirrored, 1: mirrored}), AlignSettings(every=1))  # type: ignore[arg-type]
     assert clip.status == "no_face"
     assert "2 of 4 frames" in clip.reason
+
+
+def test_a_track_that_is_too_short_is_told_as_such(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.avi", [100] * 24)
+    script = {3: points_at(100, 80), 4: points_at(100, 80)}
+    plan = plan_clip(video, ScriptedDetector(script), AlignSettings(every=1))  # type: ignore[arg-type]
+    assert (plan.status, plan.usable, plan.tracks) == ("no_face", False, (2,))
+    assert "the longest of 1 tracks has 2 of 24 frames, fewer than 5" in plan.reason
+    kept = plan_clip(video, ScriptedDetector(script), AlignSettings(every=1, min_track=2))  # type: ignore[arg-type]
+    assert kept.status == "ok"
+
+
+def test_clips_without_a_face_follow_the_settings(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.avi", [100] * 6)
+    centred = plan_clip(video, ScriptedDetector({}), AlignSettings(no_face="centre"))  # type: ignore[arg-type]
+    assert (centred.status, centred.usable, len(centred.matrices)) == ("centred", True, 6)
+    assert not any(record.has_face for record in centred.records)
+    assert "any of 6 frames" in centred.reason
+    with pytest.raises(NoFaceError, match=r"a\.avi.*any of 6 frames.*no_face"):
+        plan_clip(video, ScriptedDetector({}), AlignSettings(no_face="fail"))  # type: ignore[arg-type]
+
+
+def test_records_alone_give_the_same_crops_again(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.avi", [60 + 10 * i for i in range(9)])
+    settings = AlignSettings(size=64, every=1, min_track=1)
+    for script in ({1: points_at(100, 80), 6: points_at(106, 80)}, {}):
+        plan = plan_clip(video, ScriptedDetector(script), settings)  # type: ignore[arg-type]
+        again = plan_from_records(video, plan.records, settings)
+        for a, b in zip(crops(plan, 64), crops(again, 64), strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_frames_may_be_changed_before_they_are_cropped(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.avi", [100] * 5)
+    plan = plan_clip(video, ScriptedDetector({}), AlignSettings())  # type: ignore[arg-type]
+    plain, dark = (list(crops(plan, 32, change)) for change in (None, lambda frames: (f // 2 for f in frames)))
+    assert len(dark) == 5
+    assert np.abs(np.stack(dark).astype(int) - np.stack(plain) // 2).max() <= 1
+
+
+def test_a_video_that_changes_between_the_readings_is_told(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.avi", [100] * 5)
+    plan = plan_clip(video, ScriptedDetector({}), AlignSettings())  # type: ignore[arg-type]
+    write_video(video, [100] * 7)
+    with pytest.raises(UnreadableVideoError, match="5 frames at the first reading, 7 at the second"):
+        list(crops(plan, 32))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("every", 0), ("min_track", 0), ("target", "nearest"), ("no_face", "skip"), ("size", 4)]
+)
+def test_each_setting_out_of_range_is_named(setting: str, value: object) -> None:
+    with pytest.raises(ValueError, match=setting):
+        AlignSettings(**{setting: value})  # type: ignore[arg-type]
 
 
 def test_settings_out_of_range_are_refused() -> None:

@@ -118,7 +118,7 @@ def test_a_face_lost_between_two_looks_is_looked_for_in_the_whole_frame() -> Non
 
 def test_faces_everywhere_are_not_worth_parts() -> None:
     crowd = [face(x, y, 90) for x in range(0, 600, 100) for y in (20, 130, 240)]
-    scene = Scene({i: crowd for i in range(6)})
+    scene = Scene(dict.fromkeys(range(6), crowd))
     found, looks = search(scene, frames(6))
     assert all(len(faces) == len(crowd) for faces in found)
     assert (looks.whole, looks.parts) == (6, 0)
@@ -126,7 +126,7 @@ def test_faces_everywhere_are_not_worth_parts() -> None:
 
 def test_regions_do_not_overlap_and_stay_inside() -> None:
     near = [face(5, 5), face(70, 10), face(560, 280)]
-    scene = Scene({i: near for i in range(6)})
+    scene = Scene(dict.fromkeys(range(6), near))
     search(scene, frames(6))
     for regions in scene.parts.values():
         assert len(regions) == 2

@@ -7,7 +7,7 @@ import pytest
 
 from nrdfer.faces.alignment import TEMPLATE_112
 from nrdfer.faces.detector import Face
-from nrdfer.faces.tracking import MAX_GAP, choose_target, link
+from nrdfer.faces.tracking import MAX_GAP, MIN_TRACK, choose_target, least_length, link
 
 WIDTH, HEIGHT = 640, 360
 
@@ -76,11 +76,49 @@ def test_a_cut_ends_a_track_and_a_returning_shot_continues_it() -> None:
 def test_backs_of_heads_do_not_outweigh_a_face() -> None:
     back, front = face(320, 180, 120, sound=False), face(500, 100, 50)
     assert choose_target([[back, front]] * 4, WIDTH, HEIGHT) == [front] * 4
-    assert choose_target([[back]] * 4, WIDTH, HEIGHT) == [back] * 4
+    assert choose_target([[back]] * 4, WIDTH, HEIGHT) == [None] * 4
+    # nor does one usable frame make it a face
+    assert choose_target([[front]] + [[back]] * 30, WIDTH, HEIGHT, min_track=2) == [None] * 31
 
 
 def test_broken_points_and_empty_clips() -> None:
     broken = Face(np.array([10, 10, 60, 60], np.float32), 0.9, np.full((5, 2), np.nan, np.float32))
-    assert choose_target([[broken], []], WIDTH, HEIGHT) == [broken, None]
+    assert choose_target([[broken], []], WIDTH, HEIGHT) == [None, None]
     assert choose_target([], WIDTH, HEIGHT) == []
     assert choose_target([[], []], WIDTH, HEIGHT) == [None, None]
+
+
+def test_each_policy_has_its_own_target() -> None:
+    longest, largest, central = face(120, 80, 40), face(520, 250, 140), face(320, 180, 30)
+    frames = [[longest] for _ in range(40)]
+    for t in range(10):
+        frames[t].append(largest)
+        frames[t + 12].append(central)
+
+    def chosen(policy: str) -> set[int]:
+        return {id(f) for f in choose_target(frames, WIDTH, HEIGHT, policy=policy) if f is not None}
+
+    assert chosen("longest") == {id(longest)}
+    assert chosen("largest") == {id(largest)}
+    assert chosen("central") == {id(central)}
+    # 10 frames of a face 3.5 times as large weigh about as much as 40, and it stands further out
+    assert chosen("presence") == {id(longest)}
+    with pytest.raises(ValueError, match="presence, longest, largest, central"):
+        choose_target(frames, WIDTH, HEIGHT, policy="first")
+
+
+@pytest.mark.parametrize("policy", ["presence", "longest", "largest", "central"])
+def test_a_brief_detection_is_no_target_whatever_the_policy(policy: str) -> None:
+    brief, steady = face(320, 180, 200), face(80, 80, 30)
+    frames = [[steady] for _ in range(30)]
+    for t in range(MIN_TRACK - 1):
+        frames[t].append(brief)
+    assert choose_target(frames, WIDTH, HEIGHT, policy=policy) == [steady] * 30
+    alone = [[brief]] * (MIN_TRACK - 1) + [[]] * 30
+    assert choose_target(alone, WIDTH, HEIGHT, policy=policy) == [None] * (MIN_TRACK + 29)
+    assert choose_target(alone, WIDTH, HEIGHT, policy=policy, min_track=1)[0] is brief
+
+
+@pytest.mark.parametrize(("n_frames", "least"), [(1, 1), (2, 1), (7, 1), (8, 2), (16, 4), (20, 5), (400, 5)])
+def test_short_clips_ask_for_shorter_tracks(n_frames: int, least: int) -> None:
+    assert least_length(MIN_TRACK, n_frames) == least

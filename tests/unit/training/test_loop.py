@@ -17,7 +17,7 @@ from nrdfer.clips.augment import AugmentSettings
 from nrdfer.clips.memory import MemorySource
 from nrdfer.clips.sampling import Sampling
 from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import TrainingError, WeightsError
+from nrdfer.errors import ProfileError, TrainingError, WeightsError
 from nrdfer.evaluation.evaluate import evaluate, load_model
 from nrdfer.evaluation.protocols import fold_metrics
 from nrdfer.records import ClipRecord
@@ -270,5 +270,5 @@ def test_best_is_the_earliest_of_equals() -> None:
 def test_asking_for_a_gpu_that_is_not_there(source: MemorySource, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(TrainingError, match="finds no GPU"):
+    with pytest.raises(ProfileError, match="finds no GPU"):
         _train(source, tmp_path, dataclasses.replace(RECIPE, device="cuda"))
