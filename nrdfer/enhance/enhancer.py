@@ -30,7 +30,7 @@ class _Engine(Protocol):
     def __call__(self, frames_BHWC: Frames) -> Frames: ...
 
 
-class _Pixels(nn.Module):
+class Pixels(nn.Module):
     """The generator on uint8 pictures; values are clipped to 0..255 and truncated, as the original does."""
 
     def __init__(self, generator: EnlightenGenerator, dtype: torch.dtype = torch.float32) -> None:
@@ -39,6 +39,7 @@ class _Pixels(nn.Module):
         self.dtype = dtype
 
     def forward(self, x_BHWC: Tensor) -> Tensor:
+        """Pictures (B, H, W, 3) uint8 RGB, brightened."""
         y_BCHW: Tensor = self.generator(x_BHWC.permute(0, 3, 1, 2).to(self.dtype) / 255.0)
         return (y_BCHW.float() * 255.0).to(torch.uint8).permute(0, 2, 3, 1)
 
@@ -49,7 +50,7 @@ class _TorchEngine:
     def __init__(self, generator: EnlightenGenerator, device: torch.device) -> None:
         self.device = device
         dtype = torch.float16 if device.type == "cuda" else torch.float32
-        self._pixels = _Pixels(generator.to(device=device, dtype=dtype), dtype).eval()
+        self._pixels = Pixels(generator.to(device=device, dtype=dtype), dtype).eval()
 
     @torch.inference_mode()
     def __call__(self, frames_BHWC: Frames) -> Frames:
@@ -63,7 +64,7 @@ class _OnnxEngine:
     def __init__(self, generator: EnlightenGenerator) -> None:
         axes = {0: "B", 1: "H", 2: "W"}
         example = torch.zeros(1, 2 * MULTIPLE, 3 * MULTIPLE, 3, dtype=torch.uint8)
-        self._session = Session(export(_Pixels(generator), example, ("y",), {"x": axes, "y": axes}))
+        self._session = Session(export(Pixels(generator), example, ("y",), {"x": axes, "y": axes}))
 
     def __call__(self, frames_BHWC: Frames) -> Frames:
         height, width = frames_BHWC.shape[1:3]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nrdfer.enhance.checkpoints import FORMAT, load_generator
-from nrdfer.enhance.enhancer import Enhancer
+from nrdfer.enhance.enhancer import Enhancer, Pixels
 from nrdfer.enhance.generator import EnlightenGenerator
 from nrdfer.errors import WeightsError
 from nrdfer.weights import save_safetensors
@@ -187,3 +187,16 @@ def test_backends_that_cannot_be_are_refused():
         Enhancer(EnlightenGenerator(2), backend="openvino")
     with pytest.raises(ValueError, match="at least 16"):
         Enhancer(EnlightenGenerator(2)).enhance(np.zeros((1, 15, 40, 3), np.uint8))
+
+
+def test_half_precision_stays_within_two_grey_levels(state):
+    """What a GPU computes, here on whatever device there is."""
+    generator = EnlightenGenerator(4)
+    generator.load_state_dict(state)
+    dark = frames(3, 112, 112)
+    wanted = Enhancer(generator).enhance(dark).astype(int)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    half = Pixels(generator.half(), torch.float16).to(device).eval()
+    with torch.inference_mode():
+        found = half(torch.from_numpy(dark).to(device)).cpu().numpy()
+    assert np.abs(found - wanted).max() <= 2

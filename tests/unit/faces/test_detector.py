@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from nrdfer.errors import WeightsError
 from nrdfer.faces.conventions import PYTORCH_RETINAFACE, RETINAFACE_PYTORCH, Convention
 from nrdfer.faces.detector import FaceDetector, load_detector
-from nrdfer.faces.engine import folded, make_engine
+from nrdfer.faces.engine import SeenNetwork, folded, make_engine
 from nrdfer.faces.network import RetinaFaceNet
 from nrdfer.faces.priors import prior_boxes
 
@@ -232,3 +232,29 @@ def test_regions_on_the_grid_show_what_the_whole_picture_shows(weights: Path, gr
     assert detector.detect_in(group, []) == []
     # one face in two regions is one face
     assert len(detector.detect_in(group, [regions[0], regions[0]])) == len(detector.detect_in(group, regions[:1]))
+
+
+def test_half_precision_finds_the_same_faces(weights: Path, group: np.ndarray) -> None:
+    """What a GPU computes, here on whatever device there is."""
+    detector = load_detector(weights, max_side=320)
+    wanted = detector.detect(group)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    half = SeenNetwork(folded(detector.net).half(), detector.convention, torch.float16).to(device).eval()
+
+    def engine(pictures: np.ndarray) -> tuple[np.ndarray, ...]:
+        with torch.inference_mode():
+            return tuple(part.cpu().numpy() for part in half(torch.from_numpy(pictures).to(device)))
+
+    detector.engine = engine  # type: ignore[assignment]
+    found = detector.detect(group)
+    assert len(found) == len(wanted) >= 2
+    for a, b in zip(sorted(found, key=lambda f: f.box[0]), sorted(wanted, key=lambda f: f.box[0]), strict=True):
+        assert np.abs(a.points - b.points).mean() < 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
+def test_a_gpu_finds_what_a_cpu_finds(weights: Path, group: np.ndarray) -> None:
+    on_cpu, on_gpu = (load_detector(weights, device=device) for device in ("cpu", "cuda"))
+    assert on_gpu.on_gpu
+    for a, b in zip(on_gpu.detect_batch([group] * 3)[2], on_cpu.detect(group), strict=True):
+        assert np.abs(a.points - b.points).mean() < 1
