@@ -19,7 +19,7 @@ from torch import Tensor
 from nrdfer.errors import WeightsError
 
 #: How torch's reader of tensors says what else a file would have run.
-_REFUSED = re.compile(r"(?:GLOBAL|unrecognized function|Unsupported class) ([\w.]+)")
+_REFUSED = re.compile(r"GLOBAL ([\w.]+)")
 _HARMLESS = ("collections", "torch")  # where the names that stored tensors need come from
 
 
@@ -34,16 +34,16 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # damage shows as whatever the reader stumbles over: struct.error, IndexError, ...
         code = _code_in(path, str(error))
-        # torch's own message ends in advice to load the file without this protection: it is not repeated here
         if code is not None:
             raise WeightsError(
                 f"{path} holds code to run ({code}), not only tensors, and is refused; nothing of it was run. Get the "
                 "published file, or have whoever made this one save the network's state_dict() alone"
             ) from error
         raise WeightsError(
-            f"{path} cannot be read as a torch state dict; it may be cut short or another kind of file: get it again"
+            f"{path} cannot be read as a torch state dict ({_reason(error)}); it may be cut short or another kind of "
+            "file: get it again"
         ) from error
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
@@ -57,10 +57,18 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): value for name, value in content.items()}
 
 
+def _reason(error: Exception) -> str:
+    # torch's message about pickles advises to load the file without this protection: it is not repeated
+    advice = isinstance(error, pickle.UnpicklingError) or not str(error)
+    return type(error).__name__ if advice else str(error).splitlines()[0]
+
+
 def _code_in(path: Path, message: str) -> str | None:
     """The name of what a refused file would have run; None if it was refused for another reason."""
     if refused := _REFUSED.search(message):
-        return refused.group(1).rstrip(".")
+        name = refused.group(1)
+        if f"\n{name.split('.')[-1]}\n".encode() in path.read_bytes():  # where a file was cut stands part of a name
+            return name
     if "TorchScript" in message:
         return "a TorchScript program"
     return _named_in_pickle(path)

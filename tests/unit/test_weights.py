@@ -153,10 +153,12 @@ def test_hub_is_asked_for_the_pinned_revision_once(catalogue, served, folder):
     assert len(served.asked) == 1
 
 
-def test_what_other_programs_downloaded_is_found(catalogue, served):
+def test_other_programs_find_what_was_downloaded(catalogue, served):
     path = resolve("hosted", allow_download=True)
     repo = {"repo_id": "someone/networks", "repo_type": "dataset", "revision": "a" * 40}
-    assert huggingface_hub.hf_hub_download(filename="folder/hosted.pth", local_files_only=True, **repo) == str(path)
+    assert huggingface_hub.try_to_load_from_cache(filename="folder/hosted.pth", **repo) == str(path)
+    (scanned,) = huggingface_hub.scan_cache_dir().repos
+    assert scanned.size_on_disk == len(CONTENT)
 
 
 def test_no_connection_is_opened_without_permission(catalogue, served, folder):
