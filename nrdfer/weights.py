@@ -1,14 +1,15 @@
 """Pretrained weights: what each file is, how its content is pinned, and where it is found.
 
-Content is pinned by hash, so neither the folder nor the uploader needs to be trusted. Loading tensors belongs
-to the modules that own the networks; training the sample weights belongs to ``nrdfer.faces.train`` and
-``nrdfer.enhance.train``.
+Content is pinned by hash, so neither the folder nor the uploader needs to be trusted. The transfer from the hub is
+in `nrdfer.hub`; loading tensors belongs to `nrdfer.state_dict` and the modules that own the networks; training the
+sample weights belongs to ``nrdfer.faces.train`` and ``nrdfer.enhance.train``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _SAMPLES = Path(__file__).parent / "sample_weights"
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _CHUNK = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ class PinnedWeights:
     def __post_init__(self) -> None:
         if not (self.sha256 or self.git_blob):
             raise ValueError(f"weights {self.name!r} are not pinned: give sha256 or git_blob")
-        if self.repo and not self.revision:
-            raise ValueError(f"weights {self.name!r} name a hub repository without a revision")
+        if self.repo and not (self.revision and self.size):
+            raise ValueError(f"weights {self.name!r} name a hub repository without a revision and a size")
 
     @property
     def content_id(self) -> str:
@@ -148,12 +150,16 @@ def sample_weights(name: str) -> Path:
 
 def refuse_pointer(path: Path) -> None:
     """Raise WeightsError if a file is a Git LFS pointer, which stands for a file not yet fetched."""
+    if _is_pointer(path):
+        raise WeightsError(
+            f"{path} is a Git LFS pointer of {path.stat().st_size} bytes, not weights; "
+            "run `git lfs pull` where it was cloned, or download the file itself"
+        )
+
+
+def _is_pointer(path: Path) -> bool:
     with path.open("rb") as file:
-        if file.read(len(_POINTER)) == _POINTER:
-            raise WeightsError(
-                f"{path} is a Git LFS pointer of {path.stat().st_size} bytes, not weights; "
-                "run `git lfs pull` where it was cloned, or download the file itself"
-            )
+        return file.read(len(_POINTER)) == _POINTER
 
 
 def content_ids(path: Path) -> tuple[str, str]:
@@ -207,7 +213,7 @@ def resolve(name: str, local: Path | None = None, *, allow_download: bool = Fals
         allow_download: False looks in the hub's local cache only and opens no connection.
 
     Returns:
-        A file whose content has been verified. The hub client makes a download visible only when it is whole.
+        A file whose content has been verified. A download becomes visible only when it is whole and verified.
 
     Raises:
         WeightsError: not found (the message says where to get the file, its content id and where to put it),
@@ -225,9 +231,7 @@ def resolve(name: str, local: Path | None = None, *, allow_download: bool = Fals
             return found
     if pinned.repo is None:
         raise WeightsError(_how_to_get(pinned, local, "no hub repository is known to carry it"))
-    path = _from_hub(pinned, local, allow_download=allow_download)
-    verify(path, pinned)
-    return path
+    return _from_hub(pinned, local, allow_download=allow_download)
 
 
 def _search(folder: Path, pinned: PinnedWeights) -> Path | None:
@@ -246,24 +250,37 @@ def _search(folder: Path, pinned: PinnedWeights) -> Path | None:
 
 
 def _from_hub(pinned: PinnedWeights, local: Path | None, *, allow_download: bool) -> Path:
-    import huggingface_hub  # only needed here; most runs have local files
+    from nrdfer.hub import HubFile, download  # only needed here; most runs have local files
 
-    try:
-        return Path(
-            huggingface_hub.hf_hub_download(
-                repo_id=str(pinned.repo),
-                filename=pinned.filename,
-                repo_type=pinned.repo_type,
-                revision=pinned.revision,
-                local_files_only=not allow_download,
+    file = HubFile(
+        repo=str(pinned.repo),
+        repo_type=pinned.repo_type,
+        revision=str(pinned.revision),
+        filename=pinned.filename,
+        size=pinned.size or 0,
+        content=str(pinned.sha256 or pinned.git_blob),
+    )
+    if file.cached.is_file():
+        problem = _problem(file.cached, pinned)
+        if problem is None:
+            return file.cached
+        if not allow_download:
+            raise WeightsError(
+                f"{file.cached}, in the hub's local cache, is not {pinned.description}: {problem}. "
+                f"`nrdfer weights fetch {pinned.name}` replaces it"
             )
-        )
-    except Exception as error:  # the client raises its own, its HTTP library's and the system's errors
-        if allow_download:
-            reason = f"downloading {pinned.filename} from the hub repository {pinned.repo} failed ({error})"
-        else:
-            reason = "it is not in the hub's local cache either, and downloading is not allowed by the settings"
-        raise WeightsError(_how_to_get(pinned, local, reason)) from error
+        _log.warning("%s in the hub's local cache is downloaded anew: %s", file.cached, problem)
+    elif not allow_download:
+        reason = "it is not in the hub's local cache either, and downloading is not allowed by the settings"
+        raise WeightsError(_how_to_get(pinned, local, reason))
+    try:
+        return download(file, lambda path: _problem(path, pinned))
+    except WeightsError as error:
+        raise WeightsError(_how_to_get(pinned, local, str(error))) from error
+
+
+def _problem(path: Path, pinned: PinnedWeights) -> str | None:
+    return "it is a Git LFS pointer, not weights" if _is_pointer(path) else _mismatch(path, pinned)
 
 
 def _how_to_get(pinned: PinnedWeights, local: Path | None, reason: str) -> str:

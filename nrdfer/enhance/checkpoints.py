@@ -5,10 +5,8 @@ Which published file is wanted and whether its content is the pinned one is `nrd
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from nrdfer.enhance.generator import EnlightenGenerator
 from nrdfer.errors import WeightsError
+from nrdfer.state_dict import read_state_dict
 from nrdfer.weights import refuse_pointer
 
 FORMAT = "nrdfer-enlightengan"
@@ -25,13 +24,14 @@ def load_generator(path: Path) -> EnlightenGenerator:
     """The generator in a ``.pth`` (with or without ``module.``), an ``.onnx`` or this project's ``.safetensors``.
 
     Raises:
-        WeightsError: the file is missing, is a Git LFS pointer, cannot be read, or does not fit the generator.
+        WeightsError: the file is missing, is a Git LFS pointer, holds code, cannot be read, or does not fit the
+            generator.
     """
     if not path.is_file():
         raise WeightsError(f"EnlightenGAN weights {path} do not exist; check the path")
     refuse_pointer(path)
     readers = {".safetensors": _read_safetensors, ".onnx": _read_onnx}
-    state = readers.get(path.suffix, _read_pickle)(path)
+    state = readers.get(path.suffix, read_state_dict)(path)
     first = state.get("conv1_1.weight")
     if first is None or first.ndim != 4:
         raise WeightsError(
@@ -44,19 +44,6 @@ def load_generator(path: Path) -> EnlightenGenerator:
     except RuntimeError as error:
         raise WeightsError(f"{path} does not fit EnlightenGAN's generator: {error}") from error
     return generator
-
-
-def _read_pickle(path: Path) -> dict[str, Tensor]:
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"{path} cannot be read as PyTorch weights (damaged, cut short, or not a weights file): {error}"
-        ) from error
-    if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise WeightsError(f"{path} is not a plain state dict (names to tensors) of EnlightenGAN's generator")
-    # save_network() of the original stores the state of an nn.DataParallel wrapper.
-    return {str(name).removeprefix("module."): value for name, value in loaded.items()}
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

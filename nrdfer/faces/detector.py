@@ -7,11 +7,10 @@ Which regions of a video's frames are looked at is decided in `nrdfer.faces.sear
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import cv2
 import numpy as np
@@ -25,6 +24,7 @@ from nrdfer.faces.conventions import CONVENTIONS, KNOWN_FILES, REFUSED_FILES, Co
 from nrdfer.faces.engine import make_engine
 from nrdfer.faces.network import BACKBONES, Backbone, RetinaFaceNet
 from nrdfer.faces.priors import decode_boxes, decode_points, nms, prior_boxes
+from nrdfer.state_dict import read_state_dict
 from nrdfer.weights import content_ids, refuse_pointer
 
 MAX_CANDIDATES = 1000  # best anchors of a picture that enter suppression
@@ -203,8 +203,8 @@ def load_detector(
         self_test: whether a file whose content is not known is first asked about rendered faces.
 
     Raises:
-        WeightsError: the file is missing, damaged, of another network, its convention is unknown or contradicts the one
-            given, or the self-test finds that it does not see faces this way.
+        WeightsError: the file is missing, damaged, holds code, is of another network, its convention is unknown or
+            contradicts the one given, or the self-test finds that it does not see faces this way.
     """
     path = Path(path)
     if not path.is_file():
@@ -217,7 +217,7 @@ def load_detector(
         tensors, stated = _read_safetensors(path)
     else:
         stated = _known_convention(path)
-        tensors = _read_pth(path)
+        tensors = read_state_dict(path)
     known = stated is not None
     if stated is None:
         if convention is None:
@@ -243,21 +243,6 @@ def _known_convention(path: Path) -> Convention | None:
     if sha256 in REFUSED_FILES:
         raise WeightsError(f"{path} cannot be used: {REFUSED_FILES[sha256]}")
     return KNOWN_FILES.get(sha256)
-
-
-def _read_pth(path: Path) -> dict[str, Tensor]:
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"{path} cannot be read as a torch state dict ({str(error).splitlines()[0]}); it may be "
-            "cut short: get it again"
-        ) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise WeightsError(f"{path} does not hold a state dict (names and tensors)")
-    return {str(name).removeprefix("module."): value for name, value in content.items()}
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Convention]:

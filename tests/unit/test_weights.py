@@ -5,13 +5,14 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import BinaryIO
 
 import huggingface_hub
 import pytest
 import torch
 from safetensors import safe_open
 
-from nrdfer import weights
+from nrdfer import hub, weights
 from nrdfer.errors import WeightsError
 from nrdfer.weights import (
     CATALOGUE,
@@ -62,26 +63,24 @@ def catalogue(monkeypatch):
 
 
 @pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """Stands in for the hub's client: serves a file or fails like an empty cache; keeps what it was asked."""
+def served(monkeypatch, tmp_path):
+    """Stands in for the hub's transfer, over an empty cache: serves a file or fails; keeps what it was asked."""
 
     class Hub:
         content: bytes | None = CONTENT
 
         def __init__(self) -> None:
-            self.asked: list[dict[str, object]] = []
+            self.asked: list[str] = []
 
-        def download(self, **asked: object) -> str:
-            self.asked.append(asked)
+        def transfer(self, url: str, target: BinaryIO, **_: object) -> None:
+            self.asked.append(url)
             if self.content is None:
-                raise huggingface_hub.errors.LocalEntryNotFoundError("not in the cache")
-            path = tmp_path / "cache" / "file"
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(self.content)
-            return str(path)
+                raise OSError(113, "No route to host")
+            target.write(self.content)
 
     fake = Hub()
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fake.download)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(hub, "http_get", fake.transfer)
     return fake
 
 
@@ -102,31 +101,31 @@ def test_ids_are_those_of_sha256sum_and_git(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["hosted", "brought"])
-def test_right_content_is_found_in_the_folder_under_any_name(catalogue, hub, folder, name):
+def test_right_content_is_found_in_the_folder_under_any_name(catalogue, served, folder, name):
     (folder / "unrelated.bin").write_bytes(b"something else")
     (folder / "deep").mkdir()
     mine = folder / "deep" / "renamed.bin"
     mine.write_bytes(CONTENT)
     assert resolve(name, folder, allow_download=True) == mine
-    assert hub.asked == []  # the folder comes first
+    assert served.asked == []  # the folder comes first
 
 
-def test_a_file_may_be_given_itself(catalogue, hub, folder):
+def test_a_file_may_be_given_itself(catalogue, served, folder):
     mine = folder / "x.pth"
     mine.write_bytes(CONTENT)
     assert resolve("hosted", mine) == mine
 
 
-def test_wrong_content_under_the_right_name_is_refused_even_if_the_hub_has_it(catalogue, hub, folder):
+def test_wrong_content_under_the_right_name_is_refused_even_if_the_hub_has_it(catalogue, served, folder):
     (folder / "hosted.pth").write_bytes(CONTENT[::-1])
     with pytest.raises(WeightsError, match=catalogue["hosted"].sha256) as caught:
         resolve("hosted", folder, allow_download=True)
     assert hashlib.sha256(CONTENT[::-1]).hexdigest() in str(caught.value)
     assert SOURCE in str(caught.value)
-    assert hub.asked == []
+    assert served.asked == []
 
 
-def test_a_good_copy_beside_a_bad_one_is_taken(catalogue, hub, folder):
+def test_a_good_copy_beside_a_bad_one_is_taken(catalogue, served, folder):
     (folder / "hosted.pth").write_bytes(CONTENT[::-1])
     good = folder / "hosted (1).pth"
     good.write_bytes(CONTENT)
@@ -146,53 +145,60 @@ def test_lfs_pointer_is_called_by_its_name(catalogue, folder, name):
         resolve(name, folder)
 
 
-def test_hub_is_asked_for_the_pinned_revision(catalogue, hub, folder):
+def test_hub_is_asked_for_the_pinned_revision_once(catalogue, served, folder):
     path = resolve("hosted", folder, allow_download=True)
     assert path.read_bytes() == CONTENT
-    assert hub.asked == [
-        {
-            "repo_id": "someone/networks",
-            "filename": "folder/hosted.pth",
-            "repo_type": "dataset",
-            "revision": "a" * 40,
-            "local_files_only": False,
-        }
-    ]
+    assert served.asked == [f"https://huggingface.co/datasets/someone/networks/resolve/{'a' * 40}/folder/hosted.pth"]
+    assert resolve("hosted", folder) == path
+    assert len(served.asked) == 1
 
 
-def test_without_permission_only_the_cache_is_looked_at(catalogue, hub):
-    assert resolve("hosted").read_bytes() == CONTENT
-    assert hub.asked[0]["local_files_only"] is True
+def test_other_programs_find_what_was_downloaded(catalogue, served):
+    path = resolve("hosted", allow_download=True)
+    repo = {"repo_id": "someone/networks", "repo_type": "dataset", "revision": "a" * 40}
+    assert huggingface_hub.try_to_load_from_cache(filename="folder/hosted.pth", **repo) == str(path)
+    (scanned,) = huggingface_hub.scan_cache_dir().repos
+    assert scanned.size_on_disk == len(CONTENT)
 
 
-def test_real_client_opens_no_connection_without_permission(catalogue, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
+def test_no_connection_is_opened_without_permission(catalogue, served, folder):
     with pytest.raises(WeightsError, match="downloading is not allowed"):
         resolve("hosted", folder)
+    assert served.asked == []
 
 
-def test_hub_serving_other_content_is_refused(catalogue, hub):
-    hub.content = b"x" * len(CONTENT)
+def test_hub_serving_other_content_is_refused(catalogue, served):
+    served.content = b"x" * len(CONTENT)
     with pytest.raises(WeightsError, match="its sha256 is"):
         resolve("hosted", allow_download=True)
+    with pytest.raises(WeightsError, match="not in the hub's local cache"):
+        resolve("hosted")
 
 
-def test_failed_download_says_how_to_get_the_file_by_hand(catalogue, hub, folder):
-    hub.content = None
+def test_wrong_file_in_the_cache_says_how_it_is_replaced(catalogue, served):
+    path = resolve("hosted", allow_download=True)
+    path.write_bytes(POINTER)
+    with pytest.raises(WeightsError, match=r"pointer, not weights\. `nrdfer weights fetch hosted` replaces it"):
+        resolve("hosted")
+    assert resolve("hosted", allow_download=True).read_bytes() == CONTENT
+
+
+def test_failed_download_says_how_to_get_the_file_by_hand(catalogue, served, folder):
+    served.content = None
     with pytest.raises(WeightsError) as caught:
         resolve("hosted", folder, allow_download=True)
     message = str(caught.value)
-    for wanted in (SOURCE, str(folder), catalogue["hosted"].sha256, "hosted.pth", "not in the cache"):
+    for wanted in (SOURCE, str(folder), catalogue["hosted"].sha256, "hosted.pth", "No route to host"):
         assert wanted in message
 
 
-def test_file_the_user_must_bring_says_where_from_what_and_where_to(catalogue, hub, folder):
+def test_file_the_user_must_bring_says_where_from_what_and_where_to(catalogue, served, folder):
     with pytest.raises(WeightsError) as caught:
         resolve("brought", folder, allow_download=True)
     message = str(caught.value)
     for wanted in (SOURCE, str(folder), catalogue["brought"].git_blob, "brought.pth"):
         assert wanted in message
-    assert hub.asked == []
+    assert served.asked == []
 
 
 def test_missing_folder_is_named(catalogue, tmp_path):

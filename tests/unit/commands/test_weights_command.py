@@ -77,4 +77,4 @@ def test_files_that_are_no_published_weights(tmp_path: Path, content: bytes | No
 def test_unknown_names_list_the_known() -> None:
     done = runner.invoke(app, ["weights", "fetch", "retinanet"])
     assert done.exit_code == 1
-    assert "known are enlightengan, retinaface-mobilenet0.25" in done.output
+    assert "known are enlightengan, enlightengan-onnx, retinaface-mobilenet0.25" in done.output
