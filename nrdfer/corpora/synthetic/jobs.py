@@ -146,7 +146,7 @@ def _write_video(path: Path, frames: Iterator[Frame]) -> Faces:
 
 
 def _write_pictures(folder: Path, frames: Iterator[Frame], quality: int) -> Faces:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)  # a clip may be begun again
     faces: Faces = []
     for number, frame in enumerate(frames, start=1):
         (folder / f"{folder.name}_{number:05d}.jpg").write_bytes(encode_jpeg(frame.rgb, quality))

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
-
-import cv2
 
 from nrdfer.corpora.synthetic.jobs import FOLDS, ClipJob, plan, render_clip
 from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.emotions import emotion_index
 from nrdfer.errors import CorpusError
+from nrdfer.pool import completed
 
 __all__ = ["CorpusSettings", "render_corpus"]
 
@@ -149,22 +146,18 @@ def _render_all(
 def _chunks(
     chunks: list[list[ClipJob]], settings: CorpusSettings, root: Path, workers: int
 ) -> Iterator[list[dict[str, Any]]]:
+    shared = (settings, root)
     if workers <= 1:
         for chunk in chunks:
-            yield _render_chunk(chunk, settings, root)
+            yield _render_chunk(chunk, shared)
         return
-    pool = ProcessPoolExecutor(
-        min(workers, len(chunks)), multiprocessing.get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
-    )
-    try:
-        for future in as_completed([pool.submit(_render_chunk, chunk, settings, root) for chunk in chunks]):
-            yield future.result()
-    finally:
-        # after a failure or Ctrl-C nothing new is begun, and nobody writes into a folder that is being removed
-        pool.shutdown(wait=True, cancel_futures=True)
+    # after a failure nothing new is begun, and nobody writes into a folder that is being removed
+    for _, rendered in completed(_render_chunk, chunks, workers=workers, what="rendering", shared=shared):
+        yield rendered
 
 
-def _render_chunk(jobs: list[ClipJob], settings: CorpusSettings, root: Path) -> list[dict[str, Any]]:
+def _render_chunk(jobs: list[ClipJob], shared: tuple[CorpusSettings, Path]) -> list[dict[str, Any]]:
+    settings, root = shared
     return [render_clip(job, settings, root) for job in jobs]
 
 
