@@ -165,9 +165,10 @@ def _plot(title: str, clips: Sequence[ClipQuality], path: Path) -> None:
         width_ratios=[1] * len(panels) + [1.5],
     )  # fmt: skip
     for axis, (label, series) in zip(axes[0], panels, strict=False):
+        edges = np.histogram_bin_edges(np.concatenate([values for _, values in series]), bins=20).tolist()
         for (name, values), colour, hatch in zip(series, _COLOURS, _HATCHES, strict=False):
             if values:
-                axis.hist(values, bins=20, color=colour, alpha=0.6, hatch=hatch, edgecolor="white", label=name)
+                axis.hist(values, bins=edges, color=colour, alpha=0.6, hatch=hatch, edgecolor="white", label=name)
         axis.set_xlabel(label)
         axis.set_ylabel("clips")
         if len(series) > 1:
@@ -204,5 +205,5 @@ def _bars(axis: Axes, classes: dict[str, dict[str, int]]) -> None:
         axis.bar(places, list(counts.values()), wide, color=colour, hatch=hatch, edgecolor="white", label=split)
         axis.set_xticks(np.arange(len(counts)), list(counts), rotation=30, fontsize=8)
     axis.set_xlabel("clips of each class")
-    if classes:
-        axis.legend(fontsize=8)
+    if classes:  # beside the bars, which fill the axes to the top
+        axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
