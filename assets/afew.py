@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.fan_out import clip_asset
-from assets.shown import picture, reasons_table
+from assets.shown import quality, reasons_table
 from assets.step import materialize, progress_logger, step
 from assets.workbench import Workbench
 from nrdfer.store import Artifact
@@ -80,7 +80,7 @@ class Enhancement:
     """EnlightenGAN on AFEW's aligned faces, or on the frames that they are cropped from."""
 
     asset = "afew/enhanced_faces"
-    code_version = "2"
+    code_version = "3"
 
     def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
         from nrdfer.stages import sources
@@ -135,12 +135,7 @@ class Enhancement:
 
     def shown(self, published: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
-        from nrdfer.stages.quality import PAGE, PICTURE
-
-        return {
-            "quality": picture(published / PICTURE),
-            "quality_page": dg.MetadataValue.path(str(published / PAGE)),
-        }
+        return quality(published)
 
 
 afew_aligned_faces = clip_asset(

@@ -5,6 +5,7 @@ Keep here: DFEW's data assets. Keep out: what is trained on them (``training.py`
 
 import dagster as dg
 
+from assets.shown import quality, reasons_table
 from assets.step import materialize, progress_logger, step
 from assets.workbench import Workbench
 from nrdfer.store import Artifact
@@ -54,21 +55,25 @@ def dfew_shards(
     },
     group_name="dfew",
     kinds={"json"},
-    description="The five folds: train and test clip ids, disjoint, no pixels copied.",
+    description="The five folds: train and test clip ids, disjoint, no pixels copied; and a quality page of all clips.",
 )
 def dfew_folds(
     context: dg.AssetExecutionContext, workbench: Workbench, clips: Artifact, shards: Artifact
 ) -> dg.MaterializeResult[Artifact]:
-    """Assemble the folds."""
+    """Assemble the folds, and look at every clip."""
     with step(context):
         from nrdfer.stages import shard
+        from nrdfer.stages.clip_files import SET_ASIDE, read_reasons
         from nrdfer.stages.listing import DfewListing
 
         artifact = workbench.store.build(
             "dfew/folds",
-            code_version="1",
+            code_version="2",
             config={},
             inputs={"clips": clips.manifest["counts"]["content_digest"], "shards": shards.digest},
-            build=lambda out: shard.write_folds(DfewListing(clips.path).folds, shards.path, out),
+            build=lambda out: shard.write_folds(
+                DfewListing(clips.path).folds, shards.path, out, progress_logger(context, "clips looked at")
+            ),
         )
-        return materialize(context, artifact, **artifact.manifest["counts"])
+        shown = {**quality(artifact.path), "clips_set_aside": reasons_table(read_reasons(shards.path / SET_ASIDE))}
+        return materialize(context, artifact, **artifact.manifest["counts"], **shown)

@@ -4,8 +4,9 @@ Keep here: turning files into metadata. Keep out: making the files.
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -16,6 +17,16 @@ def picture(path: Path) -> dg.MarkdownMetadataValue:
     """A PNG file as metadata that the UI shows as a picture."""
     data = base64.b64encode(path.read_bytes()).decode()
     return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{data})")
+
+
+def quality(published: Path) -> Mapping[str, Any]:
+    """The quality page of an artefact: its picture, and where it lies."""
+    from nrdfer.stages.quality import PAGE, PICTURE
+
+    return {
+        "quality": picture(published / PICTURE),
+        "quality_page": dg.MetadataValue.path(str(published / PAGE)),
+    }
 
 
 def reasons_table(rows: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:

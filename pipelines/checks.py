@@ -1,11 +1,84 @@
 """Asset checks: facts that must hold for an artefact to be used, each explained in the UI.
 
-Keep here: checks on what was made. Keep out: input validation (the library does that when it reads).
+Keep here: which asset is judged, by what, and that a failure blocks what comes after. Keep out: the judging
+(`nrdfer.stages.judge`), and input validation (the library does that when it reads).
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from nrdfer.store import Artifact
+
+if TYPE_CHECKING:
+    from nrdfer.stages.judge import Verdict
+
+_MOST = 20  # problems that are told
+
+
+def told(verdict: Verdict) -> dg.AssetCheckResult:
+    """A verdict as Dagster shows it; its problems are also what stops the run, in words."""
+    problems = list(verdict.problems[:_MOST])
+    if len(verdict.problems) > _MOST:
+        problems.append(f"and {len(verdict.problems) - _MOST} more problems")
+    return dg.AssetCheckResult(
+        passed=verdict.passed,
+        description="; ".join(problems) or None,
+        metadata={"problems": problems, **verdict.figures},
+    )
+
+
+@dg.asset_check(
+    asset=["afew", "aligned_faces"],
+    blocking=True,
+    additional_ins={"videos": dg.AssetIn(key=["afew", "videos"])},
+    description="At least half of the listed clips have a target, which at least half of all frames show.",
+)
+def faces_are_found(aligned_faces: Artifact, videos: Artifact) -> dg.AssetCheckResult:
+    """Detection worked."""
+    from nrdfer.stages.judge import judge_faces
+    from nrdfer.stages.sources import read_listing
+
+    return told(judge_faces(read_listing(videos.path)["clips"], aligned_faces.path))
+
+
+@dg.asset_check(
+    asset=["afew", "shards"],
+    name="nothing_is_lost",
+    blocking=True,
+    additional_ins={"videos": dg.AssetIn(key=["afew", "videos"])},
+    description=(
+        "Every listed video is in the shards or set aside, once, with its emotion and split; no class has vanished "
+        "from a split; records and index agree on the frames."
+    ),
+)
+def afew_is_complete(shards: Artifact, videos: Artifact) -> dg.AssetCheckResult:
+    """AFEW's shards hold what is listed."""
+    from nrdfer.stages.judge import judge_afew_shards
+    from nrdfer.stages.sources import read_listing
+
+    return told(judge_afew_shards(read_listing(videos.path)["clips"], shards.path))
+
+
+@dg.asset_check(
+    asset=["dfew", "folds"],
+    name="nothing_is_lost",
+    blocking=True,
+    additional_ins={
+        "clips": dg.AssetIn(key=["dfew", "clips"]),
+        "shards": dg.AssetIn(key=["dfew", "shards"]),
+    },
+    description="Every listed clip is in the shards or set aside; every fold still has each class it is labelled with.",
+)
+def dfew_is_complete(folds: Artifact, clips: Artifact, shards: Artifact) -> dg.AssetCheckResult:
+    """DFEW's shards and folds hold what is listed."""
+    from nrdfer.stages.judge import judge_dfew
+    from nrdfer.stages.listing import DfewListing
+    from nrdfer.stages.shard import read_folds
+
+    return told(judge_dfew(DfewListing(clips.path), shards.path, read_folds(folds.path)))
 
 
 @dg.asset_check(
@@ -16,23 +89,10 @@ from nrdfer.store import Artifact
 )
 def folds_are_disjoint(folds: Artifact, shards: Artifact) -> dg.AssetCheckResult:
     """Fold hygiene."""
-    from nrdfer.shards.reader import ShardReader
+    from nrdfer.stages.judge import judge_folds
     from nrdfer.stages.shard import read_folds
 
-    assembled = read_folds(folds.path)
-    leaks = {k: sorted(set(fold["train"]) & set(fold["test"]))[:5] for k, fold in assembled.items()}
-    tested = [clip for fold in assembled.values() for clip in fold["test"]]
-    missing = sorted(set(ShardReader(shards.path).clip_ids) - set(tested))
-    repeated = len(tested) - len(set(tested))
-    return dg.AssetCheckResult(
-        passed=not any(leaks.values()) and not missing and repeated == 0,
-        metadata={
-            "clips_in_train_and_test": {k: v for k, v in leaks.items() if v},
-            "clips_in_no_test_fold": len(missing),
-            "clips_in_two_test_folds": repeated,
-            "clips_tested": len(tested),
-        },
-    )
+    return told(judge_folds(shards.path, read_folds(folds.path)))
 
 
 def make_shard_check(corpus: str) -> dg.AssetChecksDefinition:
@@ -46,11 +106,18 @@ def make_shard_check(corpus: str) -> dg.AssetChecksDefinition:
     )
     def shards_are_intact(shards: Artifact) -> dg.AssetCheckResult:
         from nrdfer.shards.verify import verify
+        from nrdfer.stages.judge import Verdict
 
-        problems = verify(shards.path)
-        return dg.AssetCheckResult(passed=not problems, metadata={"problems": problems[:20]})
+        return told(Verdict(tuple(verify(shards.path)), {}))
 
     return shards_are_intact
 
 
-checks = [folds_are_disjoint, make_shard_check("dfew"), make_shard_check("afew")]
+checks = [
+    faces_are_found,
+    afew_is_complete,
+    dfew_is_complete,
+    folds_are_disjoint,
+    make_shard_check("dfew"),
+    make_shard_check("afew"),
+]

@@ -14,6 +14,7 @@ from dagster._core.definitions.executor_definition import (
     MULTI_PROC_CONFIG,
     multiple_process_executor_requirements,
 )
+from dagster._core.events import DagsterEventType
 from dagster._core.executor.multiprocess import MultiprocessExecutor
 
 from pipelines import repair
@@ -35,10 +36,17 @@ class RepairingExecutor(MultiprocessExecutor):
         repair.repair_dead_runs(plan_context.instance, plan_context.log)
         failed = True
         failures: dict[str, str] = {}
+        refused: dict[str, list[str]] = {}
         try:
             for event in super().execute(plan_context, execution_plan):
+                step = str(event.step_key)
+                if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+                    check = event.asset_check_evaluation_data
+                    if not check.passed:
+                        refused.setdefault(step, []).append(f"{check.check_name}: {check.description}")
                 if event.is_step_failure:
-                    failures[str(event.step_key)] = reason_of(event)
+                    # of a check that fails, Dagster's own message tells the name only
+                    failures[step] = "; ".join(refused.get(step, [])) or reason_of(event)
                 yield event
             failed = bool(failures)
         finally:

@@ -61,7 +61,7 @@ def stages(dfew: Path, store_root: Path, workers: int, config: ShardsConfig, tel
     mark(FOLDS)(0, 0)
     folds = store.build(
         "dfew/folds",
-        code_version="1",
+        code_version="2",
         config={},
         inputs={"clips": content, "shards": shards.digest},
         build=lambda out: shard.write_folds(DfewListing(clips.path).folds, shards.path, out),

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from nrdfer.records import FrameRecord
 
-#: Correlation of two successive thumbnails below which they hardly show one person. Within the tracks of real clips
-#: successive crops correlate by 0.9 and more; crops of different people by about 0.5.
-SAME_PERSON = 0.6
+#: Correlation of two successive thumbnails below which they hardly show one person. Measured with the published
+#: MobileNet detector on seven real clips: 0.81 to 1.00 (median 0.998) over 812 pairs of successive target frames, and
+#: 0.80 and more between any two frames of one person. Different people: -0.56 to 0.70 over 8,081 pairs across those
+#: clips, up to 0.76 over 35 pairs of faces within one frame (one pair above 0.75). Rendered people, bright and dark, in
+#: clips of 24 frames: 0.81 to 1.00 over 880 pairs within a person, -0.59 to 0.68 over 40 cuts to another.
+SAME_PERSON = 0.75
 _THUMBNAIL = 16
 _LUMA = np.array([0.299, 0.587, 0.114])
 

@@ -121,7 +121,7 @@ def link_sheet(source: Path, out: Path, clip_id: str) -> None:
 
 def write_reasons(path: Path, rows: Sequence[tuple[str, str]]) -> None:
     """Write a table of clips and what there is to say of each."""
-    with path.open("w", newline="") as handle:
+    with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(["clip_id", "reason"])
         writer.writerows(rows)
@@ -129,5 +129,5 @@ def write_reasons(path: Path, rows: Sequence[tuple[str, str]]) -> None:
 
 def read_reasons(path: Path) -> list[tuple[str, str]]:
     """The table that `write_reasons` wrote."""
-    with path.open(newline="") as handle:
+    with path.open(newline="", encoding="utf-8") as handle:
         return [(row["clip_id"], row["reason"]) for row in csv.DictReader(handle)]

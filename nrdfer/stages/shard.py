@@ -15,13 +15,16 @@ from nrdfer import pool
 from nrdfer.config import ShardsConfig
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
+from nrdfer.faces.stats import luma_of
 from nrdfer.shards.groups import publish_groups, read_group
 from nrdfer.shards.index import ShardIndex
+from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.tar import remove_unfinished
 from nrdfer.shards.writer import shard_name, write_shards
-from nrdfer.stages.clip_files import SET_ASIDE, list_clips, read_clips, write_reasons
+from nrdfer.stages.clip_files import SET_ASIDE, list_clips, read_clips, read_reasons, write_reasons
 from nrdfer.stages.listing import DfewListing
 from nrdfer.stages.pictures import GroupJob, shard_pictures
+from nrdfer.stages.quality import ClipQuality, write_quality
 
 Progress = Callable[[int, int], None]
 FOLDS = "folds.json"
@@ -108,29 +111,53 @@ def count_clips(index: ShardIndex) -> dict[str, Any]:
     }
 
 
-def write_folds(labelled: Mapping[str, Mapping[str, Sequence[str]]], shards: Path, out: Path) -> dict[str, Any]:
-    """Write the folds as lists of clip ids that are in the shards.
+def write_folds(
+    labelled: Mapping[str, Mapping[str, Sequence[str]]], shards: Path, out: Path, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Write the folds as lists of clip ids that are in the shards, and DFEW's quality page.
 
     Args:
         labelled: fold -> ``train`` and ``test`` -> clip ids, as labelled.
         shards: folder of DFEW's shards.
-        out: folder that receives the folds.
+        out: folder that receives the folds and the page.
+        progress: called with (clips looked at, clips).
+
+    Returns:
+        Clips of each fold, and the page's summary.
 
     Raises:
         CorpusError: a fold's train and test lists share a clip, or a fold is left without clips.
+        StoreError: a shard is missing or damaged.
     """
-    present = set(ShardIndex.load(shards).clips)
     folds: dict[str, dict[str, list[str]]] = {}
-    for k, fold in sorted(labelled.items()):
-        train, test = ([clip for clip in fold[part] if clip in present] for part in ("train", "test"))
-        shared = set(train) & set(test)
-        if shared:
-            raise CorpusError(f"fold {k}: {len(shared)} clips are in both train and test, e.g. {min(shared)}")
-        if not train or not test:
-            raise CorpusError(f"fold {k} has {len(train)} training and {len(test)} test clips with frames; need both")
-        folds[k] = {"train": sorted(train), "test": sorted(test)}
-    (out / FOLDS).write_text(json.dumps(folds, indent=1))
-    return {"folds": {k: {part: len(ids) for part, ids in fold.items()} for k, fold in folds.items()}}
+    with ShardReader(shards) as reader:
+        present = reader.index.clips
+        for k, fold in sorted(labelled.items()):
+            train, test = ([clip for clip in fold[part] if clip in present] for part in ("train", "test"))
+            shared = set(train) & set(test)
+            if shared:
+                raise CorpusError(f"fold {k}: {len(shared)} clips are in both train and test, e.g. {min(shared)}")
+            if not train or not test:
+                raise CorpusError(
+                    f"fold {k} has {len(train)} training and {len(test)} test clips with frames; need both"
+                )
+            folds[k] = {"train": sorted(train), "test": sorted(test)}
+        (out / FOLDS).write_text(json.dumps(folds, indent=1))
+        tested = {clip: f"fd{k}" for k, fold in folds.items() for clip in fold["test"]}
+        rows = _looked_at(reader, tested, progress)
+    summary = write_quality("DFEW: face pictures and folds", rows, read_reasons(shards / SET_ASIDE), out)
+    return {"folds": {k: {part: len(ids) for part, ids in fold.items()} for k, fold in folds.items()}, **summary}
+
+
+def _looked_at(reader: ShardReader, tested: Mapping[str, str], progress: Progress | None) -> list[ClipQuality]:
+    """The quality page's rows; of each clip one picture is read."""
+    rows = []
+    for clip_id, entry in reader.index.clips.items():
+        middle = reader.frames(clip_id, [entry.n_frames // 2])
+        split = tested.get(clip_id, "in no test fold")
+        rows.append(ClipQuality(clip_id, entry.emotion, split, entry.n_frames, luma=round(luma_of(middle), 2)))
+        _tell(progress, len(rows), len(reader.index.clips))
+    return rows
 
 
 def read_folds(folder: Path) -> dict[str, dict[str, list[str]]]:

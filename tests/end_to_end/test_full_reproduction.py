@@ -41,6 +41,28 @@ def test_every_fold_and_both_protocols_are_reported(reproduced: tuple[Path, dict
         assert metrics["paper"]["war"] >= metrics["honest"]["war"]
 
 
+def test_every_check_was_made_and_passed(reproduced: tuple[Path, dict[str, str], str]) -> None:
+    for asset, check in (
+        ("afew/aligned_faces", "faces_are_found"),
+        ("afew/shards", "nothing_is_lost"),
+        ("afew/shards", "shards_are_intact"),
+        ("dfew/shards", "shards_are_intact"),
+        ("dfew/folds", "nothing_is_lost"),
+        ("dfew/folds", "folds_are_disjoint"),
+    ):
+        assert f"Asset check '{check}' on '{asset}' passed" in reproduced[2]
+
+
+def test_each_corpus_has_its_quality_page(reproduced: tuple[Path, dict[str, str], str]) -> None:
+    for asset, clips in (("afew/enhanced_faces", 14), ("dfew/folds", 35)):
+        (page,) = (reproduced[0] / ".nrdfer" / "store" / asset).glob("*/quality.html")
+        numbers = json.loads(page.with_name("quality.json").read_text())
+        assert numbers["summary"]["clips"] == len(numbers["clips"]) == clips
+        text = page.read_text()
+        assert all(row["clip_id"] in text for row in numbers["clips"])
+        assert page.with_name("quality.png").is_file()
+
+
 def test_history_of_the_command_line_is_kept(reproduced: tuple[Path, dict[str, str], str]) -> None:
     assert next(status for _, status in runs(reproduced[0])) == "SUCCESS"
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrdfer.faces.contact_sheet import FACE_RGB, MISSING_RGB, contact_sheet, thinned
+from nrdfer.faces.contact_sheet import (
+    FACE_RGB,
+    MAX_TILES,
+    MISSING_RGB,
+    SheetCollector,
+    contact_sheet,
+    shown_frames,
+    thinned,
+)
 from nrdfer.records import FrameRecord
 
 
@@ -45,3 +55,33 @@ def test_crops_and_records_must_match() -> None:
         contact_sheet(np.zeros((2, 8, 8, 3), np.uint8), [FrameRecord(0, has_face=True)])
     with pytest.raises(ValueError, match="record for each"):
         contact_sheet(np.zeros((0, 8, 8, 3), np.uint8), [])
+
+
+def passed(records: list[FrameRecord]) -> tuple[list[np.ndarray], SheetCollector, np.ndarray]:
+    """Crops as they came through a collector, whose buffer is used again for each; the collector; the crops."""
+    crops = np.random.default_rng(1).integers(0, 256, (len(records), 64, 64, 3), dtype=np.uint8)
+    buffer = np.zeros((64, 64, 3), np.uint8)
+
+    def source() -> Iterator[np.ndarray]:
+        for crop in crops:
+            buffer[...] = crop
+            yield buffer
+
+    collector = SheetCollector(records)
+    return [crop.copy() for crop in collector.passing(source())], collector, crops
+
+
+@pytest.mark.parametrize("frames", [1, 30, MAX_TILES, 4 * MAX_TILES])
+def test_a_collector_lets_all_pass_and_its_sheet_is_that_of_all(frames: int) -> None:
+    records = [FrameRecord(i, has_face=i % 3 != 1) for i in range(frames)]
+    came, collector, crops = passed(records)
+    np.testing.assert_array_equal(np.stack(came), crops)
+    np.testing.assert_array_equal(collector.sheet("clip"), contact_sheet(crops, records, title="clip"))
+
+
+def test_a_collector_keeps_only_what_its_sheet_shows() -> None:
+    records = [FrameRecord(i, has_face=i % 5 == 0) for i in range(1000)]
+    came, collector, _ = passed(records)
+    assert len(came) == 1000
+    assert sorted(collector._tiles) == shown_frames(records)
+    assert len(collector._tiles) == MAX_TILES

@@ -20,7 +20,7 @@ from nrdfer.errors import CorpusError
 from nrdfer.shards.index import INDEX
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.verify import verify
-from nrdfer.stages import shard
+from nrdfer.stages import quality, shard
 from nrdfer.stages.clip_files import SET_ASIDE
 from nrdfer.stages.listing import CLIPS, LISTING, DfewListing, ListedClip
 
@@ -103,7 +103,7 @@ def test_a_killed_build_goes_on_where_it_was_and_ends_in_the_same_bytes(tmp_path
         import os, signal
         from pathlib import Path
         from nrdfer.config import ShardsConfig
-        from nrdfer.stages import shard
+        from nrdfer.stages import quality, shard
         from nrdfer.stages.listing import DfewListing
 
         def kill_the_group(done, total):
@@ -134,7 +134,7 @@ def test_a_disk_without_room_is_told_by_the_store_though_a_worker_met_it(tmp_pat
         from pathlib import Path
         from nrdfer.config import ShardsConfig
         from nrdfer.errors import StoreError
-        from nrdfer.stages import shard
+        from nrdfer.stages import quality, shard
         from nrdfer.stages.listing import DfewListing
         from nrdfer.store import Store
 
@@ -183,6 +183,37 @@ def test_folds_hold_only_clips_that_are_in_the_shards(listing: DfewListing, tmp_
         shard.write_folds(leaking, out, tmp_path)
     with pytest.raises(CorpusError, match="fold 1 has 1 training and 0 test clips"):
         shard.write_folds({"1": {"train": ["00001"], "test": ["00005"]}}, out, tmp_path)
+
+
+def test_folds_come_with_a_quality_page_of_every_clip(listing: DfewListing, tmp_path: Path) -> None:
+    work, out = folders(tmp_path, "shards")
+    shard.shard_dfew(listing, work, out, CONFIG, workers=1)
+    seen: list[tuple[int, int]] = []
+    folder = tmp_path / "folds"
+    folder.mkdir()
+    counts = shard.write_folds(listing.folds, out, folder, progress=lambda *done: seen.append(done))
+    assert seen == [(i, 5) for i in range(1, 6)]
+    assert counts["folds"]["1"] == {"train": 3, "test": 2}
+    assert (counts["clips"], counts["set_aside"], counts["frames"]) == (5, 2, 10)
+    assert not [name for name in counts if "face" in name or "score" in name]  # nothing was detected
+    numbers = json.loads((folder / quality.NUMBERS).read_text())
+    rows = {row["clip_id"]: row for row in numbers["clips"]}
+    # grey pictures of level 40 * number; JPEG moves that a little
+    assert [abs(rows[f"{n:05d}"]["luma"] - 40 * n) < 3 for n in range(5)] == [True] * 5
+    assert [rows[f"{n:05d}"]["split"] for n in range(5)] == ["fd2"] * 3 + ["fd1"] * 2  # the fold that tests it
+    assert set(numbers["set_aside"]) == {"99999", "00005"}
+    page = (folder / quality.PAGE).read_text()
+    assert all(f"<td>{clip_id}</td>" in page for clip_id in [*rows, "99999", "00005"])
+
+
+def test_the_middle_picture_is_the_one_that_is_looked_at(tmp_path: Path) -> None:
+    listing = make_listing(tmp_path, 6)
+    for number in range(6):
+        for frame, level in enumerate((0, 200)):
+            cv2.imwrite(str(tmp_path / "pictures" / f"{number:05d}" / f"{frame}.png"), np.full((64, 64, 3), level))
+    work, out = folders(tmp_path, "shards")
+    shard.shard_dfew(listing, work, out, CONFIG, workers=1)
+    assert abs(shard.write_folds(listing.folds, out, tmp_path)["luma"] - 200) < 3
 
 
 def test_a_corpus_without_one_usable_clip_is_an_error(tmp_path: Path) -> None:
