@@ -184,7 +184,7 @@ def _started(work: Path, row: Row) -> Path:
 
 
 def _set_aside(work: Path, row: Row, reason: str) -> None:
-    write_whole(_aside(work, row), reason.encode())
+    write_whole(_aside(work, row), reason.encode(errors="backslashreplace"))  # names of files need not be UTF-8
 
 
 def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
