@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.fan_out import clip_asset
+from assets.fan_out import EARLY, clip_asset
 from assets.shown import quality, reasons_table
 from assets.step import materialize, progress_logger, step
 from assets.workbench import Workbench
@@ -163,6 +163,7 @@ afew_enhanced_faces = clip_asset(
     ins={"enhanced_faces": dg.AssetIn(key=["afew", "enhanced_faces"])},
     group_name="afew",
     kinds={"webdataset"},
+    op_tags=EARLY,
     description="WebDataset shards of AFEW's faces, byte-identical whoever builds them, with an index.",
 )
 def afew_shards(

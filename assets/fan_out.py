@@ -16,6 +16,8 @@ from assets.step import output, progress_logger, step
 from assets.workbench import Workbench
 from nrdfer.store import Artifact
 
+#: Before training, which would take all processes for as long as it lasts: AFEW's own training waits for these.
+EARLY = {"dagster/priority": "1"}
 RETRIES = dg.RetryPolicy(max_retries=2, delay=1)
 Progress = Callable[[int, int], None]
 
@@ -65,7 +67,7 @@ def clip_asset(
     ins = {key: dg.In(Artifact) for key in inputs}
 
     @dg.op(
-        name=f"{prefix}_plan", ins=ins, out=dg.DynamicOut(list, io_manager_key="chunks"),
+        name=f"{prefix}_plan", ins=ins, out=dg.DynamicOut(list, io_manager_key="chunks"), tags=EARLY,
         description="Names the clips that are not finished yet, in chunks.",
     )  # fmt: skip
     def plan(context: dg.OpExecutionContext, workbench: Workbench, **read: Artifact) -> Iterator[Any]:
@@ -81,7 +83,7 @@ def clip_asset(
                 yield dg.DynamicOutput(pending[start : start + size], mapping_key=f"from_{start:06d}")
 
     @dg.op(
-        name=f"{prefix}_chunk", ins={**ins, "clip_ids": dg.In(list)}, out=dg.Out(int, io_manager_key="chunks"),
+        name=f"{prefix}_chunk", ins={**ins, "clip_ids": dg.In(list)}, out=dg.Out(int, io_manager_key="chunks"), tags=EARLY,
         retry_policy=RETRIES, description="Finishes the clips of one chunk.",
     )  # fmt: skip
     def chunk(context: dg.OpExecutionContext, workbench: Workbench, clip_ids: list[str], **read: Artifact) -> int:
@@ -93,7 +95,7 @@ def clip_asset(
             return len(clip_ids)
 
     @dg.op(
-        name=f"{prefix}_publish", ins={**ins, "done": dg.In(list)}, out=dg.Out(Artifact),
+        name=f"{prefix}_publish", ins={**ins, "done": dg.In(list)}, out=dg.Out(Artifact), tags=EARLY,
         description="Makes the artefact of all finished clips.",
     )  # fmt: skip
     def publish(
