@@ -83,8 +83,8 @@ def clip_asset(
                 yield dg.DynamicOutput(pending[start : start + size], mapping_key=f"from_{start:06d}")
 
     @dg.op(
-        name=f"{prefix}_chunk", ins={**ins, "clip_ids": dg.In(list)}, out=dg.Out(int, io_manager_key="chunks"), tags=EARLY,
-        retry_policy=RETRIES, description="Finishes the clips of one chunk.",
+        name=f"{prefix}_chunk", ins={**ins, "clip_ids": dg.In(list)}, out=dg.Out(int, io_manager_key="chunks"),
+        tags=EARLY, retry_policy=RETRIES, description="Finishes the clips of one chunk.",
     )  # fmt: skip
     def chunk(context: dg.OpExecutionContext, workbench: Workbench, clip_ids: list[str], **read: Artifact) -> int:
         with step(context):
