@@ -16,7 +16,7 @@ import matplotlib
 from nrdfer import paths
 from nrdfer.faces.contact_sheet import contact_sheet
 from nrdfer.pointers import Pointers
-from nrdfer.stages.align import list_clips, read_clip, read_record
+from nrdfer.stages.clip_files import list_clips, read_clip, read_record
 from nrdfer.stages.report import RESULTS, closing_rows
 from nrdfer.store import Store
 from pipelines.definitions import defs
