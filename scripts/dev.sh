@@ -29,6 +29,13 @@ stop() {
   trap - EXIT INT TERM
   kill -INT -- "-$dagster_group" 2>/dev/null || true
   kill -TERM -- "-$mlflow_group" 2>/dev/null || true
+  for signal in TERM KILL; do  # a server that was still starting may miss the first
+    for _ in $(seq 40); do
+      kill -0 -- "-$dagster_group" 2>/dev/null || kill -0 -- "-$mlflow_group" 2>/dev/null || return 0
+      sleep 0.25
+    done
+    kill -"$signal" -- "-$dagster_group" "-$mlflow_group" 2>/dev/null || true
+  done
   wait
 }
 trap stop EXIT
