@@ -80,6 +80,8 @@ def pages(
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a test run in the background ignores SIGINT, and so would the script: a shell cannot trap what it ignores
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     said = process.stdout.readline()
@@ -88,8 +90,9 @@ def pages(
         words = said.split()
         yield process, words[1], words[3]
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:  # its servers have process groups of their own
+            for below in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+                below.kill()
 
 
 def test_both_pages_answer_and_end_together(pages: tuple[subprocess.Popen[str], str, str], history: str) -> None:
