@@ -157,7 +157,7 @@ def _main_hidden() -> Iterator[None]:
 def _serve(pipe: Connection, work: Callable[..., Any], shared: Any) -> None:
     """A worker's life: one unit after the other, until nobody asks for more."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _one_thread()
+    one_thread()
     pipe.send(("ready", None))
     while True:
         try:
@@ -180,9 +180,11 @@ def _short(unit: object) -> str:
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
 
 
-def _one_thread() -> None:
-    # one core for each process: threads of several would only wait for each other. Unpickling what is shared has
-    # imported what it needs; nothing is imported for this
+def one_thread() -> None:
+    """Let this process use one core: threads of several such processes would only wait for each other.
+
+    Nothing is imported for this but OpenCV; what uses torch has imported it.
+    """
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     import cv2

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer.files import write_whole
-from nrdfer.pool import completed
+from nrdfer.pool import completed, one_thread
 from nrdfer.records import ClipRecord
 from nrdfer.stages.clip_files import (
     NOTES,
@@ -99,6 +99,7 @@ def align_clips(
         max_side=settings.max_side,
         device=str(pick_device(device)),
     )
+    one_thread()  # this process is one of several that work on chunks
     task = (detector, settings, work)
     # a clip that was open when its process died is tried again in a process of its own, which may die
     suspects = [row for row in todo if _started(work, row).is_file()]

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nrdfer.errors import ProfileError
+from nrdfer.pool import one_thread
 from nrdfer.stages.clip_files import (
     NOTES,
     SET_ASIDE,
@@ -108,15 +109,13 @@ def enhance_clips(
 
     enhancer: Enhancer | None = None
     if todo and mode != "none":
-        import torch
-
         from nrdfer.devices import pick_device
         from nrdfer.enhance.enhancer import Enhancer
 
         if weights is None:
             raise ValueError(f"mode {mode!r} needs weights")
-        torch.set_num_threads(1)
         enhancer = Enhancer.load(weights, pick_device(device))
+        one_thread()
     for done, clip_id in enumerate(todo, start=len(clip_ids) - len(todo) + 1):
         record, frames = read_clip(aligned, clip_id)
         sheet = SheetCollector(record.frames)
