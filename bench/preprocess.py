@@ -33,8 +33,8 @@ from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.enhance.generator import EnlightenGenerator
 from nrdfer.faces import search
-from nrdfer.faces.alignment import fit_template, warp
-from nrdfer.faces.clip import AlignSettings, crops, nearest_matrices, plan_clip
+from nrdfer.faces.alignment import fit_template, nearest_matrices, warp
+from nrdfer.faces.clip import AlignSettings, crops, plan_clip
 from nrdfer.faces.detector import Face, FaceDetector, load_detector
 from nrdfer.faces.engine import SeenNetwork
 from nrdfer.faces.tracking import choose_target, is_usable

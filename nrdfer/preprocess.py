@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from nrdfer.devices import pick_device
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.errors import UnreadableVideoError
-from nrdfer.faces.clip import AlignSettings, ClipPlan, crops, plan_clip
+from nrdfer.faces.clip import PROCESS_DIED, AlignSettings, ClipPlan, crops, plan_clip
 from nrdfer.faces.contact_sheet import SheetCollector
 from nrdfer.faces.detector import FaceDetector, load_detector
 from nrdfer.faces.stats import ClipStats, StatsCollector
@@ -154,11 +154,7 @@ def _in_worker(source: Source, shared: tuple[Tools, Path]) -> ClipSummary:
 
 
 def _died(source: Source) -> ClipSummary:
-    return unreadable(
-        source,
-        "the process working on it died (out of memory, or a crash in a decoder); try it with more memory, or "
-        "convert the video",
-    )
+    return unreadable(source, PROCESS_DIED)
 
 
 def preprocess_one(source: Source, tools: Tools, out: Path) -> ClipSummary:

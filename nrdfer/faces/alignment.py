@@ -9,6 +9,7 @@ used. Which face to align is decided in `nrdfer.faces.tracking`; what a bad fit 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import cast
 
 import cv2
@@ -145,3 +146,25 @@ def align_face(
     """
     matrix, residual = fit_template(points, size, margin)
     return warp(rgb, matrix, size), matrix, residual
+
+
+def nearest_matrices(matrices: Sequence[NDArray[np.float64] | None]) -> list[NDArray[np.float64]] | None:
+    """Fill gaps with the nearest frame's matrix (the earlier of two); None if no frame has one."""
+    known = [(index, matrix) for index, matrix in enumerate(matrices) if matrix is not None]
+    if not known:
+        return None
+    filled: list[NDArray[np.float64]] = []
+    at = 0
+    for index in range(len(matrices)):
+        while at + 1 < len(known) and abs(known[at + 1][0] - index) < abs(known[at][0] - index):
+            at += 1
+        filled.append(known[at][1])
+    return filled
+
+
+def middle_square(width: int, height: int, size: int) -> NDArray[np.float64]:
+    """The matrix (2, 3) that shows a picture's largest centred square in `size` x `size` pixels."""
+    scale = size / min(width, height)
+    # pixel centres: the square's middle ((width - 1) / 2, ...) goes to the crop's
+    shift = (size - 1) / 2 - scale * (np.array([width, height]) - 1) / 2
+    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])

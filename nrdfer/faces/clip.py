@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nrdfer.errors import NoFaceError, UnreadableVideoError
-from nrdfer.faces.alignment import fit_template, warp
+from nrdfer.faces.alignment import fit_template, middle_square, nearest_matrices, warp
 from nrdfer.faces.detector import Face, FaceDetector
 from nrdfer.faces.search import EVERY, find_faces
 from nrdfer.faces.tracking import (
@@ -36,6 +36,11 @@ from nrdfer.video.probe import probe
 from nrdfer.video.shots import ShotLabeller
 
 NO_FACE = ("drop", "centre", "fail")
+#: The reason of a video over which processes died; whoever runs the processes sets it aside with this.
+PROCESS_DIED = (
+    "the process working on it died (out of memory, or a crash in a decoder); try it with more memory, or convert the "
+    "video"
+)
 Frame = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 Change = Callable[[Iterator[Frame]], Iterator[Frame]]
@@ -256,28 +261,6 @@ def _fit(index: int, face: Face | None, settings: AlignSettings) -> tuple[FrameR
         residual=residual,
     )
     return record, matrix
-
-
-def nearest_matrices(matrices: Sequence[Matrix | None]) -> list[Matrix] | None:
-    """Fill gaps with the nearest frame's matrix (the earlier of two); None if no frame has one."""
-    known = [(index, matrix) for index, matrix in enumerate(matrices) if matrix is not None]
-    if not known:
-        return None
-    filled: list[Matrix] = []
-    at = 0
-    for index in range(len(matrices)):
-        while at + 1 < len(known) and abs(known[at + 1][0] - index) < abs(known[at][0] - index):
-            at += 1
-        filled.append(known[at][1])
-    return filled
-
-
-def middle_square(width: int, height: int, size: int) -> Matrix:
-    """The matrix (2, 3) that shows a picture's largest centred square in `size` x `size` pixels."""
-    scale = size / min(width, height)
-    # pixel centres: the square's middle ((width - 1) / 2, ...) goes to the crop's
-    shift = (size - 1) / 2 - scale * (np.array([width, height]) - 1) / 2
-    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
 
 
 def _why_no_face(tracks: Sequence[Track], n_frames: int, detector: FaceDetector, settings: AlignSettings) -> str:

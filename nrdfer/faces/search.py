@@ -55,7 +55,7 @@ def find_faces(
     if every < 1:
         raise ValueError(f"whole frames are looked at every 1 or more frames, not {every}")
     looks = Looks() if looks is None else looks
-    if getattr(detector, "on_gpu", False):
+    if detector.on_gpu:
         yield from _in_batches(frames, detector, looks)
         return
     start: list[Face] = []

@@ -167,12 +167,9 @@ def _align_one(row: Row, task: Task) -> None:
 
 def _died(row: Row, work: Path) -> None:
     """One odd file must not cost a night's corpus."""
-    _set_aside(
-        work,
-        row,
-        f"unreadable: {row['path']}: the process working on it died (out of memory, or a crash in a decoder); try it "
-        "with more memory, or convert the video",
-    )
+    from nrdfer.faces.clip import PROCESS_DIED
+
+    _set_aside(work, row, f"unreadable: {row['path']}: {PROCESS_DIED}")
     _started(work, row).unlink(missing_ok=True)
 
 

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 
 from nrdfer.errors import NoFaceError, UnreadableVideoError
-from nrdfer.faces.alignment import TEMPLATE_112
+from nrdfer.faces.alignment import TEMPLATE_112, middle_square, nearest_matrices
 from nrdfer.faces.clip import (
     AlignSettings,
     align_clip,
     crops,
-    middle_square,
-    nearest_matrices,
     plan_clip,
     plan_from_records,
 )
@@ -26,7 +24,7 @@ from nrdfer.video.encode import VideoWriter
 class ScriptedDetector:
     """Finds a face of the template's shape where the script says; frames are numbered as they come."""
 
-    threshold, max_side = 0.7, 640
+    threshold, max_side, on_gpu = 0.7, 640, False
 
     def __init__(self, script: dict[int, np.ndarray]) -> None:
         self.script, self.seen = script, 0
