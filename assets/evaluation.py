@@ -42,7 +42,6 @@ def _evaluate(
     from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, dagster_url
 
     profile = workbench.settings
-    recipe = train.recipe_of(profile, corpus)
     artifact = workbench.store.build(
         context.asset_key.to_user_string(),
         code_version="1",
@@ -53,7 +52,7 @@ def _evaluate(
             "clips": digest_of(sorted(test_ids)),
         },
         build=lambda out: evaluate.evaluate_checkpoint(
-            checkpoint.path, shards.path, test_ids, out, title=name, threads=recipe.threads
+            checkpoint.path, shards.path, test_ids, out, title=name, threads=train.engine_of(profile).threads
         ),
     )
     metrics = evaluate.read_metrics(artifact.path)

@@ -40,7 +40,12 @@ def _train(
         "clips": digest_of([sorted(train_ids), sorted(test_ids)]),
         "initial": initial.digest if initial else "none",
     }
-    config = {"model": profile.model, "model_settings": train.network_settings(profile), "recipe": recipe}
+    config = {
+        "model": profile.model,
+        "model_settings": train.network_settings(profile),
+        "recipe": recipe,
+        "engine": train.engine_of(profile).numerics(),
+    }
 
     def build(work: Path, out: Path) -> dict[str, Any]:
         tracking = workbench.tracking
@@ -71,7 +76,7 @@ def _train(
             tracking.sync_history(run_id, train.read_history(out))
         return {**result, "mlflow_run_id": run_id, "dagster_run_id": context.run_id}
 
-    artifact = workbench.store.build_resumable(asset, code_version="2", config=config, inputs=inputs, build=build)
+    artifact = workbench.store.build_resumable(asset, code_version="3", config=config, inputs=inputs, build=build)
     counts = artifact.manifest["counts"]
     last, best = counts["last"], counts["best"]
     return materialize(

@@ -68,8 +68,9 @@ class Profile:
     model: str = "nr-dfernet"  # a name of models.registry
     model_preset: str = "paper"  # of that network: paper, sample...
     model_settings: Mapping[str, Any] = field(default_factory=dict)  # laid over the preset
-    dfew_recipe: Mapping[str, Any] = field(default_factory=dict)  # training.recipe.Recipe
+    dfew_recipe: Mapping[str, Any] = field(default_factory=dict)  # a name of training.recipe.RECIPES, fields laid over
     afew_recipe: Mapping[str, Any] = field(default_factory=dict)
+    engine: Mapping[str, Any] = field(default_factory=dict)  # training.engine.Engine: how, not what, is trained
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for metadata, MLflow parameters and digests."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nrdfer.config import Profile, build_settings
 from nrdfer.errors import ProfileError
-from nrdfer.stages.train import network_settings, recipe_of
+from nrdfer.stages.train import engine_of, network_settings, recipe_of
 
 
 def check_profile(profile: Profile) -> None:
@@ -26,6 +26,7 @@ def check_profile(profile: Profile) -> None:
     align_settings(profile)
     check_mode(profile.enhance, where)
     pick_device(profile.device)
+    pick_device(engine_of(profile).device)
     if profile.chunk_clips < 1 or profile.workers < 1:
         raise ProfileError(f"{where}: chunk_clips and workers count from 1 on")
     with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know

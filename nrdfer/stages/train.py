@@ -10,7 +10,8 @@ from typing import Any
 from nrdfer.config import Profile, build_settings
 from nrdfer.errors import CorpusError
 from nrdfer.shards.reader import ShardReader
-from nrdfer.training.recipe import Recipe
+from nrdfer.training.engine import Engine
+from nrdfer.training.recipe import Recipe, build_recipe
 
 LAST = "last.safetensors"  # honest protocol: nothing chosen on test data
 BEST = "best.safetensors"  # paper protocol: best epoch on the test fold
@@ -22,7 +23,12 @@ Progress = Callable[[int, int], None]
 def recipe_of(profile: Profile, corpus: str) -> Recipe:
     """The recipe a profile uses for ``dfew`` or ``afew``."""
     values = profile.dfew_recipe if corpus == "dfew" else profile.afew_recipe
-    return build_settings(Recipe, values, f"profile {profile.name}: {corpus}_recipe")
+    return build_recipe(values, f"profile {profile.name}: {corpus}_recipe")
+
+
+def engine_of(profile: Profile) -> Engine:
+    """How a profile computes its trainings."""
+    return build_settings(Engine, profile.engine, f"profile {profile.name}: engine")
 
 
 def network_settings(profile: Profile) -> dict[str, Any]:
@@ -84,6 +90,7 @@ def train_fold(
         reader,
         list(train_ids),
         list(test_ids),
+        engine=engine_of(profile),
         workdir=work,
         out=out,
         initial_weights=initial_weights,

@@ -30,6 +30,7 @@ from nrdfer.evaluation.protocols import fold_metrics
 from nrdfer.models.network import ClipNetwork
 from nrdfer.models.registry import build_model
 from nrdfer.training.checkpoint import load_newest, save_checkpoint
+from nrdfer.training.engine import Engine
 from nrdfer.training.optimiser import make_optimiser, make_schedule
 from nrdfer.training.recipe import Recipe
 from nrdfer.training.results import (
@@ -74,6 +75,7 @@ def train(
     train_ids: Sequence[str],
     test_ids: Sequence[str],
     *,
+    engine: Engine | None = None,
     workdir: Path,
     out: Path,
     initial_weights: Path | None = None,
@@ -85,7 +87,8 @@ def train(
     Args:
         model_name: name in `nrdfer.models.registry`.
         model_settings: the network's settings.
-        recipe: the training's settings.
+        recipe: what is learnt.
+        engine: how it is computed.
         source: where clips are read; frames are decoded batch by batch.
         train_ids: clips to learn from; their order does not matter.
         test_ids: clips to test on after every epoch; they decide nothing but which epoch is called best.
@@ -102,7 +105,8 @@ def train(
     _check_split(train_ids, test_ids)
     workdir.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    device = _make_deterministic(recipe)
+    engine = engine or Engine()
+    device = _make_deterministic(recipe, engine)
     model = build_model(model_name, model_settings)
     sampling = recipe.sampling
     if sampling.frames != model.settings.frames:
@@ -120,8 +124,8 @@ def train(
         seed=recipe.seed,
         augment=recipe.augment,
     )
-    fingerprint = _fingerprint(model_name, model_settings, recipe, train_ids, test_ids, initial_weights)
-    training = _Training(model.to(device), recipe, data, fingerprint, workdir)
+    fingerprint = _fingerprint(model_name, model_settings, recipe, engine, train_ids, test_ids, initial_weights)
+    training = _Training(model.to(device), recipe, engine, data, fingerprint, workdir)
     training.resume()
 
     while training.epoch <= recipe.epochs:
@@ -144,8 +148,16 @@ class _Training:
     An epoch may be finished in parts: `batches_done` of it, with their sums of loss and correct answers.
     """
 
-    def __init__(self, model: ClipNetwork, recipe: Recipe, data: ClipDataset, fingerprint: str, workdir: Path) -> None:
-        self.model, self.recipe, self.data = model, recipe, data
+    def __init__(
+        self,
+        model: ClipNetwork,
+        recipe: Recipe,
+        engine: Engine,
+        data: ClipDataset,
+        fingerprint: str,
+        workdir: Path,
+    ) -> None:
+        self.model, self.recipe, self.engine, self.data = model, recipe, engine, data
         self.fingerprint, self.workdir = fingerprint, workdir
         self.device = next(model.parameters()).device
         self.batches = math.ceil(len(data) / recipe.batch)
@@ -163,7 +175,7 @@ class _Training:
     def finish_epoch(self, progress: Callable[[int, int], None] | None) -> None:
         """Learn from the remaining batches of the current epoch."""
         self.model.train()
-        recipe, every = self.recipe, self.recipe.checkpoint_every_batches
+        recipe, every = self.recipe, self.engine.checkpoint_every_batches
         order = self.data.order(self.epoch, recipe.oversample)
         while self.batches_done < self.batches:
             self._learn(order[self.batches_done * recipe.batch : (self.batches_done + 1) * recipe.batch])
@@ -260,21 +272,22 @@ def _check_split(train_ids: Sequence[str], test_ids: Sequence[str]) -> None:
         raise TrainingError(f"{len(shared)} clips are to be trained on and tested on, e.g. {shared[0]}")
 
 
-def _make_deterministic(recipe: Recipe) -> torch.device:
+def _make_deterministic(recipe: Recipe, engine: Engine) -> torch.device:
     # cuBLAS is only deterministic with a fixed workspace, set before it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
     torch.manual_seed(recipe.seed)
-    return pick_device(recipe.device)
+    return pick_device(engine.device)
 
 
 def _fingerprint(
     model_name: str,
     model_settings: Mapping[str, Any],
     recipe: Recipe,
+    engine: Engine,
     train_ids: Sequence[str],
     test_ids: Sequence[str],
     initial_weights: Path | None,
@@ -282,6 +295,5 @@ def _fingerprint(
     """Identifies a training: two with the same fingerprint and clips of the same content end with the same weights."""
     initial = None if initial_weights is None else hashlib.sha256(initial_weights.read_bytes()).hexdigest()
     settings = dataclasses.asdict(recipe)
-    del settings["checkpoint_every_batches"]  # changes no result
-    told = [model_name, dict(model_settings), settings, sorted(train_ids), sorted(test_ids), initial]
+    told = [model_name, dict(model_settings), settings, engine.numerics(), sorted(train_ids), sorted(test_ids), initial]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -48,8 +48,9 @@ def make_project(folder: Path, epochs: int = 2, **changes: Any) -> dict[str, str
                     "temporal_mlp": 32,
                     "spatial_mlp": 16,
                 },
-                "dfew_recipe": {"epochs": epochs, "batch": 8, "lr": 0.05, "threads": 1, "device": "cpu"},
-                "afew_recipe": {"epochs": 1, "batch": 8, "lr": 0.01, "threads": 1, "device": "cpu"},
+                "dfew_recipe": {"epochs": epochs, "batch": 8, "lr": 0.05},
+                "afew_recipe": {"epochs": 1, "batch": 8, "lr": 0.01},
+                "engine": {"device": "cpu", "threads": 1},
                 **changes,
             }
         )

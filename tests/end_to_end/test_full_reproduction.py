@@ -160,7 +160,7 @@ def test_a_rival_takes_the_networks_place_and_data_that_is_there_is_used_again(
 ) -> None:
     source, _, _ = reproduced
     folder = tmp_path / "project"
-    recipe = {"epochs": 1, "batch": 8, "threads": 1, "device": "cpu", "sampling": {"strategy": "ti"}}
+    recipe = {"epochs": 1, "batch": 8, "sampling": {"strategy": "ti"}}
     environment = make_project(
         folder,
         model="r3d-18-center-loss",

@@ -22,6 +22,7 @@ from nrdfer.evaluation.evaluate import evaluate, load_model
 from nrdfer.evaluation.protocols import fold_metrics
 from nrdfer.records import ClipRecord
 from nrdfer.training.checkpoint import list_checkpoints
+from nrdfer.training.engine import Engine
 from nrdfer.training.loop import TrainingResult, train
 from nrdfer.training.recipe import Recipe
 from nrdfer.training.results import EpochReport, best_epoch
@@ -42,9 +43,8 @@ RECIPE = Recipe(
     schedule="onecycle",
     clip_norm=1.0,
     augment=AugmentSettings(brightness=0.1),
-    threads=1,
-    device="cpu",
 )
+ENGINE = Engine(device="cpu", threads=1, workers=0)
 FILES = ("last.safetensors", "best.safetensors", "history.jsonl", "model.json")
 
 
@@ -76,6 +76,7 @@ def _train(source: MemorySource, folder: Path, recipe: Recipe = RECIPE, **argume
         arguments.pop("source", source),
         arguments.pop("train_ids", ids[:14]),
         arguments.pop("test_ids", ids[14:]),
+        engine=arguments.pop("engine", ENGINE),
         workdir=folder / "work",
         out=folder / "out",
         **arguments,
@@ -117,13 +118,13 @@ def _after_batches(batches: int) -> dict[str, Callable[..., None]]:
 def test_a_killed_training_ends_as_if_it_had_not_been(
     source: MemorySource, straight: Path, tmp_path: Path, kill: dict[str, Callable[..., None]], every: int
 ) -> None:
-    recipe = dataclasses.replace(RECIPE, checkpoint_every_batches=every)
+    engine = dataclasses.replace(ENGINE, checkpoint_every_batches=every)
     with pytest.raises(KilledError):
-        _train(source, tmp_path, recipe, **kill)
+        _train(source, tmp_path, engine=engine, **kill)
     assert not (tmp_path / "out" / "last.safetensors").exists()
     torch.manual_seed(12345)  # a new process has another generator state
     seen: list[int] = []
-    _train(source, tmp_path, recipe, progress=lambda done, total: seen.append(done))
+    _train(source, tmp_path, engine=engine, progress=lambda done, total: seen.append(done))
     killed, whole = _bytes(tmp_path), _bytes(straight)
     for name in ("last.safetensors", "best.safetensors", "history.jsonl"):
         assert killed[name] == whole[name], name
@@ -271,4 +272,4 @@ def test_asking_for_a_gpu_that_is_not_there(source: MemorySource, tmp_path: Path
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(ProfileError, match="finds no GPU"):
-        _train(source, tmp_path, dataclasses.replace(RECIPE, device="cuda"))
+        _train(source, tmp_path, engine=dataclasses.replace(ENGINE, device="cuda"))

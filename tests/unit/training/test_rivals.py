@@ -14,6 +14,7 @@ from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import WeightsError
 from nrdfer.evaluation.evaluate import evaluate, load_model, read_sampling
 from nrdfer.records import ClipRecord
+from nrdfer.training.engine import Engine
 from nrdfer.training.loop import train
 from nrdfer.training.recipe import Recipe
 
@@ -42,7 +43,7 @@ def source() -> MemorySource:
 
 
 def _train(name: str, source: MemorySource, folder: Path, sampling: Sampling, **arguments: Any) -> None:
-    recipe = Recipe(epochs=2, batch=7, lr=0.01, clip_norm=1.0, sampling=sampling, threads=1, device="cpu")
+    recipe = Recipe(epochs=2, batch=7, lr=0.01, clip_norm=1.0, sampling=sampling)
     ids = source.clip_ids
     train(
         name,
@@ -51,6 +52,7 @@ def _train(name: str, source: MemorySource, folder: Path, sampling: Sampling, **
         source,
         ids[:14],
         ids[14:],
+        engine=Engine(device="cpu", threads=1),
         workdir=folder / "work",
         out=folder / "out",
         **arguments,
