@@ -6,9 +6,6 @@ Keep here: the `step` wrapper. Keep out: the work.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import signal
-import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -17,19 +14,8 @@ import dagster as dg
 
 from assets.workbench import describe
 from nrdfer.errors import NrdferError
+from nrdfer.processes import die_with_parent
 from nrdfer.store import Artifact
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent dies, so that a killed run leaves no orphan step.
-
-    Linux only (``prctl``); elsewhere it does nothing, and a killed run's steps finish their work.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
 
 @contextlib.contextmanager
 def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:

@@ -37,5 +37,9 @@ class TrainingError(NrdferError):
     """Training cannot go on (a loss that is not a number, a checkpoint that does not fit)."""
 
 
+class TrainingStopped(NrdferError):  # noqa: N818  (nothing went wrong)
+    """Somebody asked a training to stop; it has saved, and the same line continues it."""
+
+
 class ClipError(NrdferError, ValueError):
     """A tensor does not hold clips as a network takes them."""

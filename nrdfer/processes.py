@@ -1,8 +1,23 @@
-"""Which process is meant: a number alone may belong to another process later, so its start time goes with it."""
+"""Processes: which one is meant (a number alone may belong to another later), and ending with one's parent."""
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import sys
+
 import psutil
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent dies, so that nothing killed leaves an orphan.
+
+    Linux only (``prctl``); elsewhere it does nothing, and what was killed leaves its children to finish their work.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def this_process() -> tuple[int, float]:

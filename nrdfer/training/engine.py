@@ -33,13 +33,14 @@ class Engine:
     threads: int = 0  # CPU threads; 0 leaves torch's choice. Sums depend on it
     workers: int = 2  # threads that read, decode and augment ahead; 0: in the training's own
     cache: str = "auto"  # decoded frames kept in memory: "gpu", "ram", "none"; auto: on a GPU whatever fits
-    checkpoint_every_batches: int = 0  # besides every epoch; 0: every epoch only
+    checkpoint_every_batches: int = 0  # besides every epoch; 0: not by number
+    checkpoint_every_minutes: float = 5.0  # besides every epoch; 0: not by time
 
     def __post_init__(self) -> None:
         for name, known in (("device", DEVICES), ("precision", PRECISIONS), ("cache", CACHES)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
-        for name in ("devices", "threads", "workers", "checkpoint_every_batches"):
+        for name in ("devices", "threads", "workers", "checkpoint_every_batches", "checkpoint_every_minutes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
         if self.device == "cpu" and self.devices == 0:

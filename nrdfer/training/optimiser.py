@@ -8,13 +8,13 @@ from torch import nn
 from nrdfer.training.recipe import Recipe
 
 
-def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over all weights of a network."""
+def make_optimiser(model: nn.Module, recipe: Recipe, *, fused: bool = False) -> torch.optim.Optimizer:
+    """The recipe's optimiser over all weights of a network; `fused`: one kernel, which rounds differently."""
+    weights, how = model.parameters(), {"fused": True} if fused else {}
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(
-            model.parameters(), recipe.lr, betas=(recipe.momentum, 0.98), weight_decay=recipe.weight_decay
-        )
-    return torch.optim.SGD(model.parameters(), recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        betas = (recipe.momentum, 0.98)
+        return torch.optim.AdamW(weights, recipe.lr, betas=betas, weight_decay=recipe.weight_decay, **how)
+    return torch.optim.SGD(weights, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, **how)
 
 
 def make_schedule(

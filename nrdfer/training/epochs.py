@@ -1,0 +1,217 @@
+"""Epochs: where a training stands, batch by batch, and the checkpoints from which it continues at any of them.
+
+What is trained on what is put together by ``loop``; one step is ``learner``'s business. Shapes: B clips (this rank's),
+K classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nrdfer.clips.loader import Batch, BatchLoader
+from nrdfer.errors import TrainingError, TrainingStopped
+from nrdfer.training.checkpoint import load_newest, save_checkpoint
+from nrdfer.training.identity import Identity
+from nrdfer.training.learner import Learner
+from nrdfer.training.numerics import seed_step
+from nrdfer.training.results import EpochReport, best_epoch, cpu_weights, write_history
+from nrdfer.training.signals import StopRequest
+from nrdfer.training.watch import Watch
+
+#: Where in an epoch a training stands; fields of `Training`.
+_PLACE = ("epoch", "batches_done", "loss_sum", "correct", "lr")
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step that was made; its figures may still be on their way from the GPU."""
+
+    batch: int  # of the epoch, counts from 0
+    positions: npt.NDArray[np.int64]
+    figures_2: Tensor  # sum of the clips' losses, correct answers
+    lr: float
+    waited: float  # seconds, for the batch
+
+
+class Training:
+    """Where a training stands, and everything else that a checkpoint holds.
+
+    An epoch may be finished in parts: `batches_done` of it, with their sums of loss and correct answers.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        loader: BatchLoader,
+        identity: Identity,
+        workdir: Path,
+        watch: Watch,
+        stop: StopRequest,
+    ) -> None:
+        self.learner, self.loader, self.data = learner, loader, loader.data
+        self.recipe, self.engine, self.ranks = learner.recipe, learner.engine, learner.ranks
+        self.identity, self.workdir, self.watch, self.stop = identity, workdir, watch, stop
+        self.batches = watch.batches
+        self.reports: list[EpochReport] = []
+        self.best: dict[str, Tensor] = {}
+        self.saved_at = time.monotonic()
+        self._begin_epoch(1)
+
+    @property
+    def step(self) -> int:
+        """Batches done since the training began."""
+        return (self.epoch - 1) * self.batches + self.batches_done
+
+    def _begin_epoch(self, number: int) -> None:
+        self.epoch, self.batches_done = number, 0
+        self.loss_sum, self.correct = 0.0, 0
+        self.lr = self.learner.lr
+
+    def finish_epoch(self) -> None:
+        """Learn from the remaining batches of the current epoch.
+
+        Raises:
+            TrainingError: a loss that is not a number.
+            TrainingStopped: somebody asked for it; the state is saved.
+        """
+        batch, ranks = self.recipe.batch, self.ranks
+        self.learner.model.train()
+        self.watch.begin(self.step)
+        order = self.data.order(self.epoch, self.recipe.oversample)
+        whole = [order[start : start + batch] for start in range(0, len(order), batch)][self.batches_done :]
+        # a rank without a clip of its own in the last batch takes part with the first one's, which then counts nothing
+        shares = [mine if len(mine := ranks.share(positions)) else positions[:1] for positions in whole]
+        made: list[_Step] = []
+        for positions, loaded in zip(whole, self.loader.batches(shares, self.epoch), strict=True):
+            made.append(self._learn(positions, loaded))
+            save, stop = self._is_time_to_save(), ranks.any(bool(self.stop))
+            if save or stop or len(made) == self.learner.patience or self.batches_done == self.batches:
+                self._settle(made)
+            if save:
+                self.save()
+            if stop:
+                self._leave()
+        ranks.same_buffers(self.learner.model)
+
+    def _learn(self, positions: npt.NDArray[np.int64], loaded: Batch) -> _Step:
+        """One step of the optimiser with a batch, of which `loaded` is this rank's share."""
+        learner, ranks = self.learner, self.ranks
+        lr = learner.lr
+        seed_step(self.recipe.seed, self.epoch, self.batches_done, ranks.rank)
+        loss, logits_BK = learner.loss(loaded.x_BTCHW, loaded.y_B)
+        mine = len(ranks.share(positions))
+        correct = (logits_BK.detach().argmax(-1) == loaded.y_B).sum() * (mine > 0)
+        figures_2 = ranks.total(torch.stack([loss.detach().double() * mine, correct.double()]))
+        step = _Step(self.batches_done, positions, figures_2, lr, loaded.waited)
+        if learner.patience == 1:
+            self._check(step)  # before the weights are spoilt
+        learner.update(loss, mine * ranks.world / len(positions))
+        if self.recipe.schedule == "onecycle":
+            learner.scheduler.step()
+        self.batches_done += 1
+        return step
+
+    def _settle(self, made: list[_Step]) -> None:
+        """Take the figures of the steps made since the last time, and tell of them."""
+        share = self.watch.waiting_share(sum(step.waited for step in made))
+        for step in made:
+            loss_sum, correct = self._check(step)
+            self.loss_sum += loss_sum
+            self.correct += int(correct)
+            clips, number = len(step.positions), (self.epoch - 1) * self.batches + step.batch + 1
+            self.watch.batch(self.epoch, number, clips, loss_sum / clips, step.lr, share)
+        made.clear()
+
+    def _check(self, step: _Step) -> tuple[float, float]:
+        """A step's figures, if the loss is a number."""
+        loss_sum, correct = step.figures_2.tolist()
+        if math.isfinite(loss_sum):
+            return loss_sum, correct
+        clips = ", ".join(self.data.clip_ids[p] for p in step.positions[:4])
+        raise TrainingError(
+            f"the loss became {loss_sum} in epoch {self.epoch}, batch {step.batch + 1} of {self.batches} "
+            f"(lr {step.lr:g}; clips {clips} ...). Lower lr, or set clip_norm in the recipe"
+        )
+
+    def close_epoch(self, tested: Mapping[str, Any], on_epoch: Callable[[EpochReport], None] | None) -> None:
+        """Note the epoch's figures, keep its weights if they are the best so far, and save."""
+        report = EpochReport(
+            epoch=self.epoch,
+            lr=self.lr,
+            train_loss=self.loss_sum / len(self.data),
+            train_war=self.correct / len(self.data),
+            test_war=tested["war"],
+            test_uar=tested["uar"],
+            test_war_unfiltered=tested["war_unfiltered"],
+            test_uar_unfiltered=tested["uar_unfiltered"],
+        )
+        self.reports.append(report)
+        if self.ranks.first and best_epoch(self.reports) is report:
+            self.best = cpu_weights(self.learner.model)
+        if self.recipe.schedule != "onecycle":
+            self.learner.scheduler.step()
+        self._begin_epoch(self.epoch + 1)
+        self.save()
+        if self.ranks.first:
+            write_history(self.workdir, self.reports)
+        self.watch.tell("epoch", step=self.step, **dataclasses.asdict(report))
+        if on_epoch is not None and self.ranks.first:
+            on_epoch(report)
+        if self.epoch <= self.recipe.epochs and self.ranks.any(bool(self.stop)):
+            self._leave()
+
+    def heed_stop(self) -> None:
+        """Stop while testing, too, if asked: testing is then begun again."""
+        if self.ranks.world == 1 and self.stop:  # several ranks test different numbers of batches
+            self._leave()
+
+    def _leave(self) -> None:
+        self.save()
+        reason = self.stop.name or "another rank"
+        self.watch.tell("stop", step=self.step, reason=reason)
+        raise TrainingStopped(
+            f"stopped by {reason} in epoch {self.epoch}, after batch {self.batches_done} of {self.batches}; everything "
+            f"is saved in {self.workdir}, and the same line continues"
+        )
+
+    def _is_time_to_save(self) -> bool:
+        every, minutes = self.engine.checkpoint_every_batches, self.engine.checkpoint_every_minutes
+        if minutes and time.monotonic() - self.saved_at > 60 * minutes:
+            return True
+        return bool(every) and self.batches_done % every == 0 and self.batches_done < self.batches
+
+    def save(self) -> None:
+        """Publish a checkpoint."""
+        if self.ranks.first:
+            state = {
+                **self.learner.state(),
+                "reports": [dataclasses.asdict(report) for report in self.reports],
+                "best": self.best,
+                "place": {name: getattr(self, name) for name in _PLACE},
+            }
+            save_checkpoint(self.workdir, self.step, self.identity, state)
+        self.saved_at = time.monotonic()
+
+    def resume(self) -> None:
+        """Continue from the newest checkpoint, if there is one."""
+        state = load_newest(self.workdir, self.identity)
+        if state is not None:
+            self.learner.load(state)
+            self.reports = [EpochReport(**row) for row in state["reports"]]
+            self.best = state["best"]
+            for name in _PLACE:
+                setattr(self, name, state["place"][name])
+        if self.ranks.first:
+            # The history follows the checkpoint: a kill between the two must leave no epoch out, and none in twice.
+            write_history(self.workdir, self.reports)

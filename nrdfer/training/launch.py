@@ -1,0 +1,148 @@
+"""One training on several devices of this machine: a process each, started, watched, and ended together.
+
+``torchrun`` could start them too, and may where a training spans machines (``torchrun -m nrdfer.training.rank
+spec.json``); here it is not used, because its rendezvous listens on every network interface. What a process does
+belongs to ``rank`` and ``loop``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nrdfer.errors import NrdferError, ProfileError, TrainingError, TrainingStopped
+from nrdfer.training.engine import Engine
+from nrdfer.training.ranks import STORE
+from nrdfer.training.recipe import Recipe
+from nrdfer.training.signals import stop_requests
+
+STOPPED = 143  # exit code of a process that saved after SIGTERM
+_GRACE_S = 60.0  # for the others to save or end when one rank has failed
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training, as plain as its file."""
+
+    model: str
+    settings: dict[str, Any]
+    recipe: Recipe
+    engine: Engine
+    shards: Path
+    train_ids: tuple[str, ...]
+    test_ids: tuple[str, ...]
+    workdir: Path
+    out: Path
+    initial_weights: Path | None = None
+
+    def to_json(self) -> str:
+        """The file that `rank` reads."""
+        return json.dumps(asdict(self), default=str)
+
+
+def error_file(workdir: Path, rank: int) -> Path:
+    """Where a rank leaves the words of the error that ended it."""
+    return workdir / f"rank-{rank}-error.json"
+
+
+def train_on_ranks(
+    task: Task, world: int, visible: Sequence[str] | None = None, watch: Callable[[], None] | None = None
+) -> None:
+    """Run a training on `world` processes until all have ended.
+
+    Args:
+        task: the training.
+        world: number of processes.
+        visible: the GPUs, one a process, as ``CUDA_VISIBLE_DEVICES`` names them; None on a CPU.
+        watch: called about twice a second, and once at the end (to read the log).
+
+    Raises:
+        TrainingStopped: SIGTERM or Ctrl-C; everything is saved.
+        NrdferError: what the first rank that failed had to say.
+    """
+    if visible is not None and len(visible) != world:
+        raise ProfileError(f"engine: {world} devices are asked for, and {len(visible)} GPUs are there")
+    task.workdir.mkdir(parents=True, exist_ok=True)
+    for rank in range(world):
+        error_file(task.workdir, rank).unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="nrdfer-ranks-") as folder, stop_requests() as stop:
+        spec = Path(folder) / "task.json"
+        spec.write_text(task.to_json())
+        processes = [_start(spec, rank, world, visible, Path(folder) / "store") for rank in range(world)]
+        try:
+            asked = False
+            while any(process.poll() is None for process in processes):
+                if stop and not asked:
+                    asked = True
+                    for process in processes:
+                        process.terminate()
+                if any(process.poll() not in (None, 0, STOPPED) for process in processes):
+                    break
+                time.sleep(_POLL_S)
+                if watch is not None:
+                    watch()
+            _end(processes)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+    if watch is not None:
+        watch()
+    _raise_errors(task.workdir, [process.returncode for process in processes])
+
+
+def _start(spec: Path, rank: int, world: int, visible: Sequence[str] | None, store: Path) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        STORE: str(store),
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(world),
+        # nothing of this is for the network
+        "GLOO_SOCKET_IFNAME": "lo",
+        "NCCL_SOCKET_IFNAME": "lo",
+    }
+    if visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(visible)
+    else:
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // world)))
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "nrdfer.training.rank", str(spec)], env=environment, stdin=subprocess.DEVNULL
+    )
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Where one has failed, the others wait for it in vain: ask them to stop, and do not wait long."""
+    deadline = time.monotonic() + _GRACE_S
+    if any(process.poll() not in (None, 0, STOPPED) for process in processes):
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + 5
+    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+
+
+def _raise_errors(workdir: Path, codes: Sequence[int]) -> None:
+    told = {rank: error_file(workdir, rank) for rank in range(len(codes))}
+    words = {rank: json.loads(path.read_text()) for rank, path in told.items() if path.is_file()}
+    failed = {rank: said for rank, said in words.items() if not said["stopped"]}
+    if failed:
+        rank, said = min(failed.items(), key=lambda item: item[1]["time"])
+        raise (TrainingError if said["readable"] else NrdferError)(f"{said['message']} (rank {rank} of {len(codes)})")
+    silent = [f"rank {rank} ended with {code}" for rank, code in enumerate(codes) if code not in (0, STOPPED)]
+    if silent:
+        raise TrainingError(
+            f"{'; '.join(silent)} without a word: was it killed for want of memory? Checkpoints are kept in {workdir}, "
+            "and the same line continues"
+        )
+    if words:
+        raise TrainingStopped(words[min(words)]["message"])

@@ -1,0 +1,114 @@
+"""One step: forward, backward, update. Which batch, and when to save, is the loop's business.
+
+Shapes: B clips (this rank's), T frames, C channels, H x W, K classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from nrdfer.errors import ProfileError, TrainingError
+from nrdfer.models.network import ClipNetwork, trusted_clips
+from nrdfer.training.engine import Engine
+from nrdfer.training.numerics import autocast
+from nrdfer.training.optimiser import make_optimiser, make_schedule
+from nrdfer.training.ranks import Ranks
+from nrdfer.training.recipe import Recipe
+
+
+class _Objective(nn.Module):
+    """What training minimises as a forward pass, which is what DDP and the compiler take."""
+
+    def __init__(self, model: ClipNetwork) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x_BTCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model.objective(x_BTCHW, y_B)
+
+
+class Learner:
+    """A network with its optimiser and schedule, computed as an engine says.
+
+    Args:
+        model: on the CPU, with its initial weights.
+        recipe: what is learnt.
+        engine: how.
+        device: where.
+        ranks: who shares each batch.
+        batches: of one epoch.
+    """
+
+    def __init__(
+        self, model: ClipNetwork, recipe: Recipe, engine: Engine, device: torch.device, ranks: Ranks, batches: int
+    ) -> None:
+        self.recipe, self.engine, self.device, self.ranks = recipe, engine, device, ranks
+        #: Steps until figures are looked at: on a GPU looking means waiting for it.
+        self.patience = 16 if device.type == "cuda" else 1
+        if engine.sync_bn and ranks.world > 1:
+            if device.type != "cuda":
+                raise ProfileError("engine: sync_bn needs GPUs; on a CPU leave it off")
+            model = cast(ClipNetwork, nn.SyncBatchNorm.convert_sync_batchnorm(model))
+        if not engine.channels_last:
+            model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.model = model.to(device)
+        objective: Any = _Objective(self.model)
+        if ranks.world > 1:
+            objective = DistributedDataParallel(objective, [device.index] if device.type == "cuda" else None)
+        self.objective = torch.compile(objective) if engine.compile else objective
+        self.optimiser = make_optimiser(self.model, recipe, fused=engine.fused)
+        self.scheduler = make_schedule(self.optimiser, recipe, batches)
+
+    @property
+    def lr(self) -> float:
+        """The present learning rate."""
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def loss(self, x_BTCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and logits (B, K) of one rank's clips, with gradients to come.
+
+        Raises:
+            TrainingError: the compiler that `torch.compile` needs is missing.
+        """
+        try:
+            with autocast(self.engine, self.device), trusted_clips():
+                return cast("tuple[Tensor, Tensor]", self.objective(x_BTCHW, y_B))
+        except Exception as error:
+            if self.engine.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+                raise TrainingError(
+                    f"torch.compile failed ({str(error).strip().splitlines()[0]}); it needs a C++ compiler, on a GPU "
+                    "also Triton. Install one, or set compile: false in the engine"
+                ) from error
+            raise
+
+    def update(self, loss: Tensor, share: float) -> None:
+        """One step of the optimiser.
+
+        Args:
+            loss: the mean over this rank's clips.
+            share: of the batch that this rank has seen, times the number of ranks; 1 for a single rank.
+        """
+        self.optimiser.zero_grad()
+        # DDP averages over ranks; the weight makes that the mean over the clips of the whole batch
+        torch.autograd.backward(loss if share == 1 else loss * share)
+        if self.recipe.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+        self.optimiser.step()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that changes while learning."""
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` gave."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scheduler.load_state_dict(state["scheduler"])

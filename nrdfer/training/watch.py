@@ -1,0 +1,78 @@
+"""Telling of a training: its log, its progress, and what it takes of the machine. Only the first rank tells.
+
+What happened is the caller's to say; where it is shown beyond the log is ``nrdfer.delivery``'s business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from nrdfer.training.log import LOG, TrainingLog
+from nrdfer.training.progress import Meter, Progress, Report
+from nrdfer.training.system import SystemSampler
+
+
+class Watch:
+    """The log of one training, open inside its ``with`` block, and the callback of whoever follows it.
+
+    Args:
+        workdir: holds the log.
+        epochs: of the training.
+        batches: of an epoch.
+        tells: whether this is the rank that tells.
+        gpus: to sample, beside the machine.
+        progress: called after each batch.
+    """
+
+    def __init__(
+        self, workdir: Path, epochs: int, batches: int, *, tells: bool, gpus: Sequence[int], progress: Report | None
+    ) -> None:
+        self.epochs, self.batches, self.tells, self.progress = epochs, batches, tells, progress
+        self._path, self._gpus = workdir / LOG, gpus
+        self._log: TrainingLog | None = None
+        self._open = ExitStack()
+        self._meter = Meter(epochs * batches)
+        self._clips = 0  # seen by this process
+        self._since = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self.tells:
+            self._log = self._open.enter_context(TrainingLog(self._path))
+            self._open.enter_context(SystemSampler(self._path, gpus=self._gpus))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Write a line of the log."""
+        if self._log is not None:
+            self._log.write(kind, **fields)
+
+    def begin(self, step: int) -> None:
+        """Learning begins or goes on after `step` batches of the training."""
+        self._meter.tick(step, self._clips)
+        self._since = time.monotonic()
+
+    def waiting_share(self, waited: float) -> float:
+        """The share of the time since the last call that `waited` seconds are."""
+        now = time.monotonic()
+        share = min(1.0, waited / max(now - self._since, 1e-9))
+        self._since = now
+        return share
+
+    def batch(self, epoch: int, step: int, clips: int, loss: float, lr: float, waiting_share: float) -> None:
+        """One batch was learnt from; `step` counts the training's from 1."""
+        self._clips += clips
+        self._meter.tick(step, self._clips)
+        rate = self._meter.clips_per_second
+        told = {"clips_per_second": rate, "waiting_share": waiting_share}
+        self.tell("batch", step=step, epoch=epoch, loss=loss, lr=lr, **told)
+        if self.progress is not None and self.tells:
+            left = self._meter.eta_seconds
+            steps = self.epochs * self.batches
+            self.progress(Progress(epoch, self.epochs, step, steps, rate, left, loss, waiting_share))
