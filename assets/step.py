@@ -10,14 +10,17 @@ import ctypes
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets.workbench import describe
 from nrdfer.errors import NrdferError
 from nrdfer.store import Artifact
+
+if TYPE_CHECKING:
+    from nrdfer.training.progress import Progress
 
 _PR_SET_PDEATHSIG = 1
 
@@ -95,3 +98,12 @@ def progress_logger(context: dg.OpExecutionContext | dg.AssetExecutionContext, w
             context.log.info(f"{what}: {done}/{total} ({rate:.1f}/s, {left:.0f} s left)")
 
     return report
+
+
+def training_logger(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, what: str, every: float = 10.0
+) -> Callable[[Progress], None]:
+    """As `progress_logger`, for a training: epoch, batch, clips per second, loss and time left."""
+    from nrdfer.training.progress import at_most_every
+
+    return at_most_every(every, lambda line: context.log.info(f"{what}: {line}"))
