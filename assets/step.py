@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -16,6 +16,10 @@ from assets.workbench import describe
 from nrdfer.errors import NrdferError
 from nrdfer.processes import die_with_parent
 from nrdfer.store import Artifact
+
+if TYPE_CHECKING:
+    from nrdfer.training.progress import Progress
+
 
 @contextlib.contextmanager
 def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
@@ -81,3 +85,12 @@ def progress_logger(context: dg.OpExecutionContext | dg.AssetExecutionContext, w
             context.log.info(f"{what}: {done}/{total} ({rate:.1f}/s, {left:.0f} s left)")
 
     return report
+
+
+def training_logger(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, what: str, every: float = 10.0
+) -> Callable[[Progress], None]:
+    """As `progress_logger`, for a training: epoch, batch, clips per second, loss and time left."""
+    from nrdfer.training.progress import at_most_every
+
+    return at_most_every(every, lambda line: context.log.info(f"{what}: {line}"))

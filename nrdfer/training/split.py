@@ -65,8 +65,8 @@ def check_emotions(source: ClipSource, train_ids: Sequence[str], test_ids: Seque
         if absent:
             raise TrainingError(
                 f"the {name} list of {len(ids)} clips has none of {', '.join(absent)}: {harm}. See set_aside.csv "
-                "beside the shards and `nrdfer doctor` for clips that are missing, or allow it with absent_emotions: true in "
-                "the recipe"
+                "beside the shards and `nrdfer doctor` for clips that are missing, or allow it with absent_emotions: true "
+                "in the recipe"
             )
 
 

@@ -1,0 +1,160 @@
+"""The log of one training: append-only JSON lines, the truth from which everything shown elsewhere is made.
+
+What belongs here: writing whole lines, and reading them. What does not: who shows them (``nrdfer.delivery`` brings
+them into MLflow), and the history that goes with the weights (``results``).
+
+Every line has ``kind`` and ``time`` (seconds since 1970):
+
+- ``start``: a training begins or continues (engine, device, world size, the step it continues from);
+- ``batch``: ``step`` (batches done over the whole training, from 1), ``epoch``, ``loss``, ``lr``,
+  ``clips_per_second``, ``waiting_share``;
+- ``epoch``: ``epoch``, ``step`` and the figures of ``results.EpochReport``;
+- ``system``: ``step`` (samples taken over the whole training, from 1) and the figures of ``system``;
+- ``stop``: ``reason``.
+
+A killed training computes the steps after its last checkpoint again and logs them again, with the same values: of
+several lines of one kind and step, the last counts (`last_of_each`).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from nrdfer.errors import TrainingError
+
+LOG = "train.jsonl"
+_BLOCK = 1 << 16
+
+
+class TrainingLog:
+    """A log open for appending; several threads and processes may write one file.
+
+    Opening cuts off a torn last line, which a kill may have left.
+
+    Args:
+        path: of the file; made if missing, its folder too.
+        clock: gives ``time``.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._clock = clock
+        self._guard = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        with self._guard:
+            self._lock()
+            try:
+                _mend(self._handle)
+            finally:
+                self._unlock()
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """Append one line, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written (disk full); the file is as before.
+        """
+        data = (json.dumps({"kind": kind, "time": self._clock(), **fields}) + "\n").encode()
+        with self._guard:
+            self._lock()  # another process may be mending the file
+            try:
+                written = os.write(self._handle, data)
+                if written < len(data):
+                    os.ftruncate(self._handle, os.fstat(self._handle).st_size - written)
+                    raise OSError(errno.ENOSPC, "no room for a line of the training's log", str(self.path))
+            finally:
+                self._unlock()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._guard:
+            if self._handle >= 0:
+                os.close(self._handle)
+                self._handle = -1
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+
+    def _unlock(self) -> None:
+        fcntl.flock(self._handle, fcntl.LOCK_UN)
+
+
+def _mend(handle: int) -> None:
+    """Cut everything after the last newline."""
+    size = end = os.fstat(handle).st_size
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        newline = os.pread(handle, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end < size:
+        os.ftruncate(handle, end)
+
+
+def read_log(path: Path, offset: int = 0, most: int = 1 << 20) -> tuple[list[dict[str, Any]], int]:
+    """Whole lines from `offset` on, and the offset after them; no lines if there is no file yet.
+
+    Args:
+        path: of the log.
+        offset: 0, or what an earlier call returned.
+        most: bytes read at once; call again until no lines come.
+
+    Raises:
+        TrainingError: a whole line is not one that `TrainingLog` wrote.
+    """
+    if not path.is_file():
+        return [], offset
+    with path.open("rb") as file:
+        file.seek(offset)
+        data = file.read(most)
+        while data and b"\n" not in data and (more := file.read(most)):  # one line longer than `most`
+            data += more
+    data = data[: data.rfind(b"\n") + 1]
+    lines = []
+    for raw in data.splitlines():
+        try:
+            line = json.loads(raw)
+            lines.append({**line, "kind": str(line["kind"]), "time": float(line["time"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise TrainingError(
+                f"{path} is damaged: {raw[:80]!r} after byte {offset} is no line of a training's log; "
+                "move the file away, and the training goes on with a new one"
+            ) from error
+    return lines, offset + len(data)
+
+
+def read_all(path: Path) -> list[dict[str, Any]]:
+    """Every whole line.
+
+    Raises:
+        TrainingError: as `read_log`.
+    """
+    lines, offset = read_log(path)
+    found = lines
+    while lines:
+        lines, offset = read_log(path, offset)
+        found.extend(lines)
+    return found
+
+
+def last_of_each(lines: Iterable[dict[str, Any]], kind: str) -> dict[int, dict[str, Any]]:
+    """The lines of one kind by step, in the order of steps; of a step logged twice the last."""
+    found = {int(line["step"]): line for line in lines if line["kind"] == kind}
+    return dict(sorted(found.items()))
