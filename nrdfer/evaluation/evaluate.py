@@ -6,7 +6,7 @@ Metrics of the predictions belong to ``protocols``. Shapes: B clips, T frames, C
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,17 @@ import torch
 from torch import Tensor
 
 from nrdfer.clips.augment import apply, plain
+from nrdfer.clips.cache import FrameCache
 from nrdfer.clips.dataset import ClipDataset, ClipSource
+from nrdfer.clips.loader import Batch, BatchLoader
 from nrdfer.clips.sampling import Sampling
 from nrdfer.config import build_settings
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import WeightsError
-from nrdfer.models.network import ClipNetwork, check_clips
+from nrdfer.evaluation.protocols import check_complete
+from nrdfer.models.network import ClipNetwork, check_clips, trusted_clips
 from nrdfer.models.registry import build_model
+from nrdfer.training.ranks import Ranks, in_order
 from nrdfer.training.results import load_weights
 
 _BATCH = 16
@@ -60,7 +64,6 @@ def read_sampling(settings: Path) -> Sampling:
     return build_settings(Sampling, values, f"sampling in {settings}")
 
 
-@torch.inference_mode()
 def evaluate(
     model: ClipNetwork,
     source: ClipSource,
@@ -68,15 +71,26 @@ def evaluate(
     *,
     sampling: Sampling | None = None,
     batch: int = _BATCH,
+    workers: int = 0,
+    cache: FrameCache | None = None,
+    ranks: Ranks | None = None,
+    between: Callable[[], None] | None = None,
 ) -> pd.DataFrame:
     """Predict clips, each once.
 
+    The clips are cut into the same batches whoever predicts them, and the ranks share out whole batches: so neither
+    their number nor that of the loader's threads changes a digit.
+
     Args:
-        model: the network; is put into evaluation mode.
+        model: the network; is put into evaluation mode. Computed in its weights' own precision.
         source: where clips are read.
         clip_ids: which to predict.
         sampling: how a clip becomes T frames; that of the training.
         batch: clips at a time.
+        workers: threads that read ahead.
+        cache: decoded frames to take instead of reading.
+        ranks: the processes that evaluate together; each returns the whole table.
+        between: called after each batch; may raise to leave early.
 
     Returns:
         One row a clip, sorted by id: ``clip_id``, ``emotion``, ``predicted`` (after the filter),
@@ -90,31 +104,43 @@ def evaluate(
         raise ValueError(
             f"{len(clip_ids)} clips listed, {len(set(clip_ids))} different; every clip is evaluated exactly once"
         )
+    ranks = ranks or Ranks()
     device = next(model.parameters()).device
-    size = model.settings.image_size
-    data = ClipDataset(source, sorted(clip_ids), image_size=size, sampling=sampling)
+    data = ClipDataset(source, sorted(clip_ids), image_size=model.settings.image_size, sampling=sampling)
+    whole = [np.arange(start, min(start + batch, len(data))) for start in range(0, len(data), batch)]
     model.eval()
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(data), batch):
-        positions = range(start, min(start + batch, len(data)))
-        x, y = data.batch(positions)
-        logits_BK, snippets_BSK = model.forward_with_snippets(torch.from_numpy(x).to(device))
-        chosen, plain_choice = model.decide(logits_BK, snippets_BSK).argmax(-1).tolist(), logits_BK.argmax(-1).tolist()
-        vetoed = model.vetoes(snippets_BSK).tolist()
-        logits, snippets = logits_BK.float().cpu().tolist(), snippets_BSK.float().flatten(1).cpu().tolist()
-        for i, position in enumerate(positions):
-            rows.append(
-                {
-                    "clip_id": data.clip_ids[position],
-                    "emotion": EMOTIONS[y[i]],
-                    "predicted": EMOTIONS[chosen[i]],
-                    "predicted_unfiltered": EMOTIONS[plain_choice[i]],
-                    "vetoed": vetoed[i],
-                    **dict(zip(LOGITS, logits[i], strict=True)),
-                    "snippet_logits": snippets[i],
-                }
-            )
-    return pd.DataFrame(rows)
+    parts: list[list[dict[str, Any]]] = []
+    with torch.inference_mode(), trusted_clips():
+        for loaded in BatchLoader(data, device, workers=workers, cache=cache).batches(
+            whole[ranks.rank :: ranks.world], 0
+        ):
+            parts.append(_predict(model, data, loaded))
+            if between is not None:
+                between()
+    rows = [row for part in in_order(ranks.gather(parts)) for row in part]
+    table = pd.DataFrame(rows)
+    check_complete(table, data.clip_ids, "evaluation")
+    return table
+
+
+def _predict(model: ClipNetwork, data: ClipDataset, loaded: Batch) -> list[dict[str, Any]]:
+    """The rows of one batch."""
+    logits_BK, snippets_BSK = model.forward_with_snippets(loaded.x_BTCHW)
+    chosen, plain_choice = model.decide(logits_BK, snippets_BSK).argmax(-1).tolist(), logits_BK.argmax(-1).tolist()
+    vetoed = model.vetoes(snippets_BSK).tolist()
+    logits, snippets = logits_BK.float().cpu().tolist(), snippets_BSK.float().flatten(1).cpu().tolist()
+    return [
+        {
+            "clip_id": data.clip_ids[position],
+            "emotion": EMOTIONS[data.labels[position]],
+            "predicted": EMOTIONS[chosen[i]],
+            "predicted_unfiltered": EMOTIONS[plain_choice[i]],
+            "vetoed": vetoed[i],
+            **dict(zip(LOGITS, logits[i], strict=True)),
+            "snippet_logits": snippets[i],
+        }
+        for i, position in enumerate(loaded.positions)
+    ]
 
 
 @torch.inference_mode()

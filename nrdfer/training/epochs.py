@@ -19,12 +19,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nrdfer.clips.dataset import ClipDataset
 from nrdfer.clips.loader import Batch, BatchLoader
 from nrdfer.errors import TrainingError, TrainingStopped
 from nrdfer.training.checkpoint import load_newest, save_checkpoint
 from nrdfer.training.identity import Identity
 from nrdfer.training.learner import Learner
 from nrdfer.training.numerics import seed_step
+from nrdfer.training.recipe import Recipe
 from nrdfer.training.results import EpochReport, best_epoch, cpu_weights, write_history
 from nrdfer.training.signals import StopRequest
 from nrdfer.training.watch import Watch
@@ -42,6 +44,12 @@ class _Step:
     figures_2: Tensor  # sum of the clips' losses, correct answers
     lr: float
     waited: float  # seconds, for the batch
+
+
+def epoch_batches(data: ClipDataset, epoch: int, recipe: Recipe) -> list[npt.NDArray[np.int64]]:
+    """Positions of the clips of every batch of an epoch; the last batch may be smaller."""
+    order = data.order(epoch, recipe.oversample)
+    return [order[start : start + recipe.batch] for start in range(0, len(order), recipe.batch)]
 
 
 class Training:
@@ -85,15 +93,12 @@ class Training:
             TrainingError: a loss that is not a number.
             TrainingStopped: somebody asked for it; the state is saved.
         """
-        batch, ranks = self.recipe.batch, self.ranks
+        ranks = self.ranks
         self.learner.model.train()
         self.watch.begin(self.step)
-        order = self.data.order(self.epoch, self.recipe.oversample)
-        whole = [order[start : start + batch] for start in range(0, len(order), batch)][self.batches_done :]
-        # a rank without a clip of its own in the last batch takes part with the first one's, which then counts nothing
-        shares = [mine if len(mine := ranks.share(positions)) else positions[:1] for positions in whole]
+        left = epoch_batches(self.data, self.epoch, self.recipe)[self.batches_done :]
         made: list[_Step] = []
-        for positions, loaded in zip(whole, self.loader.batches(shares, self.epoch), strict=True):
+        for positions, loaded in zip(left, self.loader.batches(ranks.shares(left), self.epoch), strict=True):
             made.append(self._learn(positions, loaded))
             save, stop = self._is_time_to_save(), ranks.any(bool(self.stop))
             if save or stop or len(made) == self.learner.patience or self.batches_done == self.batches:

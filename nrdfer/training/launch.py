@@ -25,7 +25,7 @@ from nrdfer.training.recipe import Recipe
 from nrdfer.training.signals import stop_requests
 
 STOPPED = 143  # exit code of a process that saved after SIGTERM
-_GRACE_S = 60.0  # for the others to save or end when one rank has failed
+_GRACE_S = 5.0  # for the other ranks to end when one has failed
 _POLL_S = 0.5
 
 
@@ -78,6 +78,7 @@ def train_on_ranks(
         spec = Path(folder) / "task.json"
         spec.write_text(task.to_json())
         processes = [_start(spec, rank, world, visible, Path(folder) / "store") for rank in range(world)]
+        codes: list[int | None] = []
         try:
             asked = False
             while any(process.poll() is None for process in processes):
@@ -85,11 +86,14 @@ def train_on_ranks(
                     asked = True
                     for process in processes:
                         process.terminate()
-                if any(process.poll() not in (None, 0, STOPPED) for process in processes):
-                    break
+                codes = [process.poll() for process in processes]
+                if any(code not in (None, 0, STOPPED) for code in codes):
+                    break  # the others wait for that rank in vain
                 time.sleep(_POLL_S)
                 if watch is not None:
                     watch()
+            else:
+                codes = [process.poll() for process in processes]
             _end(processes)
         finally:
             for process in processes:
@@ -97,7 +101,7 @@ def train_on_ranks(
                 process.wait()
     if watch is not None:
         watch()
-    _raise_errors(task.workdir, [process.returncode for process in processes])
+    _raise_errors(task.workdir, codes)
 
 
 def _start(spec: Path, rank: int, world: int, visible: Sequence[str] | None, store: Path) -> subprocess.Popen[bytes]:
@@ -121,28 +125,31 @@ def _start(spec: Path, rank: int, world: int, visible: Sequence[str] | None, sto
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Where one has failed, the others wait for it in vain: ask them to stop, and do not wait long."""
+    """Ask those that still run to stop, and do not wait long: they may hang in a call that never returns."""
+    for process in processes:
+        process.terminate()
     deadline = time.monotonic() + _GRACE_S
-    if any(process.poll() not in (None, 0, STOPPED) for process in processes):
-        for process in processes:
-            process.terminate()
-        deadline = time.monotonic() + 5
     while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
 
 
-def _raise_errors(workdir: Path, codes: Sequence[int]) -> None:
-    told = {rank: error_file(workdir, rank) for rank in range(len(codes))}
-    words = {rank: json.loads(path.read_text()) for rank, path in told.items() if path.is_file()}
-    failed = {rank: said for rank, said in words.items() if not said["stopped"]}
-    if failed:
-        rank, said = min(failed.items(), key=lambda item: item[1]["time"])
-        raise (TrainingError if said["readable"] else NrdferError)(f"{said['message']} (rank {rank} of {len(codes)})")
-    silent = [f"rank {rank} ended with {code}" for rank, code in enumerate(codes) if code not in (0, STOPPED)]
+def _raise_errors(workdir: Path, codes: Sequence[int | None]) -> None:
+    """Tell of the ranks that failed first; what the others said then is only that they lost them."""
+    words = {
+        rank: json.loads(path.read_text())
+        for rank in range(len(codes))
+        if (path := error_file(workdir, rank)).is_file()
+    }
+    failed = [rank for rank, code in enumerate(codes) if code not in (None, 0, STOPPED)]
+    silent = [f"rank {rank} ended with {codes[rank]}" for rank in failed if rank not in words]
     if silent:
         raise TrainingError(
             f"{'; '.join(silent)} without a word: was it killed for want of memory? Checkpoints are kept in {workdir}, "
             "and the same line continues"
         )
+    if failed:
+        rank = min(failed, key=lambda rank: float(words[rank]["time"]))
+        said = words[rank]
+        raise (TrainingError if said["readable"] else NrdferError)(f"{said['message']} (rank {rank} of {len(codes)})")
     if words:
         raise TrainingStopped(words[min(words)]["message"])

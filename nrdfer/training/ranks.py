@@ -41,6 +41,10 @@ class Ranks:
         """This rank's clips of a batch; empty if the batch has fewer clips than there are ranks before this one."""
         return positions[self.rank :: self.world]
 
+    def shares(self, batches: Sequence[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.int64]]:
+        """This rank's clips of each batch, never none: where it has none it takes part with the first, for nothing."""
+        return [mine if len(mine := self.share(batch)) else batch[:1] for batch in batches]
+
     def total(self, values: Tensor) -> Tensor:
         """The sum over all ranks, on all ranks."""
         if self.world > 1:

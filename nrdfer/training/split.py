@@ -64,9 +64,8 @@ def check_emotions(source: ClipSource, train_ids: Sequence[str], test_ids: Seque
         absent = [emotion for emotion in EMOTIONS if emotion not in there]
         if absent:
             raise TrainingError(
-                f"the {name} list of {len(ids)} clips has none of {', '.join(absent)}: {harm}. See set_aside.csv "
-                "beside the shards and `nrdfer doctor` for clips that are missing, or allow it with absent_emotions: true "
-                "in the recipe"
+                f"the {name} list of {len(ids)} clips has none of {', '.join(absent)}: {harm}. Look for missing "
+                "clips in set_aside.csv beside the shards and with `nrdfer doctor`, or set absent_emotions: true"
             )
 
 

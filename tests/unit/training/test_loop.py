@@ -6,9 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,103 +14,40 @@ from safetensors.torch import load_file, save_file
 from nrdfer.clips.augment import AugmentSettings
 from nrdfer.clips.memory import MemorySource
 from nrdfer.clips.sampling import Sampling
-from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import ProfileError, TrainingError, WeightsError
 from nrdfer.evaluation.evaluate import evaluate, load_model
 from nrdfer.evaluation.protocols import fold_metrics
-from nrdfer.records import ClipRecord
 from nrdfer.training.checkpoint import list_checkpoints
-from nrdfer.training.engine import Engine
-from nrdfer.training.loop import TrainingResult, train
-from nrdfer.training.recipe import Recipe
 from nrdfer.training.results import EpochReport, best_epoch
-
-SETTINGS: dict[str, Any] = {
-    "image_size": 32,
-    "widths": (4, 6, 8),
-    "spatial_depth": 1,
-    "spatial_mlp": 8,
-    "temporal_depth": 1,
-    "temporal_mlp": 8,
-    "dropout": 0.1,  # so that the generator's state matters
-}
-RECIPE = Recipe(
-    epochs=3,
-    batch=4,
-    lr=0.05,
-    schedule="onecycle",
-    clip_norm=1.0,
-    augment=AugmentSettings(brightness=0.1),
+from tests.unit.training.tiny import (
+    ENGINE,
+    FILES,
+    RECIPE,
+    SETTINGS,
+    KilledError,
+    after_epoch,
+    after_step,
+    bytes_of,
+    run,
+    spots,
 )
-ENGINE = Engine(device="cpu", threads=1, workers=0)
-FILES = ("last.safetensors", "best.safetensors", "history.jsonl", "model.json")
-
-
-class KilledError(Exception):
-    """Stands for a process that died."""
 
 
 @pytest.fixture(scope="module")
 def source() -> MemorySource:
-    """Each emotion is a bright spot at a place of its own, in noise."""
-    rng = np.random.default_rng(0)
-    clips = []
-    for i in range(21):
-        emotion = i % 7
-        frames = rng.integers(0, 60, (18, 32, 32, 3), dtype=np.uint8)
-        angle = 2 * np.pi * emotion / 7
-        y, x = int(16 + 10 * np.sin(angle)), int(16 + 10 * np.cos(angle))
-        frames[:, y - 4 : y + 4, x - 4 : x + 4] = 220
-        clips.append((ClipRecord("dfew", f"{i:05d}", EMOTIONS[emotion], "", 18, "0" * 64), frames))
-    return MemorySource(clips)
-
-
-def _train(source: MemorySource, folder: Path, recipe: Recipe = RECIPE, **arguments: Any) -> TrainingResult:
-    ids = source.clip_ids
-    return train(
-        "nr-dfernet",
-        arguments.pop("settings", SETTINGS),
-        recipe,
-        arguments.pop("source", source),
-        arguments.pop("train_ids", ids[:14]),
-        arguments.pop("test_ids", ids[14:]),
-        engine=arguments.pop("engine", ENGINE),
-        workdir=folder / "work",
-        out=folder / "out",
-        **arguments,
-    )
-
-
-def _bytes(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / "out" / name).read_bytes() for name in FILES}
+    return spots()
 
 
 @pytest.fixture(scope="module")
 def straight(source: MemorySource, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("straight")
-    _train(source, folder)
+    run(source, folder)
     return folder
-
-
-def _after(epoch: int) -> dict[str, Callable[..., None]]:
-    def die(report: EpochReport) -> None:
-        if report.epoch == epoch:
-            raise KilledError
-
-    return {"on_epoch": die}
-
-
-def _after_batches(batches: int) -> dict[str, Callable[..., None]]:
-    def die(done: int, total: int) -> None:
-        if done == batches:
-            raise KilledError
-
-    return {"progress": die}
 
 
 @pytest.mark.parametrize(
     ("kill", "every"),
-    [(_after(1), 0), (_after(3), 0), (_after_batches(6), 0), (_after_batches(6), 1), (_after_batches(7), 3)],
+    [(after_epoch(1), 0), (after_epoch(3), 0), (after_step(6), 0), (after_step(6), 1), (after_step(7), 3)],
     ids=["after an epoch", "at the very end", "within an epoch", "within, saved", "within, saved before"],
 )
 def test_a_killed_training_ends_as_if_it_had_not_been(
@@ -120,12 +55,12 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
 ) -> None:
     engine = dataclasses.replace(ENGINE, checkpoint_every_batches=every)
     with pytest.raises(KilledError):
-        _train(source, tmp_path, engine=engine, **kill)
+        run(source, tmp_path, engine=engine, **kill)
     assert not (tmp_path / "out" / "last.safetensors").exists()
     torch.manual_seed(12345)  # a new process has another generator state
     seen: list[int] = []
-    _train(source, tmp_path, engine=engine, progress=lambda done, total: seen.append(done))
-    killed, whole = _bytes(tmp_path), _bytes(straight)
+    run(source, tmp_path, engine=engine, progress=lambda now: seen.append(now.step))
+    killed, whole = bytes_of(tmp_path), bytes_of(straight)
     for name in ("last.safetensors", "best.safetensors", "history.jsonl"):
         assert killed[name] == whole[name], name
     assert len(seen) < 12  # it continued, it did not start again
@@ -134,30 +69,30 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
 
 def test_adamw_continues_as_if_nothing_had_happened(source: MemorySource, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, optimiser="adamw", lr=0.002, weight_decay=0.05)
-    _train(source, tmp_path / "straight", recipe)
+    run(source, tmp_path / "straight", recipe)
     with pytest.raises(KilledError):
-        _train(source, tmp_path / "killed", recipe, **_after(2))
-    _train(source, tmp_path / "killed", recipe)
-    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "straight")
-    sgd = load_file(_train(source, tmp_path / "sgd", dataclasses.replace(recipe, optimiser="sgd")).out / FILES[0])
+        run(source, tmp_path / "killed", recipe, **after_epoch(2))
+    run(source, tmp_path / "killed", recipe)
+    assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "straight")
+    sgd = load_file(run(source, tmp_path / "sgd", dataclasses.replace(recipe, optimiser="sgd")).out / FILES[0])
     adamw = load_file(tmp_path / "straight" / "out" / FILES[0])
     assert any(not torch.equal(sgd[name], adamw[name]) for name in sgd)
 
 
 def test_the_same_training_twice_gives_the_same_files(source: MemorySource, straight: Path, tmp_path: Path) -> None:
     shuffled = source.clip_ids[:14][::-1]  # nor does the order of the list matter
-    _train(source, tmp_path, train_ids=shuffled)
-    assert _bytes(tmp_path) == _bytes(straight)
+    run(source, tmp_path, train_ids=shuffled)
+    assert bytes_of(tmp_path) == bytes_of(straight)
 
 
 def test_another_seed_gives_other_weights(source: MemorySource, straight: Path, tmp_path: Path) -> None:
-    _train(source, tmp_path, dataclasses.replace(RECIPE, seed=1))
-    assert _bytes(tmp_path)["last.safetensors"] != _bytes(straight)["last.safetensors"]
+    run(source, tmp_path, dataclasses.replace(RECIPE, seed=1))
+    assert bytes_of(tmp_path)["last.safetensors"] != bytes_of(straight)["last.safetensors"]
 
 
 def test_it_learns(source: MemorySource, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, epochs=25, lr=0.1, augment=AugmentSettings(flip=0, brightness=0, rotation=0))
-    result = _train(source, tmp_path, recipe)
+    result = run(source, tmp_path, recipe)
     assert result.last.train_loss < 0.5 * result.reports[0].train_loss
     assert result.last.test_war >= 5 / 7  # chance is 1 / 7
 
@@ -183,47 +118,47 @@ def test_two_checkpoints_are_kept_and_nothing_half_written(straight: Path) -> No
 
 def test_the_step_schedule_multiplies_every_few_epochs(source: MemorySource, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, epochs=5, schedule="step", step_epochs=2, gamma=0.5)
-    assert [report.lr for report in _train(source, tmp_path, recipe).reports] == [0.05, 0.05, 0.025, 0.025, 0.0125]
+    assert [report.lr for report in run(source, tmp_path, recipe).reports] == [0.05, 0.05, 0.025, 0.025, 0.0125]
 
 
 def test_the_exponential_schedule_multiplies_once_an_epoch(source: MemorySource, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, schedule="exponential", gamma=0.5)
-    assert [report.lr for report in _train(source, tmp_path, recipe).reports] == [0.05, 0.025, 0.0125]
+    assert [report.lr for report in run(source, tmp_path, recipe).reports] == [0.05, 0.025, 0.0125]
 
 
 def test_progress_counts_every_batch(source: MemorySource, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    _train(source, tmp_path, progress=lambda done, total: seen.append((done, total)))
+    run(source, tmp_path, progress=lambda now: seen.append((now.step, now.steps)))
     assert seen == [(i, 12) for i in range(1, 13)]
 
 
 def test_a_loss_that_is_no_number_names_epoch_and_batch(source: MemorySource, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, lr=1e12, schedule="exponential", clip_norm=None)
     with pytest.raises(TrainingError, match=r"became (nan|inf) in epoch 1, batch [234] of 4 .*clip_norm"):
-        _train(source, tmp_path, recipe)
+        run(source, tmp_path, recipe)
 
 
 def test_a_checkpoint_of_another_training_is_refused(source: MemorySource, tmp_path: Path) -> None:
     with pytest.raises(KilledError):
-        _train(source, tmp_path, **_after(1))
-    with pytest.raises(TrainingError, match="belongs to a training with another"):
-        _train(source, tmp_path, dataclasses.replace(RECIPE, lr=0.04))
+        run(source, tmp_path, **after_epoch(1))
+    with pytest.raises(TrainingError, match=r"belongs to another training: recipe\.lr is 0\.05 there, 0\.04 here"):
+        run(source, tmp_path, dataclasses.replace(RECIPE, lr=0.04))
 
 
 def test_a_damaged_checkpoint_is_named(source: MemorySource, tmp_path: Path) -> None:
     with pytest.raises(KilledError):
-        _train(source, tmp_path, **_after(2))
+        run(source, tmp_path, **after_epoch(2))
     newest = list_checkpoints(tmp_path / "work")[-1]
     newest.write_bytes(newest.read_bytes()[:1000])
     with pytest.raises(TrainingError, match=rf"{newest.name} cannot be read.*checkpoint-000000004\.pt"):
-        _train(source, tmp_path)
+        run(source, tmp_path)
     newest.unlink()  # what the message asks for
-    assert len(_train(source, tmp_path).reports) == 3
+    assert len(run(source, tmp_path).reports) == 3
 
 
 def test_fine_tuning_starts_from_the_given_weights(source: MemorySource, straight: Path, tmp_path: Path) -> None:
     still = dataclasses.replace(RECIPE, epochs=1, lr=1e-12, weight_decay=0.0)
-    _train(source, tmp_path, still, initial_weights=straight / "out" / "last.safetensors")
+    run(source, tmp_path, still, initial_weights=straight / "out" / "last.safetensors")
     before = load_file(straight / "out" / "last.safetensors")
     after = load_file(tmp_path / "out" / "last.safetensors")
     for name, tensor in before.items():
@@ -233,7 +168,7 @@ def test_fine_tuning_starts_from_the_given_weights(source: MemorySource, straigh
 
 def test_weights_of_another_network_are_refused(source: MemorySource, straight: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="do not fit"):
-        _train(
+        run(
             source,
             tmp_path,
             settings={**SETTINGS, "temporal_depth": 2},
@@ -242,25 +177,25 @@ def test_weights_of_another_network_are_refused(source: MemorySource, straight: 
     weights = load_file(straight / "out" / "last.safetensors")
     save_file({**weights, "surplus": torch.zeros(1)}, tmp_path / "more.safetensors")
     with pytest.raises(WeightsError, match="surplus"):
-        _train(source, tmp_path, initial_weights=tmp_path / "more.safetensors")
+        run(source, tmp_path, initial_weights=tmp_path / "more.safetensors")
     (tmp_path / "text.safetensors").write_text("not weights")
     with pytest.raises(WeightsError, match=r"text\.safetensors cannot be read"):
-        _train(source, tmp_path, initial_weights=tmp_path / "text.safetensors")
+        run(source, tmp_path, initial_weights=tmp_path / "text.safetensors")
 
 
 def test_splits_that_leak_or_repeat_are_refused(source: MemorySource, tmp_path: Path) -> None:
     ids = source.clip_ids
     with pytest.raises(TrainingError, match=r"1 clips are to be trained on and tested on, e\.g\. 00013"):
-        _train(source, tmp_path, test_ids=ids[13:])
+        run(source, tmp_path, test_ids=ids[13:])
     with pytest.raises(TrainingError, match="training list has 2 clips, 1 different"):
-        _train(source, tmp_path, train_ids=[ids[0], ids[0]])
+        run(source, tmp_path, train_ids=[ids[0], ids[0]])
     with pytest.raises(TrainingError, match="test list has 0 clips"):
-        _train(source, tmp_path, test_ids=[])
+        run(source, tmp_path, test_ids=[])
 
 
 def test_a_recipe_that_samples_another_number_of_frames_is_refused(source: MemorySource, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="4 x 2 = 8 frames, but the network takes 16"):
-        _train(source, tmp_path, dataclasses.replace(RECIPE, sampling=Sampling(segments=4)))
+        run(source, tmp_path, dataclasses.replace(RECIPE, sampling=Sampling(segments=4)))
 
 
 def test_best_is_the_earliest_of_equals() -> None:
@@ -272,4 +207,4 @@ def test_asking_for_a_gpu_that_is_not_there(source: MemorySource, tmp_path: Path
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(ProfileError, match="finds no GPU"):
-        _train(source, tmp_path, engine=dataclasses.replace(ENGINE, device="cuda"))
+        run(source, tmp_path, engine=dataclasses.replace(ENGINE, device="cuda"))

@@ -16,6 +16,7 @@ from nrdfer.evaluation.evaluate import evaluate, load_model, read_sampling
 from nrdfer.records import ClipRecord
 from nrdfer.training.engine import Engine
 from nrdfer.training.loop import train
+from nrdfer.training.progress import Progress
 from nrdfer.training.recipe import Recipe
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -63,8 +64,8 @@ def _train(name: str, source: MemorySource, folder: Path, sampling: Sampling, **
 def test_a_killed_training_of_a_rival_ends_as_if_it_had_not_been(
     name: str, source: MemorySource, tmp_path: Path
 ) -> None:
-    def die(done: int, total: int) -> None:
-        if done == 3:
+    def die(progress: Progress) -> None:
+        if progress.step == 3:
             raise KilledError
 
     sampling = Sampling("ti")
