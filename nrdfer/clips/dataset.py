@@ -1,18 +1,20 @@
 """Clips for training and testing, in an order and with augmentations that follow from seeds alone.
 
 The order of an epoch is a permutation of (seed, epoch); a clip's frames and augmentation come from a generator of
-(seed, epoch, clip index). So neither worker processes nor a restart change what the network sees.
+(seed, epoch, clip index). So neither workers nor a restart change what the network sees. A clip is made in three parts
+that may happen in different places: planned, read, and augmented; where and when belongs to ``loader``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.clips.augment import AugmentSettings, apply, draw, plain
+from nrdfer.clips.augment import DRAWS, AugmentSettings, Change, apply_into, change_of, plain
 from nrdfer.clips.interpolation import interpolate
 from nrdfer.clips.sampling import Sampling, sample_indices
 from nrdfer.emotions import emotion_index
@@ -31,6 +33,20 @@ class ClipSource(Protocol):
     def frames(self, clip_id: str, indices: Sequence[int] | None = None) -> npt.NDArray[np.uint8]:
         """Frames (T, H, W, 3) RGB at `indices`."""
         ...
+
+
+#: Frames (T, H, W, 3) of a clip at some indices, or all: `ClipSource.frames`, or what stands in for it.
+ReadFrames = Callable[[str, Sequence[int] | None], npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything random about one clip in one epoch, before anything is read."""
+
+    position: int
+    clip_id: str
+    indices: tuple[int, ...] | None  # frames to read; None: all, to be interpolated
+    draws: tuple[float, ...] | None  # what the augmentation is made of; None: plain resizing
 
 
 class ClipDataset:
@@ -85,27 +101,49 @@ class ClipDataset:
         share = 1.0 / np.bincount(self.labels)[self.labels]
         return rng.choice(len(self), size=len(self), p=share / share.sum())
 
+    def plan(self, position: int, epoch: int = 0) -> Plan:
+        """What clip number `position` becomes in `epoch`."""
+        rng = np.random.default_rng([self.seed, _CLIP, epoch, position]) if self.augment else None
+        sampling, indices = self.sampling, None
+        if sampling.strategy == "ds":
+            found = sample_indices(self.n_frames[position], sampling.segments, sampling.duration, rng)
+            indices = tuple(found)
+        draws = None if rng is None else tuple(rng.random(DRAWS).tolist())
+        return Plan(position, self.clip_ids[position], indices, draws)
+
+    def read(self, plan: Plan, read: ReadFrames | None = None) -> npt.NDArray[np.uint8]:
+        """The clip's T frames, (T, H, W, 3) uint8; `read` may stand in for the source."""
+        frames = (read or self.source.frames)(plan.clip_id, plan.indices)
+        if plan.indices is not None:
+            return frames
+        return interpolate(frames, self.sampling.frames, self.sampling.strategy)
+
+    def change(self, plan: Plan, size: tuple[int, int]) -> Change:
+        """What is done to the clip's frames, given their height and width."""
+        if self.augment is None or plan.draws is None:
+            return plain(size, self.image_size)
+        return change_of(size, self.image_size, self.augment, plan.draws)
+
+    def make(self, plan: Plan, x_TSSC: npt.NDArray[np.float32], read: ReadFrames | None = None) -> None:
+        """Read and augment a clip into `x_TSSC`: float32, values 0 to 1; `read` may stand in for the source."""
+        frames = self.read(plan, read)
+        apply_into(frames, self.change(plan, (frames.shape[1], frames.shape[2])), x_TSSC)
+
+    def empty(self, *clips: int) -> npt.NDArray[np.float32]:
+        """Memory for some clips, (*clips, T, S, S, 3) float32, as `make` fills it."""
+        return np.empty((*clips, self.sampling.frames, self.image_size, self.image_size, 3), np.float32)
+
     def get(self, position: int, epoch: int = 0) -> npt.NDArray[np.float32]:
         """Clip number `position` as the network sees it in `epoch`: (T, 3, S, S) float32, values 0 to 1."""
-        rng = np.random.default_rng([self.seed, _CLIP, epoch, position]) if self.augment else None
-        frames = self._sample(position, rng)
-        size = (frames.shape[1], frames.shape[2])
-        if self.augment is None or rng is None:
-            change = plain(size, self.image_size)
-        else:
-            change = draw(size, self.image_size, self.augment, rng)
-        return apply(frames, change, self.image_size)
-
-    def _sample(self, position: int, rng: np.random.Generator | None) -> npt.NDArray[np.uint8]:
-        """The clip's T frames, (T, H, W, 3)."""
-        clip_id, sampling = self.clip_ids[position], self.sampling
-        if sampling.strategy == "ds":
-            indices = sample_indices(self.n_frames[position], sampling.segments, sampling.duration, rng)
-            return self.source.frames(clip_id, indices)
-        return interpolate(self.source.frames(clip_id), sampling.frames, sampling.strategy)
+        x_TSSC = self.empty()
+        self.make(self.plan(position, epoch), x_TSSC)
+        return x_TSSC.transpose(0, 3, 1, 2)
 
     def batch(
         self, positions: Sequence[int] | npt.NDArray[np.int64], epoch: int = 0
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Several clips (B, T, 3, S, S) and their labels (B,)."""
-        return np.stack([self.get(int(p), epoch) for p in positions]), self.labels[np.asarray(positions)]
+        x_BTSSC = self.empty(len(positions))
+        for x_TSSC, position in zip(x_BTSSC, positions, strict=True):
+            self.make(self.plan(int(position), epoch), x_TSSC)
+        return x_BTSSC.transpose(0, 1, 4, 2, 3), self.labels[np.asarray(positions)]

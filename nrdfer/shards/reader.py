@@ -85,16 +85,27 @@ class ShardReader:
         wanted = range(entry.n_frames) if indices is None else indices
         if not len(wanted):
             raise ValueError(f"clip {clip_id}: no frame was asked for")
-        decoded: dict[int, npt.NDArray[np.uint8]] = {}
-        for i in wanted:
+        first: dict[int, int] = {}  # where in the result a frame was decoded to
+        frames_THWC = np.empty((0, 0, 0, 3), np.uint8)
+        for t, i in enumerate(wanted):
             if not 0 <= i < entry.n_frames:
                 raise IndexError(f"clip {clip_id} has frames 0 to {entry.n_frames - 1}, not {i}")
-            if i not in decoded:
-                try:
-                    decoded[i] = decode_jpeg(self._read(entry.shard, entry.frames[i]))
-                except ValueError as error:
-                    raise StoreError(self._damaged(clip_id, entry, error)) from error
-        return np.stack([decoded[i] for i in wanted])
+            if i in first:
+                frames_THWC[t] = frames_THWC[first[i]]
+                continue
+            try:
+                frame_HWC = decode_jpeg(self._read(entry.shard, entry.frames[i]))
+            except ValueError as error:
+                raise StoreError(self._damaged(clip_id, entry, error)) from error
+            if not first:
+                frames_THWC = np.empty((len(wanted), *frame_HWC.shape), np.uint8)
+            elif frame_HWC.shape != frames_THWC.shape[1:]:
+                raise StoreError(
+                    self._damaged(clip_id, entry, f"its frames have sizes {frames_THWC.shape[1:]}, {frame_HWC.shape}")
+                )
+            frames_THWC[t] = frame_HWC
+            first[i] = t
+        return frames_THWC
 
     def _entry(self, clip_id: str) -> ClipEntry:
         try:
@@ -102,7 +113,7 @@ class ShardReader:
         except KeyError:
             raise KeyError(f"no clip {clip_id!r} in the shards of {self.root}") from None
 
-    def _damaged(self, clip_id: str, entry: ClipEntry, error: Exception) -> str:
+    def _damaged(self, clip_id: str, entry: ClipEntry, error: object) -> str:
         path = self.root / self.index.shards[entry.shard].name
         return f"clip {clip_id} in {path}: {error}; the shard is damaged, write the shards again"
 
