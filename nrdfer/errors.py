@@ -37,5 +37,9 @@ class TrainingError(NrdferError):
     """Training cannot go on (a loss that is not a number, a checkpoint that does not fit)."""
 
 
+class TrainingStopped(NrdferError):  # noqa: N818 - nothing went wrong: it was asked to stop
+    """A training was asked to stop, and did so after it had saved where it stood; the same call continues it."""
+
+
 class ClipError(NrdferError, ValueError):
     """A tensor does not hold clips as a network takes them."""
