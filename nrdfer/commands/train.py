@@ -55,8 +55,8 @@ def train(
     changed = lay_over(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
     batch = stage.recipe_of(changed, found.corpus).batch
     weights = _initial(base, split, initial)
+    told = stage.identity(changed, found.corpus, found.shards, found.train_ids, found.test_ids, weights)
     with run_folder.held(out):
-        told = stage.identity(changed, found.corpus, found.shards, found.train_ids, found.test_ids, weights)
         result = run_folder.claim(out, {"split": split, **told})
         if result is not None:
             typer.echo(f"{out} is finished; nothing was done", err=True)
