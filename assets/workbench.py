@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from nrdfer import paths
-from nrdfer.config import Profile, load_profile, merge
+from nrdfer import paths, profiles
+from nrdfer.config import Profile
 from nrdfer.pointers import Pointers
-from nrdfer.store import Artifact, Store, digest_of
+from nrdfer.store import Artifact, Store
 from nrdfer.tracking import Tracking
 
 
@@ -36,16 +36,19 @@ class Workbench(dg.ConfigurableResource["Workbench"]):
         Raises:
             ProfileError: no such profile, or an unknown setting.
         """
-        corpora = {"afew_root": self.afew_root, "dfew_root": self.dfew_root}
-        top: dict[str, Any] = {"corpora": {key: value for key, value in corpora.items() if value}}
-        if self.weights_folder:
-            top["weights"] = {"folder": self.weights_folder}
-        return load_profile(Path(self.profiles_folder) / f"{self.profile}.yaml", merge(top, self.overrides))
+        return profiles.resolve_profile(
+            self.profile,
+            Path(self.profiles_folder),
+            afew_root=self.afew_root,
+            dfew_root=self.dfew_root,
+            weights_folder=self.weights_folder,
+            overrides=self.overrides,
+        )
 
     @property
     def config_digest(self) -> str:
         """Digest of everything in the resolved profile."""
-        return digest_of(self.settings.to_dict())
+        return profiles.config_digest(self.settings)
 
     @property
     def store(self) -> Store:
@@ -55,7 +58,7 @@ class Workbench(dg.ConfigurableResource["Workbench"]):
     @property
     def pointers(self) -> Pointers:
         """Which artefact each asset stands for under this profile's settings."""
-        return Pointers(self.store, paths.home() / "pointers" / self.config_digest[:16])
+        return profiles.made_with(self.settings)
 
     def remember_report(self, artifact: Artifact) -> None:
         """Let ``nrdfer results`` find the newest report of this profile."""

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from nrdfer.convert import convert
 from nrdfer.errors import ProfileError
 
 T = TypeVar("T")
@@ -80,10 +81,11 @@ class Profile:
 def build_settings(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     """Build a settings dataclass from a mapping and refuse what it does not know.
 
-    Lists become tuples, and nested dataclasses are built from nested mappings.
+    Values are checked and converted by the fields' annotations (`convert`): lists become tuples, 4 becomes 4.0 where a
+    number with a fraction is meant. Nested dataclasses are built from nested mappings.
 
     Raises:
-        ProfileError: an unknown field, or a value that the dataclass itself refuses.
+        ProfileError: an unknown field, a value of another type, or one that the dataclass itself refuses.
     """
     hints = typing.get_type_hints(cls)
     known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -95,8 +97,13 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         hint = hints[name]
         if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
             arguments[name] = build_settings(typing.cast(type[Any], hint), value, f"{where}.{name}")
+        elif dataclasses.is_dataclass(hint) and not isinstance(value, typing.cast(type[Any], hint)):
+            raise ProfileError(f"{where}: {name} is {value!r}, but must be named settings, e.g. {name}: {{...}}")
         else:
-            arguments[name] = tuple(value) if isinstance(value, list) else value
+            try:
+                arguments[name] = convert(value, hint)
+            except ValueError as error:
+                raise ProfileError(f"{where}: {name} {error}") from error
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as error:

@@ -37,8 +37,8 @@ class TrainingError(NrdferError):
     """Training cannot go on (a loss that is not a number, a checkpoint that does not fit)."""
 
 
-class TrainingStopped(NrdferError):  # noqa: N818  (nothing went wrong)
-    """Somebody asked a training to stop; it has saved, and the same line continues it."""
+class TrainingStopped(NrdferError):  # noqa: N818 - nothing went wrong: it was asked to stop
+    """A training was asked to stop, and did so after it had saved where it stood; the same call continues it."""
 
 
 class ClipError(NrdferError, ValueError):

@@ -33,6 +33,11 @@ def weights_folder() -> Path:
     return home() / "weights"
 
 
+def device_slots() -> Path:
+    """Files that say by their locks which GPU is in use; see `nrdfer.device_slots`."""
+    return home() / "devices"
+
+
 def tracking_uri() -> str:
     """MLflow's store: ``MLFLOW_TRACKING_URI`` if set, else one SQLite file in `home`."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"

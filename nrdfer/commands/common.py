@@ -1,16 +1,17 @@
-"""What every command does: errors as one message, progress as one bar."""
+"""What every command does: errors as one message, progress as one bar, settings as ``name=value``."""
 
 from __future__ import annotations
 
 import functools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
+import yaml
 
-from nrdfer.errors import NrdferError
+from nrdfer.errors import NrdferError, ProfileError
 
 if TYPE_CHECKING:
     from nrdfer.training.progress import Progress as TrainingProgress
@@ -32,8 +33,36 @@ def readable(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
-def bar(label: str) -> tuple[Any, Callable[[int, int], None]]:
-    """A progress bar and the callback that moves it."""
+def fields_of(given: Sequence[str], option: str) -> dict[str, Any]:
+    """Settings given as ``name=value`` or ``part.name=value``; values are read as YAML.
+
+    Raises:
+        ProfileError: an entry has no ``=``, its value is not YAML, or two entries contradict each other.
+    """
+    fields: dict[str, Any] = {}
+    for entry in given:
+        path, sign, text = entry.partition("=")
+        *parts, name = path.split(".")
+        if not sign or not all((*parts, name)):
+            raise ProfileError(f"{option} {entry}: write NAME=VALUE, e.g. {option} lr=0.01")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ProfileError(f"{option} {entry}: {text!r} cannot be read as YAML") from error
+        place = fields
+        for part in parts:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ProfileError(f"{option} {entry}: {part} was given as a whole before")
+        if name in place:
+            raise ProfileError(f"{option} {entry}: {path} is given twice")
+        place[name] = value
+    return fields
+
+
+def bar(label: str, unit: str = "") -> tuple[Any, Callable[[int, int], None]]:
+    """A progress bar and the callback that moves it; what was done before its first call counts for no speed."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     progress = Progress(
@@ -42,14 +71,18 @@ def bar(label: str) -> tuple[Any, Callable[[int, int], None]]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
+        console=Console(stderr=True),  # standard output is for results
         disable=not sys.stderr.isatty(),
     )
     task = progress.add_task(label, total=None, rate="")
-    started = time.monotonic()
+    first: list[tuple[int, float]] = []
 
     def step(done: int, total: int) -> None:
-        rate = done / max(time.monotonic() - started, 1e-9)
-        progress.update(task, completed=done, total=total, rate=f"{rate:.2f}/s")
+        if not first:
+            first.append((done, time.monotonic()))
+        begun, since = first[0]
+        speed = f"{(done - begun) / max(time.monotonic() - since, 1e-9):.2f} {unit}".rstrip() + "/s"
+        progress.update(task, completed=done, total=total, rate=speed if done > begun else "")
 
     return progress, step
 

@@ -47,11 +47,12 @@ def corpus_render(
 def corpus_sample() -> None:
     """Render the corpus of the profile 'sample' into this project's folder (at once if it is there)."""
     from nrdfer.config import load_profile
+    from nrdfer.profiles import shipped_profiles
     from nrdfer.stages.sources import render_sample
 
     progress, step = bar("rendering the sample corpus")
     with progress:
-        folder = render_sample(load_profile(_profile_path("sample")), step)
+        folder = render_sample(load_profile(shipped_profiles() / "sample.yaml"), step)
     typer.echo(f"sample corpus in {folder}")
 
 
@@ -74,16 +75,6 @@ def corpus_labels(
     for found in sets:
         typer.echo(f"{found.corpus.upper()}, {found.format}, {found.folder}: {found.clips} clips")
         typer.echo(table_of(found))
-
-
-def _profile_path(name: str) -> Path:
-    # The profiles belong to the room above; its place is known without importing it.
-    from importlib.util import find_spec
-
-    spec = find_spec("pipelines")
-    if spec is None or not spec.submodule_search_locations:
-        raise NrdferError("the package 'pipelines', which holds the profiles, is not installed; run: make install")
-    return Path(next(iter(spec.submodule_search_locations))) / "profiles" / f"{name}.yaml"
 
 
 @readable

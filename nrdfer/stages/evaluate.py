@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from nrdfer.errors import WeightsError
 from nrdfer.shards.reader import ShardReader
 from nrdfer.stages.train import BEST, LAST, MODEL, read_history
 
@@ -21,40 +22,65 @@ METRICS = "metrics.json"
 
 
 def evaluate_checkpoint(
-    checkpoint: Path, shards: Path, test_ids: Sequence[str], out: Path, *, title: str, threads: int = 1
+    checkpoint: Path,
+    shards: Path,
+    test_ids: Sequence[str],
+    out: Path,
+    *,
+    title: str,
+    threads: int = 1,
+    protocols: Sequence[str] = tuple(PROTOCOLS),
 ) -> dict[str, Any]:
-    """Predict every test clip once under both protocols; write predictions, figures and `METRICS`.
+    """Predict every test clip once under each protocol; write predictions, figures and `METRICS`.
 
     Args:
-        checkpoint: folder of a training.
+        checkpoint: folder of a training. Without its history (a registered model has none) no curves are drawn.
         shards: folder of the shards.
         test_ids: clips to predict.
         out: receives the files.
         title: of the figures.
-        threads: CPU threads; 0 leaves torch's choice, as in a recipe.
+        threads: CPU threads; 0 leaves torch's choice, as in an engine.
+        protocols: names of `PROTOCOLS`.
 
     Returns:
         protocol -> metrics (``war``, ``uar``, and both without the snippet-based filter).
+
+    Raises:
+        WeightsError: the folder lacks the weights of a protocol.
+        ValueError: not exactly the test clips were predicted.
     """
     import torch
 
     from nrdfer.evaluation.evaluate import evaluate, load_model, read_sampling
     from nrdfer.evaluation.figures import plot_confusion, plot_curves
-    from nrdfer.evaluation.protocols import fold_metrics
+    from nrdfer.evaluation.protocols import check_complete, fold_metrics
 
     if threads:
         torch.set_num_threads(threads)
     reader = ShardReader(shards)
     metrics: dict[str, Any] = {}
-    for protocol, weights in PROTOCOLS.items():
-        model = load_model(checkpoint / MODEL, checkpoint / weights)
+    for protocol in protocols:
+        model = load_model(checkpoint / MODEL, _weights(checkpoint, protocol))
         predictions = evaluate(model, reader, list(test_ids), sampling=read_sampling(checkpoint / MODEL))
+        check_complete(predictions, test_ids, f"{title}, {protocol} protocol")
         predictions.to_parquet(predictions_path(out, protocol), index=False)
         metrics[protocol] = fold_metrics(predictions)
         plot_confusion(predictions, out / f"confusion_{protocol}.png", title=f"{title}, {protocol} protocol")
-    plot_curves({title: read_history(checkpoint)}, out / "curves.png")
+    history = read_history(checkpoint)
+    if history:
+        plot_curves({title: history}, out / "curves.png")
     (out / METRICS).write_text(json.dumps(metrics, indent=1))
     return metrics
+
+
+def _weights(checkpoint: Path, protocol: str) -> Path:
+    path = checkpoint / PROTOCOLS[protocol]
+    if not path.is_file():
+        raise WeightsError(
+            f"{checkpoint} holds no {path.name}, which the {protocol} protocol evaluates (a registered model is the "
+            "last epoch only: protocol honest)"
+        )
+    return path
 
 
 def predictions_path(folder: Path, protocol: str) -> Path:

@@ -160,9 +160,25 @@ def _looked_at(reader: ShardReader, tested: Mapping[str, str], progress: Progres
     return rows
 
 
-def read_folds(folder: Path) -> dict[str, dict[str, list[str]]]:
-    """The folds: number -> train and test clip ids."""
-    folds: dict[str, dict[str, list[str]]] = json.loads((folder / FOLDS).read_text())
+def read_folds(place: Path) -> dict[str, dict[str, list[str]]]:
+    """The folds: number -> ``train`` and ``test`` -> clip ids.
+
+    Args:
+        place: the folder that `write_folds` filled, or the file in it.
+
+    Raises:
+        CorpusError: there is no such file, or it holds something else.
+    """
+    path = place / FOLDS if place.is_dir() else place
+    try:
+        folds: dict[str, dict[str, list[str]]] = json.loads(path.read_text())
+        if not all(isinstance(fold[part], list) for fold in folds.values() for part in ("train", "test")):
+            raise ValueError("train and test must be lists")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorpusError(
+            f"{path} does not hold folds as the step dfew/folds writes them, "
+            f'{{"1": {{"train": [...], "test": [...]}}}}: {error!r}'
+        ) from error
     return folds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from nrdfer.config import Profile, build_settings
 from nrdfer.errors import CorpusError
+from nrdfer.shards.index import INDEX
 from nrdfer.shards.reader import ShardReader
+from nrdfer.store import digest_of, file_sha256
 from nrdfer.training.engine import Engine
 from nrdfer.training.recipe import Recipe, build_recipe
 
@@ -37,11 +40,33 @@ def network_settings(profile: Profile) -> dict[str, Any]:
     Raises:
         ProfileError: unknown network, preset or setting.
     """
-    import dataclasses
-
     from nrdfer.models.registry import resolve_settings
 
     return dataclasses.asdict(resolve_settings(profile.model, profile.model_settings, profile.model_preset))
+
+
+def identity(
+    profile: Profile,
+    corpus: str,
+    shards: Path,
+    train_ids: Sequence[str],
+    test_ids: Sequence[str],
+    initial_weights: Path | None = None,
+) -> dict[str, Any]:
+    """Everything that decides the bytes `train_fold` ends with, in plain types.
+
+    Raises:
+        ProfileError: unknown recipe, network or setting, or a value that cannot be meant.
+    """
+    return {
+        "model": profile.model,
+        "model_settings": network_settings(profile),
+        "recipe": dataclasses.asdict(recipe_of(profile, corpus)),
+        "engine": engine_of(profile).numerics(),
+        "shards": file_sha256(shards / INDEX),
+        "clips": digest_of([sorted(train_ids), sorted(test_ids)]),
+        "initial": file_sha256(initial_weights) if initial_weights else "from scratch",
+    }
 
 
 def train_fold(
@@ -113,12 +138,15 @@ def afew_split(shards: Path) -> Mapping[str, list[str]]:
     """AFEW's clips by split: ``train`` and ``val``.
 
     Raises:
-        CorpusError: a split has no clip left.
+        CorpusError: a split has no clip left, or the shards are not AFEW's.
     """
     reader = ShardReader(shards)
     split: dict[str, list[str]] = {"train": [], "val": []}
     for clip_id in reader.clip_ids:
-        split[reader.record(clip_id).split].append(clip_id)
+        name = reader.record(clip_id).split
+        if name not in split:
+            raise CorpusError(f"clip {clip_id} in {shards} is of split {name!r}, not of AFEW; give AFEW's shards")
+        split[name].append(clip_id)
     for name, ids in split.items():
         if not ids:
             raise CorpusError(f"AFEW's split {name!r} has no usable clip in {shards}; see set_aside.csv there")

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nrdfer.config import Profile, ShardsConfig, build_settings, load_profile, merge
+from nrdfer.config import ShardsConfig, build_settings, load_profile, merge
+from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.errors import ProfileError
 from pipelines.resources import PROFILES
 
@@ -56,6 +61,77 @@ def test_merge_keeps_what_is_not_overridden() -> None:
     assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"c": 4}}) == {"a": {"b": 1, "c": 4}, "d": 3}
 
 
+@dataclass(frozen=True)
+class Inner:
+    rate: float = 0.5
+
+
+@dataclass(frozen=True)
+class Settings:
+    count: int = 1
+    rate: float = 0.5
+    on: bool = False
+    name: str = "a"
+    limit: float | None = None
+    folder: str | None = None
+    pair: tuple[float, float] = (0.0, 1.0)
+    sizes: tuple[int, ...] = ()
+    inner: Inner = field(default_factory=Inner)
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "built"),
+    [
+        ("count", 3, 3),
+        ("count", "12", 12),
+        ("rate", 4, 4.0),
+        ("rate", "1e-3", 0.001),  # YAML reads it as text
+        ("on", True, True),
+        ("name", "3", "3"),
+        ("limit", None, None),
+        ("limit", "1e-3", 0.001),
+        ("folder", "x", "x"),
+        ("pair", [1, "1e1"], (1.0, 10.0)),
+        ("sizes", [1, 2, 3], (1, 2, 3)),
+        ("inner", {"rate": 1}, Inner(1.0)),
+        ("inner", Inner(2.0), Inner(2.0)),
+        ("more", {"a": [1]}, {"a": [1]}),
+    ],
+)
+def test_values_become_what_the_annotation_says(name: str, given: Any, built: Any) -> None:
+    value = getattr(build_settings(Settings, {name: given}, "test"), name)
+    assert value == built
+    assert type(value) is type(built)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("rate", "abc", "test: rate is 'abc' (str), but must be a number"),
+        ("rate", True, "rate is True (bool), but must be a number"),
+        ("rate", float("nan"), "rate is nan (float), but must be a number"),
+        ("rate", None, "rate is None"),
+        ("count", 1.5, "count is 1.5 (float), but must be a whole number"),
+        ("count", True, "count is True (bool), but must be a whole number"),
+        ("count", "1.5", "count is '1.5' (str), but must be a whole number"),
+        ("on", "yes", "on is 'yes' (str), but must be true or false"),
+        ("on", 1, "on is 1 (int), but must be true or false"),
+        ("name", 5, "name is 5 (int), but must be text"),
+        ("limit", "no", "limit is 'no' (str), but must be a number"),
+        ("pair", [1], "pair is [1] (list), but must be a list of 2"),
+        ("pair", [1, "x"], "pair entry 2 is 'x' (str), but must be a number"),
+        ("sizes", 3, "sizes is 3 (int), but must be a list"),
+        ("sizes", [1, 2.5], "sizes entry 2 is 2.5"),
+        ("inner", 3, "inner is 3, but must be named settings"),
+        ("inner", {"rate": "x"}, "test.inner: rate is 'x'"),
+        ("more", [1], "more is [1] (list), but must be named settings"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_name(name: str, given: Any, message: str) -> None:
+    with pytest.raises(ProfileError, match=re.escape(message)):
+        build_settings(Settings, {name: given}, "test")
+
+
 def test_lists_become_tuples() -> None:
-    profile = build_settings(Profile, {"name": "x", "description": "y", "workers": 3}, "test")
-    assert profile.workers == 3
+    assert build_settings(CorpusSettings, {"frames": [8, 10]}, "test").frames == (8, 10)

@@ -1,0 +1,82 @@
+"""``nrdfer evaluate``: a trained network's figures on the test clips of a split, by the functions of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nrdfer.commands.common import readable
+from nrdfer.errors import NrdferError
+
+BOTH = "both"
+_MEANING = {"honest": "last epoch", "paper": "best epoch on the test fold"}
+
+
+@readable
+def evaluate(
+    checkpoint: Annotated[str, typer.Argument(help="A folder that a training filled, or a models:/ address.")],
+    split: Annotated[str, typer.Option(help="Whose test clips: fd1 to fd5 (DFEW's folds), or afew.")],
+    profile: Annotated[str | None, typer.Option(help="Whose shards and threads.", envvar="NRDFER_PROFILE")] = None,
+    shards: Annotated[Path | None, typer.Option(help="Folder of shards, not those of the profile's last run.")] = None,
+    folds: Annotated[Path | None, typer.Option(help="folds.json or its folder, not that of the last run.")] = None,
+    protocol: Annotated[str, typer.Option(help="honest (last epoch), paper (best epoch), or both.")] = BOTH,
+    out: Annotated[Path | None, typer.Option(help="Receives predictions (parquet), metrics and figures.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: protocol, then its metrics.")] = False,
+) -> None:
+    """Predict every test clip of a split exactly once; WAR and UAR, with and without the snippet-based filter."""
+    import json
+    import tempfile
+
+    from nrdfer.profiles import profile_of_shell
+    from nrdfer.registry import find_weights
+    from nrdfer.stages import train as stage
+    from nrdfer.stages.evaluate import PROTOCOLS, evaluate_checkpoint
+    from nrdfer.stages.splits import find_split
+
+    if protocol not in (*PROTOCOLS, BOTH):
+        raise NrdferError(f"there is no protocol {protocol!r}; use one of {', '.join((*PROTOCOLS, BOTH))}")
+    base = profile_of_shell(profile)
+    found = find_split(base, split, shards, folds)
+    folder = find_weights(checkpoint)[0].parent
+    _warn_of_leaks(folder, split)
+    with tempfile.TemporaryDirectory() as scratch:
+        place = out or Path(scratch)
+        place.mkdir(parents=True, exist_ok=True)
+        metrics = evaluate_checkpoint(
+            folder,
+            found.shards,
+            found.test_ids,
+            place,
+            title=split,
+            threads=stage.engine_of(base).threads,
+            protocols=tuple(PROTOCOLS) if protocol == BOTH else (protocol,),
+        )
+    if as_json:
+        typer.echo(json.dumps({"split": split, "checkpoint": checkpoint, **metrics}, indent=1))
+        return
+    for name, figures in metrics.items():
+        typer.echo(f"{name} protocol ({_MEANING[name]}): {_words(figures)}")
+    if out is not None:
+        typer.echo(f"predictions, metrics and figures: {out}")
+
+
+def _words(figures: Mapping[str, Any]) -> str:
+    filtered, plain = (f"WAR {100 * figures[war]:.2f}, UAR {100 * figures[uar]:.2f}" for war, uar in _PAIRS)
+    text = f"{filtered}; without the filter {plain}; {figures['clips']} clips, each predicted once"
+    absent = figures["absent"]
+    return text + (f"; no clip of {', '.join(absent)}, over which no UAR is taken" if absent else "")
+
+
+_PAIRS = (("war", "uar"), ("war_unfiltered", "uar_unfiltered"))
+
+
+def _warn_of_leaks(folder: Path, split: str) -> None:
+    from nrdfer.stages.run_folder import read_settings
+    from nrdfer.stages.splits import AFEW
+
+    trained = (read_settings(folder) or {}).get("split", split)
+    if trained != split and AFEW not in (trained, split):
+        typer.echo(f"warning: trained on {trained}, which learnt from the test clips of {split}", err=True)

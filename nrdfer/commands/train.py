@@ -1,0 +1,147 @@
+"""``nrdfer train``: one training without Dagster, by the same functions, into a folder of the user's choice."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nrdfer.commands.common import bar, fields_of, readable
+from nrdfer.errors import TrainingStopped
+
+if TYPE_CHECKING:
+    from nrdfer.config import Profile
+
+STOPPED = 143  # what a shell shows of a process that SIGTERM ended
+SCRATCH = "none"
+
+
+@readable
+def train(
+    split: Annotated[str, typer.Argument(help="fd1 to fd5 (DFEW's folds), or afew.")],
+    out: Annotated[Path, typer.Option(help="Receives weights, history and settings; in its folder work, checkpoints.")],
+    profile: Annotated[str | None, typer.Option(help="Begins with this profile.", envvar="NRDFER_PROFILE")] = None,
+    recipe: Annotated[str | None, typer.Option(help="A name of `nrdfer recipes`, not the profile's.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A field of the recipe: lr=0.01, augment.flip=0.")
+    ] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="How it is computed: workers=4, precision=bf16.")] = None,
+    model: Annotated[str | None, typer.Option(help="A name of `nrdfer models`, not the profile's.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Of the network: paper, sample...")] = None,
+    model_set: Annotated[list[str] | None, typer.Option(help="A setting of the network: temporal_depth=2.")] = None,
+    shards: Annotated[Path | None, typer.Option(help="Folder of shards, not those of the profile's last run.")] = None,
+    folds: Annotated[Path | None, typer.Option(help="folds.json or its folder, not that of the last run.")] = None,
+    initial: Annotated[
+        str | None,
+        typer.Option(
+            help="Trained folder or models:/ address to start from, or none. For afew without it: the profile's fd1."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON at the end, epochs on stderr.")] = False,
+) -> None:
+    """Train one split. The same line continues what was stopped or killed, and says so if all is done."""
+    import json
+
+    from nrdfer.profiles import profile_of_shell
+    from nrdfer.stages import run_folder
+    from nrdfer.stages import train as stage
+    from nrdfer.stages.splits import find_split
+
+    base = profile_of_shell(profile)
+    found = find_split(base, split, shards, folds)
+    changed = lay_over(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
+    batch = stage.recipe_of(changed, found.corpus).batch
+    weights = _initial(base, split, initial)
+    told = stage.identity(changed, found.corpus, found.shards, found.train_ids, found.test_ids, weights)
+    with run_folder.held(out):
+        result = run_folder.claim(out, {"split": split, **told})
+        if result is not None:
+            typer.echo(f"{out} is finished; nothing was done", err=True)
+        else:
+            progress, step = bar(f"{split}: clips", "clips")
+            try:
+                with progress:
+                    result = stage.train_fold(
+                        changed,
+                        found.corpus,
+                        found.shards,
+                        found.train_ids,
+                        found.test_ids,
+                        out / run_folder.WORK,
+                        out,
+                        initial_weights=weights,
+                        on_history=lambda rows: typer.echo(epoch_line(rows[-1]), err=as_json),
+                        progress=lambda done, total: step(done * batch, total * batch),
+                    )
+            except TrainingStopped as stopped:
+                typer.echo(f"stopped: {stopped}\nthe same line continues: {_line()}", err=True)
+                raise typer.Exit(STOPPED) from stopped
+            run_folder.finish(out, result)
+    if as_json:
+        typer.echo(json.dumps({"split": split, "out": str(out), **result}, indent=1))
+        return
+    last, best = result["last"], result["best"]
+    typer.echo(f"{out}: {result['epochs']} epochs")
+    typer.echo(f"honest protocol, last epoch:                {epoch_line(last)}")
+    typer.echo(f"paper protocol, best epoch on the test fold: {epoch_line(best)}")
+
+
+def lay_over(
+    profile: Profile,
+    corpus: str,
+    recipe: str | None,
+    settings: Sequence[str],
+    engine: Sequence[str],
+    model: str | None,
+    preset: str | None,
+    model_set: Sequence[str],
+) -> Profile:
+    """A profile with the options of ``nrdfer train`` laid over its recipe, engine and network.
+
+    Raises:
+        ProfileError: an option cannot be read. What it names is checked where the profile is used.
+    """
+    import dataclasses
+
+    from nrdfer.config import merge
+
+    field = f"{corpus}_recipe"
+    base = getattr(profile, field) if recipe is None else {"name": recipe}
+    same = model in (None, profile.model) and preset in (None, profile.model_preset)
+    network: Mapping[str, Any] = profile.model_settings if same else {}  # settings of another network mean nothing
+    changes: dict[str, Any] = {
+        field: merge(base, fields_of(settings, "--set")),
+        "engine": merge(profile.engine, fields_of(engine, "--engine")),
+        "model": model or profile.model,
+        "model_preset": preset or profile.model_preset,
+        "model_settings": merge(network, fields_of(model_set, "--model-set")),
+    }
+    return dataclasses.replace(profile, **changes)
+
+
+def _initial(profile: Profile, split: str, given: str | None) -> Path | None:
+    from nrdfer.profiles import last_made
+    from nrdfer.registry import find_weights
+    from nrdfer.stages.splits import AFEW
+
+    if given is None and split == AFEW:  # as the paper does, and the graph
+        given = str(
+            last_made(profile, "dfew/fd1/checkpoint", f"--initial DIR (--initial {SCRATCH}: from scratch)").path
+        )
+    return None if given in (None, SCRATCH) else find_weights(str(given))[1]
+
+
+def epoch_line(row: Mapping[str, Any]) -> str:
+    """One epoch's figures in words; WAR and UAR in percent."""
+    war, plain, uar = (100 * row[f"test_{name}"] for name in ("war", "war_unfiltered", "uar"))
+    figures = f"WAR {war:.2f} (without the filter {plain:.2f})  UAR {uar:.2f}"
+    return f"epoch {row['epoch']:3}  loss {row['train_loss']:.4f}  {figures}"
+
+
+def _line() -> str:
+    import shlex
+
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

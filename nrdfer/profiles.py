@@ -1,0 +1,103 @@
+"""Where profiles are, which one a shell means, and what was last made with it: one answer for Dagster and the CLI.
+
+The shape of a profile belongs to ``config``; what an artefact holds, to its step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from nrdfer import paths
+from nrdfer.config import Profile, load_profile, merge
+from nrdfer.errors import ProfileError, StoreError
+from nrdfer.pointers import Pointers
+from nrdfer.store import Artifact, Store, digest_of
+
+DEFAULT = "sample"
+
+
+def shipped_profiles() -> Path:
+    """The folder of the profiles that come with the project.
+
+    Raises:
+        ProfileError: the package that holds them is not installed.
+    """
+    # They belong to the room above; its place is known without importing it.
+    spec = find_spec("pipelines")
+    if spec is None or not spec.submodule_search_locations:
+        raise ProfileError("the package 'pipelines', which holds the profiles, is not installed; run: make install")
+    return Path(next(iter(spec.submodule_search_locations))) / "profiles"
+
+
+def resolve_profile(
+    name: str,
+    folder: Path,
+    *,
+    afew_root: str = "",
+    dfew_root: str = "",
+    weights_folder: str = "",
+    overrides: Mapping[str, Any] | None = None,
+) -> Profile:
+    """A profile with the user's own folders, where given, and any other field laid over it.
+
+    Raises:
+        ProfileError: no such profile, or a setting that is not understood.
+    """
+    corpora = {"afew_root": afew_root, "dfew_root": dfew_root}
+    top: dict[str, Any] = {"corpora": {key: value for key, value in corpora.items() if value}}
+    if weights_folder:
+        top["weights"] = {"folder": weights_folder}
+    return load_profile(folder / f"{name}.yaml", merge(top, overrides or {}))
+
+
+def profile_of_shell(name: str | None = None) -> Profile:
+    """The profile as the environment sets it up, as Dagster does when its run config is empty.
+
+    Args:
+        name: instead of ``NRDFER_PROFILE``.
+
+    Raises:
+        ProfileError: no such profile, or a setting that is not understood.
+    """
+    folder = os.environ.get("NRDFER_PROFILES")
+    return resolve_profile(
+        name or os.environ.get("NRDFER_PROFILE", DEFAULT),
+        Path(folder) if folder else shipped_profiles(),
+        afew_root=os.environ.get("NRDFER_AFEW_ROOT", ""),
+        dfew_root=os.environ.get("NRDFER_DFEW_ROOT", ""),
+        weights_folder=os.environ.get("NRDFER_WEIGHTS", ""),
+    )
+
+
+def config_digest(profile: Profile) -> str:
+    """Digest of everything in a resolved profile."""
+    return digest_of(profile.to_dict())
+
+
+def made_with(profile: Profile) -> Pointers:
+    """Which artefact each asset stands for under exactly this profile's settings."""
+    return Pointers(Store(paths.store_root()), paths.home() / "pointers" / config_digest(profile)[:16])
+
+
+def last_made(profile: Profile, asset: str, instead: str) -> Artifact:
+    """The artefact that the last run of a profile made of `asset`.
+
+    Args:
+        profile: with which it was made; one other setting is another profile.
+        asset: its name, e.g. ``dfew/shards``.
+        instead: what the caller may be given in its place, for the message.
+
+    Raises:
+        StoreError: no run made it, or it is gone or damaged.
+    """
+    artifact = made_with(profile).get(asset)
+    if artifact is None:
+        raise StoreError(
+            f"{asset} has not been made with the profile {profile.name!r} as this shell sets it up; give {instead}, or "
+            "run: dagster job execute -j full_reproduction"
+        )
+    return artifact

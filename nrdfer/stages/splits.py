@@ -1,0 +1,68 @@
+"""Splits by name: which clips are learnt from and tested on, and where they lie.
+
+``fd1`` .. ``fd5`` are DFEW's folds, ``afew`` is AFEW's own division. What is done with them belongs to ``train`` and
+``evaluate``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nrdfer.config import Profile
+from nrdfer.errors import CorpusError
+from nrdfer.profiles import last_made
+from nrdfer.shards.reader import ShardReader
+from nrdfer.stages.shard import read_folds
+from nrdfer.stages.train import afew_split
+
+AFEW = "afew"
+SPLITS = ("fd1", "fd2", "fd3", "fd4", "fd5", AFEW)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One division of a corpus, and the shards its clips lie in."""
+
+    name: str  # of SPLITS
+    corpus: str  # dfew | afew
+    shards: Path
+    train_ids: tuple[str, ...]
+    test_ids: tuple[str, ...]
+
+
+def find_split(profile: Profile, name: str, shards: Path | None = None, folds: Path | None = None) -> Split:
+    """A split of the given shards, or of those that the profile's last run left in the store.
+
+    Args:
+        profile: whose last run is meant where `shards` or `folds` are None.
+        name: one of `SPLITS`.
+        shards: folder of shards.
+        folds: DFEW's folds, see `read_folds`; AFEW's division stands in its shards.
+
+    Raises:
+        CorpusError: there is no such split, or it names clips that the shards lack.
+        StoreError: the profile has no run that made the shards or folds, or they are damaged.
+    """
+    if name not in SPLITS:
+        raise CorpusError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
+    if name == AFEW and folds is not None:
+        raise CorpusError("AFEW's division stands in its shards; folds are DFEW's: leave --folds out")
+    corpus = AFEW if name == AFEW else "dfew"
+    place = shards or last_made(profile, f"{corpus}/shards", "--shards DIR").path
+    if name == AFEW:
+        parts = afew_split(place)
+        return Split(name, corpus, place, tuple(parts["train"]), tuple(parts["val"]))
+    source = folds or last_made(profile, "dfew/folds", "--folds FILE").path
+    known, number = read_folds(source), name.removeprefix("fd")
+    if number not in known:
+        raise CorpusError(f"{source} has no fold {number}; it has {', '.join(known) or 'none'}")
+    fold = known[number]
+    with ShardReader(place) as reader:
+        absent = sorted({*fold["train"], *fold["test"]} - set(reader.index.clips))
+    if absent:
+        raise CorpusError(
+            f"{len(absent)} clips of fold {number} are not in {place}, e.g. {absent[0]}; give the folds that "
+            "were made of these shards"
+        )
+    return Split(name, corpus, place, tuple(fold["train"]), tuple(fold["test"]))

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from nrdfer.cli import app
+from nrdfer.stages import evaluate as stage
+from tests.unit.commands.conftest import Corpora
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def trained(corpora: Corpora) -> Corpora:
+    """With a training of fold 1 in ``fd1``."""
+    done = runner.invoke(app, ["train", "fd1", "--out", str(corpora.root / "fd1"), *corpora.dfew])
+    assert done.exit_code == 0, done.output
+    return corpora
+
+
+def evaluate(corpora: Corpora, *words: str) -> Result:
+    return runner.invoke(app, ["evaluate", str(corpora.root / "fd1"), *corpora.dfew, *words])
+
+
+def test_figures_are_those_of_the_training(trained: Corpora) -> None:
+    out = trained.root / "figures"
+    done = evaluate(trained, "--split", "fd1", "--json", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    result = json.loads((trained.root / "fd1" / "result.json").read_text())
+    for protocol, row in (("honest", result["last"]), ("paper", result["best"])):
+        assert told[protocol]["war"] == row["test_war"]
+        assert told[protocol]["uar_unfiltered"] == row["test_uar_unfiltered"]
+        table = pd.read_parquet(out / f"predictions_{protocol}.parquet")
+        assert list(table["clip_id"]) == [f"{number:05d}" for number in range(14, 21)]
+    assert (out / "curves.png").is_file()
+
+
+def test_people_read_both_protocols_and_what_they_mean(trained: Corpora) -> None:
+    done = evaluate(trained, "--split", "fd1")
+    honest, paper = done.stdout.splitlines()
+    assert honest.startswith("honest protocol (last epoch): WAR ")
+    assert paper.startswith("paper protocol (best epoch on the test fold): WAR ")
+    assert "7 clips, each predicted once" in honest
+
+
+def test_one_protocol_of_weights_alone(trained: Corpora, tmp_path: Path) -> None:
+    folder = trained.root / "fd1"
+    for name in ("best.safetensors", "history.jsonl"):  # as in the registry
+        (folder / name).unlink()
+    done = evaluate(trained, "--split", "fd1")
+    assert done.exit_code == 1
+    assert "holds no best.safetensors" in done.output
+    assert "protocol honest" in done.output
+    done = evaluate(trained, "--split", "fd1", "--protocol", "honest", "--json")
+    assert set(json.loads(done.stdout)) == {"split", "checkpoint", "honest"}
+
+
+def test_another_folds_clips_were_learnt_from(trained: Corpora) -> None:
+    done = evaluate(trained, "--split", "fd2")
+    assert done.exit_code == 0
+    assert "warning: trained on fd1, which learnt from the test clips of fd2" in done.stderr
+
+
+def test_what_cannot_be_meant(trained: Corpora) -> None:
+    assert "there is no protocol 'best'" in evaluate(trained, "--split", "fd1", "--protocol", "best").output
+    done = runner.invoke(app, ["evaluate", str(trained.root / "nothing"), "--split", "fd1", *trained.dfew])
+    assert done.exit_code == 1
+    assert "is no trained network" in done.output
+
+
+def test_a_clip_left_out_is_noticed(trained: Corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nrdfer.evaluation import evaluate as module
+
+    original = module.evaluate
+    monkeypatch.setattr(module, "evaluate", lambda *given, **named: original(*given, **named).iloc[1:])
+    with pytest.raises(ValueError, match=r"1 missing, e\.g\. 00014"):
+        ids = [f"{number:05d}" for number in range(14, 21)]
+        stage.evaluate_checkpoint(trained.root / "fd1", trained.root / "dfew", ids, tmp_path, title="fd1")

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from nrdfer.cli import app
+from nrdfer.config import Profile
+from nrdfer.errors import TrainingStopped
+from nrdfer.profiles import made_with, profile_of_shell
+from nrdfer.stages import run_folder
+from nrdfer.stages import train as stage
+from nrdfer.store import Store
+from tests.unit.commands.conftest import Corpora
+
+runner = CliRunner()
+RESULT = ("last.safetensors", "best.safetensors", "history.jsonl", "model.json")
+
+
+def train(corpora: Corpora, *words: str, split: str = "fd1", out: str = "out") -> Result:
+    data = corpora.afew if split == "afew" else corpora.dfew
+    return runner.invoke(app, ["train", split, "--out", str(corpora.root / out), *data, *words])
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in RESULT}
+
+
+def test_a_fold_is_trained_and_both_protocols_are_named(corpora: Corpora) -> None:
+    done = train(corpora)
+    assert done.exit_code == 0, done.output
+    out = corpora.root / "out"
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    assert len(history) == 2
+    lines = done.output.splitlines()
+    assert [line[:9] for line in lines[:2]] == ["epoch   1", "epoch   2"]
+    assert f"WAR {100 * history[1]['test_war']:.2f} (without the filter " in lines[1]
+    assert lines[-2].startswith("honest protocol, last epoch:")
+    assert lines[-1].startswith("paper protocol, best epoch on the test fold:")
+    assert sorted(path.name for path in (out / "work").glob("checkpoint*")) == []
+    assert not {name for name in RESULT if not (out / name).is_file()}
+
+
+def test_the_same_line_again_says_that_it_is_finished(corpora: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = train(corpora, "--json")
+    monkeypatch.setattr(stage, "train_fold", lambda *_, **__: pytest.fail("trained again"))
+    again = train(corpora, "--json")
+    assert (first.exit_code, again.exit_code) == (0, 0), again.output
+    assert "is finished; nothing was done" in again.stderr
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+
+
+def test_json_stands_alone_on_standard_output(corpora: Corpora) -> None:
+    done = train(corpora, "--json", "--set", "epochs=1")
+    told = json.loads(done.stdout)
+    assert (told["split"], told["epochs"], told["last"]["epoch"]) == ("fd1", 1, 1)
+    assert done.stderr.startswith("epoch   1  loss ")
+
+
+def test_every_option_reaches_the_training(corpora: Corpora) -> None:
+    words = ["--recipe", "dfew-author-code", "--set", "epochs=1", "--set", "batch=7", "--set", "augment.flip=0"]
+    words += ["--set", "lr=1e-3", "--engine", "workers=1", "--engine", "channels_last=false"]
+    words += ["--model", "resnet18-gru", "--preset", "sample"]
+    words += ["--model-set", "image_size=32", "--model-set", "width=4"]
+    done = train(corpora, *words, split="fd2")
+    assert done.exit_code == 0, done.output
+    told = json.loads((corpora.root / "out" / "model.json").read_text())
+    recipe = told["recipe"]
+    assert (told["model"], told["settings"]["width"]) == ("resnet18-gru", 4)
+    assert (recipe["name"], recipe["epochs"], recipe["batch"], recipe["lr"]) == ("dfew-author-code", 1, 7, 0.001)
+    assert (recipe["augment"]["flip"], recipe["weight_decay"]) == (0.0, 0.1)
+    identity = json.loads((corpora.root / "out" / run_folder.SETTINGS).read_text())
+    assert identity["split"] == "fd2"
+    assert identity["engine"]["channels_last"] is False
+
+
+def test_a_stopped_training_ends_with_143_and_is_continued(corpora: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train(corpora, out="straight").exit_code == 0
+    original = stage.train_fold
+
+    def stopped(*given: Any, progress: Any, **named: Any) -> dict[str, Any]:
+        def stop(done: int, total: int) -> None:
+            if done == 6:
+                raise TrainingStopped("stopped in epoch 2")
+
+        return original(*given, progress=stop, **named)
+
+    monkeypatch.setattr(stage, "train_fold", stopped)
+    done = train(corpora)
+    assert done.exit_code == 143
+    assert "stopped in epoch 2" in done.stderr
+    assert "the same line continues" in done.stderr
+    assert not (corpora.root / "out" / "last.safetensors").exists()
+    monkeypatch.setattr(stage, "train_fold", original)
+    again = train(corpora)
+    assert again.exit_code == 0, again.output
+    assert "epoch   1" not in again.stdout.splitlines()[0]  # continued, not begun anew
+    assert bytes_of(corpora.root / "out") == bytes_of(corpora.root / "straight")
+
+
+def test_a_folder_of_other_settings_is_refused_and_told_apart(corpora: Corpora) -> None:
+    assert train(corpora, "--set", "epochs=1").exit_code == 0
+    before = bytes_of(corpora.root / "out")
+    done = train(corpora, "--set", "epochs=1", "--set", "lr=0.01")
+    assert done.exit_code == 1
+    assert "holds a training of other settings (recipe.lr is 0.05, not 0.01)" in done.output
+    assert bytes_of(corpora.root / "out") == before
+    # what changes no result is no other setting
+    assert train(corpora, "--set", "epochs=1", "--engine", "workers=1").exit_code == 0
+
+
+def test_a_folder_of_something_else_is_refused(corpora: Corpora) -> None:
+    (corpora.root / "out").mkdir()
+    (corpora.root / "out" / "thesis.txt").write_text("mine")
+    done = train(corpora)
+    assert done.exit_code == 1
+    assert "holds something else (thesis.txt)" in done.output
+
+
+def test_two_trainings_into_one_folder(corpora: Corpora) -> None:
+    with run_folder.held(corpora.root / "out"):
+        done = train(corpora)
+    assert done.exit_code == 1
+    assert "another process is training into" in done.output
+
+
+def test_afew_starts_where_it_is_told_to(corpora: Corpora) -> None:
+    assert train(corpora, "--set", "epochs=1", out="fd1").exit_code == 0
+    done = train(corpora, "--set", "epochs=1", split="afew")
+    assert done.exit_code == 1
+    assert "dfew/fd1/checkpoint has not been made" in done.output
+    assert "--initial none" in done.output
+    still = ["--set", "epochs=1", "--set", "lr=1e-12", "--set", "weight_decay=0"]
+    for name, initial in (("tuned", str(corpora.root / "fd1")), ("scratch", "none")):
+        done = train(corpora, *still, "--initial", initial, split="afew", out=name)
+        assert done.exit_code == 0, done.output
+    from safetensors.torch import load_file
+
+    weights = {name: load_file(corpora.root / name / RESULT[0]) for name in ("fd1", "tuned", "scratch")}
+    name = next(key for key in weights["fd1"] if key.endswith("position_TD"))
+    assert (weights["tuned"][name] - weights["fd1"][name]).abs().max() < 1e-6
+    assert (weights["scratch"][name] - weights["fd1"][name]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--recipe", "dfew-papre"], "there is no recipe 'dfew-papre'"),
+        (["--set", "lr"], "--set lr: write NAME=VALUE"),
+        (["--set", "lr=abc"], "lr is 'abc' (str), but must be a number"),
+        (["--set", "lr=0.1", "--set", "lr=0.2"], "--set lr=0.2: lr is given twice"),
+        (["--set", "augment=[", "--set", "x=1"], "cannot be read as YAML"),
+        (["--set", "augment.flop=1"], "unknown setting flop"),
+        (["--engine", "worker=1"], "unknown setting worker"),
+        (["--model", "resnet"], "there is no model 'resnet'"),
+        (["--preset", "tiny"], "no preset 'tiny'"),
+        (["--model-set", "depth=1"], "unknown setting depth"),
+        (["--initial", "{root}"], "is no trained network"),
+        (["--profile", "none"], "there is no profile 'none'"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_message(corpora: Corpora, words: Sequence[str], message: str) -> None:
+    done = train(corpora, *(word.format(root=corpora.root) for word in words))
+    assert done.exit_code == 1
+    assert message in done.output
+    assert not (corpora.root / "out").exists()
+
+
+def test_clips_that_are_not_there(corpora: Corpora) -> None:
+    folds = corpora.root / "folds.json"
+    told = json.loads(folds.read_text())
+    told["1"]["test"].append("99999")
+    folds.write_text(json.dumps(told))
+    assert "1 clips of fold 1 are not in" in train(corpora).output
+    folds.write_text("[]")
+    assert "does not hold folds" in train(corpora).output
+    assert "there is no split 'fd6'" in train(corpora, split="fd6").output
+    done = runner.invoke(app, ["train", "afew", "--out", str(corpora.root / "out"), *corpora.dfew[:2]])
+    assert "not of AFEW" in done.output
+
+
+def _leave(profile: Profile, asset: str, files: dict[str, bytes]) -> None:
+    """What a run of the graph leaves."""
+    store = Store(made_with(profile).store.root)
+
+    def build(out: Path) -> dict[str, Any]:
+        for name, data in files.items():
+            (out / name).write_bytes(data)
+        return {}
+
+    made_with(profile).set(asset, store.build(asset, code_version="1", config={}, inputs={}, build=build))
+
+
+def test_the_profiles_last_run_is_found_whatever_is_laid_over(corpora: Corpora) -> None:
+    line = ["train", "fd1", "--out", str(corpora.root / "out"), "--set", "epochs=1", "--model-set", "temporal_mlp=4"]
+    done = runner.invoke(app, line)
+    assert done.exit_code == 1
+    assert "dfew/shards has not been made with the profile 'tiny'" in done.output
+    profile = profile_of_shell()
+    shards = {path.name: path.read_bytes() for path in (corpora.root / "dfew").iterdir()}
+    _leave(profile, "dfew/shards", shards)
+    _leave(profile, "dfew/folds", {"folds.json": (corpora.root / "folds.json").read_bytes()})
+    done = runner.invoke(app, line)
+    assert done.exit_code == 0, done.output
