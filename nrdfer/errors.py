@@ -37,5 +37,9 @@ class TrainingError(NrdferError):
     """Training cannot go on (a loss that is not a number, a checkpoint that does not fit)."""
 
 
+class TrackingError(NrdferError):
+    """MLflow does not answer, where nothing can go on without it."""
+
+
 class ClipError(NrdferError, ValueError):
     """A tensor does not hold clips as a network takes them."""

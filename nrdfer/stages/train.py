@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nrdfer.config import Profile, build_settings
 from nrdfer.errors import CorpusError
 from nrdfer.shards.reader import ShardReader
+from nrdfer.stages.loop_hook import LoopHook
 from nrdfer.training.engine import Engine
+from nrdfer.training.progress import Report
 from nrdfer.training.recipe import Recipe, build_recipe
 
 LAST = "last.safetensors"  # honest protocol: nothing chosen on test data
 BEST = "best.safetensors"  # paper protocol: best epoch on the test fold
 HISTORY = "history.jsonl"
 MODEL = "model.json"
-Progress = Callable[[int, int], None]
 
 
 def recipe_of(profile: Profile, corpus: str) -> Recipe:
@@ -54,8 +55,7 @@ def train_fold(
     out: Path,
     *,
     initial_weights: Path | None = None,
-    on_history: Callable[[list[dict[str, Any]]], None] | None = None,
-    progress: Progress | None = None,
+    progress: Report | None = None,
 ) -> dict[str, Any]:
     """Train one fold; continues from the checkpoint in `work` if there is one.
 
@@ -68,25 +68,20 @@ def train_fold(
         work: folder of the checkpoints that survive a crash.
         out: receives `LAST`, `BEST`, `HISTORY`, `MODEL`.
         initial_weights: weights to start from (AFEW starts from DFEW's first fold).
-        on_history: called after each epoch with all epochs so far.
-        progress: called with (batches done, batches).
+        progress: called after every batch.
 
     Returns:
         Figures of the last epoch and of the best one.
     """
     from nrdfer.training.loop import train
-    from nrdfer.training.results import EpochReport
 
     reader = ShardReader(shards)
-
-    def after_epoch(report: EpochReport) -> None:
-        if on_history is not None:
-            on_history(read_history(work))
-
-    result = train(
+    recipe = recipe_of(profile, corpus)
+    hook = LoopHook(work, recipe, len(train_ids), progress)
+    train(
         profile.model,
         network_settings(profile),
-        recipe_of(profile, corpus),
+        recipe,
         reader,
         list(train_ids),
         list(test_ids),
@@ -94,10 +89,10 @@ def train_fold(
         workdir=work,
         out=out,
         initial_weights=initial_weights,
-        on_epoch=after_epoch,
-        progress=progress,
+        on_epoch=lambda _: hook.epoch_done(),
+        progress=hook.batch_done,
     )
-    del result
+    hook.epoch_done()  # one that a kill kept from being logged
     history = read_history(out)
     best = max(history, key=lambda row: (row["test_war"], -row["epoch"]))
     return {"epochs": len(history), "last": history[-1], "best": best}
