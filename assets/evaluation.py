@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.shown import picture
+from assets.shown import mlflow_run, picture
 from assets.step import materialize, step
 from assets.training import FOLDS
 from assets.workbench import Workbench
@@ -37,6 +37,7 @@ def _evaluate(
     aliases: Sequence[str],
 ) -> dg.MaterializeResult[Artifact]:
     from nrdfer import registry
+    from nrdfer.left_over import deliver_left_over
     from nrdfer.models.registry import find_model
     from nrdfer.stages import evaluate, train
     from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, dagster_url
@@ -57,6 +58,8 @@ def _evaluate(
     )
     metrics = evaluate.read_metrics(artifact.path)
     tracking = workbench.tracking
+    tracking.require(f"the evaluation of {name} is finished and kept, but its model cannot be registered")
+    deliver_left_over(tracking, context.log)  # this training's, if MLflow was away when it ended
     trained = checkpoint.manifest["counts"]
     run_id = tracking.surviving_run(
         trained["mlflow_run_id"], checkpoint.digest, name, train.read_history(checkpoint.path)
@@ -94,7 +97,7 @@ def _evaluate(
         **figures(metrics),
         test_clips=len(test_ids),
         registered_model=registered.uri,
-        mlflow_run=dg.MetadataValue.url(tracking.run_url(run_id)),
+        mlflow_run=mlflow_run(tracking, run_id),
         confusion=picture(artifact.path / "confusion_honest.png"),
         curves=picture(artifact.path / "curves.png"),
     )

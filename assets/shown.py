@@ -10,6 +10,8 @@ from typing import Any
 
 import dagster as dg
 
+from nrdfer.tracking import Tracking
+
 _MOST = 50  # rows of a table in the UI; the file holds all
 
 
@@ -36,3 +38,10 @@ def reasons_table(rows: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
     shown = [f"| {clip_id} | {reason.replace('|', '/').replace(chr(10), ' ')} |" for clip_id, reason in rows[:_MOST]]
     more = [f"| ... | and {len(rows) - _MOST} more |"] if len(rows) > _MOST else []
     return dg.MetadataValue.md("\n".join(["| clip | reason |", "|---|---|", *shown, *more]))
+
+
+def mlflow_run(tracking: Tracking, run_id: str) -> dg.MetadataValue[str | None]:
+    """The address of an MLflow run; the id is empty if MLflow was away while the run would have been made."""
+    if not run_id:
+        return dg.MetadataValue.text("MLflow was away; it is told when its server is back")
+    return dg.MetadataValue.url(tracking.run_url(run_id))

@@ -10,7 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from assets.step import materialize, progress_logger, step
+from assets.shown import mlflow_run
+from assets.step import materialize, step, training_logger
 from assets.workbench import Workbench
 from nrdfer.store import Artifact, digest_of
 
@@ -29,7 +30,8 @@ def _train(
     test_ids: Sequence[str],
     initial: Artifact | None,
 ) -> dg.MaterializeResult[Artifact]:
-    from nrdfer.stages import train
+    from nrdfer.courier import RunFacts
+    from nrdfer.stages import tracked, train
     from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN
 
     profile = workbench.settings
@@ -47,36 +49,43 @@ def _train(
         "engine": train.engine_of(profile).numerics(),
     }
 
-    def build(work: Path, out: Path) -> dict[str, Any]:
-        tracking = workbench.tracking
-        parent = tracking.pipeline_run(context.run_id, profile.to_dict())
-        tags = {
+    code_version = "3"
+    facts = RunFacts(
+        digest=workbench.store.digest(asset, code_version, config, inputs),
+        name=f"{name} training",
+        tags={
             TAG_DAGSTER_RUN: context.run_id,
             TAG_ASSET: asset,
             "nrdfer.config_digest": workbench.config_digest,
             "nrdfer.data_digest": inputs["shards"],
             "nrdfer.clips_digest": inputs["clips"],
             "nrdfer.initialisation": inputs["initial"] if initial else "from scratch",
-        }
-        run_id = tracking.training_run(digest_of([asset, config, inputs]), f"{name} training", parent, tags, config)
-        context.log.info(f"MLflow run: {tracking.run_url(run_id)}")
-        with tracking.running(run_id):
-            result = train.train_fold(
-                profile,
-                corpus,
-                shards.path,
-                train_ids,
-                test_ids,
-                work,
-                out,
-                initial_weights=initial.path / train.LAST if initial else None,
-                on_history=lambda rows: tracking.sync_history(run_id, rows),
-                progress=progress_logger(context, f"{name}: batches"),
-            )
-            tracking.sync_history(run_id, train.read_history(out))
-        return {**result, "mlflow_run_id": run_id, "dagster_run_id": context.run_id}
+        },
+        params=config,
+        pipeline=context.run_id,
+        pipeline_params=profile.to_dict(),
+    )
 
-    artifact = workbench.store.build_resumable(asset, code_version="3", config=config, inputs=inputs, build=build)
+    def build(work: Path, out: Path) -> dict[str, Any]:
+        result = tracked.train_tracked(
+            profile,
+            corpus,
+            shards.path,
+            train_ids,
+            test_ids,
+            work,
+            out,
+            tracking=workbench.tracking,
+            facts=facts,
+            initial_weights=initial.path / train.LAST if initial else None,
+            progress=training_logger(context, name),
+            log=context.log,
+        )
+        return {**result, "dagster_run_id": context.run_id}
+
+    artifact = workbench.store.build_resumable(
+        asset, code_version=code_version, config=config, inputs=inputs, build=build
+    )
     counts = artifact.manifest["counts"]
     last, best = counts["last"], counts["best"]
     return materialize(
@@ -88,7 +97,7 @@ def _train(
         war_best_epoch=float(best["test_war"]),
         best_epoch=int(best["epoch"]),
         training_clips=len(train_ids),
-        mlflow_run=dg.MetadataValue.url(workbench.tracking.run_url(counts["mlflow_run_id"])),
+        mlflow_run=mlflow_run(workbench.tracking, counts["mlflow_run_id"]),
     )
 
 

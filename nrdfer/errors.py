@@ -41,5 +41,9 @@ class TrainingStopped(NrdferError):  # noqa: N818 - nothing went wrong: it was a
     """A training was asked to stop, and did so after it had saved where it stood; the same call continues it."""
 
 
+class TrackingError(NrdferError):
+    """MLflow does not answer, where nothing can go on without it."""
+
+
 class ClipError(NrdferError, ValueError):
     """A tensor does not hold clips as a network takes them."""

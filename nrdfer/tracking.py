@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer import paths
+from nrdfer.errors import TrackingError
 
 # Usage data of MLflow's would leave the machine; set before its first import.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -32,6 +34,8 @@ TAG_ROLE = "nrdfer.role"
 TAG_NOTE = "mlflow.note.content"  # MLflow shows it as the run's description
 _PARENT = "pipeline"
 _FOLD = "training"
+# Of requests that may meet a server that is away: MLflow's own patience is minutes.
+_BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 
 class Tracking:
@@ -71,6 +75,26 @@ class Tracking:
         _ = self.client
         return self._experiment_id
 
+    def require(self, otherwise: str) -> None:
+        """Make sure that MLflow answers, within seconds.
+
+        Args:
+            otherwise: what cannot be done without it; begins the error's message.
+
+        Raises:
+            TrackingError: it does not answer.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            with brief_requests():
+                self.client.get_experiment(self.experiment_id)
+        except (MlflowException, OSError) as error:
+            raise TrackingError(
+                f"{otherwise}: MLflow at {self.uri} does not answer ({str(error)[:200]}). Start its server, or unset "
+                "MLFLOW_TRACKING_URI to use this project's own file, and run this step again"
+            ) from error
+
     def find(self, **tags: str) -> list[Run]:
         """Runs that carry all the given tags (``__`` in a keyword stands for a dot), newest first."""
         terms = [f"tags.`{key.replace('__', '.')}` = '{value}'" for key, value in tags.items()]
@@ -79,22 +103,35 @@ class Tracking:
     def pipeline_run(self, dagster_run_id: str, params: Mapping[str, Any]) -> str:
         """Id of the parent run of one pipeline run, made at the first call; safe from several processes."""
         with paths.file_lock(paths.home() / "mlflow.lock-pipeline"):
+            mark_pipeline(dagster_run_id)
             found = self.find(dagster__run_id=dagster_run_id, nrdfer__role=_PARENT)
             if found:
+                self._complete_params(found[0], params)
                 return str(found[0].info.run_id)
             tags = {TAG_DAGSTER_RUN: dagster_run_id, TAG_ROLE: _PARENT, TAG_NOTE: _link(dagster_run_id)}
             run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"pipeline {dagster_run_id[:8]}")
             self.log_params(run.info.run_id, params)
-            # Lets whoever ends the pipeline run know, without importing MLflow, that there is something to close.
-            marker = paths.home() / "pipeline-runs" / dagster_run_id
-            marker.parent.mkdir(parents=True, exist_ok=True)
-            marker.touch()
             return str(run.info.run_id)
 
     def training_run(
-        self, digest: str, name: str, parent: str | None, tags: Mapping[str, str], params: Mapping[str, Any]
+        self,
+        digest: str,
+        name: str,
+        parent: str | None,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any],
+        started: float | None = None,
     ) -> str:
-        """Id of the run that belongs to one training, identified by its digest; a restart finds it again."""
+        """Id of the run that belongs to one training, identified by its digest; a restart finds it again.
+
+        Args:
+            digest: of the training's artefact.
+            name: that MLflow shows.
+            parent: run that it appears under.
+            tags: where it comes from.
+            params: its settings, nested.
+            started: seconds since 1970; now if not given.
+        """
         if TAG_DAGSTER_RUN in tags:
             tags = {**tags, TAG_NOTE: _link(tags[TAG_DAGSTER_RUN], tags.get(TAG_ASSET))}
         found = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
@@ -102,23 +139,35 @@ class Tracking:
             run_id = str(found[0].info.run_id)
             for key, value in tags.items():
                 self.client.set_tag(run_id, key, value)
+            self._complete_params(found[0], params)
             return run_id
         all_tags = {**tags, TAG_DIGEST: digest, TAG_ROLE: _FOLD}
         if parent is not None:
             all_tags["mlflow.parentRunId"] = parent
-        run = self.client.create_run(self.experiment_id, tags=all_tags, run_name=name)
+        begun = None if started is None else int(1000 * started)
+        run = self.client.create_run(self.experiment_id, begun, all_tags, name)
         self.log_params(run.info.run_id, params)
         return str(run.info.run_id)
 
     def surviving_run(self, run_id: str, digest: str, name: str, history: Sequence[Mapping[str, float]]) -> str:
-        """`run_id` if MLflow still has it, else a run made again from the local history (the store outlives MLflow)."""
-        from mlflow.exceptions import MlflowException
+        """The run of a finished training: `run_id` if MLflow has it, else the one of that digest, else a new one.
 
-        try:
-            self.client.get_run(run_id)
-        except MlflowException:
-            run_id = self.training_run(digest, f"{name} training (restored)", None, {}, {})
-            self.sync_history(run_id, history)
+        The store outlives MLflow's database, and a training may have ended before MLflow could be told of it
+        (`run_id` is empty then); so the run is completed from the local history.
+        """
+        from mlflow.exceptions import MlflowException
+        from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+        if run_id:
+            try:
+                self.client.get_run(run_id)
+                return run_id
+            except MlflowException as error:
+                if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                    raise
+        run_id = self.training_run(digest, f"{name} training (restored)", None, {}, {})
+        self.sync_history(run_id, history)
+        if self.client.get_run(run_id).info.status != "FINISHED":
             self.client.set_terminated(run_id, "FINISHED")
         return run_id
 
@@ -129,6 +178,11 @@ class Tracking:
         flat = [Param(key, str(value)[:6000]) for key, value in flatten(params).items()]
         for start in range(0, len(flat), 100):
             self.client.log_batch(run_id, params=flat[start : start + 100])
+
+    def _complete_params(self, run: Run, params: Mapping[str, Any]) -> None:
+        """Log the parameters a run lacks: MLflow may have gone away between making it and being told them."""
+        there = run.data.params
+        self.log_params(run.info.run_id, {k: v for k, v in flatten(params).items() if k not in there})
 
     def sync_history(self, run_id: str, history: Sequence[Mapping[str, float]]) -> None:
         """Bring MLflow's curves up to the local history: epochs that MLflow already has are not logged again."""
@@ -176,9 +230,44 @@ class Tracking:
         return len(open_runs)
 
     def run_url(self, run_id: str) -> str:
-        """Address of a run in the MLflow page that ``make dev`` serves."""
+        """Address of a run in the MLflow page that ``make dev`` serves; asks no server."""
         base = os.environ.get("NRDFER_MLFLOW_URL", "http://127.0.0.1:5000")
-        return f"{base}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        return f"{base}/#/runs/{run_id}"
+
+
+def mark_pipeline(dagster_run_id: str) -> Path:
+    """Lets whoever ends a pipeline run know, without importing MLflow, that there may be something to close."""
+    marker = paths.home() / "pipeline-runs" / dagster_run_id
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    return marker
+
+
+_brief_guard = threading.Lock()
+_brief_users = 0
+_brief_set: list[str] = []
+
+
+@contextlib.contextmanager
+def brief_requests() -> Iterator[None]:
+    """Let requests to MLflow fail within seconds, for callers that try again later by themselves.
+
+    MLflow reads this from the environment at every request; what a user has set there stays.
+    """
+    global _brief_users
+    with _brief_guard:
+        if _brief_users == 0:
+            _brief_set[:] = [name for name in _BRIEF if name not in os.environ]
+            os.environ.update({name: _BRIEF[name] for name in _brief_set})
+        _brief_users += 1
+    try:
+        yield
+    finally:
+        with _brief_guard:
+            _brief_users -= 1
+            if _brief_users == 0:
+                for name in _brief_set:
+                    os.environ.pop(name, None)
 
 
 def dagster_url(dagster_run_id: str) -> str:

@@ -58,20 +58,10 @@ def free_slots(instance: dg.DagsterInstance, run_id: str) -> None:
 def close_tracking(run_id: str, status: str) -> None:
     """Close the MLflow runs of a Dagster run; does not import MLflow if there are none on this machine.
 
-    Tracking that cannot be reached must not fail a run, so its errors are reported and not raised.
+    Tracking that cannot be reached does not fail a run: that is said, and they are closed when it is back.
     """
-    marker = paths.home() / "pipeline-runs" / run_id
-    if not marker.is_file():
-        return
-    import logging
+    if (paths.home() / "pipeline-runs" / run_id).is_file():
+        from nrdfer.left_over import close_pipeline
+        from nrdfer.tracking import Tracking
 
-    from mlflow.exceptions import MlflowException
-
-    from nrdfer.tracking import Tracking
-
-    try:
-        Tracking().close_runs_of(run_id, status)
-    except (MlflowException, OSError) as error:
-        logging.getLogger(__name__).warning("MLflow runs of run %s could not be closed: %s", run_id, error)
-        return
-    marker.unlink(missing_ok=True)
+        close_pipeline(Tracking(), run_id, status)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nrdfer.commands.common import bar, fields_of, readable
+from nrdfer.commands.common import fields_of, readable, training_bar
 from nrdfer.errors import TrainingStopped
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ def train(
     base = profile_of_shell(profile)
     found = find_split(base, split, shards, folds)
     changed = lay_over(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
-    batch = stage.recipe_of(changed, found.corpus).batch
     weights = _initial(base, split, initial)
     told = stage.identity(changed, found.corpus, found.shards, found.train_ids, found.test_ids, weights)
     with run_folder.held(out):
@@ -61,9 +60,9 @@ def train(
         if result is not None:
             typer.echo(f"{out} is finished; nothing was done", err=True)
         else:
-            progress, step = bar(f"{split}: clips", "clips")
+            shown, step = training_bar(split)
             try:
-                with progress:
+                with shown:
                     result = stage.train_fold(
                         changed,
                         found.corpus,
@@ -73,8 +72,8 @@ def train(
                         out / run_folder.WORK,
                         out,
                         initial_weights=weights,
-                        on_history=lambda rows: typer.echo(epoch_line(rows[-1]), err=as_json),
-                        progress=lambda done, total: step(done * batch, total * batch),
+                        on_epoch=lambda row: typer.echo(epoch_line(row), err=as_json),
+                        progress=step,
                     )
             except TrainingStopped as stopped:
                 typer.echo(f"stopped: {stopped}\nthe same line continues: {_line()}", err=True)

@@ -14,13 +14,13 @@ from nrdfer.shards.index import INDEX
 from nrdfer.shards.reader import ShardReader
 from nrdfer.store import digest_of, file_sha256
 from nrdfer.training.engine import Engine
+from nrdfer.training.progress import Report
 from nrdfer.training.recipe import Recipe, build_recipe
 
 LAST = "last.safetensors"  # honest protocol: nothing chosen on test data
 BEST = "best.safetensors"  # paper protocol: best epoch on the test fold
 HISTORY = "history.jsonl"
 MODEL = "model.json"
-Progress = Callable[[int, int], None]
 
 
 def recipe_of(profile: Profile, corpus: str) -> Recipe:
@@ -79,50 +79,67 @@ def train_fold(
     out: Path,
     *,
     initial_weights: Path | None = None,
-    on_history: Callable[[list[dict[str, Any]]], None] | None = None,
-    progress: Progress | None = None,
+    on_epoch: Callable[[Mapping[str, Any]], None] | None = None,
+    progress: Report | None = None,
 ) -> dict[str, Any]:
     """Train one fold; continues from the checkpoint in `work` if there is one.
 
+    On several devices each batch is shared among as many processes; of several GPUs the least used ones are taken.
+
     Args:
-        profile: names the model, its settings and the recipe.
+        profile: names the model, its settings, the recipe and the engine.
         corpus: ``dfew`` or ``afew``; selects the recipe.
         shards: folder of the shards.
         train_ids: clips to learn from.
         test_ids: clips to test on after every epoch.
-        work: folder of the checkpoints that survive a crash.
+        work: folder of the checkpoints and the log, which survive a crash.
         out: receives `LAST`, `BEST`, `HISTORY`, `MODEL`.
         initial_weights: weights to start from (AFEW starts from DFEW's first fold).
-        on_history: called after each epoch with all epochs so far.
-        progress: called with (batches done, batches).
+        on_epoch: called after each epoch with its figures.
+        progress: called after every batch.
 
     Returns:
         Figures of the last epoch and of the best one.
+
+    Raises:
+        TrainingStopped: SIGTERM or Ctrl-C; everything is saved, and the same call continues.
+        NrdferError: see `nrdfer.training.loop.train`.
     """
+    from nrdfer.training.launch import Task, places, train_on_ranks
     from nrdfer.training.loop import train
-    from nrdfer.training.results import EpochReport
+    from nrdfer.training.watch import Follower
 
-    reader = ShardReader(shards)
-
-    def after_epoch(report: EpochReport) -> None:
-        if on_history is not None:
-            on_history(read_history(work))
-
-    result = train(
+    task = Task(
         profile.model,
         network_settings(profile),
         recipe_of(profile, corpus),
-        reader,
-        list(train_ids),
-        list(test_ids),
-        engine=engine_of(profile),
-        workdir=work,
-        out=out,
-        initial_weights=initial_weights,
-        on_epoch=after_epoch,
-        progress=progress,
+        engine_of(profile),
+        shards,
+        tuple(train_ids),
+        tuple(test_ids),
+        work,
+        out,
+        initial_weights,
     )
-    del result
+    with places(task.engine) as place:
+        if place.world == 1:
+            train(
+                task.model,
+                task.settings,
+                task.recipe,
+                ShardReader(shards),
+                task.train_ids,
+                task.test_ids,
+                engine=task.engine,
+                workdir=work,
+                out=out,
+                initial_weights=initial_weights,
+                on_epoch=None if on_epoch is None else lambda report: on_epoch(dataclasses.asdict(report)),
+                progress=progress,
+            )
+        else:
+            follower = Follower(work, on_epoch, progress)
+            train_on_ranks(task, place.world, place.visible, follower.look)
     history = read_history(out)
     best = max(history, key=lambda row: (row["test_war"], -row["epoch"]))
     return {"epochs": len(history), "last": history[-1], "best": best}

@@ -52,7 +52,7 @@ class Learner:
         if engine.sync_bn and ranks.world > 1:
             if device.type != "cuda":
                 raise ProfileError("engine: sync_bn needs GPUs; on a CPU leave it off")
-            model = cast(ClipNetwork, nn.SyncBatchNorm.convert_sync_batchnorm(model))
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         if not engine.channels_last:
             model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.model = model.to(device)

@@ -5,13 +5,14 @@ What happened is the caller's to say; where it is shown beyond the log is ``nrdf
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from nrdfer.training.log import LOG, TrainingLog
+from nrdfer.training.log import LOG, TrainingLog, read_log
 from nrdfer.training.progress import Meter, Progress, Report
 from nrdfer.training.system import SystemSampler
 
@@ -70,9 +71,43 @@ class Watch:
         self._clips += clips
         self._meter.tick(step, self._clips)
         rate = self._meter.clips_per_second
-        told = {"clips_per_second": rate, "waiting_share": waiting_share}
-        self.tell("batch", step=step, epoch=epoch, loss=loss, lr=lr, **told)
+        seen = Progress(
+            epoch, self.epochs, step, self.epochs * self.batches, rate, self._meter.eta_seconds, loss, waiting_share
+        )
+        self.tell("batch", lr=lr, **dataclasses.asdict(seen))
         if self.progress is not None and self.tells:
-            left = self._meter.eta_seconds
-            steps = self.epochs * self.batches
-            self.progress(Progress(epoch, self.epochs, step, steps, rate, left, loss, waiting_share))
+            self.progress(seen)
+
+
+class Follower:
+    """Follows a training that other processes run, by its log.
+
+    Args:
+        workdir: holds the log.
+        on_epoch: called with the figures of each epoch.
+        progress: called with the newest batch.
+    """
+
+    def __init__(
+        self,
+        workdir: Path,
+        on_epoch: Callable[[Mapping[str, Any]], None] | None,
+        progress: Report | None,
+    ) -> None:
+        self._path, self._on_epoch, self._progress = workdir / LOG, on_epoch, progress
+        self._offset = self._path.stat().st_size if self._path.is_file() else 0  # what is there is of an earlier start
+
+    def look(self) -> None:
+        """Tell of what has happened since the last look."""
+        newest: Mapping[str, Any] | None = None
+        while True:
+            lines, self._offset = read_log(self._path, self._offset)
+            if not lines:
+                break
+            for line in lines:
+                if line["kind"] == "batch":
+                    newest = line
+                elif line["kind"] == "epoch" and self._on_epoch is not None:
+                    self._on_epoch({key: value for key, value in line.items() if key not in ("kind", "time", "step")})
+        if newest is not None and self._progress is not None:
+            self._progress(Progress(**{field.name: newest[field.name] for field in dataclasses.fields(Progress)}))

@@ -1,0 +1,75 @@
+"""Which lines of a training's log become points of MLflow's curves.
+
+What belongs here: the choice and the names. What does not: sending them (``courier``). The choice depends on the
+lines alone, so that a delivery that begins again chooses the same points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: Fields of a ``batch`` line and their curves. An epoch's ``lr`` is a curve of its own over epochs, hence the prefix.
+BATCH_CURVES = {
+    "loss": "train_batch_loss",
+    "lr": "train_batch_lr",
+    "clips_per_second": "clips_per_second",
+    "waiting_share": "waiting_share",
+}
+SYSTEM = "system/"  # MLflow's page of system metrics shows what begins so
+_NO_FIGURE = {"kind", "time", "step", "epoch"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of one curve."""
+
+    key: str
+    value: float
+    time: float  # seconds since 1970
+    step: int  # batches, epochs or samples of the system, as the curve counts
+
+
+class Curves:
+    """Chooses points, line by line.
+
+    Args:
+        every: seconds from one batch that is shown to the next.
+    """
+
+    def __init__(self, every: float = 1.0) -> None:
+        self._every = every
+        self._last: float | None = None
+        self._seen: set[tuple[str, int]] = set()
+
+    def points(self, line: Mapping[str, Any]) -> list[Point]:
+        """The points of the log's next line; none for a step that was logged before, as its values are the same."""
+        kind, time = line["kind"], line["time"]
+        if kind == "batch":
+            if not self._is_due(time):
+                return []
+            figures = {curve: line.get(field) for field, curve in BATCH_CURVES.items()}
+            step = int(line["step"])
+        elif kind == "epoch":
+            figures = {key: value for key, value in line.items() if key not in _NO_FIGURE}
+            step = int(line["epoch"])
+        elif kind == "system":
+            figures = {SYSTEM + key: value for key, value in line.items() if key not in _NO_FIGURE}
+            step = int(line["step"])
+        else:
+            return []
+        if (kind, step) in self._seen:
+            return []
+        self._seen.add((kind, step))
+        if kind == "batch":
+            self._last = time
+        return [
+            Point(key, float(value), time, step)
+            for key, value in figures.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
+
+    def _is_due(self, time: float) -> bool:
+        # a clock that was set back must not leave a gap
+        return self._last is None or not 0 <= time - self._last < self._every

@@ -1,0 +1,77 @@
+"""Step: train one fold while MLflow shows it, whether or not MLflow's server is there.
+
+What belongs here: what surrounds a training that is watched: its run's identity, the delivery, the log in the
+artefact. What does not: the training (``train``), and what is delivered how
+(``nrdfer.delivery``).
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nrdfer.config import Profile
+from nrdfer.courier import RunFacts
+from nrdfer.delivery import Delivery
+from nrdfer.stages.train import train_fold
+from nrdfer.tracking import Tracking
+from nrdfer.training.log import LOG
+from nrdfer.training.progress import Report
+
+_log = logging.getLogger(__name__)
+
+
+def train_tracked(
+    profile: Profile,
+    corpus: str,
+    shards: Path,
+    train_ids: Sequence[str],
+    test_ids: Sequence[str],
+    work: Path,
+    out: Path,
+    *,
+    tracking: Tracking,
+    facts: RunFacts,
+    initial_weights: Path | None = None,
+    progress: Report | None = None,
+    wait: float = 120.0,
+    log: logging.Logger = _log,
+) -> dict[str, Any]:
+    """Train one fold as `train_fold` does, and bring its log into MLflow meanwhile.
+
+    Args:
+        profile: names the model, its settings and the recipe.
+        corpus: ``dfew`` or ``afew``; selects the recipe.
+        shards: folder of the shards.
+        train_ids: clips to learn from.
+        test_ids: clips to test on after every epoch.
+        work: folder of the checkpoints and of the log, which survive a crash.
+        out: receives the weights, the history, and the log (``train.jsonl``).
+        tracking: the MLflow store.
+        facts: what MLflow is told of the training; the digest should be the artefact's.
+        initial_weights: weights to start from.
+        progress: called after every batch.
+        wait: seconds that a finished training waits for a server that is away, before it leaves the rest for later.
+        log: told when the server goes and comes back.
+
+    Returns:
+        As `train_fold`, and ``mlflow_run_id``: empty if the server never answered; the run is then made later, and
+        found by the digest.
+    """
+    with Delivery(tracking, work / LOG, facts, wait=wait, log=log) as delivery:
+        result = train_fold(
+            profile,
+            corpus,
+            shards,
+            train_ids,
+            test_ids,
+            work,
+            out,
+            initial_weights=initial_weights,
+            progress=progress,
+        )
+    shutil.copyfile(work / LOG, out / LOG)  # the work folder goes when the artefact is published
+    return {**result, "mlflow_run_id": delivery.run_id or ""}
