@@ -53,7 +53,7 @@ def _evaluate(
             "clips": digest_of(sorted(test_ids)),
         },
         build=lambda out: evaluate.evaluate_checkpoint(
-            checkpoint.path, shards.path, test_ids, out, title=name, threads=train.engine_of(profile).threads
+            checkpoint.path, shards.path, test_ids, out, title=name, engine=train.engine_of(profile)
         ),
     )
     metrics = evaluate.read_metrics(artifact.path)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from assets.workbench import describe
-from nrdfer.errors import NrdferError
+from nrdfer.errors import NrdferError, TrainingStopped
 from nrdfer.processes import die_with_parent
 from nrdfer.store import Artifact
 
@@ -30,6 +31,10 @@ def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[
         die_with_parent()
     try:
         yield
+    except TrainingStopped as stopped:
+        # somebody ended the run in the UI or from the shell: that is no failure
+        context.log.info(str(stopped))
+        raise DagsterExecutionInterruptedError() from None
     except NrdferError as error:
         # the message says what was wrong, where, and what to do; a traceback would only bury it
         raise dg.Failure(description=str(error), allow_retries=False) from None

@@ -51,7 +51,7 @@ def evaluate(
             found.test_ids,
             place,
             title=split,
-            threads=stage.engine_of(base).threads,
+            engine=stage.engine_of(base),
             protocols=tuple(PROTOCOLS) if protocol == BOTH else (protocol,),
         )
     if as_json:

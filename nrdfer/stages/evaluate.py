@@ -6,6 +6,7 @@ is how published figures of this field are picked. Both are always reported, and
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 from nrdfer.errors import WeightsError
 from nrdfer.shards.reader import ShardReader
 from nrdfer.stages.train import BEST, LAST, MODEL, read_history
+from nrdfer.training.engine import Engine
 
 PROTOCOLS: Mapping[str, str] = {"honest": LAST, "paper": BEST}
 METRICS = "metrics.json"
@@ -28,7 +30,7 @@ def evaluate_checkpoint(
     out: Path,
     *,
     title: str,
-    threads: int = 1,
+    engine: Engine,
     protocols: Sequence[str] = tuple(PROTOCOLS),
 ) -> dict[str, Any]:
     """Predict every test clip once under each protocol; write predictions, figures and `METRICS`.
@@ -39,7 +41,7 @@ def evaluate_checkpoint(
         test_ids: clips to predict.
         out: receives the files.
         title: of the figures.
-        threads: CPU threads; 0 leaves torch's choice, as in an engine.
+        engine: its device, threads and loader; the precision is always float32's own.
         protocols: names of `PROTOCOLS`.
 
     Returns:
@@ -49,23 +51,25 @@ def evaluate_checkpoint(
         WeightsError: the folder lacks the weights of a protocol.
         ValueError: not exactly the test clips were predicted.
     """
-    import torch
-
     from nrdfer.evaluation.evaluate import evaluate, load_model, read_sampling
     from nrdfer.evaluation.figures import plot_confusion, plot_curves
     from nrdfer.evaluation.protocols import check_complete, fold_metrics
+    from nrdfer.training.launch import places
+    from nrdfer.training.numerics import set_up
 
-    if threads:
-        torch.set_num_threads(threads)
     reader = ShardReader(shards)
     metrics: dict[str, Any] = {}
-    for protocol in protocols:
-        model = load_model(checkpoint / MODEL, _weights(checkpoint, protocol))
-        predictions = evaluate(model, reader, list(test_ids), sampling=read_sampling(checkpoint / MODEL))
-        check_complete(predictions, test_ids, f"{title}, {protocol} protocol")
-        predictions.to_parquet(predictions_path(out, protocol), index=False)
-        metrics[protocol] = fold_metrics(predictions)
-        plot_confusion(predictions, out / f"confusion_{protocol}.png", title=f"{title}, {protocol} protocol")
+    alone = dataclasses.replace(engine, devices=1, precision="fp32")
+    with places(alone):
+        device = set_up(alone)
+        for protocol in protocols:
+            model = load_model(checkpoint / MODEL, _weights(checkpoint, protocol)).to(device)
+            sampling = read_sampling(checkpoint / MODEL)
+            predictions = evaluate(model, reader, list(test_ids), sampling=sampling, workers=engine.workers)
+            check_complete(predictions, test_ids, f"{title}, {protocol} protocol")
+            predictions.to_parquet(predictions_path(out, protocol), index=False)
+            metrics[protocol] = fold_metrics(predictions)
+            plot_confusion(predictions, out / f"confusion_{protocol}.png", title=f"{title}, {protocol} protocol")
     history = read_history(checkpoint)
     if history:
         plot_curves({title: history}, out / "curves.png")

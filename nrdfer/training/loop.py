@@ -29,7 +29,7 @@ from nrdfer.training.epochs import Training
 from nrdfer.training.identity import identity_of
 from nrdfer.training.learner import Learner
 from nrdfer.training.memory import memory_errors
-from nrdfer.training.numerics import described, set_up
+from nrdfer.training.numerics import described, full_precision, set_up
 from nrdfer.training.progress import Report
 from nrdfer.training.ranks import joined
 from nrdfer.training.recipe import Recipe
@@ -157,7 +157,9 @@ def train(
             watch.tell("start", step=training.step, cache=kept, **described(engine, device, ranks.world))
             while training.epoch <= recipe.epochs:
                 training.finish_epoch()
-                training.close_epoch(fold_metrics(test(between=training.heed_stop)), on_epoch)
+                with full_precision():
+                    tested = test(between=training.heed_stop)
+                training.close_epoch(fold_metrics(tested), on_epoch)
         if ranks.first:
             write_weights(out / LAST, cpu_weights(learner.model))
             write_weights(out / BEST, training.best)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.stages import evaluate as stage
+from nrdfer.training.engine import Engine
 from tests.unit.commands.conftest import Corpora
 
 runner = CliRunner()
@@ -81,4 +82,6 @@ def test_a_clip_left_out_is_noticed(trained: Corpora, tmp_path: Path, monkeypatc
     monkeypatch.setattr(module, "evaluate", lambda *given, **named: original(*given, **named).iloc[1:])
     with pytest.raises(ValueError, match=r"1 missing, e\.g\. 00014"):
         ids = [f"{number:05d}" for number in range(14, 21)]
-        stage.evaluate_checkpoint(trained.root / "fd1", trained.root / "dfew", ids, tmp_path, title="fd1")
+        stage.evaluate_checkpoint(
+            trained.root / "fd1", trained.root / "dfew", ids, tmp_path, title="fd1", engine=Engine(device="cpu")
+        )

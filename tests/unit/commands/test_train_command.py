@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,11 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.config import Profile
-from nrdfer.errors import TrainingStopped
 from nrdfer.profiles import made_with, profile_of_shell
 from nrdfer.stages import run_folder
 from nrdfer.stages import train as stage
 from nrdfer.store import Store
+from nrdfer.training.watch import Watch
 from tests.unit.commands.conftest import Corpora
 
 runner = CliRunner()
@@ -81,22 +83,20 @@ def test_every_option_reaches_the_training(corpora: Corpora) -> None:
 
 def test_a_stopped_training_ends_with_143_and_is_continued(corpora: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:
     assert train(corpora, out="straight").exit_code == 0
-    original = stage.train_fold
+    original = Watch.batch
 
-    def stopped(*given: Any, progress: Any, **named: Any) -> dict[str, Any]:
-        def stop(done: int, total: int) -> None:
-            if done == 6:
-                raise TrainingStopped("stopped in epoch 2")
+    def asked(watch: Watch, epoch: int, step: int, *given: Any) -> None:
+        original(watch, epoch, step, *given)
+        if step == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
 
-        return original(*given, progress=stop, **named)
-
-    monkeypatch.setattr(stage, "train_fold", stopped)
+    monkeypatch.setattr(Watch, "batch", asked)
     done = train(corpora)
     assert done.exit_code == 143
-    assert "stopped in epoch 2" in done.stderr
+    assert "stopped by SIGTERM in epoch 2, after batch" in done.stderr
     assert "the same line continues" in done.stderr
     assert not (corpora.root / "out" / "last.safetensors").exists()
-    monkeypatch.setattr(stage, "train_fold", original)
+    monkeypatch.setattr(Watch, "batch", original)
     again = train(corpora)
     assert again.exit_code == 0, again.output
     assert "epoch   1" not in again.stdout.splitlines()[0]  # continued, not begun anew
