@@ -49,7 +49,7 @@ def make_project(folder: Path, epochs: int = 2, **changes: Any) -> dict[str, str
                     "spatial_mlp": 16,
                 },
                 "dfew_recipe": {"epochs": epochs, "batch": 8, "lr": 0.05},
-                "afew_recipe": {"epochs": 1, "batch": 8, "lr": 0.01},
+                "afew_recipe": {"epochs": 1, "batch": 7, "lr": 0.01},
                 "engine": {"device": "cpu", "threads": 1},
                 **changes,
             }

@@ -146,13 +146,37 @@ def test_killed_in_the_middle_of_a_fold_the_same_line_finishes(
     _, orphans = psutil.wait_procs(steps, timeout=20)
     assert orphans == []
     before = {path: path.stat().st_mtime_ns for path in finished}
+    _stop_in_the_middle_of_a_fold(folder, environment)
     done = execute(folder, environment)
     assert done.returncode == 0, done.stderr[-6000:]
     for path, changed in before.items():
         assert path.stat().st_mtime_ns == changed
         fold = path.parts[-4]
         assert f"dfew/{fold}/checkpoint was up to date" in done.stderr
-    assert [status for _, status in runs(folder)] == ["FAILURE", "SUCCESS"]
+    assert [status for _, status in runs(folder)] == ["FAILURE", "CANCELED", "SUCCESS"]
+
+
+def _stop_in_the_middle_of_a_fold(folder: Path, environment: dict[str, str]) -> None:
+    """Type the line, and end it with SIGTERM as soon as a fold goes on: it saves, and leaves no process."""
+    begun = time.time()
+
+    def told(kind: str) -> list[dict[str, object]]:
+        logs = (folder / ".nrdfer" / "store" / ".work").glob("dfew/fd*/checkpoint/*/train.jsonl")
+        lines = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
+        return [line for line in lines if line["kind"] == kind and line["time"] > begun]
+
+    with (folder / "stopped.log").open("wb") as log:
+        process = subprocess.Popen(LINE, cwd=folder, env=environment, stdout=log, stderr=log)
+    deadline = time.monotonic() + 200
+    while not told("batch") and time.monotonic() < deadline:
+        assert process.poll() is None, (folder / "stopped.log").read_text()[-4000:]
+        time.sleep(0.02)
+    steps = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=120)
+    _, orphans = psutil.wait_procs(steps, timeout=20)
+    assert orphans == []
+    assert told("stop"), (folder / "stopped.log").read_text()[-4000:]
 
 
 def test_a_rival_takes_the_networks_place_and_data_that_is_there_is_used_again(
@@ -167,7 +191,7 @@ def test_a_rival_takes_the_networks_place_and_data_that_is_there_is_used_again(
         model_preset="sample",
         model_settings={"image_size": 48, "width": 4},
         dfew_recipe=recipe,
-        afew_recipe=recipe,
+        afew_recipe={**recipe, "batch": 7},
     )
     for part in ("corpus", "store"):
         shutil.copytree(source / ".nrdfer" / part, folder / ".nrdfer" / part)
