@@ -24,7 +24,7 @@ from torch import Tensor
 
 from nrdfer.clips.cache import FrameCache
 from nrdfer.clips.dataset import ClipDataset
-from nrdfer.clips.staging import CachedBatch, DeviceBatch, HostBatch, Staged, pinned
+from nrdfer.clips.staging import Buffers, CachedBatch, DeviceBatch, HostBatch, Staged, pinned
 from nrdfer.errors import TrainingError
 
 Positions = npt.NDArray[np.int64]
@@ -72,6 +72,7 @@ class BatchLoader:
             _check_cache(cache, data, device)
         self.data, self.device, self.workers, self.cache, self.ahead = data, device, workers, cache, ahead
         self.on_device = device.type == "cuda" if on_device is None else on_device
+        self._buffers = Buffers(ahead + 2)
         # its own stream, so that copies and warps run beside the network
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
@@ -125,7 +126,7 @@ class BatchLoader:
         read = None if self.cache is None else self.cache.read
         if self.on_device:
             return DeviceBatch(self.data, plans, read, self.device)
-        return HostBatch(self.data, plans, read)
+        return HostBatch(self.data, plans, read, self._buffers.take(self.data, len(plans)))
 
     def _finish(self, batch: Staged, part: Positions, clips: Sequence[Future[None]]) -> _Ready:
         for clip in clips:

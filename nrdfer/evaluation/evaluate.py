@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from nrdfer.clips.augment import apply, plain
+from nrdfer.clips.cache import FrameCache
 from nrdfer.clips.dataset import ClipDataset, ClipSource
+from nrdfer.clips.loader import BatchLoader
 from nrdfer.clips.sampling import Sampling
 from nrdfer.config import build_settings
 from nrdfer.emotions import EMOTIONS
@@ -68,6 +70,8 @@ def evaluate(
     *,
     sampling: Sampling | None = None,
     batch: int = _BATCH,
+    workers: int = 0,
+    cache: FrameCache | None = None,
 ) -> pd.DataFrame:
     """Predict clips, each once.
 
@@ -77,6 +81,8 @@ def evaluate(
         clip_ids: which to predict.
         sampling: how a clip becomes T frames; that of the training.
         batch: clips at a time.
+        workers: threads that read ahead; 0: none.
+        cache: decoded frames of these clips, to be taken instead of reading.
 
     Returns:
         One row a clip, sorted by id: ``clip_id``, ``emotion``, ``predicted`` (after the filter),
@@ -85,6 +91,7 @@ def evaluate(
 
     Raises:
         ValueError: no clip, or a clip is listed twice.
+        TrainingError: the cache lacks a clip, or lies on another device.
     """
     if not clip_ids or len(set(clip_ids)) != len(clip_ids):
         raise ValueError(
@@ -95,18 +102,18 @@ def evaluate(
     data = ClipDataset(source, sorted(clip_ids), image_size=size, sampling=sampling)
     model.eval()
     rows: list[dict[str, Any]] = []
-    for start in range(0, len(data), batch):
-        positions = range(start, min(start + batch, len(data)))
-        x, y = data.batch(positions)
-        logits_BK, snippets_BSK = model.forward_with_snippets(torch.from_numpy(x).to(device))
+    parts = [np.arange(start, min(start + batch, len(data))) for start in range(0, len(data), batch)]
+    loader = BatchLoader(data, device, workers=workers, cache=cache)
+    for clips in loader.batches(parts, epoch=0):
+        logits_BK, snippets_BSK = model.forward_with_snippets(clips.x_BTCHW)
         chosen, plain_choice = model.decide(logits_BK, snippets_BSK).argmax(-1).tolist(), logits_BK.argmax(-1).tolist()
         vetoed = model.vetoes(snippets_BSK).tolist()
         logits, snippets = logits_BK.float().cpu().tolist(), snippets_BSK.float().flatten(1).cpu().tolist()
-        for i, position in enumerate(positions):
+        for i, position in enumerate(clips.positions):
             rows.append(
                 {
                     "clip_id": data.clip_ids[position],
-                    "emotion": EMOTIONS[y[i]],
+                    "emotion": EMOTIONS[data.labels[position]],
                     "predicted": EMOTIONS[chosen[i]],
                     "predicted_unfiltered": EMOTIONS[plain_choice[i]],
                     "vetoed": vetoed[i],
