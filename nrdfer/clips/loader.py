@@ -11,9 +11,9 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import cv2
@@ -86,19 +86,23 @@ class BatchLoader:
         """
         made = self._made_ahead(positions, epoch) if self.workers else self._made_here(positions, epoch)
         started = time.perf_counter()
-        for part, ready in made:
-            x_BTCHW, y_B = ready.take()
-            yield Batch(x_BTCHW, y_B, part, time.perf_counter() - started)
-            started = time.perf_counter()
+        with closing(made):
+            for part, ready in made:
+                x_BTCHW, y_B = ready.take()
+                waited = time.perf_counter() - started
+                del ready  # nobody but the consumer shall hold the batch's memory
+                yield Batch(x_BTCHW, y_B, part, waited)
+                del x_BTCHW, y_B
+                started = time.perf_counter()
 
-    def _made_here(self, positions: Sequence[Positions], epoch: int) -> Iterator[tuple[Positions, _Ready]]:
+    def _made_here(self, positions: Sequence[Positions], epoch: int) -> Generator[tuple[Positions, _Ready]]:
         for part in positions:
             batch = self._begin(part, epoch)
             for number in range(batch.parts):
                 _make(batch, number)
             yield part, self._finish(batch, part, ())
 
-    def _made_ahead(self, positions: Sequence[Positions], epoch: int) -> Iterator[tuple[Positions, _Ready]]:
+    def _made_ahead(self, positions: Sequence[Positions], epoch: int) -> Generator[tuple[Positions, _Ready]]:
         todo = iter(positions)
         waiting: deque[tuple[Positions, Future[_Ready]]] = deque()
         makers = ThreadPoolExecutor(self.workers, "nrdfer-clips")
@@ -171,7 +175,8 @@ def _check_cache(cache: FrameCache, data: ClipDataset, device: torch.device) -> 
             f"the cache of decoded frames lacks {len(missing)} of {len(data)} clips, e.g. {missing[0]}; open it with "
             "all clips that are to be read"
         )
-    if cache.kind == "gpu" and cache.device != device:
+    same = cache.device.type == device.type and cache.device.index in (None, device.index)
+    if cache.kind == "gpu" and not same:
         raise TrainingError(f"decoded frames lie on {cache.device}, but batches are wanted on {device}; use one device")
 
 
