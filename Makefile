@@ -2,6 +2,7 @@
 # make test        install if needed, pass all tests
 # make dev         Dagster UI and MLflow UI on localhost
 # make install / make lint / make bench
+# make chaos-train kills trainings with SIGKILL and SIGTERM at random moments and compares their bytes; minutes
 # make docs        pictures and tables of README and docs/, from the networks and the last run of the sample
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -11,7 +12,7 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: install reproduce test lint dev bench docs clean
+.PHONY: install reproduce test lint dev bench chaos-train docs clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -42,8 +43,11 @@ dev: install
 bench: install
 	@. $(BIN)/activate && for file in bench/*.py; do python $$file; done
 
+chaos-train: install
+	@. $(BIN)/activate && python scripts/chaos_train.py
+
 docs: install
-	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs.py
+	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py
 
 clean:
 	rm -rf .nrdfer .dagster .tmp_dagster_home_*
