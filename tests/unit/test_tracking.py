@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,26 +13,6 @@ from nrdfer import registry
 from nrdfer.tracking import Tracking, flatten
 
 DFEW_MODEL = registry.registered_name("nr-dfernet", "dfew")
-
-
-@pytest.fixture(scope="module")
-def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One database with all tables, copied by every test: making it takes seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("NRDFER_HOME", str(folder))
-    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    _ = Tracking().experiment_id
-    patch.undo()
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def tracking(fresh_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
-    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    shutil.copy(fresh_database, tmp_path / "mlflow.db")
-    return Tracking()
 
 
 def status(tracking: Tracking, run_id: str) -> str:
