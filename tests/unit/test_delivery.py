@@ -238,3 +238,16 @@ def test_an_answer_that_was_lost_makes_no_point_twice(
         steps.many(10)
     assert said(caplog, "ConnectionResetError: the answer was lost") == 1
     assert_complete(tracking, delivery.run_id, steps.log.path)
+
+
+def test_a_training_begun_anew_with_another_log_gives_no_point_a_second_time(
+    tracking: Tracking, tmp_path: Path
+) -> None:
+    for name in ("first.jsonl", "second.jsonl"):
+        steps = Steps(tmp_path / name)
+        steps.now += 5000 * len(name)
+        with Delivery(tracking, steps.log.path, FACTS) as delivery:
+            steps.many(30)
+    found = compare(tracking, delivery.run_id or "", tmp_path / "first.jsonl")
+    assert (found["lost"], found["wrong"], found["duplicates"]) == (0, 0, 0)
+    assert [m.step for m in tracking.client.get_metric_history(delivery.run_id or "", "test_war")] == [1, 2, 3]
