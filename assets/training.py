@@ -79,6 +79,7 @@ def _train(
             facts=facts,
             initial_weights=initial.path / train.LAST if initial else None,
             progress=training_logger(context, name),
+            wait=workbench.tracking_wait,
             log=context.log,
         )
         return {**result, "dagster_run_id": context.run_id}

@@ -25,6 +25,9 @@ class Workbench(dg.ConfigurableResource["Workbench"]):
     afew_root: str = Field(default="", description="Your AFEW folder (holds Train_AFEW and Val_AFEW).")
     dfew_root: str = Field(default="", description="Your DFEW folder (holds EmoLabel_DataSplit and Clip).")
     weights_folder: str = Field(default="", description="Folder with pretrained weights, looked into first.")
+    tracking_wait: float = Field(
+        default=120.0, description="Seconds that a finished training waits for MLflow's server if it is away."
+    )
     overrides: dict[str, Any] = Field(
         default={}, description="Any other field of the profile, e.g. {dfew_recipe: {epochs: 2}}."
     )

@@ -21,6 +21,8 @@ from nrdfer.errors import TrackingError
 # Usage data of MLflow's would leave the machine; set before its first import.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
+# It would print addresses between a command's own output.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

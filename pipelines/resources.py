@@ -1,7 +1,8 @@
 """Resources with their defaults: what a run uses when the user configures nothing, or only a part.
 
 Defaults come from the environment (``NRDFER_PROFILE``, ``NRDFER_AFEW_ROOT``, ``NRDFER_DFEW_ROOT``,
-``NRDFER_WEIGHTS``, ``NRDFER_PROFILES``), and the launchpad or a run config file overrides them one by one.
+``NRDFER_WEIGHTS``, ``NRDFER_PROFILES``, ``NRDFER_TRACKING_WAIT``), and the launchpad or a run config file overrides them one
+by one.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from nrdfer import paths
 PROFILES = Path(__file__).parent / "profiles"
 
 
-def _field(name: str, variable: str, default: str = "") -> Any:
+def _field(name: str, variable: str, default: str | float = "") -> Any:
     """The workbench's field with a default from the environment."""
     return Field(
-        default=os.environ.get(variable, default),
+        default=type(default)(os.environ.get(variable, default)),
         description=f"{Workbench.model_fields[name].description} Default: the variable {variable}.",
     )
 
@@ -39,6 +40,7 @@ class EnvironmentWorkbench(Workbench):
     afew_root: str = _field("afew_root", "NRDFER_AFEW_ROOT")
     dfew_root: str = _field("dfew_root", "NRDFER_DFEW_ROOT")
     weights_folder: str = _field("weights_folder", "NRDFER_WEIGHTS")
+    tracking_wait: float = _field("tracking_wait", "NRDFER_TRACKING_WAIT", 120.0)
 
 
 workbench = EnvironmentWorkbench()

@@ -1,11 +1,13 @@
-"""Odd video files, made once for all tests that need them."""
+"""Made once for all tests that need them: odd video files, an empty MLflow database."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from nrdfer.tracking import Tracking
 from tests.unit.odd_videos import Odd, long_video, make_all
 
 MANY = 10_000
@@ -25,3 +27,23 @@ def odd_videos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Odd
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video of ten thousand small frames."""
     return long_video(tmp_path_factory.mktemp("long") / "long.mp4", MANY)
+
+
+@pytest.fixture(scope="session")
+def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One database with all tables, copied by every test: making it takes seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("NRDFER_HOME", str(folder))
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    _ = Tracking().experiment_id
+    patch.undo()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def tracking(fresh_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copy(fresh_database, tmp_path / "mlflow.db")
+    return Tracking()

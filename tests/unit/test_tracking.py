@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import signal
 import subprocess
 import sys
@@ -11,29 +11,10 @@ from pathlib import Path
 import pytest
 
 from nrdfer import registry
-from nrdfer.tracking import Tracking, flatten
+from nrdfer.errors import TrackingError
+from nrdfer.tracking import Tracking, brief_requests, flatten
 
 DFEW_MODEL = registry.registered_name("nr-dfernet", "dfew")
-
-
-@pytest.fixture(scope="module")
-def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One database with all tables, copied by every test: making it takes seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("NRDFER_HOME", str(folder))
-    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    _ = Tracking().experiment_id
-    patch.undo()
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def tracking(fresh_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
-    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    shutil.copy(fresh_database, tmp_path / "mlflow.db")
-    return Tracking()
 
 
 def status(tracking: Tracking, run_id: str) -> str:
@@ -77,6 +58,47 @@ def test_runs_of_a_dead_pipeline_are_closed(tracking: Tracking) -> None:
     other = tracking.pipeline_run("dagster-2", {})
     assert tracking.close_runs_of("dagster-1", "FAILED") == 2
     assert [status(tracking, run) for run in (parent, child, other)] == ["FAILED", "FAILED", "RUNNING"]
+
+
+def test_parameters_that_were_not_told_are_told_by_a_restart(tracking: Tracking) -> None:
+    parent = tracking.pipeline_run("dagster-1", {"a": 1})
+    run = tracking.training_run("d1", "fd1", None, {}, {"a": 1}, started=12.5)
+    tracking.training_run("d1", "fd1", None, {}, {"a": 1, "b": {"c": 2}})
+    tracking.pipeline_run("dagster-1", {"a": 1, "b": 2})
+    found = tracking.client.get_run(run)
+    assert (found.data.params, found.info.start_time) == ({"a": "1", "b.c": "2"}, 12_500)
+    assert tracking.client.get_run(parent).data.params == {"a": "1", "b": "2"}
+
+
+def test_a_finished_training_has_a_run_whatever_mlflow_remembers(tracking: Tracking) -> None:
+    history = [{"epoch": 1, "train_loss": 0.5}]
+    run = tracking.training_run("d1", "fd1", None, {}, {})
+    assert tracking.surviving_run(run, "d1", "fd1", history) == run
+    assert status(tracking, run) == "RUNNING"  # it is there: nothing is done to it
+    assert tracking.surviving_run("", "d1", "fd1", history) == run  # found by its digest, and completed
+    assert status(tracking, run) == "FINISHED"
+    restored = tracking.surviving_run("f" * 32, "d2", "fd2", history)
+    assert restored != run
+    assert tracking.client.get_run(restored).data.metrics == {"train_loss": 0.5}
+
+
+def test_a_server_that_is_away_is_named_where_nothing_goes_on_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    with pytest.raises(TrackingError, match=r"^no figure: MLflow at http://127\.0\.0\.1:1 does not answer"):
+        Tracking("http://127.0.0.1:1").require("no figure")
+
+
+def test_brief_requests_leave_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    monkeypatch.setenv(names[0], "77")
+    monkeypatch.delenv(names[1], raising=False)
+    with brief_requests():
+        with brief_requests():
+            pass
+        assert [os.environ.get(name) for name in names] == ["77", "0"]
+    assert [os.environ.get(name) for name in names] == ["77", None]
 
 
 def test_five_processes_on_a_new_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

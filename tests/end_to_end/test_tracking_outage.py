@@ -1,0 +1,42 @@
+"""The whole graph while MLflow's server is away: everything is trained, and told when the server is back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.outage.server import TrackingServer
+from nrdfer.tracking import Tracking
+from tests.end_to_end.project import execute, make_project, runs
+
+
+def test_trainings_go_on_without_a_server_and_are_told_by_the_next_run(tmp_path: Path) -> None:
+    server = TrackingServer(tmp_path / "server")
+    away = {"MLFLOW_TRACKING_URI": server.uri, "NRDFER_TRACKING_WAIT": "1"}
+    environment = make_project(tmp_path) | away
+    first = execute(tmp_path, environment)
+    said = first.stdout + first.stderr
+    home = tmp_path / ".nrdfer"
+    checkpoints = sorted((home / "store").glob("*few/**/checkpoint/*/last.safetensors"))
+    assert len(checkpoints) == 6, said[-6000:]
+    assert all((path.parent / "train.jsonl").stat().st_size for path in checkpoints)
+    assert "the evaluation of fd1 is finished and kept, but its model cannot be registered: MLflow at" in said
+    assert "are missing there; they are kept in" in said
+    assert len(list((home / "undelivered").glob("*.json"))) == 6
+    try:
+        server.start()
+        second = execute(tmp_path, environment)
+        assert second.returncode == 0, second.stderr[-6000:]
+        tracking = Tracking(server.uri)
+        trainings = tracking.find(nrdfer__role="training")
+        assert [run.info.status for run in trainings] == ["FINISHED"] * 6
+        epochs = {
+            run.info.run_name: [m.step for m in tracking.client.get_metric_history(run.info.run_id, "test_war")]
+            for run in trainings
+        }
+        assert epochs == {**{f"fd{k} training": [1, 2] for k in range(1, 6)}, "afew training": [1]}
+        # the first run is told as it was: it failed, because nothing could be registered
+        assert [run.info.status for run in tracking.find(nrdfer__role="pipeline")] == ["FAILED"]
+    finally:
+        server.kill()
+    assert list((home / "undelivered").iterdir()) == list((home / "pipeline-runs").iterdir()) == []
+    assert [status for _, status in runs(tmp_path)] == ["FAILURE", "SUCCESS"]
