@@ -27,8 +27,9 @@ def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[
     """Run a step's work: errors meant for the researcher end it with their own words, without a retry."""
     import multiprocessing
 
-    if multiprocessing.parent_process() is not None:
-        die_with_parent()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        die_with_parent(parent.pid)
     try:
         yield
     except TrainingStopped as stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
 
@@ -11,13 +12,19 @@ import psutil
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int | None = None) -> None:
     """Ask the kernel to end this process when its parent dies, so that nothing killed leaves an orphan.
 
     Linux only (``prctl``); elsewhere it does nothing, and what was killed leaves its children to finish their work.
+
+    Args:
+        parent: the number of the process that started this one. If it died before the kernel could be asked, this
+            process ends now.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if parent is not None and os.getppid() != parent:
+            os._exit(1)
 
 
 def this_process() -> tuple[int, float]:

@@ -28,6 +28,7 @@ from nrdfer.training.ranks import STORE
 from nrdfer.training.recipe import Recipe
 from nrdfer.training.signals import stop_requests
 
+PARENT = "NRDFER_RANKS_PARENT"  # number of the process that started the ranks
 STOPPED = 143  # exit code of a process that saved after SIGTERM
 _GRACE_S = 5.0  # for the other ranks to end when one has failed
 _POLL_S = 0.5
@@ -138,6 +139,7 @@ def _start(spec: Path, rank: int, world: int, visible: Sequence[str] | None, sto
     environment = {
         **os.environ,
         STORE: str(store),
+        PARENT: str(os.getpid()),
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(world),

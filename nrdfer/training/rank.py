@@ -18,7 +18,7 @@ from nrdfer.errors import NrdferError, TrainingStopped
 from nrdfer.files import write_whole
 from nrdfer.processes import die_with_parent
 from nrdfer.training.engine import Engine
-from nrdfer.training.launch import STOPPED, Task, error_file
+from nrdfer.training.launch import PARENT, STOPPED, Task, error_file
 from nrdfer.training.recipe import Recipe
 
 
@@ -68,5 +68,6 @@ def run(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    die_with_parent()
+    started_by = os.environ.get(PARENT)
+    die_with_parent(int(started_by) if started_by else None)
     sys.exit(run(Path(sys.argv[1])))

@@ -143,7 +143,7 @@ def test_killed_in_the_middle_of_a_fold_the_same_line_finishes(
     assert steps
     process.send_signal(signal.SIGKILL)
     process.wait()
-    _, orphans = psutil.wait_procs(steps, timeout=20)
+    _, orphans = psutil.wait_procs(steps, timeout=60)
     assert orphans == []
     before = {path: path.stat().st_mtime_ns for path in finished}
     _stop_in_the_middle_of_a_fold(folder, environment)
@@ -153,7 +153,8 @@ def test_killed_in_the_middle_of_a_fold_the_same_line_finishes(
         assert path.stat().st_mtime_ns == changed
         fold = path.parts[-4]
         assert f"dfew/{fold}/checkpoint was up to date" in done.stderr
-    assert [status for _, status in runs(folder)] == ["FAILURE", "CANCELED", "SUCCESS"]
+    # to Dagster, a run that is ended from the shell has failed; one that is ended in the UI, it calls canceled
+    assert [status for _, status in runs(folder)] == ["FAILURE", "FAILURE", "SUCCESS"]
 
 
 def _stop_in_the_middle_of_a_fold(folder: Path, environment: dict[str, str]) -> None:
@@ -174,7 +175,7 @@ def _stop_in_the_middle_of_a_fold(folder: Path, environment: dict[str, str]) -> 
     steps = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=120)
-    _, orphans = psutil.wait_procs(steps, timeout=20)
+    _, orphans = psutil.wait_procs(steps, timeout=60)
     assert orphans == []
     assert told("stop"), (folder / "stopped.log").read_text()[-4000:]
 
