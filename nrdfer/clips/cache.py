@@ -28,6 +28,7 @@ _SHARE = 0.5  # of the free memory that "auto" takes at most; the rest is the ne
 _AHEAD = 4  # clips a worker may decode before they are stored
 Frames = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
+Layout = tuple[dict[str, range], int, tuple[int, int]]  # see `measure`
 
 
 class FrameCache:
@@ -40,6 +41,7 @@ class FrameCache:
         device: of a ``gpu`` cache; a CPU will do.
         workers: threads that decode; 0: the caller's.
         progress: called with (clips done, clips).
+        layout: where frames will lie, if that is known already.
 
     Attributes:
         kind: as given.
@@ -60,9 +62,10 @@ class FrameCache:
         *,
         workers: int = 0,
         progress: Progress | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self.kind, self.device = kind, device
-        self._starts, self.frames, self.size = _measure(source, clip_ids)
+        self._places, self.frames, self.size = layout or measure(source, clip_ids)
         shape = (self.frames, *self.size, 3)
         self.bytes = int(np.prod(shape))
         on_device = kind == "gpu"
@@ -78,10 +81,10 @@ class FrameCache:
             torch.cuda.synchronize(device)  # other streams will read it
 
     def __contains__(self, clip_id: object) -> bool:
-        return clip_id in self._starts
+        return clip_id in self._places
 
     def _rows(self, clip_id: str) -> range:
-        return self._starts[clip_id]
+        return self._places[clip_id]
 
     def read(self, clip_id: str, indices: Sequence[int] | None = None) -> Frames:
         """Frames (T, H, W, 3) at `indices`, or all; as `ClipSource.frames`.
@@ -98,7 +101,10 @@ class FrameCache:
         return kept_NHWC[_places(clip_id, rows, indices)]
 
     def gather(self, plans: Sequence[Plan], sampling: Sampling) -> Tensor:
-        """The frames of a batch on the device, (B, T, H, W, 3) uint8, bit for bit those of `ClipDataset.read`."""
+        """The frames of a batch on the device, (B, T, H, W, 3) uint8: those of `ClipDataset.read`.
+
+        Interpolating, a GPU may sum in another order, and round a value half-way between two levels differently.
+        """
         if sampling.strategy == "ds":
             places = [_places(plan.clip_id, self._rows(plan.clip_id), plan.indices or ()) for plan in plans]
             at_BT = torch.tensor(places, dtype=torch.int64).reshape(len(plans), sampling.frames)
@@ -149,12 +155,13 @@ def open_cache(
         return None
     if kind == "gpu" and device.type == "cpu":
         raise TrainingError("cache: gpu needs a GPU, but this training computes on a CPU; set cache to ram or none")
-    _, count, size = _measure(source, clip_ids)
+    layout = measure(source, clip_ids)
+    _, count, size = layout
     chosen = choose(kind, count * size[0] * size[1] * 3, free_bytes(device), free_bytes(torch.device("cpu")))
     if chosen == "none":
         return None
     try:
-        return FrameCache(source, clip_ids, chosen, device, workers=workers, progress=progress)
+        return FrameCache(source, clip_ids, chosen, device, workers=workers, progress=progress, layout=layout)
     except FrameSizesError:
         if kind != "auto":
             raise
@@ -190,15 +197,19 @@ def free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def _measure(source: ClipSource, clip_ids: Sequence[str]) -> tuple[dict[str, range], int, tuple[int, int]]:
-    """Where each clip's frames will lie, how many there are, and the size of the first."""
+def measure(source: ClipSource, clip_ids: Sequence[str]) -> Layout:
+    """Where each clip's frames will lie, how many there are, and the height and width of the first.
+
+    Raises:
+        TrainingError: no clip, or one is named twice.
+    """
     if not clip_ids or len(set(clip_ids)) != len(clip_ids):
         raise TrainingError(f"{len(clip_ids)} clips to keep in memory, {len(set(clip_ids))} different; need each once")
     counts = [source.record(clip_id).n_frames for clip_id in clip_ids]
     ends = itertools.accumulate(counts)
-    starts = {clip_id: range(end - count, end) for clip_id, count, end in zip(clip_ids, counts, ends, strict=True)}
+    places = {clip_id: range(end - count, end) for clip_id, count, end in zip(clip_ids, counts, ends, strict=True)}
     shape = source.frames(clip_ids[0], [0]).shape
-    return starts, sum(counts), (shape[1], shape[2])
+    return places, sum(counts), (shape[1], shape[2])
 
 
 def _decoded(source: ClipSource, clip_ids: Sequence[str], workers: int) -> Iterator[tuple[str, Frames]]:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from nrdfer.clips.cache import FrameCache
 from nrdfer.clips.dataset import ClipDataset
-from nrdfer.clips.staging import Buffers, CachedBatch, DeviceBatch, HostBatch, Staged, pinned
+from nrdfer.clips.staging import Buffers, CachedBatch, Clips, DeviceBatch, HostBatch, Staged, pinned
 from nrdfer.errors import TrainingError
 
 Positions = npt.NDArray[np.int64]
@@ -68,6 +68,7 @@ class BatchLoader:
     ) -> None:
         if workers < 0 or ahead < 1:
             raise ValueError(f"workers must be at least 0 and ahead at least 1, not {workers} and {ahead}")
+        device = torch.empty(0, device=device).device  # which GPU, if there are several
         if cache is not None:
             _check_cache(cache, data, device)
         self.data, self.device, self.workers, self.cache, self.ahead = data, device, workers, cache, ahead
@@ -105,8 +106,8 @@ class BatchLoader:
     def _made_ahead(self, positions: Sequence[Positions], epoch: int) -> Generator[tuple[Positions, _Ready]]:
         todo = iter(positions)
         waiting: deque[tuple[Positions, Future[_Ready]]] = deque()
-        makers = ThreadPoolExecutor(self.workers, "nrdfer-clips")
-        finisher = ThreadPoolExecutor(1, "nrdfer-batches")
+        makers = ThreadPoolExecutor(self.workers, "nrdfer-clips", self._enter_thread)
+        finisher = ThreadPoolExecutor(1, "nrdfer-batches", self._enter_thread)
         with _one_opencv_thread():
             try:
                 while True:
@@ -123,14 +124,18 @@ class BatchLoader:
                 finisher.shutdown(cancel_futures=True)
                 makers.shutdown()
 
+    def _enter_thread(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)  # a thread begins on the first GPU, and would take memory there
+
     def _begin(self, part: Positions, epoch: int) -> Staged:
-        plans = [self.data.plan(int(position), epoch) for position in part]
+        clips = Clips(self.data, part, epoch)
         if self.cache is not None and self.cache.kind == "gpu":
-            return CachedBatch(self.data, plans, self.cache)
+            return CachedBatch(clips, self.cache)
         read = None if self.cache is None else self.cache.read
         if self.on_device:
-            return DeviceBatch(self.data, plans, read, self.device)
-        return HostBatch(self.data, plans, read, self._buffers.take(self.data, len(plans)))
+            return DeviceBatch(clips, read, self.device)
+        return HostBatch(clips, read, self._buffers.take(self.data, len(part)))
 
     def _finish(self, batch: Staged, part: Positions, clips: Sequence[Future[None]]) -> _Ready:
         for clip in clips:
@@ -164,7 +169,7 @@ def _make(batch: Staged, number: int) -> None:
     try:
         batch.make(number)
     except Exception as error:
-        error.add_note(f"while clip {batch.plans[number].clip_id} was made")
+        error.add_note(f"while clip {batch.clips.plan(number).clip_id} was made")
         raise
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -23,10 +24,26 @@ from nrdfer.clips.cache import FrameCache
 from nrdfer.clips.dataset import ClipDataset, Plan, ReadFrames, size_of
 
 
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """Which clips a batch is made of; whoever makes them plans them, so that the consumer does not wait for it."""
+
+    data: ClipDataset
+    positions: npt.NDArray[np.int64]
+    epoch: int
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def plan(self, part: int) -> Plan:
+        """The plan of clip number `part` of the batch."""
+        return self.data.plan(int(self.positions[part]), self.epoch)
+
+
 class Staged(Protocol):
     """What the loader knows of a batch in the making."""
 
-    plans: list[Plan]
+    clips: Clips
     parts: int  # how many times `make` is to be called, with 0, 1, ...
 
     def make(self, part: int) -> None:
@@ -63,15 +80,13 @@ class Buffers:
 class HostBatch:
     """Frames are read and augmented on the CPU."""
 
-    def __init__(
-        self, data: ClipDataset, plans: list[Plan], read: ReadFrames | None, x_BTSSC: npt.NDArray[np.float32]
-    ) -> None:
-        self.data, self.plans, self.read, self.x_BTSSC = data, plans, read, x_BTSSC
-        self.parts = len(plans)
+    def __init__(self, clips: Clips, read: ReadFrames | None, x_BTSSC: npt.NDArray[np.float32]) -> None:
+        self.clips, self.read, self.x_BTSSC = clips, read, x_BTSSC
+        self.parts = len(clips)
 
     def make(self, part: int) -> None:
         """See `Staged`."""
-        self.data.make(self.plans[part], self.x_BTSSC[part], self.read)
+        self.clips.data.make(self.clips.plan(part), self.x_BTSSC[part], self.read)
 
     def finish(self) -> Tensor:
         """See `Staged`."""
@@ -81,16 +96,19 @@ class HostBatch:
 class DeviceBatch:
     """Frames are read on the CPU and augmented on `device`."""
 
-    def __init__(self, data: ClipDataset, plans: list[Plan], read: ReadFrames | None, device: torch.device) -> None:
-        self.data, self.plans, self.read, self.device = data, plans, read, device
-        self.parts = len(plans)
+    def __init__(self, clips: Clips, read: ReadFrames | None, device: torch.device) -> None:
+        self.clips, self.read, self.device = clips, read, device
+        self.parts = len(clips)
         self._frames: dict[int, npt.NDArray[np.uint8]] = {}
+        self._changes: dict[int, Change] = {}
         self._together: Tensor | None = None  # all frames, if they have the size of those read first
         self._allocating = threading.Lock()
 
     def make(self, part: int) -> None:
         """See `Staged`."""
-        frames_THWC = self.data.read(self.plans[part], self.read)
+        plan = self.clips.plan(part)
+        frames_THWC = self.clips.data.read(plan, self.read)
+        self._changes[part] = self.clips.data.change(plan, size_of(frames_THWC))
         with self._allocating:
             if self._together is None:
                 shape = (self.parts, *frames_THWC.shape)
@@ -103,17 +121,16 @@ class DeviceBatch:
 
     def finish(self) -> Tensor:
         """See `Staged`; frames of different sizes are augmented size by size."""
-        frames = [self._frames[part] for part in range(self.parts)]
-        changes = [self.data.change(plan, size_of(shown)) for plan, shown in zip(self.plans, frames, strict=True)]
-        sizes = sorted({shown.shape for shown in frames})
+        out, sizes = self.clips.data.image_size, sorted({shown.shape for shown in self._frames.values()})
+        changes = [self._changes[part] for part in range(self.parts)]
         if len(sizes) == 1 and self._together is not None:
-            return _augment(self._together.to(self.device, non_blocking=True), changes, self.data.image_size)
-        x_BTSSC = torch.empty(self.data.empty(len(frames)).shape, device=self.device)
+            return _augment(self._together.to(self.device, non_blocking=True), changes, out)
+        x_BTSSC = torch.empty((self.parts, self.clips.data.sampling.frames, out, out, 3), device=self.device)
         x_BTCSS = x_BTSSC.permute(0, 1, 4, 2, 3)
         for size in sizes:
-            same = [part for part, shown in enumerate(frames) if shown.shape == size]
-            stacked_BTHWC = torch.from_numpy(np.stack([frames[part] for part in same])).to(self.device)
-            x_BTCSS[same] = _augment(stacked_BTHWC, [changes[part] for part in same], self.data.image_size)
+            same = [part for part in range(self.parts) if self._frames[part].shape == size]
+            stacked_BTHWC = torch.from_numpy(np.stack([self._frames[part] for part in same])).to(self.device)
+            x_BTCSS[same] = _augment(stacked_BTHWC, [changes[part] for part in same], out)
         return x_BTCSS
 
 
@@ -122,8 +139,8 @@ class CachedBatch:
 
     parts = 0
 
-    def __init__(self, data: ClipDataset, plans: list[Plan], cache: FrameCache) -> None:
-        self.data, self.plans, self.cache = data, plans, cache
+    def __init__(self, clips: Clips, cache: FrameCache) -> None:
+        self.clips, self.cache = clips, cache
 
     def make(self, part: int) -> None:
         """See `Staged`; there is no part."""
@@ -131,8 +148,10 @@ class CachedBatch:
 
     def finish(self) -> Tensor:
         """See `Staged`."""
-        changes = [self.data.change(plan, self.cache.size) for plan in self.plans]
-        return _augment(self.cache.gather(self.plans, self.data.sampling), changes, self.data.image_size)
+        data = self.clips.data
+        plans = [self.clips.plan(part) for part in range(len(self.clips))]
+        changes = [data.change(plan, self.cache.size) for plan in plans]
+        return _augment(self.cache.gather(plans, data.sampling), changes, data.image_size)
 
 
 def _augment(frames_BTHWC: Tensor, changes: list[Change], out: int) -> Tensor:
