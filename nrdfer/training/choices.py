@@ -128,13 +128,13 @@ CHOICES: Sequence[Choice] = (
         ("seed",),
         "a new permutation every epoch; the last batch may be smaller",
         alternatives="any seed",
-        source="peers shuffle, most of them without a seed",
+        source="peers shuffle, about half of them without a seed",
     ),
     Choice(
         "oversampling",
         ("oversample",),
         alternatives=_of(OVERSAMPLED, "oversample") + ": as many draws as clips, every emotion equally likely",
-        source="the paper prints both and does not say how; the author's code imports a sampler that draws so",
+        source="the paper prints both, not how; the author's code imports a sampler that draws so, unused",
     ),
     Choice(
         "which epoch counts",
