@@ -55,6 +55,11 @@ def train(
     changed = lay_over(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
     batch = stage.recipe_of(changed, found.corpus).batch
     weights = _initial(base, split, initial)
+
+    def tell(rows: Sequence[Mapping[str, Any]]) -> None:
+        if run_folder.leads():
+            typer.echo(epoch_line(rows[-1]), err=as_json)
+
     told = stage.identity(changed, found.corpus, found.shards, found.train_ids, found.test_ids, weights)
     with run_folder.held(out):
         result = run_folder.claim(out, {"split": split, **told})
@@ -73,13 +78,15 @@ def train(
                         out / run_folder.WORK,
                         out,
                         initial_weights=weights,
-                        on_history=lambda rows: typer.echo(epoch_line(rows[-1]), err=as_json),
+                        on_history=tell,
                         progress=lambda done, total: step(done * batch, total * batch),
                     )
             except TrainingStopped as stopped:
                 typer.echo(f"stopped: {stopped}\nthe same line continues: {_line()}", err=True)
                 raise typer.Exit(STOPPED) from stopped
             run_folder.finish(out, result)
+    if not run_folder.leads():
+        return
     if as_json:
         typer.echo(json.dumps({"split": split, "out": str(out), **result}, indent=1))
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,21 @@ RESULT = "result.json"  # its figures, written when everything else is there
 WORK = "work"
 
 
+def leads() -> bool:
+    """Whether this process speaks for its training: of those that ``torchrun`` starts together, the first."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it for this process; the kernel lets go of it if the process dies.
+    """Make the folder and hold it for this training; the kernel lets go of it if the process dies.
 
     Raises:
         TrainingError: another process is training into it.
     """
+    if not leads():
+        yield
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a") as handle:
         try:
@@ -48,6 +57,9 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     Raises:
         TrainingError: the folder holds a training of other settings, or files of something else.
     """
+    result = folder / RESULT
+    if not leads():
+        return json.loads(result.read_text()) if result.is_file() else None
     told = json.loads(json.dumps(settings))  # as they come back from the file: tuples are lists
     path = folder / SETTINGS
     if path.is_file():
@@ -57,7 +69,6 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
                 f"{folder} holds a training of other settings ({'; '.join(differences(there, told))}); give --out "
                 "another folder, or remove this one"
             )
-        result = folder / RESULT
         return json.loads(result.read_text()) if result.is_file() else None
     others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     if others:
@@ -68,6 +79,8 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def finish(folder: Path, result: Mapping[str, Any]) -> None:
     """Note the figures of a finished training, and remove what it needed to continue."""
+    if not leads():
+        return
     write_whole(folder / RESULT, json.dumps(result, indent=1).encode())
     for path in (folder / WORK).glob("checkpoint-*"):
         path.unlink()
