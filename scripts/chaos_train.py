@@ -117,9 +117,10 @@ def make_run(folder: Path, epochs: int) -> Run:
     counts = write_folds(DfewListing(listing).folds, shards, folds)
     batch = 4
     recipe = {"epochs": epochs, "batch": batch, "lr": 0.02}
-    engine = {"device": "cpu", "threads": 1, "workers": 0, "checkpoint_every_batches": 1}
+    engine = {"device": "cpu", "threads": 1, "workers": 1, "checkpoint_every_batches": 1}
     network = {"image_size": 64, "widths": [8, 8, 16], "temporal_mlp": 32, "spatial_mlp": 16, "dropout": 0.1}
-    line = [sys.executable, "-m", "nrdfer.cli", "train", "fd1", "--profile", "sample", "--recipe", "dfew-paper"]
+    line = [sys.executable, "-m", "nrdfer.cli", "train", "fd1", "--no-track"]
+    line += ["--profile", "sample", "--recipe", "dfew-paper"]
     line += ["--shards", str(shards), "--folds", str(folds)]
     for option, fields in (("--set", recipe), ("--engine", engine), ("--model-set", network)):
         for name, value in fields.items():

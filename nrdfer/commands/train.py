@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +40,7 @@ def train(
             help="Trained folder or models:/ address to start from, or none. For afew without it: the profile's fd1."
         ),
     ] = None,
+    track: Annotated[bool, typer.Option(help="Show the training in MLflow, too.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON at the end, epochs on stderr.")] = False,
 ) -> None:
     """Train one split. The same line continues what was stopped or killed, and says so if all is done."""
@@ -55,6 +56,7 @@ def train(
     changed = lay_over(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
     weights = _initial(base, split, initial)
     told = stage.identity(changed, found.corpus, found.shards, found.train_ids, found.test_ids, weights)
+    fit = _tracked(split, out, told) if track else stage.train_fold
     with run_folder.held(out):
         result = run_folder.claim(out, {"split": split, **told})
         if result is not None:
@@ -63,7 +65,7 @@ def train(
             shown, step = training_bar(split)
             try:
                 with shown:
-                    result = stage.train_fold(
+                    result = fit(
                         changed,
                         found.corpus,
                         found.shards,
@@ -86,6 +88,20 @@ def train(
     typer.echo(f"{out}: {result['epochs']} epochs")
     typer.echo(f"honest protocol, last epoch:                {epoch_line(last)}")
     typer.echo(f"paper protocol, best epoch on the test fold: {epoch_line(best)}")
+
+
+def _tracked(split: str, out: Path, told: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
+    """`train_fold` under MLflow; a line that continues a training continues its run."""
+    import functools
+
+    from nrdfer.courier import RunFacts
+    from nrdfer.stages.tracked import train_tracked
+    from nrdfer.store import digest_of
+    from nrdfer.tracking import Tracking
+
+    digest = digest_of([told, str(out.absolute())])
+    facts = RunFacts(digest, f"{split} in {out.name}", tags={"nrdfer.folder": str(out.absolute())}, params=told)
+    return functools.partial(train_tracked, tracking=Tracking(), facts=facts)
 
 
 def lay_over(

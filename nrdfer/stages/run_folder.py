@@ -15,6 +15,7 @@ from typing import Any
 
 from nrdfer.errors import TrainingError
 from nrdfer.files import write_whole
+from nrdfer.training.identity import differences, shown
 
 SETTINGS = "training.json"  # what the training is, written before it begins
 RESULT = "result.json"  # its figures, written when everything else is there
@@ -23,7 +24,7 @@ WORK = "work"
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it for this process; the kernel lets go of it if the process dies.
+    """Make the folder and hold it for this training; the kernel lets go of it if the process dies.
 
     Raises:
         TrainingError: another process is training into it.
@@ -48,16 +49,16 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     Raises:
         TrainingError: the folder holds a training of other settings, or files of something else.
     """
+    result = folder / RESULT
     told = json.loads(json.dumps(settings))  # as they come back from the file: tuples are lists
     path = folder / SETTINGS
     if path.is_file():
         there = json.loads(path.read_text())
         if there != told:
             raise TrainingError(
-                f"{folder} holds a training of other settings ({'; '.join(differences(there, told))}); give --out "
+                f"{folder} holds a training of other settings ({shown(differences(there, told))}); give --out "
                 "another folder, or remove this one"
             )
-        result = folder / RESULT
         return json.loads(result.read_text()) if result.is_file() else None
     others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     if others:
@@ -77,18 +78,3 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
     """What the training in a folder is; None if no training of ``nrdfer train`` lies there."""
     path = folder / SETTINGS
     return json.loads(path.read_text()) if path.is_file() else None
-
-
-def differences(there: Any, given: Any, name: str = "") -> list[str]:
-    """Where two sets of settings differ, in words: ``recipe.lr is 0.001, not 0.01``."""
-    if not isinstance(there, dict) or not isinstance(given, dict):
-        return [] if there == given else [f"{name} is {_short(there)}, not {_short(given)}"]
-    found = []
-    for key in sorted({*there, *given}):
-        found += differences(there.get(key), given.get(key), f"{name}.{key}".lstrip("."))
-    return found
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def train_tracked(
     tracking: Tracking,
     facts: RunFacts,
     initial_weights: Path | None = None,
+    on_epoch: Callable[[Mapping[str, Any]], None] | None = None,
     progress: Report | None = None,
     wait: float = 120.0,
     log: logging.Logger = _log,
@@ -53,6 +54,7 @@ def train_tracked(
         tracking: the MLflow store.
         facts: what MLflow is told of the training; the digest should be the artefact's.
         initial_weights: weights to start from.
+        on_epoch: called after each epoch with its figures.
         progress: called after every batch.
         wait: seconds that a finished training waits for a server that is away, before it leaves the rest for later.
         log: told when the server goes and comes back.
@@ -71,6 +73,7 @@ def train_tracked(
             work,
             out,
             initial_weights=initial_weights,
+            on_epoch=on_epoch,
             progress=progress,
         )
     shutil.copyfile(work / LOG, out / LOG)  # the work folder goes when the artefact is published

@@ -74,9 +74,7 @@ CHOICES: Sequence[Choice] = (
         alternatives=_of(AUTHOR, "schedule", "step_epochs", "gamma") + "; `gamma: 0.906`, which comes to the same",
         source='"an exponential rate" has no number; DFEW\'s authors multiply by this one every epoch',
     ),
-    Choice(
-        "gradient clipping", ("clip_norm",), alternatives="any norm", source="neither the paper nor a peer names one"
-    ),
+    Choice("gradient clipping", ("clip_norm",), alternatives="any norm", source="the paper names none"),
     Choice(
         "initialisation",
         text="DFEW from scratch: convolutions after He et al., positions from a normal distribution",
@@ -93,7 +91,7 @@ CHOICES: Sequence[Choice] = (
         "horizontal flipping",
         ("augment.flip",),
         alternatives="0 to 1",
-        source="the paper has no number; peers toss a coin",
+        source="the paper has no number; one half is usual",
     ),
     Choice(
         "color jittering",
@@ -118,23 +116,24 @@ CHOICES: Sequence[Choice] = (
     Choice(
         "short clips",
         ("min_frames",),
-        "shorter ones are not learnt from; of what is short, sampling repeats frames",
+        "clips of fewer are not learnt from; sampling repeats frames of short ones",
         alternatives=_of(AUTHOR, "min_frames")
         + ", for learning only: every clip is tested, so that figures stay comparable",
-        source="the paper is silent. The author's code drops clips under 16 frames, 14 of DFEW's, from testing too",
+        source="the paper is silent; DFEW has 14 clips under 16 frames. The author's code drops those "
+        "that its lists call so short, from testing too",
     ),
     Choice(
         "order of clips",
         ("seed",),
         "a new permutation every epoch; the last batch may be smaller",
         alternatives="any seed",
-        source="peers shuffle, most of them without a seed",
+        source="peers shuffle, about half of them without a seed",
     ),
     Choice(
         "oversampling",
         ("oversample",),
         alternatives=_of(OVERSAMPLED, "oversample") + ": as many draws as clips, every emotion equally likely",
-        source="the paper prints both and does not say how; the author's code imports a sampler that draws so",
+        source="the paper prints both, not how; the author's code imports a sampler that draws so, unused",
     ),
     Choice(
         "which epoch counts",

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from pathlib import Path
 
+import pytest
 import yaml
+from typer.testing import CliRunner
 
+from nrdfer.cli import app
 from nrdfer.models.costs import HEADER, cost_row, measure, measure_all
 from nrdfer.models.nrdfernet import NRDFERNetSettings
 from nrdfer.models.registry import MODELS
+from nrdfer.training.choices import CHOICES, RECIPES_HEADER, choice_row, recipe_row
+from nrdfer.training.choices import HEADER as HEADER_OF_CHOICES
+from nrdfer.training.engine import Engine
+from nrdfer.training.recipe import RECIPES
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = (PROJECT / "docs" / "models.md").read_text()
+TRAINING = (PROJECT / "docs" / "training.md").read_text()
 
 
 def _tables(text: str) -> list[list[list[str]]]:
@@ -29,6 +38,29 @@ def _tables(text: str) -> list[list[list[str]]]:
 
 def test_the_table_of_costs_is_current() -> None:
     assert _tables(PAGE)[0] == [list(HEADER), *(cost_row(cost) for cost in measure_all())]
+
+
+def test_the_tables_of_recipes_and_choices_are_current() -> None:
+    recipes, choices, *_ = _tables(TRAINING)
+    assert recipes == [list(RECIPES_HEADER), *(recipe_row(recipe) for recipe in RECIPES.values())]
+    assert choices == [list(HEADER_OF_CHOICES), *(choice_row(choice) for choice in CHOICES)]
+
+
+def test_every_field_of_the_engine_is_described_and_what_it_changes() -> None:
+    (rows,) = [table for table in _tables(TRAINING) if table[0][0] == "field"]
+    described = {row[0].strip("`"): row[2] for row in rows[1:]}
+    assert list(described) == [field.name for field in dataclasses.fields(Engine)]
+    without = {name for name, result in described.items() if result == "none"}
+    assert without == set(described) - set(Engine().numerics())
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    nrdfer (.*?)(?: {2,}#.*)?$", TRAINING, re.MULTILINE))
+def test_every_line_of_training_is_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
+    done = CliRunner().invoke(app, shlex.split(line))
+    assert done.exit_code in (0, 1)  # 2: no such command or option
+    assert "unknown" not in done.output
 
 
 def test_every_setting_that_is_named_exists_with_that_default() -> None:

@@ -24,7 +24,7 @@ def test_files_and_folders_exist() -> None:
     assert [name for name in sorted(named) if not list(PROJECT.glob(name.rstrip("/")))] == []
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^ {4})make (\w+)", README, re.MULTILINE))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^ {4})make ([\w-]+)", README, re.MULTILINE))))
 def test_make_targets_exist(target: str) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
 

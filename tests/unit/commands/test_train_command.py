@@ -17,6 +17,7 @@ from nrdfer.profiles import made_with, profile_of_shell
 from nrdfer.stages import run_folder
 from nrdfer.stages import train as stage
 from nrdfer.store import Store
+from nrdfer.tracking import Tracking
 from nrdfer.training.watch import Watch
 from tests.unit.commands.conftest import Corpora
 
@@ -26,7 +27,7 @@ RESULT = ("last.safetensors", "best.safetensors", "history.jsonl", "model.json")
 
 def train(corpora: Corpora, *words: str, split: str = "fd1", out: str = "out") -> Result:
     data = corpora.afew if split == "afew" else corpora.dfew
-    return runner.invoke(app, ["train", split, "--out", str(corpora.root / out), *data, *words])
+    return runner.invoke(app, ["train", split, "--no-track", "--out", str(corpora.root / out), *data, *words])
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -46,6 +47,20 @@ def test_a_fold_is_trained_and_both_protocols_are_named(corpora: Corpora) -> Non
     assert lines[-1].startswith("paper protocol, best epoch on the test fold:")
     assert sorted(path.name for path in (out / "work").glob("checkpoint*")) == []
     assert not {name for name in RESULT if not (out / name).is_file()}
+
+
+def test_mlflow_shows_the_training_under_one_run(corpora: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(corpora.root / "home"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert train(corpora, "--track", "--engine", "checkpoint_every_batches=1").exit_code == 0
+    tracking = Tracking()
+    (found,) = tracking.find(nrdfer__role="training")
+    assert found.info.status == "FINISHED"
+    assert found.data.tags["nrdfer.folder"] == str(corpora.root / "out")
+    history = [json.loads(line) for line in (corpora.root / "out" / "history.jsonl").read_text().splitlines()]
+    for key in ("test_war", "test_war_unfiltered", "train_loss"):
+        told = tracking.client.get_metric_history(found.info.run_id, key)
+        assert [(row.step, row.value) for row in told] == [(row["epoch"], row[key]) for row in history]
 
 
 def test_the_same_line_again_says_that_it_is_finished(corpora: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +123,7 @@ def test_a_folder_of_other_settings_is_refused_and_told_apart(corpora: Corpora) 
     before = bytes_of(corpora.root / "out")
     done = train(corpora, "--set", "epochs=1", "--set", "lr=0.01")
     assert done.exit_code == 1
-    assert "holds a training of other settings (recipe.lr is 0.05, not 0.01)" in done.output
+    assert "holds a training of other settings (recipe.lr is 0.05 there, 0.01 here)" in done.output
     assert bytes_of(corpora.root / "out") == before
     # what changes no result is no other setting
     assert train(corpora, "--set", "epochs=1", "--engine", "workers=1").exit_code == 0
@@ -127,6 +142,29 @@ def test_two_trainings_into_one_folder(corpora: Corpora) -> None:
         done = train(corpora)
     assert done.exit_code == 1
     assert "another process is training into" in done.output
+
+
+def test_a_process_that_torchrun_started_beside_the_first_says_and_notes_nothing(
+    corpora: Corpora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Path] = []
+
+    def trained(*given: Any, **named: Any) -> dict[str, Any]:
+        calls.append(given[6])
+        named["on_history"]([{"epoch": 1}])
+        return {}
+
+    monkeypatch.setattr(stage, "train_fold", trained)
+    monkeypatch.setenv("RANK", "1")
+    with run_folder.held(corpora.root / "out"):
+        pass
+    monkeypatch.setenv("RANK", "0")
+    with run_folder.held(corpora.root / "out"):  # as the first process does meanwhile
+        monkeypatch.setenv("RANK", "1")
+        done = train(corpora)
+    assert (done.exit_code, done.output) == (0, "")
+    assert calls == [corpora.root / "out"]
+    assert [path.name for path in (corpora.root / "out").iterdir()] == [".lock"]
 
 
 def test_afew_starts_where_it_is_told_to(corpora: Corpora) -> None:
