@@ -1,8 +1,8 @@
 """Resources with their defaults: what a run uses when the user configures nothing, or only a part.
 
 Defaults come from the environment (``NRDFER_PROFILE``, ``NRDFER_AFEW_ROOT``, ``NRDFER_DFEW_ROOT``,
-``NRDFER_WEIGHTS``, ``NRDFER_PROFILES``, ``NRDFER_TRACKING_WAIT``), and the launchpad or a run config file overrides them one
-by one.
+``NRDFER_WEIGHTS``, ``NRDFER_PROFILES``, ``NRDFER_TRACKING_WAIT``), and the launchpad or a run config file overrides
+them one by one.
 """
 
 from __future__ import annotations
