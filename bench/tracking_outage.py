@@ -9,7 +9,6 @@ enough to begin before the server goes and to end after it is back.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import logging
 import math
@@ -32,11 +31,9 @@ from nrdfer.emotions import EMOTIONS
 from nrdfer.records import ClipRecord
 from nrdfer.tracking import Tracking
 from nrdfer.training.engine import Engine
-from nrdfer.training.log import LOG, TrainingLog, read_all
+from nrdfer.training.log import LOG, read_all
 from nrdfer.training.loop import train
 from nrdfer.training.recipe import Recipe
-from nrdfer.training.results import EpochReport
-from nrdfer.training.system import SystemSampler
 
 CLIPS, TESTED, BATCH = 28, 7, 4
 AROUND = 12.0  # seconds of training before the server goes, and after it is back
@@ -57,31 +54,19 @@ def drawn() -> MemorySource:
 
 
 def learn(source: MemorySource, epochs: int, folder: Path) -> None:
-    """Train; the lines below are the log's, until the loop writes its own."""
+    """Train."""
     ids = source.clip_ids
-    batches = math.ceil((CLIPS - TESTED) / BATCH)
-    (folder / "work").mkdir(parents=True, exist_ok=True)
-    with TrainingLog(folder / "work" / LOG) as log:
-
-        def batch(done: int, _: int) -> None:
-            log.write("batch", step=done, epoch=math.ceil(done / batches), clips_per_second=float(BATCH))
-
-        def epoch(report: EpochReport) -> None:
-            log.write("epoch", step=report.epoch * batches, **dataclasses.asdict(report))
-
-        train(
-            "nr-dfernet",
-            NETWORK,
-            Recipe(epochs=epochs, batch=BATCH, lr=0.01),
-            source,
-            ids[:-TESTED],
-            ids[-TESTED:],
-            engine=Engine(device="cpu", threads=1, workers=0),
-            workdir=folder / "work",
-            out=folder / "out",
-            on_epoch=epoch,
-            progress=batch,
-        )
+    train(
+        "nr-dfernet",
+        NETWORK,
+        Recipe(epochs=epochs, batch=BATCH, lr=0.01),
+        source,
+        ids[:-TESTED],
+        ids[-TESTED:],
+        engine=Engine(device="cpu", threads=1, workers=0),
+        workdir=folder / "work",
+        out=folder / "out",
+    )
 
 
 def outage(server: TrackingServer, seconds: float, ready: Callable[[], bool], told: dict[str, float]) -> None:
@@ -122,7 +107,7 @@ def main() -> None:
         path, told = folder / "real" / "work" / LOG, dict[str, float]()
         facts = RunFacts("0" * 64, "outage", params=NETWORK)
         try:
-            with Delivery(Tracking(), path, facts) as delivery, SystemSampler(path, every=2.0):
+            with Delivery(Tracking(), path, facts) as delivery:
                 arrives = lambda: delivery._arrived > 0  # noqa: E731
                 thread = threading.Thread(target=outage, args=(server, given.seconds, arrives, told), daemon=True)
                 thread.start()

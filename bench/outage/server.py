@@ -35,7 +35,11 @@ class TrackingServer:
         line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         line += ["--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}", "--workers", "1"]
         line += ["--artifacts-destination", str(self.folder / "artifacts")]
-        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+        quiet = {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         with (self.folder / "server.log").open("ab") as said:
             self._process = subprocess.Popen(  # noqa: S603
                 line, cwd=self.folder, env=os.environ | quiet, stdout=said, stderr=said, start_new_session=True

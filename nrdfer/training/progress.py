@@ -27,7 +27,9 @@ class Progress:
 
     def line(self) -> str:
         """All of it in one line."""
-        said = [f"epoch {self.epoch}/{self.epochs}", f"batch {self.step}/{self.steps}", self.rate()]
+        said = [f"epoch {self.epoch}/{self.epochs}", f"batch {self.step}/{self.steps}"]
+        if self.clips_per_second > 0:
+            said.append(self.rate())
         if self.loss is not None:
             said.append(f"loss {self.loss:.4f}")
         if self.waiting_share is not None:

@@ -144,29 +144,6 @@ def test_two_trainings_into_one_folder(corpora: Corpora) -> None:
     assert "another process is training into" in done.output
 
 
-def test_a_process_that_torchrun_started_beside_the_first_says_and_notes_nothing(
-    corpora: Corpora, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[Path] = []
-
-    def trained(*given: Any, **named: Any) -> dict[str, Any]:
-        calls.append(given[6])
-        named["on_history"]([{"epoch": 1}])
-        return {}
-
-    monkeypatch.setattr(stage, "train_fold", trained)
-    monkeypatch.setenv("RANK", "1")
-    with run_folder.held(corpora.root / "out"):
-        pass
-    monkeypatch.setenv("RANK", "0")
-    with run_folder.held(corpora.root / "out"):  # as the first process does meanwhile
-        monkeypatch.setenv("RANK", "1")
-        done = train(corpora)
-    assert (done.exit_code, done.output) == (0, "")
-    assert calls == [corpora.root / "out"]
-    assert [path.name for path in (corpora.root / "out").iterdir()] == [".lock"]
-
-
 def test_afew_starts_where_it_is_told_to(corpora: Corpora) -> None:
     assert train(corpora, "--set", "epochs=1", out="fd1").exit_code == 0
     done = train(corpora, "--set", "epochs=1", split="afew")
