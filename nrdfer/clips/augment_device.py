@@ -32,11 +32,11 @@ def pack(changes: Sequence[Change], size: tuple[int, int]) -> tuple[Tensor, Tens
         Matrices (B, 2, 3), output pixels to places from -1 to 1 in the source; colours (B, 2), brightness and contrast.
     """
     height, width = size
-    inverse_B23 = np.stack([change.inverse() for change in changes])
+    inverse_B23 = np.array([change.inverse() for change in changes]).reshape(-1, 2, 3)
     # -1 and 1 are the centres of the outermost pixels.
     inverse_B23 *= np.array([[2 / max(width - 1, 1)], [2 / max(height - 1, 1)]])
     inverse_B23[:, :, 2] -= 1
-    colours_B2 = np.array([(change.brightness, change.contrast) for change in changes], np.float32)
+    colours_B2 = np.array([(change.brightness, change.contrast) for change in changes], np.float32).reshape(-1, 2)
     return torch.from_numpy(inverse_B23.astype(np.float32)), torch.from_numpy(colours_B2)
 
 

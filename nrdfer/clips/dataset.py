@@ -49,6 +49,11 @@ class Plan:
     draws: tuple[float, ...] | None  # what the augmentation is made of; None: plain resizing
 
 
+def size_of(frames_THWC: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """Height and width of a clip's frames."""
+    return frames_THWC.shape[1], frames_THWC.shape[2]
+
+
 class ClipDataset:
     """A fixed list of clips as network input.
 
@@ -127,7 +132,7 @@ class ClipDataset:
     def make(self, plan: Plan, x_TSSC: npt.NDArray[np.float32], read: ReadFrames | None = None) -> None:
         """Read and augment a clip into `x_TSSC`: float32, values 0 to 1; `read` may stand in for the source."""
         frames = self.read(plan, read)
-        apply_into(frames, self.change(plan, (frames.shape[1], frames.shape[2])), x_TSSC)
+        apply_into(frames, self.change(plan, size_of(frames)), x_TSSC)
 
     def empty(self, *clips: int) -> npt.NDArray[np.float32]:
         """Memory for some clips, (*clips, T, S, S, 3) float32, as `make` fills it."""

@@ -11,9 +11,9 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import cv2
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from nrdfer.clips.cache import FrameCache
 from nrdfer.clips.dataset import ClipDataset
-from nrdfer.clips.staging import CachedBatch, DeviceBatch, HostBatch, Staged, pinned
+from nrdfer.clips.staging import Buffers, CachedBatch, DeviceBatch, HostBatch, Staged, pinned
 from nrdfer.errors import TrainingError
 
 Positions = npt.NDArray[np.int64]
@@ -72,6 +72,7 @@ class BatchLoader:
             _check_cache(cache, data, device)
         self.data, self.device, self.workers, self.cache, self.ahead = data, device, workers, cache, ahead
         self.on_device = device.type == "cuda" if on_device is None else on_device
+        self._buffers = Buffers(ahead + 2)
         # its own stream, so that copies and warps run beside the network
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
@@ -85,19 +86,23 @@ class BatchLoader:
         """
         made = self._made_ahead(positions, epoch) if self.workers else self._made_here(positions, epoch)
         started = time.perf_counter()
-        for part, ready in made:
-            x_BTCHW, y_B = ready.take()
-            yield Batch(x_BTCHW, y_B, part, time.perf_counter() - started)
-            started = time.perf_counter()
+        with closing(made):
+            for part, ready in made:
+                x_BTCHW, y_B = ready.take()
+                waited = time.perf_counter() - started
+                del ready  # nobody but the consumer shall hold the batch's memory
+                yield Batch(x_BTCHW, y_B, part, waited)
+                del x_BTCHW, y_B
+                started = time.perf_counter()
 
-    def _made_here(self, positions: Sequence[Positions], epoch: int) -> Iterator[tuple[Positions, _Ready]]:
+    def _made_here(self, positions: Sequence[Positions], epoch: int) -> Generator[tuple[Positions, _Ready]]:
         for part in positions:
             batch = self._begin(part, epoch)
             for number in range(batch.parts):
                 _make(batch, number)
             yield part, self._finish(batch, part, ())
 
-    def _made_ahead(self, positions: Sequence[Positions], epoch: int) -> Iterator[tuple[Positions, _Ready]]:
+    def _made_ahead(self, positions: Sequence[Positions], epoch: int) -> Generator[tuple[Positions, _Ready]]:
         todo = iter(positions)
         waiting: deque[tuple[Positions, Future[_Ready]]] = deque()
         makers = ThreadPoolExecutor(self.workers, "nrdfer-clips")
@@ -125,7 +130,7 @@ class BatchLoader:
         read = None if self.cache is None else self.cache.read
         if self.on_device:
             return DeviceBatch(self.data, plans, read, self.device)
-        return HostBatch(self.data, plans, read)
+        return HostBatch(self.data, plans, read, self._buffers.take(self.data, len(plans)))
 
     def _finish(self, batch: Staged, part: Positions, clips: Sequence[Future[None]]) -> _Ready:
         for clip in clips:
@@ -170,7 +175,8 @@ def _check_cache(cache: FrameCache, data: ClipDataset, device: torch.device) -> 
             f"the cache of decoded frames lacks {len(missing)} of {len(data)} clips, e.g. {missing[0]}; open it with "
             "all clips that are to be read"
         )
-    if cache.kind == "gpu" and cache.device != device:
+    same = cache.device.type == device.type and cache.device.index in (None, device.index)
+    if cache.kind == "gpu" and not same:
         raise TrainingError(f"decoded frames lie on {cache.device}, but batches are wanted on {device}; use one device")
 
 

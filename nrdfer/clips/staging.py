@@ -8,6 +8,8 @@ ahead, belongs to ``loader``. Shapes: B clips, T frames, H x W source pixels, S 
 from __future__ import annotations
 
 import threading
+import weakref
+from collections import deque
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +20,7 @@ from torch import Tensor
 from nrdfer.clips.augment import Change
 from nrdfer.clips.augment_device import apply_batch, pack
 from nrdfer.clips.cache import FrameCache
-from nrdfer.clips.dataset import ClipDataset, Plan, ReadFrames
+from nrdfer.clips.dataset import ClipDataset, Plan, ReadFrames, size_of
 
 
 class Staged(Protocol):
@@ -36,13 +38,36 @@ class Staged(Protocol):
         ...
 
 
+class Buffers:
+    """Memory of batches, used again when nobody holds a batch that lies in it.
+
+    The kernel clears fresh memory page by page, which takes as long as warping.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._free: deque[npt.NDArray[np.float32]] = deque(maxlen=most)
+
+    def take(self, data: ClipDataset, clips: int) -> npt.NDArray[np.float32]:
+        """Memory for a batch of `clips` (see `ClipDataset.empty`); it comes back when the array dies."""
+        memory = data.empty(0)
+        while self._free and memory.shape[0] != clips:
+            memory = self._free.pop()
+        if memory.shape[0] != clips:
+            memory = data.empty(clips)
+        # Tensors that share the memory hold this view; the memory itself is held here.
+        lent = memory.view()
+        weakref.finalize(lent, self._free.append, memory).atexit = False
+        return lent
+
+
 class HostBatch:
     """Frames are read and augmented on the CPU."""
 
-    def __init__(self, data: ClipDataset, plans: list[Plan], read: ReadFrames | None) -> None:
-        self.data, self.plans, self.read = data, plans, read
+    def __init__(
+        self, data: ClipDataset, plans: list[Plan], read: ReadFrames | None, x_BTSSC: npt.NDArray[np.float32]
+    ) -> None:
+        self.data, self.plans, self.read, self.x_BTSSC = data, plans, read, x_BTSSC
         self.parts = len(plans)
-        self.x_BTSSC = data.empty(len(plans))
 
     def make(self, part: int) -> None:
         """See `Staged`."""
@@ -79,10 +104,7 @@ class DeviceBatch:
     def finish(self) -> Tensor:
         """See `Staged`; frames of different sizes are augmented size by size."""
         frames = [self._frames[part] for part in range(self.parts)]
-        changes = [
-            self.data.change(plan, (shown.shape[1], shown.shape[2]))
-            for plan, shown in zip(self.plans, frames, strict=True)
-        ]
+        changes = [self.data.change(plan, size_of(shown)) for plan, shown in zip(self.plans, frames, strict=True)]
         sizes = sorted({shown.shape for shown in frames})
         if len(sizes) == 1 and self._together is not None:
             return _augment(self._together.to(self.device, non_blocking=True), changes, self.data.image_size)

@@ -125,3 +125,25 @@ def test_interpolated_clips_keep_their_ends_and_need_no_seed() -> None:
     np.testing.assert_array_equal(clip, other.get(0, epoch=3))
     blended = ClipDataset(source, ["00000"], image_size=24, sampling=Sampling("linear")).get(0)
     assert np.abs(clip - blended).max() > 0.1
+
+
+def test_a_plan_holds_everything_random_and_reads_nothing() -> None:
+    source = _source(["fear", "anger"])
+    data = _dataset(source)
+    clip = data.get(1, epoch=3)
+    plan = data.plan(1, epoch=3)
+    assert plan == data.plan(1, epoch=3)
+    assert plan != data.plan(1, epoch=4)
+    source._clips.clear()
+    again = data.plan(1, epoch=3)
+    x_TSSC = data.empty()
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (20, 24, 24, 3), dtype=np.uint8) for _ in range(2)][1]
+    data.make(again, x_TSSC, lambda clip_id, indices: frames[list(indices or ())])
+    np.testing.assert_array_equal(x_TSSC.transpose(0, 3, 1, 2), clip)
+
+
+def test_clips_lie_in_memory_with_the_colours_last() -> None:
+    data = _dataset(_source(["fear", "anger"]))
+    assert data.get(0).transpose(0, 2, 3, 1).flags.c_contiguous
+    assert data.batch([0, 1])[0].transpose(0, 1, 3, 4, 2).flags.c_contiguous

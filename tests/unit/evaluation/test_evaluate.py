@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from nrdfer.clips.cache import open_cache
 from nrdfer.clips.memory import MemorySource
 from nrdfer.emotions import EMOTIONS, NEUTRAL
 from nrdfer.errors import WeightsError
@@ -128,3 +129,10 @@ def test_curves_of_five_folds_are_drawn_in_five_colours(tmp_path: Path) -> None:
     for colour in ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9"):
         bgr = [int(colour[i : i + 2], 16) for i in (5, 3, 1)]
         assert (np.abs(picture.astype(int) - bgr).sum(2) < 12).sum() > 100, colour
+
+
+def test_reading_ahead_or_from_memory_changes_nothing(model: NRDFERNet, source: MemorySource) -> None:
+    alone = evaluate(model, source, source.clip_ids, batch=4)
+    pd.testing.assert_frame_equal(alone, evaluate(model, source, source.clip_ids, batch=4, workers=2))
+    kept = open_cache(source, source.clip_ids, "ram", torch.device("cpu"), workers=0)
+    pd.testing.assert_frame_equal(alone, evaluate(model, source, source.clip_ids, batch=4, workers=1, cache=kept))

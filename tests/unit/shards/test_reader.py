@@ -158,3 +158,10 @@ def test_a_damaged_index_is_an_error(shards: Path, change: Callable[[str], str],
     path.write_text(change(path.read_text()))
     with pytest.raises(StoreError, match=message):
         ShardReader(shards)
+
+
+def test_frames_of_two_sizes_are_no_clip(shards: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = iter([(8, 8, 3), (1, 1, 3)])
+    monkeypatch.setattr("nrdfer.shards.reader.decode_jpeg", lambda data: np.zeros(next(sizes), np.uint8))
+    with pytest.raises(StoreError, match=r"sizes \(8, 8, 3\), \(1, 1, 3\); the shard is damaged"):
+        ShardReader(shards).frames(clips[2][0].clip_id, [0, 1])

@@ -1,0 +1,278 @@
+"""Clips per second from disk to a training's batches: this project's loader against the usual one, on one core.
+
+The usual one is what published code does: a folder of 224 x 224 JPEGs a clip, opened one by one with PIL; each picture
+is cropped, resized to 112, flipped, turned and brightened by PIL; the clip is stacked, made a float tensor and divided
+by 255; clips are stacked to a batch. Ours are the same pictures, resized once into shards of 112 x 112 JPEGs. Both take
+16 frames of a clip by dynamic sampling and draw from the same `AugmentSettings`. Three ways take turns, epoch by epoch:
+the usual one; ours straight from the shards (a first epoch); ours with the cache of decoded frames (every later one).
+
+``python bench/loader.py [--clips DIR] [--count 64] [--frames 60] [--rounds 7]`` prints one line of JSON. Without
+``--clips`` (videos, of which the middle square is taken) the clips are rendered. Files are in the page cache. Rates are
+by the wall clock; ``cpu`` has the same by the process's own seconds, which a busy machine disturbs less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+
+from nrdfer.clips.augment import AugmentSettings, colours, warp
+from nrdfer.clips.cache import open_cache
+from nrdfer.clips.dataset import ClipDataset, size_of
+from nrdfer.clips.loader import BatchLoader
+from nrdfer.clips.sampling import sample_indices
+from nrdfer.corpora.synthetic.jobs import plan, render_clip
+from nrdfer.corpora.synthetic.settings import CorpusSettings
+from nrdfer.emotions import EMOTIONS
+from nrdfer.records import ClipRecord
+from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
+from nrdfer.shards.reader import ShardReader
+from nrdfer.shards.writer import write_shards
+from nrdfer.video.decode import iter_frames
+from nrdfer.video.sources import list_sources
+
+SOURCE, SIDE, QUALITY, BATCH = 224, 112, 95, 16
+CPU = torch.device("cpu")
+
+
+def render_pictures(out: Path, count: int, frames: int) -> list[Path]:
+    """Rendered faces as DFEW has them: a folder of pictures a clip."""
+    settings = CorpusSettings(identities=-(-count // 35) * 5, frames=(frames, frames), jpeg_quality=QUALITY)
+    jobs = [job for job in plan(settings) if job.corpus == "DFEW"][:count]
+    for job in jobs:
+        render_clip(job, settings, out)
+    return [out / job.path for job in jobs]
+
+
+def cut_pictures(videos: Path, out: Path, count: int, frames: int) -> list[Path]:
+    """The middle square of real videos, cut into clips, as folders of pictures."""
+    folders: list[Path] = []
+    for source in list_sources([videos]):
+        for number, frame in enumerate(iter_frames(source.path)):
+            if number % frames == 0:
+                if len(folders) == count:
+                    return folders
+                folders.append(out / f"{len(folders):05d}")
+                folders[-1].mkdir(parents=True)
+            height, width = frame.shape[:2]
+            side = min(height, width)
+            square = frame[(height - side) // 2 :, (width - side) // 2 :][:side, :side]
+            picture = np.asarray(cv2.resize(square, (SOURCE, SOURCE), interpolation=cv2.INTER_AREA), np.uint8)
+            (folders[-1] / f"{number % frames:05d}.jpg").write_bytes(encode_jpeg(picture, QUALITY))
+    return folders
+
+
+def shard_folders(folders: Sequence[Path], out: Path) -> ShardReader:
+    """The same pictures as the project keeps them (`nrdfer.stages.pictures`)."""
+
+    def clips() -> Iterator[tuple[ClipRecord, NDArray[np.uint8]]]:
+        for number, folder in enumerate(folders):
+            pictures = [decode_jpeg(path.read_bytes()) for path in sorted(folder.glob("*.jpg"))]
+            resized = np.stack([cv2.resize(p, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for p in pictures])
+            emotion = EMOTIONS[number % len(EMOTIONS)]
+            yield ClipRecord("bench", f"{number:05d}", emotion, "", len(pictures), ""), np.asarray(resized, np.uint8)
+
+    write_shards(clips(), out, prefix="b", clips_per_shard=32, jpeg_quality=QUALITY)
+    return ShardReader(out)
+
+
+class PictureFolders:
+    """The usual data set: every picture is opened and changed on its own.
+
+    Random changes are torchvision's (RandomResizedCrop, RandomHorizontalFlip, RandomRotation, ColorJitter), in PIL.
+    """
+
+    def __init__(self, folders: Sequence[Path], settings: AugmentSettings | None) -> None:
+        self.clips = [sorted(str(path) for path in folder.glob("*.jpg")) for folder in folders]
+        self.settings, self.random, self.rng = settings, random.Random(0), np.random.default_rng(0)
+
+    def __getitem__(self, number: int) -> torch.Tensor:
+        """One clip (T, 3, S, S), values 0 to 1."""
+        paths = self.clips[number]
+        indices = sample_indices(len(paths), rng=None if self.settings is None else self.rng)
+        pictures = [Image.open(paths[i]).convert("RGB") for i in indices]
+        change = resize if self.settings is None else self.draw(self.settings, *pictures[0].size)
+        stacked = np.stack([np.asarray(change(picture)) for picture in pictures])
+        return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous().float().div(255)
+
+    def draw(self, settings: AugmentSettings, width: int, height: int) -> Callable[[Image.Image], Image.Image]:
+        """One change for all pictures of a clip."""
+        between = self.random.uniform
+        left, top, w, h = 0, 0, width, height
+        for _ in range(10):
+            area = width * height * between(*settings.area)
+            ratio = math.exp(between(*(math.log(end) for end in settings.ratio)))
+            w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if w <= width and h <= height:
+                left, top = self.random.randint(0, width - w), self.random.randint(0, height - h)
+                break
+        else:
+            w, h = width, height
+        flip = self.random.random() < settings.flip
+        angle = between(-settings.rotation, settings.rotation)
+        brightness = between(max(0.0, 1 - settings.brightness), 1 + settings.brightness)
+
+        def change(picture: Image.Image) -> Image.Image:
+            picture = resize(picture.crop((left, top, left + w, top + h)))
+            if flip:
+                picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            picture = picture.rotate(angle, Image.Resampling.NEAREST)
+            return ImageEnhance.Brightness(picture).enhance(brightness)
+
+        return change
+
+
+def resize(picture: Image.Image) -> Image.Image:
+    return picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+
+
+def usual_epoch(data: PictureFolders, parts: Sequence[NDArray[np.int64]], epoch: int) -> None:
+    for part in parts:
+        torch.stack([data[int(number)] for number in part])
+
+
+def our_epoch(loader: BatchLoader, parts: Sequence[NDArray[np.int64]], epoch: int) -> None:
+    for _ in loader.batches(parts, epoch):
+        pass
+
+
+def stages(data: ClipDataset, reader: ShardReader, epoch: int) -> dict[str, float]:
+    """The process's seconds in the parts of one epoch straight from shards."""
+    took = dict.fromkeys(("plan", "read", "decode", "warp", "colour"), 0.0)
+    x_TSSC = data.empty()
+    rows = (-1, SIDE * 3)
+    for position in range(len(data)):
+        clock = [time.process_time()]
+        planned = data.plan(position, epoch)
+        clock.append(time.process_time())
+        entry = reader.index.clips[planned.clip_id]
+        jpegs = [reader._read(entry.shard, entry.frames[i]) for i in planned.indices or ()]
+        clock.append(time.process_time())
+        frames_THWC = np.stack([decode_jpeg(jpeg) for jpeg in jpegs])
+        clock.append(time.process_time())
+        change = data.change(planned, size_of(frames_THWC))
+        warped_TSSC = warp(frames_THWC, change, SIDE)
+        clock.append(time.process_time())
+        cv2.LUT(warped_TSSC.reshape(rows), colours(change, 0.0), dst=x_TSSC.reshape(rows))
+        clock.append(time.process_time())
+        for stage, begun, ended in zip(took, clock, clock[1:], strict=False):
+            took[stage] += ended - begun
+    return took
+
+
+def in_turns(ways: dict[str, Callable[[int], None]], rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Wall and process seconds of each way in every round, after one to warm up."""
+    took: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for epoch in range(rounds + 1):
+        for name, run in ways.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            run(epoch)
+            took[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+        print(f"round {epoch}: " + ", ".join(f"{n} {t[-1][0]:.2f} s" for n, t in took.items()), file=sys.stderr)
+    return {name: seconds[1:] for name, seconds in took.items()}
+
+
+def measure(folders: Sequence[Path], shards: Path, rounds: int) -> dict[str, Any]:
+    """Every figure of the bench."""
+    settings = AugmentSettings()
+    reader = shard_folders(folders, shards)
+    data = ClipDataset(reader, reader.clip_ids, image_size=SIDE, augment=settings)
+    usual = PictureFolders(folders, settings)
+    cache = open_cache(reader, reader.clip_ids, "ram", CPU, workers=0)
+    assert cache is not None
+    straight, cached = (BatchLoader(data, CPU, workers=0, cache=kept) for kept in (None, cache))
+    order = data.order(0)
+    parts = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    apart: list[dict[str, float]] = []
+    took = in_turns(
+        {
+            "usual": lambda epoch: usual_epoch(usual, parts, epoch),
+            "straight": lambda epoch: our_epoch(straight, parts, epoch),
+            "cached": lambda epoch: our_epoch(cached, parts, epoch),
+            "stages": lambda epoch: apart.append(stages(data, reader, epoch)),
+        },
+        rounds,
+    )
+    per_second = [
+        {name: len(data) / statistics.median(pair[clock] for pair in took[name]) for name in took if name != "stages"}
+        for clock in (0, 1)
+    ]
+    each = {stage: statistics.median(seconds[stage] for seconds in apart[1:]) for stage in apart[0]}
+    return {
+        "clips": len(data),
+        "frames": cache.frames,
+        "clips_per_second": rounded(per_second[0]),
+        "ratio": rounded({name: per_second[0][name] / per_second[0]["usual"] for name in ("straight", "cached")}),
+        "cpu": {
+            "clips_per_second": rounded(per_second[1]),
+            "ratio": rounded({name: per_second[1][name] / per_second[1]["usual"] for name in ("straight", "cached")}),
+        },
+        "share_of_straight": rounded({stage: seconds / sum(each.values()) for stage, seconds in each.items()}),
+        "cache_megabytes": round(cache.bytes / 1e6, 1),
+        "bytes_a_picture": {
+            "usual": round(statistics.mean(Path(path).stat().st_size for clip in usual.clips for path in clip)),
+            "ours": round(sum(shard.bytes for shard in reader.index.shards) / cache.frames),
+        },
+    }
+
+
+def rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(figure, 2) for name, figure in figures.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path)
+    parser.add_argument("--count", type=int, default=64, help="clips at most")
+    parser.add_argument("--frames", type=int, default=60, help="of a clip")
+    parser.add_argument("--rounds", type=int, default=7)
+    given = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        if given.clips is None:
+            folders = render_pictures(root / "pictures", given.count, given.frames)
+        else:
+            folders = cut_pictures(given.clips, root / "pictures", given.count, given.frames)
+        (root / "shards").mkdir()
+        figures = measure(folders, root / "shards", given.rounds)
+    print(
+        json.dumps(
+            {
+                "bench": "loader",
+                "pictures": "rendered" if given.clips is None else str(given.clips),
+                **figures,
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+                "opencv": cv2.__version__,
+                "pillow": PIL.__version__,
+                "numpy": np.__version__,
+                "torch": torch.__version__,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
