@@ -95,8 +95,8 @@ def test_snippets_of_table_2_at_full_size(full_size: NRDFERNet, stride: int, wid
     model.settings = NRDFERNetSettings(snippet_stride=stride, snippet_width=width, snippet_unit=unit)
     with torch.no_grad():
         _, shared_BSK = model.forward_with_snippets(x_BTCHW)
-        # single precision rounds sums of 4096 products to about 5e-7, whichever way they are computed
-        torch.testing.assert_close(shared_BSK, _apart(model, x_BTCHW), rtol=1e-6, atol=1e-6)
+        # single precision rounds sums of 4096 products by 4e-7 to 1.2e-6, as the CPU's kernels order them
+        torch.testing.assert_close(shared_BSK, _apart(model, x_BTCHW), rtol=1e-6, atol=2e-6)
         assert shared_BSK.std() > 0.01
         model, x_BTCHW = model.double(), x_BTCHW.double()
         _, shared_BSK = model.forward_with_snippets(x_BTCHW)
