@@ -32,20 +32,21 @@ def _train(
 ) -> dg.MaterializeResult[Artifact]:
     from nrdfer.courier import RunFacts
     from nrdfer.stages import tracked, train
-    from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN
+    from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, TAG_NOTE
+    from nrdfer.training.choices import choices_markdown
 
     profile = workbench.settings
-    recipe = dataclasses.asdict(train.recipe_of(profile, corpus))
+    recipe = train.recipe_of(profile, corpus)
     asset = context.asset_key.to_user_string()
     inputs = {
         "shards": shards.digest,
         "clips": digest_of([sorted(train_ids), sorted(test_ids)]),
         "initial": initial.digest if initial else "none",
     }
-    config = {
+    config: dict[str, Any] = {
         "model": profile.model,
         "model_settings": train.network_settings(profile),
-        "recipe": recipe,
+        "recipe": dataclasses.asdict(recipe),
         "engine": train.engine_of(profile).numerics(),
     }
 
@@ -60,6 +61,7 @@ def _train(
             "nrdfer.data_digest": inputs["shards"],
             "nrdfer.clips_digest": inputs["clips"],
             "nrdfer.initialisation": inputs["initial"] if initial else "from scratch",
+            TAG_NOTE: f"What the paper leaves open, and what was chosen:\n\n{choices_markdown(recipe)}",
         },
         params=config,
         pipeline=context.run_id,
@@ -98,6 +100,9 @@ def _train(
         war_best_epoch=float(best["test_war"]),
         best_epoch=int(best["epoch"]),
         training_clips=len(train_ids),
+        recipe=dg.MetadataValue.json(config["recipe"]),
+        engine=dg.MetadataValue.json(dataclasses.asdict(train.engine_of(profile))),
+        left_open_by_the_paper=dg.MetadataValue.md(choices_markdown(recipe)),
         mlflow_run=mlflow_run(workbench.tracking, counts["mlflow_run_id"]),
     )
 

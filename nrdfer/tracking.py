@@ -135,7 +135,8 @@ class Tracking:
             started: seconds since 1970; now if not given.
         """
         if TAG_DAGSTER_RUN in tags:
-            tags = {**tags, TAG_NOTE: _link(tags[TAG_DAGSTER_RUN], tags.get(TAG_ASSET))}
+            link = _link(tags[TAG_DAGSTER_RUN], tags.get(TAG_ASSET))
+            tags = {**tags, TAG_NOTE: f"{link}\n\n{tags.get(TAG_NOTE, '')}".strip()}
         found = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
         if found:
             run_id = str(found[0].info.run_id)
