@@ -122,6 +122,7 @@ def train_fold(
         initial_weights,
     )
     with places(task.engine) as place:
+        task = dataclasses.replace(task, engine=dataclasses.replace(task.engine, devices=place.world))
         if place.world == 1:
             train(
                 task.model,

@@ -152,7 +152,10 @@ def _start(spec: Path, rank: int, world: int, visible: Sequence[str] | None, sto
     else:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // world)))
     return subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "nrdfer.training.rank", str(spec)], env=environment, stdin=subprocess.DEVNULL
+        [sys.executable, "-m", "nrdfer.training.rank", str(spec)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is this process's to pass on
     )
 
 

@@ -1,15 +1,19 @@
-"""SIGTERM and Ctrl-C while training: noted, answered after the batch in hand. A second one ends at once."""
+"""SIGTERM and Ctrl-C while training: noted, answered after the batch in hand. A later second one ends at once."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: Seconds within which further signals are the same request: whoever ends a run may tell its processes twice.
+_SAME = 5.0
 
 
 class StopRequest:
@@ -17,6 +21,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.name = ""
+        self.since = 0.0
 
     def __bool__(self) -> bool:
         return bool(self.name)
@@ -24,7 +29,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Note the first SIGTERM or SIGINT instead of ending; what was in place before answers the second, and follows.
+    """Note a SIGTERM or SIGINT instead of ending; what was in place before answers one that comes seconds later.
 
     In another thread than the main one, where Python allows no handlers, nothing is noted.
     """
@@ -40,8 +45,11 @@ def stop_requests() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
     def note(number: int, frame: FrameType | None) -> None:
-        request.name = signal.Signals(number).name
-        restore()
+        if not request:
+            request.name, request.since = signal.Signals(number).name, time.monotonic()
+        elif time.monotonic() - request.since > _SAME:
+            restore()
+            os.kill(os.getpid(), number)
 
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -63,6 +63,15 @@ def test_mlflow_shows_the_training_under_one_run(corpora: Corpora, monkeypatch: 
         assert [(row.step, row.value) for row in told] == [(row["epoch"], row[key]) for row in history]
 
 
+def test_two_processes_share_the_batches_and_are_followed(corpora: Corpora) -> None:
+    done = train(corpora, "--engine", "devices=2", "--engine", "device=cpu")
+    assert done.exit_code == 0, done.output
+    assert [line[:9] for line in done.output.splitlines()[:2]] == ["epoch   1", "epoch   2"]
+    lines = [json.loads(line) for line in (corpora.root / "out/work/train.jsonl").read_text().splitlines()]
+    assert [line["world"] for line in lines if line["kind"] == "start"] == [2]
+    assert (corpora.root / "out" / "best.safetensors").is_file()
+
+
 def test_the_same_line_again_says_that_it_is_finished(corpora: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(corpora, "--json")
     monkeypatch.setattr(stage, "train_fold", lambda *_, **__: pytest.fail("trained again"))
