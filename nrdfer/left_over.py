@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer import paths
+from nrdfer.config import flatten
 from nrdfer.courier import Courier, RunFacts
 from nrdfer.files import write_whole
-from nrdfer.tracking import Tracking, brief_requests, flatten, mark_pipeline
+from nrdfer.tracking import Tracking, brief_requests, mark_pipeline
 
 _log = logging.getLogger(__name__)
 

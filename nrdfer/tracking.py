@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer import paths
+from nrdfer.config import flatten
 from nrdfer.errors import TrackingError
 
 # Usage data of MLflow's would leave the machine; set before its first import.
@@ -282,14 +283,3 @@ def dagster_url(dagster_run_id: str) -> str:
 def _link(dagster_run_id: str, asset: str | None = None) -> str:
     link = f"Made by Dagster run [{dagster_run_id[:8]}]({dagster_url(dagster_run_id)})"
     return f"{link}, asset `{asset}`." if asset else f"{link}."
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one level of dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

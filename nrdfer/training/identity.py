@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nrdfer.config import flatten
 from nrdfer.training.engine import Engine
 from nrdfer.training.recipe import Recipe
 
@@ -43,7 +44,7 @@ def identity_of(
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """What differs between two identities, in words: ``recipe.lr is 0.05 there, 0.04 here``."""
-    flat_there, flat_here = _flat(there), _flat(here)
+    flat_there, flat_here = flatten(there), flatten(here)
     return [
         f"{key} is {flat_there.get(key, 'not set')} there, {flat_here.get(key, 'not set')} here"
         for key in dict.fromkeys([*flat_here, *flat_there])
@@ -55,16 +56,6 @@ def shown(found: Sequence[str]) -> str:
     """Differences for a message: the first few, and how many more."""
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return "; ".join(found[:_SHOWN]) + more
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _digest(data: bytes) -> str:

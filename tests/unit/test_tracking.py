@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from nrdfer import registry
+from nrdfer.config import flatten
 from nrdfer.errors import TrackingError
-from nrdfer.tracking import Tracking, brief_requests, flatten
+from nrdfer.tracking import Tracking, brief_requests
 
 DFEW_MODEL = registry.registered_name("nr-dfernet", "dfew")
 
