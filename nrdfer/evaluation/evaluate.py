@@ -72,25 +72,16 @@ def evaluate(
     sampling: Sampling | None = None,
     batch: int = _BATCH,
     workers: int = 0,
-    cache: FrameCache | None = None,
-    ranks: Ranks | None = None,
-    between: Callable[[], None] | None = None,
 ) -> pd.DataFrame:
     """Predict clips, each once.
 
-    The clips are cut into the same batches whoever predicts them, and the ranks share out whole batches: so neither
-    their number nor that of the loader's threads changes a digit.
-
     Args:
-        model: the network; is put into evaluation mode. Computed in its weights' own precision.
+        model: the network; is put into evaluation mode.
         source: where clips are read.
         clip_ids: which to predict.
         sampling: how a clip becomes T frames; that of the training.
         batch: clips at a time.
         workers: threads that read ahead.
-        cache: decoded frames to take instead of reading.
-        ranks: the processes that evaluate together; each returns the whole table.
-        between: called after each batch; may raise to leave early.
 
     Returns:
         One row a clip, sorted by id: ``clip_id``, ``emotion``, ``predicted`` (after the filter),
@@ -104,21 +95,49 @@ def evaluate(
         raise ValueError(
             f"{len(clip_ids)} clips listed, {len(set(clip_ids))} different; every clip is evaluated exactly once"
         )
-    ranks = ranks or Ranks()
-    device = next(model.parameters()).device
     data = ClipDataset(source, sorted(clip_ids), image_size=model.settings.image_size, sampling=sampling)
+    return predict(model, data, batch=batch, workers=workers)
+
+
+def predict(
+    model: ClipNetwork,
+    data: ClipDataset,
+    *,
+    batch: int = _BATCH,
+    workers: int = 0,
+    cache: FrameCache | None = None,
+    ranks: Ranks | None = None,
+    between: Callable[[], None] | None = None,
+) -> pd.DataFrame:
+    """Predict the clips of a data set, each once; see `evaluate`.
+
+    The clips are cut into the same batches whoever predicts them, and the ranks share out whole batches: so neither
+    their number nor that of the loader's threads changes a digit.
+
+    Args:
+        model: the network; is put into evaluation mode. Computed in its weights' own precision.
+        data: without augmentation, in the order of the table.
+        batch: clips at a time.
+        workers: threads that read ahead.
+        cache: decoded frames to take instead of reading.
+        ranks: the processes that evaluate together; each returns the whole table.
+        between: called after each batch; may raise to leave early.
+
+    Raises:
+        ValueError: not exactly these clips came back from the ranks.
+    """
+    ranks = ranks or Ranks()
     whole = [np.arange(start, min(start + batch, len(data))) for start in range(0, len(data), batch)]
+    mine = whole[ranks.rank :: ranks.world]
+    loader = BatchLoader(data, next(model.parameters()).device, workers=workers, cache=cache)
     model.eval()
     parts: list[list[dict[str, Any]]] = []
     with torch.inference_mode(), trusted_clips():
-        for loaded in BatchLoader(data, device, workers=workers, cache=cache).batches(
-            whole[ranks.rank :: ranks.world], 0
-        ):
+        for loaded in loader.batches(mine, 0):
             parts.append(_predict(model, data, loaded))
             if between is not None:
                 between()
-    rows = [row for part in in_order(ranks.gather(parts)) for row in part]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([row for part in in_order(ranks.gather(parts)) for row in part])
     check_complete(table, data.clip_ids, "evaluation")
     return table
 

@@ -167,10 +167,11 @@ class Training:
         if self.recipe.schedule != "onecycle":
             self.learner.scheduler.step()
         self._begin_epoch(self.epoch + 1)
+        # before the checkpoint: a kill between the two must leave no epoch out of the log; one in twice does no harm
+        self.watch.tell("epoch", step=self.step, **dataclasses.asdict(report))
         self.save()
         if self.ranks.first:
             write_history(self.workdir, self.reports)
-        self.watch.tell("epoch", step=self.step, **dataclasses.asdict(report))
         if on_epoch is not None and self.ranks.first:
             on_epoch(report)
         if self.epoch <= self.recipe.epochs and self.ranks.any(bool(self.stop)):

@@ -21,7 +21,7 @@ import torch
 from nrdfer.clips.cache import open_cache
 from nrdfer.clips.dataset import ClipDataset, ClipSource
 from nrdfer.clips.loader import BatchLoader
-from nrdfer.evaluation.evaluate import evaluate
+from nrdfer.evaluation.evaluate import predict
 from nrdfer.evaluation.protocols import fold_metrics
 from nrdfer.models.registry import build_model
 from nrdfer.training.engine import Engine
@@ -29,7 +29,7 @@ from nrdfer.training.epochs import Training
 from nrdfer.training.identity import identity_of
 from nrdfer.training.learner import Learner
 from nrdfer.training.memory import memory_errors
-from nrdfer.training.numerics import described, full_precision, set_up
+from nrdfer.training.numerics import described, full_precision, gpus_of, set_up
 from nrdfer.training.progress import Report
 from nrdfer.training.ranks import joined
 from nrdfer.training.recipe import Recipe
@@ -109,45 +109,31 @@ def train(
     engine = engine or Engine()
     check_lists(train_ids, test_ids)
     train_ids = learnable(source, train_ids, recipe.min_frames)
-    check_emotions(source, train_ids, test_ids, recipe)
     workdir.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     device = set_up(engine)
     torch.manual_seed(recipe.seed)  # of the initial weights
     model = build_model(model_name, model_settings)
     check_sampling(recipe, model.settings.frames)
+    size, seed = model.settings.image_size, recipe.seed
+    data = ClipDataset(source, train_ids, image_size=size, sampling=recipe.sampling, seed=seed, augment=recipe.augment)
+    tested = ClipDataset(source, sorted(test_ids), image_size=size, sampling=recipe.sampling)
+    check_emotions(data, tested, recipe)
     if initial_weights is not None:
         load_weights(model, initial_weights)
     identity = identity_of(model_name, model_settings, recipe, engine, train_ids, test_ids, initial_weights)
     with memory_errors(recipe, engine), joined(device) as ranks, stop_requests() as stop:
         cache = open_cache(source, [*train_ids, *test_ids], engine.cache, device, workers=engine.workers)
-        data = ClipDataset(
-            source,
-            train_ids,
-            image_size=model.settings.image_size,
-            sampling=recipe.sampling,
-            seed=recipe.seed,
-            augment=recipe.augment,
-        )
         batches = math.ceil(len(data) / recipe.batch)
         learner = Learner(model, recipe, engine, device, ranks, batches)
         loader = BatchLoader(data, device, workers=engine.workers, cache=cache)
-        test = functools.partial(
-            evaluate,
-            learner.model,
-            source,
-            test_ids,
-            sampling=recipe.sampling,
-            workers=engine.workers,
-            cache=cache,
-            ranks=ranks,
-        )
+        test = functools.partial(predict, learner.model, tested, workers=engine.workers, cache=cache, ranks=ranks)
         watch = Watch(
             workdir,
             recipe.epochs,
             batches,
             tells=ranks.first,
-            gpus=range(ranks.world) if device.type == "cuda" else (),
+            gpus=gpus_of(device, ranks.world),
             progress=progress,
         )
         with watch:
@@ -158,8 +144,8 @@ def train(
             while training.epoch <= recipe.epochs:
                 training.finish_epoch()
                 with full_precision():
-                    tested = test(between=training.heed_stop)
-                training.close_epoch(fold_metrics(tested), on_epoch)
+                    table = test(between=training.heed_stop)
+                training.close_epoch(fold_metrics(table), on_epoch)
         if ranks.first:
             write_weights(out / LAST, cpu_weights(learner.model))
             write_weights(out / BEST, training.best)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -71,3 +71,10 @@ def described(engine: Engine, device: torch.device, world: int) -> dict[str, Any
     """On what a training runs, for its log."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     return {"device": name, "world": world, "torch": torch.__version__, "engine": dataclasses.asdict(engine)}
+
+
+def gpus_of(device: torch.device, world: int) -> Sequence[int]:
+    """The GPUs of a training, as this process counts them."""
+    if device.type != "cuda":
+        return ()
+    return range(world) if world > 1 else (device.index,)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nrdfer.clips.dataset import ClipSource
+import numpy as np
+
+from nrdfer.clips.dataset import ClipDataset, ClipSource
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import TrainingError
 from nrdfer.training.recipe import Recipe
@@ -43,28 +45,28 @@ def learnable(source: ClipSource, train_ids: Sequence[str], min_frames: int) -> 
     return ids
 
 
-def check_emotions(source: ClipSource, train_ids: Sequence[str], test_ids: Sequence[str], recipe: Recipe) -> None:
-    """Make sure that every emotion occurs in both lists, and that the training list fills a batch.
+def check_emotions(train: ClipDataset, test: ClipDataset, recipe: Recipe) -> None:
+    """Make sure that the training list fills a batch, and that every emotion occurs in both lists.
 
     Raises:
-        TrainingError: one does not.
+        TrainingError: it does not, or one does not.
     """
-    if recipe.batch > len(train_ids):
+    if recipe.batch > len(train):
         raise TrainingError(
-            f"a batch of {recipe.batch} clips is larger than the training list of {len(train_ids)}; lower batch in the "
-            f"recipe to {len(train_ids)} or less"
+            f"a batch of {recipe.batch} clips is larger than the training list of {len(train)}; lower batch in the "
+            f"recipe to {len(train)} or less"
         )
     if recipe.absent_emotions:
         return
-    for name, ids, harm in (
-        ("training", train_ids, "a network cannot learn an emotion that it never sees"),
-        ("test", test_ids, "UAR over fewer emotions is not comparable"),
+    for name, data, harm in (
+        ("training", train, "a network cannot learn an emotion that it never sees"),
+        ("test", test, "UAR over fewer emotions is not comparable"),
     ):
-        there = {source.record(clip_id).emotion for clip_id in ids}
-        absent = [emotion for emotion in EMOTIONS if emotion not in there]
+        counts = np.bincount(data.labels, minlength=len(EMOTIONS))
+        absent = [emotion for emotion, count in zip(EMOTIONS, counts, strict=True) if not count]
         if absent:
             raise TrainingError(
-                f"the {name} list of {len(ids)} clips has none of {', '.join(absent)}: {harm}. Look for missing "
+                f"the {name} list of {len(data)} clips has none of {', '.join(absent)}: {harm}. Look for missing "
                 "clips in set_aside.csv beside the shards and with `nrdfer doctor`, or set absent_emotions: true"
             )
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from nrdfer.clips.cache import open_cache
+from nrdfer.clips.dataset import ClipDataset
 from nrdfer.clips.memory import MemorySource
 from nrdfer.emotions import EMOTIONS, NEUTRAL
 from nrdfer.errors import WeightsError
-from nrdfer.evaluation.evaluate import LOGITS, evaluate, load_model, predict_clips
+from nrdfer.evaluation.evaluate import LOGITS, evaluate, load_model, predict, predict_clips
 from nrdfer.evaluation.figures import plot_confusion, plot_curves
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.snippet_filter import filter_logits, find_vetoes
@@ -134,5 +135,6 @@ def test_curves_of_five_folds_are_drawn_in_five_colours(tmp_path: Path) -> None:
 def test_reading_ahead_or_from_memory_changes_nothing(model: NRDFERNet, source: MemorySource) -> None:
     alone = evaluate(model, source, source.clip_ids, batch=4)
     pd.testing.assert_frame_equal(alone, evaluate(model, source, source.clip_ids, batch=4, workers=2))
+    data = ClipDataset(source, sorted(source.clip_ids), image_size=model.settings.image_size)
     kept = open_cache(source, source.clip_ids, "ram", torch.device("cpu"), workers=0)
-    pd.testing.assert_frame_equal(alone, evaluate(model, source, source.clip_ids, batch=4, workers=1, cache=kept))
+    pd.testing.assert_frame_equal(alone, predict(model, data, batch=4, workers=1, cache=kept))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from nrdfer.evaluation.evaluate import evaluate
+from nrdfer.clips.dataset import ClipDataset
+from nrdfer.evaluation.evaluate import predict
 from nrdfer.models.registry import build_model
 from nrdfer.shards.reader import ShardReader
 from nrdfer.training.ranks import joined
@@ -19,9 +20,10 @@ def main(shards: Path, out: Path) -> None:
     torch.manual_seed(0)
     model = build_model("nr-dfernet", SETTINGS)
     reader = ShardReader(shards)
+    data = ClipDataset(reader, sorted(reader.clip_ids), image_size=model.settings.image_size)
     with joined(torch.device("cpu")) as ranks:
         for workers in (0, 2):
-            table = evaluate(model, reader, reader.clip_ids, batch=4, workers=workers, ranks=ranks)
+            table = predict(model, data, batch=4, workers=workers, ranks=ranks)
             table.to_parquet(out / f"{ranks.world}-{ranks.rank}-{workers}.parquet")
 
 
