@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.shown import mlflow_run
-from assets.step import materialize, step, training_logger
+from assets.step import materialize, progress_logger, step, training_logger
 from assets.workbench import Workbench
 from nrdfer.store import Artifact, digest_of
 
@@ -81,6 +81,7 @@ def _train(
             facts=facts,
             initial_weights=initial.path / train.LAST if initial else None,
             progress=training_logger(context, name),
+            decoding=progress_logger(context, f"{name}: clips decoded into memory"),
             wait=workbench.tracking_wait,
             log=context.log,
         )

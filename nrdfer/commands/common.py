@@ -87,8 +87,11 @@ def bar(label: str, unit: str = "") -> tuple[Any, Callable[[int, int], None]]:
     return progress, step
 
 
-def training_bar(label: str) -> tuple[Any, Callable[[TrainingProgress], None]]:
-    """As `bar`, for a training: epoch, clips per second, loss, and the time left at the recent rate."""
+def training_bar(label: str) -> tuple[Any, Callable[[TrainingProgress], None], Callable[[int, int], None]]:
+    """As `bar`, for a training: epoch, clips per second, loss, and the time left at the recent rate.
+
+    The second callback moves it while clips are decoded into memory, before the first batch.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from nrdfer.training.progress import in_words
@@ -112,4 +115,7 @@ def training_bar(label: str) -> tuple[Any, Callable[[TrainingProgress], None]]:
         epoch = f"epoch {progress.epoch}/{progress.epochs}"
         shown.update(task, completed=progress.step, total=progress.steps, epoch=epoch, figures=", ".join(figures))
 
-    return shown, step
+    def decoded(done: int, total: int) -> None:
+        shown.update(task, completed=done, total=total, epoch="decoding into memory")
+
+    return shown, step, decoded

@@ -62,7 +62,7 @@ def train(
         if result is not None:
             typer.echo(f"{out} is finished; nothing was done", err=True)
         else:
-            shown, step = training_bar(split)
+            shown, step, decoded = training_bar(split)
             try:
                 with shown:
                     result = fit(
@@ -76,6 +76,7 @@ def train(
                         initial_weights=weights,
                         on_epoch=lambda row: typer.echo(epoch_line(row), err=as_json),
                         progress=step,
+                        decoding=decoded,
                     )
             except TrainingStopped as stopped:
                 typer.echo(f"stopped: {stopped}\nthe same line continues: {_line()}", err=True)

@@ -45,6 +45,18 @@ class ClipNetwork(nn.Module, ABC):
 
     settings: NetworkSettings
     head: nn.Module
+    #: How frames lie in memory for 2D convolutions, which are up to twice as fast with the colours last; values and
+    #: state-dict shapes are the same. See `lay_out`.
+    memory_format: torch.memory_format = torch.contiguous_format
+
+    def lay_out(self, memory_format: torch.memory_format) -> None:
+        """Lay weights and, from now on, frames out in memory like this."""
+        self.memory_format = memory_format
+        self.to(memory_format=memory_format)  # type: ignore[call-overload]  # missing from torch's stub
+
+    def as_frames(self, x_BTCHW: Tensor) -> Tensor:
+        """Clips as single pictures, (B, T, C, H, W) -> (B T, C, H, W), laid out as the network wants them."""
+        return x_BTCHW.flatten(0, 1).contiguous(memory_format=self.memory_format)
 
     @abstractmethod
     def represent(self, x_BTCHW: Tensor) -> Tensor:

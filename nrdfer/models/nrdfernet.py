@@ -171,12 +171,11 @@ class NRDFERNet(ClipNetwork):
         )
         self.head = nn.Linear(s.token_dim, s.classes)
         start_convolutions(self)
-        # Convolutions are up to twice as fast in this memory layout; values and state-dict shapes are the same.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stub
+        self.lay_out(torch.channels_last)
 
     def features(self, x_BTCHW: Tensor) -> Tensor:
         """The spatial stage: clips (B, T, 3, H, W) -> flattened dynamic-static features (B, P, D)."""
-        x_NCHW = x_BTCHW.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        x_NCHW = self.as_frames(x_BTCHW)
         maps_NCHW = self.stem(x_NCHW)
         maps_BTCHW = maps_NCHW.reshape(*x_BTCHW.shape[:2], *maps_NCHW.shape[1:])
         fused_BPChw: Tensor = self.dsf(maps_BTCHW)

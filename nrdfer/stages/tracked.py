@@ -38,6 +38,7 @@ def train_tracked(
     initial_weights: Path | None = None,
     on_epoch: Callable[[Mapping[str, Any]], None] | None = None,
     progress: Report | None = None,
+    decoding: Callable[[int, int], None] | None = None,
     wait: float = 120.0,
     log: logging.Logger = _log,
 ) -> dict[str, Any]:
@@ -56,6 +57,7 @@ def train_tracked(
         initial_weights: weights to start from.
         on_epoch: called after each epoch with its figures.
         progress: called after every batch.
+        decoding: called with (clips decoded, clips) while the engine's cache is filled.
         wait: seconds that a finished training waits for a server that is away, before it leaves the rest for later.
         log: told when the server goes and comes back.
 
@@ -75,6 +77,7 @@ def train_tracked(
             initial_weights=initial_weights,
             on_epoch=on_epoch,
             progress=progress,
+            decoding=decoding,
         )
     shutil.copyfile(work / LOG, out / LOG)  # the work folder goes when the artefact is published
     return {**result, "mlflow_run_id": delivery.run_id or ""}

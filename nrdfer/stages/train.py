@@ -81,6 +81,7 @@ def train_fold(
     initial_weights: Path | None = None,
     on_epoch: Callable[[Mapping[str, Any]], None] | None = None,
     progress: Report | None = None,
+    decoding: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Train one fold; continues from the checkpoint in `work` if there is one.
 
@@ -97,6 +98,7 @@ def train_fold(
         initial_weights: weights to start from (AFEW starts from DFEW's first fold).
         on_epoch: called after each epoch with its figures.
         progress: called after every batch.
+        decoding: called with (clips decoded, clips) while the engine's cache is filled.
 
     Returns:
         Figures of the last epoch and of the best one.
@@ -137,6 +139,7 @@ def train_fold(
                 initial_weights=initial_weights,
                 on_epoch=None if on_epoch is None else lambda report: on_epoch(dataclasses.asdict(report)),
                 progress=progress,
+                decoding=decoding,
             )
         else:
             follower = Follower(work, on_epoch, progress)

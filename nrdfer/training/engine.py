@@ -21,7 +21,7 @@ DEVIATIONS: Mapping[str, float] = {
     "workers": 0.0,
     "cache": 0.0,
     "fused": 5e-6,
-    "channels_last": 5e-6,
+    "channels_last": 1e-3,
     "compile": 1e-4,
     "bf16": 3e-2,
 }

@@ -54,7 +54,7 @@ class Learner:
                 raise ProfileError("engine: sync_bn needs GPUs; on a CPU leave it off")
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         if not engine.channels_last:
-            model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+            model.lay_out(torch.contiguous_format)
         self.model = model.to(device)
         objective: Any = _Objective(self.model)
         if ranks.world > 1:

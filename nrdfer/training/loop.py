@@ -81,6 +81,7 @@ def train(
     initial_weights: Path | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
     progress: Report | None = None,
+    decoding: Callable[[int, int], None] | None = None,
 ) -> TrainingResult:
     """Train one network on one split; continues from the newest checkpoint in `workdir`.
 
@@ -98,6 +99,7 @@ def train(
         initial_weights: safetensors of the same network to start from.
         on_epoch: called after each epoch, when its checkpoint and history are on disk.
         progress: called after each batch.
+        decoding: called with (clips decoded, clips) while the engine's cache is filled.
 
     Raises:
         TrainingError: a clip in both lists, an emotion without clips, a batch larger than the list, a loss that is
@@ -112,18 +114,22 @@ def train(
     workdir.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     device = set_up(engine)
-    torch.manual_seed(recipe.seed)  # of the initial weights
-    model = build_model(model_name, model_settings)
-    check_sampling(recipe, model.settings.frames)
-    size, seed = model.settings.image_size, recipe.seed
-    data = ClipDataset(source, train_ids, image_size=size, sampling=recipe.sampling, seed=seed, augment=recipe.augment)
-    tested = ClipDataset(source, sorted(test_ids), image_size=size, sampling=recipe.sampling)
-    check_emotions(data, tested, recipe)
-    if initial_weights is not None:
-        load_weights(model, initial_weights)
-    identity = identity_of(model_name, model_settings, recipe, engine, train_ids, test_ids, initial_weights)
     with memory_errors(recipe, engine), joined(device) as ranks, stop_requests() as stop:
-        cache = open_cache(source, [*train_ids, *test_ids], engine.cache, device, workers=engine.workers)
+        torch.manual_seed(recipe.seed)  # of the initial weights
+        model = build_model(model_name, model_settings)
+        check_sampling(recipe, model.settings.frames)
+        size, seed = model.settings.image_size, recipe.seed
+        data = ClipDataset(
+            source, train_ids, image_size=size, sampling=recipe.sampling, seed=seed, augment=recipe.augment
+        )
+        tested = ClipDataset(source, sorted(test_ids), image_size=size, sampling=recipe.sampling)
+        check_emotions(data, tested, recipe)
+        if initial_weights is not None:
+            load_weights(model, initial_weights)
+        identity = identity_of(model_name, model_settings, recipe, engine, train_ids, test_ids, initial_weights)
+        cache = open_cache(
+            source, [*train_ids, *test_ids], engine.cache, device, workers=engine.workers, progress=decoding
+        )
         batches = math.ceil(len(data) / recipe.batch)
         learner = Learner(model, recipe, engine, device, ranks, batches)
         loader = BatchLoader(data, device, workers=engine.workers, cache=cache)

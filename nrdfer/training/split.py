@@ -39,9 +39,7 @@ def learnable(source: ClipSource, train_ids: Sequence[str], min_frames: int) -> 
     if min_frames:
         ids = [clip_id for clip_id in ids if source.record(clip_id).n_frames >= min_frames]
     if not ids:
-        raise TrainingError(
-            f"none of {len(train_ids)} clips has min_frames: {min_frames} frames; lower it in the recipe"
-        )
+        raise TrainingError(f"none of {len(train_ids)} clips has {min_frames} frames; lower min_frames in the recipe")
     return ids
 
 

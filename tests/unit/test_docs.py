@@ -91,3 +91,13 @@ def test_the_figures_in_the_text_are_the_measured_ones() -> None:
         assert f"{ours.gmacs_with_filter:.2f}" in text
         assert f"{ours.parameters / 1e6:.1f} M" in text
     assert f"counts {former.gmacs_published_counting:.2f} G" in PAGE
+
+
+def test_the_bounds_of_the_engines_options_are_those_that_are_tested() -> None:
+    from nrdfer.training.engine import DEVIATIONS
+
+    text = " ".join((PROJECT / "docs" / "training.md").read_text().split())
+    for option in ("fused", "channels_last", "compile"):
+        assert f"{DEVIATIONS[option]:g} (`{option}`)" in text
+    assert f"mean loss moves by at most {DEVIATIONS['bf16']:g}" in text
+    assert DEVIATIONS["workers"] == DEVIATIONS["cache"] == 0

@@ -76,11 +76,11 @@ class FormerDFER(ClipNetwork):
         self.temporal = Encoder(dim, EncoderSettings(s.temporal_depth, s.heads, s.temporal_dim_head, s.temporal_mlp))
         self.head = nn.Linear(dim, s.classes)
         start_convolutions(self)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stub
+        self.lay_out(torch.channels_last)
 
     def _frames(self, x_NCHW: Tensor) -> Tensor:
         """The convolutional spatial transformer: (N, 3, H, W) -> (N, D)."""
-        maps_NCHW = self.stem(x_NCHW.contiguous(memory_format=torch.channels_last))
+        maps_NCHW = self.stem(x_NCHW)
         tokens_NQC = self.spatial(maps_NCHW.flatten(2).transpose(1, 2) + self.place_QC)
         maps_NCHW = tokens_NQC.transpose(1, 2).reshape(maps_NCHW.shape)
         deep_NDHW: Tensor = self.layer4(maps_NCHW)
@@ -88,7 +88,7 @@ class FormerDFER(ClipNetwork):
 
     def represent(self, x_BTCHW: Tensor) -> Tensor:
         """See `ClipNetwork`: the temporal transformer's class token, or the mean of its frames."""
-        features_ND = self._frames(x_BTCHW.flatten(0, 1))
+        features_ND = self._frames(self.as_frames(x_BTCHW))
         tokens_BTD = features_ND.view(*x_BTCHW.shape[:2], -1)
         if self.token_D is not None:
             tokens_BTD = torch.cat([self.token_D.expand(tokens_BTD.shape[0], 1, -1), tokens_BTD], dim=1)

@@ -33,11 +33,11 @@ class FrameRNN(ClipNetwork):
         self.frame_network = frame_network
         self.recurrent = recurrent
         self.head = nn.Linear(recurrent.hidden_size, settings.classes)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stub
+        self.lay_out(torch.channels_last)
 
     def represent(self, x_BTCHW: Tensor) -> Tensor:
         """See `ClipNetwork`: the state after the last frame."""
-        x_NCHW = x_BTCHW.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        x_NCHW = self.as_frames(x_BTCHW)
         features_BTF = self.frame_network(x_NCHW).view(*x_BTCHW.shape[:2], -1)
         states_BTD: Tensor = self.recurrent(features_BTF)[0]
         return states_BTD[:, -1]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from nrdfer.errors import TrainingError
 from nrdfer.training.engine import Engine
 from nrdfer.training.recipe import RECIPES
 
@@ -23,10 +24,20 @@ TINY = {"widths": [4, 6, 8], "spatial_depth": 1, "spatial_mlp": 8, "temporal_dep
 
 
 @pytest.fixture(scope="module")
-def bench() -> Any:
+def parts() -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(PROJECT / "bench")
-        return import_module("train")
+        return {name: import_module(name) for name in ("train", "training.gpu", "training.clocks", "training.ways")}
+
+
+@pytest.fixture(scope="module")
+def bench(parts: dict[str, Any]) -> Any:
+    return parts["train"]
+
+
+@pytest.fixture(scope="module")
+def gpu(parts: dict[str, Any]) -> Any:
+    return parts["training.gpu"]
 
 
 @pytest.fixture(scope="module")
@@ -86,47 +97,48 @@ def test_both_halves_learn(bench: Any, folders: list[Path], tmp_path: Path) -> N
         assert {name for name, _ in model.named_parameters()} <= set(changed)
 
 
-def test_a_loss_that_is_no_number_is_not_timed(bench: Any) -> None:
-    with pytest.raises(bench.TrainingError, match="nan"):
-        bench.check(float("nan"))
+def test_a_loss_that_is_no_number_is_not_timed(parts: dict[str, Any]) -> None:
+    with pytest.raises(TrainingError, match="nan"):
+        parts["training.ways"].check(float("nan"))
 
 
-def test_the_share_of_the_peak(bench: Any) -> None:
+def test_the_share_of_the_peak(gpu: Any) -> None:
     # 6.33 G multiply-adds forward are 38 G operations of a step; 1,000 clips/s of 100 T operations/s
-    assert bench.share_of_peak(1000, 6.33e9, 100e12) == pytest.approx(0.3798)
+    assert gpu.share_of_peak(1000, 6.33e9, 100e12) == pytest.approx(0.3798)
 
 
-def test_the_projection_is_dfews(bench: Any) -> None:
+def test_the_projection_is_dfews(gpu: Any) -> None:
     # an epoch: 9,356 / 9,356 + 2,341 / 2,341 = 2 s; a fold: 10 s of decoding and 70 epochs
-    assert bench.projected_hours(9356, 2341, 90_170.3) == pytest.approx(5 * (10 + 70 * 2) / 3600)
-    assert bench.projected_hours(9356 / 2, 2341, 90_170.3) == pytest.approx(5 * (10 + 70 * 3) / 3600)
+    assert gpu.projected_hours(9356, 2341, 90_170.3) == pytest.approx(5 * (10 + 70 * 2) / 3600)
+    assert gpu.projected_hours(9356 / 2, 2341, 90_170.3) == pytest.approx(5 * (10 + 70 * 3) / 3600)
 
 
-def test_what_a_gpu_is_asked_is_asked_of_this_cpu(bench: Any, folders: list[Path], tmp_path: Path) -> None:
+def test_what_a_gpu_is_asked_is_asked_of_this_cpu(bench: Any, gpu: Any, folders: list[Path], tmp_path: Path) -> None:
     made = prepared(bench, folders, tmp_path, cache="ram")
     ours = {"a": made.ours["reference"]}
     rate, macs = 50.0, 10**9
-    told = bench.on_gpu(ours, {"a": rate}, macs, made.reader, made.cache, made.decode_rate, device=CPU, side=64)
+    told = gpu.on_gpu(ours, {"a": rate}, macs, made.reader, made.cache, made.decode_rate, device=CPU, side=64)
     assert set(told) == {"matmul_peak_tflops", "share_of_peak", "dfew_five_folds_70_epochs", "cache"}
     assert told["share_of_peak"]["a"] > 0
     figures = told["dfew_five_folds_70_epochs"]["a"]
-    hours = bench.projected_hours(rate, figures["test_clips_per_second"], made.decode_rate)
+    hours = gpu.projected_hours(rate, figures["test_clips_per_second"], made.decode_rate)
     assert figures["hours"] == pytest.approx(hours, rel=0.01)
     assert told["cache"]["kind"] == "ram"
     assert told["cache"]["gigabytes_at_dfew"] == 33.9
     assert ours["a"].learner.model.training  # as it was
-    assert bench.matmul_peak(CPU, torch.float32, 32, 2) > 0
+    assert gpu.matmul_peak(CPU, torch.float32, 32, 2) > 0
 
 
-def test_the_headline_is_the_quickest_of_its_precision(bench: Any) -> None:
+def test_the_headline_is_the_quickest_of_its_precision(parts: dict[str, Any]) -> None:
     def row(precision: str, rate: float) -> dict[str, Any]:
         engine = {"precision": precision}
         return {"engine": engine, "clips_per_second": rate, "ratio": rate / 5, "ratio_of_process_seconds": None}
 
+    best = parts["training.clocks"].best
     rows = {"a": row("bf16", 10), "b": row("bf16", 20), "c": row("fp32", 7), "d": {"engine": {"precision": "fp32"}}}
-    assert bench.best(rows, "bf16")["engine"] == "b"
-    assert bench.best(rows, "fp32")["engine"] == "c"
-    assert bench.best({"d": rows["d"]}, "fp32") is None
+    assert best(rows, "bf16")["engine"] == "b"
+    assert best(rows, "fp32")["engine"] == "c"
+    assert best({"d": rows["d"]}, "fp32") is None
 
 
 def test_the_bench_prints_every_figure(tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ from nrdfer.training.progress import Progress
 
 
 def shown(progress: Progress) -> str:
-    bar, step = training_bar("fd1")
+    bar, step, decoded = training_bar("fd1")
+    decoded(3, 9)
+    (task,) = bar.tasks
+    assert (task.completed, task.total, task.fields["epoch"]) == (3, 9, "decoding into memory")
     step(progress)
     console = Console(file=io.StringIO(), width=160, force_terminal=False)
     console.print(bar.get_renderable())
