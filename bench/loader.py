@@ -8,7 +8,8 @@ the usual one; ours straight from the shards (a first epoch); ours with the cach
 
 ``python bench/loader.py [--clips DIR] [--count 64] [--frames 60] [--rounds 7]`` prints one line of JSON. Without
 ``--clips`` (videos, of which the middle square is taken) the clips are rendered. Files are in the page cache. Rates are
-by the wall clock; ``cpu`` has the same by the process's own seconds, which a busy machine disturbs less.
+by the wall clock; ``cpu`` has the same by the process's own seconds, which a busy machine disturbs less. ``recipe`` is
+the ratio over all epochs of dfew-paper, with the decoding of every frame into the cache.
 """
 
 from __future__ import annotations
@@ -46,11 +47,13 @@ from nrdfer.records import ClipRecord
 from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.writer import write_shards
+from nrdfer.training.recipe import RECIPES
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.sources import list_sources
 
 SOURCE, SIDE, QUALITY, BATCH = 224, 112, 95, 16
 CPU = torch.device("cpu")
+EPOCHS = RECIPES["dfew-paper"].epochs
 
 
 def render_pictures(out: Path, count: int, frames: int) -> list[Path]:
@@ -196,7 +199,9 @@ def measure(folders: Sequence[Path], shards: Path, rounds: int) -> dict[str, Any
     reader = shard_folders(folders, shards)
     data = ClipDataset(reader, reader.clip_ids, image_size=SIDE, augment=settings)
     usual = PictureFolders(folders, settings)
+    began = time.process_time()
     cache = open_cache(reader, reader.clip_ids, "ram", CPU, workers=0)
+    filling = time.process_time() - began
     assert cache is not None
     straight, cached = (BatchLoader(data, CPU, workers=0, cache=kept) for kept in (None, cache))
     order = data.order(0)
@@ -215,6 +220,7 @@ def measure(folders: Sequence[Path], shards: Path, rounds: int) -> dict[str, Any
         {name: len(data) / statistics.median(pair[clock] for pair in took[name]) for name in took if name != "stages"}
         for clock in (0, 1)
     ]
+    usual_s, cached_s = (len(data) / per_second[1][name] for name in ("usual", "cached"))
     each = {stage: statistics.median(seconds[stage] for seconds in apart[1:]) for stage in apart[0]}
     return {
         "clips": len(data),
@@ -224,6 +230,11 @@ def measure(folders: Sequence[Path], shards: Path, rounds: int) -> dict[str, Any
         "cpu": {
             "clips_per_second": rounded(per_second[1]),
             "ratio": rounded({name: per_second[1][name] / per_second[1]["usual"] for name in ("straight", "cached")}),
+        },
+        "recipe": {
+            "epochs": EPOCHS,
+            "cpu_seconds_to_fill_the_cache": round(filling, 2),
+            "ratio": round(EPOCHS * usual_s / (filling + EPOCHS * cached_s), 2),
         },
         "share_of_straight": rounded({stage: seconds / sum(each.values()) for stage, seconds in each.items()}),
         "cache_megabytes": round(cache.bytes / 1e6, 1),

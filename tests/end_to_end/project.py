@@ -69,6 +69,13 @@ def make_project(folder: Path, epochs: int = 2, **changes: Any) -> dict[str, str
     return environment
 
 
+def use_data_of(source: Path, folder: Path) -> None:
+    """Take over everything up to the shards and folds of a project of the same data settings."""
+    made = shutil.ignore_patterns("checkpoint", "evaluation", "cross_validation", "report", ".work")
+    for part in ("corpus", "store"):
+        shutil.copytree(source / ".nrdfer" / part, folder / ".nrdfer" / part, ignore=made)
+
+
 def execute(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(LINE, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,16 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.end_to_end.project import LINE, execute, make_project, runs
-
-
-@pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], str]:
-    folder = tmp_path_factory.mktemp("project")
-    environment = make_project(folder)
-    done = execute(folder, environment)
-    assert done.returncode == 0, done.stderr[-6000:]
-    return folder, environment, done.stderr
+from tests.end_to_end.project import LINE, execute, make_project, runs, use_data_of
 
 
 def results(folder: Path) -> dict[str, object]:
@@ -124,8 +114,7 @@ def test_killed_in_the_middle_of_a_fold_the_same_line_finishes(
     source, _, _ = reproduced
     folder = tmp_path / "project"
     environment = make_project(folder, epochs=12)
-    # Data of the first project is used again, so that the kill hits training.
-    shutil.copytree(source / ".nrdfer" / "corpus", folder / ".nrdfer" / "corpus")
+    use_data_of(source, folder)
     process = subprocess.Popen(LINE, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     store = folder / ".nrdfer" / "store"
     deadline = time.monotonic() + 400
@@ -194,8 +183,7 @@ def test_a_rival_takes_the_networks_place_and_data_that_is_there_is_used_again(
         dfew_recipe=recipe,
         afew_recipe={**recipe, "batch": 7},
     )
-    for part in ("corpus", "store"):
-        shutil.copytree(source / ".nrdfer" / part, folder / ".nrdfer" / part)
+    use_data_of(source, folder)
     done = execute(folder, environment)
     assert done.returncode == 0, done.stderr[-6000:]
     assert "dfew/shards was up to date" in done.stderr

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from bench.outage.server import TrackingServer
 from nrdfer.tracking import Tracking
-from tests.end_to_end.project import execute, make_project, runs
+from tests.end_to_end.project import execute, make_project, runs, use_data_of
 
 
-def test_trainings_go_on_without_a_server_and_are_told_by_the_next_run(tmp_path: Path) -> None:
+def test_trainings_go_on_without_a_server_and_are_told_by_the_next_run(
+    reproduced: tuple[Path, dict[str, str], str], tmp_path: Path
+) -> None:
     server = TrackingServer(tmp_path / "server")
     away = {"MLFLOW_TRACKING_URI": server.uri, "NRDFER_TRACKING_WAIT": "1"}
     environment = make_project(tmp_path) | away
+    use_data_of(reproduced[0], tmp_path)
     first = execute(tmp_path, environment)
     said = first.stdout + first.stderr
     home = tmp_path / ".nrdfer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -56,6 +57,15 @@ def _task(shards: Path, folder: Path, recipe: Recipe = RECIPE, **changes: Any) -
     return dataclasses.replace(task, **changes)
 
 
+def _running() -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # it ends meanwhile
+            if "nrdfer.training.rank" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child)
+    return found
+
+
 def _losses(folder: Path) -> list[float]:
     return [line["loss"] for line in last_of_each(read_all(folder / "work" / LOG), "batch").values()]
 
@@ -107,15 +117,14 @@ def test_two_ranks_that_were_killed_continue_as_if_nothing_had_happened(shards: 
 
     def kill_one() -> None:
         if len(list_checkpoints(tmp_path / "killed" / "work")) and not killed:
-            rank = next(child for child in psutil.Process().children() if "nrdfer.training.rank" in child.cmdline())
-            killed.append(rank.pid)
-            os.kill(rank.pid, signal.SIGKILL)
+            killed.append(_running()[0].pid)
+            os.kill(killed[0], signal.SIGKILL)
 
     killed: list[int] = []
     task = _task(shards, tmp_path / "killed", engine=dataclasses.replace(ENGINE, checkpoint_every_batches=1))
     with pytest.raises(TrainingError, match=r"rank [01] ended with -9 without a word.*the same line continues"):
         train_on_ranks(task, 2, watch=kill_one)
-    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    assert _running() == []
     train_on_ranks(task, 2)
     assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "straight")
     assert _losses(tmp_path / "killed") == _losses(tmp_path / "straight")
