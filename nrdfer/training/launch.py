@@ -1,7 +1,7 @@
 """One training on several devices of this machine: a process each, started, watched, and ended together.
 
 ``torchrun`` could start them too, and may where a training spans machines (``torchrun -m nrdfer.training.rank
-spec.json``); here it is not used, because its rendezvous listens on every network interface. What a process does
+task.json``); here it is not used, because its rendezvous listens on every network interface. What a process does
 belongs to ``rank`` and ``loop``.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -110,8 +111,8 @@ def train_on_ranks(
         spec.write_text(task.to_json())
         processes = [_start(spec, rank, world, visible, Path(folder) / "store") for rank in range(world)]
         codes: list[int | None] = []
+        asked = False
         try:
-            asked = False
             while any(process.poll() is None for process in processes):
                 if stop and not asked:
                     asked = True
@@ -132,7 +133,7 @@ def train_on_ranks(
                 process.wait()
     if watch is not None:
         watch()
-    _raise_errors(task.workdir, codes)
+    _raise_errors(task.workdir, codes, asked)
 
 
 def _start(spec: Path, rank: int, world: int, visible: Sequence[str] | None, store: Path) -> subprocess.Popen[bytes]:
@@ -168,14 +169,16 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         time.sleep(_POLL_S)
 
 
-def _raise_errors(workdir: Path, codes: Sequence[int | None]) -> None:
+def _raise_errors(workdir: Path, codes: Sequence[int | None], asked: bool) -> None:
     """Tell of the ranks that failed first; what the others said then is only that they lost them."""
     words = {
         rank: json.loads(path.read_text())
         for rank in range(len(codes))
         if (path := error_file(workdir, rank)).is_file()
     }
-    failed = [rank for rank, code in enumerate(codes) if code not in (None, 0, STOPPED)]
+    # a process that had not begun to train ends by SIGTERM itself
+    fine = (None, 0, STOPPED, -signal.SIGTERM) if asked else (None, 0, STOPPED)
+    failed = [rank for rank, code in enumerate(codes) if code not in fine]
     silent = [f"rank {rank} ended with {codes[rank]}" for rank in failed if rank not in words]
     if silent:
         raise TrainingError(
@@ -188,3 +191,5 @@ def _raise_errors(workdir: Path, codes: Sequence[int | None]) -> None:
         raise (TrainingError if said["readable"] else NrdferError)(f"{said['message']} (rank {rank} of {len(codes)})")
     if words:
         raise TrainingStopped(words[min(words)]["message"])
+    if asked and any(codes):
+        raise TrainingStopped(f"stopped before it began; what {workdir} holds is kept, and the same line continues")

@@ -150,6 +150,15 @@ def test_sigterm_saves_on_all_ranks_and_the_same_call_continues(shards: Path, tm
     assert list_checkpoints(tmp_path / "work")[-1].name == f"checkpoint-{done:09d}.pt"
 
 
+def test_sigterm_before_they_have_begun_is_no_failure(shards: Path, tmp_path: Path) -> None:
+    asking = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))  # they are importing PyTorch
+    asking.start()
+    with pytest.raises(TrainingStopped, match="stopped before it began"):
+        train_on_ranks(_task(shards, tmp_path), 2)
+    asking.join()
+    assert _running() == []
+
+
 def test_the_words_of_a_rank_that_failed_reach_the_caller(shards: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, lr=1e12, schedule="exponential", clip_norm=None)
     with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1.*rank [01] of 2"):
