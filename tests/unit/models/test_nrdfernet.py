@@ -98,6 +98,8 @@ def test_snippets_of_table_2_at_full_size(full_size: NRDFERNet, stride: int, wid
         # single precision rounds sums of 4096 products by 4e-7 to 1.2e-6, as the CPU's kernels order them
         torch.testing.assert_close(shared_BSK, _apart(model, x_BTCHW), rtol=1e-6, atol=2e-6)
         assert shared_BSK.std() > 0.01
+        if unit == "frame":  # in double precision once a setting: it takes long
+            return
         model, x_BTCHW = model.double(), x_BTCHW.double()
         _, shared_BSK = model.forward_with_snippets(x_BTCHW)
         torch.testing.assert_close(shared_BSK, _apart(model, x_BTCHW), rtol=0, atol=1e-12)
