@@ -67,7 +67,7 @@ def test_two_processes_share_the_batches_and_are_followed(corpora: Corpora) -> N
     done = train(corpora, "--engine", "devices=2", "--engine", "device=cpu")
     assert done.exit_code == 0, done.output
     assert [line[:9] for line in done.output.splitlines()[:2]] == ["epoch   1", "epoch   2"]
-    lines = [json.loads(line) for line in (corpora.root / "out/work/train.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (corpora.root / "out" / "work" / "train.jsonl").read_text().splitlines()]
     assert [line["world"] for line in lines if line["kind"] == "start"] == [2]
     assert (corpora.root / "out" / "best.safetensors").is_file()
 
