@@ -3,8 +3,8 @@
 Keep here: what is evaluated on what, and how it appears in MLflow. Keep out: metrics (``nrdfer/evaluation``).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -12,7 +12,11 @@ from assets.shown import mlflow_run, picture
 from assets.step import materialize, step
 from assets.training import FOLDS
 from assets.workbench import Workbench
-from nrdfer.store import Artifact, digest_of
+from nrdfer.config import Profile
+from nrdfer.store import Artifact
+
+if TYPE_CHECKING:
+    from nrdfer.stages.splits import Split
 
 
 def figures(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -25,46 +29,89 @@ def figures(metrics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _evaluate(
+def evaluate(
+    context: dg.AssetExecutionContext,
+    workbench: Workbench,
+    profile: Profile,
+    split: "Split",
+    shards: Artifact,
+    checkpoint: Artifact,
+    *,
+    title: str,
+) -> Artifact:
+    """Evaluate a checkpoint under both protocols, or find that it was evaluated.
+
+    Args:
+        context: of the step.
+        workbench: the store.
+        profile: its engine.
+        split: whose test clips are predicted.
+        shards: that they lie in.
+        checkpoint: of the training.
+        title: of the figures.
+    """
+    from nrdfer.stages import evaluate as stage
+    from nrdfer.stages.steps import evaluation_step
+    from nrdfer.stages.train import engine_of
+
+    made_of = evaluation_step(split, shards.digest, checkpoint.digest)
+    return workbench.store.build(
+        made_of.asset,
+        code_version=made_of.code_version,
+        config=made_of.config,
+        inputs=made_of.inputs,
+        build=lambda out: stage.evaluate_checkpoint(
+            checkpoint.path, shards.path, split.test_ids, out, title=title, engine=engine_of(profile)
+        ),
+    )
+
+
+def run_of(context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: Artifact, name: str) -> str:
+    """The MLflow run of a finished training, restored if MLflow has lost it or was away.
+
+    Raises:
+        TrackingError: MLflow does not answer.
+    """
+    from nrdfer.left_over import deliver_left_over
+    from nrdfer.stages.train import read_history
+
+    tracking = workbench.tracking
+    tracking.require(f"the evaluation of {name} is finished and kept, but it cannot be shown in MLflow")
+    deliver_left_over(tracking, context.log)  # this training's, if MLflow was away when it ended
+    trained = checkpoint.manifest["counts"]
+    return tracking.surviving_run(trained["mlflow_run_id"], checkpoint.digest, name, read_history(checkpoint.path))
+
+
+def record(workbench: Workbench, run_id: str, artifact: Artifact) -> None:
+    """Bring an evaluation's figures, pictures and predictions into its training's MLflow run."""
+    from nrdfer.stages.evaluate import read_metrics
+
+    tracking = workbench.tracking
+    tracking.log_metrics(run_id, figures(read_metrics(artifact.path)))
+    for path in sorted(artifact.path.glob("*.p*")):  # pictures and prediction tables
+        tracking.client.log_artifact(run_id, str(path), "evaluation")
+
+
+def _evaluate_and_register(
     context: dg.AssetExecutionContext,
     workbench: Workbench,
     *,
-    corpus: str,
-    name: str,
+    split: "Split",
     checkpoint: Artifact,
     shards: Artifact,
-    test_ids: Sequence[str],
-    aliases: Sequence[str],
+    alias: str,
 ) -> dg.MaterializeResult[Artifact]:
     from nrdfer import registry
-    from nrdfer.left_over import deliver_left_over
     from nrdfer.models.registry import find_model
-    from nrdfer.stages import evaluate, train
+    from nrdfer.stages.evaluate import read_metrics
     from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, dagster_url
 
-    profile = workbench.settings
-    artifact = workbench.store.build(
-        context.asset_key.to_user_string(),
-        code_version="1",
-        config={},
-        inputs={
-            "checkpoint": checkpoint.digest,
-            "shards": shards.digest,
-            "clips": digest_of(sorted(test_ids)),
-        },
-        build=lambda out: evaluate.evaluate_checkpoint(
-            checkpoint.path, shards.path, test_ids, out, title=name, engine=train.engine_of(profile)
-        ),
-    )
-    metrics = evaluate.read_metrics(artifact.path)
-    tracking = workbench.tracking
-    tracking.require(f"the evaluation of {name} is finished and kept, but its model cannot be registered")
-    deliver_left_over(tracking, context.log)  # this training's, if MLflow was away when it ended
-    trained = checkpoint.manifest["counts"]
-    run_id = tracking.surviving_run(
-        trained["mlflow_run_id"], checkpoint.digest, name, train.read_history(checkpoint.path)
-    )
-    model = registry.registered_name(profile.model, corpus)
+    profile, name = workbench.settings, split.name
+    artifact = evaluate(context, workbench, profile, split, shards, checkpoint, title=name)
+    metrics = read_metrics(artifact.path)
+    run_id = run_of(context, workbench, checkpoint, name)
+    tracking, trained = workbench.tracking, checkpoint.manifest["counts"]
+    model = registry.registered_name(profile.model, split.corpus)
     registered = registry.register(
         tracking,
         model,
@@ -86,21 +133,25 @@ def _evaluate(
         + f"\n\nTrained by [this Dagster run]({dagster_url(trained['dagster_run_id'])}).",
     )
     if registered.created:
-        tracking.log_metrics(run_id, figures(metrics))
-        for path in sorted(artifact.path.glob("*.p*")):  # pictures and prediction tables
-            tracking.client.log_artifact(run_id, str(path), "evaluation")
-    for alias in aliases:
-        registry.point_alias(tracking, model, alias, registered.version)
+        record(workbench, run_id, artifact)
+    registry.point_alias(tracking, model, alias, registered.version)
     return materialize(
         context,
         artifact,
         **figures(metrics),
-        test_clips=len(test_ids),
+        test_clips=len(split.test_ids),
         registered_model=registered.uri,
-        mlflow_run=mlflow_run(tracking, run_id),
-        confusion=picture(artifact.path / "confusion_honest.png"),
-        curves=picture(artifact.path / "curves.png"),
+        **shown(workbench, artifact, run_id),
     )
+
+
+def shown(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[str, Any]:
+    """What the UI shows of an evaluation besides its figures."""
+    return {
+        "mlflow_run": mlflow_run(workbench.tracking, run_id),
+        "confusion": picture(artifact.path / "confusion_honest.png"),
+        "curves": picture(artifact.path / "curves.png"),
+    }
 
 
 def _model_text(title: str, model: str, name: str, profile: str, metrics: Mapping[str, Any]) -> str:
@@ -136,17 +187,11 @@ def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
         folds: Artifact,
     ) -> dg.MaterializeResult[Artifact]:
         with step(context):
-            from nrdfer.stages.shard import read_folds
+            from nrdfer.stages.splits import dfew_split
 
-            return _evaluate(
-                context,
-                workbench,
-                corpus="dfew",
-                name=f"fd{k}",
-                checkpoint=checkpoint,
-                shards=shards,
-                test_ids=read_folds(folds.path)[str(k)]["test"],
-                aliases=[f"fd{k}"],
+            split = dfew_split(shards.path, folds.path, k)
+            return _evaluate_and_register(
+                context, workbench, split=split, checkpoint=checkpoint, shards=shards, alias=split.name
             )
 
     return evaluation
@@ -168,17 +213,11 @@ def afew_evaluation(
     """Evaluate on AFEW."""
     with step(context):
         from nrdfer.registry import CHAMPION
-        from nrdfer.stages.train import afew_split
+        from nrdfer.stages.splits import afew_as_split
 
-        return _evaluate(
-            context,
-            workbench,
-            corpus="afew",
-            name="afew",
-            checkpoint=checkpoint,
-            shards=shards,
-            test_ids=afew_split(shards.path)["val"],
-            aliases=[CHAMPION],
+        split = afew_as_split(shards.path)
+        return _evaluate_and_register(
+            context, workbench, split=split, checkpoint=checkpoint, shards=shards, alias=CHAMPION
         )
 
 
@@ -198,7 +237,7 @@ def dfew_cross_validation(
     """Put the folds together."""
     with step(context):
         from nrdfer import registry
-        from nrdfer.stages import evaluate
+        from nrdfer.stages import evaluate as stage
 
         evaluations = {f"fd{k}": inputs[f"evaluation_{k}"] for k in FOLDS}
         checkpoints = {f"fd{k}": inputs[f"checkpoint_{k}"] for k in FOLDS}
@@ -207,14 +246,14 @@ def dfew_cross_validation(
             code_version="1",
             config={},
             inputs={fold: found.digest for fold, found in evaluations.items()},
-            build=lambda out: evaluate.cross_validate(
+            build=lambda out: stage.cross_validate(
                 {fold: found.path for fold, found in evaluations.items()},
                 {fold: found.path for fold, found in checkpoints.items()},
                 out,
             ),
         )
-        summary = evaluate.read_metrics(artifact.path)
-        honest = {fold: evaluate.read_metrics(e.path)["honest"]["war"] for fold, e in evaluations.items()}
+        summary = stage.read_metrics(artifact.path)
+        honest = {fold: stage.read_metrics(e.path)["honest"]["war"] for fold, e in evaluations.items()}
         best = max(honest, key=lambda fold: honest[fold])
         tracking = workbench.tracking
         model = registry.registered_name(workbench.settings.model, "dfew")

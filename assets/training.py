@@ -4,82 +4,87 @@ Keep here: what a training step depends on and how it appears in MLflow. Keep ou
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets.shown import mlflow_run
 from assets.step import materialize, progress_logger, step, training_logger
 from assets.workbench import Workbench
-from nrdfer.store import Artifact, digest_of
+from nrdfer.config import Profile
+from nrdfer.store import Artifact
+
+if TYPE_CHECKING:
+    from nrdfer.stages.splits import Split
 
 FOLDS = (1, 2, 3, 4, 5)
-_RETRY = dg.RetryPolicy(max_retries=1)  # a step that was killed for memory continues from its checkpoint
+RETRY = dg.RetryPolicy(max_retries=1)  # a step that was killed for memory continues from its checkpoint
 
 
-def _train(
+def train(
     context: dg.AssetExecutionContext,
     workbench: Workbench,
-    *,
-    corpus: str,
-    name: str,
+    profile: Profile,
+    split: "Split",
     shards: Artifact,
-    train_ids: Sequence[str],
-    test_ids: Sequence[str],
-    initial: Artifact | None,
-) -> dg.MaterializeResult[Artifact]:
+    initial: Artifact | None = None,
+    *,
+    name: str,
+    tags: Mapping[str, str] | None = None,
+) -> Artifact:
+    """Train one split, or find that it was trained.
+
+    Args:
+        context: of the step.
+        workbench: store and MLflow.
+        profile: network, recipe and engine.
+        split: the clips.
+        shards: that they lie in.
+        initial: checkpoint to start from.
+        name: of the training, in logs and in MLflow.
+        tags: more of them for the MLflow run.
+    """
     from nrdfer.courier import RunFacts
-    from nrdfer.stages import tracked, train
+    from nrdfer.stages import tracked
+    from nrdfer.stages.steps import FROM_SCRATCH, training_step
+    from nrdfer.stages.train import LAST, recipe_of
     from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, TAG_NOTE
     from nrdfer.training.choices import choices_markdown
 
-    profile = workbench.settings
-    recipe = train.recipe_of(profile, corpus)
-    asset = context.asset_key.to_user_string()
-    inputs = {
-        "shards": shards.digest,
-        "clips": digest_of([sorted(train_ids), sorted(test_ids)]),
-        "initial": initial.digest if initial else "none",
-    }
-    config: dict[str, Any] = {
-        "model": profile.model,
-        "model_settings": train.network_settings(profile),
-        "recipe": dataclasses.asdict(recipe),
-        "engine": train.engine_of(profile).numerics(),
-    }
-
-    code_version = "3"
+    made_of = training_step(profile, split, shards.digest, initial.digest if initial else FROM_SCRATCH)
+    recipe = recipe_of(profile, split.corpus)
     facts = RunFacts(
-        digest=workbench.store.digest(asset, code_version, config, inputs),
+        digest=made_of.digest(workbench.store),
         name=f"{name} training",
         tags={
             TAG_DAGSTER_RUN: context.run_id,
-            TAG_ASSET: asset,
+            TAG_ASSET: context.asset_key.to_user_string(),
             "nrdfer.config_digest": workbench.config_digest,
-            "nrdfer.data_digest": inputs["shards"],
-            "nrdfer.clips_digest": inputs["clips"],
-            "nrdfer.initialisation": inputs["initial"] if initial else "from scratch",
+            "nrdfer.data_digest": made_of.inputs["shards"],
+            "nrdfer.clips_digest": made_of.inputs["clips"],
+            "nrdfer.initialisation": initial.digest if initial else "from scratch",
             TAG_NOTE: f"What the paper leaves open, and what was chosen:\n\n{choices_markdown(recipe)}",
+            **(tags or {}),
         },
-        params=config,
+        params=made_of.config,
         pipeline=context.run_id,
-        pipeline_params=profile.to_dict(),
+        pipeline_params=workbench.settings.to_dict(),
     )
 
     def build(work: Path, out: Path) -> dict[str, Any]:
         result = tracked.train_tracked(
             profile,
-            corpus,
+            split.corpus,
             shards.path,
-            train_ids,
-            test_ids,
+            split.train_ids,
+            split.test_ids,
             work,
             out,
             tracking=workbench.tracking,
             facts=facts,
-            initial_weights=initial.path / train.LAST if initial else None,
+            initial_weights=initial.path / LAST if initial else None,
             progress=training_logger(context, name),
             decoding=progress_logger(context, f"{name}: clips decoded into memory"),
             wait=workbench.tracking_wait,
@@ -87,25 +92,35 @@ def _train(
         )
         return {**result, "dagster_run_id": context.run_id}
 
-    artifact = workbench.store.build_resumable(
-        asset, code_version=code_version, config=config, inputs=inputs, build=build
+    return workbench.store.build_resumable(
+        made_of.asset,
+        code_version=made_of.code_version,
+        config=made_of.config,
+        inputs=made_of.inputs,
+        build=build,
     )
+
+
+def shown(workbench: Workbench, profile: Profile, split: "Split", artifact: Artifact) -> dict[str, Any]:
+    """What the UI shows of a training."""
+    from nrdfer.stages.train import engine_of, recipe_of
+    from nrdfer.training.choices import choices_markdown
+
     counts = artifact.manifest["counts"]
     last, best = counts["last"], counts["best"]
-    return materialize(
-        context,
-        artifact,
-        epochs=counts["epochs"],
-        war_last_epoch=float(last["test_war"]),
-        uar_last_epoch=float(last["test_uar"]),
-        war_best_epoch=float(best["test_war"]),
-        best_epoch=int(best["epoch"]),
-        training_clips=len(train_ids),
-        recipe=dg.MetadataValue.json(config["recipe"]),
-        engine=dg.MetadataValue.json(dataclasses.asdict(train.engine_of(profile))),
-        left_open_by_the_paper=dg.MetadataValue.md(choices_markdown(recipe)),
-        mlflow_run=mlflow_run(workbench.tracking, counts["mlflow_run_id"]),
-    )
+    recipe = recipe_of(profile, split.corpus)
+    return {
+        "epochs": counts["epochs"],
+        "war_last_epoch": float(last["test_war"]),
+        "uar_last_epoch": float(last["test_uar"]),
+        "war_best_epoch": float(best["test_war"]),
+        "best_epoch": int(best["epoch"]),
+        "training_clips": len(split.train_ids),
+        "recipe": dg.MetadataValue.json(dataclasses.asdict(recipe)),
+        "engine": dg.MetadataValue.json(dataclasses.asdict(engine_of(profile))),
+        "left_open_by_the_paper": dg.MetadataValue.md(choices_markdown(recipe)),
+        "mlflow_run": mlflow_run(workbench.tracking, counts["mlflow_run_id"]),
+    }
 
 
 def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
@@ -117,26 +132,18 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
         group_name="dfew_training",
         kinds={"pytorch", "mlflow"},
         pool="gpu",
-        retry_policy=_RETRY,
+        retry_policy=RETRY,
         description=f"The profile's network, trained on four folds and tested on fold {k}: weights, history, settings.",
     )
     def checkpoint(
         context: dg.AssetExecutionContext, workbench: Workbench, shards: Artifact, folds: Artifact
     ) -> dg.MaterializeResult[Artifact]:
         with step(context):
-            from nrdfer.stages.shard import read_folds
+            from nrdfer.stages.splits import dfew_split
 
-            fold = read_folds(folds.path)[str(k)]
-            return _train(
-                context,
-                workbench,
-                corpus="dfew",
-                name=f"fd{k}",
-                shards=shards,
-                train_ids=fold["train"],
-                test_ids=fold["test"],
-                initial=None,
-            )
+            profile, split = workbench.settings, dfew_split(shards.path, folds.path, k)
+            artifact = train(context, workbench, profile, split, shards, name=split.name)
+            return materialize(context, artifact, **shown(workbench, profile, split, artifact))
 
     return checkpoint
 
@@ -150,7 +157,7 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
     group_name="afew_training",
     kinds={"pytorch", "mlflow"},
     pool="gpu",
-    retry_policy=_RETRY,
+    retry_policy=RETRY,
     description="NR-DFERNet fine-tuned on AFEW's training split, starting from DFEW's fold-1 checkpoint.",
 )
 def afew_checkpoint(
@@ -158,19 +165,11 @@ def afew_checkpoint(
 ) -> dg.MaterializeResult[Artifact]:
     """Fine-tune on AFEW."""
     with step(context):
-        from nrdfer.stages.train import afew_split
+        from nrdfer.stages.splits import afew_as_split
 
-        split = afew_split(shards.path)
-        return _train(
-            context,
-            workbench,
-            corpus="afew",
-            name="afew",
-            shards=shards,
-            train_ids=split["train"],
-            test_ids=split["val"],
-            initial=dfew_checkpoint,
-        )
+        profile, split = workbench.settings, afew_as_split(shards.path)
+        artifact = train(context, workbench, profile, split, shards, dfew_checkpoint, name=split.name)
+        return materialize(context, artifact, **shown(workbench, profile, split, artifact))
 
 
 fold_checkpoints = [make_fold_checkpoint(k) for k in FOLDS]

@@ -72,6 +72,7 @@ class Profile:
     dfew_recipe: Mapping[str, Any] = field(default_factory=dict)  # a name of training.recipe.RECIPES, fields laid over
     afew_recipe: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)  # training.engine.Engine: how, not what, is trained
+    experiments: Mapping[str, Any] = field(default_factory=dict)  # experiments.profiles.ExperimentSettings
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for metadata, MLflow parameters and digests."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import afew, corpora, dfew, evaluation, report, training
+from assets import afew, corpora, dfew, evaluation, report, tables, training
 from pipelines.checks import checks
 from pipelines.executor import repairing_executor
 from pipelines.jobs import jobs
@@ -29,6 +29,7 @@ defs = dg.Definitions(
         evaluation.dfew_cross_validation,
         evaluation.afew_evaluation,
         report.report,
+        *tables.tables,
     ],
     asset_checks=checks,
     jobs=jobs,

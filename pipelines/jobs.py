@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import dagster as dg
 
+from assets import tables
+from nrdfer.experiments.catalogue import TABLES, TRAINED, TableSpec
+
 full_reproduction = dg.define_asset_job(
     "full_reproduction",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(tables.GROUP),
     description=(
         "Everything, from raw video to the report: AFEW detection, alignment, enhancement and shards; DFEW shards, "
         "five folds, training, evaluation; AFEW fine-tuned from fold 1; models registered. Steps that are up to date "
@@ -23,4 +26,25 @@ preprocessing = dg.define_asset_job(
     description="Both corpora up to shards and folds; no training.",
 )
 
-jobs = [full_reproduction, preprocessing]
+
+def table_job(table: TableSpec) -> dg.UnresolvedAssetJobDefinition:
+    """The job that fills a table: a backfill over experiments and splits, or what reads the graph's own folds."""
+    last = dg.AssetSelection.assets([table.name, "table"])
+    if table.name not in TRAINED:
+        return dg.define_asset_job(
+            table.name,
+            selection=last.upstream(),
+            description=f"{table.title}. Trains nothing but the five folds, if they are not there.",
+        )
+    return dg.define_asset_job(
+        table.name,
+        selection=last | dg.AssetSelection.assets([table.name, "checkpoint"], [table.name, "evaluation"]),
+        description=(
+            f"{table.title}. One run a partition (experiment x split); trainings share the pool gpu, and what is in "
+            "the store is not repeated. Needs the job preprocessing to have run. Launch all partitions as a backfill: "
+            f"dagster job backfill -j {table.name} --all --noprompt"
+        ),
+    )
+
+
+jobs = [full_reproduction, preprocessing, *(table_job(table) for table in TABLES.values())]

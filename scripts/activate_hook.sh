@@ -13,8 +13,10 @@ cat >> "$activate" <<HOOK
 # servers it starts refuse to have both
 export DAGSTER_MODULE_NAME=pipelines.definitions
 dagster() {
-  case "\${1:-}" in
-    job) command dagster "\$@" ;;
+  case "\${1:-} \${2:-}" in
+    # its runs are started by \`dagster dev\`, whose history it finds by the folder of dagster.yaml only
+    "job backfill") env -u DAGSTER_MODULE_NAME DAGSTER_HOME="\${DAGSTER_HOME:-$root}" dagster "\$@" ;;
+    "job "*) command dagster "\$@" ;;
     *) env -u DAGSTER_MODULE_NAME dagster "\$@" ;;
   esac
 }

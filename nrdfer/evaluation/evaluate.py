@@ -31,6 +31,13 @@ from nrdfer.training.results import load_weights
 
 _BATCH = 16
 LOGITS = tuple(f"logit_{k}" for k in range(len(EMOTIONS)))
+#: Widths L of the snippets that `details` classifies at stride 1: those of the paper's Table 2.
+WIDTHS = (3, 6)
+
+
+def snippets_column(width: int) -> str:
+    """Column of `evaluate`'s table that holds all snippets of a width, at stride 1."""
+    return f"snippets_{width}"
 
 
 def load_model(settings: Path, weights: Path) -> ClipNetwork:
@@ -72,6 +79,7 @@ def evaluate(
     sampling: Sampling | None = None,
     batch: int = _BATCH,
     workers: int = 0,
+    details: bool = False,
 ) -> pd.DataFrame:
     """Predict clips, each once.
 
@@ -82,11 +90,15 @@ def evaluate(
         sampling: how a clip becomes T frames; that of the training.
         batch: clips at a time.
         workers: threads that read ahead.
+        details: also what figures and other settings of the filter need.
 
     Returns:
         One row a clip, sorted by id: ``clip_id``, ``emotion``, ``predicted`` (after the filter),
         ``predicted_unfiltered``, ``vetoed`` (whether a snippet vetoed neutral), ``logit_0`` to ``logit_6`` (of the
-        sequence, before the filter), ``snippet_logits`` (S x 7, flattened row by row).
+        sequence, before the filter), ``snippet_logits`` (S x 7, flattened row by row). With `details` also ``frames``
+        (T indices of the clip's frames that were seen; none if they were interpolated), ``attention`` (T - 1 numbers
+        that sum to 1, see `ClipNetwork.inspect`; none without a class token), ``snippets_3`` and ``snippets_6`` (all
+        snippets of that width at stride 1, as ``snippet_logits``), and ``state`` (D numbers: what the classifier sees).
 
     Raises:
         ValueError: no clip, or a clip is listed twice.
@@ -96,7 +108,7 @@ def evaluate(
             f"{len(clip_ids)} clips listed, {len(set(clip_ids))} different; every clip is evaluated exactly once"
         )
     data = ClipDataset(source, sorted(clip_ids), image_size=model.settings.image_size, sampling=sampling)
-    return predict(model, data, batch=batch, workers=workers)
+    return predict(model, data, batch=batch, workers=workers, details=details)
 
 
 def predict(
@@ -108,6 +120,7 @@ def predict(
     cache: FrameCache | None = None,
     ranks: Ranks | None = None,
     between: Callable[[], None] | None = None,
+    details: bool = False,
 ) -> pd.DataFrame:
     """Predict the clips of a data set, each once; see `evaluate`.
 
@@ -122,6 +135,7 @@ def predict(
         cache: decoded frames to take instead of reading.
         ranks: the processes that evaluate together; each returns the whole table.
         between: called after each batch; may raise to leave early.
+        details: see `evaluate`.
 
     Raises:
         ValueError: not exactly these clips came back from the ranks.
@@ -134,7 +148,10 @@ def predict(
     parts: list[list[dict[str, Any]]] = []
     with torch.inference_mode(), trusted_clips():
         for loaded in loader.batches(mine, 0):
-            parts.append(_predict(model, data, loaded))
+            rows = _predict(model, data, loaded)
+            parts.append(
+                [row | more for row, more in zip(rows, _details(model, data, loaded), strict=True)] if details else rows
+            )
             if between is not None:
                 between()
     table = pd.DataFrame([row for part in in_order(ranks.gather(parts)) for row in part])
@@ -158,6 +175,22 @@ def _predict(model: ClipNetwork, data: ClipDataset, loaded: Batch) -> list[dict[
             **dict(zip(LOGITS, logits[i], strict=True)),
             "snippet_logits": snippets[i],
         }
+        for i, position in enumerate(loaded.positions)
+    ]
+
+
+def _details(model: ClipNetwork, data: ClipDataset, loaded: Batch) -> list[dict[str, Any]]:
+    """What `evaluate` adds to the rows of one batch if details are asked for."""
+    seen = model.inspect(loaded.x_BTCHW, [width for width in WIDTHS if width < data.sampling.frames])
+    columns = {
+        "attention": seen.attention_BP,
+        **{snippets_column(width): seen.snippets.get(width) for width in WIDTHS},
+        "state": seen.state_BD,
+    }
+    none = np.empty((len(loaded.positions), 0), np.float32)
+    values = {name: none if t is None else t.float().flatten(1).cpu().numpy() for name, t in columns.items()}
+    return [
+        {"frames": list(data.plan(int(position)).indices or ()), **{name: rows[i] for name, rows in values.items()}}
         for i, position in enumerate(loaded.positions)
     ]
 

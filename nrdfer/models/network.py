@@ -8,10 +8,10 @@ K classes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 import torch
@@ -38,6 +38,16 @@ class NetworkSettings:
         for name, least in (("image_size", 16), ("frames", 2), ("classes", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What can be seen of a network while it classifies clips; all of it is what evaluation stores."""
+
+    state_BD: Tensor  # what the classifier sees of the sequence
+    attention_BP: Tensor | None = None  # how much the class token looks at each pair of frames; rows sum to 1
+    #: Width L -> logits (B, n, K) of all snippets of that width at stride 1, whatever filter the network is set to.
+    snippets: Mapping[int, Tensor] = field(default_factory=dict)
 
 
 class ClipNetwork(nn.Module, ABC):
@@ -76,6 +86,15 @@ class ClipNetwork(nn.Module, ABC):
         """Logits (B, K) of clips, and (B, S, K) of their snippets; S is 0 for a network that looks at none."""
         logits_BK = self(x_BTCHW)
         return logits_BK, logits_BK.new_empty(logits_BK.shape[0], 0, logits_BK.shape[-1])
+
+    def inspect(self, x_BTCHW: Tensor, widths: Sequence[int] = ()) -> Inspection:
+        """What is inside: for figures and for settings of the filter that need no other training.
+
+        Args:
+            x_BTCHW: clips, as `forward` takes them.
+            widths: of snippets to classify; a network without snippets has none.
+        """
+        return Inspection(self.represent(x_BTCHW))
 
     def vetoes(self, snippet_logits_BSK: Tensor) -> Tensor:
         """Whether the snippets of a clip forbid the answer neutral: (B,) bool."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from nrdfer.models.dct import POSITIONS, TemporalStage
 from nrdfer.models.dsf import DynamicStaticFusion
 from nrdfer.models.encoder import EncoderSettings
-from nrdfer.models.network import ClipNetwork, NetworkSettings, check_clips, start_convolutions
+from nrdfer.models.network import ClipNetwork, Inspection, NetworkSettings, check_clips, start_convolutions
 from nrdfer.models.snippet_filter import (
     FILTER_OUTPUTS,
     filter_logits,
@@ -201,6 +201,21 @@ class NRDFERNet(ClipNetwork):
         windows = [range(self.settings.frames - 1), *self.settings.snippets]
         logits_BWK = self.classify(self.features(x_BTCHW), windows)
         return logits_BWK[:, 0], logits_BWK[:, 1:]
+
+    def inspect(self, x_BTCHW: Tensor, widths: Sequence[int] = ()) -> Inspection:
+        """See `ClipNetwork`; widths are in the network's own `snippet_unit`.
+
+        Raises:
+            ValueError: a width does not fit the sequence.
+        """
+        check_clips(x_BTCHW, self.settings)
+        features_BPD = self.features(x_BTCHW)
+        every = {w: snippet_windows(self.settings.frames, w, 1, self.settings.snippet_unit) for w in widths}
+        return Inspection(
+            self.temporal(features_BPD)[:, 0],
+            self.temporal.frame_attention(features_BPD),
+            {width: self.classify(features_BPD, windows) for width, windows in every.items()},
+        )
 
     def vetoes(self, snippet_logits_BSK: Tensor) -> Tensor:
         """See `ClipNetwork`: the condition of equation 7."""

@@ -26,6 +26,7 @@ from nrdfer.models.baselines import (
     vgg11_lstm,
 )
 from nrdfer.models.baselines import resnet3d_center_loss as center_loss
+from nrdfer.models.names import TITLES
 from nrdfer.models.network import ClipNetwork, NetworkSettings
 
 
@@ -42,19 +43,23 @@ class Entry:
 
 
 MODELS: Mapping[str, Entry] = {
-    "nr-dfernet": Entry("NR-DFERNet", nrdfernet.NRDFERNet, nrdfernet.PRESETS, (1, 2, 3, 4, 5), 6.33),
-    "c3d": Entry("C3D", c3d.C3D, c3d.PRESETS, (4, 5), 38.57),
-    "p3d": Entry("P3D", p3d.P3D, p3d.PRESETS, (5,), None, "the paper prints n/a; its P3D is not named more closely"),
-    "r2plus1d-18": Entry("R(2+1)D18", r2plus1d.R2Plus1D, r2plus1d.PRESETS, (4, 5), 42.36),
-    "r3d-18": Entry("3D ResNet18", resnet3d.ResNet3D, resnet3d.PRESETS, (4, 5), 8.32),
-    "i3d-rgb": Entry("I3D-RGB", i3d.I3D, i3d.PRESETS, (4, 5), 6.99),
-    "vgg11-lstm": Entry("VGG11+LSTM", vgg11_lstm.VGG11LSTM, vgg11_lstm.PRESETS, (5,), 31.65),
-    "resnet18-lstm": Entry("ResNet18+LSTM", resnet18_lstm.ResNet18LSTM, resnet18_lstm.PRESETS, (4, 5), 7.78),
-    "resnet18-gru": Entry("ResNet18+GRU", resnet18_gru.ResNet18GRU, resnet18_gru.PRESETS, (4, 5), 7.78),
-    "r3d-18-center-loss": Entry("3D R.18+Center Loss", center_loss.ResNet3DCenterLoss, center_loss.PRESETS, (5,), 8.32),
-    "ec-stfl": Entry("EC-STFL", ec_stfl.ECSTFL, ec_stfl.PRESETS, (4, 5), 8.32),
+    "nr-dfernet": Entry(TITLES["nr-dfernet"], nrdfernet.NRDFERNet, nrdfernet.PRESETS, (1, 2, 3, 4, 5), 6.33),
+    "c3d": Entry(TITLES["c3d"], c3d.C3D, c3d.PRESETS, (4, 5), 38.57),
+    "p3d": Entry(
+        TITLES["p3d"], p3d.P3D, p3d.PRESETS, (5,), None, "the paper prints n/a; its P3D is not named more closely"
+    ),
+    "r2plus1d-18": Entry(TITLES["r2plus1d-18"], r2plus1d.R2Plus1D, r2plus1d.PRESETS, (4, 5), 42.36),
+    "r3d-18": Entry(TITLES["r3d-18"], resnet3d.ResNet3D, resnet3d.PRESETS, (4, 5), 8.32),
+    "i3d-rgb": Entry(TITLES["i3d-rgb"], i3d.I3D, i3d.PRESETS, (4, 5), 6.99),
+    "vgg11-lstm": Entry(TITLES["vgg11-lstm"], vgg11_lstm.VGG11LSTM, vgg11_lstm.PRESETS, (5,), 31.65),
+    "resnet18-lstm": Entry(TITLES["resnet18-lstm"], resnet18_lstm.ResNet18LSTM, resnet18_lstm.PRESETS, (4, 5), 7.78),
+    "resnet18-gru": Entry(TITLES["resnet18-gru"], resnet18_gru.ResNet18GRU, resnet18_gru.PRESETS, (4, 5), 7.78),
+    "r3d-18-center-loss": Entry(
+        TITLES["r3d-18-center-loss"], center_loss.ResNet3DCenterLoss, center_loss.PRESETS, (5,), 8.32
+    ),
+    "ec-stfl": Entry(TITLES["ec-stfl"], ec_stfl.ECSTFL, ec_stfl.PRESETS, (4, 5), 8.32),
     "former-dfer": Entry(
-        "Former-DFER",
+        TITLES["former-dfer"],
         former_dfer.FormerDFER,
         former_dfer.PRESETS,
         (4, 5),

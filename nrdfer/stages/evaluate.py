@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nrdfer.errors import WeightsError
 from nrdfer.shards.reader import ShardReader
-from nrdfer.stages.train import BEST, LAST, MODEL, read_history
+from nrdfer.stages.train import BEST, HISTORY, LAST, MODEL, read_history
 from nrdfer.training.engine import Engine
 
 PROTOCOLS: Mapping[str, str] = {"honest": LAST, "paper": BEST}
@@ -34,6 +36,9 @@ def evaluate_checkpoint(
     protocols: Sequence[str] = tuple(PROTOCOLS),
 ) -> dict[str, Any]:
     """Predict every test clip once under each protocol; write predictions, figures and `METRICS`.
+
+    What was predicted is kept whole, with the history and the network's description: the report, its tables and other
+    settings of the filter need neither the weights nor the shards.
 
     Args:
         checkpoint: folder of a training. Without its history (a registered model has none) no curves are drawn.
@@ -65,14 +70,19 @@ def evaluate_checkpoint(
         for protocol in protocols:
             model = load_model(checkpoint / MODEL, _weights(checkpoint, protocol)).to(device)
             sampling = read_sampling(checkpoint / MODEL)
-            predictions = evaluate(model, reader, list(test_ids), sampling=sampling, workers=engine.workers)
+            predictions = evaluate(
+                model, reader, list(test_ids), sampling=sampling, workers=engine.workers, details=True
+            )
             check_complete(predictions, test_ids, f"{title}, {protocol} protocol")
+            np.save(features_path(out, protocol), np.stack(predictions.pop("state").tolist()).astype(np.float16))
             predictions.to_parquet(predictions_path(out, protocol), index=False)
             metrics[protocol] = fold_metrics(predictions)
             plot_confusion(predictions, out / f"confusion_{protocol}.png", title=f"{title}, {protocol} protocol")
     history = read_history(checkpoint)
     if history:
         plot_curves({title: history}, out / "curves.png")
+        shutil.copyfile(checkpoint / HISTORY, out / HISTORY)
+    shutil.copyfile(checkpoint / MODEL, out / MODEL)
     (out / METRICS).write_text(json.dumps(metrics, indent=1))
     return metrics
 
@@ -90,6 +100,11 @@ def _weights(checkpoint: Path, protocol: str) -> Path:
 def predictions_path(folder: Path, protocol: str) -> Path:
     """The predictions table of one protocol."""
     return folder / f"predictions_{protocol}.parquet"
+
+
+def features_path(folder: Path, protocol: str) -> Path:
+    """What the classifier saw of each clip, (N, D) float16, in the order of the predictions table."""
+    return folder / f"features_{protocol}.npy"
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

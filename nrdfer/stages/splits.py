@@ -51,18 +51,41 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
     corpus = AFEW if name == AFEW else "dfew"
     place = shards or last_made(profile, f"{corpus}/shards", "--shards DIR").path
     if name == AFEW:
-        parts = afew_split(place)
-        return Split(name, corpus, place, tuple(parts["train"]), tuple(parts["val"]))
+        return afew_as_split(place)
     source = folds or last_made(profile, "dfew/folds", "--folds FILE").path
-    known, number = read_folds(source), name.removeprefix("fd")
-    if number not in known:
-        raise CorpusError(f"{source} has no fold {number}; it has {', '.join(known) or 'none'}")
-    fold = known[number]
-    with ShardReader(place) as reader:
+    return dfew_split(place, source, int(name.removeprefix("fd")))
+
+
+def afew_as_split(shards: Path) -> Split:
+    """AFEW's own division.
+
+    Raises:
+        CorpusError: a part has no clip left, or the shards are not AFEW's.
+    """
+    parts = afew_split(shards)
+    return Split(AFEW, AFEW, shards, tuple(parts["train"]), tuple(parts["val"]))
+
+
+def dfew_split(shards: Path, folds: Path, k: int) -> Split:
+    """DFEW's fold `k`.
+
+    Args:
+        shards: folder of DFEW's shards.
+        folds: see `read_folds`.
+        k: 1 to 5.
+
+    Raises:
+        CorpusError: there is no such fold, or it names clips that the shards lack.
+    """
+    known = read_folds(folds)
+    if str(k) not in known:
+        raise CorpusError(f"{folds} has no fold {k}; it has {', '.join(known) or 'none'}")
+    fold = known[str(k)]
+    with ShardReader(shards) as reader:
         absent = sorted({*fold["train"], *fold["test"]} - set(reader.index.clips))
     if absent:
         raise CorpusError(
-            f"{len(absent)} clips of fold {number} are not in {place}, e.g. {absent[0]}; give the folds that "
+            f"{len(absent)} clips of fold {k} are not in {shards}, e.g. {absent[0]}; give the folds that "
             "were made of these shards"
         )
-    return Split(name, corpus, place, tuple(fold["train"]), tuple(fold["test"]))
+    return Split(f"fd{k}", "dfew", shards, tuple(fold["train"]), tuple(fold["test"]))

@@ -1,0 +1,182 @@
+"""The paper's tables: for each one its trainings and evaluations, partitioned by experiment and split, and the table.
+
+Keep here: what a table's assets are. Keep out: which experiments there are (``nrdfer.experiments.catalogue``), and how
+a split is trained and evaluated (``training.py``, ``evaluation.py``: the same functions as the graph's folds).
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assets import evaluation as evaluations
+from assets import training as trainings
+from assets.shown import picture
+from assets.step import step
+from assets.training import FOLDS, RETRY
+from assets.workbench import Workbench, describe
+from nrdfer.experiments.catalogue import TABLES, TRAINED, Experiment, TableSpec
+from nrdfer.store import Artifact
+
+if TYPE_CHECKING:
+    from nrdfer.experiments.results import Results
+
+GROUP = "tables"
+EXPERIMENT, SPLIT = "experiment", "split"  # dimensions of the partitions
+
+
+def _results(workbench: Workbench) -> "Results":
+    from nrdfer.experiments.results import Results
+
+    return Results(workbench.settings, workbench.store)
+
+
+def _of_partition(context: dg.AssetExecutionContext, table: TableSpec) -> tuple[Experiment, str]:
+    key = context.partition_key
+    if not isinstance(key, dg.MultiPartitionKey):
+        raise dg.Failure(f"{table.name} has partitions of two dimensions, not {key!r}", allow_retries=False)
+    return table.experiment(key.keys_by_dimension[EXPERIMENT]), key.keys_by_dimension[SPLIT]
+
+
+def _train(
+    context: dg.AssetExecutionContext, workbench: Workbench, table: TableSpec, experiment: Experiment, name: str
+) -> Artifact:
+    """The checkpoint of one experiment on one split, trained if it is not in the store; AFEW's after DFEW's fold 1."""
+    from nrdfer.experiments.profiles import profile_of
+    from nrdfer.experiments.results import PRETRAINING
+    from nrdfer.profiles import last_made
+    from nrdfer.stages.splits import AFEW
+
+    initial = _train(context, workbench, table, experiment, PRETRAINING) if name == AFEW else None
+    profile = profile_of(workbench.settings, experiment)
+    split = _results(workbench).split(name)
+    shards = last_made(workbench.settings, f"{split.corpus}/shards", "a profile whose data has been made")
+    return trainings.train(
+        context,
+        workbench,
+        profile,
+        split,
+        shards,
+        initial,
+        name=f"{experiment.name} {name}",
+        tags={"nrdfer.experiment": experiment.name, "nrdfer.table": table.name, "nrdfer.fold": name},
+    )
+
+
+def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
+    """The trainings of a table."""
+    corpora = [["dfew", "shards"], ["dfew", "folds"], *([["afew", "shards"]] if "afew" in table.splits else [])]
+
+    @dg.asset(
+        key=[table.name, "checkpoint"],
+        deps=[dg.AssetKey(key) for key in corpora],
+        partitions_def=partitions,
+        group_name=GROUP,
+        kinds={"pytorch", "mlflow"},
+        pool="gpu",
+        retry_policy=RETRY,
+        description=f"Table {table.number}: one training a partition. What was trained before is found, not repeated.",
+    )
+    def checkpoint(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
+        with step(context):
+            from nrdfer.experiments.profiles import profile_of
+
+            experiment, name = _of_partition(context, table)
+            artifact = _train(context, workbench, table, experiment, name)
+            split = _results(workbench).split(name)
+            profile = profile_of(workbench.settings, experiment)
+            return _told(context, artifact, **trainings.shown(workbench, profile, split, artifact))
+
+    return checkpoint
+
+
+def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
+    """The evaluations of a table."""
+
+    @dg.asset(
+        key=[table.name, "evaluation"],
+        deps=[dg.AssetKey([table.name, "checkpoint"])],
+        partitions_def=partitions,
+        group_name=GROUP,
+        kinds={"pytorch", "mlflow"},
+        description=f"Table {table.number}: WAR and UAR of each training under both protocols, and every prediction.",
+    )
+    def evaluation(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
+        with step(context):
+            from nrdfer.experiments.profiles import profile_of
+            from nrdfer.profiles import last_made
+            from nrdfer.stages.evaluate import read_metrics
+
+            experiment, name = _of_partition(context, table)
+            results = _results(workbench)
+            split, made_of = results.split(name), results.training(experiment, name)
+            checkpoint = workbench.store.open(made_of.asset, made_of.digest(workbench.store))
+            shards = last_made(workbench.settings, f"{split.corpus}/shards", "a profile whose data has been made")
+            title = f"{experiment.name} {name}"
+            profile = profile_of(workbench.settings, experiment)
+            artifact = evaluations.evaluate(context, workbench, profile, split, shards, checkpoint, title=title)
+            run_id = evaluations.run_of(context, workbench, checkpoint, title)
+            if not artifact.up_to_date:
+                evaluations.record(workbench, run_id, artifact)
+            metrics = evaluations.figures(read_metrics(artifact.path))
+            return _told(context, artifact, **metrics, **evaluations.shown(workbench, artifact, run_id))
+
+    return evaluation
+
+
+def make_table(table: TableSpec, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The table itself, as far as its evaluations are there."""
+
+    @dg.asset(
+        key=[table.name, "table"],
+        deps=list(deps),
+        group_name=GROUP,
+        kinds={"table"},
+        description=f"{table.title}. Filled from what is in the store; rows that are not there say so.",
+    )
+    def filled(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
+        with step(context):
+            from nrdfer.stages.tables import MARKDOWN, PICTURE, build_table
+
+            artifact = build_table(table, workbench.settings, workbench.store)
+            pictures = {"picture": picture(artifact.path / PICTURE)} if (artifact.path / PICTURE).is_file() else {}
+            counts = artifact.manifest["counts"]
+            return _told(
+                context,
+                artifact,
+                table=dg.MetadataValue.md((artifact.path / MARKDOWN).read_text()),
+                rows=counts["rows"],
+                rows_open=", ".join(counts["open"]) or "none",
+                **pictures,
+            )
+
+    return filled
+
+
+def _told(context: dg.AssetExecutionContext, artifact: Artifact, **metadata: object) -> dg.MaterializeResult[None]:
+    """As `materialize`, for assets whose readers find them by content."""
+    found = "found in the store, nothing computed" if artifact.up_to_date else "computed and published"
+    context.log.info(f"{artifact.asset} {artifact.digest[:12]}: {found}")
+    return dg.MaterializeResult(
+        metadata=dict(describe(artifact, **metadata)), data_version=dg.DataVersion(artifact.digest[:16])
+    )
+
+
+def make_table_assets(table: TableSpec) -> list[dg.AssetsDefinition]:
+    """All assets of a table."""
+    if table.name not in TRAINED:
+        return [make_table(table, [dg.AssetKey(["dfew", f"fd{k}", "evaluation"]) for k in FOLDS])]
+    partitions = dg.MultiPartitionsDefinition(
+        {
+            EXPERIMENT: dg.StaticPartitionsDefinition(list(table.names)),
+            SPLIT: dg.StaticPartitionsDefinition(list(table.splits)),
+        }
+    )
+    return [
+        make_checkpoint(table, partitions),
+        make_evaluation(table, partitions),
+        make_table(table, [dg.AssetKey([table.name, "evaluation"])]),
+    ]
+
+
+tables = [asset for table in TABLES.values() for asset in make_table_assets(table)]

@@ -1,0 +1,126 @@
+"""Filling a table: from the catalogue's rows and what is in the store to figures beside the published ones.
+
+What is in the store belongs to ``results``, how figures are taken to ``nrdfer.reporting``.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nrdfer.emotions import EMOTIONS
+from nrdfer.experiments.catalogue import TRAINED, RowSpec, TableSpec
+from nrdfer.experiments.reading import Reading
+from nrdfer.experiments.results import Results
+from nrdfer.reporting.decide import Labels, decide, truth
+from nrdfer.reporting.measure import figures_of
+from nrdfer.reporting.published import published
+from nrdfer.reporting.tables import GMACS, MEAN, POOLED, SINGLE, UAR, WAR, Figure, ResultTable, Row
+from nrdfer.stages.evaluate import PROTOCOLS, predictions_path
+from nrdfer.stages.train import MODEL
+from nrdfer.store import Artifact
+
+NOT_RUN, LITERATURE = "not run", "as published"
+
+
+@dataclass
+class Filled:
+    """A table, and the evaluations it was filled from: ``experiment/split`` -> digest."""
+
+    table: ResultTable
+    evaluations: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def open_rows(self) -> list[str]:
+        """Rows that something is still to be run for."""
+        return [row.label for row in self.table.rows if row.state not in ("measured", LITERATURE)]
+
+
+def line_of(table: TableSpec) -> str:
+    """The command that fills a table."""
+    if table.name in TRAINED:
+        return f"dagster job backfill -j {table.name} --all --noprompt"
+    return f"dagster job execute -j {table.name}"
+
+
+def fill(table: TableSpec, results: Results) -> Filled:
+    """Fill a table as far as its evaluations are in the store.
+
+    Raises:
+        ProfileError: an experiment's settings cannot be meant.
+        StoreError: an evaluation is damaged.
+    """
+    filled = Filled(_empty(table))
+    rows = tuple(_row(spec, table, results, filled.evaluations) for spec in table.rows)
+    filled.table = _empty(table, rows)
+    return filled
+
+
+def _empty(table: TableSpec, rows: tuple[Row, ...] = ()) -> ResultTable:
+    descriptive = tuple(dict.fromkeys(name for row in table.rows for name in row.cells))
+    measures = (UAR, WAR, *(EMOTIONS if table.recalls else ()), *((GMACS,) if table.costs else ()))
+    aggregates = (MEAN, POOLED) if len(table.splits) > 1 else (SINGLE,)
+    return ResultTable(
+        table.name, table.title, table.note, line_of(table), descriptive, measures, aggregates, rows
+    )  # fmt: skip
+
+
+def _row(spec: RowSpec, table: TableSpec, results: Results, evaluations: dict[str, str]) -> Row:
+    printed = dict(published(table.number).get(spec.label, {})) if table.number else {}
+    if not spec.experiment:
+        return Row(spec.label, spec.cells, (), printed, LITERATURE, spec.note)
+    experiment = table.experiment(spec.experiment)
+    found = {split: results.evaluation(experiment, split) for split in table.splits}
+    there = {split: artifact for split, artifact in found.items() if artifact is not None}
+    evaluations.update({f"{experiment.name}/{split}": artifact.digest for split, artifact in there.items()})
+    if len(there) < len(found):
+        state = f"{len(there)} of {len(found)} folds" if there else NOT_RUN
+        return Row(spec.label, spec.cells, (), printed, state, spec.note)
+    figures = [
+        figure
+        for protocol in PROTOCOLS
+        for figure in figures_of(_answers(there, protocol, spec.reading), protocol, recalls=table.recalls)
+    ]
+    if table.costs:
+        figures.append(Figure(GMACS, "", "", _gmacs(next(iter(there.values())).path)))
+    return Row(spec.label, spec.cells, tuple(figures), printed, note=spec.note)
+
+
+def _answers(evaluations: Mapping[str, Artifact], protocol: str, reading: Reading) -> dict[str, tuple[Labels, Labels]]:
+    """Split -> true and answered classes."""
+    answers = {}
+    for split, artifact in evaluations.items():
+        predictions = _predictions(predictions_path(artifact.path, protocol))
+        answers[split] = truth(predictions), decide(predictions, described(artifact.path)["settings"], reading)
+    return answers
+
+
+@functools.lru_cache(maxsize=16)  # the rows of a table read the same predictions again and again
+def _predictions(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path)
+
+
+@functools.lru_cache(maxsize=64)
+def described(evaluation: Path) -> dict[str, Any]:
+    """The network of an evaluation: ``model``, ``settings``, ``recipe``."""
+    found: dict[str, Any] = json.loads((evaluation / MODEL).read_text())
+    return found
+
+
+def _gmacs(evaluation: Path) -> float:
+    """What its network costs, counted as published figures were."""
+    network = described(evaluation)
+    return _cost(network["model"], json.dumps(network["settings"]))
+
+
+@functools.lru_cache(maxsize=64)
+def _cost(model: str, settings: str) -> float:
+    from nrdfer.models.costs import measure
+
+    return measure(model, **json.loads(settings)).gmacs_published_counting

@@ -1,0 +1,67 @@
+"""What of the experiments is in the store, asked for by content: nothing is run, and it does not matter who ran it.
+
+An experiment's training is named by everything it depends on (``nrdfer.stages.steps``); so one that the main job did
+counts for every table that needs it, and one of other settings or other data never does.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from nrdfer.config import Profile
+from nrdfer.errors import StoreError
+from nrdfer.experiments.catalogue import Experiment
+from nrdfer.experiments.profiles import profile_of
+from nrdfer.profiles import last_made
+from nrdfer.stages.splits import AFEW, Split, find_split
+from nrdfer.stages.steps import FROM_SCRATCH, Step, evaluation_step, training_step
+from nrdfer.store import Artifact, Store
+
+#: AFEW's trainings start from the checkpoint of this split (paper, section 4.2).
+PRETRAINING = "fd1"
+
+
+class Results:
+    """Trainings and evaluations of experiments under one profile.
+
+    Args:
+        profile: whose data, and over whose settings experiments are laid.
+        store: where artefacts lie.
+    """
+
+    def __init__(self, profile: Profile, store: Store) -> None:
+        self._profile, self._store = profile, store
+        self.split = functools.cache(self._split)
+        self.shards = functools.cache(self._shards)
+
+    def training(self, experiment: Experiment, split: str) -> Step:
+        """What a training is made of.
+
+        Raises:
+            StoreError: the profile's shards or folds have not been made.
+            ProfileError: the experiment's settings cannot be meant.
+        """
+        initial = self.training(experiment, PRETRAINING).digest(self._store) if split == AFEW else FROM_SCRATCH
+        found = self.split(split)
+        return training_step(profile_of(self._profile, experiment), found, self.shards(found.corpus).digest, initial)
+
+    def evaluation(self, experiment: Experiment, split: str) -> Artifact | None:
+        """The evaluation of an experiment on a split, if it is in the store.
+
+        Raises:
+            ProfileError: the experiment's settings cannot be meant.
+        """
+        try:
+            checkpoint = self.training(experiment, split).digest(self._store)
+            found = self.split(split)
+            step = evaluation_step(found, self.shards(found.corpus).digest, checkpoint)
+        except StoreError:
+            return None  # without data there are no results either
+        digest = step.digest(self._store)
+        return self._store.open(step.asset, digest) if self._store.is_published(step.asset, digest) else None
+
+    def _split(self, name: str) -> Split:
+        return find_split(self._profile, name)
+
+    def _shards(self, corpus: str) -> Artifact:
+        return last_made(self._profile, f"{corpus}/shards", "a profile whose data has been made")

@@ -1,0 +1,185 @@
+"""What stands in the report, in order: sections with their tables, pictures and facts.
+
+How a page looks belongs to ``page``, how a picture is drawn to ``figures``, what there is to ``nrdfer.stages.report``.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nrdfer.config import flatten
+from nrdfer.experiments.catalogue import OURS, TABLE_1, TABLES, TRAINED
+from nrdfer.experiments.fill import Filled, line_of
+from nrdfer.reporting import pictures
+from nrdfer.reporting.figures.planted_noise import read_planted_noise
+from nrdfer.reporting.page import Picture, Section
+from nrdfer.reporting.published import published
+from nrdfer.reporting.summary import summary_tables
+
+if TYPE_CHECKING:
+    from nrdfer.stages.report import Findings
+
+_LIBRARIES = ("torch", "numpy", "pandas", "dagster", "mlflow", "webdataset", "scikit-learn")
+_PROTOCOLS = (
+    "Two protocols, always both named: `honest` evaluates the last epoch, and nothing is chosen on test clips; `paper` "
+    "picks the best epoch on the test fold, as published figures of this field do. WAR is accuracy, UAR the mean of "
+    "the emotions' recalls. Intervals are 95 % bootstrap intervals over test clips; they say nothing of another "
+    "training."
+)
+_WHILE_DEV = "While `make dev` runs in another shell, this line trains what is missing:"
+
+
+def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[Section]:
+    """All sections; pictures are drawn into `folder`."""
+    folds = {fold: artifact.path for fold, artifact in sorted(found.folds.items())}
+    return [
+        _results(found, folds, folder),
+        *(_table(filled, found, folder) for filled in found.tables),
+        _filter(folds, found, folder),
+        _attention(found, folds, folder),
+        _features(found, folds, folder),
+        _noise(found),
+        _settings(found),
+        _provenance(found, made_by),
+    ]
+
+
+def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Section:
+    compared = found.profile.model == OURS and not found.profile.corpora.rendered
+    printed = published("5")["NR-DFERNet DS"] if compared else None
+    drawn = folder / "curves.png"
+    shutil.copyfile(found.cross_validation.path / "curves.png", drawn)
+    curves = Picture(
+        drawn,
+        "Training curves",
+        "Training loss, and WAR on the test clips after the filter, epoch by epoch.",
+        "Curves of loss and WAR by epoch, one a fold.",
+    )
+    return Section(
+        "results",
+        "Results",
+        _PROTOCOLS,
+        tables=summary_tables(found.profile.model, folds, found.afew.path),
+        pictures=(
+            pictures.recall_picture(folds, "dfew", "DFEW's five folds", printed, folder),
+            pictures.recall_picture({"afew": found.afew.path}, "afew", "AFEW", None, folder),
+            curves,
+        ),
+    )
+
+
+def _table(filled: Filled, found: Findings, folder: Path) -> Section:
+    from nrdfer.stages.tables import draw_thresholds
+
+    table = filled.table
+    number = TABLES[table.name].number
+    missing = ""
+    if filled.open_rows:
+        rows = ", ".join(filled.open_rows)
+        missing = f"Not run yet: {rows}. {_WHILE_DEV}\n\n    {table.line}"
+        if table.name not in TRAINED:
+            missing = f"Not there yet: {rows}. This line fills it:\n\n    {table.line}"
+    drawn = draw_thresholds(table, folder / f"{table.name}.png")
+    shown = (
+        Picture(
+            drawn,
+            "WAR and UAR over both thresholds",
+            "Pooled, honest protocol; the box is the paper's default.",
+            "Two maps of WAR and UAR over mu1 and mu2.",
+        ),
+    ) if drawn else ()  # fmt: skip
+    title = f"Table {number}. {table.title}" if number else table.title
+    return Section(f"about-{table.name}", title, table.note, tables=(table,), pictures=shown, open=missing)
+
+
+def _filter(folds: Mapping[str, Path], found: Findings, folder: Path) -> Section:
+    return Section(
+        "filter",
+        "What the snippet-based filter does",
+        "The paper's Figure 4, and the confusion matrices of its supplement.",
+        pictures=(
+            pictures.gain_picture(folds, folder),
+            pictures.confusion_picture(pictures.pooled(folds), "dfew", "DFEW's five folds, honest protocol", folder),
+            pictures.confusion_picture(
+                pictures.predictions_of(found.afew.path), "afew", "AFEW, honest protocol", folder
+            ),
+        ),
+    )
+
+
+def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Section:
+    from nrdfer.stages.sources import dfew_root
+
+    noise = read_planted_noise(dfew_root(found.profile)) if found.profile.corpora.rendered else {}
+    first = next(iter(folds))
+    other = None if found.learned_token is None else found.learned_token.path
+    shown = pictures.attention_picture(folds[first], other, found.dfew_shards.path, noise, folder)
+    missing = ""
+    if shown is None:
+        missing = f"The network {found.profile.model} has no class token to look at."
+    elif other is None:
+        missing = (
+            f"The learned token's bars come from Table 1's network with DSF and without DCT. {_WHILE_DEV}\n\n    "
+            f"{line_of(TABLE_1)}"
+        )
+    return Section(
+        "attention",
+        "Where the class token looks",
+        "The paper's Figure 5: the dynamic class token is the mean of the clip's own features, and should look less at "
+        "frames that do not show the target (N1). Clips are chosen by what was planted in them, not by the result.",
+        pictures=() if shown is None else (shown,),
+        open=missing,
+    )
+
+
+def _features(found: Findings, folds: Mapping[str, Path], folder: Path) -> Section:
+    baseline = {fold: artifact.path for fold, artifact in found.baseline.items()}
+    missing = (
+        ""
+        if len(baseline) == len(folds)
+        else f"The baseline's row comes from Table 1's setting a. {_WHILE_DEV}\n\n    {line_of(TABLE_1)}"
+    )
+    return Section(
+        "features",
+        "What the classifier sees",
+        "The paper's Figure 6. A picture of t-SNE can be made to look like much; so the numbers beside it are taken in "
+        "the features themselves.",
+        pictures=(pictures.features_picture(folds, baseline, folder),),
+        open=missing,
+    )
+
+
+def _noise(found: Findings) -> Section:
+    title, lead = "Robustness against noise", "What the paper shows in pictures, measured on frames known to be noise."
+    if found.noise is None:
+        line = "dagster job execute -j noise_benchmark"
+        return Section("noise", title, lead, open=f"Not run yet. This line measures it, by itself:\n\n    {line}")
+    return Section("noise", title, lead)
+
+
+def _settings(found: Findings) -> Section:
+    values = flatten(found.profile.to_dict())
+    facts = tuple((name, "none" if value in (None, "", {}) else str(value)) for name, value in values.items())
+    return Section("settings", "Settings", "The resolved profile; what it leaves out has its default.", facts=facts)
+
+
+def _provenance(found: Findings, made_by: Mapping[str, str]) -> Section:
+    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    return Section(
+        "provenance",
+        "Provenance",
+        "Every artefact by its digest: it lies in the store under this name, with a manifest of all its files.",
+        facts=(
+            *made_by.items(),
+            ("nrdfer", version("nrdfer")),
+            ("Python", platform.python_version()),
+            ("libraries", libraries),
+            ("machine", f"{platform.machine()}, {platform.system()}"),
+            *((name, digest) for name, digest in sorted(found.inputs.items())),
+        ),
+    )
