@@ -138,3 +138,44 @@ def test_reading_ahead_or_from_memory_changes_nothing(model: NRDFERNet, source: 
     data = ClipDataset(source, sorted(source.clip_ids), image_size=model.settings.image_size)
     kept = open_cache(source, source.clip_ids, "ram", torch.device("cpu"), workers=0)
     pd.testing.assert_frame_equal(alone, predict(model, data, batch=4, workers=1, cache=kept))
+
+
+def test_details_are_what_the_network_saw_and_where_it_looked(model: NRDFERNet, source: MemorySource) -> None:
+    from nrdfer.clips.sampling import sample_indices
+    from nrdfer.models.snippet_filter import snippet_windows
+
+    table = evaluate(model, source, source.clip_ids, details=True)
+    plain = evaluate(model, source, source.clip_ids)
+    pd.testing.assert_frame_equal(table[plain.columns], plain)
+    data = ClipDataset(source, source.clip_ids, image_size=32)
+    x_BTCHW = torch.from_numpy(data.batch(range(19))[0])
+    with torch.inference_mode():
+        features_BPD = model.features(x_BTCHW)
+        attention_BP = model.frame_attention(x_BTCHW)
+        states_BD = model.represent(x_BTCHW)
+    for i, row in table.iterrows():
+        k = int(str(i))
+        assert row["frames"] == sample_indices(17 + k)
+        np.testing.assert_allclose(row["attention"], attention_BP[k], atol=1e-6)
+        np.testing.assert_allclose(row["state"], states_BD[k], atol=1e-5)
+        assert abs(sum(row["attention"]) - 1) < 1e-5
+    for width, places in ((3, 13), (6, 10)):
+        bank_BSK = np.stack(table[f"snippets_{width}"].tolist()).reshape(19, places, 7)
+        for place in (0, places - 1):  # each as if it were classified alone
+            (window,) = [w for w in snippet_windows(16, width, 1) if w.start == place]
+            with torch.inference_mode():
+                alone_BK = model.classify(features_BPD, [window])[:, 0]
+            np.testing.assert_allclose(bank_BSK[:, place], alone_BK, atol=1e-4)
+    own_BSK = np.stack(table["snippet_logits"].tolist()).reshape(19, 7, 7)
+    bank_BSK = np.stack(table["snippets_3"].tolist()).reshape(19, 13, 7)
+    np.testing.assert_allclose(bank_BSK[:, ::2], own_BSK, atol=1e-4)
+
+
+def test_a_network_without_snippets_has_a_state_only(source: MemorySource) -> None:
+    from nrdfer.models.registry import build_model
+
+    rival = build_model("resnet18-gru", {"image_size": 32, "width": 4}, "sample").eval()
+    table = evaluate(rival, source, source.clip_ids[:3], details=True)
+    assert [len(row) for row in table["attention"]] == [0, 0, 0]
+    assert [len(row) for row in table["snippets_3"]] == [0, 0, 0]
+    assert len({len(row) for row in table["state"]}) == 1 and len(table["state"][0]) > 0
