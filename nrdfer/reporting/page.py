@@ -1,0 +1,145 @@
+"""The report as one HTML file that needs nothing else: no network, no script, pictures inside.
+
+What a table looks like belongs to ``render``, what is told in it to ``nrdfer.stages.report``. The file's own policy
+forbids the browser to load anything, so that it shows the same for ever and wherever it is copied.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from nrdfer.errors import NrdferError
+from nrdfer.files import write_whole
+from nrdfer.reporting.prose import inline, prose
+from nrdfer.reporting.render import heading, html_of, templates
+from nrdfer.reporting.tables import ResultTable
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_WIDE = 1.35  # pictures that are this much wider than high stand alone in their line
+_ANCHOR = re.compile(r"[a-z][a-z0-9_-]*")
+_TAKEN = ("statement", "contents", "main")  # anchors that the page itself uses
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG that was made before."""
+
+    path: Path
+    title: str
+    caption: str
+    alt: str  # what is seen, for who does not see it
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section, in the order of its fields; of text, see `nrdfer.reporting.prose`."""
+
+    anchor: str
+    title: str
+    lead: str
+    tables: tuple[ResultTable, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()  # name, text
+    open: str = ""  # what is missing, and the command that makes it
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """A picture as the template shows it."""
+
+    title: str
+    caption: str
+    alt: str
+    uri: str
+    width: int  # pixels
+    height: int
+
+    @property
+    def wide(self) -> bool:
+        return self.width > _WIDE * self.height
+
+
+def write_page(
+    out: Path, *, title: str, subtitle: str, statement: str, comparable: bool, sections: Sequence[Section]
+) -> None:
+    """Write the page. The same content gives the same bytes.
+
+    Args:
+        out: the HTML file.
+        title: of the page.
+        subtitle: what was reproduced with what.
+        statement: what of this may be compared with the paper; stands above everything else.
+        comparable: whether anything may; decides whether tables give differences.
+        sections: in order.
+
+    Raises:
+        NrdferError: a picture is missing, is no PNG or has no alternative text.
+        ValueError: an anchor is not one, or is there twice.
+    """
+    _check_anchors(sections)
+    shown = [
+        {
+            "section": section,
+            "tables": [(table.name, heading(table)) for table in section.tables],
+            "fragments": [html_of(table, comparable=comparable) for table in section.tables],
+            "pictures": [_embed(picture) for picture in section.pictures],
+        }
+        for section in sections
+    ]
+    text = (
+        templates()
+        .get_template("page.html")
+        .render(
+            title=title,
+            subtitle=subtitle,
+            statement=statement,
+            comparable=comparable,
+            sections=shown,
+            style=Markup(templates().get_template("page.css").render()),  # noqa: S704 - a file of this package
+            prose=prose,
+            inline=inline,
+        )
+    )
+    write_whole(out, text.encode())
+
+
+def _embed(picture: Picture) -> _Embedded:
+    """The picture with its bytes inside."""
+    if not picture.alt.strip():
+        raise NrdferError(f"{picture.path} has no alternative text; say in `alt` what the picture shows")
+    try:
+        data = picture.path.read_bytes()
+    except OSError as error:
+        raise NrdferError(
+            f"the picture {picture.path} of {picture.title!r} cannot be read ({error.strerror}); "
+            "make it, or leave it out"
+        ) from None
+    if not data.startswith(_SIGNATURE) or len(data) < 24:
+        raise NrdferError(f"{picture.path} is not a PNG; only PNGs can be put into the page")
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    uri = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    return _Embedded(picture.title, picture.caption, picture.alt, uri, width, height)
+
+
+def _check_anchors(sections: Sequence[Section]) -> None:
+    anchors = list(_anchors(sections))
+    for anchor in anchors:
+        if not _ANCHOR.fullmatch(anchor):
+            raise ValueError(f"{anchor!r} cannot be an anchor: a lower-case letter, then letters, digits, - and _")
+    if twice := [anchor for anchor, count in Counter([*_TAKEN, *anchors]).items() if count > 1]:
+        raise ValueError(
+            f"anchors must differ, also from tables' names and the page's own; these do not: {', '.join(twice)}"
+        )
+
+
+def _anchors(sections: Sequence[Section]) -> Iterator[str]:
+    for section in sections:
+        yield section.anchor
+        yield from (table.name for table in section.tables)

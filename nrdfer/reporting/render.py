@@ -1,0 +1,140 @@
+"""A table of results as tidy CSV, as Markdown and as a fragment of HTML.
+
+What the cells say belongs to ``grids``; the page around the fragments to ``page``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nrdfer.reporting.grids import NO_COMPARISON, Block, Cell, Grid, compare, grids
+from nrdfer.reporting.tables import ResultTable
+
+CSV_HEADER = (
+    "table",
+    "row",
+    "measure",
+    "protocol",
+    "aggregate",
+    "value",
+    "low",
+    "high",
+    "published",
+    "difference",
+)
+
+
+def csv_of(table: ResultTable, *, comparable: bool) -> str:
+    """Tidy CSV, one line a figure, not rounded.
+
+    The published figure and the difference stand on the line of the figure that is compared: the paper protocol's, over
+    the table's first aggregate. A published figure without it has a line of its own, so that rows which were not
+    measured are there too. If nothing is comparable, every difference is empty.
+    """
+    out = io.StringIO()
+    lines = csv.writer(out, lineterminator="\n")
+    lines.writerow(CSV_HEADER)
+    for row in table.rows:
+        for measure in table.measures:
+            found = compare(table, row, measure, comparable=comparable)
+            for figure in row.figures:
+                if figure.measure == measure:
+                    told = (found.published, found.difference) if figure is found.paper else (None, None)
+                    kind = (figure.protocol, figure.aggregate)
+                    values = map(_exact, (figure.value, figure.low, figure.high, *told))
+                    lines.writerow([table.name, row.label, measure, *kind, *values])
+            if found.paper is None and found.published is not None:
+                lines.writerow([table.name, row.label, measure, "", "", "", "", "", _exact(found.published), ""])
+    return out.getvalue()
+
+
+def markdown_of(table: ResultTable, *, comparable: bool) -> str:
+    """Markdown: a heading of the third level, what to keep in mind, and the tables; ends with a line break."""
+    first, *others = grids(table, comparable=comparable)
+    parts = [f"### {_plain(heading(table))}"]
+    parts += [_plain(table.note)] if table.note else []
+    parts += [] if comparable else [f"**{NO_COMPARISON}**"]
+    parts += [f"{_plain(first.caption)}\n\n{_grid(first)}"]
+    parts += [_notes(first.blocks)] if any(block.note or block.state for block in first.blocks) else []
+    parts += [f"{_plain(grid.caption)}\n\n{_grid(grid)}" for grid in others]
+    parts += [f"What is missing is made by:\n\n    {_one_line(table.line)}"] if table.line else []
+    return "\n\n".join(parts) + "\n"
+
+
+def html_of(table: ResultTable, *, comparable: bool) -> Markup:
+    """A fragment of HTML: a ``section`` whose id is the table's name, with a heading of the third level."""
+    found = grids(table, comparable=comparable)
+    template = templates().get_template("table.html")
+    warning = "" if comparable else NO_COMPARISON
+    return Markup(template.render(table=table, heading=heading(table), warning=warning, grids=found))  # noqa: S704
+
+
+def heading(table: ResultTable) -> str:
+    """The table's heading: with its number, if it has one in the paper."""
+    number = re.fullmatch(r"table_(\d+)", table.name)
+    return f"Table {number[1]}. {table.title}" if number else table.title
+
+
+def breakable(label: str) -> Markup:
+    """A label that may be broken after a plus sign, where no browser would by itself."""
+    return Markup("+<wbr>").join(label.split("+"))
+
+
+@cache
+def templates() -> Environment:
+    """The report's templates. Everything that they are given is escaped, except what is already HTML."""
+    made = Environment(
+        loader=PackageLoader("nrdfer.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["breakable"] = breakable
+    return made
+
+
+def _exact(value: float | None) -> str:
+    """All digits that carry something: the last of the sixteen are what a subtraction leaves behind."""
+    return "" if value is None else f"{value:.13g}"
+
+
+def _grid(grid: Grid) -> str:
+    columns = [grid.corner, *(["figure"] if grid.named else [])]
+    for group in grid.groups:
+        columns += [f"{group.title} {column}" for column in group.columns] or [group.title]
+    lines = [_line(map(_plain, columns)), "|" + "---|" * len(columns)]
+    for block in grid.blocks:
+        for line in block.lines:
+            names = [block.label, *([line.name] if grid.named else [])]
+            lines.append(_line([*map(_plain, names), *map(_cell, line.cells)]))
+    return "\n".join(lines)
+
+
+def _cell(cell: Cell) -> str:
+    return _plain(f"{cell.text} ({cell.interval})" if cell.interval else cell.text)
+
+
+def _line(cells: Iterator[str] | list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _notes(blocks: tuple[Block, ...]) -> str:
+    told = [(block.label, "; ".join(filter(None, (block.state, block.note)))) for block in blocks]
+    return "\n".join(f"- {_plain(label)}: {_plain(text)}" for label, text in told if text)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>&|~#])", r"\\\1", _one_line(text))
