@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,20 @@ from nrdfer.stages.evaluate import PROTOCOLS, predictions_path
 from nrdfer.stages.train import MODEL
 from nrdfer.store import Artifact
 
-NOT_RUN, LITERATURE = "not run", "as published"
+MEASURED, NOT_RUN, LITERATURE = "measured", "not run", "as published"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Filled:
     """A table, and the evaluations it was filled from: ``experiment/split`` -> digest."""
 
     table: ResultTable
-    evaluations: dict[str, str] = field(default_factory=dict)
+    evaluations: Mapping[str, str]
 
     @property
     def open_rows(self) -> list[str]:
         """Rows that something is still to be run for."""
-        return [row.label for row in self.table.rows if row.state not in ("measured", LITERATURE)]
+        return _open(self.table.rows)
 
 
 def line_of(table: TableSpec) -> str:
@@ -56,19 +56,21 @@ def fill(table: TableSpec, results: Results) -> Filled:
         ProfileError: an experiment's settings cannot be meant.
         StoreError: an evaluation is damaged.
     """
-    filled = Filled(_empty(table))
-    rows = tuple(_row(spec, table, results, filled.evaluations) for spec in table.rows)
-    filled.table = _empty(table, rows)
-    return filled
+    evaluations: dict[str, str] = {}
+    rows = tuple(_row(spec, table, results, evaluations) for spec in table.rows)
+    return Filled(_with_rows(table, rows), evaluations)
 
 
-def _empty(table: TableSpec, rows: tuple[Row, ...] = ()) -> ResultTable:
+def _with_rows(table: TableSpec, rows: tuple[Row, ...]) -> ResultTable:
     descriptive = tuple(dict.fromkeys(name for row in table.rows for name in row.cells))
     measures = (UAR, WAR, *(EMOTIONS if table.recalls else ()), *((GMACS,) if table.costs else ()))
     aggregates = (MEAN, POOLED) if len(table.splits) > 1 else (SINGLE,)
-    return ResultTable(
-        table.name, table.title, table.note, line_of(table), descriptive, measures, aggregates, rows
-    )  # fmt: skip
+    line = line_of(table) if _open(rows) else ""
+    return ResultTable(table.name, table.title, table.note, line, descriptive, measures, aggregates, rows)
+
+
+def _open(rows: tuple[Row, ...]) -> list[str]:
+    return [row.label for row in rows if row.state not in (MEASURED, LITERATURE)]
 
 
 def _row(spec: RowSpec, table: TableSpec, results: Results, evaluations: dict[str, str]) -> Row:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrdfer.config import flatten
-from nrdfer.experiments.catalogue import OURS, TABLE_1, TABLES, TRAINED
-from nrdfer.experiments.fill import Filled, line_of
+from nrdfer.experiments.catalogue import OURS, TABLE_1
+from nrdfer.experiments.fill import line_of
 from nrdfer.reporting import pictures
 from nrdfer.reporting.figures.planted_noise import read_planted_noise
 from nrdfer.reporting.page import Picture, Section
@@ -39,7 +39,7 @@ def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[
     folds = {fold: artifact.path for fold, artifact in sorted(found.folds.items())}
     return [
         _results(found, folds, folder),
-        *(_table(filled, found, folder) for filled in found.tables),
+        _tables(found, folder),
         _filter(folds, found, folder),
         _attention(found, folds, folder),
         _features(found, folds, folder),
@@ -73,28 +73,27 @@ def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sectio
     )
 
 
-def _table(filled: Filled, found: Findings, folder: Path) -> Section:
+def _tables(found: Findings, folder: Path) -> Section:
     from nrdfer.stages.tables import draw_thresholds
 
-    table = filled.table
-    number = TABLES[table.name].number
-    missing = ""
-    if filled.open_rows:
-        rows = ", ".join(filled.open_rows)
-        missing = f"Not run yet: {rows}. {_WHILE_DEV}\n\n    {table.line}"
-        if table.name not in TRAINED:
-            missing = f"Not there yet: {rows}. This line fills it:\n\n    {table.line}"
-    drawn = draw_thresholds(table, folder / f"{table.name}.png")
-    shown = (
-        Picture(
-            drawn,
-            "WAR and UAR over both thresholds",
-            "Pooled, honest protocol; the box is the paper's default.",
-            "Two maps of WAR and UAR over mu1 and mu2.",
+    drawn = (draw_thresholds(filled.table, folder / f"{filled.table.name}.png") for filled in found.tables)
+    return Section(
+        "tables",
+        "The paper's tables",
+        "A row that was not run says so, and the line below its table makes it. Lines with `backfill` need `make dev` "
+        "to run in another shell. What was trained before, by whatever line, is not trained again.",
+        tables=tuple(filled.table for filled in found.tables),
+        pictures=tuple(
+            Picture(
+                path,
+                "WAR and UAR over both thresholds of the filter",
+                "Pooled, honest protocol; the box is the paper's default.",
+                "Two maps of WAR and UAR over mu1 and mu2.",
+            )
+            for path in drawn
+            if path is not None
         ),
-    ) if drawn else ()  # fmt: skip
-    title = f"Table {number}. {table.title}" if number else table.title
-    return Section(f"about-{table.name}", title, table.note, tables=(table,), pictures=shown, open=missing)
+    )
 
 
 def _filter(folds: Mapping[str, Path], found: Findings, folder: Path) -> Section:

@@ -19,7 +19,7 @@ HONEST, PAPER = "honest", "paper"
 MEASURED = "measured"
 NO_COMPARISON = "Nothing in this table is comparable with the published figures, so no differences are given."
 OPEN = "–"  # a cell without a figure
-_AGGREGATES = {MEAN: "mean of folds", POOLED: "all folds pooled", SINGLE: "validation split"}
+_AGGREGATES = {MEAN: "mean of folds", POOLED: "all folds pooled", SINGLE: "one test set"}
 PUBLISHED, OURS, DIFFERENCE, OURS_HONEST = "published", "ours, paper protocol", "difference", "ours, honest"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MEAN, POOLED, SINGLE = "mean of folds", "pooled", "validation"
+MEAN, POOLED, SINGLE = "mean of folds", "pooled", "one test set"
 UAR, WAR, GMACS = "UAR", "WAR", "GMACs"
 
 
