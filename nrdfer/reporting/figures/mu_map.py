@@ -1,6 +1,6 @@
 """The study of the filter's two thresholds (section 4.2, and the paper's supplement): WAR and UAR over a grid.
 
-Applying the filter with other thresholds belongs to ``reporting.measure``.
+Applying the filter with other thresholds belongs to ``reporting.decide``.
 """
 
 from __future__ import annotations
