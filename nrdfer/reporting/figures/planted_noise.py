@@ -1,0 +1,194 @@
+"""Which of the frames that a network saw are planted noise, what attention falls on them, and which clips to show.
+
+Only a rendered corpus says which frames are noise; of a real corpus nothing is known, and every function here then
+finds nothing. The picture belongs to ``attention``. Feature i of a sequence is made of frames i and i + 1 (paper,
+equations 1 and 2: the static part of frame i, the dynamic part of both) and counts here as frame i, as in Figure 5.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Noise = Mapping[str, Sequence[str]]  # clip -> kind of each of the clip's frames, as `synthetic.timeline.Noise`
+_TRUTH = "ground_truth.jsonl"
+
+
+def is_n1(kind: str) -> bool:
+    """Whether a frame does not show the target's face (N1)."""
+    return kind.startswith("n1")
+
+
+def is_n2(kind: str) -> bool:
+    """Whether a frame is a neutral one of a clip with another emotion (N2)."""
+    return kind.startswith("n2")
+
+
+def read_planted_noise(corpus: Path) -> dict[str, tuple[str, ...]]:
+    """Kind of noise of every frame of every clip; empty for a corpus that was not rendered.
+
+    Args:
+        corpus: the rendered corpus, or one of the two (``AFEW``, ``DFEW``) in it.
+
+    Raises:
+        ValueError: its ground truth is damaged.
+    """
+    path = next((folder / _TRUTH for folder in (corpus, corpus.parent) if (folder / _TRUTH).is_file()), None)
+    if path is None:
+        return {}
+    try:
+        truths = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return {truth["clip_id"]: tuple(truth["noise"]) for truth in truths}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}; render the corpus again") from error
+
+
+def noise_of_features(frames: Sequence[int], noise: Sequence[str]) -> list[str]:
+    """Kind of noise of the frame of each of the T - 1 features.
+
+    Args:
+        frames: T, which frames of the clip were shown.
+        noise: of every frame of the clip.
+
+    Raises:
+        ValueError: a frame was shown that the ground truth does not know.
+    """
+    if len(frames) and max(frames) >= len(noise):
+        raise ValueError(
+            f"frame {max(frames)} was shown, but the ground truth ends at {len(noise) - 1}; another corpus?"
+        )
+    return [noise[frame] for frame in frames[:-1]]
+
+
+@dataclass(frozen=True)
+class SeenClip:
+    """What a network was shown of a clip, and where it looked."""
+
+    clip_id: str
+    emotion: str
+    frames: list[int]  # T, indices into the clip's frames
+    attention: list[float]  # T - 1
+
+
+def seen_clips(predictions: pd.DataFrame) -> dict[str, SeenClip]:
+    """The clips of a table that have frames (time interpolation has none) and attention (other networks have none).
+
+    Raises:
+        ValueError: a clip has another number of attention weights than features.
+    """
+    columns = ("clip_id", "emotion", "frames", "attention")
+    found: dict[str, SeenClip] = {}
+    for clip_id, emotion, frames, attention in zip(*(predictions[name] for name in columns), strict=True):
+        if len(frames) and len(attention):
+            clip = SeenClip(clip_id, emotion, [int(i) for i in frames], [float(w) for w in attention])
+            if len(clip.attention) != len(clip.frames) - 1:
+                raise ValueError(f"clip {clip_id}: {len(attention)} attention weights for {len(frames)} frames")
+            found[clip_id] = clip
+    return found
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    clip_id: str
+    emotion: str
+    n1: int  # features
+    n2: int
+
+    def rank(self, chosen: Sequence[_Candidate]) -> tuple[int, bool, bool, int, str]:
+        """What goes first, lowest first, after others were chosen."""
+        alike = sum(other.emotion == self.emotion for other in chosen)
+        n2_wanted = not any(other.n2 for other in chosen)
+        return alike, self.n1 == 0, n2_wanted and self.n2 == 0, -min(self.n1, 4), self.clip_id
+
+
+def choose_clips(predictions: pd.DataFrame, noise: Noise, count: int = 3) -> list[str]:
+    """Clips to show, chosen by what was planted, never by attention or by whether a prediction is right.
+
+    Other emotions than those chosen already come first, then clips with N1 among their features, then, until one was
+    chosen, clips with N2, then more N1 (up to four features), then the smallest id. Only `seen_clips` are chosen.
+    Without ground truth, emotions and ids decide.
+
+    Args:
+        predictions: ``clip_id``, ``emotion``, ``frames``, ``attention``.
+        noise: from `read_planted_noise`.
+        count: at most that many.
+    """
+    left: list[_Candidate] = []
+    for clip in seen_clips(predictions).values():
+        kinds = noise_of_features(clip.frames, noise[clip.clip_id]) if clip.clip_id in noise else []
+        left.append(_Candidate(clip.clip_id, clip.emotion, sum(map(is_n1, kinds)), sum(map(is_n2, kinds))))
+    chosen: list[_Candidate] = []
+    while left and len(chosen) < count:
+        best = min(left, key=lambda candidate: candidate.rank(chosen))
+        left.remove(best)
+        chosen.append(best)
+    return [candidate.clip_id for candidate in chosen]
+
+
+@dataclass(frozen=True)
+class NoiseAttention:
+    """How much attention falls on planted N1 frames, mean over the clips that were shown any."""
+
+    clips: int  # that were shown N1
+    mass: float  # 0 to 1, attention on N1 features
+    share: float  # 0 to 1, share of N1 among the features: what even attention would give
+    low: float  # 95 % bootstrap interval of `ratio`, clips drawn anew
+    high: float
+
+    @property
+    def ratio(self) -> float:
+        """1: noise is looked at like any other frame; below: it is avoided."""
+        return self.mass / self.share
+
+    @property
+    def words(self) -> str:
+        """For a caption."""
+        return (
+            f"{100 * self.mass:.1f} % of attention on {100 * self.share:.1f} % of frames "
+            f"(ratio {self.ratio:.2f}, 95 % {self.low:.2f} to {self.high:.2f}, {self.clips:,} clips)"
+        )
+
+
+def attention_on_noise(predictions: pd.DataFrame, noise: Noise, *, touching: bool = False) -> NoiseAttention | None:
+    """Measure how far N1 is avoided, over all clips of a table.
+
+    Args:
+        predictions: ``clip_id``, ``emotion``, ``frames``, ``attention``.
+        noise: from `read_planted_noise`.
+        touching: count a feature as N1 also if only the second of its two frames is; its dynamic part has seen it.
+
+    Returns:
+        None if no clip with attention is known to have been shown N1.
+
+    Raises:
+        ValueError: a clip has another number of attention weights than features.
+    """
+    found: list[tuple[float, float]] = []
+    for clip in seen_clips(predictions).values():
+        if clip.clip_id not in noise:
+            continue
+        kinds, weights = noise[clip.clip_id], np.array(clip.attention)
+        bad = np.array([is_n1(kind) for kind in noise_of_features(clip.frames, kinds)])
+        if touching:
+            bad |= np.append(bad[1:], is_n1(kinds[clip.frames[-1]]))
+        if bad.any():
+            found.append((float(weights[bad].sum() / weights.sum()), float(bad.mean())))
+    if not found:
+        return None
+    pairs_N2 = np.array(found)
+    mass, share = pairs_N2.mean(0)
+    low, high = _interval(pairs_N2)
+    return NoiseAttention(len(found), float(mass), float(share), low, high)
+
+
+def _interval(pairs_N2: npt.NDArray[np.float64], draws: int = 2000) -> tuple[float, float]:
+    picks_RN = np.random.default_rng(0).integers(len(pairs_N2), size=(draws, len(pairs_N2)))
+    sums_R2 = pairs_N2[picks_RN].sum(1)
+    low, high = np.quantile(sums_R2[:, 0] / sums_R2[:, 1], (0.025, 0.975))
+    return float(low), float(high)

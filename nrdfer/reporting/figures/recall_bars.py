@@ -1,0 +1,101 @@
+"""Recall of each emotion under both protocols, with and without the snippet-based filter, beside the published ones.
+
+Confusions, which say where the lost clips went, belong to ``confusions``; UAR and WAR to the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nrdfer.emotions import EMOTIONS
+from nrdfer.evaluation.protocols import confusion_of
+from nrdfer.reporting.figures.style import BLACK, LARGE, NORMAL, ORANGE, SKY, SMALL, new_figure, save, tidy
+
+_LOOKS = ((SKY, ""), (ORANGE, "///"), ("0.75", "..."), ("white", "xx"))  # colour and hatch of each table's bars
+_Z = 1.959963984540054  # of a 95 % interval
+
+
+def wilson(hits: npt.NDArray[np.int64], of: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], ...]:
+    """Wilson's 95 % interval of shares: lower and upper bounds (K,), 0 to 1; NaN where `of` is 0.
+
+    It holds for clips that are independent of each other; where some show the same person or film it is too narrow.
+    """
+    n = np.where(of > 0, of, np.nan)
+    share = hits / n
+    middle = share + _Z**2 / (2 * n)
+    half = _Z * np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    scale = 1 + _Z**2 / n
+    return np.maximum((middle - half) / scale, 0.0), np.minimum((middle + half) / scale, 1.0)
+
+
+def recall_table(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Of each emotion, in order: ``recall``, ``low``, ``high`` and ``without_filter`` in percent, and ``clips``.
+
+    Emotions without a clip have NaN.
+    """
+    filtered, plain = confusion_of(predictions), confusion_of(predictions, "predicted_unfiltered")
+    clips, hits = filtered.sum(1), np.diag(filtered)
+    n = np.where(clips > 0, clips, np.nan)
+    low, high = wilson(hits, clips)
+    columns = {"recall": hits / n, "low": low, "high": high, "without_filter": np.diag(plain) / n}
+    table = pd.DataFrame({name: 100 * values for name, values in columns.items()}, index=pd.Index(EMOTIONS))
+    return table.assign(clips=clips)
+
+
+def draw_recall_bars(
+    tables: Mapping[str, pd.DataFrame], path: Path, *, published: Mapping[str, float] | None = None, title: str = ""
+) -> dict[str, pd.DataFrame]:
+    """Draw the recalls as grouped bars with 95 % intervals; a small diamond is the recall without the filter.
+
+    Args:
+        tables: of each protocol (honest, paper), the predictions of all folds; at most four.
+        path: PNG to write.
+        published: the paper's recalls in percent by emotion, drawn as stars; None where nothing is comparable.
+        title: of the figure.
+
+    Returns:
+        `recall_table` of each protocol.
+
+    Raises:
+        ValueError: no table or more than four, or a table without clips.
+    """
+    if not 1 <= len(tables) <= len(_LOOKS):
+        raise ValueError(f"{len(tables)} tables of predictions; 1 to {len(_LOOKS)} can be drawn")
+    recalls = {name: recall_table(table) for name, table in tables.items()}
+    figure = new_figure(5.4, 1.6 + 7 * (0.26 + 0.2 * len(tables)))
+    axes = figure.subplots()
+    height = 0.8 / len(tables)
+    for i, (name, table) in enumerate(recalls.items()):
+        y = np.arange(len(EMOTIONS)) - 0.4 + height * (i + 0.5)
+        colour, hatch = _LOOKS[i]
+        bounds = np.stack([table["recall"] - table["low"], table["high"] - table["recall"]])
+        axes.barh(y, table["recall"], height * 0.92, color=colour, hatch=hatch, edgecolor=BLACK, linewidth=0.6,
+                  label=f"{name} protocol")  # fmt: skip
+        axes.errorbar(table["recall"], y, xerr=bounds, fmt="none", ecolor=BLACK, elinewidth=1.1, capsize=2.5)
+        axes.plot(table["without_filter"], y, "D", ms=4.5, color="white", mec=BLACK, mew=1, clip_on=False,
+                  label="without the filter" if i == 0 else None)  # fmt: skip
+        for place, recall in zip(y, table["recall"], strict=True):
+            if np.isnan(recall):
+                axes.text(1, place, "no clip", fontsize=SMALL, va="center")
+    if published:
+        known = [(published[emotion], i) for i, emotion in enumerate(EMOTIONS) if emotion in published]
+        axes.plot(
+            *zip(*known, strict=True), "*", ms=11, color="white", mec=BLACK, mew=1.1, label="published", clip_on=False
+        )
+    clips = next(iter(recalls.values()))["clips"]
+    names = [f"{emotion}\n{count:,} clips" for emotion, count in zip(EMOTIONS, clips, strict=True)]
+    axes.set_yticks(range(len(EMOTIONS)), names)
+    axes.set(xlim=(0, 100), ylim=(len(EMOTIONS) - 0.5, -0.5))
+    axes.set_xlabel("recall after the filter, % (whiskers: 95 % Wilson interval)", fontsize=NORMAL)
+    tidy(axes, grid="x")
+    axes.tick_params(axis="y", labelsize=NORMAL, length=0)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
+    if title:
+        axes.set_title(title, fontsize=LARGE)
+    save(figure, path)
+    return recalls

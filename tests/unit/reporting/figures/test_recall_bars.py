@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from nrdfer.emotions import EMOTIONS
+from nrdfer.reporting.figures.recall_bars import draw_recall_bars, recall_table, wilson
+from tests.unit.reporting.figures.pictures import check_png
+
+
+def table(right: int, wrong: int, emotions: tuple[str, ...] = EMOTIONS) -> pd.DataFrame:
+    rows = [(e, e, "neutral") for e in emotions for _ in range(right)]
+    rows += [(e, EMOTIONS[i - 1], e) for i, e in enumerate(emotions) for _ in range(wrong)]
+    return pd.DataFrame(rows, columns=["emotion", "predicted", "predicted_unfiltered"])
+
+
+def test_intervals_are_wilsons() -> None:
+    hits, of = np.array([0, 3, 10, 77]), np.array([10, 9, 10, 100])
+    bounds = [binomtest(int(k), int(n)).proportion_ci(0.95, "wilson") for k, n in zip(hits, of, strict=True)]
+    low, high = wilson(hits, of)
+    assert low == pytest.approx([bound.low for bound in bounds], abs=1e-9)
+    assert high == pytest.approx([bound.high for bound in bounds], abs=1e-9)
+
+
+def test_recalls_are_percent_with_and_without_the_filter() -> None:
+    found = recall_table(table(3, 1))
+    assert list(found.index) == list(EMOTIONS)
+    assert found["recall"].tolist() == [75.0] * 7
+    assert found.loc["anger", "without_filter"] == 25.0
+    assert found.loc["neutral", "without_filter"] == 100.0
+    assert found["clips"].tolist() == [4] * 7
+    assert (found["low"] < 75).all() and (found["high"] > 75).all()
+
+
+def test_an_emotion_without_clips_has_no_recall_and_is_drawn(tmp_path: Path) -> None:
+    found = draw_recall_bars({"honest": table(2, 1, EMOTIONS[:5])}, tmp_path / "recalls.png")["honest"]
+    assert found["recall"].isna().tolist() == [False] * 5 + [True] * 2
+    assert found["clips"].tolist() == [3] * 5 + [0] * 2
+    check_png(tmp_path / "recalls.png", 5.4)
+
+
+def test_published_recalls_are_drawn_where_given(tmp_path: Path) -> None:
+    tables = {"honest": table(3, 1), "paper": table(4, 1)}
+    draw_recall_bars(tables, tmp_path / "without.png")
+    draw_recall_bars(tables, tmp_path / "with.png", published={"fear": 19.43, "disgust": 0.0})
+    without, drawn = (check_png(tmp_path / f"{name}.png", 5.4) for name in ("without", "with"))
+    assert (without != drawn).any()
+
+
+def test_no_table_and_too_many_are_errors(tmp_path: Path) -> None:
+    for names in ("", "abcde"):
+        with pytest.raises(ValueError, match="can be drawn"):
+            draw_recall_bars(dict.fromkeys(names, table(1, 1)), tmp_path / "recalls.png")
