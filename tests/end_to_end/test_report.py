@@ -91,7 +91,7 @@ def test_scikit_learn_finds_every_printed_figure_in_the_stored_predictions(
             table = predictions[split, line.protocol]
             pairs.append((table["emotion"].tolist(), answers(table, **reading(line.table, line.row))))
         if line.aggregate == "pooled":
-            pairs = [tuple(sum((pair[i] for pair in pairs), []) for i in (0, 1))]
+            pairs = [tuple([label for pair in pairs for label in pair[i]] for i in (0, 1))]
         value = 100 * np.mean([measured(line.measure, *pair) for pair in pairs])
         assert value == pytest.approx(line.value, abs=1e-9), line
 

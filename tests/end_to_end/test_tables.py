@@ -23,9 +23,7 @@ Project = tuple[Path, dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def project(
-    reproduced: tuple[Path, dict[str, str], str], tmp_path_factory: pytest.TempPathFactory
-) -> Project:
+def project(reproduced: tuple[Path, dict[str, str], str], tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which the main job has run: its data, its five folds, and which artefacts are its own."""
     folder = tmp_path_factory.mktemp("tables") / "project"
     environment = make_project(folder)
@@ -38,7 +36,7 @@ def project(
 
 def answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=5):
+        with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own server
             return True
     except OSError:
         return False
@@ -52,9 +50,7 @@ def pages(folder: Path, environment: dict[str, str]) -> Iterator[None]:
         port = free.getsockname()[1]
     line = ["dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
     with (folder / "dev.log").open("ab") as log:
-        server = subprocess.Popen(
-            line, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+        server = subprocess.Popen(line, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         deadline = time.monotonic() + 120
         while not answers(f"http://127.0.0.1:{port}/server_info"):
