@@ -42,7 +42,10 @@ MARKERS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOT
 def draw_graph(path: Path) -> None:
     """The asset graph, left to right, coloured by group."""
     nodes = {node.key.to_user_string(): node for node in defs.resolve_asset_graph().asset_nodes}
-    parents = {name: sorted(key.to_user_string() for key in node.parent_keys) for name, node in nodes.items()}
+    nodes = {name: node for name, node in nodes.items() if node.group_name in COLOURS}  # the main job's
+    parents = {
+        name: sorted({key.to_user_string() for key in node.parent_keys} & set(nodes)) for name, node in nodes.items()
+    }
 
     def depth(name: str) -> int:
         return max((depth(parent) + 1 for parent in parents[name]), default=0)

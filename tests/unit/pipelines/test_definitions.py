@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 import yaml
 from syrupy.assertion import SnapshotAssertion
 
+from assets import tables
+from nrdfer.experiments.catalogue import TABLES, TRAINED, TableSpec
 from pipelines.definitions import defs
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -24,6 +27,7 @@ def graph() -> dict[str, Any]:
             "parents": sorted(key.to_user_string() for key in node.parent_keys),
             "checks": sorted(key.name for key in node.check_keys),
             "pools": sorted(node.pools or []),
+            "partitions": list(node.partitions_def.partition_dimension_names) if node.partitions_def else [],
         }
     return dict(sorted(shape.items()))
 
@@ -37,10 +41,31 @@ def test_every_asset_has_a_description() -> None:
     assert missing == []
 
 
-def test_full_reproduction_covers_every_asset() -> None:
-    job = defs.resolve_job_def("full_reproduction")
-    selected = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
-    assert selected == set(graph())
+def selected(job: str) -> set[str]:
+    return {key.to_user_string() for key in defs.resolve_job_def(job).asset_layer.executable_asset_keys}
+
+
+def test_full_reproduction_covers_every_asset_that_has_no_job_of_its_own() -> None:
+    own_job = {name for name, node in graph().items() if node["group"] == tables.GROUP}
+    assert selected("full_reproduction") == set(graph()) - own_job
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
+def test_every_table_has_its_job(table: TableSpec) -> None:
+    parts = {f"{table.name}/{part}" for part in ("checkpoint", "evaluation", "table")}
+    if table.name in TRAINED:
+        assert selected(table.name) == parts
+        keys = defs.resolve_job_def(table.name).partitions_def
+        assert keys is not None
+        assert len(keys.get_partition_keys()) == len(table.experiments) * len(table.splits)
+    else:
+        assert selected(table.name) >= {f"{table.name}/table", "dfew/fd1/evaluation", "dfew/fd5/checkpoint"}
+        assert not any(node["partitions"] for name, node in graph().items() if name in selected(table.name))
+
+
+def test_trainings_of_tables_share_the_gpu_pool_with_the_folds() -> None:
+    for table in TRAINED:
+        assert graph()[f"{table}/checkpoint"]["pools"] == graph()["dfew/fd1/checkpoint"]["pools"] == ["gpu"]
 
 
 def test_loading_the_graph_imports_nothing_heavy() -> None:
