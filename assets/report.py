@@ -25,7 +25,8 @@ INPUTS = {
 @dg.asset(
     key=["report"],
     ins={name: dg.AssetIn(key=key) for name, key in INPUTS.items()},
-    deps=[dg.AssetKey([name, "table"]) for name in TABLES],  # shown as far as they are there, never waited for
+    # shown as far as they are there, never waited for
+    deps=[dg.AssetKey(key) for key in (*([name, "table"] for name in TABLES), ["noise", "benchmark"])],
     group_name="report",
     kinds={"html"},
     description=(

@@ -73,6 +73,7 @@ class Profile:
     afew_recipe: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)  # training.engine.Engine: how, not what, is trained
     experiments: Mapping[str, Any] = field(default_factory=dict)  # experiments.profiles.ExperimentSettings
+    noise: Mapping[str, Any] = field(default_factory=dict)  # a preset of noise.settings, and fields laid over it
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for metadata, MLflow parameters and digests."""

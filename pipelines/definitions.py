@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import afew, corpora, dfew, evaluation, report, tables, training
+from assets import afew, corpora, dfew, evaluation, noise, report, tables, training
 from pipelines.checks import checks
 from pipelines.executor import repairing_executor
 from pipelines.jobs import jobs
@@ -30,6 +30,7 @@ defs = dg.Definitions(
         evaluation.afew_evaluation,
         report.report,
         *tables.tables,
+        *noise.assets,
     ],
     asset_checks=checks,
     jobs=jobs,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import tables
+from assets import noise, tables
 from nrdfer.experiments.catalogue import TABLES, TRAINED, TableSpec
 
 full_reproduction = dg.define_asset_job(
     "full_reproduction",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(tables.GROUP),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(tables.GROUP, noise.GROUP),
     description=(
         "Everything, from raw video to the report: AFEW detection, alignment, enhancement and shards; DFEW shards, "
         "five folds, training, evaluation; AFEW fine-tuned from fold 1; models registered. Steps that are up to date "
@@ -47,4 +47,13 @@ def table_job(table: TableSpec) -> dg.UnresolvedAssetJobDefinition:
     )
 
 
-jobs = [full_reproduction, preprocessing, *(table_job(table) for table in TABLES.values())]
+noise_benchmark = dg.define_asset_job(
+    "noise_benchmark",
+    selection=dg.AssetSelection.groups(noise.GROUP),
+    description=(
+        "What noisy frames do to each network, on rendered clips whose every frame is known. The profile's `noise` "
+        "says how large: small takes two cores about half an hour, full is for a GPU. Trainings are not repeated."
+    ),
+)
+
+jobs = [full_reproduction, preprocessing, noise_benchmark, *(table_job(table) for table in TABLES.values())]

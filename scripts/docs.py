@@ -17,7 +17,7 @@ from nrdfer import paths
 from nrdfer.faces.contact_sheet import contact_sheet
 from nrdfer.pointers import Pointers
 from nrdfer.stages.clip_files import list_clips, read_clip, read_record
-from nrdfer.stages.report import RESULTS, closing_rows
+from nrdfer.stages.report import FIGURES, RESULTS, closing_rows
 from nrdfer.store import Store
 from pipelines.definitions import defs
 
@@ -108,7 +108,8 @@ def main() -> None:
     results = json.loads((report.path / RESULTS).read_text())
     draw_graph(PICTURES / "graph.png")
     draw_contact_sheet(store, results, PICTURES / "contact_sheet.png")
-    shutil.copyfile(report.path / "dfew_curves.png", PICTURES / "curves.png")
+    for name in ("curves", "figure_4_filter_gain", "figure_5_attention", "figure_6_features"):
+        shutil.copyfile(report.path / FIGURES / f"{name}.png", PICTURES / f"{name}.png")
     header, *rows = closing_rows(results)
     seed = results["settings"]["corpora"]["render"].get("seed", 0), results["settings"]["dfew_recipe"].get("seed", 0)
     lines = ["", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]

@@ -22,7 +22,7 @@ def results(
 
     from nrdfer import paths
     from nrdfer.pointers import Pointers
-    from nrdfer.stages.report import REPORT, RESULTS, closing_rows, comparability
+    from nrdfer.stages.report import PAGE, RESULTS, closing_rows, comparability
     from nrdfer.store import Store
 
     store = Store(paths.store_root())
@@ -39,4 +39,4 @@ def results(
     console = Console(width=110)
     console.print(table)
     console.print(comparability(found), markup=False)
-    console.print(f"report: {artifact.path / REPORT}", soft_wrap=True)
+    console.print(f"report, for any browser: {artifact.path / PAGE}", soft_wrap=True)

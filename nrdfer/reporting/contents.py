@@ -5,6 +5,7 @@ How a page looks belongs to ``page``, how a picture is drawn to ``figures``, wha
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 from nrdfer.config import flatten
 from nrdfer.experiments.catalogue import OURS, TABLE_1
 from nrdfer.experiments.fill import line_of
+from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
+from nrdfer.noise.report import JSON as NOISE_JSON
 from nrdfer.reporting import pictures
 from nrdfer.reporting.figures.planted_noise import read_planted_noise
 from nrdfer.reporting.page import Picture, Section
@@ -158,7 +161,42 @@ def _noise(found: Findings) -> Section:
     if found.noise is None:
         line = "dagster job execute -j noise_benchmark"
         return Section("noise", title, lead, open=f"Not run yet. This line measures it, by itself:\n\n    {line}")
-    return Section("noise", title, lead)
+    folder = found.noise.path
+    told = json.loads((folder / NOISE_JSON).read_text())
+    return Section(
+        "noise",
+        title,
+        f"{lead} Preset {told['settings']['preset']} of `nrdfer/noise/settings.py`, which has its own rendered clips, "
+        "whatever the profile's corpora are.",
+        pictures=tuple(Picture(folder / name, *words) for name, words in _NOISE_PICTURES.items()),
+        facts=tuple(
+            (
+                verdict["claim"],
+                f"{verdict['verdict']}: {verdict['estimate']['value']:.2f} (95 % {verdict['estimate']['low']:.2f} to "
+                f"{verdict['estimate']['high']:.2f}); {verdict['measured']}",
+            )
+            for verdict in told["verdicts"]
+        ),
+    )
+
+
+_NOISE_PICTURES = {
+    WAR_PICTURE: (
+        "WAR as noise grows",
+        "Above over N1, below over N2; left the settings of Table 1, right two of them beside rivals.",
+        "Curves of WAR over the share of noisy frames.",
+    ),
+    ATTENTION_PICTURE: (
+        "Attention on N1 frames",
+        "As a multiple of their share of all frames; 1 is what even attention would give.",
+        "Curves of the ratio of attention to share over N1, one a network.",
+    ),
+    NEUTRAL_PICTURE: (
+        "Clips that are called neutral",
+        "Non-neutral clips called neutral as neutral frames grow, with and without the filter.",
+        "Curves of neutral calls over N2, with and without the filter.",
+    ),
+}
 
 
 def _settings(found: Findings) -> Section:

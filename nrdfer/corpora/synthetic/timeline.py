@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.corpora.synthetic.expression import ACTIONS, Action, act, draw_course
+from nrdfer.corpora.synthetic.expression import ACTIONS, Action, Course, act, draw_course
 from nrdfer.corpora.synthetic.face import Light, Pose
 from nrdfer.corpora.synthetic.identity import Identity
 
@@ -54,6 +54,7 @@ def draw_timeline(
     mostly_neutral: bool,
     amplitude: float = 1.0,
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    course: Course | None = None,
 ) -> Timeline:
     """Draw a clip.
 
@@ -66,9 +67,11 @@ def draw_timeline(
         mostly_neutral: whether this is an N2 clip; ignored for the emotion neutral.
         amplitude: factor on the expression.
         turn: yaw, pitch and roll that the head turns about, radians.
+        course: of the expression, instead of a drawn one; everything else is drawn as it would be.
     """
     mostly_neutral = mostly_neutral and emotion != "neutral"
-    course = draw_course(rng, mostly_neutral)
+    drawn = draw_course(rng, mostly_neutral)
+    course = drawn if course is None else course
     times = (np.arange(frames) + 0.5) / frames
     level = 0.0 if emotion == "neutral" else amplitude
     intensity = np.array([level * course.at(float(t)) for t in times])

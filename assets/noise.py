@@ -1,0 +1,220 @@
+"""The noise benchmark: clips whose every frame is known, networks that learn and are tested on them, what they show.
+
+Keep here: which steps there are, and that each training is one. Keep out: what is rendered, learnt and measured
+(``nrdfer/noise``).
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from assets.shown import mlflow_run, picture
+from assets.step import materialize, output, progress_logger, step, training_logger
+from assets.training import RETRY
+from assets.workbench import Workbench
+from nrdfer.store import Artifact, digest_of
+
+if TYPE_CHECKING:
+    from nrdfer.noise.settings import NoiseSettings
+
+GROUP = "noise"
+_CLIPS, _TRAINING, _MEASUREMENTS, _BENCHMARK = (
+    "noise/clips", "noise/training", "noise/measurements", "noise/benchmark"
+)  # fmt: skip
+#: Settings that decide the clips; the others decide what learns from them.
+_OF_CLIPS = (
+    "seed", "training_people", "test_people", "frames", "amplitude", "image_size", "n1_levels", "n2_levels",
+    "training_n1", "training_n2_clips",
+)  # fmt: skip
+
+
+def _settings(workbench: Workbench) -> "NoiseSettings":
+    from nrdfer.noise.settings import build_noise_settings
+
+    profile = workbench.settings
+    return build_noise_settings(profile.noise, f"profile {profile.name}: noise")
+
+
+@dg.asset(
+    key=_CLIPS.split("/"),
+    group_name=GROUP,
+    kinds={"webdataset"},
+    description="Rendered clips: some to learn from, and others in every condition of noise, N1 and N2 in steps.",
+)
+def noise_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
+    """Render the clips."""
+    with step(context):
+        from nrdfer.corpora.synthetic.render import RENDERING
+        from nrdfer.noise.corpus import render_clips
+
+        settings = _settings(workbench)
+        values = dataclasses.asdict(settings)
+        artifact = workbench.store.build_resumable(
+            _CLIPS,
+            code_version=f"1-{RENDERING}",
+            config={name: values[name] for name in _OF_CLIPS},
+            inputs={},
+            build=lambda work, out: render_clips(
+                settings,
+                work,
+                out,
+                workers=workbench.settings.workers,
+                progress=progress_logger(context, "clips rendered"),
+            ),
+        )
+        return materialize(context, artifact, **artifact.manifest["counts"])
+
+
+@dg.op(
+    ins={"clips": dg.In(Artifact)},
+    out=dg.DynamicOut(dict, io_manager_key="chunks"),
+    description="Names the trainings: every network, every seed.",
+)
+def noise_plan(context: dg.OpExecutionContext, workbench: Workbench, clips: Artifact) -> Iterator[Any]:
+    """Name the trainings."""
+    with step(context):
+        settings = _settings(workbench)
+        for name in settings.networks:
+            for seed in range(settings.seeds):
+                key = f"{name.replace('-', '_')}_{seed}"
+                yield dg.DynamicOutput({"network": name, "seed": seed}, mapping_key=key)
+
+
+@dg.op(
+    ins={"clips": dg.In(Artifact), "training": dg.In(dict)},
+    out=dg.Out(dict, io_manager_key="chunks"),
+    pool="gpu",
+    retry_policy=RETRY,
+    description="Trains one network and predicts every test clip.",
+)
+def noise_training(
+    context: dg.OpExecutionContext, workbench: Workbench, clips: Artifact, training: dict[str, Any]
+) -> dict[str, Any]:
+    """Train one network, or find that it was trained."""
+    with step(context):
+        from nrdfer.noise.training import engine_of, network_of, recipe_of, train_and_predict
+
+        settings, name, seed = _settings(workbench), training["network"], training["seed"]
+        engine = engine_of(workbench.settings.engine)
+        model, values = network_of(name, settings)
+        title = f"{name}, seed {seed}"
+        artifact = workbench.store.build_resumable(
+            _TRAINING,
+            code_version="1",
+            config={
+                "network": name,
+                "model": model,
+                "model_settings": values,
+                "recipe": dataclasses.asdict(recipe_of(settings, seed)),
+                "engine": engine.numerics(),
+            },
+            inputs={"clips": clips.digest},
+            build=lambda work, out: train_and_predict(
+                name,
+                seed,
+                settings,
+                engine,
+                clips.path,
+                work,
+                out,
+                progress=training_logger(context, title),
+                log=context.log.info,
+            ),
+        )
+        found = "found in the store" if artifact.up_to_date else "trained"
+        context.log.info(f"{title}: {found}, WAR over all conditions {artifact.manifest['counts']['war']:.3f}")
+        return {**training, "digest": artifact.digest}
+    raise AssertionError  # the step either returns or raises
+
+
+@dg.op(
+    ins={"clips": dg.In(Artifact), "trained": dg.In(list)},
+    out=dg.Out(Artifact),
+    description="Lists the trainings that were made.",
+)
+def noise_collect(
+    context: dg.OpExecutionContext, workbench: Workbench, clips: Artifact, trained: list[dict[str, Any]]
+) -> dg.Output[Artifact]:
+    """Keep which trainings belong together."""
+    with step(context):
+        import json
+
+        rows = sorted(trained, key=lambda row: (row["network"], row["seed"]))
+        artifact = workbench.store.build(
+            _MEASUREMENTS,
+            code_version="1",
+            config={"trainings": [[row["network"], row["seed"]] for row in rows]},
+            inputs={"clips": clips.digest, "trainings": digest_of(rows)},
+            build=lambda out: {"trainings": (out / "trainings.json").write_text(json.dumps(rows)) and len(rows)},
+        )
+        return output(context, artifact, trainings=len(rows))
+    raise AssertionError  # the step either returns or raises
+
+
+@dg.graph_asset(
+    key=_MEASUREMENTS.split("/"),
+    ins={"clips": dg.AssetIn(key=_CLIPS.split("/"))},
+    group_name=GROUP,
+    kinds={"pytorch"},
+    description="Every network of the benchmark, trained several times: the settings of Table 1, and rivals.",
+)
+def noise_measurements(clips: Any) -> Any:
+    """Train and predict."""
+    trained = noise_plan(clips).map(lambda training: noise_training(clips=clips, training=training))
+    return noise_collect(clips=clips, trained=trained.collect())
+
+
+@dg.asset(
+    key=_BENCHMARK.split("/"),
+    ins={"clips": dg.AssetIn(key=_CLIPS.split("/")), "measurements": dg.AssetIn(key=_MEASUREMENTS.split("/"))},
+    group_name=GROUP,
+    kinds={"mlflow"},
+    description=(
+        "Attention on N1 frames, neutral calls over N2, WAR as noise grows; with intervals, and a verdict on each of "
+        "the paper's claims, also where it does not show."
+    ),
+)
+def noise_benchmark(
+    context: dg.AssetExecutionContext, workbench: Workbench, clips: Artifact, measurements: Artifact
+) -> dg.MaterializeResult[Artifact]:
+    """Find out what holds."""
+    with step(context):
+        from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
+        from nrdfer.noise.report import MARKDOWN
+        from nrdfer.stages.noise import measure
+
+        settings = _settings(workbench)
+        artifact = workbench.store.build(
+            _BENCHMARK,
+            code_version="1",
+            config=dataclasses.asdict(settings),
+            inputs={"clips": clips.digest, "measurements": measurements.digest},
+            build=lambda out: measure(settings, clips.path, measurements.path, workbench.store, out),
+        )
+        context.log.info((artifact.path / MARKDOWN).read_text())
+        return materialize(
+            context,
+            artifact,
+            findings=dg.MetadataValue.md((artifact.path / MARKDOWN).read_text()),
+            **artifact.manifest["counts"],
+            war=picture(artifact.path / WAR_PICTURE),
+            attention=picture(artifact.path / ATTENTION_PICTURE),
+            neutral=picture(artifact.path / NEUTRAL_PICTURE),
+            mlflow_run=_into_mlflow(context, workbench, artifact),
+        )
+
+
+def _into_mlflow(
+    context: dg.AssetExecutionContext, workbench: Workbench, artifact: Artifact
+) -> dg.MetadataValue[str | None]:
+    """Log the benchmark's files to the MLflow run of this pipeline run."""
+    tracking = workbench.tracking
+    tracking.require(f"the noise benchmark is finished and lies in {artifact.path}, but it cannot be logged")
+    run_id = tracking.pipeline_run(context.run_id, workbench.settings.to_dict())
+    tracking.client.log_artifacts(run_id, str(artifact.path), "noise_benchmark")
+    return mlflow_run(tracking, run_id)
+
+
+assets = [noise_clips, noise_measurements, noise_benchmark]

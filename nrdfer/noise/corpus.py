@@ -1,0 +1,209 @@
+"""The benchmark's clips: the same people, expressions, light and camera at every level of noise.
+
+A test clip of one person and emotion is rendered once for every condition. Only the noise differs: frames of N1 at one
+level are also N1 at every higher one, and N2 shortens the time for which the emotion is shown. Which condition a clip
+is, and what is true of each frame, stands in `TRUTH` and never in the shards' records.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from nrdfer import pool
+from nrdfer.corpora.synthetic.clips import dfew_frames
+from nrdfer.corpora.synthetic.expression import Course
+from nrdfer.corpora.synthetic.identity import draw_identity
+from nrdfer.corpora.synthetic.timeline import N1_KINDS, NEUTRAL_BELOW, Noise, Timeline, draw_timeline, draw_turn
+from nrdfer.emotions import EMOTIONS
+from nrdfer.noise.settings import N1, N2, NoiseSettings
+from nrdfer.records import ClipRecord, FrameRecord
+from nrdfer.shards.groups import EncodedClip, publish_groups, read_group, write_group
+from nrdfer.shards.jpeg import encode_jpeg
+from nrdfer.shards.tar import remove_unfinished
+from nrdfer.shards.writer import clip_members, shard_name
+
+TRUTH = "truth.jsonl"
+TRAINING = "training"
+_IDENTITY, _SESSION, _CLIP, _PLANTED, _PAINT = range(5)  # streams of random numbers
+_GROUP = 20  # clips of a shard
+_RUN = (1, 4)  # frames of N1 in a row
+_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class NoisyClip:
+    """One clip to render."""
+
+    person: int
+    emotion: str
+    kind: str  # TRAINING, N1 or N2
+    level: float
+
+    @property
+    def base(self) -> str:
+        """What stays the same at every level: who, and which emotion."""
+        return f"p{self.person:04d}_{self.emotion}"
+
+    @property
+    def clip_id(self) -> str:
+        """Its name in the shards."""
+        level = "" if self.kind == TRAINING else f"-{round(100 * self.level):02d}"
+        return f"{self.base}_{self.kind}{level}"
+
+
+def plan(settings: NoiseSettings) -> list[NoisyClip]:
+    """All clips: those to learn from, then every test clip in every condition."""
+    learnt, tested = settings.training_people, settings.training_people + settings.test_people
+    return [
+        *(NoisyClip(person, emotion, TRAINING, 0.0) for person in range(learnt) for emotion in EMOTIONS),
+        *(
+            NoisyClip(person, emotion, kind, level)
+            for person in range(learnt, tested)
+            for emotion in EMOTIONS
+            for kind, level in settings.conditions
+        ),
+    ]
+
+
+def timeline_of(clip: NoisyClip, settings: NoiseSettings) -> Timeline:
+    """What happens in a clip, its noise included."""
+    number = clip.person * len(EMOTIONS) + EMOTIONS.index(clip.emotion)
+    rng = np.random.default_rng([settings.seed, _CLIP, number])
+    session = np.random.default_rng([settings.seed, _SESSION, clip.person])
+    who = draw_identity(np.random.default_rng([settings.seed, _IDENTITY, clip.person]))
+    frames = int(rng.integers(settings.frames[0], settings.frames[1] + 1))
+    neutral_first = bool(rng.random() < settings.training_n2_clips)
+    place = float(rng.random())
+    peak = float(rng.uniform(0.8, 1.05))
+    line = draw_timeline(
+        rng,
+        who,
+        clip.emotion,
+        frames,
+        n1_rate=settings.training_n1 if clip.kind == TRAINING else 0.0,
+        mostly_neutral=clip.kind == TRAINING and neutral_first,
+        amplitude=settings.amplitude,
+        turn=draw_turn(session),
+        course=None if clip.kind == TRAINING else course_of(clip.level if clip.kind == N2 else 0.0, place, peak),
+    )
+    if clip.kind == TRAINING:
+        return line
+    noise: list[Noise] = list(line.noise)
+    if clip.kind == N2 and clip.emotion != "neutral":
+        noise = ["n2_neutral" if now < NEUTRAL_BELOW else "none" for now in line.intensity]
+    if clip.kind == N1:
+        planted = np.random.default_rng([settings.seed, _PLANTED, number])
+        for index, kind in plant_order(planted, frames)[: round(clip.level * frames)]:
+            noise[index] = kind
+    return dataclasses.replace(line, noise=tuple(noise))
+
+
+def course_of(neutral: float, place: float, peak: float) -> Course:
+    """An expression that leaves the share `neutral` of a clip without it.
+
+    Args:
+        neutral: 0: the whole clip shows it.
+        place: 0 to 1, where in the clip it is shown.
+        peak: its strength.
+    """
+    shown = 1 - neutral
+    start = place * neutral
+    # rise and fall are cut out of what is shown; the smooth step passes the bound of neutral after a fifth of them
+    rise = 0.15 * shown if neutral else 1e-6
+    return Course(start - 0.2 * rise, start + 0.8 * rise, start + shown - 0.8 * rise, start + shown + 0.2 * rise, peak)
+
+
+def plant_order(rng: np.random.Generator, frames: int) -> list[tuple[int, Noise]]:
+    """The frames of a clip in the order in which they become N1, in runs of one to four, each of one kind."""
+    order: list[tuple[int, Noise]] = []
+    free = set(range(frames))
+    while free:
+        start = int(rng.choice(sorted(free)))
+        kind = N1_KINDS[int(rng.integers(len(N1_KINDS)))]
+        for index in range(start, start + int(rng.integers(_RUN[0], _RUN[1] + 1))):
+            if index not in free:
+                break
+            free.remove(index)
+            order.append((index, kind))
+    return order
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A shard to write."""
+
+    clips: tuple[NoisyClip, ...]
+    settings: NoiseSettings
+    folder: Path
+    name: str
+
+
+def render_clips(
+    settings: NoiseSettings,
+    work: Path,
+    out: Path,
+    *,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Render all clips into shards in `out`, and `TRUTH` beside them; finished shards in `work` are kept.
+
+    Raises:
+        NrdferError: worker processes keep dying.
+    """
+    remove_unfinished(work)
+    clips = plan(settings)
+    parts = [tuple(clips[start : start + _GROUP]) for start in range(0, len(clips), _GROUP)]
+    jobs = [_Job(part, settings, work, shard_name("noise", number)) for number, part in enumerate(parts)]
+    left = [job for job in jobs if read_group(work, job.name) is None]
+    done = len(clips) - sum(len(job.clips) for job in left)
+    for job, _ in pool.completed(_write, left, workers=workers, what="clips of the noise benchmark"):
+        done += len(job.clips)
+        if progress is not None:
+            progress(done, len(clips))
+    publish_groups(work, [job.name for job in jobs], out)
+    with (out / TRUTH).open("w") as file:
+        for clip in clips:
+            noise = timeline_of(clip, settings).noise
+            facts = {"clip_id": clip.clip_id, "base": clip.base, "person": clip.person, "emotion": clip.emotion}
+            file.write(json.dumps({**facts, "kind": clip.kind, "level": clip.level, "noise": noise}) + "\n")
+    return {"clips": len(clips), "training": sum(clip.kind == TRAINING for clip in clips)}
+
+
+def read_truth(folder: Path) -> list[dict[str, Any]]:
+    """One row a clip: ``clip_id``, ``base``, ``person``, ``emotion``, ``kind``, ``level``, ``noise`` of each frame."""
+    return [json.loads(line) for line in (folder / TRUTH).read_text().splitlines()]
+
+
+def _write(job: _Job) -> None:
+    write_group(_encoded(job.clips, job.settings), job.folder, job.name)
+
+
+def _encoded(clips: Sequence[NoisyClip], settings: NoiseSettings) -> Iterator[EncodedClip]:
+    size = (settings.image_size, settings.image_size)
+    for clip in clips:
+        number = clip.person * len(EMOTIONS) + EMOTIONS.index(clip.emotion)
+        rng = np.random.default_rng([settings.seed, _PAINT, number])
+        session = np.random.default_rng([settings.seed, _SESSION, clip.person])
+        draw_turn(session)  # as `timeline_of` did
+        who = draw_identity(np.random.default_rng([settings.seed, _IDENTITY, clip.person]))
+        painted = dfew_frames(rng, session, who, timeline_of(clip, settings))
+        small = [cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA) for frame in painted]
+        record = ClipRecord(
+            corpus="noise",
+            clip_id=clip.clip_id,
+            emotion=clip.emotion,
+            split="train" if clip.kind == TRAINING else "test",
+            n_frames=len(small),
+            source_sha256="0" * 64,
+            frames=tuple(FrameRecord(index, True) for index in range(len(small))),
+        )
+        yield record, clip_members(record, [encode_jpeg(np.asarray(rgb, np.uint8), _QUALITY) for rgb in small])

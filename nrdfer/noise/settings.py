@@ -1,0 +1,113 @@
+"""Settings of the noise benchmark, and its sizes by name.
+
+What is measured with them belongs to ``measure``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nrdfer.config import build_settings, merge
+
+N1, N2 = "n1", "n2"
+#: Table 1's trainings by name: whether the network has DSF and DCT.
+COMPONENTS: Mapping[str, tuple[bool, bool]] = {
+    "baseline": (False, False),
+    "dct": (False, True),
+    "dsf": (True, False),
+    "dsf-dct": (True, True),
+}
+
+
+@dataclass(frozen=True)
+class NoiseSettings:
+    """One benchmark; the defaults are the small one, which two cores finish.
+
+    Raises:
+        ValueError: a value that cannot be meant.
+    """
+
+    preset: str = "small"
+    seed: int = 100  # of the clips; the sample corpus has 0
+    training_people: int = 60  # each filmed once for every emotion
+    test_people: int = 20  # others; each of their clips is rendered once for every level of noise
+    frames: tuple[int, int] = (16, 24)  # shortest and longest clip
+    amplitude: float = 1.3  # of the expressions; smaller is harder
+    image_size: int = 64  # of the crops, pixels
+    n1_levels: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # share of frames without the target's face
+    n2_levels: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8)  # share of neutral frames in clips of other emotions
+    training_n1: float = 0.06  # of the clips that are learnt from, in the mean; as in the sample corpus
+    training_n2_clips: float = 0.2  # share of clips learnt from that are mostly neutral; as in the sample corpus
+    seeds: int = 3  # trainings of each network
+    rivals: tuple[str, ...] = ("resnet18-lstm", "former-dfer")  # a recurrent one, and the transformer before this one
+    network_preset: str = "sample"
+    recipe: Mapping[str, Any] = field(default_factory=lambda: {"name": "sample", "epochs": 14})
+
+    def __post_init__(self) -> None:
+        for name in ("training_people", "test_people", "seeds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if len(self.frames) != 2 or not 2 <= self.frames[0] <= self.frames[1]:
+            raise ValueError(f"frames is (shortest, longest), 2 or more, not {self.frames}")
+        for name, most in (("n1_levels", 0.6), ("n2_levels", 0.9)):
+            levels = getattr(self, name)
+            if len(levels) < 2 or levels[0] != 0 or list(levels) != sorted(set(levels)) or levels[-1] > most:
+                raise ValueError(f"{name} must rise from 0 to at most {most}, not {levels}")
+        if not 0 <= self.training_n1 <= 0.6 or not 0 <= self.training_n2_clips <= 1:
+            raise ValueError("training_n1 lies in 0 to 0.6, training_n2_clips in 0 to 1")
+        if self.amplitude <= 0:
+            raise ValueError(f"amplitude must be positive, not {self.amplitude}")
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Every network that is trained."""
+        return (*COMPONENTS, *self.rivals)
+
+    @property
+    def conditions(self) -> tuple[tuple[str, float], ...]:
+        """Kind and level of every version of a test clip; without noise it is rendered once, as N1 0."""
+        return (*((N1, level) for level in self.n1_levels), *((N2, level) for level in self.n2_levels[1:]))
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "small": {},
+    # a GPU's: people enough for narrow intervals, the paper's network at its own size
+    "full": {
+        "training_people": 600,
+        "test_people": 120,
+        "frames": (16, 60),
+        "image_size": 112,
+        "seeds": 10,
+        "network_preset": "paper",
+        "recipe": {"name": "sample", "epochs": 30, "batch": 32},
+        "rivals": ("resnet18-lstm", "former-dfer", "r3d-18", "resnet18-gru"),
+    },
+    # seconds, to see that every part works
+    "tiny": {
+        "training_people": 2,
+        "test_people": 1,
+        "frames": (16, 18),
+        "image_size": 32,
+        "n1_levels": (0.0, 0.3, 0.6),
+        "n2_levels": (0.0, 0.6),
+        "seeds": 2,
+        "rivals": ("resnet18-lstm",),
+        "recipe": {"name": "sample", "epochs": 1, "batch": 7},
+    },
+}
+
+
+def build_noise_settings(values: Mapping[str, Any], where: str) -> NoiseSettings:
+    """Settings from plain values: a name of `PRESETS` under ``preset``, and the fields that differ from it.
+
+    Raises:
+        ProfileError: no such preset, an unknown field, or a value that cannot be meant.
+    """
+    from nrdfer.errors import ProfileError
+
+    preset = values.get("preset", "small")
+    if preset not in PRESETS:
+        raise ProfileError(f"{where}: there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
+    return build_settings(NoiseSettings, merge(PRESETS[preset], {**values, "preset": preset}), where)
