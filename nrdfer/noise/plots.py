@@ -63,8 +63,10 @@ def draw_war(found: Findings, settings: NoiseSettings, path: Path) -> None:
         line[0].set_ylabel("WAR, %", fontsize=NORMAL)
     panels[0][0].set_title("the settings of Table 1", fontsize=LARGE)
     panels[0][1].set_title("h, a and the rivals", fontsize=LARGE)
+    drawn = {}
     for axes in panels[0]:
-        axes.legend(fontsize=SMALL, frameon=False, ncols=2 if axes is panels[0][0] else 1)
+        drawn |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(list(drawn.values()), list(drawn), loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
     figure.suptitle("bands: 95 % intervals over trainings and people", fontsize=SMALL)
     save(figure, path)
 
@@ -87,11 +89,11 @@ def draw_attention(found: Findings, path: Path) -> None:
             label=f"{NAMES[name]}: {'dynamic' if dynamic else 'learned'} token",
         )  # fmt: skip
     axes.axhline(1, color=BLACK, linewidth=0.8)
-    axes.text(axes.get_xlim()[0], 1, " even attention", fontsize=SMALL, va="bottom")
+    axes.text(1, 1, "even", fontsize=SMALL, va="bottom", ha="right", transform=axes.get_yaxis_transform())
     axes.set_xlabel("frames without the target's face (N1), %", fontsize=NORMAL)
     axes.set_ylabel("attention on N1 / share of N1", fontsize=NORMAL)
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=SMALL, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
     tidy(axes, grid="y")
     axes.set_title("Does the class token look away from noise? (below 1: yes)", fontsize=LARGE)
     save(figure, path)
