@@ -3,7 +3,7 @@
 # make dev         Dagster UI and MLflow UI on localhost
 # make install / make lint / make bench
 # make chaos-train kills trainings with SIGKILL and SIGTERM at random moments and compares their bytes; minutes
-# make docs        pictures and tables of README and docs/, from the networks and the last run of the sample
+# make docs        pictures and tables of README and docs/, from the networks, the last run of the sample and its benchmark
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -32,7 +32,7 @@ reproduce: install
 	  && echo && echo "Look at it:  make dev   (Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000)"
 
 test: install
-	@. $(BIN)/activate && python -m pytest
+	@. $(BIN)/activate && python -m pytest -n 2 --dist loadgroup
 
 lint: install
 	@. $(BIN)/activate && ruff check . && ruff format --check . && mypy && lint-imports
@@ -47,7 +47,8 @@ chaos-train: install
 	@. $(BIN)/activate && python scripts/chaos_train.py
 
 docs: install
-	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py
+	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py \
+	  && python scripts/docs_noise.py
 
 clean:
 	rm -rf .nrdfer .dagster .tmp_dagster_home_*

@@ -63,10 +63,11 @@ def draw_war(found: Findings, settings: NoiseSettings, path: Path) -> None:
         line[0].set_ylabel("WAR, %", fontsize=NORMAL)
     panels[0][0].set_title("the settings of Table 1", fontsize=LARGE)
     panels[0][1].set_title("h, a and the rivals", fontsize=LARGE)
-    drawn = {}
+    drawn: dict[str, Any] = {}
     for axes in panels[0]:
-        drawn |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(list(drawn.values()), list(drawn), loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
+        handles, labels = axes.get_legend_handles_labels()
+        drawn |= dict(zip(labels, handles, strict=True))
+    figure.legend(handles=list(drawn.values()), loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
     figure.suptitle("bands: 95 % intervals over trainings and people", fontsize=SMALL)
     save(figure, path)
 
