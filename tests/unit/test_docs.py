@@ -12,9 +12,13 @@ import yaml
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
+from nrdfer.evaluation.evaluate import WIDTHS, snippets_column
+from nrdfer.experiments.catalogue import TABLES
+from nrdfer.experiments.fill import line_of
 from nrdfer.models.costs import HEADER, cost_row, measure, measure_all
 from nrdfer.models.nrdfernet import NRDFERNetSettings
 from nrdfer.models.registry import MODELS
+from nrdfer.noise.settings import NoiseSettings
 from nrdfer.training.choices import CHOICES, RECIPES_HEADER, choice_row, recipe_row
 from nrdfer.training.choices import HEADER as HEADER_OF_CHOICES
 from nrdfer.training.engine import Engine
@@ -23,6 +27,8 @@ from nrdfer.training.recipe import RECIPES
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = (PROJECT / "docs" / "models.md").read_text()
 TRAINING = (PROJECT / "docs" / "training.md").read_text()
+EXPERIMENTS = (PROJECT / "docs" / "experiments.md").read_text()
+NOISE = (PROJECT / "docs" / "noise.md").read_text()
 
 
 def _tables(text: str) -> list[list[list[str]]]:
@@ -101,3 +107,25 @@ def test_the_bounds_of_the_engines_options_are_those_that_are_tested() -> None:
         assert f"{DEVIATIONS[option]:g} (`{option}`)" in text
     assert f"mean loss moves by at most {DEVIATIONS['bf16']:g}" in text
     assert DEVIATIONS["workers"] == DEVIATIONS["cache"] == 0
+
+
+def test_every_table_is_told_with_the_line_that_fills_it() -> None:
+    rows = {row[0].strip("`"): row[-1].strip("`") for row in _tables(EXPERIMENTS)[0][1:]}
+    assert rows == {name: line_of(table) for name, table in TABLES.items()}
+
+
+def test_every_column_of_the_stored_predictions_is_told() -> None:
+    (rows,) = [table for table in _tables(EXPERIMENTS) if table[0][0] == "column"]
+    told = {name for row in rows[1:] for name in re.findall(r"`(\w+)`", row[0])}
+    assert told >= {"clip_id", "emotion", "logit_0", "logit_6", "snippet_logits", "attention", "frames", "vetoed"}
+    assert told >= {*map(snippets_column, WIDTHS), "predicted", "predicted_unfiltered"}
+
+
+def test_the_noise_page_holds_findings_of_the_small_setting() -> None:
+    found = NOISE.split("<!-- findings -->")[1].split("<!-- end of findings -->")[0]
+    small = NoiseSettings()
+    assert f"{small.seeds} trainings of each network on {7 * small.training_people} clips" in found
+    verdicts, *tables = _tables(found)
+    assert {row[1].strip("*") for row in verdicts[1:]} <= {"holds", "does not show", "contradicted"}
+    assert len(tables) == 5
+    assert [row[0][:2] for row in tables[0][1:9]] == [f"{letter}:" for letter in "abcdefgh"]
