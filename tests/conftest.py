@@ -10,13 +10,11 @@ PROJECT = Path(__file__).resolve().parents[1]
 TESTS = PROJECT / "tests"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """On several processes a file stays on one, and so do all tests that share the one whole run of the job."""
-    for item in items:
-        place = item.path.relative_to(TESTS)
-        group = place.parts[0] if place.parts[0] == "end_to_end" else str(place)
-        item.add_marker(pytest.mark.xdist_group(group))
+    place = item.path.relative_to(TESTS)
+    group = place.parts[0] if place.parts[0] == "end_to_end" else str(place)
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
