@@ -32,7 +32,7 @@ reproduce: install
 	  && echo && echo "Look at it:  make dev   (Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000)"
 
 test: install
-	@. $(BIN)/activate && python -m pytest -n 2 --dist loadgroup
+	@. $(BIN)/activate && python -m pytest -n 2 --dist loadfile
 
 lint: install
 	@. $(BIN)/activate && ruff check . && ruff format --check . && mypy && lint-imports

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
-TESTS = PROJECT / "tests"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """On several processes a file stays on one, and so do all tests that share the one whole run of the job."""
-    place = item.path.relative_to(TESTS)
-    group = place.parts[0] if place.parts[0] == "end_to_end" else str(place)
-    item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OnePlace(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            place = nodeid.split("::")[0]
+            return "end_to_end" if place.startswith("tests/end_to_end/") else place
+
+    return OnePlace(config, log)
 
 
 @pytest.fixture(scope="session")
