@@ -13,7 +13,7 @@ from tests.end_to_end.project import execute, make_project
     ("profile", "expected"),
     [
         ("paper", ["Set NRDFER_AFEW_ROOT=/path/to/AFEW", "Set NRDFER_DFEW_ROOT=/path/to/DFEW"]),
-        ("papr", ["there is no profile 'papr'", "profiles there: paper, sample"]),
+        ("papr", ["there is no profile 'papr'", "profiles there: paper, quick, sample"]),
     ],
 )
 def test_the_reasons_stand_together(tmp_path: Path, profile: str, expected: list[str]) -> None:

@@ -36,7 +36,7 @@ def test_every_stage_understands_its_part_of_a_shipped_profile(name: str) -> Non
 
 
 def test_a_missing_profile_names_those_that_exist() -> None:
-    with pytest.raises(ProfileError, match=r"no profile 'sampel'.*paper, sample"):
+    with pytest.raises(ProfileError, match=r"no profile 'sampel'.*paper, quick, sample"):
         load_profile(PROFILES / "sampel.yaml")
 
 
