@@ -138,7 +138,7 @@ def test_settings_are_laid_over_a_preset() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_has_a_paper_and_a_sample_preset(name: str) -> None:
-    paper, quick, sample = MODELS[name].presets["paper"], MODELS[name].presets["sample"]
+    paper, sample = MODELS[name].presets["paper"], MODELS[name].presets["sample"]
     assert (paper.image_size, paper.frames, paper.classes) == (112, 16, 7)
     assert sample.image_size == 64
     # plain values only, so that a training's model.json rebuilds it
@@ -161,7 +161,7 @@ def test_the_authors_later_code() -> None:
     ("name", "settings", "preset", "message"),
     [
         ("c4d", {}, "paper", "no model 'c4d'; known are nr-dfernet, c3d, p3d"),
-        ("c3d", {}, "papre", "c3d has no preset 'papre'; known are paper, quick, sample"),
+        ("c3d", {}, "papre", "c3d has no preset 'papre'; known are paper, sample"),
         ("nr-dfernet", {"depth": 3}, "paper", "unknown setting depth"),
         ("nr-dfernet", {"stem": "vgg"}, "paper", "stem must be"),
         ("nr-dfernet", {"encoder_norm": "both"}, "paper", "norm must be"),
