@@ -12,13 +12,18 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """On several processes a file stays on one, and so do all tests that share the one whole run of the job."""
+    """On several processes a file stays on one, and so do all files that share the one whole run of the job."""
     from xdist.scheduler import LoadScopeScheduling
+
+    end_to_end = PROJECT / "tests" / "end_to_end"
+    sharing = {
+        f"tests/end_to_end/{path.name}" for path in end_to_end.glob("test_*.py") if "reproduced" in path.read_text()
+    }
 
     class OnePlace(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             place = nodeid.split("::")[0]
-            return "end_to_end" if place.startswith("tests/end_to_end/") else place
+            return "the whole job" if place in sharing else place
 
     return OnePlace(config, log)
 
