@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets.shown import mlflow_run, picture
+from assets.shown import into_mlflow, picture
 from assets.step import materialize, output, progress_logger, step, training_logger
 from assets.training import RETRY
 from assets.workbench import Workbench
@@ -188,7 +188,7 @@ def noise_benchmark(
         settings = _settings(workbench)
         artifact = workbench.store.build(
             _BENCHMARK,
-            code_version="2",
+            code_version="3",
             config=dataclasses.asdict(settings),
             inputs={"clips": clips.digest, "measurements": measurements.digest},
             build=lambda out: measure(settings, clips.path, measurements.path, workbench.store, out),
@@ -202,19 +202,8 @@ def noise_benchmark(
             war=picture(artifact.path / WAR_PICTURE),
             attention=picture(artifact.path / ATTENTION_PICTURE),
             neutral=picture(artifact.path / NEUTRAL_PICTURE),
-            mlflow_run=_into_mlflow(context, workbench, artifact),
+            mlflow_run=into_mlflow(context, workbench, artifact, "noise_benchmark"),
         )
-
-
-def _into_mlflow(
-    context: dg.AssetExecutionContext, workbench: Workbench, artifact: Artifact
-) -> dg.MetadataValue[str | None]:
-    """Log the benchmark's files to the MLflow run of this pipeline run."""
-    tracking = workbench.tracking
-    tracking.require(f"the noise benchmark is finished and lies in {artifact.path}, but it cannot be logged")
-    run_id = tracking.pipeline_run(context.run_id, workbench.settings.to_dict())
-    tracking.client.log_artifacts(run_id, str(artifact.path), "noise_benchmark")
-    return mlflow_run(tracking, run_id)
 
 
 assets = [noise_clips, noise_measurements, noise_benchmark]

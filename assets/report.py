@@ -5,7 +5,7 @@ Keep here: what the report is made of. Keep out: how it is written (``nrdfer/sta
 
 import dagster as dg
 
-from assets.shown import mlflow_run, picture
+from assets.shown import into_mlflow, picture
 from assets.step import materialize, step
 from assets.training import FOLDS
 from assets.workbench import Workbench
@@ -70,18 +70,7 @@ def report(
             page=dg.MetadataValue.url((artifact.path / PAGE).as_uri()),
             report=dg.MetadataValue.md((artifact.path / REPORT).read_text()),
             tables_filled=", ".join(filled),
-            mlflow_run=_into_mlflow(context, workbench, artifact),
+            mlflow_run=into_mlflow(context, workbench, artifact, "report"),
             filter_gain=picture(figures / "figure_4_filter_gain.png"),
             confusion=picture(figures / "confusion_dfew.png"),
         )
-
-
-def _into_mlflow(
-    context: dg.AssetExecutionContext, workbench: Workbench, artifact: Artifact
-) -> dg.MetadataValue[str | None]:
-    """Log the report to the MLflow run of this pipeline run."""
-    tracking = workbench.tracking
-    tracking.require(f"the report is finished and lies in {artifact.path}, but it cannot be logged")
-    run_id = tracking.pipeline_run(context.run_id, workbench.settings.to_dict())
-    tracking.client.log_artifacts(run_id, str(artifact.path), "report")
-    return mlflow_run(tracking, run_id)

@@ -10,6 +10,8 @@ from typing import Any
 
 import dagster as dg
 
+from assets.workbench import Workbench
+from nrdfer.store import Artifact
 from nrdfer.tracking import Tracking
 
 _MOST = 50  # rows of a table in the UI; the file holds all
@@ -38,6 +40,21 @@ def reasons_table(rows: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
     shown = [f"| {clip_id} | {reason.replace('|', '/').replace(chr(10), ' ')} |" for clip_id, reason in rows[:_MOST]]
     more = [f"| ... | and {len(rows) - _MOST} more |"] if len(rows) > _MOST else []
     return dg.MetadataValue.md("\n".join(["| clip | reason |", "|---|---|", *shown, *more]))
+
+
+def into_mlflow(
+    context: dg.AssetExecutionContext, workbench: Workbench, artifact: Artifact, folder: str
+) -> dg.MetadataValue[str | None]:
+    """Log an artefact's files to the MLflow run of this pipeline run; returns the run's address.
+
+    Raises:
+        TrackingError: MLflow does not answer.
+    """
+    tracking = workbench.tracking
+    tracking.require(f"{artifact.asset} is finished and lies in {artifact.path}, but it cannot be logged")
+    run_id = tracking.pipeline_run(context.run_id, workbench.settings.to_dict())
+    tracking.client.log_artifacts(run_id, str(artifact.path), folder)
+    return mlflow_run(tracking, run_id)
 
 
 def mlflow_run(tracking: Tracking, run_id: str) -> dg.MetadataValue[str | None]:

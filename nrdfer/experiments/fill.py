@@ -24,7 +24,6 @@ from nrdfer.reporting.published import published
 from nrdfer.reporting.tables import GMACS, MEAN, POOLED, SINGLE, UAR, WAR, Figure, ResultTable, Row
 from nrdfer.stages.evaluate import PROTOCOLS, predictions_path
 from nrdfer.stages.train import MODEL
-from nrdfer.store import Artifact
 
 MEASURED, NOT_RUN, LITERATURE = "measured", "not run", "as published"
 
@@ -84,22 +83,28 @@ def _row(spec: RowSpec, table: TableSpec, results: Results, evaluations: dict[st
     if len(there) < len(found):
         state = f"{len(there)} of {len(found)} folds" if there else NOT_RUN
         return Row(spec.label, spec.cells, (), printed, state, spec.note)
-    figures = [
-        figure
-        for protocol in PROTOCOLS
-        for figure in figures_of(_answers(there, protocol, spec.reading), protocol, recalls=table.recalls)
-    ]
+    folders = {split: artifact.path for split, artifact in there.items()}
+    figures = read_figures(folders, spec.reading, recalls=table.recalls)
     if table.costs:
-        figures.append(Figure(GMACS, "", "", _gmacs(next(iter(there.values())).path)))
+        figures.append(Figure(GMACS, "", "", _gmacs(next(iter(folders.values())))))
     return Row(spec.label, spec.cells, tuple(figures), printed, note=spec.note)
 
 
-def _answers(evaluations: Mapping[str, Artifact], protocol: str, reading: Reading) -> dict[str, tuple[Labels, Labels]]:
-    """Split -> true and answered classes."""
+def read_figures(evaluations: Mapping[str, Path], reading: Reading, *, recalls: bool = False) -> list[Figure]:
+    """The figures of both protocols: of the folders of some splits' evaluations, under a reading."""
+    return [
+        figure
+        for protocol in PROTOCOLS
+        for figure in figures_of(_answers(evaluations, protocol, reading), protocol, recalls=recalls)
+    ]
+
+
+def _answers(evaluations: Mapping[str, Path], protocol: str, reading: Reading) -> dict[str, tuple[Labels, Labels]]:
+    """Split -> true and answered classes of its test clips, from the folders of its evaluations."""
     answers = {}
-    for split, artifact in evaluations.items():
-        predictions = _predictions(predictions_path(artifact.path, protocol))
-        answers[split] = truth(predictions), decide(predictions, described(artifact.path)["settings"], reading)
+    for split, folder in evaluations.items():
+        predictions = _predictions(predictions_path(folder, protocol))
+        answers[split] = truth(predictions), decide(predictions, described(folder)["settings"], reading)
     return answers
 
 

@@ -1,6 +1,7 @@
 """The benchmark's clips: the same people, expressions, light and camera at every level of noise.
 
-A test clip of one person and emotion is rendered once for every condition. Only the noise differs: frames of N1 at one
+A test clip of one person and emotion is rendered once for every condition. The noise differs, and with it only the
+camera's grain and what covers or replaces a face, which are drawn anew: frames of N1 at one
 level are also N1 at every higher one, and N2 shortens the time for which the emotion is shown. Which condition a clip
 is, and what is true of each frame, stands in `TRUTH` and never in the shards' records.
 """
@@ -20,7 +21,7 @@ import numpy as np
 from nrdfer import pool
 from nrdfer.corpora.synthetic.clips import dfew_frames
 from nrdfer.corpora.synthetic.expression import Course
-from nrdfer.corpora.synthetic.identity import draw_identity
+from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.timeline import N1_KINDS, NEUTRAL_BELOW, Noise, Timeline, draw_timeline, draw_turn
 from nrdfer.emotions import EMOTIONS
 from nrdfer.noise.settings import N1, N2, NoiseSettings
@@ -53,6 +54,11 @@ class NoisyClip:
         return f"p{self.person:04d}_{self.emotion}"
 
     @property
+    def number(self) -> int:
+        """Of what stays the same; its randomness derives from it."""
+        return self.person * len(EMOTIONS) + EMOTIONS.index(self.emotion)
+
+    @property
     def clip_id(self) -> str:
         """Its name in the shards."""
         level = "" if self.kind == TRAINING else f"-{round(100 * self.level):02d}"
@@ -75,10 +81,8 @@ def plan(settings: NoiseSettings) -> list[NoisyClip]:
 
 def timeline_of(clip: NoisyClip, settings: NoiseSettings) -> Timeline:
     """What happens in a clip, its noise included."""
-    number = clip.person * len(EMOTIONS) + EMOTIONS.index(clip.emotion)
-    rng = np.random.default_rng([settings.seed, _CLIP, number])
-    session = np.random.default_rng([settings.seed, _SESSION, clip.person])
-    who = draw_identity(np.random.default_rng([settings.seed, _IDENTITY, clip.person]))
+    rng = np.random.default_rng([settings.seed, _CLIP, clip.number])
+    who, session = _person(clip, settings)
     frames = int(rng.integers(settings.frames[0], settings.frames[1] + 1))
     neutral_first = bool(rng.random() < settings.training_n2_clips)
     place = float(rng.random())
@@ -100,10 +104,16 @@ def timeline_of(clip: NoisyClip, settings: NoiseSettings) -> Timeline:
     if clip.kind == N2 and clip.emotion != "neutral":
         noise = ["n2_neutral" if now < NEUTRAL_BELOW else "none" for now in line.intensity]
     if clip.kind == N1:
-        planted = np.random.default_rng([settings.seed, _PLANTED, number])
+        planted = np.random.default_rng([settings.seed, _PLANTED, clip.number])
         for index, kind in plant_order(planted, frames)[: round(clip.level * frames)]:
             noise[index] = kind
     return dataclasses.replace(line, noise=tuple(noise))
+
+
+def _person(clip: NoisyClip, settings: NoiseSettings) -> tuple[Identity, np.random.Generator]:
+    """Who is seen, and what all clips of a person have in common."""
+    who = draw_identity(np.random.default_rng([settings.seed, _IDENTITY, clip.person]))
+    return who, np.random.default_rng([settings.seed, _SESSION, clip.person])
 
 
 def course_of(neutral: float, place: float, peak: float) -> Course:
@@ -190,11 +200,9 @@ def _write(job: _Job) -> None:
 def _encoded(clips: Sequence[NoisyClip], settings: NoiseSettings) -> Iterator[EncodedClip]:
     size = (settings.image_size, settings.image_size)
     for clip in clips:
-        number = clip.person * len(EMOTIONS) + EMOTIONS.index(clip.emotion)
-        rng = np.random.default_rng([settings.seed, _PAINT, number])
-        session = np.random.default_rng([settings.seed, _SESSION, clip.person])
+        rng = np.random.default_rng([settings.seed, _PAINT, clip.number])
+        who, session = _person(clip, settings)
         draw_turn(session)  # as `timeline_of` did
-        who = draw_identity(np.random.default_rng([settings.seed, _IDENTITY, clip.person]))
         painted = dfew_frames(rng, session, who, timeline_of(clip, settings))
         small = [cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA) for frame in painted]
         record = ClipRecord(

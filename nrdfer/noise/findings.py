@@ -1,32 +1,44 @@
 """What the benchmark found: curves over levels of noise with intervals, and a verdict on each of the paper's claims.
 
 A verdict follows from an interval and nothing else: it holds if the interval of a difference lies on the claim's side
-of 0, is contradicted if it lies on the other, and does not show if it holds 0.
+of 0, is contradicted if it lies on the other, and does not show if it holds 0. How an interval is taken belongs to
+``intervals``. Axes: S trainings, L conditions, C clips, P people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from nrdfer.noise.intervals import Bootstrap, Estimate, Values, estimate
-from nrdfer.noise.measure import LETTERS, PAIRS, TOKENS, Panel, settings_of
+from nrdfer.corpora.synthetic.timeline import N1_KINDS
+from nrdfer.noise.intervals import Estimate, Values, by_person, estimate
+from nrdfer.noise.measure import ALL, LETTERS, PAIRS, TOKENS, Panel, settings_of
 from nrdfer.noise.settings import COMPONENTS, N1, N2, NoiseSettings
 
 HOLDS, NOT_SHOWN, CONTRADICTED = "holds", "does not show", "contradicted"
+WAR, NEUTRAL, MASS, RATIO = "WAR", "neutral calls", "attention mass", "attention ratio"
 
 
 @dataclass(frozen=True)
 class Curve:
     """One measure of one setting over the levels of one kind of noise."""
 
-    measure: str  # WAR, neutral calls, attention ratio, attention mass: percent, but for the ratio
+    measure: str  # WAR, NEUTRAL, MASS: percent; RATIO: attention by share
     setting: str  # a letter of Table 1, a rival, or a network
     kind: str  # of noise
     levels: tuple[float, ...]
     points: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True)
+class ByKind:
+    """Attention by share of one kind of N1, over all levels together."""
+
+    network: str
+    kind: str  # n1_noface, n1_occluded, n1_person
+    ratio: Estimate
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,7 @@ class Verdict:
     verdict: str
 
 
-_Of = Callable[[str], tuple[Values, Values]]  # a setting -> its values (L,) and their draws (D, L)
-WAR, NEUTRAL, MASS, RATIO, EVEN = "WAR", "neutral calls", "attention mass", "attention ratio", "even attention"
+Weights = Mapping[str, float]  # setting -> its weight in a sum
 
 
 class Findings:
@@ -48,42 +59,22 @@ class Findings:
 
     def __init__(self, panel: Panel, settings: NoiseSettings) -> None:
         self._panel = panel
-        self._boot = Bootstrap(panel.people, settings.networks, settings.seeds)
         self._of = settings_of(settings)
-        self._emotional_C = panel.emotions != "neutral"
-        self._war = {s: 100 * self._boot.mean(panel.correct[s], self._of[s][0]) for s in self._of}
-        self._called = {s: 100 * self._boot.mean(panel.neutral[s], self._of[s][0], self._emotional_C) for s in self._of}
-        share_DL = self._boot.mean_of_clips(panel.share_LC)
-        with np.errstate(divide="ignore", invalid="ignore"):  # without N1 there is no ratio; those levels are not used
-            self._ratio = {n: self._boot.mean(panel.mass[n], n) / share_DL for n in COMPONENTS}
-        self._share_DL = share_DL
+        emotional_C = panel.emotions != "neutral"
+        self._war = {s: 100 * by_person(values, panel.people) for s, values in panel.correct.items()}
+        self._called = {
+            s: 100 * by_person(values[..., emotional_C], panel.people[emotional_C])
+            for s, values in panel.neutral.items()
+        }
+        self._noisy = {kind: [i for i in panel.where(kind) if panel.conditions[i][1] > 0] for kind in (N1, N2)}
+        self._clean = panel.where(N1)[0]
         self.curves = tuple(self._curves())
-        self.verdicts = tuple(self._verdicts())
-
-    def _curves(self) -> list[Curve]:
-        curves = []
-        for kind in (N1, N2):
-            where = self._panel.where(kind)
-            for s in self._of:
-                war_L = 100 * self._panel.correct[s].mean((0, 2))
-                curves.append(self._curve(WAR, s, kind, where, war_L, self._war[s]))
-                called_L = 100 * self._panel.neutral[s][..., self._emotional_C].mean((0, 2))
-                curves.append(self._curve(NEUTRAL, s, kind, where, called_L, self._called[s]))
-        noisy = [i for i in self._panel.where(N1) if self._panel.conditions[i][1] > 0]
-        share_L = self._panel.share_LC.mean(1)
-        curves.append(self._curve(EVEN, "share of frames", N1, noisy, 100 * share_L, 100 * self._share_DL))
-        for name in COMPONENTS:
-            mass_L, mass_DL = self._panel.mass[name].mean((0, 2)), self._ratio[name] * self._share_DL
-            curves.append(self._curve(MASS, name, N1, noisy, 100 * mass_L, 100 * mass_DL))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                curves.append(self._curve(RATIO, name, N1, noisy, mass_L / share_L, self._ratio[name]))
-        return curves
-
-    def _curve(
-        self, measure: str, setting: str, kind: str, where: list[int], values_L: Values, draws_DL: Values
-    ) -> Curve:
-        points = tuple(estimate(values_L[i], draws_DL[:, i]) for i in where)
-        return Curve(measure, setting, kind, tuple(self._panel.conditions[i][1] for i in where), points)
+        self.by_kind = tuple(
+            ByKind(name, kind, estimate([self._ratio(name, self._noisy[N1], kind)]))
+            for name in COMPONENTS
+            for kind in N1_KINDS
+        )
+        self.verdicts = (*self._of_tokens(), *self._of_filter(), *self._of_networks())
 
     def find(self, measure: str, setting: str, kind: str) -> Curve:
         """A curve.
@@ -96,91 +87,127 @@ class Findings:
                 return curve
         raise KeyError(f"no {measure} of {setting} over {kind}")
 
-    def _verdicts(self) -> list[Verdict]:
-        noisy1 = [i for i in self._panel.where(N1) if self._panel.conditions[i][1] > 0]
-        noisy2 = [i for i in self._panel.where(N2) if self._panel.conditions[i][1] > 0]
-        clean, most1, most2 = self._panel.where(N1)[0], noisy1[-1], noisy2[-1]
-        found = []
+    def _curves(self) -> list[Curve]:
+        curves = []
+        for kind in (N1, N2):
+            where = self._panel.where(kind)
+            for setting in self._of:
+                for measure, values in ((WAR, self._war), (NEUTRAL, self._called)):
+                    points = [estimate([values[setting][:, i]]) for i in where]
+                    curves.append(self._curve(measure, setting, kind, where, points))
+        noisy = self._noisy[N1]
+        for name in COMPONENTS:
+            mass_SLP = 100 * by_person(self._panel.mass[name, ALL], self._panel.people)
+            curves.append(self._curve(MASS, name, N1, noisy, [estimate([mass_SLP[:, i]]) for i in noisy]))
+            ratios = [estimate([self._ratio(name, [i])]) for i in noisy]
+            curves.append(self._curve(RATIO, name, N1, noisy, ratios))
+        return curves
+
+    def _curve(self, measure: str, setting: str, kind: str, where: list[int], points: Sequence[Estimate]) -> Curve:
+        return Curve(measure, setting, kind, tuple(self._panel.conditions[i][1] for i in where), tuple(points))
+
+    def _ratio(self, network: str, where: list[int], kind: str = ALL) -> Values:
+        """Attention by share as one number a training and person (S, P), whose mean is the ratio of the means.
+
+        Each level counts alike; a level's ratio is taken of all people together, because one person's few frames of
+        noise have no ratio worth the name, and spreads over people to first order.
+        """
+        mass_SLP = by_person(self._panel.mass[network, kind], self._panel.people)
+        share_LP = by_person(self._panel.share[kind][None], self._panel.people)[0]
+        levels = []
+        for i in where:
+            share = share_LP[i].mean()
+            ratio = mass_SLP[:, i].mean() / share
+            levels.append(ratio + (mass_SLP[:, i] - ratio * share_LP[i]) / share)
+        return np.asarray(np.mean(levels, axis=0))
+
+    def _sum(self, values: Mapping[str, Values], weights: Weights, where: list[int]) -> Estimate:
+        """A weighted sum of settings, mean over conditions; what one network answers twice is one part."""
+        parts: dict[str, Values] = {}
+        for setting, weight in weights.items():
+            network = self._of[setting][0]
+            part_SP = weight * values[setting][:, where].mean(1)
+            parts[network] = parts[network] + part_SP if network in parts else part_SP
+        return estimate(list(parts.values()))
+
+    def _of_tokens(self) -> list[Verdict]:
+        noisy, found = self._noisy[N1], []
         for learned, dynamic in TOKENS:
             added = "with DSF" if learned == "dsf" else "without DSF"
-            ratio = {n: (self._panel.mass[n].mean((0, 2)), self._ratio[n]) for n in (learned, dynamic)}
-            share_L = self._panel.share_LC.mean(1)
-            values = {n: np.mean([m[i] / share_L[i] for i in noisy1]) for n, (m, _) in ratio.items()}
-            draws = {n: r[:, noisy1].mean(1) for n, (_, r) in ratio.items()}
+            token = self._ratio(dynamic, noisy)
             found += [
                 _judge(
                     f"The dynamic class token looks less at N1 frames than a learned token does ({added})",
-                    "difference of the ratio of attention on N1 frames to their share, mean of all levels",
-                    estimate(values[dynamic] - values[learned], draws[dynamic] - draws[learned]),
+                    "difference of attention by share, mean of all levels of N1",
+                    estimate([token, -self._ratio(learned, noisy)]),
                     wanted=-1,
                 ),
                 _judge(
                     f"The dynamic class token looks less at N1 frames than even attention would ({added})",
-                    "that ratio less 1",
-                    estimate(values[dynamic] - 1, draws[dynamic] - 1),
-                    wanted=-1,
-                ),
-            ]
-        for off, on in PAIRS:
-            network = LETTERS[on][0]
-            found += [
-                _judge(
-                    f"SF calls fewer non-neutral clips neutral where most frames are neutral ({network})",
-                    "difference of neutral calls at the highest level of N2, points",
-                    self._difference(self._neutral_of, on, off, [most2]),
+                    "attention by share, less 1, mean of all levels of N1",
+                    estimate([token - 1]),
                     wanted=-1,
                 ),
                 _judge(
-                    f"SF raises WAR where frames are neutral ({network})",
-                    "difference of WAR, mean of all levels of N2, points",
-                    self._difference(self._war_of, on, off, noisy2),
-                    wanted=1,
+                    f"The dynamic class token looks less at another person's face than even attention would ({added})",
+                    "attention by share, less 1, frames of another person only",
+                    estimate([self._ratio(dynamic, noisy, "n1_person") - 1]),
+                    wanted=-1,
                 ),
             ]
-        for without, with_it, what in (("b", "d", "DCT, without DSF"), ("f", "h", "DCT, with DSF"),
-                                       ("b", "f", "DSF, without DCT"), ("d", "h", "DSF, with DCT")):  # fmt: skip
-            found.append(
-                _judge(
-                    f"The component raises WAR under N1 noise ({what})",
-                    "difference of WAR, mean of all levels of N1, points",
-                    self._difference(self._war_of, with_it, without, noisy1),
-                    wanted=1,
-                )
+        return found
+
+    def _of_filter(self) -> list[Verdict]:
+        weights = {setting: sign / len(PAIRS) for off, on in PAIRS for setting, sign in ((off, -1), (on, 1))}
+        return [
+            _judge(
+                "SF calls fewer non-neutral clips neutral where most frames are neutral",
+                "difference of neutral calls at the highest level of N2, mean of four networks, points",
+                self._sum(self._called, weights, self._noisy[N2][-1:]),
+                wanted=-1,
+            ),
+            _judge(
+                "SF raises WAR where frames are neutral",
+                "difference of WAR, mean of all levels of N2 and of four networks, points",
+                self._sum(self._war, weights, self._noisy[N2]),
+                wanted=1,
+            ),
+        ]
+
+    def _of_networks(self) -> list[Verdict]:
+        found = [
+            _judge(
+                f"{component} raises WAR under N1 noise",
+                "difference of WAR, mean of all levels of N1 and of two pairs of networks, points",
+                self._sum(self._war, weights, self._noisy[N1]),
+                wanted=1,
             )
+            for component, weights in (
+                ("DCT", {"d": 0.5, "b": -0.5, "h": 0.5, "f": -0.5}),
+                ("DSF", {"f": 0.5, "b": -0.5, "h": 0.5, "d": -0.5}),
+            )
+        ]
+        for kind in (N1, N2):
+            for rival in ("a", *(setting for setting in self._of if setting not in LETTERS)):
+                found.append(
+                    _judge(
+                        f"The whole network (h) has a higher WAR under {kind.upper()} noise than "
+                        f"{'the baseline (a)' if rival == 'a' else rival}",
+                        f"difference of WAR, mean of all levels of {kind.upper()}, points",
+                        self._sum(self._war, {"h": 1.0, rival: -1.0}, self._noisy[kind]),
+                        wanted=1,
+                    )
+                )
+        change = {s: self._war[s][:, self._noisy[N1][-1:]] - self._war[s][:, [self._clean]] for s in "ha"}
         found.append(
             _judge(
-                "The whole network loses less WAR to N1 noise than the baseline",
-                "difference (h - a) of the change of WAR from none to the highest level of N1, points",
-                self._change("h", "a", clean, most1),
+                "The whole network (h) loses less WAR to N1 noise than the baseline (a)",
+                "difference of the change of WAR from none to the highest level of N1, points",
+                self._sum(change, {"h": 1.0, "a": -1.0}, [0]),
                 wanted=1,
             )
         )
-        for rival in [s for s in self._of if s not in LETTERS]:
-            found.append(
-                _judge(
-                    f"The whole network has a higher WAR under N1 noise than {rival}",
-                    "difference of WAR, mean of all levels of N1, points",
-                    self._difference(self._war_of, "h", rival, noisy1),
-                    wanted=1,
-                )
-            )
         return found
-
-    def _war_of(self, setting: str) -> tuple[Values, Values]:
-        return 100 * self._panel.correct[setting].mean((0, 2)), self._war[setting]
-
-    def _neutral_of(self, setting: str) -> tuple[Values, Values]:
-        return 100 * self._panel.neutral[setting][..., self._emotional_C].mean((0, 2)), self._called[setting]
-
-    def _difference(self, of: _Of, one: str, other: str, where: list[int]) -> Estimate:
-        (one_L, one_DL), (other_L, other_DL) = of(one), of(other)
-        return estimate(float((one_L - other_L)[where].mean()), (one_DL[:, where] - other_DL[:, where]).mean(1))
-
-    def _change(self, one: str, other: str, start: int, end: int) -> Estimate:
-        (one_L, one_DL), (other_L, other_DL) = self._war_of(one), self._war_of(other)
-        value = (one_L[end] - one_L[start]) - (other_L[end] - other_L[start])
-        draws = (one_DL[:, end] - one_DL[:, start]) - (other_DL[:, end] - other_DL[:, start])
-        return estimate(float(value), draws)
 
 
 def _judge(claim: str, measured: str, found: Estimate, *, wanted: int) -> Verdict:
@@ -188,6 +215,6 @@ def _judge(claim: str, measured: str, found: Estimate, *, wanted: int) -> Verdic
     return Verdict(claim, measured, found, verdict)
 
 
-def counts(verdicts: tuple[Verdict, ...]) -> Mapping[str, int]:
+def counts(verdicts: Sequence[Verdict]) -> Mapping[str, int]:
     """How many claims came out which way."""
     return {name: sum(v.verdict == name for v in verdicts) for name in (HOLDS, NOT_SHOWN, CONTRADICTED)}

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nrdfer.corpora.synthetic.timeline import N1_KINDS
 from nrdfer.errors import NrdferError
 from nrdfer.noise.corpus import TRAINING
 from nrdfer.noise.settings import COMPONENTS, N1, NoiseSettings
@@ -30,6 +31,7 @@ LETTERS: Mapping[str, tuple[str, bool]] = {
     "g": ("dsf-dct", False),
     "h": ("dsf-dct", True),
 }
+ALL = "n1"  # of kinds of N1: all together
 #: Settings that differ by the filter only: without, with.
 PAIRS = (("a", "b"), ("c", "d"), ("e", "f"), ("g", "h"))
 #: Networks that differ by the class token only: learned, dynamic.
@@ -46,8 +48,8 @@ class Panel:
     planted_LC: Values  # share of noisy frames in each clip, of its condition's kind
     correct: Mapping[str, Values]  # setting -> (S, L, C), 0 or 1
     neutral: Mapping[str, Values]  # setting -> (S, L, C), whether it is called neutral
-    mass: Mapping[str, Values]  # network -> (S, L, C), attention on N1; 0 to 1
-    share_LC: Values  # share of N1 among the features that attention is spread over
+    mass: Mapping[tuple[str, str], Values]  # network, kind of N1 or ALL -> (S, L, C), attention on it; 0 to 1
+    share: Mapping[str, Values]  # kind of N1 or ALL -> (L, C), its share of the features that attention is spread over
 
     def where(self, kind: str) -> list[int]:
         """Conditions of a kind, in order of their level; without noise is both kinds' level 0."""
@@ -96,7 +98,12 @@ def build_panel(
         return "predicted" if filtered else "predicted_unfiltered"
 
     first = predictions[settings.networks[0], 0].set_index("clip_id")
-    noisy = {row["clip_id"]: _noisy_features(row, list(first.loc[row["clip_id"], "frames"])) for row in tested}
+    seen = {row["clip_id"]: [row["noise"][i] for i in first.loc[row["clip_id"], "frames"][:-1]] for row in tested}
+    noisy = {
+        kind: {clip: np.array([_is(noise, N1) if kind == ALL else noise == kind for noise in kinds])
+               for clip, kinds in seen.items()}
+        for kind in (ALL, *N1_KINDS)
+    }  # fmt: skip
     return Panel(
         conditions=settings.conditions,
         people=np.array([row["person"] for row in grid[0]]),
@@ -110,20 +117,23 @@ def build_panel(
             setting: of(name, lambda t, f=filtered: t[answer(f)] == "neutral")
             for setting, (name, filtered) in settings_of(settings).items()
         },
-        mass={name: of(name, lambda t: [attention_on(a, noisy[c]) for c, a in t["attention"].items()])
-              for name in COMPONENTS},
-        share_LC=np.array([[np.mean(noisy[row["clip_id"]]) for row in line] for line in grid]),
-    )  # fmt: skip
+        mass={
+            (name, kind): of(name, lambda t, on=on: [attention_on(a, on[c]) for c, a in t["attention"].items()])
+            for name in COMPONENTS
+            for kind, on in noisy.items()
+        },
+        share={
+            kind: np.array([[on[row["clip_id"]].mean() for row in line] for line in grid]) for kind, on in noisy.items()
+        },
+    )
 
 
-def attention_on(attention: Sequence[float], noisy: Sequence[bool]) -> float:
-    """Attention that falls on noisy features, 0 to 1."""
+def attention_on(attention: Sequence[float], noisy: Sequence[bool] | npt.NDArray[np.bool_]) -> float:
+    """Attention that falls on noisy features, 0 to 1.
+
+    A feature is of the first of its two frames, which its static part is of.
+    """
     return float(np.asarray(attention, np.float64)[np.asarray(noisy, bool)].sum())
-
-
-def _noisy_features(row: Mapping[str, Any], frames: Sequence[int]) -> list[bool]:
-    """Whether each of the T - 1 features is of an N1 frame: the first of its two, which its static part is of."""
-    return [_is(row["noise"][frame], N1) for frame in frames[:-1]]
 
 
 def _is(noise: str, kind: str) -> bool:

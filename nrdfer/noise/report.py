@@ -26,6 +26,7 @@ def write_findings(found: Findings, settings: NoiseSettings, out: Path) -> dict[
     told = {
         "settings": dataclasses.asdict(settings),
         "curves": [dataclasses.asdict(curve) for curve in found.curves],
+        "by_kind": [dataclasses.asdict(one) for one in found.by_kind],
         "verdicts": [dataclasses.asdict(verdict) for verdict in found.verdicts],
     }
     (out / JSON).write_text(json.dumps(told, indent=1))
@@ -35,6 +36,9 @@ def write_findings(found: Findings, settings: NoiseSettings, out: Path) -> dict[
         for curve in found.curves:
             for level, point in zip(curve.levels, curve.points, strict=True):
                 writer.writerow([curve.measure, curve.setting, curve.kind, level, point.value, point.low, point.high])
+        for one in found.by_kind:
+            ratio = one.ratio
+            writer.writerow([RATIO, one.network, one.kind, "all", ratio.value, ratio.low, ratio.high])
     (out / MARKDOWN).write_text(markdown(found, settings))
     draw_all(found, settings, out)
     return dict(counts(found.verdicts))
@@ -43,7 +47,7 @@ def write_findings(found: Findings, settings: NoiseSettings, out: Path) -> dict[
 def markdown(found: Findings, settings: NoiseSettings) -> str:
     """Verdicts, and the tables behind them."""
     every = settings_of(settings)
-    dynamic = [found.find(RATIO, name, N1) for name in COMPONENTS]
+    ratios = [found.find(RATIO, name, N1) for name in COMPONENTS]
     mass = [found.find(MASS, name, N1) for name in COMPONENTS]
     parts = [
         f"{settings.seeds} trainings of each network on {7 * settings.training_people} clips, tested on "
@@ -53,14 +57,25 @@ def markdown(found: Findings, settings: NoiseSettings) -> str:
         _table([found.find(WAR, s, N1) for s in every], [_name(s) for s in every]),
         "**WAR over N2** (neutral frames in clips of other emotions), %",
         _table([found.find(WAR, s, N2) for s in every], [_name(s) for s in every]),
-        "**Attention on N1 frames as a multiple of their share** (1: like any other frame)",
-        _table(dynamic, [_token(c.setting) for c in dynamic]),
+        "**Attention on N1 frames as a multiple of their share**, by kind (1: like any other frame)",
+        _by_kind(found),
+        "**The same, all kinds together, by level**",
+        _table(ratios, [_token(c.setting) for c in ratios]),
         "**Attention on N1 frames**, %",
         _table(mass, [_token(c.setting) for c in mass]),
         "**Non-neutral clips that are called neutral, over N2**, %",
         _table([found.find(NEUTRAL, s, N2) for s in LETTERS], [_name(s) for s in LETTERS]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _by_kind(found: Findings) -> str:
+    ratios = {(one.network, one.kind): _told(one.ratio, 2) for one in found.by_kind}
+    rows = [[_token(name), *(ratios[name, kind] for kind in _KINDS)] for name in COMPONENTS]
+    return _markdown([["", *_KINDS.values()], *rows])
+
+
+_KINDS = {"n1_noface": "no face", "n1_occluded": "covered face", "n1_person": "another person's face"}
 
 
 def verdict_rows(verdicts: Sequence[Verdict]) -> list[list[str]]:

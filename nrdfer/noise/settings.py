@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nrdfer.config import build_settings, merge
+from nrdfer.errors import ProfileError
 
 N1, N2 = "n1", "n2"
 #: Table 1's trainings by name: whether the network has DSF and DCT.
@@ -46,9 +47,10 @@ class NoiseSettings:
     recipe: Mapping[str, Any] = field(default_factory=lambda: {"name": "sample", "epochs": 14})
 
     def __post_init__(self) -> None:
-        for name in ("training_people", "test_people", "seeds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        # one training, or one person, says nothing of how much they differ
+        for name, least in (("training_people", 1), ("test_people", 2), ("seeds", 2)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if len(self.frames) != 2 or not 2 <= self.frames[0] <= self.frames[1]:
             raise ValueError(f"frames is (shortest, longest), 2 or more, not {self.frames}")
         for name, most in (("n1_levels", 0.6), ("n2_levels", 0.9)):
@@ -87,7 +89,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     # seconds, to see that every part works
     "tiny": {
         "training_people": 2,
-        "test_people": 1,
+        "test_people": 2,
         "frames": (16, 18),
         "image_size": 32,
         "n1_levels": (0.0, 0.3, 0.6),
@@ -105,8 +107,6 @@ def build_noise_settings(values: Mapping[str, Any], where: str) -> NoiseSettings
     Raises:
         ProfileError: no such preset, an unknown field, or a value that cannot be meant.
     """
-    from nrdfer.errors import ProfileError
-
     preset = values.get("preset", "small")
     if preset not in PRESETS:
         raise ProfileError(f"{where}: there is no preset {preset!r}; presets are {', '.join(PRESETS)}")

@@ -10,13 +10,11 @@ from pathlib import Path
 
 from nrdfer.emotions import EMOTIONS
 from nrdfer.experiments.catalogue import OURS
+from nrdfer.experiments.fill import read_figures
 from nrdfer.experiments.reading import Reading
 from nrdfer.models.names import TITLES
-from nrdfer.reporting.decide import Labels, decide, truth
-from nrdfer.reporting.measure import figures_of
-from nrdfer.reporting.pictures import HONEST, PAPER, predictions_of
 from nrdfer.reporting.published import published
-from nrdfer.reporting.tables import MEAN, POOLED, SINGLE, UAR, WAR, Figure, ResultTable, Row
+from nrdfer.reporting.tables import MEAN, POOLED, SINGLE, UAR, WAR, ResultTable, Row
 
 _MEASURES = (UAR, WAR)
 _READINGS = {"with the filter": Reading(), "without the filter": Reading(sf=False)}
@@ -30,7 +28,7 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         folds: evaluation of each fold.
         afew: evaluation on AFEW.
     """
-    dfew_row, afew_row = f"{TITLES[model]} DS", f"{TITLES[model]} DS"
+    row = f"{TITLES[model]} DS"  # of the paper's tables
     ours = model == OURS
     dfew = ResultTable(
         "dfew",
@@ -41,8 +39,8 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         (*_MEASURES, *EMOTIONS),
         (MEAN, POOLED),
         tuple(
-            Row(name, {"Decision": name}, _figures(folds, reading, recalls=True),
-                published("5")[dfew_row] if ours and reading.sf else {})
+            Row(name, {"Decision": name}, tuple(read_figures(folds, reading, recalls=True)),
+                published("5")[row] if ours and reading.sf else {})
             for name, reading in _READINGS.items()
         ),
     )  # fmt: skip
@@ -55,8 +53,8 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         _MEASURES,
         (SINGLE,),
         tuple(
-            Row(name, {"Decision": name}, _figures({"afew": afew}, reading),
-                published("4")[afew_row] if ours and reading.sf else {})
+            Row(name, {"Decision": name}, tuple(read_figures({"afew": afew}, reading)),
+                published("4")[row] if ours and reading.sf else {})
             for name, reading in _READINGS.items()
         ),
     )  # fmt: skip
@@ -68,21 +66,6 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         ("Fold",),
         _MEASURES,
         (SINGLE,),
-        tuple(Row(fold, {"Fold": fold}, _figures({fold: path}, Reading())) for fold, path in folds.items()),
+        tuple(Row(fold, {"Fold": fold}, tuple(read_figures({fold: path}, Reading()))) for fold, path in folds.items()),
     )
     return dfew, on_afew, each
-
-
-def _figures(evaluations: Mapping[str, Path], reading: Reading, *, recalls: bool = False) -> tuple[Figure, ...]:
-    return tuple(
-        figure
-        for protocol in (HONEST, PAPER)
-        for figure in figures_of(
-            {split: _answers(path, protocol, reading) for split, path in evaluations.items()}, protocol, recalls=recalls
-        )
-    )
-
-
-def _answers(evaluation: Path, protocol: str, reading: Reading) -> tuple[Labels, Labels]:
-    predictions = predictions_of(evaluation, protocol)
-    return truth(predictions), decide(predictions, {}, reading)

@@ -108,8 +108,9 @@ def test_a_backfill_fills_its_rows_and_the_same_line_again_trains_nothing(projec
     # the main job's own network is the settings g and h: found, not trained
     assert set(measured["row"]) == {"g", "h"}
     assert set(table["row"]) == set("abcdefgh")
-    text = (next((folder / ".nrdfer" / "store" / "table_1" / "table").glob("*/table.md"))).read_text()
-    assert "not run" in text
+    found = (folder / ".nrdfer" / "store" / "table_1" / "table").glob("*/table.md")
+    text = max(found, key=lambda path: path.stat().st_mtime_ns).read_text()
+    assert "2 of 5 folds" in text and "not run" in text
 
 
 def test_a_table_that_reads_the_folds_needs_no_daemon_and_no_training(project: Project) -> None:
@@ -121,4 +122,4 @@ def test_a_table_that_reads_the_folds_needs_no_daemon_and_no_training(project: P
     assert made(folder, "checkpoint") == before
     table = newest(folder, "table_2")
     assert set(table["row"]) == {f"S{s} L{w}" for w in (3, 6) for s in (1, 2, 3)}
-    assert table["value"].notna().all() or set(table[table["value"].isna()]["measure"]) <= {"UAR", "WAR"}
+    assert table["value"].notna().all()

@@ -127,5 +127,5 @@ def test_the_noise_page_holds_findings_of_the_small_setting() -> None:
     assert f"{small.seeds} trainings of each network on {7 * small.training_people} clips" in found
     verdicts, *tables = _tables(found)
     assert {row[1].strip("*") for row in verdicts[1:]} <= {"holds", "does not show", "contradicted"}
-    assert len(tables) == 5
+    assert len(tables) == 6
     assert [row[0][:2] for row in tables[0][1:9]] == [f"{letter}:" for letter in "abcdefgh"]

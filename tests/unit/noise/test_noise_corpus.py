@@ -96,7 +96,7 @@ def test_clips_are_the_same_whoever_renders_them_and_keep_their_truth_out_of_the
         ({"preset": "huge"}, "no preset 'huge'"),
         ({"n1_levels": [0.1, 0.2]}, "must rise from 0"),
         ({"n1_levels": [0, 0.9]}, "at most 0.6"),
-        ({"seeds": 0}, "seeds must be at least 1"),
+        ({"seeds": 1}, "seeds must be at least 2"),
         ({"people": 3}, "unknown setting people"),
     ],
 )
