@@ -188,7 +188,7 @@ def noise_benchmark(
         settings = _settings(workbench)
         artifact = workbench.store.build(
             _BENCHMARK,
-            code_version="3",
+            code_version="4",
             config=dataclasses.asdict(settings),
             inputs={"clips": clips.digest, "measurements": measurements.digest},
             build=lambda out: measure(settings, clips.path, measurements.path, workbench.store, out),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nrdfer.noise.findings import NEUTRAL, RATIO, WAR, Curve, Findings
+from nrdfer.noise.intervals import Estimate
 from nrdfer.noise.measure import LETTERS, PAIRS, settings_of
 from nrdfer.noise.settings import COMPONENTS, N1, N2, NoiseSettings
 from nrdfer.reporting.figures.style import (
@@ -30,6 +31,7 @@ from nrdfer.reporting.figures.style import (
 
 WAR_PICTURE, ATTENTION_PICTURE, NEUTRAL_PICTURE = "noise_war.png", "noise_attention.png", "noise_neutral.png"
 NAMES = {"baseline": "baseline", "dct": "DCT", "dsf": "DSF", "dsf-dct": "DSF + DCT"}
+KINDS = {"n1_noface": "no face", "n1_occluded": "covered face", "n1_person": "another person's face"}
 #: Colour and marker of each network; without the filter the line is broken and the marker empty.
 _LOOKS = {"baseline": (BLACK, "o"), "dct": (ORANGE, "s"), "dsf": (BLUE, "^"), "dsf-dct": (VERMILLION, "D")}
 _RIVALS = (("0.5", "x"), (SKY, "v"), ("0.7", "P"), ("0.3", "*"))
@@ -73,31 +75,42 @@ def draw_war(found: Findings, settings: NoiseSettings, path: Path) -> None:
 
 
 def draw_attention(found: Findings, path: Path) -> None:
-    """Attention on N1 frames as a multiple of their share, learned against dynamic token."""
-    figure = new_figure(6.4, 3.9)
-    axes = figure.subplots()
-    shift = dict(zip(COMPONENTS, (-0.9, -0.3, 0.3, 0.9), strict=True))
-    for name in COMPONENTS:
+    """Attention on N1 frames as a multiple of their share, learned against dynamic token: by level, and by kind."""
+    figure = new_figure(7.4, 3.9)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    for name, place in zip(COMPONENTS, (-0.15, -0.05, 0.05, 0.15), strict=True):
         curve = found.find(RATIO, name, N1)
-        colour, marker = _LOOKS[name]
-        dynamic = COMPONENTS[name][1]
-        x = 100 * np.array(curve.levels) + shift[name]
-        values = np.array([point.value for point in curve.points])
-        bounds = np.abs(np.array([[p.low, p.high] for p in curve.points]).T - values)
-        axes.errorbar(
-            x, values, yerr=bounds, fmt="-" if dynamic else "--", color=colour, marker=marker, ms=5,
-            mfc=colour if dynamic else "white", capsize=3,
-            label=f"{NAMES[name]}: {'dynamic' if dynamic else 'learned'} token",
-        )  # fmt: skip
-    axes.axhline(1, color=BLACK, linewidth=0.8)
-    axes.text(1, 1, "even", fontsize=SMALL, va="bottom", ha="right", transform=axes.get_yaxis_transform())
-    axes.set_xlabel("frames without the target's face (N1), %", fontsize=NORMAL)
-    axes.set_ylabel("attention on N1 / share of N1", fontsize=NORMAL)
-    axes.set_ylim(bottom=0)
+        label = f"{NAMES[name]}: {'dynamic' if COMPONENTS[name][1] else 'learned'} token"
+        _bars(left, name, [100 * level + 10 * place for level in curve.levels], curve.points, label)
+        kinds = [one.ratio for one in found.by_kind if one.network == name]
+        _bars(right, name, [at + 2 * place for at in range(len(kinds))], kinds, joined=False)
+    for axes in (left, right):
+        axes.axhline(1, color=BLACK, linewidth=0.8)
+        tidy(axes, grid="y")
+    right.text(0.02, 1, "even attention", fontsize=SMALL, va="bottom", transform=right.get_yaxis_transform())
+    right.set_xticks(range(len(KINDS)), [name.replace(" ", "\n", 1) for name in KINDS.values()])
+    left.set_xlabel("frames of N1, %", fontsize=NORMAL)
+    left.set_ylabel("attention / share of frames", fontsize=NORMAL)
+    left.set_ylim(bottom=0)
+    left.set_title("all kinds of N1, by level", fontsize=LARGE)
+    right.set_title("all levels, by kind", fontsize=LARGE)
+    figure.suptitle("Does the class token look away from noise? (below 1: yes)", fontsize=LARGE)
     figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
-    tidy(axes, grid="y")
-    axes.set_title("Does the class token look away from noise? (below 1: yes)", fontsize=LARGE)
     save(figure, path)
+
+
+def _bars(
+    axes: Any, network: str, places: Sequence[float], points: Sequence[Estimate], label: str = "", joined: bool = True
+) -> None:
+    """Points with their intervals, in the network's looks."""
+    (colour, marker), dynamic = _LOOKS[network], COMPONENTS[network][1]
+    values = np.array([point.value for point in points])
+    bounds = np.abs(np.array([[point.low, point.high] for point in points]).T - values)
+    line = ("-" if dynamic else "--") if joined else "none"
+    axes.errorbar(
+        places, values, yerr=bounds, linestyle=line, color=colour, marker=marker, ms=5,
+        mfc=colour if dynamic else "white", capsize=3, label=label or None,
+    )  # fmt: skip
 
 
 def draw_neutral(found: Findings, path: Path) -> None:

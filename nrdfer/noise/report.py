@@ -15,7 +15,7 @@ from typing import Any
 from nrdfer.noise.findings import MASS, NEUTRAL, RATIO, WAR, Curve, Findings, Verdict, counts
 from nrdfer.noise.intervals import Estimate
 from nrdfer.noise.measure import LETTERS, settings_of
-from nrdfer.noise.plots import NAMES, draw_all
+from nrdfer.noise.plots import KINDS, NAMES, draw_all
 from nrdfer.noise.settings import COMPONENTS, N1, N2, NoiseSettings
 
 JSON, CSV, MARKDOWN = "noise.json", "noise.csv", "noise.md"
@@ -71,11 +71,8 @@ def markdown(found: Findings, settings: NoiseSettings) -> str:
 
 def _by_kind(found: Findings) -> str:
     ratios = {(one.network, one.kind): _told(one.ratio, 2) for one in found.by_kind}
-    rows = [[_token(name), *(ratios[name, kind] for kind in _KINDS)] for name in COMPONENTS]
-    return _markdown([["", *_KINDS.values()], *rows])
-
-
-_KINDS = {"n1_noface": "no face", "n1_occluded": "covered face", "n1_person": "another person's face"}
+    rows = [[_token(name), *(ratios[name, kind] for kind in KINDS)] for name in COMPONENTS]
+    return _markdown([["", *KINDS.values()], *rows])
 
 
 def verdict_rows(verdicts: Sequence[Verdict]) -> list[list[str]]:

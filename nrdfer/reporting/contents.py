@@ -188,7 +188,7 @@ _NOISE_PICTURES = {
     ),
     ATTENTION_PICTURE: (
         "Attention on N1 frames",
-        "As a multiple of their share of all frames; 1 is what even attention would give.",
+        "As a multiple of their share of all frames, by level and by kind; 1 is what even attention would give.",
         "Curves of the ratio of attention to share over N1, one a network.",
     ),
     NEUTRAL_PICTURE: (
