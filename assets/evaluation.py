@@ -83,13 +83,15 @@ def run_of(context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: 
 
 
 def record(workbench: Workbench, run_id: str, artifact: Artifact) -> None:
-    """Bring an evaluation's figures, pictures and predictions into its training's MLflow run."""
+    """Bring an evaluation's figures, pictures and predictions into its training's MLflow run, if they are not there."""
     from nrdfer.stages.evaluate import read_metrics
 
-    tracking = workbench.tracking
-    tracking.log_metrics(run_id, figures(read_metrics(artifact.path)))
+    tracking, told = workbench.tracking, figures(read_metrics(artifact.path))
+    if set(told) <= set(tracking.client.get_run(run_id).data.metrics):
+        return
     for path in sorted(artifact.path.glob("*.p*")):  # pictures and prediction tables
         tracking.client.log_artifact(run_id, str(path), "evaluation")
+    tracking.log_metrics(run_id, told)  # last: they say that everything is there
 
 
 def _evaluate_and_register(
@@ -132,8 +134,7 @@ def _evaluate_and_register(
         description=_model_text(find_model(profile.model).title, model, name, profile.name, metrics)
         + f"\n\nTrained by [this Dagster run]({dagster_url(trained['dagster_run_id'])}).",
     )
-    if registered.created:
-        record(workbench, run_id, artifact)
+    record(workbench, run_id, artifact)
     registry.point_alias(tracking, model, alias, registered.version)
     return materialize(
         context,

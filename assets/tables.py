@@ -116,8 +116,7 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
             profile = profile_of(workbench.settings, experiment)
             artifact = evaluations.evaluate(context, workbench, profile, split, shards, checkpoint, title=title)
             run_id = evaluations.run_of(context, workbench, checkpoint, title)
-            if not artifact.up_to_date:
-                evaluations.record(workbench, run_id, artifact)
+            evaluations.record(workbench, run_id, artifact)
             metrics = evaluations.figures(read_metrics(artifact.path))
             return _told(context, artifact, **metrics, **evaluations.shown(workbench, artifact, run_id))
 

@@ -31,9 +31,10 @@ def confusion_matrix(truth: Labels, predicted: Labels) -> npt.NDArray[np.int64]:
 
 
 def recalls(confusion: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Recall of each class; NaN for a class without clips."""
-    clips = confusion.sum(1)
-    return np.where(clips > 0, np.diag(confusion) / np.maximum(clips, 1), np.nan)
+    """Recall of each class, (..., 7) of matrices (..., 7, 7); NaN for a class without clips."""
+    clips = confusion.sum(-1)
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return np.where(clips > 0, hits / np.maximum(clips, 1), np.nan)
 
 
 def uar(confusion: npt.NDArray[np.int64]) -> float:

@@ -84,18 +84,18 @@ def _row(spec: RowSpec, table: TableSpec, results: Results, evaluations: dict[st
         state = f"{len(there)} of {len(found)} folds" if there else NOT_RUN
         return Row(spec.label, spec.cells, (), printed, state, spec.note)
     folders = {split: artifact.path for split, artifact in there.items()}
-    figures = read_figures(folders, spec.reading, recalls=table.recalls)
+    figures = read_figures(folders, spec.reading, by_emotion=table.recalls)
     if table.costs:
         figures.append(Figure(GMACS, "", "", _gmacs(next(iter(folders.values())))))
     return Row(spec.label, spec.cells, tuple(figures), printed, note=spec.note)
 
 
-def read_figures(evaluations: Mapping[str, Path], reading: Reading, *, recalls: bool = False) -> list[Figure]:
+def read_figures(evaluations: Mapping[str, Path], reading: Reading, *, by_emotion: bool = False) -> list[Figure]:
     """The figures of both protocols: of the folders of some splits' evaluations, under a reading."""
     return [
         figure
         for protocol in PROTOCOLS
-        for figure in figures_of(_answers(evaluations, protocol, reading), protocol, recalls=recalls)
+        for figure in figures_of(_answers(evaluations, protocol, reading), protocol, by_emotion=by_emotion)
     ]
 
 

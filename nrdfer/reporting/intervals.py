@@ -26,13 +26,6 @@ def resample(confusion: Counts, rng: np.random.Generator, draws: int = DRAWS) ->
     return drawn
 
 
-def recalls_of(confusions: Counts) -> npt.NDArray[np.float64]:
-    """Recall of each class, (..., K); NaN for a class without clips."""
-    clips = confusions.sum(-1)
-    hits = np.diagonal(confusions, axis1=-2, axis2=-1)
-    return np.where(clips > 0, hits / np.maximum(clips, 1), np.nan)
-
-
 def wars_of(confusions: Counts) -> npt.NDArray[np.float64]:
     """WAR of each matrix, (...)."""
     hits = np.diagonal(confusions, axis1=-2, axis2=-1).sum(-1)

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nrdfer.emotions import EMOTIONS
-from nrdfer.evaluation.metrics import confusion_matrix
+from nrdfer.evaluation.metrics import confusion_matrix, recalls
 from nrdfer.reporting.decide import Labels
-from nrdfer.reporting.intervals import Counts, interval, recalls_of, resample, wars_of
+from nrdfer.reporting.intervals import Counts, interval, resample, wars_of
 from nrdfer.reporting.tables import MEAN, POOLED, SINGLE, UAR, WAR, Figure
 
 _SEED = 0  # of the bootstrap: the same predictions always give the same intervals
@@ -22,14 +22,14 @@ Values = npt.NDArray[np.float64]
 
 
 def figures_of(
-    answers: Mapping[str, tuple[Labels, Labels]], protocol: str, *, recalls: bool = False
+    answers: Mapping[str, tuple[Labels, Labels]], protocol: str, *, by_emotion: bool = False
 ) -> tuple[Figure, ...]:
     """All figures of one protocol, in percent.
 
     Args:
         answers: split -> true and predicted classes of its test clips.
         protocol: honest or paper.
-        recalls: also the recall of each emotion.
+        by_emotion: also the recall of each emotion.
 
     Returns:
         Over several splits their mean and the pooled figures; over one, its own.
@@ -43,18 +43,18 @@ def figures_of(
     rng = np.random.default_rng(_SEED)
     drawn = np.stack([resample(fold, rng) for fold in counts], axis=1)  # (draws, F, K, K)
     if len(counts) == 1:
-        return _figures(counts[0], drawn[:, 0], protocol, SINGLE, recalls)
+        return _figures(counts[0], drawn[:, 0], protocol, SINGLE, by_emotion)
     return (
-        *_figures(counts, drawn, protocol, MEAN, recalls),
-        *_figures(counts.sum(0), drawn.sum(1), protocol, POOLED, recalls),
+        *_figures(counts, drawn, protocol, MEAN, by_emotion),
+        *_figures(counts.sum(0), drawn.sum(1), protocol, POOLED, by_emotion),
     )
 
 
-def _figures(counts: Counts, drawn: Counts, protocol: str, aggregate: str, recalls: bool) -> tuple[Figure, ...]:
+def _figures(counts: Counts, drawn: Counts, protocol: str, aggregate: str, by_emotion: bool) -> tuple[Figure, ...]:
     """Of one matrix (K, K), or the means over several (F, K, K)."""
     over_folds = counts.ndim == 3
     ours, again = _measures(counts, over_folds), _measures(drawn, over_folds)
-    names = [UAR, WAR, *(EMOTIONS if recalls else ())]
+    names = [UAR, WAR, *(EMOTIONS if by_emotion else ())]
     figures = []
     for name in names:
         value = float(ours[name])
@@ -67,7 +67,7 @@ def _figures(counts: Counts, drawn: Counts, protocol: str, aggregate: str, recal
 
 def _measures(confusions: Counts, over_folds: bool) -> dict[str, Values]:
     """Measure -> values over everything but the fold and class axes."""
-    each = recalls_of(confusions)  # (..., [F,] K)
+    each = recalls(confusions)  # (..., [F,] K)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a class without clips: NaN, as it should be
         uar, war = np.nanmean(each, -1), wars_of(confusions)

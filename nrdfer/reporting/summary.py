@@ -39,7 +39,7 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         (*_MEASURES, *EMOTIONS),
         (MEAN, POOLED),
         tuple(
-            Row(name, {"Decision": name}, tuple(read_figures(folds, reading, recalls=True)),
+            Row(name, {"Decision": name}, tuple(read_figures(folds, reading, by_emotion=True)),
                 published("5")[row] if ours and reading.sf else {})
             for name, reading in _READINGS.items()
         ),

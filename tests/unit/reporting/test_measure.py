@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
 from nrdfer.emotions import EMOTIONS
-from nrdfer.reporting.intervals import interval, recalls_of, resample, wars_of
+from nrdfer.evaluation.metrics import recalls
+from nrdfer.reporting.intervals import interval, resample, wars_of
 from nrdfer.reporting.measure import figures_of
 from nrdfer.reporting.tables import MEAN, POOLED, SINGLE, UAR, WAR, Figure
 
@@ -24,7 +25,7 @@ def found(figures: tuple[Figure, ...], measure: str, aggregate: str) -> Figure:
 
 def test_figures_are_scikit_learns() -> None:
     folds = {f"fd{k}": answers(k, clips=50 + k) for k in range(1, 6)}
-    figures = figures_of(folds, "honest", recalls=True)
+    figures = figures_of(folds, "honest", by_emotion=True)
     truth, told = (np.concatenate([fold[i] for fold in folds.values()]) for i in (0, 1))
     war = np.mean([accuracy_score(*fold) for fold in folds.values()])
     uar = np.mean([balanced_accuracy_score(*fold) for fold in folds.values()])
@@ -45,7 +46,7 @@ def test_one_split_has_no_mean() -> None:
 
 def test_an_emotion_without_clips_has_no_recall_and_does_not_count() -> None:
     truth = np.array([0, 0, 1, 1])
-    figures = figures_of({"afew": (truth, np.array([0, 1, 1, 1]))}, "honest", recalls=True)
+    figures = figures_of({"afew": (truth, np.array([0, 1, 1, 1]))}, "honest", by_emotion=True)
     assert found(figures, UAR, SINGLE).value == pytest.approx(75.0)
     assert {f.measure for f in figures} == {UAR, WAR, "happiness", "sadness"}
 
@@ -69,19 +70,19 @@ def test_resampling_keeps_every_classs_clips() -> None:
     drawn = resample(counts, np.random.default_rng(0), 50)
     assert (drawn.sum(-1) == counts.sum(-1)).all()
     assert len(np.unique(drawn[:, 0, 0])) > 3
-    assert np.isnan(recalls_of(drawn)[:, 1]).all()
+    assert np.isnan(recalls(drawn)[:, 1]).all()
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:
     """Of tables drawn from known recalls, about 95 % have intervals that hold the true WAR."""
     rng = np.random.default_rng(1)
-    recalls = rng.uniform(0.4, 0.9, 7)
+    truth = rng.uniform(0.4, 0.9, 7)
     covered = 0
     for _ in range(200):
         counts = np.zeros((7, 7), np.int64)
         for k in range(7):
-            hits = rng.binomial(60, recalls[k])
+            hits = rng.binomial(60, truth[k])
             counts[k, k], counts[k, (k + 1) % 7] = hits, 60 - hits
         low, high = interval(wars_of(resample(counts, rng, 400)))
-        covered += low <= recalls.mean() <= high
+        covered += low <= truth.mean() <= high
     assert 0.88 <= covered / 200 <= 0.995
