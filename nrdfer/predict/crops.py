@@ -1,0 +1,130 @@
+"""One video to the crops a network was trained on: aligned, brightened, and once through JPEG as in the shards.
+
+Crops are kept as JPEG, some 4 kB each, so an hour of video takes about 400 MB; pictures are decoded when they are
+asked for. Many videos, and what is answered about one, do not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nrdfer.devices import pick_device
+from nrdfer.enhance.enhancer import Enhancer
+from nrdfer.errors import UnreadableVideoError
+from nrdfer.faces.clip import ClipPlan, crops, plan_clip
+from nrdfer.faces.detector import FaceDetector, load_detector
+from nrdfer.predict.preprocessing import Preprocessing
+from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
+from nrdfer.video.probe import probe
+
+#: More than two hours of 25 frames a second, and about 800 MB of crops.
+MAX_FRAMES = 200_000
+Frames = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class CroppedVideo:
+    """The crops of one video, one for each frame.
+
+    Attributes:
+        plan: the target's faces, frame by frame; its status may be anything but "unreadable".
+        jpegs: T pictures.
+    """
+
+    plan: ClipPlan
+    jpegs: tuple[bytes, ...]
+
+    def __len__(self) -> int:
+        return len(self.jpegs)
+
+    @property
+    def has_face(self) -> list[bool]:
+        """Whether each frame shows the target."""
+        return [record.has_face for record in self.plan.records]
+
+    def frames(self, indices: Sequence[int]) -> Frames:
+        """Some crops, (T, S, S, 3) uint8 RGB."""
+        return np.stack([decode_jpeg(self.jpegs[index]) for index in indices])
+
+
+class Cropper:
+    """Detector and enhancer, loaded once for many videos.
+
+    Args:
+        preprocessing: what to do.
+        detector: loaded with the settings' threshold and `max_side`.
+        enhancer: None with enhance "none".
+    """
+
+    def __init__(self, preprocessing: Preprocessing, detector: FaceDetector, enhancer: Enhancer | None) -> None:
+        if (enhancer is None) != (preprocessing.enhance == "none"):
+            raise ValueError(f"enhance is {preprocessing.enhance!r}, and the enhancer {enhancer}")
+        self.preprocessing = preprocessing
+        self.detector = detector
+        self.enhancer = enhancer
+
+    @classmethod
+    def load(
+        cls,
+        preprocessing: Preprocessing,
+        *,
+        device: str = "auto",
+        retinaface: Path | None = None,
+        enlightengan: Path | None = None,
+    ) -> Cropper:
+        """Load the networks.
+
+        Args:
+            preprocessing: says which.
+            device: "cpu", "cuda" or "auto"; results differ by rounding.
+            retinaface: the detector's file if it is known to lie there, else it is looked for.
+            enlightengan: the enhancer's, likewise.
+
+        Raises:
+            WeightsError: weights are missing, have other content, or cannot be used.
+        """
+        settings, where = preprocessing.align, pick_device(device)
+        detector = load_detector(
+            retinaface or preprocessing.retinaface.locate("retinaface"),
+            convention=None if retinaface else preprocessing.retinaface.convention,
+            threshold=settings.threshold,
+            max_side=settings.max_side,
+            device=str(where),
+        )
+        enhancer = None
+        if preprocessing.enlightengan is not None:
+            enhancer = Enhancer.load(enlightengan or preprocessing.enlightengan.locate("enlightengan"), where)
+        return cls(preprocessing, detector, enhancer)
+
+    def crop(self, video: Path) -> CroppedVideo:
+        """The crops of one video; without a target, those that its plan's status says.
+
+        Raises:
+            UnreadableVideoError: it cannot be decoded, or is too long.
+            NoFaceError: there is no target, and the settings' `no_face` is "fail".
+        """
+        info = probe(video)
+        expected = info.fps * (info.duration_s or 0)
+        if expected > MAX_FRAMES:
+            raise UnreadableVideoError(
+                f"{video}: about {expected:,.0f} frames, more than the {MAX_FRAMES:,} that are answered at a time; "
+                "split the video"
+            )
+        plan = plan_clip(video, self.detector, self.preprocessing.align)
+        if plan.status == "unreadable":
+            raise UnreadableVideoError(plan.reason)
+        quality = self.preprocessing.jpeg_quality
+        return CroppedVideo(plan, tuple(encode_jpeg(crop, quality) for crop in self._crops(plan)))
+
+    def _crops(self, plan: ClipPlan) -> Iterator[Frames]:
+        size = self.preprocessing.align.size
+        if self.enhancer is None:
+            return crops(plan, size)
+        if self.preprocessing.enhance == "frame":
+            return crops(plan, size, self.enhancer.stream_large)
+        return self.enhancer.stream(crops(plan, size))

@@ -1,0 +1,109 @@
+"""A trained network with all that is needed to ask it about videos: sampling, preprocessing, and where it comes from.
+
+Finding weights by an address belongs to `nrdfer.registry`; asking, to `answer`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nrdfer.errors import WeightsError
+from nrdfer.predict.preprocessing import FILE, Preprocessing
+from nrdfer.store import file_sha256
+
+if TYPE_CHECKING:
+    from nrdfer.clips.sampling import Sampling
+    from nrdfer.models.network import ClipNetwork
+
+DEFAULT_MODEL = "models:/nr-dfernet-dfew@champion"
+_ALIAS = re.compile(r"models:/([^/@]+)@([^/@]+)")
+_VERSION = re.compile(r"models:/([^/@]+)/(\d+)")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which network answered."""
+
+    address: str  # as it was asked for
+    settings_sha256: str  # of model.json
+    weights_sha256: str  # of last.safetensors
+    name: str | None = None  # of a registered version
+    version: str | None = None
+    run_id: str | None = None  # MLflow's, of the training
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types."""
+        return asdict(self)
+
+    @property
+    def title(self) -> str:
+        """For pictures and tables."""
+        return f"{self.name} version {self.version}" if self.name else Path(self.address).name
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A network ready to be asked."""
+
+    network: ClipNetwork
+    sampling: Sampling
+    preprocessing: Preprocessing
+    origin: Origin
+    note: str = ""  # where the preprocessing comes from, if not from the model
+
+
+def open_model(address: str = DEFAULT_MODEL) -> TrainedModel:
+    """A registered version (``models:/...``) or a folder with ``model.json`` and ``last.safetensors``.
+
+    Where no ``preprocessing.json`` lies beside them, that of the shell's profile is taken, and `note` says so.
+
+    Raises:
+        WeightsError: no such model, or it cannot be loaded.
+        ProfileError: it has a setting that this version does not know.
+    """
+    from nrdfer.registry import find_weights
+
+    settings, weights = find_weights(address)
+    return load_trained(settings, weights, _origin(address, settings, weights))
+
+
+def load_trained(settings: Path, weights: Path, origin: Origin) -> TrainedModel:
+    """As `open_model`, for files that are already there."""
+    from nrdfer.evaluation.evaluate import load_model, read_sampling
+
+    network = load_model(settings, weights)
+    beside = settings.with_name(FILE)
+    if beside.is_file():
+        return TrainedModel(network, read_sampling(settings), Preprocessing.read(beside), origin)
+    from nrdfer.profiles import profile_of_shell
+
+    profile = profile_of_shell()
+    note = (
+        f"the model carries no {FILE}; videos are prepared as the profile {profile.name!r} of this shell says "
+        "(set NRDFER_PROFILE to the one it was trained with)"
+    )
+    return TrainedModel(network, read_sampling(settings), Preprocessing.of_profile(profile), origin, note)
+
+
+def _origin(address: str, settings: Path, weights: Path) -> Origin:
+    digests = file_sha256(settings), file_sha256(weights)
+    alias, version = _ALIAS.fullmatch(address), _VERSION.fullmatch(address)
+    if alias is None and version is None:
+        return Origin(address, *digests)
+    from mlflow.exceptions import MlflowException
+
+    from nrdfer.tracking import Tracking
+
+    client = Tracking().client
+    try:
+        found = (
+            client.get_model_version_by_alias(alias[1], alias[2])
+            if alias
+            else client.get_model_version(*version.groups())  # type: ignore[union-attr]  # one of the two matched
+        )
+    except MlflowException as error:
+        raise WeightsError(f"{address} left the registry while it was being loaded ({error}); try again") from error
+    return Origin(address, *digests, name=found.name, version=str(found.version), run_id=found.run_id)

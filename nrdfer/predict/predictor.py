@@ -1,0 +1,116 @@
+"""Asking a trained network about videos, one at a time: crops, the whole video's answer, and a timeline of windows.
+
+Everything is loaded once. Writing what was found belongs to `folder`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+from nrdfer.devices import pick_device
+from nrdfer.errors import UnreadableVideoError
+from nrdfer.predict.answer import answers
+from nrdfer.predict.crops import CroppedVideo, Cropper
+from nrdfer.predict.model import TrainedModel
+from nrdfer.predict.result import NO_FACE, OK, UNREADABLE, Prediction, WindowAnswer
+from nrdfer.predict.windows import WindowSettings, plan_windows
+from nrdfer.video.probe import probe
+from nrdfer.video.times import FrameTimes, frame_times
+
+
+class Predictor:
+    """A network, its preprocessing and the settings of the timeline.
+
+    Args:
+        model: the network; is moved to `device`.
+        cropper: made of the preprocessing that is to be used.
+        windows: settings of the timeline.
+        device: "cpu", "cuda" or "auto".
+    """
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        cropper: Cropper,
+        windows: WindowSettings | None = None,
+        *,
+        device: str = "auto",
+    ) -> None:
+        self.model = model
+        self.cropper = cropper
+        self.windows = windows or WindowSettings()
+        self.network = model.network.to(pick_device(device)).eval()
+
+    @classmethod
+    def load(cls, model: TrainedModel, windows: WindowSettings | None = None, *, device: str = "auto") -> Predictor:
+        """With the model's own preprocessing.
+
+        Raises:
+            WeightsError: detector or enhancer cannot be found or used.
+        """
+        return cls(model, Cropper.load(model.preprocessing, device=device), windows, device=device)
+
+    def predict(self, video: Path) -> Prediction:
+        """Answer for one video; trouble with the video ends in the status, never in an exception.
+
+        Raises:
+            NoFaceError: there is no target, and the preprocessing's `no_face` is "fail".
+        """
+        try:
+            return self._predict(video)
+        except UnreadableVideoError as error:
+            return Prediction(UNREADABLE, str(error))
+        except (RuntimeError, MemoryError, cv2.error) as error:
+            # one odd file must not cost a folder's night; its reason names the defect
+            return Prediction(UNREADABLE, f"{video}: {type(error).__name__}: {error}")
+
+    def _predict(self, video: Path) -> Prediction:
+        began = time.perf_counter()
+        cropped = self.cropper.crop(video)
+        found = time.perf_counter()
+        info = probe(video)
+        times = frame_times(video, len(cropped))
+        rows = self._timeline(cropped, times)
+        plan = cropped.plan
+        whole = None
+        if plan.usable:
+            (whole,) = answers(self.network, self.model.sampling, cropped, [range(len(cropped))])
+        return Prediction(
+            OK if plan.usable else NO_FACE,
+            plan.reason,
+            note="; ".join(filter(None, (plan.note, times.note, self._coverage(len(cropped), rows)))),
+            answer=whole,
+            windows=tuple(rows),
+            times=times,
+            cropped=cropped,
+            size=(info.width, info.height),
+            seconds={"crops": found - began, "answers": time.perf_counter() - found},
+        )
+
+    def _timeline(self, cropped: CroppedVideo, times: FrameTimes) -> list[WindowAnswer]:
+        """The windows, those that show the target often enough with an answer."""
+        planned, has_face = plan_windows(times.starts, times.end, self.windows), cropped.has_face
+        counts = [sum(has_face[window.first : window.last + 1]) for window in planned]
+        enough = [
+            count > 0 and count >= self.windows.least_face * len(window.frames)
+            for window, count in zip(planned, counts, strict=True)
+        ]
+        clips = [window.frames for window, usable in zip(planned, enough, strict=True) if usable]
+        found = answers(self.network, self.model.sampling, cropped, clips)
+        return [
+            WindowAnswer(window, count, next(found) if usable else None)
+            for window, count, usable in zip(planned, counts, enough, strict=True)
+        ]
+
+    def _coverage(self, frames: int, rows: Sequence[WindowAnswer]) -> str:
+        """What a reader of a long video's answer must know."""
+        if len(rows) == 1 or self.model.sampling.strategy != "ds":
+            return ""
+        return (
+            f"the whole video's answer sees {self.model.sampling.frames} of its {frames} frames; the timeline sees as "
+            f"many of each {self.windows.window:g} s"
+        )

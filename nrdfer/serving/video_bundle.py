@@ -1,0 +1,160 @@
+"""All that answers for a video, gathered as files that need nothing else: network, preprocessing, detector, enhancer.
+
+Weights are safetensors, loaded without pickle, and every file is checked by its sha256 before it is opened. Which
+version of the registry carries a bundle belongs to `nrdfer.registry`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from nrdfer.errors import WeightsError
+from nrdfer.files import write_whole
+from nrdfer.predict.crops import Cropper
+from nrdfer.predict.model import Origin, load_trained
+from nrdfer.predict.predictor import Predictor
+from nrdfer.predict.preprocessing import FILE, Preprocessing
+from nrdfer.predict.windows import WindowSettings
+from nrdfer.store import file_sha256
+from nrdfer.weights import save_safetensors
+
+CONTENTS = "bundle.json"  # name of a part -> its file and sha256
+PARTS = ("settings", "weights", "preprocessing", "retinaface", "enlightengan")
+
+
+def write_bundle(checkpoint: Path, preprocessing: Preprocessing, out: Path) -> dict[str, str]:
+    """Gather a bundle in a folder.
+
+    Args:
+        checkpoint: folder with ``model.json`` and ``last.safetensors``.
+        preprocessing: that of the training.
+        out: folder to fill; made if missing.
+
+    Returns:
+        The `artifacts` of ``mlflow.pyfunc.log_model``: name of a part -> path of its file. Without brightening there is
+        no ``enlightengan``.
+
+    Raises:
+        WeightsError: a file is missing or is not what it should be.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    files = {"settings": out / "model.json", "weights": out / "last.safetensors", "preprocessing": out / FILE}
+    for part in ("settings", "weights"):
+        source = checkpoint / files[part].name
+        if not source.is_file():
+            raise WeightsError(f"{checkpoint} is no trained network: {source.name} missing")
+        shutil.copyfile(source, files[part])
+    files["retinaface"] = _detector(preprocessing, out / "retinaface.safetensors")
+    if preprocessing.enlightengan is not None:
+        files["enlightengan"] = _enhancer(preprocessing, out / "enlightengan.safetensors")
+    preprocessing.write(files["preprocessing"])
+    contents = {part: {"file": path.name, "sha256": file_sha256(path)} for part, path in files.items()}
+    write_whole(out / CONTENTS, (json.dumps(contents, indent=1) + "\n").encode())
+    return {**{part: str(path) for part, path in files.items()}, "contents": str(out / CONTENTS)}
+
+
+def load_bundle(
+    artifacts: Mapping[str, str], windows: WindowSettings | None = None, *, device: str = "cpu"
+) -> Predictor:
+    """A predictor made of a bundle's files alone.
+
+    Args:
+        artifacts: as `write_bundle` returned them, or as MLflow hands them to a model's ``load_context``.
+        windows: settings of the timeline.
+        device: "cpu", "cuda" or "auto".
+
+    Raises:
+        WeightsError: a file is missing, has another sha256, or is no safetensors of the right network.
+    """
+    files = _checked(artifacts)
+    origin = Origin("bundle", file_sha256(files["settings"]), file_sha256(files["weights"]))
+    model = load_trained(files["settings"], files["weights"], origin)
+    model = replace(model, preprocessing=Preprocessing.read(files["preprocessing"]), note="")
+    cropper = Cropper.load(
+        model.preprocessing,
+        device=device,
+        retinaface=files["retinaface"],
+        enlightengan=files.get("enlightengan"),
+    )
+    return Predictor(model, cropper, windows, device=device)
+
+
+def bundle_in(folder: Path) -> dict[str, str]:
+    """The artifacts of a bundle that lies in a folder.
+
+    Raises:
+        WeightsError: it does not.
+    """
+    if not (folder / CONTENTS).is_file():
+        raise WeightsError(f"{folder} holds no {CONTENTS}; it was not made by nrdfer.serving.video_bundle.write_bundle")
+    parts = _read_contents(folder / CONTENTS)
+    return {**{part: str(folder / entry["file"]) for part, entry in parts.items()}, "contents": str(folder / CONTENTS)}
+
+
+def _read_contents(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        contents = json.loads(path.read_text())
+        parts = {part: {"file": str(entry["file"]), "sha256": str(entry["sha256"])} for part, entry in contents.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path} does not list a bundle's files: {error!r}") from error
+    unknown = sorted(set(parts) - set(PARTS))
+    missing = sorted(set(PARTS) - {"enlightengan"} - set(parts))
+    odd = [entry["file"] for entry in parts.values() if Path(entry["file"]).name != entry["file"]]
+    if unknown or missing or odd:
+        told = "; ".join(
+            f"{what} {', '.join(names)}"
+            for what, names in (("unknown:", unknown), ("missing:", missing), ("outside of the folder:", odd))
+            if names
+        )
+        raise WeightsError(f"{path} does not list a bundle's files ({told})")
+    return parts
+
+
+def _checked(artifacts: Mapping[str, str]) -> dict[str, Path]:
+    if "contents" not in artifacts:
+        raise WeightsError(f"the model's artifacts lack {CONTENTS}; register it again with write_bundle")
+    files = {}
+    for part, entry in _read_contents(Path(artifacts["contents"])).items():
+        if part not in artifacts:
+            raise WeightsError(f"the model's artifacts lack {part} ({entry['file']})")
+        path = Path(artifacts[part])
+        if not path.is_file():
+            raise WeightsError(f"{path} is missing; it was registered with sha256 {entry['sha256']}")
+        if (found := file_sha256(path)) != entry["sha256"]:
+            raise WeightsError(
+                f"{path} is not the file that was registered: its sha256 is {found}, expected {entry['sha256']}; "
+                "nothing of it was loaded"
+            )
+        files[part] = path
+    return files
+
+
+def _detector(preprocessing: Preprocessing, target: Path) -> Path:
+    from nrdfer.faces.detector import load_detector
+
+    source = preprocessing.retinaface.locate("retinaface")
+    detector = load_detector(source, convention=preprocessing.retinaface.convention)  # asks unknown weights for faces
+    if source.suffix == ".safetensors":
+        shutil.copyfile(source, target)
+        return target
+    about = {"format": "nrdfer-retinaface", "convention": detector.convention.name, "source": file_sha256(source)}
+    save_safetensors(target, detector.net.state_dict(), about)
+    return target
+
+
+def _enhancer(preprocessing: Preprocessing, target: Path) -> Path:
+    from nrdfer.enhance.checkpoints import FORMAT, load_generator
+
+    if preprocessing.enlightengan is None:
+        raise ValueError("preprocessing without brightening has no enhancer")
+    source = preprocessing.enlightengan.locate("enlightengan")
+    generator = load_generator(source)
+    if source.suffix == ".safetensors":
+        shutil.copyfile(source, target)
+        return target
+    save_safetensors(target, generator.state_dict(), {"format": FORMAT, "source": file_sha256(source)})
+    return target

@@ -1,0 +1,195 @@
+"""The whole chain behind MLflow's pyfunc interface: a video's path or its bytes in, emotions out.
+
+A server that offers this model opens the files that its callers name, with the rights of the process that serves: keep
+it on 127.0.0.1, as everything of this project. Only local files are opened; whatever ffmpeg would take for an address
+or a list of other files is refused. Aligned crops have a model of their own (`emotion_model`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from mlflow.pyfunc.model import PythonModel
+
+from nrdfer.emotions import EMOTIONS
+from nrdfer.errors import NoFaceError, UnreadableVideoError
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+    from nrdfer.predict.result import Prediction
+
+PATH, VIDEO = "path", "video"  # columns; a row gives one of them
+MAX_BYTES = 1 << 30  # of a video that is sent
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")  # http: concat: data: pipe: file: ...
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+class VideoModel(PythonModel):
+    """Predicts the emotion of one person in each video."""
+
+    def load_context(self, context: Any) -> None:
+        """Load what `nrdfer.serving.video_bundle.write_bundle` gathered; every file's sha256 is checked first."""
+        from nrdfer.serving.video_bundle import load_bundle
+
+        self.predictor = load_bundle(context.artifacts)
+
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Predict videos.
+
+        Args:
+            context: MLflow's; not used.
+            model_input: a table, or what becomes one (a list of records, a mapping of columns), with the column
+                ``path`` (a local file, str), or ``video`` (the file's bytes; over HTTP their base64), or both with one
+                of them set in each row. A single path, or a list of paths, will do, too.
+            params: not used.
+
+        Returns:
+            One row a video, in order: ``emotion``, ``status`` (ok, no_face, unreadable), ``reason``, ``frames``,
+            ``frames_with_face``, ``probability_<emotion>`` after the snippet-based filter, ``logit_<emotion>`` before
+            it, and ``timeline`` (JSON: a list of windows). A video without an answer has neither emotion nor numbers.
+
+        Raises:
+            ValueError: the input has neither column.
+        """
+        rows = [self._row(given) for given in _rows_of(model_input)]
+        return pd.DataFrame(rows, columns=list(_columns()))
+
+    def _row(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        from nrdfer.predict.result import UNREADABLE, Prediction
+
+        try:
+            path, content = _text(given.get(PATH)), _bytes(given.get(VIDEO))
+            if (path is None) == (content is None):
+                raise UnreadableVideoError(f"a row gives either {PATH} or {VIDEO}; this one gives {_given(given)}")
+            if content is None:
+                return _as_row(self.predictor.predict(local_file(str(path))))
+            with tempfile.TemporaryDirectory(prefix="nrdfer-video-") as folder:
+                file = Path(folder) / "video"
+                file.write_bytes(content)
+                row = _as_row(self.predictor.predict(file))
+                return {**row, "reason": row["reason"].replace(str(file), "the video")}
+        except (UnreadableVideoError, NoFaceError) as error:
+            return _as_row(Prediction(UNREADABLE, str(error)))
+
+
+def video_signature() -> ModelSignature:
+    """The signature to register `VideoModel` with: either column may be missing."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    kinds = {"text": DataType.string, "count": DataType.long, "number": DataType.double}
+    return ModelSignature(
+        inputs=Schema(
+            [
+                ColSpec(DataType.string, name=PATH, required=False),
+                ColSpec(DataType.binary, name=VIDEO, required=False),
+            ]
+        ),
+        outputs=Schema([ColSpec(kinds[kind], name=name, required=False) for name, kind in _columns().items()]),
+    )
+
+
+def local_file(path: str) -> Path:
+    """A path as the name of a local file.
+
+    Raises:
+        UnreadableVideoError: it looks like an address, an option, or holds a zero byte.
+    """
+    if "\0" in path or path.startswith("-"):
+        raise UnreadableVideoError(f"{path!r} is no name of a file that is opened here")
+    if _ADDRESS.match(path) and not _DRIVE.match(path) and not Path(path).is_file():
+        raise UnreadableVideoError(f"{path!r} is an address; only local files are opened, by their path")
+    return Path(path)
+
+
+def _columns() -> dict[str, str]:
+    """Name -> kind of the answer's columns."""
+    return {
+        "emotion": "text",
+        "status": "text",
+        "reason": "text",
+        "frames": "count",
+        "frames_with_face": "count",
+        **{f"probability_{name}": "number" for name in EMOTIONS},
+        **{f"logit_{name}": "number" for name in EMOTIONS},
+        "timeline": "text",
+    }
+
+
+def _as_row(prediction: Prediction) -> dict[str, Any]:
+    from nrdfer.predict.result import timeline_to_list
+
+    answer = prediction.answer
+    nothing = [float("nan")] * len(EMOTIONS)
+    probabilities = nothing if answer is None else answer.probabilities
+    logits = nothing if answer is None else answer.logits
+    return {
+        "emotion": None if answer is None else answer.emotion,
+        "status": prediction.status,
+        "reason": prediction.reason,
+        "frames": len(prediction.records),
+        "frames_with_face": prediction.frames_with_face,
+        **{f"probability_{name}": p for name, p in zip(EMOTIONS, probabilities, strict=True)},
+        **{f"logit_{name}": p for name, p in zip(EMOTIONS, logits, strict=True)},
+        "timeline": json.dumps(timeline_to_list(prediction)),
+    }
+
+
+def _rows_of(given: Any) -> list[dict[str, Any]]:
+    """What a caller gave as one mapping a video."""
+    if isinstance(given, str | Path | bytes | bytearray):
+        given = [given]
+    if isinstance(given, Mapping):
+        single = all(isinstance(value, str | Path | bytes | bytearray | None) for value in given.values())
+        given = pd.DataFrame([given] if single else given)
+    if not isinstance(given, pd.DataFrame):
+        given = pd.DataFrame([_record(entry) for entry in given])
+    known = [name for name in (PATH, VIDEO) if name in given.columns]
+    if not known:
+        raise ValueError(
+            f"a table of videos has the column {PATH} (local files) or {VIDEO} (a file's bytes); this one has "
+            f"{', '.join(map(str, given.columns)) or 'none'}"
+        )
+    return [dict(row.items()) for row in given[known].to_dict("records")]
+
+
+def _record(entry: Any) -> Any:
+    if isinstance(entry, bytes | bytearray):
+        return {VIDEO: bytes(entry)}
+    return {PATH: str(entry)} if isinstance(entry, str | Path) else entry
+
+
+def _text(value: Any) -> str | None:
+    if value is None or (isinstance(value, float) and pd.isna(value)) or value == "":
+        return None
+    if not isinstance(value, str | Path):
+        raise UnreadableVideoError(f"{PATH} must be text, not {type(value).__name__}")
+    return str(value)
+
+
+def _bytes(value: Any) -> bytes | None:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return None
+    if isinstance(value, str):  # a request without a signature to decode it by
+        try:
+            value = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise UnreadableVideoError(f"{VIDEO} is text that is not base64 ({error})") from error
+    if not isinstance(value, bytes | bytearray):
+        raise UnreadableVideoError(f"{VIDEO} must be bytes, not {type(value).__name__}")
+    if len(value) > MAX_BYTES:
+        raise UnreadableVideoError(f"{VIDEO} has {len(value):,} bytes, more than the {MAX_BYTES:,} that are taken")
+    return bytes(value)
+
+
+def _given(given: Mapping[str, Any]) -> str:
+    return "both" if all(given.get(name) is not None for name in (PATH, VIDEO)) else "neither"
