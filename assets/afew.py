@@ -40,7 +40,7 @@ class Alignment:
         self.config: Mapping[str, Any] = {**profile.align, "convention": self.convention}
         content = videos.manifest["counts"]["content_digest"]
         self.inputs: Mapping[str, str] = {"videos": content, "weights": file_sha256(self.weights)}
-        self.facts: Mapping[str, Any] = {"weights": str(self.weights)}
+        self.facts: Mapping[str, Any] = {"weights_file": str(self.weights)}
 
     def pending(self, work: Path) -> list[str]:
         """See `ClipWork`."""
@@ -100,7 +100,7 @@ class Enhancement:
         self.config: Mapping[str, Any] = {"enhance": self.mode}
         digest = file_sha256(self.weights) if self.weights else "none"
         self.inputs: Mapping[str, str] = {"aligned_faces": aligned.digest, "weights": digest}
-        self.facts: Mapping[str, Any] = {"weights": str(self.weights)}
+        self.facts: Mapping[str, Any] = {"weights_file": str(self.weights)} if self.weights else {}
 
     def pending(self, work: Path) -> list[str]:
         """See `ClipWork`."""

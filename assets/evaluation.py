@@ -3,7 +3,6 @@
 Keep here: what is evaluated on what, and how it appears in MLflow. Keep out: metrics (``nrdfer/evaluation``).
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -17,16 +16,6 @@ from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
     from nrdfer.stages.splits import Split
-
-
-def figures(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Protocol -> metrics as flat, plottable numbers."""
-    return {
-        f"{key}_{protocol}": float(value)
-        for protocol, values in metrics.items()
-        for key, value in values.items()
-        if isinstance(value, int | float)
-    }
 
 
 def evaluate(
@@ -83,15 +72,10 @@ def run_of(context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: 
 
 
 def record(workbench: Workbench, run_id: str, artifact: Artifact) -> None:
-    """Bring an evaluation's figures, pictures and predictions into its training's MLflow run, if they are not there."""
-    from nrdfer.stages.evaluate import read_metrics
+    """Bring an evaluation into its training's MLflow run; see `nrdfer.stages.register.record`."""
+    from nrdfer.stages import register
 
-    tracking, told = workbench.tracking, figures(read_metrics(artifact.path))
-    if set(told) <= set(tracking.client.get_run(run_id).data.metrics):
-        return
-    for path in sorted(artifact.path.glob("*.p*")):  # pictures and prediction tables
-        tracking.client.log_artifact(run_id, str(path), "evaluation")
-    tracking.log_metrics(run_id, told)  # last: they say that everything is there
+    register.record(workbench.tracking, run_id, artifact.path)
 
 
 def _evaluate_and_register(
@@ -101,49 +85,46 @@ def _evaluate_and_register(
     split: "Split",
     checkpoint: Artifact,
     shards: Artifact,
-    alias: str,
+    alias: str | None,
 ) -> dg.MaterializeResult[Artifact]:
     from nrdfer import registry
-    from nrdfer.models.registry import find_model
+    from nrdfer.stages import register
     from nrdfer.stages.evaluate import read_metrics
-    from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, dagster_url
 
     profile, name = workbench.settings, split.name
     artifact = evaluate(context, workbench, profile, split, shards, checkpoint, title=name)
-    metrics = read_metrics(artifact.path)
     run_id = run_of(context, workbench, checkpoint, name)
-    tracking, trained = workbench.tracking, checkpoint.manifest["counts"]
-    model = registry.registered_name(profile.model, split.corpus)
-    registered = registry.register(
-        tracking,
-        model,
-        run_id,
-        checkpoint.path,
-        checkpoint.digest,
-        image_size=profile.shards.image_size,
-        tags={
-            TAG_DAGSTER_RUN: trained["dagster_run_id"],
-            TAG_ASSET: checkpoint.asset,
-            "nrdfer.fold": name,
-            "nrdfer.profile": profile.name,
-            "nrdfer.config_digest": workbench.config_digest,
-            "nrdfer.data_digest": shards.digest,
-            "nrdfer.evaluation_digest": artifact.digest,
-            **{key: f"{value:.4f}" for key, value in figures(metrics).items()},
-        },
-        description=_model_text(find_model(profile.model).title, model, name, profile.name, metrics)
-        + f"\n\nTrained by [this Dagster run]({dagster_url(trained['dagster_run_id'])}).",
-    )
+    evaluated = register.Evaluated(profile, split, shards, checkpoint, artifact, run_id, context.run_id)
+    registered = register.register(workbench.tracking, evaluated, alias=alias, log=context.log)
     record(workbench, run_id, artifact)
-    registry.point_alias(tracking, model, alias, registered.version)
+    champion = {}
+    if alias is None:  # the only split of its corpus
+        outcome = registry.challenge(workbench.tracking, registered.name, registered.version)
+        context.log.info(f"champion of {registered.name}: version {outcome.champion} ({outcome.reason})")
+        champion = {
+            "champion": f"version {outcome.champion}: {outcome.reason}",
+            **_video_model(context, workbench, registered.name, registered.version, outcome.champion),
+        }
     return materialize(
         context,
         artifact,
-        **figures(metrics),
+        **register.flat_figures(read_metrics(artifact.path)),
+        **champion,
         test_clips=len(split.test_ids),
         registered_model=registered.uri,
         **shown(workbench, artifact, run_id),
     )
+
+
+def _video_model(
+    context: dg.AssetExecutionContext, workbench: Workbench, model: str, version: str, champion: str
+) -> dict[str, str]:
+    """The champion's video model, if the champion is the version at hand; an earlier champion has its own."""
+    if version != champion:
+        return {}
+    from nrdfer.stages.register_video import register_video
+
+    return {"video_model": register_video(workbench.tracking, model, version, log=context.log).uri}
 
 
 def shown(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[str, Any]:
@@ -153,17 +134,6 @@ def shown(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[str, An
         "confusion": picture(artifact.path / "confusion_honest.png"),
         "curves": picture(artifact.path / "curves.png"),
     }
-
-
-def _model_text(title: str, model: str, name: str, profile: str, metrics: Mapping[str, Any]) -> str:
-    honest, paper = metrics["honest"], metrics["paper"]
-    return (
-        f"{title} ({model}, {name}), profile {profile}.\n\n"
-        f"Honest protocol (last epoch): WAR {honest['war']:.4f}, UAR {honest['uar']:.4f}. "
-        f"Paper protocol (best epoch on the test fold): WAR {paper['war']:.4f}, UAR {paper['uar']:.4f}.\n\n"
-        "The version serves the last epoch's weights. Input: clips of aligned face crops, values 0 to 1. Output: one "
-        "row a clip with the emotion, its probabilities after the snippet-based filter, and the logits."
-    )
 
 
 def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
@@ -213,13 +183,10 @@ def afew_evaluation(
 ) -> dg.MaterializeResult[Artifact]:
     """Evaluate on AFEW."""
     with step(context):
-        from nrdfer.registry import CHAMPION
         from nrdfer.stages.splits import afew_as_split
 
         split = afew_as_split(shards.path)
-        return _evaluate_and_register(
-            context, workbench, split=split, checkpoint=checkpoint, shards=shards, alias=CHAMPION
-        )
+        return _evaluate_and_register(context, workbench, split=split, checkpoint=checkpoint, shards=shards, alias=None)
 
 
 @dg.asset(
@@ -238,7 +205,9 @@ def dfew_cross_validation(
     """Put the folds together."""
     with step(context):
         from nrdfer import registry
+        from nrdfer.errors import WeightsError
         from nrdfer.stages import evaluate as stage
+        from nrdfer.stages.register import flat_figures
 
         evaluations = {f"fd{k}": inputs[f"evaluation_{k}"] for k in FOLDS}
         checkpoints = {f"fd{k}": inputs[f"checkpoint_{k}"] for k in FOLDS}
@@ -259,13 +228,19 @@ def dfew_cross_validation(
         tracking = workbench.tracking
         model = registry.registered_name(workbench.settings.model, "dfew")
         version = registry.find_version(tracking, model, checkpoints[best].digest)
-        if version is not None:
-            registry.point_alias(tracking, model, registry.CHAMPION, str(version.version))
+        if version is None:
+            raise WeightsError(
+                f"the checkpoint of {best} is not registered as {model} any more; materialise dfew/{best}/evaluation"
+            )
+        outcome = registry.challenge(tracking, model, str(version.version))
+        context.log.info(f"champion of {model}: version {outcome.champion} ({outcome.reason})")
         return materialize(
             context,
             artifact,
-            **figures(summary),
-            champion=best,
+            **flat_figures(summary),
+            best_fold=best,
+            champion=f"models:/{model}/{outcome.champion}: {outcome.reason}",
+            **_video_model(context, workbench, model, str(version.version), outcome.champion),
             confusion=picture(artifact.path / "confusion_honest.png"),
             curves=picture(artifact.path / "curves.png"),
         )

@@ -108,9 +108,10 @@ def clip_asset(
                 code_version=work.code_version,
                 config=work.config,
                 inputs=work.inputs,
-                build=lambda folder, out: work.publish(folder, out),
+                # which file the weights were, so that lineage finds it again
+                build=lambda folder, out: {**work.publish(folder, out), **work.facts},
             )
-            facts = {**artifact.manifest["counts"], **work.facts, **work.shown(artifact.path)}
+            facts = {**artifact.manifest["counts"], **work.shown(artifact.path)}
             return output(context, artifact, chunks=len(done), **facts)
         raise AssertionError  # the step either returns or raises
 

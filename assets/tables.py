@@ -106,6 +106,7 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
             from nrdfer.experiments.profiles import profile_of
             from nrdfer.profiles import last_made
             from nrdfer.stages.evaluate import read_metrics
+            from nrdfer.stages.register import flat_figures
 
             experiment, name = _of_partition(context, table)
             results = _results(workbench)
@@ -117,7 +118,7 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
             artifact = evaluations.evaluate(context, workbench, profile, split, shards, checkpoint, title=title)
             run_id = evaluations.run_of(context, workbench, checkpoint, title)
             evaluations.record(workbench, run_id, artifact)
-            metrics = evaluations.figures(read_metrics(artifact.path))
+            metrics = flat_figures(read_metrics(artifact.path))
             return _told(context, artifact, **metrics, **evaluations.shown(workbench, artifact, run_id))
 
     return evaluation

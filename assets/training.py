@@ -47,6 +47,7 @@ def train(
         tags: more of them for the MLflow run.
     """
     from nrdfer.courier import RunFacts
+    from nrdfer.dataset_inputs import datasets_of
     from nrdfer.stages import tracked
     from nrdfer.stages.steps import FROM_SCRATCH, training_step
     from nrdfer.stages.train import LAST, recipe_of
@@ -71,6 +72,7 @@ def train(
         params=made_of.config,
         pipeline=context.run_id,
         pipeline_params=workbench.settings.to_dict(),
+        datasets=datasets_of(split, shards.digest),
     )
 
     def build(work: Path, out: Path) -> dict[str, Any]:
@@ -90,7 +92,11 @@ def train(
             wait=workbench.tracking_wait,
             log=context.log,
         )
-        return {**result, "dagster_run_id": context.run_id}
+        return {
+            **result,
+            "dagster_run_id": context.run_id,
+            "dagster_asset_key": context.asset_key.to_user_string(),
+        }
 
     return workbench.store.build_resumable(
         made_of.asset,

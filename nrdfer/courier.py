@@ -7,12 +7,13 @@ What does not: when to try, and what to do about a failure (``delivery``, ``left
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer.curves import Curves, Point
+from nrdfer.dataset_inputs import to_mlflow
 from nrdfer.tracking import Tracking
 from nrdfer.training.log import read_log
 
@@ -32,6 +33,7 @@ class RunFacts:
     params: Mapping[str, Any] = field(default_factory=dict)  # nested settings
     pipeline: str | None = None  # Dagster run under whose MLflow run this one appears
     pipeline_params: Mapping[str, Any] = field(default_factory=dict)
+    datasets: Sequence[Mapping[str, Any]] = ()  # see `nrdfer.dataset_inputs.datasets_of`
 
 
 class Courier:
@@ -54,6 +56,8 @@ class Courier:
         self._client, self._path = tracking.client, path
         parent = tracking.pipeline_run(facts.pipeline, facts.pipeline_params) if facts.pipeline else None
         self.run_id = tracking.training_run(facts.digest, facts.name, parent, facts.tags, facts.params, started)
+        if facts.datasets:
+            self._client.log_inputs(self.run_id, to_mlflow(facts.datasets))
         self._curves = Curves()
         self._offset = 0
         self.arrived = 0  # points of the log that the run is known to have

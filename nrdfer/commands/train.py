@@ -14,6 +14,7 @@ from nrdfer.errors import TrainingStopped
 
 if TYPE_CHECKING:
     from nrdfer.config import Profile
+    from nrdfer.stages.splits import Split
 
 STOPPED = 143  # what a shell shows of a process that SIGTERM ended
 SCRATCH = "none"
@@ -56,7 +57,7 @@ def train(
     changed = lay_over(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
     weights = _initial(base, split, initial)
     told = stage.identity(changed, found.corpus, found.shards, found.train_ids, found.test_ids, weights)
-    fit = _tracked(split, out, told) if track else stage.train_fold
+    fit = _tracked(found, out, told) if track else stage.train_fold
     with run_folder.held(out):
         result = run_folder.claim(out, {"split": split, **told})
         if result is not None:
@@ -91,17 +92,24 @@ def train(
     typer.echo(f"paper protocol, best epoch on the test fold: {epoch_line(best)}")
 
 
-def _tracked(split: str, out: Path, told: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
+def _tracked(split: Split, out: Path, told: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
     """`train_fold` under MLflow; a line that continues a training continues its run."""
     import functools
 
     from nrdfer.courier import RunFacts
+    from nrdfer.dataset_inputs import datasets_of
     from nrdfer.stages.tracked import train_tracked
     from nrdfer.store import digest_of
     from nrdfer.tracking import Tracking
 
     digest = digest_of([told, str(out.absolute())])
-    facts = RunFacts(digest, f"{split} in {out.name}", tags={"nrdfer.folder": str(out.absolute())}, params=told)
+    facts = RunFacts(
+        digest,
+        f"{split.name} in {out.name}",
+        tags={"nrdfer.folder": str(out.absolute())},
+        params=told,
+        datasets=datasets_of(split, told["shards"]),
+    )
     return functools.partial(train_tracked, tracking=Tracking(), facts=facts)
 
 

@@ -6,7 +6,7 @@ Preprocessing of videos does not belong here; this wrapper starts from the crops
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,15 +14,37 @@ from mlflow.pyfunc.model import PythonModel
 
 from nrdfer.emotions import EMOTIONS
 
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+
+def signature() -> ModelSignature:
+    """Clips of aligned crops of any size in; a row of `EmotionModel.predict` a clip out."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    figures = [f"{what}_{name}" for what in ("probability", "logit") for name in EMOTIONS]
+    return ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, 16, 3, -1, -1), name="clip")]),
+        outputs=Schema([ColSpec(DataType.string, "emotion"), *(ColSpec(DataType.float, name) for name in figures)]),
+    )
+
 
 class EmotionModel(PythonModel):
     """Predicts the emotion of clips of aligned face crops."""
 
     def load_context(self, context: Any) -> None:
-        """Load the weights (safetensors) that the version was registered with."""
-        from nrdfer.evaluation.evaluate import load_model
+        """Load the weights (safetensors, never a pickle) that the version was registered with.
 
-        self.network = load_model(Path(context.artifacts["settings"]), Path(context.artifacts["weights"]))
+        Raises:
+            WeightsError: they are not those, or cannot be read.
+        """
+        from nrdfer.evaluation.evaluate import load_model
+        from nrdfer.serving.checked import require_sha256
+
+        weights = Path(context.artifacts["weights"])
+        require_sha256(weights, context.model_config["sha256"])
+        self.network = load_model(Path(context.artifacts["settings"]), weights)
 
     def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Predict clips.

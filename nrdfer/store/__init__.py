@@ -11,6 +11,6 @@ Beside the artefacts lie ``.locks`` (one file a digest), ``.work`` (what unfinis
 
 from nrdfer.store.artifacts import Artifact, Store
 from nrdfer.store.digests import digest_of, file_sha256
-from nrdfer.store.manifest import MANIFEST
+from nrdfer.store.manifest import MANIFEST, find_problems, read_manifest
 
-__all__ = ["MANIFEST", "Artifact", "Store", "digest_of", "file_sha256"]
+__all__ = ["MANIFEST", "Artifact", "Store", "digest_of", "file_sha256", "find_problems", "read_manifest"]

@@ -9,10 +9,10 @@ import json
 import platform
 import time
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from nrdfer.code_version import code_version
 from nrdfer.store.digests import file_sha256
 
 MANIFEST = "MANIFEST.json"
@@ -41,7 +41,7 @@ def write_manifest(folder: Path, facts: Mapping[str, Any], started: float) -> No
         **facts,
         "bytes": sum(entry["bytes"] for entry in files.values()),
         "provenance": {
-            "nrdfer": _version(),
+            "code": code_version().to_dict(),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -50,13 +50,6 @@ def write_manifest(folder: Path, facts: Mapping[str, Any], started: float) -> No
         "files": files,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
-
-
-def _version() -> str:
-    try:
-        return metadata.version("nrdfer")
-    except metadata.PackageNotFoundError:  # used from a source tree
-        return "not installed"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

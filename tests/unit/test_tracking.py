@@ -10,12 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from nrdfer import registry
 from nrdfer.config import flatten
 from nrdfer.errors import TrackingError
 from nrdfer.tracking import Tracking, brief_requests
-
-DFEW_MODEL = registry.registered_name("nr-dfernet", "dfew")
 
 
 def status(tracking: Tracking, run_id: str) -> str:
@@ -118,51 +115,3 @@ def test_five_processes_on_a_new_database(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_nested_settings_become_dotted_names() -> None:
     assert flatten({"a": {"b": 1, "c": {"d": (2, 3)}}, "e": None}) == {"a.b": 1, "a.c.d": (2, 3), "e": None}
-
-
-def test_a_checkpoint_is_registered_once(tracking: Tracking, tmp_path: Path) -> None:
-    from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
-    from nrdfer.training.results import LAST, cpu_weights, write_description, write_weights
-
-    tiny = {"image_size": 32, "widths": [4, 6, 8], "spatial_depth": 1, "temporal_depth": 1}
-    model = NRDFERNet(NRDFERNetSettings(**{**tiny, "widths": (4, 6, 8)}))  # type: ignore[arg-type]
-    folder = tmp_path / "checkpoint"
-    folder.mkdir()
-    write_weights(folder / LAST, cpu_weights(model))
-    write_description(folder, "nr-dfernet", tiny, {})
-    run = tracking.training_run("d1", "fd1", None, {}, {})
-
-    def register() -> registry.Registered:
-        return registry.register(
-            tracking,
-            DFEW_MODEL,
-            run,
-            folder,
-            "f" * 64,
-            image_size=40,
-            tags={"nrdfer.data_digest": "0" * 64},
-            description="one line",
-        )
-
-    first, second = register(), register()
-    assert (first.version, first.created, second.version, second.created) == ("1", True, "1", False)
-    registry.point_alias(tracking, DFEW_MODEL, registry.CHAMPION, first.version)
-    version = tracking.client.get_model_version_by_alias(DFEW_MODEL, registry.CHAMPION)
-    assert version.run_id == run
-    assert version.tags["nrdfer.data_digest"] == "0" * 64
-
-    import mlflow
-    import numpy as np
-    import torch
-
-    from nrdfer.evaluation.evaluate import predict_clips
-
-    settings, weights = registry.find_weights(f"models:/{DFEW_MODEL}@{registry.CHAMPION}")
-    assert settings.read_bytes() == (folder / "model.json").read_bytes()
-    assert weights.read_bytes() == (folder / LAST).read_bytes()
-    served = mlflow.pyfunc.load_model(f"models:/{DFEW_MODEL}@{registry.CHAMPION}")
-    clips = np.random.default_rng(0).random((3, 16, 3, 40, 40), dtype=np.float32)
-    answer = served.predict(clips)
-    logits, final = predict_clips(model.eval(), torch.from_numpy(clips))
-    np.testing.assert_allclose(answer.filter(like="logit_"), logits.numpy(), atol=1e-5)
-    np.testing.assert_allclose(answer.filter(like="probability_"), final.numpy(), atol=1e-5)

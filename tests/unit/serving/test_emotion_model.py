@@ -9,6 +9,7 @@ import pytest
 from nrdfer.emotions import EMOTIONS
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.serving.emotion_model import EmotionModel
+from nrdfer.store import file_sha256
 from nrdfer.training.results import LAST, cpu_weights, write_description, write_weights
 
 
@@ -18,7 +19,9 @@ def served(tmp_path: Path) -> EmotionModel:
     write_weights(tmp_path / LAST, cpu_weights(NRDFERNet(NRDFERNetSettings(**tiny))))  # type: ignore[arg-type]
     write_description(tmp_path, "nr-dfernet", {**tiny, "widths": [4, 6, 8]}, {})
     model = EmotionModel()
-    model.load_context(SimpleNamespace(artifacts={"settings": tmp_path / "model.json", "weights": tmp_path / LAST}))
+    artifacts = {"settings": tmp_path / "model.json", "weights": tmp_path / LAST}
+    config = {"sha256": file_sha256(tmp_path / LAST)}
+    model.load_context(SimpleNamespace(artifacts=artifacts, model_config=config))
     return model
 
 

@@ -1,0 +1,59 @@
+"""The history of whatever ran the steps, as lineage needs it; Dagster's is offered by the room above.
+
+The library does not know Dagster. Whoever does registers an `Orchestrator` under the entry point `GROUP`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from nrdfer.errors import NrdferError
+
+GROUP = "nrdfer.orchestrators"
+
+
+@dataclass(frozen=True)
+class RunSeen:
+    """A run as its orchestrator remembers it."""
+
+    run_id: str
+    job: str
+    status: str
+    address: str  # of its page
+
+
+@dataclass(frozen=True)
+class Materialisation:
+    """That a step made, or found, an artefact."""
+
+    run_id: str
+    step: str
+    time: float  # seconds since 1970
+    metadata: Mapping[str, Any]  # plain values
+
+
+class Orchestrator(Protocol):
+    """What remembers runs and steps."""
+
+    def run(self, run_id: str) -> RunSeen | None:
+        """A run; None if it is not remembered."""
+
+    def materialisations(self, asset_key: str, digest: str) -> list[Materialisation]:
+        """Every time that an asset was made, or found, with that digest; the oldest first."""
+
+
+def find_orchestrator() -> Orchestrator:
+    """The installed orchestrator's history.
+
+    Raises:
+        NrdferError: none is installed.
+    """
+    for entry in entry_points(group=GROUP):
+        found: Orchestrator = entry.load()()
+        return found
+    raise NrdferError(
+        "nothing here remembers Dagster's runs: the package 'pipelines' is not installed; run: make install"
+    )

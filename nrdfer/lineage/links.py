@@ -1,0 +1,74 @@
+"""Links and chains: what a version is made of, one thing each, and whether it is what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One thing that a version depends on.
+
+    Attributes:
+        kind: what sort of thing: "source video", "shard", "MLflow run"...
+        name: of the thing, for people.
+        where: path or address.
+        digest: sha256, or the id by which it is known.
+        problem: what is wrong with it, in words; empty if it is what it was.
+        note: a fact worth knowing that breaks nothing.
+    """
+
+    kind: str
+    name: str
+    where: str = ""
+    digest: str = ""
+    problem: str = ""
+    note: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """The same thing has the same identity in every chain."""
+        return self.kind, self.where or self.name
+
+
+@dataclass(frozen=True)
+class Chain:
+    """All links of one registered version, from the version to the sources."""
+
+    version: str  # models:/<name>/<version>
+    aliases: tuple[str, ...]
+    links: tuple[Link, ...]
+
+    @property
+    def broken(self) -> list[Link]:
+        """Links that are not what they were."""
+        return [link for link in self.links if link.problem]
+
+    def matching(self, wanted: str) -> list[Link]:
+        """Links of a digest (or its beginning, 8 characters at least), a place, or an id."""
+        return [
+            link
+            for link in self.links
+            if wanted in (link.where, link.digest, link.name) or (len(wanted) >= 8 and link.digest.startswith(wanted))
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, ready for JSON."""
+        return {
+            "version": self.version,
+            "aliases": list(self.aliases),
+            "links": [asdict(link) for link in self.links],
+            "broken": len(distinct(self.broken)),
+        }
+
+
+def distinct(links: Iterable[Link]) -> list[Link]:
+    """Each thing once: several versions share shards and videos."""
+    return list({link.identity: link for link in links}.values())
+
+
+def broken_in(chains: Sequence[Chain]) -> list[Link]:
+    """Every broken thing of several chains, once."""
+    return distinct(link for chain in chains for link in chain.broken)

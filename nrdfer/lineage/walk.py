@@ -1,0 +1,236 @@
+"""The whole chain of a registered version: its files, its MLflow run, its Dagster runs and steps, then its data.
+
+Which steps a version claims, and that they claim it, is compared here in both directions; the data below a checkpoint
+is ``data``'s.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nrdfer.dataset_inputs import clips_digest
+from nrdfer.errors import NrdferError, WeightsError
+from nrdfer.lineage.data import DataWalk
+from nrdfer.lineage.hashes import Hashes
+from nrdfer.lineage.history import Orchestrator
+from nrdfer.lineage.links import Chain, Link
+from nrdfer.registry import guard, tags
+from nrdfer.registry.versions import VIDEO
+from nrdfer.stages.evaluate import read_metrics
+from nrdfer.stages.register import RESOLVED, flat_figures
+from nrdfer.stages.train import LAST
+from nrdfer.store import Store, digest_of, read_manifest
+from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, TAG_DIGEST, Tracking
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+
+class Walk:
+    """Chains of the versions of one registry.
+
+    Args:
+        tracking: the MLflow store.
+        store: of artefacts.
+        orchestrator: what remembers the runs.
+        hashes: memory of files' digests; says whether files are read at all.
+    """
+
+    def __init__(self, tracking: Tracking, store: Store, orchestrator: Orchestrator, hashes: Hashes) -> None:
+        self._tracking = tracking
+        self._store = store
+        self._history = orchestrator
+        self._data = DataWalk(store, hashes)
+
+    def all_versions(self) -> list[str]:
+        """Addresses of every version of every registered model, in order."""
+        found = [
+            (str(version.name), int(version.version))
+            for model in self._tracking.client.search_registered_models()
+            for version in self._tracking.client.search_model_versions(f"name = '{model.name}'")
+        ]
+        return [f"models:/{name}/{number}" for name, number in sorted(found)]
+
+    def chain(self, model: str) -> Chain:
+        """The chain of one version.
+
+        Raises:
+            WeightsError: there is no such version. Everything else that is wrong is a broken link.
+        """
+        version = guard.look_up(self._tracking, model)
+        uri = f"models:/{version.name}/{version.version}"
+        aliases = self._tracking.client.get_registered_model(version.name).aliases
+        mine = sorted(alias for alias, number in aliases.items() if str(number) == str(version.version))
+        return Chain(uri, tuple(mine), tuple(self._links(uri, version)))
+
+    def _links(self, uri: str, version: ModelVersion) -> Iterator[Link]:
+        known = dict(version.tags)
+        yield self._files(uri, version)
+        checkpoint = known.get(tags.CHECKPOINT, "")
+        asset = f"{_folder(known)}/checkpoint"
+        if not checkpoint:
+            yield Link("registered version", uri, problem=f"no tag {tags.CHECKPOINT}: not registered by this project")
+            return
+        yield self._same_weights(uri, known, asset, checkpoint)
+        yield from self._mlflow(uri, version, known, checkpoint)
+        yield from self._dagster(uri, known, asset, checkpoint)
+        if known.get(tags.ROLE) == VIDEO:
+            yield self._made_of(uri, known)
+        else:
+            yield self._named(uri, known)
+        yield from self._evaluation(known)
+        yield from self._data.checkpoint(asset, checkpoint)
+
+    def _files(self, uri: str, version: ModelVersion) -> Link:
+        """The version's own files, as `guard` looks at them before anything is loaded."""
+        listed = str(version.tags.get(tags.FILES, ""))
+        try:
+            opened = guard.open_version(uri, self._tracking)
+        except WeightsError as error:
+            return Link("registered version", uri, uri, digest_of(listed), problem=str(error))
+        count = len(json.loads(listed))
+        return Link(
+            "registered version", uri, str(opened.folder), digest_of(listed), note=f"{count} files as registered"
+        )
+
+    def _same_weights(self, uri: str, known: Mapping[str, str], asset: str, checkpoint: str) -> Link:
+        """The registered weights are the checkpoint's."""
+        name = f"weights of {uri}"
+        try:
+            mine = _weights(uri, known)
+            files = read_manifest(self._store.root / asset / checkpoint)["files"]
+            theirs = files[LAST]["sha256"]
+        except (NrdferError, ValueError, KeyError) as error:
+            return Link("registered weights", name, problem=f"cannot be compared with the checkpoint's: {error}")
+        problem = "" if mine == theirs else f"sha256 {mine[:12]}, but the checkpoint's weights have {theirs[:12]}"
+        return Link("registered weights", name, uri, mine, problem)
+
+    def _mlflow(self, uri: str, version: ModelVersion, known: Mapping[str, str], checkpoint: str) -> Iterator[Link]:
+        from mlflow.exceptions import MlflowException
+
+        run_id = str(version.run_id)
+        where = self._tracking.run_url(run_id)
+        try:
+            run = self._tracking.client.get_run(run_id)
+        except MlflowException as error:
+            yield Link("MLflow run", run_id, where, run_id, problem=f"cannot be read: {error}")
+            return
+        told = run.data.tags
+        wrong = [
+            f"its {key} is {told.get(key, 'missing')}, the version's {expected}"
+            for key, expected in ((TAG_DIGEST, checkpoint), (TAG_DAGSTER_RUN, known.get(TAG_DAGSTER_RUN, "")))
+            if told.get(key) != expected
+        ]
+        if run.info.status != "FINISHED":
+            wrong.append(f"its status is {run.info.status}")
+        yield Link("MLflow run", str(run.info.run_name), where, run_id, "; ".join(wrong))
+        yield self._back_from_run(uri, version, run)
+        yield self._config(run, known)
+        yield from self._datasets(run, known)
+
+    def _back_from_run(self, uri: str, version: ModelVersion, run: Run) -> Link:
+        """The training's run names the version's logged model among its own: the way from MLflow's run back."""
+        made = {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}
+        model_id = guard.model_id_of(version)
+        problem = "" if model_id in made else "the MLflow run does not name it among its models"
+        return Link("logged model", f"{uri} among its run's models", str(version.source), model_id, problem)
+
+    def _config(self, run: Run, known: Mapping[str, str]) -> Link:
+        """The resolved profile that lies with the run is the one the version names."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        expected, name = known.get(tags.CONFIG, ""), "resolved config"
+        where = f"runs:/{run.info.run_id}/{RESOLVED}"
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                mlflow.set_tracking_uri(self._tracking.uri)
+                path = self._tracking.client.download_artifacts(run.info.run_id, RESOLVED, scratch)
+                with open(path, encoding="utf-8") as handle:  # noqa: PTH123  MLflow answers with text
+                    found = digest_of(json.load(handle))
+        except (MlflowException, OSError, ValueError) as error:
+            return Link(name, known.get(tags.PROFILE, "?"), where, expected, f"cannot be read: {error}")
+        problem = "" if found == expected else f"its digest is {found[:12]}, the version's {expected[:12]}"
+        return Link(name, f"profile {known.get(tags.PROFILE)}", where, expected, problem)
+
+    def _datasets(self, run: Run, known: Mapping[str, str]) -> Iterator[Link]:
+        """What MLflow names as data set inputs is what the lists of clips in the store say."""
+        told = {entry.dataset.name: entry.dataset.digest for entry in (run.inputs.dataset_inputs if run.inputs else [])}
+        for part, ids in self._data.trained_on(f"{_folder(known)}/checkpoint", known[tags.CHECKPOINT]).items():
+            names = [name for name in told if name.endswith(f"-{part}")]
+            problem = "the MLflow run names no such data set"
+            if names:
+                problem = "" if told[names[0]] == clips_digest(ids) else "names other clips than the store's list"
+            yield Link(
+                "data set input", names[0] if names else part, f"{run.info.run_id}/{part}", clips_digest(ids), problem
+            )
+
+    def _dagster(self, uri: str, known: Mapping[str, str], asset: str, checkpoint: str) -> Iterator[Link]:
+        """The runs that trained and evaluated, the steps in them, and that the evaluation's step names this version."""
+        trained, evaluated = known.get(TAG_DAGSTER_RUN, ""), known.get(tags.EVALUATED_BY, "")
+        for what, run_id in (("trained", trained), ("evaluated and registered", evaluated)):
+            yield self._run(what, run_id)
+        yield self._step(known.get(TAG_ASSET, asset), checkpoint, "trained")
+        measured = f"{_folder(known)}/evaluation"
+        yield self._step(measured, known.get(tags.EVALUATION, ""), "evaluated")
+
+    def _named(self, uri: str, known: Mapping[str, str]) -> Link:
+        """The evaluation's step names this version: the way from Dagster into the registry."""
+        measured, digest = f"{_folder(known)}/evaluation", known.get(tags.EVALUATION, "")
+        named = {step.metadata.get("registered_model") for step in self._history.materialisations(measured, digest)}
+        problem = "" if uri in named else f"its steps name {', '.join(sorted(map(str, named))) or 'no version'}"
+        return Link("named by its step", uri, f"{measured} -> {uri}", digest, problem)
+
+    def _made_of(self, uri: str, known: Mapping[str, str]) -> Link:
+        """The version that takes crops, whose weights one that takes videos has."""
+        of = known.get(tags.OF, "")
+        try:
+            other = dict(guard.look_up(self._tracking, of).tags)
+            problem = "" if _weights(of, other) == _weights(uri, known) else f"has other weights than {of}"
+        except NrdferError as error:
+            problem = str(error)
+        return Link("made of version", of or "none named", f"{uri} -> {of}", problem=problem)
+
+    def _run(self, what: str, run_id: str) -> Link:
+        seen = self._history.run(run_id) if run_id else None
+        if seen is None:
+            return Link("Dagster run", what, run_id, run_id, "Dagster's history knows no such run")
+        return Link("Dagster run", f"{what} by {seen.job}", seen.address, run_id, note=seen.status)
+
+    def _step(self, asset_key: str, digest: str, what: str) -> Link:
+        steps = self._history.materialisations(asset_key, digest) if digest else []
+        problem = "" if steps else f"no step of Dagster's history materialised {asset_key} with this digest"
+        step = f"{steps[0].step} in run {steps[0].run_id[:8]}" if steps else asset_key
+        return Link("Dagster step", f"{what} by {step}", f"{asset_key}@{digest[:12]}", digest, problem)
+
+    def _evaluation(self, known: Mapping[str, str]) -> Iterator[Link]:
+        asset, digest = f"{_folder(known)}/evaluation", known.get(tags.EVALUATION, "")
+        manifest = yield from self._data.artifact(asset, digest)
+        if manifest is None:
+            return
+        yield self._data.code(asset, manifest)
+        try:
+            figures = flat_figures(read_metrics(self._store.root / asset / digest))
+        except (OSError, ValueError) as error:
+            yield Link("figures", asset, digest=digest, problem=f"cannot be read: {error}")
+            return
+        wrong = [key for key, value in figures.items() if known.get(key) != f"{value:.6f}"]
+        problem = f"the version says another {wrong[0]} than its evaluation" if wrong else ""
+        yield Link("figures", f"honest WAR {100 * figures[tags.WAR]:.2f}", f"{asset}@{digest[:12]}", digest, problem)
+
+
+def _weights(uri: str, known: Mapping[str, str]) -> str:
+    """sha256 of a version's weights, as it was registered."""
+    listed = guard.listed_files(uri, known)
+    (found,) = {digest for path, digest in listed.items() if path.rpartition("/")[2] == LAST}
+    return found
+
+
+def _folder(known: Mapping[str, Any]) -> str:
+    """``dfew/fd1`` or ``afew``: where the store keeps what belongs to a version's split."""
+    fold = str(known.get(tags.FOLD, ""))
+    return f"dfew/{fold}" if fold.startswith("fd") else fold or "unknown"

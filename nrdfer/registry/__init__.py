@@ -1,0 +1,14 @@
+"""The MLflow model registry: a version for each trained checkpoint, opened only after it was checked.
+
+A version is identified by the digest of its checkpoint. Aliases point at versions: ``fd1`` .. ``fd5`` at the folds,
+``champion`` at the best honest figure. Following a version back to its sources is `nrdfer.lineage`'s business.
+"""
+
+from nrdfer.registry.aliases import CHAMPION, Challenge, challenge, point_alias
+from nrdfer.registry.guard import Opened, find_weights, load_registered, open_version
+from nrdfer.registry.versions import Registered, find_version, register, registered_name
+
+__all__ = [
+    "CHAMPION", "Challenge", "Opened", "Registered", "challenge", "find_version", "find_weights", "load_registered",
+    "open_version", "point_alias", "register", "registered_name",
+]  # fmt: skip

@@ -1,0 +1,90 @@
+"""Aliases of registered versions, and when ``champion`` moves.
+
+The champion moves only to a better honest figure. Figures measured on other clips cannot be compared: then the version
+that was tested on more clips counts as the better known one, so that your corpus takes over from the rendered sample,
+and a quick trial on a few clips takes over from nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nrdfer import paths
+from nrdfer.errors import WeightsError
+from nrdfer.registry import tags
+from nrdfer.tracking import Tracking
+
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What came of asking whether a version becomes the champion."""
+
+    moved: bool
+    champion: str  # version that is champion now
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """What a version is judged by."""
+
+    data: str
+    clips: int
+    war: float
+
+    @classmethod
+    def of(cls, name: str, version: str, known: dict[str, str]) -> _Figure:
+        try:
+            return cls(known[tags.DATA], int(known[tags.TEST_CLIPS]), float(known[tags.WAR]))
+        except (KeyError, ValueError) as error:
+            raise WeightsError(
+                f"models:/{name}/{version} does not say what it was measured at ({error!r}); delete the version in "
+                "MLflow's page and run: dagster job execute -j full_reproduction"
+            ) from error
+
+
+def point_alias(tracking: Tracking, name: str, alias: str, version: str) -> None:
+    """Point an alias at a version (a no-op if it already does)."""
+    tracking.client.set_registered_model_alias(name, alias, version)
+
+
+def challenge(tracking: Tracking, name: str, version: str) -> Challenge:
+    """Make a version the champion of its model if its honest WAR is better than that of the present one.
+
+    Args:
+        tracking: the MLflow store.
+        name: registered model.
+        version: that wants to be champion.
+
+    Raises:
+        WeightsError: one of the two does not say what it was measured at.
+    """
+    with paths.file_lock(paths.home() / "registry.lock"):
+        client = tracking.client
+        challenger = _Figure.of(name, version, dict(client.get_model_version(name, version).tags))
+        present = client.get_registered_model(name).aliases.get(CHAMPION)
+        # the version behind an alias may have been deleted by hand
+        there = {str(found.version) for found in client.search_model_versions(f"name = '{name}'")}
+        if present is None or str(present) not in there:
+            moved, reason = True, "there was no champion"
+        elif str(present) == version:
+            return Challenge(moved=False, champion=version, reason="is the champion")
+        else:
+            champion = _Figure.of(name, str(present), dict(client.get_model_version(name, str(present)).tags))
+            moved, reason = _judge(challenger, champion, str(present))
+        if moved:
+            client.set_registered_model_alias(name, CHAMPION, version)
+        return Challenge(moved, version if moved else str(present), reason)
+
+
+def _judge(challenger: _Figure, champion: _Figure, number: str) -> tuple[bool, str]:
+    if challenger.data == champion.data:
+        figures = f"honest WAR {100 * challenger.war:.2f} against {100 * champion.war:.2f} of version {number}"
+        return challenger.war > champion.war, figures
+    clips = (
+        f"version {number} was measured on other clips: {champion.clips} of them, this one on {challenger.clips}; the "
+        "larger test counts"
+    )
+    return challenger.clips > champion.clips, clips

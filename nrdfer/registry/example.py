@@ -1,0 +1,31 @@
+"""The input example of a registered version: one rendered clip, so that nobody's face gets into the registry."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+SIDE = 32  # pixels: MLflow keeps the example as JSON, and the network takes crops of any size
+_FRAMES = 16
+_SEED = 7
+
+
+@functools.cache
+def example_clip() -> npt.NDArray[np.float32]:
+    """(1, 16, 3, `SIDE`, `SIDE`), RGB, 0 to 1: a rendered face that becomes happy."""
+    import cv2
+
+    from nrdfer.corpora.synthetic.clips import dfew_frames
+    from nrdfer.corpora.synthetic.identity import draw_identity
+    from nrdfer.corpora.synthetic.timeline import draw_timeline
+
+    own, session = np.random.default_rng(_SEED), np.random.default_rng(_SEED + 1)
+    who = draw_identity(session)
+    timeline = draw_timeline(own, who, "happiness", _FRAMES, n1_rate=0.0, mostly_neutral=False)
+    frames = [
+        cv2.resize(frame.rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        for frame in dfew_frames(own, session, who, timeline)
+    ]
+    return (np.stack(frames).transpose(0, 3, 1, 2)[None] / np.float32(255)).astype(np.float32)

@@ -1,0 +1,242 @@
+"""Opening a registered version: nothing of it is used before every file was compared with what was registered.
+
+A version is more than weights: MLflow runs the code that lies in its folder, and its description says which file that
+is. So all files count, by their sha256 in the version's tags: a file that was replaced (by a pickle, say), added, or
+made a link, and a folder outside the place where this project's models lie, are refused before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from nrdfer import paths
+from nrdfer.errors import WeightsError
+from nrdfer.registry import tags
+from nrdfer.registry.addresses import Address, parse_address
+from nrdfer.store import MANIFEST, file_sha256, find_problems, read_manifest
+from nrdfer.tracking import Tracking
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+_NOT_OURS = {"registered_model_meta"}  # MLflow writes it beside the files whenever they are looked up
+_LOGGED = "models:/"
+_AGAIN = (
+    "Delete this version in MLflow's page if nobody should use it; `dagster job execute -j full_reproduction` "
+    "registers the checkpoint again"
+)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A registered version whose files are what was registered."""
+
+    name: str
+    version: str
+    run_id: str
+    model_id: str
+    folder: Path  # MLflow's model folder
+    tags: Mapping[str, str]
+
+    @property
+    def uri(self) -> str:
+        """``models:/<name>/<version>``."""
+        return f"models:/{self.name}/{self.version}"
+
+    @property
+    def artifacts(self) -> Path:
+        """The project's own files: ``model.json``, ``last.safetensors``..."""
+        return self.folder / "artifacts"
+
+
+def look_up(tracking: Tracking, model: str | Address) -> ModelVersion:
+    """The registry's entry of a version; its files are not looked at.
+
+    Raises:
+        WeightsError: the address cannot be read, or there is no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    address = parse_address(model) if isinstance(model, str) else model
+    client = tracking.client
+    try:
+        if address.version is not None:
+            return client.get_model_version(address.name, address.version)
+        return client.get_model_version_by_alias(address.name, str(address.alias))
+    except MlflowException as error:
+        raise WeightsError(
+            f"no model {address} in this project's registry ({error}); `mlflow ui` shows what is there, and "
+            "`dagster job execute -j full_reproduction` registers models"
+        ) from error
+
+
+def open_version(model: str, tracking: Tracking | None = None) -> Opened:
+    """Find a version's files and make sure that they are the registered ones, and no others.
+
+    Args:
+        model: ``models:/<name>/<version>`` or ``models:/<name>@<alias>``.
+        tracking: the MLflow store; by default this project's.
+
+    Raises:
+        WeightsError: there is no such version, it was not registered by this project, or its files are not what was
+            registered; nothing of it was loaded.
+    """
+    tracking = tracking or Tracking()
+    found = look_up(tracking, model)
+    uri = f"models:/{found.name}/{found.version}"
+    listed = listed_files(uri, found.tags)
+    folder = _folder(tracking, found, listed)
+    problems = file_problems(folder, listed)
+    if problems:
+        raise WeightsError(f"{uri} is refused, and nothing of it was loaded: {'; '.join(problems[:3])}. {_AGAIN}")
+    return Opened(found.name, str(found.version), str(found.run_id), model_id_of(found), folder, dict(found.tags))
+
+
+def listed_files(uri: str, known: Mapping[str, str]) -> dict[str, str]:
+    """Path -> sha256 of a version's files, as they were registered.
+
+    Raises:
+        WeightsError: the version has no such list, or it names a file outside the version's folder.
+    """
+    try:
+        listed = json.loads(known[tags.FILES])
+        if not isinstance(listed, dict) or not all(isinstance(digest, str) for digest in listed.values()):
+            raise ValueError("no list of files")
+    except (KeyError, ValueError) as error:
+        raise WeightsError(
+            f"{uri} is refused: it has no list of its files with their sha256 (tag {tags.FILES}), so it was not "
+            f"registered by this project, and nothing says what it would run. {_AGAIN}"
+        ) from error
+    for name in listed:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+            raise WeightsError(f"{uri} is refused: its list of files names {name!r}, which lies outside its folder")
+    return listed
+
+
+def file_problems(folder: Path, listed: Mapping[str, str]) -> list[str]:
+    """How a folder differs from its list, in words; empty if it does not."""
+    root = folder.resolve()
+    problems = []
+    for name, digest in sorted(listed.items()):
+        path = folder / name
+        if path.is_symlink() or not path.resolve().is_relative_to(root):
+            problems.append(f"{name} is a link that leads elsewhere")
+        elif not path.is_file():
+            problems.append(f"{name} is missing")
+        elif (there := file_sha256(path)) != digest:
+            problems.append(f"{name} has the sha256 {there[:12]}, not {digest[:12]}, with which it was registered")
+    here = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
+    added = sorted(name for name in here - listed.keys() - _NOT_OURS if "__pycache__" not in name)
+    return problems + [f"{name} was not registered" for name in added]
+
+
+def _folder(tracking: Tracking, found: ModelVersion, listed: Mapping[str, str]) -> Path:
+    """Where a version's files lie; those of a server are copied to this machine."""
+    location = location_of(tracking, found)
+    parts = urlsplit(location)
+    if parts.scheme in ("", "file"):
+        folder = Path(unquote(parts.path))
+        roots = [tracking.artifacts, *_experiment_root(tracking)]
+        if not any(folder.resolve().is_relative_to(root.resolve()) for root in roots):
+            raise WeightsError(
+                f"models:/{found.name}/{found.version} is refused: its files lie in {folder}, outside the folder of "
+                f"this project's models ({roots[-1]})"
+            )
+        return folder
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking.uri)
+    copy = paths.home() / "models" / f"{found.name}-{found.version}"
+    with paths.file_lock(copy.with_suffix(".lock")):
+        if copy.is_dir() and not file_problems(copy, listed):
+            return copy
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.mkdir(parents=True)
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(copy)))
+
+
+def model_id_of(found: ModelVersion) -> str:
+    """Id of the logged model that a version was made of; empty if it was made of something else.
+
+    MLflow's SQL store keeps it in the version's source only.
+    """
+    source = str(found.source)
+    return source.removeprefix(_LOGGED) if source.startswith(_LOGGED) else ""
+
+
+def location_of(tracking: Tracking, found: ModelVersion) -> str:
+    """Address of a version's folder.
+
+    Raises:
+        WeightsError: the logged model behind the version is gone.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if not model_id_of(found):
+        return str(found.source)
+    try:
+        logged = tracking.client.get_logged_model(model_id_of(found))
+    except MlflowException as error:
+        raise WeightsError(
+            f"models:/{found.name}/{found.version} has lost its files: the logged model {found.source} is gone. "
+            f"{_AGAIN}"
+        ) from error
+    return str(logged.artifact_location)
+
+
+def _experiment_root(tracking: Tracking) -> list[Path]:
+    location = tracking.client.get_experiment(tracking.experiment_id).artifact_location
+    parts = urlsplit(str(location))
+    return [Path(unquote(parts.path))] if parts.scheme in ("", "file") else []
+
+
+def load_registered(model: str, tracking: Tracking | None = None) -> Any:
+    """A registered version as MLflow's pyfunc model, opened only after it was checked.
+
+    Raises:
+        WeightsError: see `open_version`.
+    """
+    import mlflow
+
+    return mlflow.pyfunc.load_model(str(open_version(model, tracking).folder))
+
+
+def find_weights(model: str) -> tuple[Path, Path]:
+    """The description (``model.json``) and the weights of a trained network.
+
+    Args:
+        model: a registered version's address (``models:/nr-dfernet-dfew@champion``), or a folder.
+
+    Raises:
+        WeightsError: there is no such version, the folder holds no trained network, or its files are not what was
+            registered (of a version) or published (of a folder of the store).
+    """
+    if model.startswith("models:"):
+        folder = open_version(model).artifacts
+    else:
+        folder = Path(model)
+        if (folder / MANIFEST).is_file() and (changed := _changed(folder)):
+            raise WeightsError(f"{folder} is damaged: {changed}; run the training again")
+    found = folder / "model.json", folder / "last.safetensors"
+    missing = [path.name for path in found if not path.is_file()]
+    if missing:
+        raise WeightsError(f"{folder} is no trained network: {' and '.join(missing)} missing")
+    return found
+
+
+def _changed(folder: Path) -> str:
+    """What is wrong with the files of a network in the store; empty if nothing is."""
+    problems = find_problems(folder)
+    if problems:
+        return problems[0]
+    listed = read_manifest(folder)["files"]
+    for name in listed:
+        if name.endswith((".json", ".safetensors")) and file_sha256(folder / name) != listed[name]["sha256"]:
+            return f"{name} has another content than its sha256 in {MANIFEST}"
+    return ""

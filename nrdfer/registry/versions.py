@@ -1,0 +1,181 @@
+"""Registered versions: one a trained checkpoint, with its files' sha256 and the tags that lead back to its making.
+
+Registering the same checkpoint again finds the version that exists; if that version's files were changed meanwhile, a
+new one is made beside it. What a version's folder holds belongs to ``logged``, aliases to ``aliases``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nrdfer import paths
+from nrdfer.code_version import code_version
+from nrdfer.errors import WeightsError
+from nrdfer.registry import guard, tags
+from nrdfer.registry.example import example_clip
+from nrdfer.registry.logged import Content, find_logged, log_checkpoint
+from nrdfer.tracking import Tracking
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+CROPS, VIDEO = "crops", "video"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One registered version."""
+
+    name: str
+    version: str
+    created: bool  # False: the version was there already
+
+    @property
+    def uri(self) -> str:
+        """``models:/<name>/<version>``."""
+        return f"models:/{self.name}/{self.version}"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a version says of itself.
+
+    Attributes:
+        checkpoint_digest: of the checkpoint's artefact; the identity of the version.
+        card: Markdown, shown by the registry's page.
+        epoch: whose weights these are.
+        metrics: figures of these weights.
+        tags: that lead back to its making.
+    """
+
+    checkpoint_digest: str
+    card: str
+    epoch: int
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+
+
+def registered_name(network: str, corpus: str) -> str:
+    """Name of a registered model: the network's in `nrdfer.models.registry` and the corpus's, ``nr-dfernet-dfew``."""
+    return f"{network}-{corpus}"
+
+
+def find_version(tracking: Tracking, name: str, checkpoint_digest: str) -> ModelVersion | None:
+    """The newest version made from a checkpoint, if it is registered."""
+    found = tracking.client.search_model_versions(f"name = '{name}'")
+    made = [version for version in found if version.tags.get(tags.CHECKPOINT) == checkpoint_digest]
+    return max(made, key=lambda version: int(version.version), default=None)
+
+
+def register(
+    tracking: Tracking,
+    name: str,
+    run_id: str,
+    content: Content,
+    facts: Facts,
+    *,
+    kind: str = CROPS,
+    log: logging.Logger = _log,
+) -> Registered:
+    """Register a checkpoint as a version of `name`, or find that it is registered.
+
+    Args:
+        tracking: the MLflow store.
+        name: registered model's name.
+        run_id: MLflow run that trained it.
+        content: the version's files.
+        facts: what it says of itself.
+        kind: what it takes: `CROPS` or `VIDEO`.
+        log: told when a registered version's files turn out to be changed.
+    """
+    # Two folds that register at once would race for the next version number.
+    with paths.file_lock(paths.home() / "registry.lock"):
+        existing = find_version(tracking, name, facts.checkpoint_digest)
+        if existing is not None:
+            try:
+                guard.open_version(f"models:/{name}/{existing.version}", tracking)
+                return Registered(name, str(existing.version), created=False)
+            except WeightsError as error:
+                log.warning("%s. It stays as it is; the checkpoint is registered anew", error)
+        client = tracking.client
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name, description=facts.card.splitlines()[0].strip("# "))
+        logged = log_checkpoint(
+            tracking,
+            run_id,
+            content,
+            name=f"{facts.tags[tags.FOLD]}-{kind}-epoch-{facts.epoch}",
+            step=facts.epoch,
+            digest=facts.checkpoint_digest,
+            protocol=f"honest-{kind}",
+            metrics=facts.metrics,
+        )
+        own = {
+            tags.CHECKPOINT: facts.checkpoint_digest,
+            tags.FILES: json.dumps(logged.files, separators=(",", ":")),
+            tags.CODE: json.dumps(code_version().to_dict()),
+            tags.ROLE: kind,
+        }
+        version = client.create_model_version(
+            name,
+            logged.uri,
+            run_id=run_id,
+            tags={**facts.tags, **own},
+            description=facts.card,
+            model_id=logged.model_id,
+        )
+        return Registered(name, str(version.version), created=True)
+
+
+def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Content:
+    """The files of a version that takes aligned crops.
+
+    Args:
+        checkpoint: folder with ``model.json`` and the weights.
+        weights: name of the weights' file.
+        card: the model card.
+        *more: files to lie beside the weights.
+    """
+    from nrdfer import serving
+    from nrdfer.serving.emotion_model import signature
+    from nrdfer.store import file_sha256
+
+    return Content(
+        code=Path(serving.__file__).parent / "model_from_code.py",
+        artifacts={
+            "settings": checkpoint / "model.json",
+            "weights": checkpoint / weights,
+            **{path.stem: path for path in more},
+        },
+        signature=signature(),
+        card=card,
+        example={"clip": example_clip()},
+        config={"sha256": file_sha256(checkpoint / weights)},
+    )
+
+
+def log_best(tracking: Tracking, run_id: str, content: Content, facts: Facts) -> None:
+    """Log the paper protocol's checkpoint (best epoch on the test clips) as a model of its run, not registered."""
+    if find_logged(tracking, run_id, facts.checkpoint_digest, "paper") is None:
+        log_checkpoint(
+            tracking,
+            run_id,
+            content,
+            name=f"{facts.tags[tags.FOLD]}-best-epoch-{facts.epoch}",
+            step=facts.epoch,
+            digest=facts.checkpoint_digest,
+            protocol="paper",
+            metrics=facts.metrics,
+        )
+
+
+__all__ = [
+    "CROPS", "VIDEO", "Facts", "Registered", "crops_content", "find_version", "log_best", "register",
+    "registered_name",
+]  # fmt: skip
