@@ -97,6 +97,26 @@ def test_a_gpus_memory_has_remedies_of_its_own(monkeypatch: pytest.MonkeyPatch, 
     assert isinstance(caught.value.__cause__, torch.OutOfMemoryError)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",  # memory to pin, a context
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    ],
+    ids=lambda said: said.split()[2],
+)
+def test_a_full_gpu_is_recognised_whoever_tells_of_it(said: str) -> None:
+    with (
+        pytest.raises(TrainingError, match="the GPU has not enough memory") as caught,
+        memory_errors(Recipe(), Engine()),
+    ):
+        raise RuntimeError(said)
+    assert said.splitlines()[0] in str(caught.value)
+    assert "devices" in str(caught.value)
+
+
 def test_what_is_set_already_is_no_remedy() -> None:
     with pytest.raises(TrainingError) as caught, memory_errors(Recipe(), Engine(precision="bf16", cache="none")):
         raise MemoryError
