@@ -13,7 +13,7 @@ from nrdfer.commands.common import bar, readable
 from nrdfer.errors import ProfileError
 
 if TYPE_CHECKING:
-    from nrdfer.predict.folder import Row
+    from nrdfer.predict.clip_folder import Row
 
 _HEADER = f"{'':10}  {'emotion':9}  {'prob.':>6}  {'frames with face':>16}  {'s per s':>7}  video"
 
@@ -59,8 +59,9 @@ def predict(
     Ends with status 1 if no video at all could be read.
     """
     from nrdfer.config import build_settings
+    from nrdfer.predict.clip_folder import Work
     from nrdfer.predict.crops import Cropper
-    from nrdfer.predict.folder import Work, predict_videos
+    from nrdfer.predict.folder import predict_videos
     from nrdfer.predict.model import open_model
     from nrdfer.predict.predictor import Predictor
     from nrdfer.predict.windows import WindowSettings
