@@ -7,7 +7,7 @@ asked for. Many videos, and what is answered about one, do not belong here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ class CroppedVideo:
     """
 
     plan: ClipPlan
-    jpegs: tuple[bytes, ...]
+    jpegs: tuple[bytes, ...] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.jpegs)
