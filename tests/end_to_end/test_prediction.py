@@ -1,0 +1,44 @@
+"""Videos of the corpus, asked about on the command line, get the answers that the graph's evaluation stored."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nrdfer.emotions import EMOTIONS
+
+ASKED = 3
+
+
+@pytest.fixture(scope="module")
+def stored(reproduced: tuple[Path, dict[str, str], str]) -> pd.DataFrame:
+    """The honest predictions of AFEW's validation."""
+    (path,) = (reproduced[0] / ".nrdfer" / "store" / "afew" / "evaluation").glob("*/predictions_honest.parquet")
+    return pd.read_parquet(path).set_index("clip_id")
+
+
+def test_predict_answers_as_the_evaluation_did(
+    reproduced: tuple[Path, dict[str, str], str], stored: pd.DataFrame, tmp_path: Path
+) -> None:
+    folder, environment, _ = reproduced
+    videos = sorted((folder / ".nrdfer" / "corpus").glob("*/AFEW/Val_AFEW/*/*.avi"))
+    videos = [video for video in videos if video.stem in stored.index][:ASKED]
+    assert len(videos) == ASKED
+    line = ["nrdfer", "predict", *map(str, videos), "--model", "models:/nr-dfernet-afew@champion", "--no-video"]
+    done = subprocess.run(
+        [*line, "--out", str(tmp_path)], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "predictions.csv").open(newline="") as file:
+        rows = {Path(row["video"]).stem: row for row in csv.DictReader(file)}
+    for video in videos:
+        row, expected = rows[video.stem], stored.loc[video.stem]
+        logits = [float(row[f"logit_{name}"]) for name in EMOTIONS]
+        np.testing.assert_allclose(logits, [expected[f"logit_{k}"] for k in range(len(EMOTIONS))], atol=1e-5, rtol=0)
+        assert row["emotion"] == expected["predicted"]
+        assert row["neutral_vetoed"] == str(bool(expected["vetoed"]))
