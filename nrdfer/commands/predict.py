@@ -14,6 +14,8 @@ from nrdfer.errors import ProfileError
 
 if TYPE_CHECKING:
     from nrdfer.predict.clip_folder import Row
+    from nrdfer.predict.model import TrainedModel
+    from nrdfer.predict.preprocessing import Preprocessing
 
 _HEADER = f"{'':10}  {'emotion':9}  {'prob.':>6}  {'frames with face':>16}  {'s per s':>7}  video"
 
@@ -77,15 +79,8 @@ def predict(
     used, overrides = trained.preprocessing.overridden(
         retinaface=retinaface, convention=convention, enhance=enhance, **align
     )
-    for told in (trained.note, *(f"not as in training: {override}" for override in overrides)):
-        if told:
-            typer.echo(f"note: {told}", err=True)
-    if used.retinaface.name == "sample":
-        typer.echo(
-            "note: the shipped detector has seen rendered faces only; for real video give --retinaface "
-            "retinaface-mobilenet0.25 (or retinaface-resnet50, slower), or the path of such a file",
-            err=True,
-        )
+    for told in _notes(trained, used, overrides):
+        typer.echo(f"note: {told}", err=True)
     predictor = Predictor(trained, Cropper.load(used, device=device), windows, device=device)
     progress, step = bar("videos")
     say = _printer()
@@ -101,6 +96,20 @@ def predict(
     say(_summary(rows, out))
     if not any(row.answered for row in rows):
         raise typer.Exit(1)
+
+
+def _notes(trained: TrainedModel, used: Preprocessing, overrides: Sequence[str]) -> list[str]:
+    """What a reader of the answers must know."""
+    told = [trained.note] if trained.note else []
+    told += [f"not as in training: {override}" for override in overrides]
+    if trained.preprocessing.retinaface.name == "sample":
+        told.append("the model was trained on rendered faces; what it says of real people is no finding")
+    if used.retinaface.name == "sample":
+        told.append(
+            "the shipped detector has seen rendered faces only; for real video give --retinaface "
+            "retinaface-mobilenet0.25 (or retinaface-resnet50, slower), or the path of such a file"
+        )
+    return told
 
 
 def _set(given: dict[str, Any]) -> dict[str, Any]:

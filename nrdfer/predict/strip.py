@@ -6,6 +6,7 @@ Colours and markers are the report's, and every curve is named; gaps are hatched
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def _headline(prediction: Prediction, title: str) -> str:
 def _subline(prediction: Prediction, model: str) -> str:
     told = f"{len(prediction.records)} frames, {prediction.frames_with_face} with the face, {prediction.duration:.1f} s"
     if prediction.status != OK:
-        return f"{told}; {prediction.reason[:120]}"
+        return f"{told}; {textwrap.shorten(prediction.reason, 110, placeholder='...')}"
     return f"{told}; {model}".replace("$", r"\$")
 
 
