@@ -22,22 +22,28 @@ def stored(reproduced: tuple[Path, dict[str, str], str]) -> pd.DataFrame:
     return pd.read_parquet(path).set_index("clip_id")
 
 
+def clip_of(video: Path) -> str:
+    """The clip's name in the corpus."""
+    return f"val_{video.parent.name}_{video.stem}"
+
+
 def test_predict_answers_as_the_evaluation_did(
     reproduced: tuple[Path, dict[str, str], str], stored: pd.DataFrame, tmp_path: Path
 ) -> None:
     folder, environment, _ = reproduced
     videos = sorted((folder / ".nrdfer" / "corpus").glob("*/AFEW/Val_AFEW/*/*.avi"))
-    videos = [video for video in videos if video.stem in stored.index][:ASKED]
-    assert len(videos) == ASKED
-    line = ["nrdfer", "predict", *map(str, videos), "--model", "models:/nr-dfernet-afew@champion", "--no-video"]
+    asked = {clip_of(video): video for video in videos if clip_of(video) in stored.index}
+    asked = dict(list(asked.items())[:ASKED])
+    assert len(asked) == ASKED
+    line = ["nrdfer", "predict", *map(str, asked.values()), "--model", "models:/nr-dfernet-afew@champion", "--no-video"]
     done = subprocess.run(
         [*line, "--out", str(tmp_path)], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     with (tmp_path / "predictions.csv").open(newline="") as file:
-        rows = {Path(row["video"]).stem: row for row in csv.DictReader(file)}
-    for video in videos:
-        row, expected = rows[video.stem], stored.loc[video.stem]
+        rows = {row["video"]: row for row in csv.DictReader(file)}
+    for clip_id, video in asked.items():
+        row, expected = rows[str(video)], stored.loc[clip_id]
         logits = [float(row[f"logit_{name}"]) for name in EMOTIONS]
         np.testing.assert_allclose(logits, [expected[f"logit_{k}"] for k in range(len(EMOTIONS))], atol=1e-5, rtol=0)
         assert row["emotion"] == expected["predicted"]
