@@ -11,6 +11,7 @@ from nrdfer.commands.corpus import corpus_app, doctor
 from nrdfer.commands.evaluate import evaluate
 from nrdfer.commands.lineage import lineage
 from nrdfer.commands.models import export, models
+from nrdfer.commands.predict import predict
 from nrdfer.commands.preprocess import preprocess
 from nrdfer.commands.recipes import recipes
 from nrdfer.commands.results import results
@@ -23,7 +24,7 @@ app = typer.Typer(help="NR-DFERNet, from raw video to registered model.", no_arg
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(shards_app, name="shards")
 app.add_typer(weights_app, name="weights")
-for command in (doctor, preprocess, train, evaluate, recipes, results, lineage, models, export, serve):
+for command in (doctor, preprocess, predict, train, evaluate, recipes, results, lineage, models, export, serve):
     app.command()(command)
 
 if __name__ == "__main__":

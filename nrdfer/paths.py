@@ -33,6 +33,17 @@ def weights_folder() -> Path:
     return home() / "weights"
 
 
+def inbox() -> Path:
+    """Where new videos are noticed: ``NRDFER_INBOX`` if set."""
+    given = os.environ.get("NRDFER_INBOX")
+    return Path(given).expanduser().absolute() if given else home() / "inbox"
+
+
+def predictions() -> Path:
+    """What was predicted of them."""
+    return home() / "predictions"
+
+
 def device_slots() -> Path:
     """Files that say by their locks which GPU is in use; see `nrdfer.device_slots`."""
     return home() / "devices"

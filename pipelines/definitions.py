@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import afew, corpora, dfew, evaluation, noise, report, tables, training
+from assets import afew, corpora, dfew, evaluation, noise, prediction, report, tables, training
 from pipelines.checks import checks
 from pipelines.executor import repairing_executor
 from pipelines.jobs import jobs
 from pipelines.resources import resources
+from pipelines.sensors import sensors
 
 defs = dg.Definitions(
     assets=[
@@ -31,9 +32,11 @@ defs = dg.Definitions(
         report.report,
         *tables.tables,
         *noise.assets,
+        prediction.predictions,
     ],
     asset_checks=checks,
     jobs=jobs,
+    sensors=sensors,
     resources=resources,
     executor=repairing_executor,
 )

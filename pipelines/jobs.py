@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import noise, tables
+from assets import noise, prediction, tables
 from nrdfer.experiments.catalogue import TABLES, TRAINED, TableSpec
 
 full_reproduction = dg.define_asset_job(
     "full_reproduction",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(tables.GROUP, noise.GROUP),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(tables.GROUP, noise.GROUP, prediction.GROUP),
     description=(
         "Everything, from raw video to the report: AFEW detection, alignment, enhancement and shards; DFEW shards, "
         "five folds, training, evaluation; AFEW fine-tuned from fold 1; models registered. Steps that are up to date "
@@ -56,4 +56,19 @@ noise_benchmark = dg.define_asset_job(
     ),
 )
 
-jobs = [full_reproduction, preprocessing, noise_benchmark, *(table_job(table) for table in TABLES.values())]
+predict_videos = dg.define_asset_job(
+    "predict_videos",
+    selection=dg.AssetSelection.groups(prediction.GROUP),
+    description=(
+        "Emotions of every video in a folder, by a registered model (after full_reproduction there is one). Choose "
+        "folder, model and windows under ops > predictions > config. The sensor new_videos launches it by itself."
+    ),
+)
+
+jobs = [
+    full_reproduction,
+    preprocessing,
+    noise_benchmark,
+    predict_videos,
+    *(table_job(table) for table in TABLES.values()),
+]

@@ -7,7 +7,7 @@ asked for. Many videos, and what is answered about one, do not belong here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ class CroppedVideo:
     """
 
     plan: ClipPlan
-    jpegs: tuple[bytes, ...]
+    jpegs: tuple[bytes, ...] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.jpegs)
@@ -108,13 +108,7 @@ class Cropper:
             UnreadableVideoError: it cannot be decoded, or is too long.
             NoFaceError: there is no target, and the settings' `no_face` is "fail".
         """
-        info = probe(video)
-        expected = info.fps * (info.duration_s or 0)
-        if expected > MAX_FRAMES:
-            raise UnreadableVideoError(
-                f"{video}: about {expected:,.0f} frames, more than the {MAX_FRAMES:,} that are answered at a time; "
-                "split the video"
-            )
+        refuse_long(video)
         plan = plan_clip(video, self.detector, self.preprocessing.align)
         if plan.status == "unreadable":
             raise UnreadableVideoError(plan.reason)
@@ -128,3 +122,21 @@ class Cropper:
         if self.preprocessing.enhance == "frame":
             return crops(plan, size, self.enhancer.stream_large)
         return self.enhancer.stream(crops(plan, size))
+
+
+def refuse_long(video: Path) -> None:
+    """Refuse, by what its header says, a video of more than `MAX_FRAMES`.
+
+    Raises:
+        UnreadableVideoError: it is too long.
+    """
+    try:
+        info = probe(video)
+    except UnreadableVideoError:
+        return  # whoever decodes it knows better what is wrong
+    expected = info.fps * (info.duration_s or 0)
+    if expected > MAX_FRAMES:
+        raise UnreadableVideoError(
+            f"{video}: about {expected:,.0f} frames, more than the {MAX_FRAMES:,} that are answered at a time; "
+            "split the video"
+        )

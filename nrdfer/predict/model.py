@@ -41,7 +41,10 @@ class Origin:
     @property
     def title(self) -> str:
         """For pictures and tables."""
-        return f"{self.name} version {self.version}" if self.name else Path(self.address).name
+        if self.name:
+            return f"{self.name} version {self.version}"
+        place = Path(self.address).absolute().name
+        return place if len(place) < 40 else place[:12]  # the store names folders by digests
 
 
 @dataclass(frozen=True, eq=False)

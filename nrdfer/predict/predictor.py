@@ -82,7 +82,7 @@ class Predictor:
         return Prediction(
             OK if plan.usable else NO_FACE,
             plan.reason,
-            note="; ".join(filter(None, (plan.note, times.note, self._coverage(len(cropped), rows)))),
+            note="; ".join(filter(None, (plan.note, times.note, self._coverage(len(cropped), rows) if whole else ""))),
             answer=whole,
             windows=tuple(rows),
             times=times,

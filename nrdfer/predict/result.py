@@ -80,6 +80,16 @@ class Prediction:
         """Seconds from the first frame's appearance to the last one's end; 0 if unreadable."""
         return 0.0 if self.times is None else self.times.duration
 
+    def looked_at(self) -> tuple[FrameTimes, CroppedVideo]:
+        """Times and crops of a video that could be read.
+
+        Raises:
+            ValueError: it was unreadable.
+        """
+        if self.times is None or self.cropped is None:
+            raise ValueError(f"the video was unreadable ({self.reason}); there is nothing to show")
+        return self.times, self.cropped
+
     def window_of_frames(self) -> list[int]:
         """For each frame the window that speaks for it; empty if unreadable."""
         if self.times is None:

@@ -80,8 +80,10 @@ def plan_windows(times: Sequence[float], end: float, settings: WindowSettings) -
     begin, length = times[0], min(settings.window, end - times[0])
     last_start = end - length
     count = math.ceil((last_start - begin) / settings.stride - _EXACT)
-    starts = [begin + i * settings.stride for i in range(count)] + [last_start]
-    return [_window(times, start, start + length) for start in starts]
+    if count <= 0:
+        return [_window(times, begin, end)]
+    starts = [begin + i * settings.stride for i in range(count)]
+    return [*(_window(times, start, start + length) for start in starts), _window(times, last_start, end)]
 
 
 def nearest_window(windows: Sequence[Window], time: float) -> int:

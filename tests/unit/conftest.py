@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nrdfer.tracking import Tracking
+from tests.unit.acting import act, write_network
 from tests.unit.odd_videos import Odd, long_video, make_all
 
 MANY = 10_000
@@ -47,3 +48,15 @@ def tracking(fresh_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copy(fresh_database, tmp_path / "mlflow.db")
     return Tracking()
+
+
+@pytest.fixture(scope="session")
+def network_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network without training; read only."""
+    return write_network(tmp_path_factory.mktemp("network") / "network")
+
+
+@pytest.fixture(scope="session")
+def acted_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds with a rendered face and two without, 25 frames a second; read only."""
+    return act(tmp_path_factory.mktemp("acted") / "acted.mp4")

@@ -1,0 +1,155 @@
+"""Emotions of a folder of videos, by a registered model: outside of the reproduction, launched when there is something.
+
+Keep here: the asset and what the UI shows of it. Keep out: how a video is answered (``nrdfer.predict``), and noticing
+new videos (``pipelines/sensors.py``).
+"""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from assets.step import progress_logger, step
+from nrdfer import paths
+
+if TYPE_CHECKING:
+    from nrdfer.predict.clip_folder import Row
+
+GROUP = "prediction"
+NAME = "predictions"
+_MOST_ROWS, _MOST_STRIPS, _STRIP_WIDTH = 50, 10, 900  # shown in the UI; the folder holds all, at full size
+
+
+class PredictionConfig(dg.Config):
+    """What is to be answered; everything has a default."""
+
+    folder: str = Field(
+        default="",
+        description="Folder of videos, searched recursively. Default: NRDFER_INBOX, else inbox below NRDFER_HOME.",
+    )
+    leave_out: list[str] = Field(
+        default=[], description="Videos in that folder that are not meant, e.g. because they are still being copied."
+    )
+    out: str = Field(default="", description="Receives a folder a video. Default: predictions below NRDFER_HOME.")
+    model: str = Field(
+        default="models:/nr-dfernet-dfew@champion",
+        description="A registered version (models:/NAME@ALIAS, models:/NAME/VERSION), or a folder with model.json.",
+    )
+    window: float = Field(default=3.0, description="Length of a window of the timeline, seconds.")
+    stride: float = Field(default=1.0, description="From one window to the next, seconds.")
+    annotate: bool = Field(default=True, description="Write the annotated videos.")
+    retinaface: str = Field(
+        default="",
+        description=(
+            "Instead of the training's detector: a weights file, or retinaface-resnet50, retinaface-mobilenet0.25. The "
+            "shipped one has seen rendered faces only: for real video name another."
+        ),
+    )
+    enhance: str = Field(default="", description="Instead of the training's brightening: none, crop or frame.")
+    device: str = Field(default="auto", description="auto, cpu or cuda.")
+    workers: int = Field(default=1, description="Processes, one core each.")
+
+
+@dg.asset(
+    key=[NAME],
+    group_name=GROUP,
+    kinds={"pytorch", "ffmpeg"},
+    description=(
+        "Emotions of every video in a folder by a registered model: whole videos and windows over time, attention, "
+        "annotated videos. What was answered before is not asked again. The sensor new_videos launches it."
+    ),
+)
+def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> dg.MaterializeResult[None]:
+    """Answer for a folder of videos."""
+    with step(context):
+        from nrdfer.config import build_settings
+        from nrdfer.errors import UnreadableVideoError
+        from nrdfer.predict.clip_folder import Work
+        from nrdfer.predict.crops import Cropper
+        from nrdfer.predict.folder import predict_videos
+        from nrdfer.predict.model import open_model
+        from nrdfer.predict.predictor import Predictor
+        from nrdfer.predict.windows import WindowSettings
+
+        folder = Path(config.folder).expanduser() if config.folder else paths.inbox()
+        out = Path(config.out).expanduser() if config.out else paths.predictions()
+        windows = build_settings(WindowSettings, {"window": config.window, "stride": config.stride}, "prediction")
+        model = open_model(config.model)
+        used, overrides = model.preprocessing.overridden(
+            retinaface=config.retinaface or None, enhance=config.enhance or None
+        )
+        for told in (model.note, *(f"not as in training: {override}" for override in overrides)):
+            if told:
+                context.log.warning(told)
+        cropper = Cropper.load(used, device=config.device)
+        rows = predict_videos(
+            [folder],
+            Work(Predictor(model, cropper, windows, device=config.device), out, overrides, config.annotate),
+            told=lambda row: context.log.info(told_of(row)),
+            progress=progress_logger(context, "videos"),
+            workers=config.workers,
+            leave_out=[Path(path) for path in config.leave_out],
+        )
+        if not any(row.answered for row in rows):
+            reasons = "; ".join(row.reason for row in rows[:5])
+            raise UnreadableVideoError(f"not one of {len(rows)} videos in {folder} could be read: {reasons}")
+        return dg.MaterializeResult(metadata=shown(rows, out, model.origin.title))
+
+
+def told_of(row: "Row") -> str:
+    """One video, for the log."""
+    answer = row.status if row.probability is None else f"{row.emotion} {100 * row.probability:.1f} %"
+    again = ", was there already" if row.repeated else ""
+    reason = f" ({row.reason})" if row.reason else ""
+    return f"{row.video}: {answer}, face in {row.frames_with_face} of {row.frames} frames{again}{reason}"
+
+
+def shown(rows: Sequence["Row"], out: Path, model: str) -> dict[str, Any]:
+    """What the UI shows: counts, the table, and the strips of what is new, or else of what is there."""
+    from nrdfer.predict.clip_folder import STRIP
+
+    counts = {status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "unreadable")}
+    fresh = [row for row in rows if not row.repeated] or list(rows)
+    strips = [row for row in fresh if (out / row.clip_id / STRIP).is_file()][:_MOST_STRIPS]
+    return {
+        "model": model,
+        "videos": len(rows),
+        "answered": counts["ok"],
+        "without_a_face": counts["no_face"],
+        "unreadable": counts["unreadable"],
+        "new": sum(not row.repeated for row in rows),
+        "path": dg.MetadataValue.path(str(out)),
+        "results": table(rows),
+        **{f"strip_{row.clip_id}": small_picture(out / row.clip_id / STRIP) for row in strips},
+    }
+
+
+def table(rows: Sequence["Row"]) -> dg.MarkdownMetadataValue:
+    """The videos, one line each."""
+    lines = ["| video | status | emotion | probability | frames with face | seconds | reason |", "|---" * 7 + "|"]
+    for row in rows[:_MOST_ROWS]:
+        probability = "" if row.probability is None else f"{100 * row.probability:.1f} %"
+        faces = f"{row.frames_with_face} of {row.frames}"
+        cells = (Path(row.video).name, row.status, row.emotion or "", probability, faces, f"{row.duration_s:.1f}",
+                 row.reason)  # fmt: skip
+        lines.append("| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |")
+    if len(rows) > _MOST_ROWS:
+        lines.append(f"| and {len(rows) - _MOST_ROWS} more in predictions.csv |" + " |" * 6)
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def small_picture(path: Path) -> dg.MarkdownMetadataValue:
+    """A picture small enough for the event log, which keeps a copy of every materialisation's."""
+    import cv2
+    import numpy as np
+
+    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise dg.Failure(f"{path} is no picture; delete its folder and predict again", allow_retries=False)
+    height = max(1, round(picture.shape[0] * _STRIP_WIDTH / picture.shape[1]))
+    small = cv2.resize(picture, (_STRIP_WIDTH, height), interpolation=cv2.INTER_AREA)
+    data = base64.b64encode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()).decode()
+    return dg.MetadataValue.md(f"![{path.parent.name}](data:image/jpeg;base64,{data})")

@@ -1,0 +1,143 @@
+"""``nrdfer predict``: emotions of any videos."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nrdfer.commands.common import bar, readable
+from nrdfer.errors import ProfileError
+
+if TYPE_CHECKING:
+    from nrdfer.predict.clip_folder import Row
+    from nrdfer.predict.model import TrainedModel
+    from nrdfer.predict.preprocessing import Preprocessing
+
+_HEADER = f"{'':10}  {'emotion':9}  {'prob.':>6}  {'frames with face':>16}  {'s per s':>7}  video"
+
+
+@readable
+def predict(
+    videos: Annotated[list[Path], typer.Argument(help="Videos, or folders that hold videos.")],
+    model: Annotated[
+        str, typer.Option(help="A registered version (models:/NAME@ALIAS, models:/NAME/VERSION), or a folder.")
+    ] = "models:/nr-dfernet-dfew@champion",
+    out: Annotated[Path, typer.Option(help="Receives a folder a video, and the table of all.")] = Path("predictions"),
+    window: Annotated[float | None, typer.Option(help="Length of a window of the timeline, seconds.")] = None,
+    stride: Annotated[float | None, typer.Option(help="From one window to the next, seconds.")] = None,
+    least_face: Annotated[
+        float | None, typer.Option(help="Least share of a window's frames that show the face, or it gets no answer.")
+    ] = None,
+    video: Annotated[bool, typer.Option("--video/--no-video", help="Write the annotated video.")] = True,
+    retinaface: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of the training's detector: a weights file, or retinaface-resnet50, "
+            "retinaface-mobilenet0.25, sample."
+        ),
+    ] = None,
+    convention: Annotated[
+        str | None,
+        typer.Option(help="Input convention of unknown weights: pytorch_retinaface, retinaface_pytorch."),
+    ] = None,
+    enhance: Annotated[
+        str | None, typer.Option(help="Instead of the training's brightening: none, crop or frame.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Which person of several: presence, longest, largest or central.")
+    ] = None,
+    max_side: Annotated[int | None, typer.Option(help="Longest side the detector sees, pixels.")] = None,
+    min_track: Annotated[int | None, typer.Option(help="Frames; a shorter track is no target.")] = None,
+    every: Annotated[int | None, typer.Option(help="Whole frames are looked at every so many frames; 1 = all.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 1,
+) -> None:
+    """Predict emotions of videos as the model was trained: probabilities, a timeline, attention, pictures.
+
+    Ends with status 1 if no video at all could be read.
+    """
+    from nrdfer.config import build_settings
+    from nrdfer.predict.clip_folder import Work
+    from nrdfer.predict.crops import Cropper
+    from nrdfer.predict.folder import predict_videos
+    from nrdfer.predict.model import open_model
+    from nrdfer.predict.predictor import Predictor
+    from nrdfer.predict.windows import WindowSettings
+
+    given = {"window": window, "stride": stride, "least_face": least_face}
+    if window is not None and stride is None:
+        given["stride"] = min(window, WindowSettings().stride)
+    windows = build_settings(WindowSettings, _set(given), "predict")
+    if convention is not None and retinaface is None:
+        raise ProfileError("--convention says how the weights of --retinaface are fed; give both")
+    trained = open_model(model)
+    align = _set({"target": target, "max_side": max_side, "min_track": min_track, "every": every})
+    used, overrides = trained.preprocessing.overridden(
+        retinaface=retinaface, convention=convention, enhance=enhance, **align
+    )
+    for told in _notes(trained, used, overrides):
+        typer.echo(f"note: {told}", err=True)
+    predictor = Predictor(trained, Cropper.load(used, device=device), windows, device=device)
+    progress, step = bar("videos")
+    say = _printer()
+    say(_HEADER)
+    with progress:
+        rows = predict_videos(
+            videos,
+            Work(predictor, out, overrides, annotate=video),
+            told=lambda row: say(_line(row)),
+            progress=step,
+            workers=workers,
+        )
+    say(_summary(rows, out))
+    if not any(row.answered for row in rows):
+        raise typer.Exit(1)
+
+
+def _notes(trained: TrainedModel, used: Preprocessing, overrides: Sequence[str]) -> list[str]:
+    """What a reader of the answers must know."""
+    told = [trained.note] if trained.note else []
+    told += [f"not as in training: {override}" for override in overrides]
+    if trained.preprocessing.retinaface.name == "sample":
+        told.append("the model was trained on rendered faces; what it says of real people is no finding")
+    if used.retinaface.name == "sample":
+        told.append(
+            "the shipped detector has seen rendered faces only; for real video give --retinaface "
+            "retinaface-mobilenet0.25 (or retinaface-resnet50, slower), or the path of such a file"
+        )
+    return told
+
+
+def _set(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _printer() -> Callable[[str], None]:
+    """Prints lines while the bar is shown, which takes over the terminal but must not take over a file."""
+    if sys.stdout.isatty():
+        return typer.echo
+    plain = sys.stdout
+    return lambda line: typer.echo(line, file=plain)
+
+
+def _line(row: Row) -> str:
+    faces = f"{row.frames_with_face}/{row.frames}"
+    probability = f"{100 * row.probability:.1f} %" if row.probability is not None else "-"
+    speed = "there" if row.repeated else f"{row.seconds / row.duration_s:.2f}" if row.duration_s else "-"
+    reason = f"  ({row.reason})" if row.reason else ""
+    return (
+        f"{row.status:10}  {row.emotion or '-':9}  {probability:>6}  {faces:>16}  {speed:>7}  "
+        f"{Path(row.video).name}{reason}"
+    )
+
+
+def _summary(rows: Sequence[Row], out: Path) -> str:
+    counts = {status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "unreadable")}
+    there = sum(row.repeated for row in rows)
+    told = f"{len(rows)} videos: {counts['ok']} answered, {counts['no_face']} without a face"
+    told += f", {counts['unreadable']} unreadable" + (f"; {there} were there already" if there else "")
+    return f"{told}\n{out / 'predictions.csv'} lists them; each has a folder beside it"

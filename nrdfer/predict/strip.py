@@ -1,0 +1,221 @@
+"""One picture of what was found in a video: faces at regular times, probabilities over time, attention, gaps.
+
+Colours and markers are the report's, and every curve is named; gaps are hatched. Writing other files belongs to
+`folder`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from nrdfer.emotions import EMOTIONS
+from nrdfer.predict.result import OK, Prediction, WindowAnswer
+from nrdfer.reporting.figures.style import (
+    BLACK,
+    BLUE,
+    EMOTION_STYLES,
+    LARGE,
+    NORMAL,
+    SMALL,
+    VERMILLION,
+    new_figure,
+    save,
+    tidy,
+)
+
+TILES = 12
+_WIDTH, _LEFT, _RIGHT = 11.0, 0.95, 1.15  # inches
+_NO_FACE = "0.55"
+
+
+def draw_strip(prediction: Prediction, title: str, model: str, path: Path) -> None:
+    """Draw the picture strip of a video that could be read.
+
+    Args:
+        prediction: of it.
+        title: the video's name.
+        model: which network answered.
+        path: PNG to write.
+
+    Raises:
+        ValueError: the video was unreadable.
+    """
+    times, _ = prediction.looked_at()
+    inner = _WIDTH - _LEFT - _RIGHT
+    frames = _regular(prediction, TILES)
+    side = inner / TILES
+    attention = prediction.attention_of_frames()
+    looked = any(value is not None for value in attention)
+    heights = [side, 2.3, *([1.0] if looked else []), 0.34]
+    gaps = [0.78, 0.42, 0.3, 0.3][: len(heights)]
+    height = sum(heights) + sum(gaps) + 0.5
+    figure = new_figure(_WIDTH, height, constrained=False)
+    figure.text(
+        _LEFT / _WIDTH, 1 - 0.12 / height, _headline(prediction, title), fontsize=LARGE, va="top", weight="bold"
+    )
+    figure.text(_LEFT / _WIDTH, 1 - 0.35 / height, _subline(prediction, model), fontsize=SMALL, va="top", color="0.35")
+    axes, top = [], 0.0
+    for tall, gap in zip(heights, gaps, strict=True):
+        top += gap
+        axes.append(figure.add_axes((_LEFT / _WIDTH, 1 - (top + tall) / height, inner / _WIDTH, tall / height)))
+        top += tall
+    _draw_faces(axes[0], prediction, frames)
+    _draw_curves(axes[1], prediction)
+    if looked:
+        _draw_attention(axes[2], prediction, attention)
+    _draw_presence(axes[-1], prediction)
+    for below in axes[1:]:
+        below.set_xlim(times.starts[0], times.end)
+    for between in axes[1:-1]:
+        between.tick_params(labelbottom=False)
+    save(figure, path)
+
+
+def _headline(prediction: Prediction, title: str) -> str:
+    shown = title if len(title) <= 60 else f"{title[:57]}..."
+    shown = shown.replace("$", r"\$")  # matplotlib would set a formula
+    if prediction.answer is None:
+        return f"{shown}: no face"
+    return f"{shown}: {prediction.answer.emotion} {100 * prediction.answer.probability:.0f} %"
+
+
+def _subline(prediction: Prediction, model: str) -> str:
+    told = f"{len(prediction.records)} frames, {prediction.frames_with_face} with the face, {prediction.duration:.1f} s"
+    if prediction.status != OK:
+        return f"{told}; {textwrap.shorten(prediction.reason, 110, placeholder='...')}"
+    return f"{told}; {model}".replace("$", r"\$")
+
+
+def _regular(prediction: Prediction, count: int) -> list[int]:
+    """Frames in the middle of equal parts of the video."""
+    times, _ = prediction.looked_at()
+    starts = times.starts
+    moments = starts[0] + (np.arange(count) + 0.5) / count * times.duration
+    return [max(0, int(i) - 1) for i in np.searchsorted(starts, moments, side="right")]
+
+
+def _draw_faces(axes: Any, prediction: Prediction, frames: Sequence[int]) -> None:
+    times, cropped = prediction.looked_at()
+    speaking = prediction.window_of_frames()
+    for place, (frame, crop) in enumerate(zip(frames, cropped.frames(frames), strict=True)):
+        has_face = prediction.records[frame].has_face
+        emotion = prediction.windows[speaking[frame]].emotion
+        colour = EMOTION_STYLES[emotion][0] if emotion and has_face else _NO_FACE
+        shown = crop if has_face else (crop // 2 + 120).astype(np.uint8)  # paler: it shows something else
+        axes.imshow(shown, extent=(place + 0.04, place + 0.96, 0.04, 0.96), aspect="auto", interpolation="antialiased")
+        axes.add_patch(Rectangle((place + 0.04, 0.04), 0.92, 0.92, fill=False, edgecolor=colour, linewidth=2.6,
+                                 linestyle="-" if has_face else (0, (2, 1.5)), clip_on=False))  # fmt: skip
+        if not has_face:
+            axes.text(place + 0.5, 0.5, "no face", fontsize=SMALL, ha="center", va="center", color=BLACK)
+        axes.text(place + 0.5, 1.03, f"{times.starts[frame]:.1f} s", fontsize=SMALL, ha="center", va="bottom")
+        # of a frame without the face that lies in a window with an answer, the answer stands in brackets
+        words = "no face" if emotion is None else emotion if has_face else f"({emotion})"
+        axes.text(place + 0.5, -0.05, words, fontsize=SMALL, ha="center", va="top",
+                  color=colour if emotion and has_face else "0.35",
+                  weight="bold" if emotion and has_face else "normal")  # fmt: skip
+    axes.set(xlim=(0, len(frames)), ylim=(0, 1))
+    axes.axis("off")
+
+
+def _draw_curves(axes: Any, prediction: Prediction) -> None:
+    for stretch in _stretches(prediction.windows):
+        centres = [row.window.centre for row in stretch]
+        if stretch[0].answer is None:
+            continue
+        for k, name in enumerate(EMOTIONS):
+            colour, marker = EMOTION_STYLES[name]
+            heights = [row.answer.probabilities[k] for row in stretch if row.answer is not None]
+            axes.plot(centres, heights, color=colour, marker=marker, markersize=4.2, linewidth=1.5,
+                      markevery=max(1, len(centres) // 30))  # fmt: skip
+    for begin, end in _gaps(prediction):
+        axes.axvspan(begin, end, facecolor="0.94", edgecolor="0.8", hatch="///", linewidth=0)
+        axes.text((begin + end) / 2, 0.5, "no face", fontsize=NORMAL, ha="center", va="center", color="0.3",
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 2}, clip_on=True)  # fmt: skip
+    axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.25, 0.5, 0.75, 1])
+    axes.set_ylabel("probability", fontsize=NORMAL)
+    tidy(axes, grid="y")
+    _name_curves(axes)
+
+
+def _name_curves(axes: Any) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=EMOTION_STYLES[name][0], marker=EMOTION_STYLES[name][1], markersize=5, label=name)
+        for name in EMOTIONS
+    ]
+    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.005, 0.5), fontsize=SMALL, frameon=False,
+                handlelength=1.6, borderpad=0)  # fmt: skip
+
+
+def _draw_attention(axes: Any, prediction: Prediction, attention: Sequence[float | None]) -> None:
+    times, _ = prediction.looked_at()
+    starts = times.starts
+    seen = [
+        (starts[i], value, prediction.records[i].has_face) for i, value in enumerate(attention) if value is not None
+    ]
+    for has_face, colour in ((True, BLUE), (False, VERMILLION)):
+        part = [(time, value) for time, value, face in seen if face is has_face]
+        if part:
+            axes.vlines([t for t, _ in part], 0, [v for _, v in part], color=colour, linewidth=1.3)
+            axes.plot([t for t, _ in part], [v for _, v in part], "o" if has_face else "x", color=colour, markersize=3)
+    axes.axhline(1, color=BLACK, linewidth=0.8, linestyle=(0, (4, 2)))
+    axes.set_ylim(0, 1.12 * max(1.0, *(value for _, value, _ in seen)))
+    axes.set_ylabel("attention", fontsize=NORMAL)
+    axes.text(1.008, 1 / axes.get_ylim()[1], "even share", transform=axes.transAxes, fontsize=SMALL, va="center")
+    if any(not face for _, _, face in seen):
+        axes.text(1.008, 0.85, "x: no face", transform=axes.transAxes, fontsize=SMALL, va="center", color=VERMILLION)
+    tidy(axes)
+
+
+def _draw_presence(axes: Any, prediction: Prediction) -> None:
+    """Which frames show the target."""
+    times, _ = prediction.looked_at()
+    ends = [*times.starts[1:], times.end]
+    rows = zip(times.starts, ends, prediction.records, strict=True)
+    spans: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for begin, end, record in rows:
+        group = spans[record.has_face]
+        if group and abs(group[-1][0] + group[-1][1] - begin) < 1e-9:
+            group[-1] = (group[-1][0], end - group[-1][0])
+        else:
+            group.append((begin, end - begin))
+    axes.broken_barh(spans[True], (0, 1), facecolor=BLUE, edgecolor="none")
+    axes.broken_barh(spans[False], (0, 1), facecolor="0.94", edgecolor="0.75", hatch="///", linewidth=0)
+    axes.set(ylim=(0, 1), yticks=[])
+    axes.set_ylabel("face", fontsize=NORMAL, rotation=0, ha="right", va="center")
+    axes.set_xlabel("seconds", fontsize=NORMAL)
+    tidy(axes)
+
+
+def _stretches(windows: Sequence[WindowAnswer]) -> list[list[WindowAnswer]]:
+    """Neighbouring windows that all have an answer, or all have none."""
+    groups: list[list[WindowAnswer]] = []
+    for row in windows:
+        if groups and (groups[-1][-1].answer is None) == (row.answer is None):
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups
+
+
+def _gaps(prediction: Prediction) -> list[tuple[float, float]]:
+    """Times for which no window has an answer."""
+    times, _ = prediction.looked_at()
+    starts, speaking = times.starts, prediction.window_of_frames()
+    gaps: list[tuple[float, float]] = []
+    for i, window in enumerate(speaking):
+        if prediction.windows[window].answer is not None:
+            continue
+        end = starts[i + 1] if i + 1 < len(starts) else times.end
+        if gaps and gaps[-1][1] == starts[i]:
+            gaps[-1] = (gaps[-1][0], end)
+        else:
+            gaps.append((starts[i], end))
+    return gaps

@@ -1,0 +1,82 @@
+"""What was found as tables: windows and frames of one video, and one row a video of many. Pictures are elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nrdfer.emotions import EMOTIONS
+from nrdfer.predict.answer import Answer
+from nrdfer.predict.result import Prediction
+
+_POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right of the picture
+
+
+def timeline_rows(prediction: Prediction) -> list[dict[str, Any]]:
+    """One row a window."""
+    return [
+        {
+            "window": number,
+            "start_s": round(row.window.start, 6),
+            "end_s": round(row.window.end, 6),
+            "first_frame": row.window.first,
+            "last_frame": row.window.last,
+            "frames_with_face": row.frames_with_face,
+            "status": row.status,
+            **answer_columns(row.answer),
+        }
+        for number, row in enumerate(prediction.windows)
+    ]
+
+
+def frame_rows(prediction: Prediction) -> list[dict[str, Any]]:
+    """One row a frame: time, the target's face, attention (1 is an even share), and what its window says."""
+    speaking, attention = prediction.window_of_frames(), prediction.attention_of_frames()
+    times = () if prediction.times is None else prediction.times.starts
+    rows = []
+    for record, time, window, looked in zip(prediction.records, times, speaking, attention, strict=True):
+        answer = prediction.windows[window].answer
+        box = dict(zip(("x1", "y1", "x2", "y2"), record.box or [None] * 4, strict=True))
+        points = dict(zip(_POINTS, record.points or [(None, None)] * len(_POINTS), strict=True))
+        rows.append(
+            {
+                "frame": record.index,
+                "time_s": round(time, 6),
+                "has_face": record.has_face,
+                "score": record.score,
+                **box,
+                **{
+                    f"{name}_{axis}": value for name, xy in points.items() for axis, value in zip("xy", xy, strict=True)
+                },
+                "attention": looked,
+                "window": window,
+                "emotion": None if answer is None else answer.emotion,
+                "probability": None if answer is None else answer.probability,
+            }
+        )
+    return rows
+
+
+def answer_columns(answer: Answer | None) -> dict[str, Any]:
+    """An answer as columns; all are empty if there is none."""
+    numbers = [None] * len(EMOTIONS)
+    return {
+        "emotion": None if answer is None else answer.emotion,
+        "probability": None if answer is None else answer.probability,
+        "neutral_vetoed": None if answer is None else answer.vetoed,
+        **{f"probability_{e}": p for e, p in zip(EMOTIONS, answer.probabilities if answer else numbers, strict=True)},
+        **{f"logit_{e}": p for e, p in zip(EMOTIONS, answer.logits if answer else numbers, strict=True)},
+    }
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = ()) -> bytes:
+    """Rows as CSV; `columns` are needed where there may be no row."""
+    names = list(columns) or list(rows[0])
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    # names of files need not be UTF-8
+    return text.getvalue().encode(errors="backslashreplace")

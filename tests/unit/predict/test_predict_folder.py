@@ -1,0 +1,174 @@
+"""Folders of videos: a bad one stops nobody, what is there is not made again, and nothing foreign is replaced."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import pickle
+from pathlib import Path
+
+import cv2
+import pytest
+
+from nrdfer.emotions import EMOTIONS
+from nrdfer.errors import CorpusError, StoreError
+from nrdfer.predict.clip_folder import ANNOTATED, FRAMES, MAKING, PREDICTION, STRIP, TIMELINE, Row, Work, predict_one
+from nrdfer.predict.folder import predict_videos
+from nrdfer.predict.predictor import Predictor
+from nrdfer.predict.result import Prediction
+from nrdfer.predict.windows import WindowSettings
+from nrdfer.video.sources import list_sources
+from tests.unit.acting import EMPTY, FACE, act
+
+FILES = {ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE}
+
+
+@pytest.fixture(scope="module")
+def filled(
+    tmp_path_factory: pytest.TempPathFactory, predictor: Predictor, acted_video: Path
+) -> tuple[Path, Path, list[Row]]:
+    """A folder of three videos, two good, and what it gave."""
+    folder, out = tmp_path_factory.mktemp("videos"), tmp_path_factory.mktemp("out")
+    (folder / "acted.mp4").write_bytes(acted_video.read_bytes())
+    (folder / "broken.mp4").write_bytes(acted_video.read_bytes()[:-9000])
+    act(folder / "wall.mp4", face=0, empty=20)
+    told: list[Row] = []
+    rows = predict_videos([folder], Work(predictor, out), told=told.append)
+    assert told == rows
+    return folder, out, rows
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_corrupt_file_stops_nobody(filled: tuple[Path, Path, list[Row]]) -> None:
+    _, out, rows = filled
+    assert [(row.clip_id, row.status) for row in rows] == [
+        ("acted", "ok"),
+        ("broken", "unreadable"),
+        ("wall", "no_face"),
+    ]
+    assert "cut short" in rows[1].reason
+    assert "no face was detected in any of 20 frames" in rows[2].reason
+    assert {path.name for path in out.iterdir()} == {"acted", "wall", "predictions.csv", "predictions.json", ".lock"}
+    assert {path.name for path in (out / "acted").iterdir()} == FILES == {p.name for p in (out / "wall").iterdir()}
+    table = read_csv(out / "predictions.csv")
+    assert [(row["status"], row["emotion"]) for row in table] == [
+        ("ok", rows[0].emotion),
+        ("unreadable", ""),
+        ("no_face", ""),
+    ]
+    assert json.loads((out / "predictions.json").read_text())["videos"][1]["reason"] == rows[1].reason
+
+
+def test_tables_agree_with_each_other(filled: tuple[Path, Path, list[Row]], predicted: Prediction) -> None:
+    _, out, rows = filled
+    told = json.loads((out / "acted" / PREDICTION).read_text())
+    timeline, frames = read_csv(out / "acted" / TIMELINE), read_csv(out / "acted" / FRAMES)
+    assert len(frames) == told["frames"] == FACE + EMPTY
+    assert len(timeline) == len(told["timeline"]) == len(predicted.windows)
+    assert told["answer"]["emotion"] == rows[0].emotion
+    assert list(told["answer"]["probabilities"]) == list(EMOTIONS)
+    assert told["answer"]["logits"]["fear"] == pytest.approx(rows[0].answer["logit_fear"])
+    for line, window in zip(timeline, told["timeline"], strict=True):
+        assert (float(line["start_s"]), line["status"]) == (
+            pytest.approx(window["start_s"], abs=1e-6),
+            window["status"],
+        )
+        assert line["emotion"] == ("" if window["answer"] is None else window["answer"]["emotion"])
+    for line in frames:
+        assert line["emotion"] == timeline[int(line["window"])]["emotion"]
+        assert (line["x1"] == "") == (line["nose_x"] == "") == (line["has_face"] == "False")
+    assert told["preprocessing"]["retinaface"]["name"] == "sample"
+    assert told["windows"] == {"window": 1.0, "stride": 0.4, "least_face": 0.25}
+    assert told["model"]["weights_sha256"]
+
+
+def test_the_strip_is_a_picture(filled: tuple[Path, Path, list[Row]]) -> None:
+    _, out, _ = filled
+    for clip in ("acted", "wall"):
+        picture = cv2.imread(str(out / clip / STRIP))
+        assert picture is not None
+        assert picture.shape[1] > 1000
+        assert picture.std() > 20
+
+
+def test_what_is_there_is_not_made_again(
+    filled: tuple[Path, Path, list[Row]], predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out, rows = filled
+    asked: list[str] = []
+    real = Predictor.predict
+
+    def spy(self: Predictor, video: Path) -> Prediction:
+        asked.append(video.name)
+        return real(self, video)
+
+    monkeypatch.setattr(Predictor, "predict", spy)
+    again = predict_videos([folder], Work(predictor, out, annotate=False))
+    assert asked == ["broken.mp4"]
+    assert [row.repeated for row in again] == [True, False, True]
+    assert dataclasses.replace(again[0], repeated=False) == rows[0]
+    (out / "acted" / TIMELINE).unlink()  # somebody tidied up
+    other = Predictor(predictor.model, predictor.cropper, WindowSettings(2, 1), device="cpu")
+    predict_videos([folder / "acted.mp4"], Work(predictor, out, annotate=False))
+    predict_videos([folder / "wall.mp4"], Work(other, out, annotate=False))
+    assert asked == ["broken.mp4", "acted.mp4", "wall.mp4"]
+    assert len(read_csv(out / "predictions.csv")) == 1
+
+
+def test_an_answer_to_something_else_does_not_stay(predictor: Predictor, tmp_path: Path) -> None:
+    video, out = act(tmp_path / "a.mp4", face=8, empty=0), tmp_path / "out"
+    assert predict_videos([video], Work(predictor, out, annotate=False))[0].status == "ok"
+    video.write_bytes(b"")
+    assert predict_videos([video], Work(predictor, out, annotate=False))[0].status == "unreadable"
+    assert not (out / "a").exists()
+    video.unlink()
+    with pytest.raises(CorpusError, match="does not exist"):
+        predict_videos([video], Work(predictor, out))
+
+
+def test_own_results_are_no_videos_to_answer(predictor: Predictor, tmp_path: Path) -> None:
+    act(tmp_path / "a.mp4", face=8, empty=0)
+    act(tmp_path / "growing.mp4", face=8, empty=0)
+    work = Work(predictor, tmp_path / "out")
+    for _ in range(2):
+        rows = predict_videos([tmp_path], work, leave_out=[tmp_path / "growing.mp4"])
+        assert [row.clip_id for row in rows] == ["a"]
+    assert (tmp_path / "out" / "a" / ANNOTATED).is_file()
+
+
+def test_nothing_foreign_is_replaced(predictor: Predictor, tmp_path: Path) -> None:
+    video = act(tmp_path / "a.mp4", face=8, empty=0)
+    (tmp_path / "out" / "a").mkdir(parents=True)
+    (tmp_path / "out" / "a" / "thesis.tex").write_text("years of work")
+    with pytest.raises(StoreError, match="no earlier prediction"):
+        predict_videos([video], Work(predictor, tmp_path / "out"))
+    assert (tmp_path / "out" / "a" / "thesis.tex").read_text() == "years of work"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written to"):
+        predict_videos([video], Work(predictor, tmp_path / "file"))
+
+
+def test_what_a_killed_process_left_is_cleared(predictor: Predictor, tmp_path: Path) -> None:
+    video, out = act(tmp_path / "a.mp4", face=8, empty=0), tmp_path / "out"
+    (out / MAKING / "half" / "a").mkdir(parents=True)
+    predict_videos([video], Work(predictor, out, annotate=False))
+    assert not (out / MAKING).exists()
+
+
+def test_what_processes_are_sent_answers_the_same(
+    filled: tuple[Path, Path, list[Row]], predictor: Predictor, tmp_path: Path
+) -> None:
+    """Worker processes get a pickled copy of everything; that they work at all is `nrdfer.pool`'s own test."""
+    folder, _, rows = filled
+    work = pickle.loads(pickle.dumps(Work(predictor, tmp_path / "out", annotate=False)))  # noqa: S301
+    (source,) = list_sources([folder / "acted.mp4"])
+    again = predict_one(source, work)
+    assert again.emotion == rows[0].emotion
+    assert again.answer["logit_fear"] == pytest.approx(rows[0].answer["logit_fear"], abs=1e-5)
+    with pytest.raises(ValueError, match="workers must be 1 or more"):
+        predict_videos([folder], Work(predictor, tmp_path / "out"), workers=0)

@@ -1,0 +1,127 @@
+"""Whole videos are answered as an evaluation would; windows cover the video, and nothing is guessed without a face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nrdfer.clips.sampling import Sampling
+from nrdfer.emotions import EMOTIONS
+from nrdfer.evaluation.evaluate import LOGITS, evaluate
+from nrdfer.predict.answer import answers
+from nrdfer.predict.model import TrainedModel
+from nrdfer.predict.predictor import Predictor
+from nrdfer.predict.result import Prediction, prediction_to_dict
+from nrdfer.records import ClipRecord
+from nrdfer.shards.reader import ShardReader
+from nrdfer.shards.writer import write_shards
+from tests.unit.acting import EMPTY, FACE, act
+
+
+def test_the_timeline_covers_the_video_and_gaps_are_not_guessed(predicted: Prediction) -> None:
+    assert (predicted.status, len(predicted.records)) == ("ok", FACE + EMPTY)
+    assert predicted.frames_with_face == pytest.approx(FACE, abs=1)
+    assert predicted.times is not None
+    assert (predicted.times.starts[0], predicted.times.end) == (0.0, 4.0)
+    assert predicted.windows[0].window.start == 0
+    assert predicted.windows[-1].window.end == 4.0
+    for row in predicted.windows:
+        share = sum(predicted.records[i].has_face for i in row.window.frames) / len(row.window.frames)
+        assert (row.answer is not None) == (share >= 0.25)
+        assert row.status == ("ok" if row.answer else "no_face")
+        if row.answer is not None:
+            assert set(row.answer.frames) <= set(row.window.frames)
+            assert sum(row.answer.probabilities) == pytest.approx(1, abs=1e-5)
+            assert sum(row.answer.attention) == pytest.approx(1, abs=1e-5)
+    assert {row.status for row in predicted.windows} == {"ok", "no_face"}
+    speaking = predicted.window_of_frames()
+    assert speaking == sorted(speaking)
+    assert set(speaking) == set(range(len(predicted.windows)))
+    looked = predicted.attention_of_frames()
+    assert all(value is None for value in looked[-20:])
+    assert np.mean([value for value in looked if value is not None]) == pytest.approx(1, abs=0.35)
+
+
+def test_the_face_is_where_it_was_painted(predicted: Prediction) -> None:
+    for i in (0, 20, 40):
+        box = predicted.records[i].box
+        assert box is not None
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        assert abs(x - (96 + i // 4)) < 8
+        assert abs(y - 69) < 14
+        assert 45 < box[3] - box[1] < 110
+
+
+def test_the_whole_video_is_answered_as_an_evaluation_would(
+    predictor: Predictor, predicted: Prediction, tmp_path: Path, acted_video: Path
+) -> None:
+    """Through shards, as the graph does it, and through the network in batches of another size."""
+    from nrdfer.faces.clip import crops, plan_clip
+
+    cropper = predictor.cropper
+    plan = plan_clip(acted_video, cropper.detector, cropper.preprocessing.align)
+    assert cropper.enhancer is not None
+    frames = np.stack(list(cropper.enhancer.stream(crops(plan, 112))))
+    clips = [
+        (ClipRecord("afew", f"c{i}", EMOTIONS[i % 7], "val", len(frames), "0" * 64), np.roll(frames, i, axis=0))
+        for i in range(5)
+    ]
+    (tmp_path / "shards").mkdir()
+    write_shards(clips, tmp_path / "shards", prefix="afew", clips_per_shard=8, jpeg_quality=95)
+    with ShardReader(tmp_path / "shards") as reader:
+        table = evaluate(predictor.network, reader, [record.clip_id for record, _ in clips])
+    answer = predicted.answer
+    assert answer is not None
+    np.testing.assert_allclose(table.loc[0, list(LOGITS)].to_numpy(float), answer.logits, atol=1e-5, rtol=0)
+    assert np.abs(table.loc[1, list(LOGITS)].to_numpy(float) - answer.logits).max() > 1e-4  # it can tell
+    assert table.loc[0, "predicted"] == answer.emotion
+    assert bool(table.loc[0, "vetoed"]) == answer.vetoed
+
+
+def test_answers_do_not_depend_on_the_batch(predictor: Predictor, predicted: Prediction) -> None:
+    assert predicted.cropped is not None
+    clips = [row.window.frames for row in predicted.windows]
+    one, many = (list(answers(predictor.network, Sampling(), predicted.cropped, clips, batch)) for batch in (1, 16))
+    np.testing.assert_allclose([a.logits for a in one], [a.logits for a in many], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("strategy", ["ti", "linear"])
+def test_interpolated_clips_are_told_by_their_nearest_frames(
+    predictor: Predictor, predicted: Prediction, strategy: str
+) -> None:
+    assert predicted.cropped is not None
+    (answer,) = answers(predictor.network, Sampling(strategy), predicted.cropped, [range(10, 41)])
+    assert answer.frames == tuple(range(10, 41, 2))
+
+
+def test_a_video_without_a_face_has_no_emotion(predictor: Predictor, tmp_path: Path) -> None:
+    nobody = predictor.predict(act(tmp_path / "wall.mp4", face=0, empty=30))
+    assert (nobody.status, nobody.answer, nobody.frames_with_face) == ("no_face", None, 0)
+    assert "no face was detected in any of 30 frames" in nobody.reason
+    assert [row.answer for row in nobody.windows] == [None] * len(nobody.windows)
+    told = prediction_to_dict(nobody)
+    assert told["answer"] is None
+    assert [window["status"] for window in told["timeline"]] == ["no_face"] * len(nobody.windows)
+
+
+def test_a_cut_video_is_told_and_raises_nothing(predictor: Predictor, acted_video: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(acted_video.read_bytes()[:-9000])
+    told = predictor.predict(cut)
+    assert told.status == "unreadable"
+    assert "cut short" in told.reason
+
+
+def test_a_video_of_hours_is_refused_before_work(
+    predictor: Predictor, acted_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nrdfer.predict.crops.MAX_FRAMES", 90)
+    assert "about 100 frames, more than the 90" in predictor.predict(acted_video).reason
+
+
+def test_the_model_says_where_it_comes_from(trained: TrainedModel, network_folder: Path) -> None:
+    assert "profile 'sample' of this shell" in trained.note
+    assert trained.origin.address == str(network_folder)
+    assert trained.origin.version is None
