@@ -1,0 +1,141 @@
+"""Served answers are the offline ones: for tensors, for a video by its path, and for a video's bytes."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nrdfer.clips.dataset import ClipDataset
+from nrdfer.emotions import EMOTIONS
+from nrdfer.evaluation.evaluate import evaluate, load_model, read_sampling
+from nrdfer.shards.reader import ShardReader
+
+Run = tuple[Path, dict[str, str], str]
+CLIPS, AT_ONCE = 20, 5
+
+
+@contextlib.contextmanager
+def served(run: Run, model: str) -> Iterator[str]:
+    """``nrdfer serve MODEL``, until the test ends; gives the address."""
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        port = place.getsockname()[1]
+    log = run[0] / "serve.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nrdfer.cli", "serve", model, "--port", str(port)],
+            cwd=run[0], env=run[1], stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2):
+                break
+            assert process.poll() is None, log.read_text()[-3000:]
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/invocations"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
+
+
+def ask(address: str, payload: dict[str, Any]) -> pd.DataFrame:
+    request = urllib.request.Request(  # noqa: S310
+        address, json.dumps(payload).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
+            return pd.DataFrame(json.load(answer)["predictions"])
+    except urllib.error.HTTPError as error:
+        pytest.fail(error.read().decode()[:2000])
+
+
+def model_files(run: Run, address: str) -> tuple[Path, Path]:
+    code = f"from nrdfer.registry import find_weights; print(*find_weights({address!r}), sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=run[0], env=run[1], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    settings, weights = done.stdout.split()
+    return Path(settings), Path(weights)
+
+
+def logits_of(table: pd.DataFrame) -> np.ndarray[Any, Any]:
+    return table[[f"logit_{name}" for name in EMOTIONS]].to_numpy(np.float64)
+
+
+def test_twenty_clips_of_crops_are_answered_as_offline(reproduced: Run) -> None:
+    model = "models:/nr-dfernet-dfew@champion"
+    settings, weights = model_files(reproduced, model)
+    (shards,) = (reproduced[0] / ".nrdfer/store/dfew/shards").glob("*")
+    sampling = read_sampling(settings)
+    with ShardReader(shards) as reader:
+        ids = sorted(reader.clip_ids)[:CLIPS]
+        offline = evaluate(load_model(settings, weights), reader, ids, sampling=sampling)
+        data = ClipDataset(reader, ids, image_size=48, sampling=sampling)
+        crops = [
+            reader.frames(clip_id, data.plan(position).indices).transpose(0, 3, 1, 2) / 255.0
+            for position, clip_id in enumerate(ids)
+        ]
+    with served(reproduced, model) as address:
+        answers = pd.concat(
+            [
+                ask(address, {"inputs": {"clip": [clip.tolist() for clip in crops[start : start + AT_ONCE]]}})
+                for start in range(0, CLIPS, AT_ONCE)
+            ],
+            ignore_index=True,
+        )
+    assert len(answers) == CLIPS
+    expected = offline[[f"logit_{k}" for k in range(len(EMOTIONS))]].to_numpy(np.float64)
+    np.testing.assert_allclose(logits_of(answers), expected, atol=1e-5, rtol=0)
+    assert answers["emotion"].tolist() == offline["predicted"].tolist()
+
+
+def test_videos_are_answered_as_the_evaluation_did(reproduced: Run) -> None:
+    folder = reproduced[0]
+    (evaluation,) = (folder / ".nrdfer/store/afew/evaluation").glob("*")
+    table = pd.read_parquet(evaluation / "predictions_honest.parquet").set_index("clip_id")
+    (listing,) = (folder / ".nrdfer/store/afew/videos").glob("*/listing.json")
+    videos = {row["clip_id"]: row["path"] for row in json.loads(listing.read_text())["clips"]}
+    ids = sorted(table.index)[:3]
+    expected = table.loc[ids, [f"logit_{k}" for k in range(len(EMOTIONS))]].to_numpy(np.float64)
+    with served(reproduced, "models:/nr-dfernet-afew-video@champion") as address:
+        by_path = ask(address, {"dataframe_records": [{"path": videos[clip_id]} for clip_id in ids]})
+        content = [base64.b64encode(Path(videos[clip_id]).read_bytes()).decode() for clip_id in ids]
+        by_bytes = ask(address, {"dataframe_records": [{"video": text} for text in content]})
+        odd = ask(address, {"dataframe_records": [{"path": str(folder / "nowhere.avi")}, {"path": "http://a/b.mp4"}]})
+    for answers in (by_path, by_bytes):
+        np.testing.assert_allclose(logits_of(answers), expected, atol=1e-5, rtol=0)
+        assert answers["emotion"].tolist() == table.loc[ids, "predicted"].tolist()
+        assert answers["status"].tolist() == ["ok"] * len(ids)
+    assert odd["status"].tolist() == ["unreadable"] * 2
+    assert "nowhere.avi" in odd["reason"][0] and "only local files" in odd["reason"][1]
+
+
+def test_a_changed_version_is_not_served(reproduced: Run) -> None:
+    settings, _ = model_files(reproduced, "models:/nr-dfernet-afew@champion")
+    content = settings.read_bytes()
+    settings.write_bytes(content + b" ")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "nrdfer.cli", "serve", "models:/nr-dfernet-afew@champion", "--port", "1"],
+            cwd=reproduced[0], env=reproduced[1], capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+    finally:
+        settings.write_bytes(content)
+    assert done.returncode == 1
+    assert "is refused, and nothing of it was loaded: artifacts/model.json has the sha256" in done.stderr
