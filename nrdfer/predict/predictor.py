@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from nrdfer.devices import pick_device
-from nrdfer.errors import UnreadableVideoError
+from nrdfer.errors import ClipError, UnreadableVideoError
 from nrdfer.predict.answer import answers
 from nrdfer.predict.crops import CroppedVideo, Cropper
 from nrdfer.predict.model import TrainedModel
@@ -62,7 +62,7 @@ class Predictor:
         """
         try:
             return self._predict(video)
-        except UnreadableVideoError as error:
+        except (UnreadableVideoError, ClipError) as error:
             return Prediction(UNREADABLE, str(error))
         except (RuntimeError, MemoryError, cv2.error) as error:
             # one odd file must not cost a folder's night; its reason names the defect

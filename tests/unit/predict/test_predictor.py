@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from nrdfer.predict.answer import answers
 from nrdfer.predict.model import TrainedModel
 from nrdfer.predict.predictor import Predictor
 from nrdfer.predict.result import Prediction, prediction_to_dict
+from nrdfer.predict.windows import WindowSettings
 from nrdfer.records import ClipRecord
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.writer import write_shards
@@ -119,6 +121,16 @@ def test_a_video_of_hours_is_refused_before_work(
 ) -> None:
     monkeypatch.setattr("nrdfer.predict.crops.MAX_FRAMES", 90)
     assert "about 100 frames, more than the 90" in predictor.predict(acted_video).reason
+
+
+def test_a_stretch_too_long_to_interpolate_is_told(
+    predictor: Predictor, trained: TrainedModel, acted_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nrdfer.predict.answer.MAX_INTERPOLATED", 60)
+    interpolating = dataclasses.replace(trained, sampling=Sampling("ti"))
+    told = Predictor(interpolating, predictor.cropper, WindowSettings(1, 1), device="cpu").predict(acted_video)
+    assert (told.status, told.answer) == ("unreadable", None)
+    assert "100 frames is too long to be interpolated (at most 60)" in told.reason
 
 
 def test_the_model_says_where_it_comes_from(trained: TrainedModel, network_folder: Path) -> None:
