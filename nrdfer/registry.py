@@ -89,7 +89,7 @@ def register(
         spec = TensorSpec(np.dtype(np.float32), (-1, 16, 3, image_size, image_size), name="clip")
         info = None
         mlflow.set_tracking_uri(tracking.uri)
-        with mlflow.start_run(run_id=run_id):
+        with tracking.adding(run_id), mlflow.start_run(run_id=run_id):
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).parent / "serving" / "model_from_code.py"),
