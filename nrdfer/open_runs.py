@@ -57,8 +57,8 @@ class OpenPipeline(_Signed):
 class OpenRun(_Signed):
     """A training's run, or one that something is added to."""
 
-    uri: str
-    role: str  # "training": found by the file's name, a digest; "addition": the name is MLflow's id
+    uri: str = ""
+    role: str = ""  # "training": found by the file's name, a digest; "addition": the name is MLflow's id
     status: str = "FAILED"  # what it gets if the process is gone
     ended: int | None = None  # milliseconds since 1970; None: now
 
