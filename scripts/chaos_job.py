@@ -202,8 +202,8 @@ def line_of(trial: Trial) -> str:
     """A trial's line of the table."""
     alone = "never" if trial.alone_after is None else f"{trial.alone_after:.1f} s"
     return (
-        f" {trial.number:2}  {trial.start:11}  {trial.after:10.1f} s  {trial.lines:5}  {alone:>11}  {trial.again:6.1f} s  "
-        f"{'; '.join(trial.complaints) or 'good'}    (it said: {trial.last})"
+        f" {trial.number:2}  {trial.start:11}  {trial.after:10.1f} s  {trial.lines:5}  {alone:>11}  "
+        f"{trial.again:6.1f} s  {'; '.join(trial.complaints) or 'good'}    (it said: {trial.last})"
     )
 
 
