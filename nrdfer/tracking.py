@@ -167,6 +167,8 @@ class Tracking:
         found = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
         if found:
             run_id = str(found[0].info.run_id)
+            if parent is not None:  # another one than before, if a later pipeline goes on with it
+                tags = {**tags, "mlflow.parentRunId": parent}
             for key, value in tags.items():
                 self.client.set_tag(run_id, key, value)
             self._complete_params(found[0], params)
