@@ -76,6 +76,11 @@ def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
     done = 0
     with _lock(), brief_requests():
         _remove_halves()
+        try:
+            tracking.client.get_experiment(tracking.experiment_id)
+        except Exception as error:  # asked once, because each question to a server that is away may take long
+            log.warning("MLflow at %s does not answer; what it misses is told later (%s)", tracking.uri, _brief(error))
+            return 0
         for marker, told in _waiting().items():
             name = told["facts"]["name"]
             if told["uri"] != tracking.uri:
@@ -164,8 +169,10 @@ def _close_abandoned(tracking: Tracking, log: logging.Logger) -> None:
                 tracking.restore(name, told.status, told.ended)
                 closed = 1
         except Exception as error:
-            log.warning("the MLflow run of %s could not be put right yet: %s", name[:12], _brief(error))
-            continue
+            log.warning("the MLflow run of %s could not be put right: %s", name[:12], _brief(error))
+            if not _is_missing(error):
+                continue
+            closed = 0  # somebody deleted it
         if closed:
             log.warning("the process of an MLflow run was killed: %s %s is %s now", told.role, name[:12], told.status)
         if RUNS.read(name) == told:  # else it runs again
@@ -225,6 +232,10 @@ def _remove(marker: Path) -> None:
 def _text(params: Any) -> dict[str, str]:
     """Parameters as MLflow shows them; JSON would change tuples."""
     return {key: str(value) for key, value in flatten(params).items()}
+
+
+def _is_missing(error: Exception) -> bool:
+    return getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"
 
 
 def _brief(error: Exception) -> str:

@@ -72,7 +72,7 @@ def test_a_pipeline_that_ended_without_a_server_is_closed_later(
     parent = tracking.pipeline_run("dagster-1", {})
     away = Tracking("http://127.0.0.1:1")
     left_over.close_pipeline(away, "dagster-1", "FAILED")
-    assert "MLflow runs of run dagster-1 could not be closed yet" in caplog.text
+    assert "MLflow at http://127.0.0.1:1 does not answer; what it misses is told later" in caplog.text
     left_over.close_pipeline(tracking, "dagster-2", "FINISHED")
     assert tracking.client.get_run(parent).info.status == "RUNNING"  # it was meant for the other address
     left_over.close_pipeline(tracking, "dagster-1", "FAILED")
@@ -122,6 +122,13 @@ def test_a_run_to_which_something_was_being_added_is_as_it_was(tracking: Trackin
     left_over.deliver_left_over(tracking)
     info = tracking.client.get_run(run).info
     assert (info.status, info.end_time, list(RUNS)) == ("FINISHED", 5000, [])
+
+
+def test_one_that_was_deleted_is_forgotten(tracking: Tracking, caplog: pytest.LogCaptureFixture) -> None:
+    dead = OpenRun(uri=tracking.uri, role=ADDITION, status="FINISHED", process=f"{os.getpid()}:1.00")
+    RUNS.write("0" * 32, dead)
+    left_over.deliver_left_over(tracking)
+    assert "could not be put right" in caplog.text and list(RUNS) == []
 
 
 def test_what_a_killed_process_left_half_written_goes(tracking: Tracking, log: Path) -> None:
