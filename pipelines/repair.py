@@ -133,9 +133,11 @@ def main() -> None:
     """Repair what the instance of this folder knows, and say what was done: before a server starts, for example."""
     from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    log = logging.getLogger("nrdfer.repair")
-    with get_possibly_temporary_instance_for_cli("repair", logger=logging.getLogger("dagster")) as instance:
+    log, quiet = logging.getLogger("nrdfer.repair"), logging.getLogger("nrdfer.repair.instance")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+    quiet.setLevel(logging.ERROR)  # it would explain its temporary folder
+    with get_possibly_temporary_instance_for_cli("repair", logger=quiet) as instance:
         repaired = repair_dead_runs(instance, log)
     log.info(f"runs that were killed: {len(repaired)}")
 
