@@ -112,7 +112,7 @@ def test_every_materialisation_leads_to_mlflow(reproduced: tuple[Path, dict[str,
     with sqlite3.connect(f"{(folder / '.nrdfer' / 'mlflow.db').as_uri()}?mode=ro", uri=True) as database:
         known = {run_id for (run_id,) in database.execute("select run_uuid from runs")}
         of_pipeline = "run_uuid in (select run_uuid from tags where key = 'nrdfer.role' and value = 'pipeline')"
-        params = dict(database.execute(f"select key, value from params where {of_pipeline}"))
+        params = dict(database.execute(f"select key, value from params where {of_pipeline}"))  # noqa: S608
     assert (params["name"], params["dfew_recipe.epochs"], params["engine.device"]) == ("tiny", "2", "cpu")
     assert {name: link(event) for name, event in events.items() if link(event).rpartition("/")[2] not in known} == {}
 
