@@ -3,6 +3,8 @@
 # make dev         Dagster UI and MLflow UI on localhost
 # make install / make lint / make bench
 # make chaos-train kills trainings with SIGKILL and SIGTERM at random moments and compares their bytes; minutes
+# make chaos-job   kills the job's process at random moments and types the same line again; most of an hour on two cores
+# make chaos-tracking  starts five trainings at once on an empty MLflow database, twenty times; minutes
 # make docs        pictures and tables of README and docs/, from the networks, the last run of the sample and its benchmark
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -12,7 +14,7 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: install reproduce test lint dev bench chaos-train docs clean
+.PHONY: install reproduce test lint dev bench chaos-train chaos-job chaos-tracking docs clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -45,6 +47,12 @@ bench: install
 
 chaos-train: install
 	@. $(BIN)/activate && python scripts/chaos_train.py
+
+chaos-job: install
+	@. $(BIN)/activate && python scripts/chaos_job.py --at-once 2
+
+chaos-tracking: install
+	@. $(BIN)/activate && python scripts/chaos_tracking.py
 
 docs: install
 	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py \

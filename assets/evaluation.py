@@ -63,12 +63,16 @@ def run_of(context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: 
     """
     from nrdfer.left_over import deliver_left_over
     from nrdfer.stages.train import read_history
+    from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN
 
     tracking = workbench.tracking
     tracking.require(f"the evaluation of {name} is finished and kept, but it cannot be shown in MLflow")
     deliver_left_over(tracking, context.log)  # this training's, if MLflow was away when it ended
     trained = checkpoint.manifest["counts"]
-    return tracking.surviving_run(trained["mlflow_run_id"], checkpoint.digest, name, read_history(checkpoint.path))
+    whence = {TAG_DAGSTER_RUN: trained["dagster_run_id"], TAG_ASSET: checkpoint.asset}
+    return tracking.surviving_run(
+        trained["mlflow_run_id"], checkpoint.digest, name, read_history(checkpoint.path), whence
+    )
 
 
 def record(workbench: Workbench, run_id: str, artifact: Artifact) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.workbench import Workbench
+from nrdfer.open_runs import PIPELINES
 from nrdfer.store import Artifact
 from nrdfer.tracking import Tracking
 
@@ -62,3 +63,9 @@ def mlflow_run(tracking: Tracking, run_id: str) -> dg.MetadataValue[str | None]:
     if not run_id:
         return dg.MetadataValue.text("MLflow was away; it is told when its server is back")
     return dg.MetadataValue.url(tracking.run_url(run_id))
+
+
+def pipeline_run(dagster_run_id: str) -> dict[str, Any]:
+    """The address of a pipeline run's MLflow run, as metadata; nothing if none was begun. Asks no server."""
+    begun = PIPELINES.read(dagster_run_id)
+    return {} if begun is None else {"mlflow_run": mlflow_run(Tracking(), begun.run_id)}

@@ -1,4 +1,4 @@
-"""What every step does around its own work: readable errors, no orphans, a report of what was already done.
+"""What every step does around its own work: readable errors, a link to MLflow, a report of what was already done.
 
 Keep here: the `step` wrapper. Keep out: the work.
 """
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from assets.shown import pipeline_run
 from assets.workbench import describe
 from nrdfer.errors import NrdferError, TrainingStopped
-from nrdfer.processes import die_with_parent
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
     """Run a step's work: errors meant for the researcher end it with their own words, without a retry."""
-    import multiprocessing
-
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        die_with_parent(parent.pid)
     try:
         yield
     except TrainingStopped as stopped:
@@ -44,11 +39,14 @@ def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[
 def materialize(
     context: dg.OpExecutionContext | dg.AssetExecutionContext, artifact: Artifact, **metadata: Any
 ) -> dg.MaterializeResult[Artifact]:
-    """The result of a step: the artefact's reference as value, its digest as data version, figures as metadata."""
+    """The result of a step: the artefact's reference as value, its digest as data version, figures as metadata.
+
+    It leads to an MLflow run: the one among the figures, else that of the whole pipeline run.
+    """
     _tell(context, artifact)
     return dg.MaterializeResult(
         value=artifact,
-        metadata=dict(describe(artifact, **metadata)),
+        metadata=dict(describe(artifact, **{**pipeline_run(context.run_id), **metadata})),
         data_version=dg.DataVersion(artifact.digest[:16]),
     )
 
@@ -60,7 +58,7 @@ def output(context: dg.OpExecutionContext, artifact: Artifact, **metadata: Any) 
         warnings.simplefilter("ignore", dg.BetaWarning)  # data versions of outputs; tested here
         return dg.Output(
             artifact,
-            metadata=dict(describe(artifact, **metadata)),
+            metadata=dict(describe(artifact, **{**pipeline_run(context.run_id), **metadata})),
             data_version=dg.DataVersion(artifact.digest[:16]),
         )
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from nrdfer import paths, profiles
 from nrdfer.config import Profile
 from nrdfer.pointers import Pointers
+from nrdfer.processes import end_with_run
 from nrdfer.store import Artifact, Store
 from nrdfer.tracking import Tracking
 
@@ -31,6 +32,10 @@ class Workbench(dg.ConfigurableResource["Workbench"]):
     overrides: dict[str, Any] = Field(
         default={}, description="Any other field of the profile, e.g. {dfew_recipe: {epochs: 2}}."
     )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """First of all in a step's process, of an asset and of a check: let it end with its run."""
+        end_with_run()
 
     @property
     def settings(self) -> Profile:
@@ -81,6 +86,10 @@ class ArtifactReferences(dg.ConfigurableIOManager):
     """
 
     workbench: dg.ResourceDependency[Workbench]
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """As the workbench's, for steps that only read."""
+        end_with_run()
 
     def handle_output(self, context: dg.OutputContext, obj: Artifact) -> None:
         """Remember which artefact an asset stands for."""

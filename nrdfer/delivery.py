@@ -15,7 +15,8 @@ from types import TracebackType
 from nrdfer import left_over
 from nrdfer.courier import Courier, RunFacts, count_points
 from nrdfer.errors import TrainingStopped
-from nrdfer.tracking import Tracking, brief_requests, mark_pipeline
+from nrdfer.open_runs import RUNS, OpenRun
+from nrdfer.tracking import TRAINING, Tracking, brief_requests, mark_pipeline
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 15.0  # seconds between two tries while the server is away
@@ -27,7 +28,8 @@ _UNDER_WAY = 25.0  # a request that was begun ends by itself within this time
 class Delivery:
     """Delivers inside its ``with`` block; at the block's end the run's status says how the training ended.
 
-    FINISHED; FAILED after an exception; KILLED after an interrupt.
+    FINISHED; FAILED after an exception; KILLED after an interrupt. If the process is killed, so that nothing is said
+    at the end, the next start of anything that finds the same MLflow says FAILED (`left_over.deliver_left_over`).
 
     Args:
         tracking: the MLflow store; the delivery's thread is the only one to use it meanwhile.
@@ -61,7 +63,8 @@ class Delivery:
 
     def __enter__(self) -> Delivery:
         if self._facts.pipeline:
-            mark_pipeline(self._facts.pipeline)
+            mark_pipeline(self._facts.pipeline, self._tracking.uri)
+        RUNS.write(self._facts.digest, OpenRun(uri=self._tracking.uri, role=TRAINING))
         self._thread.start()
         return self
 
@@ -85,6 +88,7 @@ class Delivery:
             self._thread.join(min(patience, _UNDER_WAY))
             if not self.complete:
                 self._leave()
+            RUNS.remove(self._facts.digest)
 
     @property
     def _server(self) -> str:

@@ -1,11 +1,12 @@
-"""What MLflow could not be told when it happened: kept in ``undelivered`` below this project's folder, told later.
+"""What MLflow could not be told when it happened, told later: ends above all, and what came before a missed end.
 
-What belongs here: trainings whose delivery was not finished when they ended, and pipeline runs that could not be
-closed. What does not: the delivery of a training that still runs (``delivery``).
+What belongs here: trainings whose delivery was not finished when they ended; runs whose process was killed (their
+files are ``open_runs``'s); the beginning and the end of pipeline runs. What does not: the delivery of a training that
+still runs (``delivery``).
 
-Each unfinished training is two files, ``<digest>.json`` (what `RunFacts` and the end were) and ``<digest>.jsonl`` (a
-copy of its log, because the work folder of a finished step goes). They are told to the MLflow at the address they
-were meant for, and no other.
+Each unfinished training is two files in ``undelivered`` below this project's folder, ``<digest>.json`` (what
+`RunFacts` and the end were) and ``<digest>.jsonl`` (a copy of its log, because the work folder of a finished step
+goes). Everything is told to the MLflow at the address it was meant for, and no other.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,8 @@ from nrdfer import paths
 from nrdfer.config import flatten
 from nrdfer.courier import Courier, RunFacts
 from nrdfer.files import write_whole
-from nrdfer.tracking import Tracking, brief_requests, mark_pipeline
+from nrdfer.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun
+from nrdfer.tracking import TRAINING, Tracking, brief_requests
 
 _log = logging.getLogger(__name__)
 
@@ -53,9 +57,13 @@ def leave(facts: RunFacts, uri: str, log: Path, status: str, started: float, end
 
 def take_back(digest: str) -> None:
     """Forget an unfinished delivery, because the same training runs again and delivers itself."""
-    if folder().is_dir():
-        with _lock():
-            _remove(folder() / f"{digest}.json")
+    with _lock():  # even if there is nothing: whoever closes what was killed must have finished with this one
+        _remove(folder() / f"{digest}.json")
+
+
+def is_anything_left() -> bool:
+    """Whether there is something to tell, to whichever MLflow."""
+    return any(folder().glob("*")) or bool(_closings() or _abandoned())
 
 
 def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
@@ -63,10 +71,16 @@ def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
 
     Raises nothing if MLflow does not answer: it is said in `log`, and stays for the next time.
     """
-    if not any(folder().glob("*.json")) and not _closings():
+    if not is_anything_left():
         return 0
     done = 0
     with _lock(), brief_requests():
+        _remove_halves()
+        try:
+            tracking.client.get_experiment(tracking.experiment_id)
+        except Exception as error:  # asked once, because each question to a server that is away may take long
+            log.warning("MLflow at %s does not answer; what it misses is told later (%s)", tracking.uri, _brief(error))
+            return 0
         for marker, told in _waiting().items():
             name = told["facts"]["name"]
             if told["uri"] != tracking.uri:
@@ -80,15 +94,60 @@ def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
                 log.warning("%s is told to MLflow now: %d points that were missing", name, sent)
                 _remove(marker)
                 done += 1
+        _close_abandoned(tracking, log)
         _close_pipelines(tracking, log)
     return done
 
 
-def close_pipeline(tracking: Tracking, dagster_run_id: str, status: str) -> None:
-    """End the MLflow runs of a pipeline run, now or as soon as MLflow answers."""
-    marker = mark_pipeline(dagster_run_id)
-    write_whole(marker, json.dumps({"status": status, "uri": tracking.uri}).encode())
-    deliver_left_over(tracking)
+def begin_pipeline(
+    tracking: Tracking,
+    dagster_run_id: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    log: logging.Logger = _log,
+) -> bool:
+    """Make a pipeline's MLflow run, in its own process, before its steps; returns whether MLflow answered.
+
+    If it did not, that is said in `log`, and the run is made by the first part of the pipeline that finds MLflow, or
+    when the pipeline has ended.
+    """
+    begun = time.time()
+    PIPELINES.change(
+        dagster_run_id,
+        **OpenPipeline().signed,
+        uri=tracking.uri,
+        make=True,
+        params=_text(params),
+        tags=dict(tags),
+        started=begun,
+    )
+    try:
+        with brief_requests():
+            tracking.pipeline_run(dagster_run_id, params, tags, begun)
+    except Exception as error:  # of any kind: a pipeline does not fail because it cannot be shown
+        log.warning(
+            "MLflow at %s does not take this run (%s); it goes on, and MLflow is told later",
+            tracking.uri,
+            _brief(error),
+        )
+        return False
+    return True
+
+
+def close_pipeline(
+    tracking: Tracking, dagster_run_id: str, status: str, log: logging.Logger = _log, *, killed: bool = False
+) -> None:
+    """End the MLflow runs of a pipeline run, now or as soon as MLflow answers.
+
+    Args:
+        tracking: the MLflow store.
+        dagster_run_id: of Dagster's run.
+        status: FINISHED, FAILED or KILLED.
+        log: told what cannot be done yet.
+        killed: the process of the run was killed, and this is another one.
+    """
+    PIPELINES.change(dagster_run_id, uri=tracking.uri, status=status, ended=time.time(), killed=killed)
+    deliver_left_over(tracking, log)
 
 
 def _deliver(tracking: Tracking, marker: Path, told: dict[str, Any]) -> int:
@@ -98,29 +157,63 @@ def _deliver(tracking: Tracking, marker: Path, told: dict[str, Any]) -> int:
     return sent
 
 
-def _close_pipelines(tracking: Tracking, log: logging.Logger) -> None:
-    open_trainings = {told["facts"]["pipeline"] for told in _waiting().values()}
-    for marker, told in _closings().items():
-        if told["uri"] != tracking.uri:
+def _close_abandoned(tracking: Tracking, log: logging.Logger) -> None:
+    """Put runs right whose process was killed: what it would have said at its end."""
+    for name, told in _abandoned().items():
+        if told.uri != tracking.uri:
             continue
         try:
-            tracking.close_runs_of(marker.name, told["status"])
+            if told.role == TRAINING:
+                closed = tracking.close_training(name, told.status, told.ended)
+            else:
+                tracking.restore(name, told.status, told.ended)
+                closed = 1
         except Exception as error:
-            log.warning("MLflow runs of run %s could not be closed yet: %s", marker.name, _brief(error))
+            log.warning("the MLflow run of %s could not be put right: %s", name[:12], _brief(error))
+            if not _is_missing(error):
+                continue
+            closed = 0  # somebody deleted it
+        if closed:
+            log.warning("the process of an MLflow run was killed: %s %s is %s now", told.role, name[:12], told.status)
+        if RUNS.read(name) == told:  # else it runs again
+            RUNS.remove(name)
+
+
+def _close_pipelines(tracking: Tracking, log: logging.Logger) -> None:
+    open_trainings = {told["facts"]["pipeline"] for told in _waiting().values()}
+    for run_id, told in _closings().items():
+        if told.uri != tracking.uri:
+            continue
+        try:
+            if told.make and not told.run_id:  # MLflow was away as long as it ran
+                tracking.pipeline_run(run_id, told.params, told.tags, told.started)
+            tracking.close_runs_of(run_id, told.status or "FAILED", told.ended, correct=told.killed or not told.status)
+        except Exception as error:
+            log.warning("MLflow runs of run %s could not be closed yet: %s", run_id, _brief(error))
             return
-        if marker.name not in open_trainings:  # telling those will make the pipeline's run, which must then be ended
-            marker.unlink(missing_ok=True)
+        if run_id not in open_trainings:  # telling those will make the pipeline's run, which must then be ended
+            PIPELINES.remove(run_id)
+
+
+def _abandoned() -> dict[str, OpenRun]:
+    """Open runs whose process is gone."""
+    return {name: told for name, told in RUNS if told.is_abandoned}
+
+
+def _remove_halves() -> None:
+    """Remove what a process left that was killed here while it wrote or removed a pair of files."""
+    for path in folder().glob("*"):
+        if path.suffix != ".json" and not path.with_suffix(".json").exists():
+            path.unlink(missing_ok=True)
 
 
 def _waiting() -> dict[Path, dict[str, Any]]:
     return {marker: json.loads(marker.read_text()) for marker in sorted(folder().glob("*.json"))}
 
 
-def _closings() -> dict[Path, dict[str, Any]]:
-    """Pipeline runs that have ended; the marker of one that still runs is empty."""
-    markers = sorted((paths.home() / "pipeline-runs").glob("*"))
-    # a file that is being written has a hidden name
-    return {m: json.loads(text) for m in markers if not m.name.startswith(".") and (text := m.read_text())}
+def _closings() -> dict[str, OpenPipeline]:
+    """Pipeline runs that have ended, or whose process is gone, by Dagster's id."""
+    return {name: told for name, told in PIPELINES if told.status or told.is_abandoned}
 
 
 def _lock() -> Any:
@@ -139,6 +232,10 @@ def _remove(marker: Path) -> None:
 def _text(params: Any) -> dict[str, str]:
     """Parameters as MLflow shows them; JSON would change tuples."""
     return {key: str(value) for key, value in flatten(params).items()}
+
+
+def _is_missing(error: Exception) -> bool:
+    return getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"
 
 
 def _brief(error: Exception) -> str:

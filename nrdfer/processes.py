@@ -1,15 +1,28 @@
-"""Processes: which one is meant (a number alone may belong to another later), and ending with one's parent."""
+"""Processes: which one is meant (a number alone may belong to another later), whose they are, and how they end.
+
+What belongs here: what the operating system knows of processes. What does not: what is done about one that died
+(``pipelines/repair.py``, ``left_over``).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
+import socket
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
+from nrdfer import paths
+
 _PR_SET_PDEATHSIG = 1
+#: Environment variable of everything that a run starts: the run, its process, and the project folder.
+MARK = "NRDFER_RUN"
+_PATIENCE = 10.0  # seconds for processes to be gone after SIGKILL
 
 
 def die_with_parent(parent: int | None = None) -> None:
@@ -27,18 +40,94 @@ def die_with_parent(parent: int | None = None) -> None:
             os._exit(1)
 
 
+def started_at(pid: int) -> float:
+    """When a process started, in seconds; of any two processes with the same number, different.
+
+    On Linux counted from the machine's start: what is counted from 1970 moves when somebody sets the clock, and a
+    process that runs would be taken for another.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
+    """
+    if sys.platform != "linux":
+        return float(psutil.Process(pid).create_time())
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(pid) from None
+    ticks = int(text.rpartition(")")[2].split()[19])  # the name, in brackets, may hold blanks
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def this_process() -> tuple[int, float]:
-    """Number and start time (seconds since 1970) of this process."""
-    process = psutil.Process()
-    return process.pid, process.create_time()
+    """Number and start time of this process, for `is_alive`."""
+    return os.getpid(), started_at(os.getpid())
 
 
 def is_alive(pid: int, started: float) -> bool:
     """Whether the process of that number and start time still runs; one that ended but was not yet reaped does not."""
     try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        return abs(started_at(pid) - started) < 0.02 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-    except psutil.AccessDenied:  # it exists, and belongs to somebody else
+    except (psutil.AccessDenied, PermissionError):  # it exists, and belongs to somebody else
         return True
+
+
+def signature() -> str:
+    """This process as ``<pid>:<start time>``."""
+    pid, started = this_process()
+    return f"{pid}:{started:.2f}"
+
+
+def is_gone(host: str, signed: str) -> bool:
+    """Whether the process that signed so has ended; never true of another host's, which cannot be seen from here."""
+    pid, _, started = signed.partition(":")
+    return host == socket.gethostname() and not is_alive(int(pid), float(started))
+
+
+@contextlib.contextmanager
+def children_marked(run_id: str) -> Iterator[None]:
+    """Let all processes that this one starts, and theirs, carry a mark: which run they belong to."""
+    before = os.environ.get(MARK)
+    os.environ[MARK] = f"{run_id} {signature()} {paths.home()}"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(MARK, None)
+        else:
+            os.environ[MARK] = before
+
+
+def end_with_run() -> None:
+    """In a process that a run started: end when the run's process does."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    if parent is not None and MARK in os.environ:
+        die_with_parent(parent.pid)
+
+
+def orphans() -> list[tuple[psutil.Process, str]]:
+    """Living processes that runs of this project folder left behind when they died, each with the run's id."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            mark = process.environ().get(MARK, "")
+        except (psutil.Error, OSError):  # it has ended, or belongs to somebody else
+            continue
+        run_id, signed, home = [*mark.split(" ", 2), "", "", ""][:3]
+        if home == str(paths.home()) and process.pid != os.getpid() and is_gone(socket.gethostname(), signed):
+            found.append((process, run_id))
+    return found
+
+
+def end_orphans() -> list[tuple[int, str]]:
+    """End what `orphans` finds, and wait until it is gone; returns numbers and run ids."""
+    found = orphans()
+    for process, _ in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs([process for process, _ in found], timeout=_PATIENCE)
+    return [(process.pid, run_id) for process, run_id in found]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nrdfer import paths
 from nrdfer.config import flatten
 from nrdfer.errors import TrackingError
+from nrdfer.open_runs import PIPELINES, RUNS, OpenRun
 
 # Usage data of MLflow's would leave the machine; set before its first import.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -37,7 +38,8 @@ TAG_DIGEST = "nrdfer.digest"
 TAG_ROLE = "nrdfer.role"
 TAG_NOTE = "mlflow.note.content"  # MLflow shows it as the run's description
 _PARENT = "pipeline"
-_FOLD = "training"
+_FOLD = TRAINING = "training"
+ADDITION = "addition"
 # Of requests that may meet a server that is away: MLflow's own patience is minutes.
 _BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
@@ -55,13 +57,16 @@ class Tracking:
     def client(self) -> MlflowClient:
         """The MLflow client; the first call creates the database and the experiment.
 
-        Several processes creating one SQLite database at once crash MLflow, hence the lock.
+        Several processes creating one SQLite database at once crash MLflow, hence the lock and `make_database`.
         """
         if self._client is None:
             import mlflow
             from mlflow.tracking import MlflowClient
 
+            from nrdfer.tracking_database import make_database
+
             with paths.file_lock(paths.home() / "mlflow.lock"):
+                make_database(self.uri)
                 mlflow.set_tracking_uri(self.uri)
                 client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
                 experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -104,18 +109,39 @@ class Tracking:
         terms = [f"tags.`{key.replace('__', '.')}` = '{value}'" for key, value in tags.items()]
         return list(self.client.search_runs([self.experiment_id], " and ".join(terms), order_by=["start_time DESC"]))
 
-    def pipeline_run(self, dagster_run_id: str, params: Mapping[str, Any]) -> str:
-        """Id of the parent run of one pipeline run, made at the first call; safe from several processes."""
+    def pipeline_run(
+        self,
+        dagster_run_id: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str] | None = None,
+        started: float | None = None,
+    ) -> str:
+        """Id of the parent run of one pipeline run, made at the first call; safe from several processes.
+
+        Args:
+            dagster_run_id: of Dagster's run.
+            params: the resolved profile, nested; those that the run has already stay.
+            tags: more of them.
+            started: seconds since 1970; now if not given.
+        """
         with paths.file_lock(paths.home() / "mlflow.lock-pipeline"):
-            mark_pipeline(dagster_run_id)
+            mark_pipeline(dagster_run_id, self.uri)
             found = self.find(dagster__run_id=dagster_run_id, nrdfer__role=_PARENT)
             if found:
+                run_id = str(found[0].info.run_id)
                 self._complete_params(found[0], params)
-                return str(found[0].info.run_id)
-            tags = {TAG_DAGSTER_RUN: dagster_run_id, TAG_ROLE: _PARENT, TAG_NOTE: _link(dagster_run_id)}
-            run = self.client.create_run(self.experiment_id, tags=tags, run_name=f"pipeline {dagster_run_id[:8]}")
-            self.log_params(run.info.run_id, params)
-            return str(run.info.run_id)
+                for key, value in (tags or {}).items():
+                    self.client.set_tag(run_id, key, value)
+            else:
+                link = {TAG_DAGSTER_RUN: dagster_run_id, TAG_ROLE: _PARENT, TAG_NOTE: _link(dagster_run_id)}
+                begun = None if started is None else int(1000 * started)
+                name = f"pipeline {dagster_run_id[:8]}"
+                run_id = str(
+                    self.client.create_run(self.experiment_id, begun, {**(tags or {}), **link}, name).info.run_id
+                )
+                self.log_params(run_id, params)
+            PIPELINES.change(dagster_run_id, run_id=run_id)
+            return run_id
 
     def training_run(
         self,
@@ -142,6 +168,8 @@ class Tracking:
         found = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
         if found:
             run_id = str(found[0].info.run_id)
+            if parent is not None:  # another one than before, if a later pipeline goes on with it
+                tags = {**tags, "mlflow.parentRunId": parent}
             for key, value in tags.items():
                 self.client.set_tag(run_id, key, value)
             self._complete_params(found[0], params)
@@ -154,11 +182,25 @@ class Tracking:
         self.log_params(run.info.run_id, params)
         return str(run.info.run_id)
 
-    def surviving_run(self, run_id: str, digest: str, name: str, history: Sequence[Mapping[str, float]]) -> str:
+    def surviving_run(
+        self,
+        run_id: str,
+        digest: str,
+        name: str,
+        history: Sequence[Mapping[str, float]],
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
         """The run of a finished training: `run_id` if MLflow has it, else the one of that digest, else a new one.
 
         The store outlives MLflow's database, and a training may have ended before MLflow could be told of it
         (`run_id` is empty then); so the run is completed from the local history.
+
+        Args:
+            run_id: that the training had, or nothing.
+            digest: of the training's artefact.
+            name: of the training.
+            history: its epochs.
+            tags: of a run that must be made again: where the training comes from.
         """
         from mlflow.exceptions import MlflowException
         from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
@@ -170,7 +212,9 @@ class Tracking:
             except MlflowException as error:
                 if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                     raise
-        run_id = self.training_run(digest, f"{name} training (restored)", None, {}, {})
+        known = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
+        told = {} if known or tags is None else tags  # what a run that is there says of itself is better
+        run_id = self.training_run(digest, f"{name} training (restored)", None, told, {})
         self.sync_history(run_id, history)
         if self.client.get_run(run_id).info.status != "FINISHED":
             self.client.set_terminated(run_id, "FINISHED")
@@ -214,24 +258,55 @@ class Tracking:
             self.client.log_metric(run_id, key, float(value))
 
     @contextlib.contextmanager
-    def running(self, run_id: str) -> Iterator[None]:
-        """Keep a run's status true: RUNNING inside, then FINISHED, FAILED (exception) or KILLED (interrupt)."""
-        self.client.update_run(run_id, status="RUNNING")
+    def adding(self, run_id: str) -> Iterator[None]:
+        """Let something be added to a run without a change to how and when it ended.
+
+        MLflow's own ``start_run`` makes a run RUNNING, and FINISHED, now, at its end. If this process is killed
+        meanwhile, the next start puts the run right.
+        """
+        info = self.client.get_run(run_id).info
+        RUNS.write(run_id, OpenRun(uri=self.uri, role=ADDITION, status=info.status, ended=info.end_time))
         try:
             yield
-        except Exception:
-            self.client.set_terminated(run_id, "FAILED")
-            raise
-        except BaseException:
-            self.client.set_terminated(run_id, "KILLED")
-            raise
-        self.client.set_terminated(run_id, "FINISHED")
+        finally:
+            self.restore(run_id, info.status, info.end_time)
+            RUNS.remove(run_id)
 
-    def close_runs_of(self, dagster_run_id: str, status: str) -> int:
-        """End every run of one pipeline run that is still RUNNING; returns how many there were."""
-        open_runs = [run for run in self.find(dagster__run_id=dagster_run_id) if run.info.status == "RUNNING"]
+    def restore(self, run_id: str, status: str, ended: int | None) -> None:
+        """Give a run the status and the end (milliseconds since 1970) that it had."""
+        if status == "RUNNING":
+            self.client.update_run(run_id, status=status)
+        else:
+            self.client.set_terminated(run_id, status, ended)
+
+    def close_training(self, digest: str, status: str, ended: int | None) -> int:
+        """End a training's run if it is still RUNNING; returns how many there were (0 or 1)."""
+        return self._close(self.find(nrdfer__digest=digest, nrdfer__role=_FOLD), status, ended)
+
+    def close_runs_of(
+        self, dagster_run_id: str, status: str, ended: float | None = None, *, correct: bool = False
+    ) -> int:
+        """End every run of one pipeline run that is still RUNNING; returns how many there were.
+
+        Args:
+            dagster_run_id: of Dagster's run.
+            status: that they get.
+            ended: seconds since 1970; now if not given.
+            correct: the pipeline's own run gets this status whatever it has: its process told one, and was killed
+                before Dagster knew of it.
+        """
+        found, end = self.find(dagster__run_id=dagster_run_id), None if ended is None else int(1000 * ended)
+        own = [run for run in found if run.data.tags.get(TAG_ROLE) == _PARENT]
+        if correct:
+            for run in own:
+                if run.info.status not in (status, "RUNNING"):
+                    self.client.set_terminated(run.info.run_id, status, run.info.end_time)
+        return self._close(found, status, end)
+
+    def _close(self, runs: Sequence[Run], status: str, ended: int | None) -> int:
+        open_runs = [run for run in runs if run.info.status == "RUNNING"]
         for run in open_runs:
-            self.client.set_terminated(run.info.run_id, status)
+            self.client.set_terminated(run.info.run_id, status, ended)
         return len(open_runs)
 
     def run_url(self, run_id: str) -> str:
@@ -240,12 +315,10 @@ class Tracking:
         return f"{base}/#/runs/{run_id}"
 
 
-def mark_pipeline(dagster_run_id: str) -> Path:
+def mark_pipeline(dagster_run_id: str, uri: str) -> None:
     """Lets whoever ends a pipeline run know, without importing MLflow, that there may be something to close."""
-    marker = paths.home() / "pipeline-runs" / dagster_run_id
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.touch()
-    return marker
+    if not (PIPELINES.folder / dagster_run_id).exists():
+        PIPELINES.change(dagster_run_id, uri=uri)
 
 
 _brief_guard = threading.Lock()

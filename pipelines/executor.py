@@ -1,7 +1,7 @@
 """The executor: Dagster's multiprocess executor, which first clears the wreck of runs that were killed.
 
 ``dagster job execute`` offers no earlier place that runs once, in the run's own process, before any step asks for a
-pool slot. Keep out: what repair does (``repair.py``).
+pool slot. Keep out: what repair does (``repair.py``), and what MLflow is told (``tracked_run.py``).
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from dagster._core.definitions.executor_definition import (
     MULTI_PROC_CONFIG,
     multiple_process_executor_requirements,
 )
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events import DagsterEventType
 from dagster._core.executor.multiprocess import MultiprocessExecutor
 
-from pipelines import repair
+from nrdfer.processes import children_marked
+from pipelines import repair, tracked_run
+from pipelines.signing import sign_run
 
 if TYPE_CHECKING:
     from dagster._core.events import DagsterEvent
@@ -27,30 +30,35 @@ if TYPE_CHECKING:
 
 
 class RepairingExecutor(MultiprocessExecutor):
-    """Signs the run with this process, repairs dead runs, runs the steps, and closes the run's MLflow runs."""
+    """Signs the run with this process, repairs dead runs, runs the steps, and says in MLflow how the run ended."""
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Execute the plan; see the class."""
         run_id = plan_context.dagster_run.run_id
-        repair.sign_run(plan_context.instance, run_id)
+        sign_run(plan_context.instance, run_id)  # also of a run that another process made: the UI's
         repair.repair_dead_runs(plan_context.instance, plan_context.log)
-        failed = True
+        tracked_run.begin(plan_context)
+        status = "FAILED"
         failures: dict[str, str] = {}
         refused: dict[str, list[str]] = {}
         try:
-            for event in super().execute(plan_context, execution_plan):
-                step = str(event.step_key)
-                if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
-                    check = event.asset_check_evaluation_data
-                    if not check.passed:
-                        refused.setdefault(step, []).append(f"{check.check_name}: {check.description}")
-                if event.is_step_failure:
-                    # of a check that fails, Dagster's own message tells the name only
-                    failures[step] = "; ".join(refused.get(step, [])) or reason_of(event)
-                yield event
-            failed = bool(failures)
+            with children_marked(run_id):
+                for event in super().execute(plan_context, execution_plan):
+                    step = str(event.step_key)
+                    if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+                        check = event.asset_check_evaluation_data
+                        if not check.passed:
+                            refused.setdefault(step, []).append(f"{check.check_name}: {check.description}")
+                    if event.is_step_failure:
+                        # of a check that fails, Dagster's own message tells the name only
+                        failures[step] = "; ".join(refused.get(step, [])) or reason_of(event)
+                    yield event
+            status = "FAILED" if failures else "FINISHED"
+        except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+            status = "KILLED"  # somebody asked for it: SIGTERM, Ctrl-C, the UI's "terminate"
+            raise
         finally:
-            repair.close_tracking(run_id, "FAILED" if failed else "FINISHED")
+            repair.close_tracking(run_id, status, plan_context.log)
             if failures:
                 # last, because the reasons stand far above, between tracebacks
                 told = "\n".join(f"  {step}: {reason}" for step, reason in failures.items())

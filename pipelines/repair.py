@@ -1,67 +1,146 @@
 """Repair: recognise runs whose process was killed, and clear what they left behind.
 
-A SIGKILLed run stays STARTED for ever and keeps its pool slots, so the next run would wait without end. Every run
-signs itself with host, process id and the process's start time; at its own start it looks for signed runs on this
-host whose process is gone, reports them failed, frees their slots and closes their MLflow runs. A run on another
-host is never touched.
+A SIGKILLed run stays STARTED for ever, keeps its pool slots, so that the next run would wait without end, leaves its
+MLflow runs RUNNING, and may leave processes. Every run is signed by its process (``signing``); at the start of
+another one, or by ``python -m pipelines.repair``, what belongs to a process of this host that is gone is cleared. A
+run on another host is never touched. Repairing is safe to repeat: what marks a run as dead goes last.
 """
 
 from __future__ import annotations
 
-import socket
-from typing import TYPE_CHECKING
+import logging
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from nrdfer import paths
-from nrdfer.processes import is_alive, this_process
+from nrdfer.open_runs import PIPELINES
+from nrdfer.processes import end_orphans
+from pipelines.signing import is_signed, signer_is_gone
 
-if TYPE_CHECKING:
-    from dagster._core.log_manager import DagsterLogManager
-
-TAG_HOST = "nrdfer/host"
-TAG_PROCESS = "nrdfer/process"  # "<pid>:<start time>": a pid alone may be taken by another process later
-_LIVE = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
-
-
-def sign_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Write into the run's tags which process executes it."""
-    pid, started = this_process()
-    instance.add_run_tags(run_id, {TAG_HOST: socket.gethostname(), TAG_PROCESS: f"{pid}:{started:.2f}"})
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+#: A launched run (of the UI, a sensor, a backfill) that its process has not signed by then has no process.
+_UNSIGNED = timedelta(minutes=10)
+_MESSAGE = "The process of this run was killed; found at the start of a later run."
 
 
-def repair_dead_runs(instance: dg.DagsterInstance, log: DagsterLogManager) -> list[str]:
-    """Report dead runs of this host failed, free their pool slots, close their MLflow runs; returns their ids."""
-    repaired = []
+def repair_dead_runs(instance: dg.DagsterInstance, log: logging.Logger) -> list[str]:
+    """End dead runs' orphans, free their pool slots, close their MLflow runs, report them failed; returns their ids."""
     with paths.file_lock(paths.home() / "repair.lock"):
-        for run in instance.get_runs(dg.RunsFilter(statuses=_LIVE, tags={TAG_HOST: socket.gethostname()})):
-            signature = run.tags.get(TAG_PROCESS)
-            if signature is None:
-                continue
-            pid, started = signature.split(":")
-            if is_alive(int(pid), float(started)):
-                continue
-            instance.report_run_failed(run, "The process of this run was killed; found at the start of a later run.")
+        for pid, run_id in end_orphans():
+            log.warning(f"process {pid}, left behind by run {run_id[:8]}, is ended")
+        dead = [record.dagster_run for record in _unfinished(instance) if _is_dead(record)]
+        for run in dead:
+            _close_tracking(run.run_id, _status(run), log)
             free_slots(instance, run.run_id)
-            close_tracking(run.run_id, "FAILED")
+            _report(instance, run)
             log.warning(f"run {run.run_id[:8]} was killed: reported failed, its pool slots freed")
-            repaired.append(run.run_id)
-    return repaired
+        _free_stale_slots(instance, log)
+        _tell_left_over(log)
+    return [run.run_id for run in dead]
 
 
 def free_slots(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Give back the pool slots that a run holds."""
+    """Give back the pool slots that a run holds, and its places in the queues for them."""
     if instance.event_log_storage.supports_global_concurrency_limits:
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
 
 
-def close_tracking(run_id: str, status: str) -> None:
+def close_tracking(run_id: str, status: str, log: logging.Logger) -> None:
     """Close the MLflow runs of a Dagster run; does not import MLflow if there are none on this machine.
 
     Tracking that cannot be reached does not fail a run: that is said, and they are closed when it is back.
     """
-    if (paths.home() / "pipeline-runs" / run_id).is_file():
+    if PIPELINES.read(run_id) is not None:
         from nrdfer.left_over import close_pipeline
         from nrdfer.tracking import Tracking
 
-        close_pipeline(Tracking(), run_id, status)
+        close_pipeline(Tracking(), run_id, status, log)
+
+
+def _unfinished(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+    return list(instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)))
+
+
+def _is_dead(record: dg.RunRecord) -> bool:
+    run = record.dagster_run
+    if is_signed(run):
+        return signer_is_gone(run)
+    # One that was neither signed nor launched was made by a script without this project's dagster.yaml: whether its
+    # process lives cannot be known.
+    launched = run.remote_job_origin is not None
+    return launched and datetime.now(UTC) - _aware(record.update_timestamp) > _UNSIGNED
+
+
+def _aware(time: datetime) -> datetime:
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def _status(run: dg.DagsterRun) -> str:
+    """What MLflow calls the end of a dead run: one that was being ended anyway was KILLED, another has FAILED."""
+    return "KILLED" if run.status is dg.DagsterRunStatus.CANCELING else "FAILED"
+
+
+def _report(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    if run.status is dg.DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, _MESSAGE)
+    else:
+        instance.report_run_failed(run, _MESSAGE)
+
+
+def _close_tracking(run_id: str, status: str, log: logging.Logger) -> None:
+    if PIPELINES.read(run_id) is not None:
+        from nrdfer.left_over import close_pipeline
+        from nrdfer.tracking import Tracking
+
+        close_pipeline(Tracking(), run_id, status, log, killed=True)
+
+
+def _free_stale_slots(instance: dg.DagsterInstance, log: logging.Logger) -> None:
+    """Free the pool slots of runs that have ended or were deleted.
+
+    A run can end in Dagster's eyes while its process goes on (the UI's "force termination"); such a one keeps its
+    slots, and so does one whose process ran on another host.
+    """
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return
+    infos = storage.get_concurrency_infos(sorted(storage.get_concurrency_keys())).values()
+    holders = {slot.run_id for info in infos for slot in info.claimed_slots}
+    holders |= {step.run_id for info in infos for step in info.pending_steps}
+    for run_id in sorted(holders):
+        run = instance.get_run_by_id(run_id)
+        if run is None or (run.is_finished and is_signed(run) and signer_is_gone(run)):
+            free_slots(instance, run_id)
+            log.warning(f"pool slots of run {run_id[:8]}, which has ended, are freed")
+
+
+def _tell_left_over(log: logging.Logger) -> None:
+    """Close the MLflow runs of killed processes that Dagster knows nothing of, or knows the end of already."""
+    from nrdfer.left_over import deliver_left_over, is_anything_left
+    from nrdfer.tracking import Tracking
+
+    if is_anything_left():
+        deliver_left_over(Tracking(), log)
+
+
+def main() -> None:
+    """Repair what the instance of this folder knows, and say what was done: before a server starts, for example."""
+    from dagster._cli.utils import get_possibly_temporary_instance_for_cli
+
+    log, quiet = logging.getLogger("nrdfer.repair"), logging.getLogger("nrdfer.repair.instance")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+    quiet.setLevel(logging.ERROR)  # it would explain its temporary folder
+    with get_possibly_temporary_instance_for_cli("repair", logger=quiet) as instance:
+        repaired = repair_dead_runs(instance, log)
+    log.info(f"runs that were killed: {len(repaired)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -51,6 +51,7 @@ def train(
     from nrdfer.stages import run_folder
     from nrdfer.stages import train as stage
     from nrdfer.stages.splits import find_split
+    from nrdfer.training.signals import sigterm_interrupts
 
     base = profile_of_shell(profile)
     found = find_split(base, split, shards, folds)
@@ -65,7 +66,7 @@ def train(
         else:
             shown, step, decoded = training_bar(split)
             try:
-                with shown:
+                with sigterm_interrupts(), shown:
                     result = fit(
                         changed,
                         found.corpus,
@@ -82,6 +83,9 @@ def train(
             except TrainingStopped as stopped:
                 typer.echo(f"stopped: {stopped}\nthe same line continues: {_line()}", err=True)
                 raise typer.Exit(STOPPED) from stopped
+            except KeyboardInterrupt as interrupt:  # not while it trained: that is saved, and told above
+                typer.echo(f"stopped; what is finished is kept, and the same line continues: {_line()}", err=True)
+                raise typer.Exit(STOPPED) from interrupt
             run_folder.finish(out, result)
     if as_json:
         typer.echo(json.dumps({"split": split, "out": str(out), **result}, indent=1))

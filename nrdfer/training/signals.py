@@ -1,4 +1,8 @@
-"""SIGTERM and Ctrl-C while training: noted, answered after the batch in hand. A later second one ends at once."""
+"""SIGTERM and Ctrl-C around a training.
+
+While it trains they are noted, and answered after the batch in hand; a later second one ends at once. Before and
+after, SIGTERM is an exception like Ctrl-C, so that what ends says how (MLflow: KILLED).
+"""
 
 from __future__ import annotations
 
@@ -58,3 +62,23 @@ def stop_requests() -> Iterator[StopRequest]:
         yield request
     finally:
         restore()
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, where it would end the process without a word.
+
+    For programs; in another thread than the main one, where Python allows no handlers, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

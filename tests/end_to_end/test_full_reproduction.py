@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scripts.job_state import held_slots, left_files, mlflow_runs
 from tests.end_to_end.project import LINE, execute, make_project, runs, use_data_of
 
 
@@ -95,6 +97,26 @@ print(json.dumps({
     assert found["parents"] == ["pipeline", "training"]
 
 
+def test_every_materialisation_leads_to_mlflow(reproduced: tuple[Path, dict[str, str], str]) -> None:
+    folder, _, _ = reproduced
+    index = folder / ".dagster" / "storage" / "history" / "runs" / "index.db"
+    with sqlite3.connect(f"{index.as_uri()}?mode=ro", uri=True) as database:
+        question = "select asset_key, event from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION'"
+        events = dict(database.execute(question))
+    assert len(events) >= 20
+
+    def link(event: str) -> str:
+        shown = json.loads(event)["dagster_event"]["event_specific_data"]["materialization"]["metadata_entries"]
+        return str(next((entry["entry_data"].get("url") for entry in shown if entry["label"] == "mlflow_run"), None))
+
+    with sqlite3.connect(f"{(folder / '.nrdfer' / 'mlflow.db').as_uri()}?mode=ro", uri=True) as database:
+        known = {run_id for (run_id,) in database.execute("select run_uuid from runs")}
+        of_pipeline = "run_uuid in (select run_uuid from tags where key = 'nrdfer.role' and value = 'pipeline')"
+        params = dict(database.execute(f"select key, value from params where {of_pipeline}"))  # noqa: S608
+    assert (params["name"], params["dfew_recipe.epochs"], params["engine.device"]) == ("tiny", "2", "cpu")
+    assert {name: link(event) for name, event in events.items() if link(event).rpartition("/")[2] not in known} == {}
+
+
 def test_the_same_line_again_finds_everything_up_to_date(
     reproduced: tuple[Path, dict[str, str], str],
 ) -> None:
@@ -143,7 +165,14 @@ def test_killed_in_the_middle_of_a_fold_the_same_line_finishes(
         fold = path.parts[-4]
         assert f"dfew/{fold}/checkpoint was up to date" in done.stderr
     # to Dagster, a run that is ended from the shell has failed; one that is ended in the UI, it calls canceled
-    assert [status for _, status in runs(folder)] == ["FAILURE", "FAILURE", "SUCCESS"]
+    history = runs(folder)
+    assert [status for _, status in history] == ["FAILURE", "FAILURE", "SUCCESS"]
+    assert held_slots(folder) == 0
+    in_mlflow = mlflow_runs(folder)
+    pipelines = {run_id: status for _, status, role, run_id in in_mlflow if role == "pipeline"}
+    assert [pipelines[run_id] for run_id, _ in history] == ["FAILED", "KILLED", "FINISHED"]
+    assert {status for _, status, role, _ in in_mlflow if role == "training"} == {"FINISHED"}
+    assert left_files(folder) == []
 
 
 def _stop_in_the_middle_of_a_fold(folder: Path, environment: dict[str, str]) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
 from nrdfer import left_over, paths
 from nrdfer.courier import RunFacts
-from nrdfer.tracking import Tracking, mark_pipeline
+from nrdfer.open_runs import PIPELINES, RUNS, OpenRun
+from nrdfer.processes import signature
+from nrdfer.tracking import ADDITION, TRAINING, Tracking, mark_pipeline
 from nrdfer.training.log import TrainingLog
 
 
@@ -24,7 +27,7 @@ def test_nothing_left_asks_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
     tracking = Tracking("http://127.0.0.1:1")
     assert left_over.deliver_left_over(tracking) == 0
-    mark_pipeline("one that runs")
+    mark_pipeline("one that runs", tracking.uri)
     assert left_over.deliver_left_over(tracking) == 0
 
 
@@ -69,9 +72,76 @@ def test_a_pipeline_that_ended_without_a_server_is_closed_later(
     parent = tracking.pipeline_run("dagster-1", {})
     away = Tracking("http://127.0.0.1:1")
     left_over.close_pipeline(away, "dagster-1", "FAILED")
-    assert "MLflow runs of run dagster-1 could not be closed yet" in caplog.text
+    assert "MLflow at http://127.0.0.1:1 does not answer; what it misses is told later" in caplog.text
     left_over.close_pipeline(tracking, "dagster-2", "FINISHED")
     assert tracking.client.get_run(parent).info.status == "RUNNING"  # it was meant for the other address
     left_over.close_pipeline(tracking, "dagster-1", "FAILED")
     assert tracking.client.get_run(parent).info.status == "FAILED"
     assert list((paths.home() / "pipeline-runs").iterdir()) == []
+
+
+def test_a_pipeline_that_begins_without_a_server_is_told_when_it_is_back(
+    tracking: Tracking, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = Tracking("http://127.0.0.1:1")
+    assert not left_over.begin_pipeline(away, "dagster-1", {"recipe": {"lr": 0.1}}, {"dagster.job_name": "j"})
+    assert "MLflow at http://127.0.0.1:1 does not take this run" in caplog.text
+    begun = PIPELINES.read("dagster-1")
+    assert begun is not None and begun.run_id == "" and begun.started is not None
+    left_over.close_pipeline(away, "dagster-1", "FINISHED")
+    PIPELINES.change("dagster-1", uri=tracking.uri)  # as if it had been the same server
+    left_over.deliver_left_over(tracking)
+    (run,) = tracking.find(dagster__run_id="dagster-1")
+    assert (run.info.status, run.data.params) == ("FINISHED", {"recipe.lr": "0.1"})
+    assert run.info.start_time == int(1000 * begun.started) <= run.info.end_time
+    assert run.data.tags["dagster.job_name"] == "j"
+    assert list(PIPELINES) == []
+
+
+def test_steps_find_the_pipelines_run_in_its_file(tracking: Tracking) -> None:
+    assert left_over.begin_pipeline(tracking, "dagster-1", {}, {})
+    begun = PIPELINES.read("dagster-1")
+    assert begun is not None and begun.run_id == tracking.pipeline_run("dagster-1", {})
+
+
+def test_a_training_whose_process_was_killed_has_failed_and_one_that_goes_on_is_running(tracking: Tracking) -> None:
+    killed, living = (tracking.training_run(digest, digest, None, {}, {}) for digest in ("d1", "d2"))
+    for digest, process in (("d1", f"{os.getpid()}:1.00"), ("d2", signature())):
+        RUNS.write(digest, OpenRun(uri=tracking.uri, role=TRAINING, process=process))
+    left_over.deliver_left_over(tracking)
+    assert [tracking.client.get_run(run).info.status for run in (killed, living)] == ["FAILED", "RUNNING"]
+    assert [name for name, _ in RUNS] == ["d2"]
+
+
+def test_a_run_to_which_something_was_being_added_is_as_it_was(tracking: Tracking) -> None:
+    run = tracking.training_run("d1", "fd1", None, {}, {})
+    tracking.client.set_terminated(run, "FINISHED", 5000)
+    tracking.client.update_run(run, status="RUNNING")  # then the process was killed
+    dead = OpenRun(uri=tracking.uri, role=ADDITION, status="FINISHED", ended=5000, process=f"{os.getpid()}:1.00")
+    RUNS.write(run, dead)
+    left_over.deliver_left_over(tracking)
+    info = tracking.client.get_run(run).info
+    assert (info.status, info.end_time, list(RUNS)) == ("FINISHED", 5000, [])
+
+
+def test_one_that_was_deleted_is_forgotten(tracking: Tracking, caplog: pytest.LogCaptureFixture) -> None:
+    dead = OpenRun(uri=tracking.uri, role=ADDITION, status="FINISHED", process=f"{os.getpid()}:1.00")
+    RUNS.write("0" * 32, dead)
+    left_over.deliver_left_over(tracking)
+    assert "could not be put right" in caplog.text and list(RUNS) == []
+
+
+def test_what_a_killed_process_left_half_written_goes(tracking: Tracking, log: Path) -> None:
+    whole = left_over.leave(RunFacts("d1", "fd1"), "http://elsewhere:5000", log, "FINISHED", 1.0, 2.0)
+    half, hidden = whole.with_name("d2.jsonl"), whole.with_name(".d3.json.x1y2")
+    half.touch()
+    hidden.touch()
+    left_over.deliver_left_over(tracking)
+    assert sorted(path.name for path in left_over.folder().iterdir()) == ["d1.json", "d1.jsonl"]
+
+
+def test_a_file_of_another_version_keeps_back_nothing(tracking: Tracking, caplog: pytest.LogCaptureFixture) -> None:
+    mark_pipeline("good", tracking.uri)
+    (PIPELINES.folder / "old").touch()  # what an earlier version wrote
+    assert [name for name, _ in PIPELINES] == ["good"]
+    assert "is not understood and left alone" in caplog.text

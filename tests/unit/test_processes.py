@@ -1,11 +1,15 @@
+"""Processes are told apart, marked, and end with what started them."""
+
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import psutil
+import pytest
 
-from nrdfer.processes import is_alive, this_process
+from nrdfer.processes import MARK, children_marked, is_alive, is_gone, signature, started_at, this_process
 
 
 def test_this_process_is_alive_and_an_earlier_one_of_its_number_is_not() -> None:
@@ -16,7 +20,7 @@ def test_this_process_is_alive_and_an_earlier_one_of_its_number_is_not() -> None
 
 def test_a_process_that_ended_is_dead_even_before_it_is_reaped() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    started = psutil.Process(child.pid).create_time()
+    started = started_at(child.pid)
     assert is_alive(child.pid, started)
     child.kill()
     while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:  # killed, not yet reaped
@@ -24,3 +28,51 @@ def test_a_process_that_ended_is_dead_even_before_it_is_reaped() -> None:
     assert not is_alive(child.pid, started)
     child.wait()
     assert not is_alive(child.pid, started)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the wall clock is known")
+def test_a_process_is_the_same_one_after_the_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: 0.0)  # what follows the clock
+    assert is_alive(*this_process())
+
+
+def test_who_is_on_another_host_cannot_be_called_gone() -> None:
+    signed = f"{os.getpid()}:1.00"
+    assert is_gone(os.uname().nodename, signed)
+    assert not is_gone("another-host", signed)
+    assert not is_gone(os.uname().nodename, signature())
+
+
+def test_children_are_marked_and_end_with_the_run() -> None:
+    child = (
+        "from nrdfer.processes import end_with_run; end_with_run(); print(os.environ[MARK], flush=True); time.sleep(99)"
+    )
+    code = f"""
+import multiprocessing, os, time
+from nrdfer.processes import MARK, children_marked
+def child():
+    {child}
+if __name__ == "__main__":
+    with children_marked("the run"):
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+    assert MARK not in os.environ
+    print(process.pid, flush=True)
+    process.join()
+"""
+    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    said = sorted(run.stdout.readline().strip() for _ in range(2))
+    (number,) = (word for word in said if word.isdigit())
+    assert any(word.startswith(f"the run {run.pid}:") for word in said)
+    process = psutil.Process(int(number))
+    run.kill()
+    run.wait()
+    assert psutil.wait_procs([process], timeout=10)[1] == []
+
+
+def test_a_mark_that_was_there_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MARK, "outer")
+    with children_marked("inner"):
+        assert os.environ[MARK].startswith("inner ")
+    assert os.environ[MARK] == "outer"

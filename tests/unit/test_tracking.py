@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from nrdfer.config import flatten
 from nrdfer.errors import TrackingError
+from nrdfer.open_runs import RUNS
 from nrdfer.tracking import Tracking, brief_requests
 
 
@@ -19,17 +17,18 @@ def status(tracking: Tracking, run_id: str) -> str:
     return str(tracking.client.get_run(run_id).info.status)
 
 
-def test_status_follows_what_happened(tracking: Tracking) -> None:
+def test_what_is_added_to_a_run_changes_neither_its_status_nor_its_end(tracking: Tracking) -> None:
+    import mlflow
+
     run = tracking.training_run("d1", "fd1", None, {}, {"lr": 0.1})
-    with tracking.running(run):
+    tracking.client.set_terminated(run, "FINISHED", 5000)
+    with tracking.adding(run), mlflow.start_run(run_id=run):
         assert status(tracking, run) == "RUNNING"
-    assert status(tracking, run) == "FINISHED"
-    with pytest.raises(ZeroDivisionError), tracking.running(run):
+        assert [name for name, _ in RUNS] == [run]
+    with pytest.raises(ZeroDivisionError), tracking.adding(run), mlflow.start_run(run_id=run):
         raise ZeroDivisionError
-    assert status(tracking, run) == "FAILED"
-    with pytest.raises(KeyboardInterrupt), tracking.running(run):
-        raise KeyboardInterrupt
-    assert status(tracking, run) == "KILLED"
+    info = tracking.client.get_run(run).info
+    assert (info.status, info.end_time, list(RUNS)) == ("FINISHED", 5000, [])
 
 
 def test_a_restart_finds_its_run_and_logs_no_epoch_twice(tracking: Tracking) -> None:
@@ -75,9 +74,10 @@ def test_a_finished_training_has_a_run_whatever_mlflow_remembers(tracking: Track
     assert status(tracking, run) == "RUNNING"  # it is there: nothing is done to it
     assert tracking.surviving_run("", "d1", "fd1", history) == run  # found by its digest, and completed
     assert status(tracking, run) == "FINISHED"
-    restored = tracking.surviving_run("f" * 32, "d2", "fd2", history)
+    restored = tracking.surviving_run("f" * 32, "d2", "fd2", history, {"dagster.run_id": "dagster-1"})
     assert restored != run
-    assert tracking.client.get_run(restored).data.metrics == {"train_loss": 0.5}
+    data = tracking.client.get_run(restored).data
+    assert (data.metrics, data.tags["dagster.run_id"]) == ({"train_loss": 0.5}, "dagster-1")
 
 
 def test_a_server_that_is_away_is_named_where_nothing_goes_on_without_it(
@@ -97,20 +97,6 @@ def test_brief_requests_leave_the_environment_as_it_was(monkeypatch: pytest.Monk
             pass
         assert [os.environ.get(name) for name in names] == ["77", "0"]
     assert [os.environ.get(name) for name in names] == ["77", None]
-
-
-def test_five_processes_on_a_new_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    code = "import sys; from nrdfer.tracking import Tracking; print(Tracking().pipeline_run('one run', {}))"
-    started = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(5)
-    ]
-    answers = [process.communicate(timeout=240) for process in started]
-    assert [process.returncode for process in started] == [0] * 5, answers
-    assert len({out.splitlines()[-1] for out, _ in answers}) == 1
-    assert signal.SIGKILL not in [-process.returncode for process in started]
 
 
 def test_nested_settings_become_dotted_names() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.config import Profile
+from nrdfer.errors import TrainingError
 from nrdfer.profiles import made_with, profile_of_shell
-from nrdfer.stages import run_folder
+from nrdfer.stages import run_folder, tracked
 from nrdfer.stages import train as stage
 from nrdfer.store import Store
 from nrdfer.tracking import Tracking
@@ -231,3 +233,35 @@ def test_the_profiles_last_run_is_found_whatever_is_laid_over(corpora: Corpora) 
     _leave(profile, "dfew/folds", {"folds.json": (corpora.root / "folds.json").read_bytes()})
     done = runner.invoke(app, line)
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_that_is_ended_before_it_trains_says_so_and_is_killed_in_mlflow(
+    corpora: Corpora, tracking: Tracking, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def end_it(*_: Any, **__: Any) -> dict[str, Any]:
+        deadline = time.monotonic() + 60
+        while not tracking.find(nrdfer__role="training") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+        raise AssertionError("the signal did not end it")
+
+    monkeypatch.setattr(tracked, "train_fold", end_it)
+    done = train(corpora, "--track", out=f"out-{number}")
+    assert done.exit_code == 143
+    assert "stopped; what is finished is kept, and the same line continues: " in done.stderr
+    (found,) = tracking.find(nrdfer__role="training")
+    assert found.info.status == "KILLED"
+
+
+def test_one_that_fails_has_failed_in_mlflow(
+    corpora: Corpora, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> dict[str, Any]:
+        raise TrainingError("nothing to learn")
+
+    monkeypatch.setattr(tracked, "train_fold", fail)
+    assert train(corpora, "--track", out="out-failed").exit_code == 1
+    (found,) = tracking.find(nrdfer__role="training")
+    assert found.info.status == "FAILED"

@@ -1,0 +1,118 @@
+"""MLflow runs that processes of this machine have open: one small file each, so that a killed one's can be closed.
+
+What belongs here: the files, below ``pipeline-runs`` and ``open-runs`` of this project's folder. What does not: telling
+MLflow (``left_over``). A file is signed by its process; if that is gone, the file says what is left to do. Reading one
+imports no MLflow, so the steps of a pipeline find their pipeline's run here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from nrdfer import paths
+from nrdfer.files import write_whole
+from nrdfer.processes import is_gone, signature
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Signed:
+    host: str = field(default_factory=socket.gethostname)
+    process: str = field(default_factory=signature)
+
+    @property
+    def signed(self) -> dict[str, str]:
+        """Whose it is, as fields."""
+        return {"host": self.host, "process": self.process}
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the process that has it open was on this host and is gone."""
+        return is_gone(self.host, self.process)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPipeline(_Signed):
+    """The run of a pipeline, from its beginning until MLflow knows its end."""
+
+    uri: str = ""  # of the MLflow it is meant for; empty: not known yet
+    run_id: str = ""  # of MLflow's run; empty: MLflow has not answered yet
+    make: bool = False  # it must be told to MLflow even if no part of it was
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    started: float | None = None  # seconds since 1970
+    status: str = ""  # how it ended; empty: it runs
+    ended: float | None = None
+    killed: bool = False  # nobody but the next start has seen its end
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRun(_Signed):
+    """A training's run, or one that something is added to."""
+
+    uri: str = ""
+    role: str = ""  # "training": found by the file's name, a digest; "addition": the name is MLflow's id
+    status: str = "FAILED"  # what it gets if the process is gone
+    ended: int | None = None  # milliseconds since 1970; None: now
+
+
+Told = TypeVar("Told", OpenPipeline, OpenRun)
+
+
+class OpenFiles(Generic[Told]):
+    """The files of one kind, by name."""
+
+    def __init__(self, folder: str, kind: type[Told]) -> None:
+        self._folder = folder
+        self._kind: type[Told] = kind
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return paths.home() / self._folder
+
+    def read(self, name: str) -> Told | None:
+        """What a file says; None if there is none."""
+        try:
+            told: Told = self._kind(**json.loads((self.folder / name).read_bytes()))
+            return told
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:  # an older version's, or another's
+            _log.warning("%s is not understood and left alone: %s", self.folder / name, error)
+            return None
+
+    def write(self, name: str, told: Told) -> None:
+        """Write a file, as a whole."""
+        write_whole(self.folder / name, json.dumps(asdict(told)).encode())
+
+    def change(self, name: str, **fields: Any) -> Told:
+        """Change some fields; a file that is missing is made, signed by this process."""
+        with paths.file_lock(paths.home() / f"{self._folder}.lock"):
+            told: Told = replace(self.read(name) or self._kind(), **fields)
+            self.write(name, told)
+            return told
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        (self.folder / name).unlink(missing_ok=True)
+
+    def __iter__(self) -> Iterator[tuple[str, Told]]:
+        """All files that can be read."""
+        for path in sorted(self.folder.glob("*")):
+            told = None if path.name.startswith(".") else self.read(path.name)  # hidden: it is being written
+            if told is not None:
+                yield path.name, told
+
+
+#: Named by the id of Dagster's run.
+PIPELINES = OpenFiles("pipeline-runs", OpenPipeline)
+#: Named by a training's digest or by an id of MLflow's.
+RUNS = OpenFiles("open-runs", OpenRun)

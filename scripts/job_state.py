@@ -1,0 +1,83 @@
+"""What a project folder looks like from outside: its runs, slots, MLflow runs, processes, results.
+
+For scripts and tests that kill runs of the job. Reads the databases themselves, so that nothing is repaired by looking.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+
+from nrdfer.processes import MARK
+
+
+def _rows(database: Path, question: str) -> list[tuple[str, ...]]:
+    if not database.is_file():
+        return []
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as opened:
+        try:
+            return opened.execute(question).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
+
+
+def dagster_runs(folder: Path) -> list[tuple[str, ...]]:
+    """Id and status of each run, oldest first."""
+    return _rows(folder / ".dagster/storage/history/runs.db", "select run_id, status from runs order by id")
+
+
+def held_slots(folder: Path) -> int:
+    """Pool slots that are claimed, and steps that wait for one."""
+    index = folder / ".dagster/storage/history/runs/index.db"
+    slots = _rows(index, "select run_id from concurrency_slots where run_id is not null")
+    return len(slots) + len(_rows(index, "select run_id from pending_steps"))
+
+
+def mlflow_runs(folder: Path) -> list[tuple[str, ...]]:
+    """Name, status, role and Dagster run of each run that MLflow has."""
+    tag = "(select value from tags where tags.run_uuid = runs.run_uuid and key = '{}')"
+    question = f"select name, status, {tag.format('nrdfer.role')}, {tag.format('dagster.run_id')} from runs"  # noqa: S608
+    return _rows(folder / ".nrdfer/mlflow.db", question)
+
+
+def results(folder: Path) -> dict[str, str]:
+    """sha256 of every checkpoint's weights and of every evaluation's figures, by the place in the store."""
+    store = folder / ".nrdfer/store"
+    paths = [*store.glob("[!.]*/**/*.safetensors"), *store.glob("[!.]*/**/metrics.json")]
+    return {str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
+
+
+def left_files(folder: Path) -> list[str]:
+    """Files that say that an MLflow run is open or untold."""
+    home = folder / ".nrdfer"
+    found = (path for name in ("pipeline-runs", "open-runs", "undelivered") for path in (home / name).glob("*"))
+    return [str(path.relative_to(home)) for path in found]
+
+
+def processes_of(folder: Path) -> Iterator[psutil.Process]:
+    """Living processes that a run in this folder started, or that work in it."""
+    for process in psutil.process_iter():
+        try:
+            marked = process.environ().get(MARK, "").endswith(f" {folder / '.nrdfer'}")
+            if process.status() != psutil.STATUS_ZOMBIE and (marked or Path(process.cwd()) == folder):
+                yield process
+        except (psutil.Error, OSError):  # it has ended, or belongs to somebody else
+            continue
+
+
+def seconds_until_alone(folder: Path, patience: float) -> float | None:
+    """How long the last process of the folder takes to be gone; None if it is not within `patience` seconds."""
+    began = time.monotonic()
+    while any(True for _ in processes_of(folder)):
+        if time.monotonic() - began > patience:
+            return None
+        time.sleep(0.1)
+    return time.monotonic() - began
