@@ -38,7 +38,7 @@ lint: install
 	@. $(BIN)/activate && ruff check . && ruff format --check . && mypy && lint-imports
 
 dev: install
-	@. $(BIN)/activate && scripts/dev.sh
+	@. $(BIN)/activate && python scripts/dev.py
 
 bench: install
 	@. $(BIN)/activate && for file in bench/*.py; do python $$file; done
