@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from assets.source_lines import source_of
 from assets.workbench import describe
 from nrdfer.errors import NrdferError, TrainingStopped
 from nrdfer.processes import die_with_parent
@@ -48,7 +49,7 @@ def materialize(
     _tell(context, artifact)
     return dg.MaterializeResult(
         value=artifact,
-        metadata=dict(describe(artifact, **metadata)),
+        metadata=dict(describe(artifact, **{"source": source_of(context.op_def), **metadata})),
         data_version=dg.DataVersion(artifact.digest[:16]),
     )
 
@@ -60,7 +61,7 @@ def output(context: dg.OpExecutionContext, artifact: Artifact, **metadata: Any) 
         warnings.simplefilter("ignore", dg.BetaWarning)  # data versions of outputs; tested here
         return dg.Output(
             artifact,
-            metadata=dict(describe(artifact, **metadata)),
+            metadata=dict(describe(artifact, **{"source": source_of(context.op_def), **metadata})),
             data_version=dg.DataVersion(artifact.digest[:16]),
         )
 
