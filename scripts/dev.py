@@ -113,6 +113,7 @@ def is_free(port: int) -> bool:
 
 def choose_ports(names: list[str]) -> dict[str, int]:
     """A free port for each page: the wished one, or the next, which is said."""
+    first_time = not (paths.home() / "pages.json").exists()
     home, chosen = remembered_ports(), dict[str, int]()
     for name in names:
         wished = os.environ.get(PORT_VARIABLES[name], "")
@@ -126,9 +127,10 @@ def choose_ports(names: list[str]) -> dict[str, int]:
                 f"no port from {first} on is free for {TITLES[name]}; set {PORT_VARIABLES[name]} to another"
             )
         if port != first:
-            console.print(f"port {first} is taken: {TITLES[name]} gets {port}. Links written earlier lead to {first}.")
+            links = "" if first_time else f" Links written earlier lead to {first}."
+            console.print(f"port {first} is taken: {TITLES[name]} gets {port}.{links}")
         chosen[name] = port
-        if wished or not (paths.home() / "pages.json").exists():
+        if wished or first_time:
             home[name] = port
     remember_ports(home)
     return chosen
