@@ -16,6 +16,7 @@ from nrdfer.files import write_whole
 
 HOST = "127.0.0.1"
 DEFAULT_PORTS = {"dagster": 3000, "mlflow": 5000}
+TRAINING_VIEW = "workflowType=machine_learning"  # MLflow's page begins with language models, where there is no registry
 VARIABLES = {"dagster": "NRDFER_DAGSTER_URL", "mlflow": "NRDFER_MLFLOW_URL"}
 
 

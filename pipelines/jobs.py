@@ -33,9 +33,10 @@ full_reproduction = dg.define_asset_job(
     tags={TAG_PURPOSE: "reproduction"},
     description=(
         f"Everything, from raw video to the report.\n\n{story.story()}\n\n"
-        "Launch it as it is in the *Launchpad*: the profile `sample` needs no data of yours. Steps that are up to date "
-        "are not repeated; a run that was killed is continued by the next. For your own copies of the corpora, paste "
-        f"this into the launchpad and change it (every field is explained beside the editor):\n\n```yaml\n{EXAMPLE}```"
+        "*Materialize all* launches it as it is; the profile `sample` needs no data of yours. What is up to date is "
+        "not repeated; a run that was killed is continued by the next. For your own copies of the corpora, take "
+        "the arrow beside it, *Open launchpad*, paste this and change it (the editor explains every field):\n\n"
+        f"```yaml\n{EXAMPLE}```"
     ),
 )
 

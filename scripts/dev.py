@@ -28,7 +28,7 @@ from rich.console import Console
 
 from nrdfer import paths
 from nrdfer.files import write_whole
-from nrdfer.pages import HOST, VARIABLES, address, mlflow_page, remember_ports, remembered_ports
+from nrdfer.pages import HOST, TRAINING_VIEW, VARIABLES, address, mlflow_page, remember_ports, remembered_ports
 from nrdfer.processes import die_with_parent
 
 PATIENCE = 180.0  # seconds until a server must have answered; a cold disk takes long
@@ -127,8 +127,7 @@ def choose_ports(names: list[str]) -> dict[str, int]:
                 f"no port from {first} on is free for {TITLES[name]}; set {PORT_VARIABLES[name]} to another"
             )
         if port != first:
-            links = "" if first_time else f" Links written earlier lead to {first}."
-            console.print(f"port {first} is taken: {TITLES[name]} gets {port}.{links}")
+            console.print(f"port {first} is taken: {TITLES[name]} gets {port}. Links written earlier lead to {first}.")
         chosen[name] = port
         if wished or first_time:
             home[name] = port
@@ -246,6 +245,7 @@ def tell_who_runs(running: Path) -> None:
 def tell_addresses(dagster: str, mlflow: str) -> None:
     """Where the pages are."""
     console.print(f"Dagster  {dagster}\nMLflow   {mlflow}")
+    console.print(f"models:  {mlflow}/#/models?{TRAINING_VIEW}  (or press Model training, top left in MLflow)")
 
 
 def serve(running: Path) -> None:

@@ -42,10 +42,12 @@ def shared_dir() -> Path:
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], str]:
     """One reproduction of the tiny profile, which several tests look at, and whose data others use."""
+    from tests.browser.servers import keep_ports_free_of_others
     from tests.end_to_end.project import execute, make_project
 
     folder = tmp_path_factory.mktemp("project")
     environment = make_project(folder)
+    keep_ports_free_of_others(folder / ".nrdfer")  # its links can be followed when a test starts the pages
     done = execute(folder, environment)
     assert done.returncode == 0, done.stderr[-6000:]
     return folder, environment, done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -44,21 +45,29 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def keep_ports_free_of_others(home: Path) -> None:
+    """Give a project ports of its own before its first link is written, so that tests never meet at 3000 and 5000."""
+    path = home / "pages.json"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"dagster": free_port(), "mlflow": free_port()}))
+
+
 @contextmanager
 def web_pages(folder: Path, environment: Mapping[str, str], line: list[str] | None = None) -> Iterator[Pages]:
     """Start both pages and wait until they answer; whatever happens, no process stays.
 
     Args:
         folder: that looks like the project's root.
-        environment: of the servers; ports are chosen here unless it names them.
+        environment: of the servers; without ports in it, they get those of `keep_ports_free_of_others`.
         line: to type instead of this interpreter and the script.
     """
     shutil.copy(PROJECT / "workspace.yaml", folder)
-    ports = {"DAGSTER_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
+    keep_ports_free_of_others(folder / ".nrdfer")
     process = subprocess.Popen(
         line or [sys.executable, str(PROJECT / "scripts" / "dev.py")],
         cwd=folder,
-        env={**ports, **environment},
+        env={name: value for name, value in environment.items() if name != "DAGSTER_MODULE_NAME"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.browser.servers import free_port, web_pages
+from tests.browser.servers import web_pages
 from tests.end_to_end.project import PROJECT, make_project, runs
 
 QUESTION = """{
@@ -115,12 +115,9 @@ def test_both_pages_answer_although_their_ports_are_taken_and_end_together(
 def test_a_server_that_dies_is_told_with_its_log_and_ends_the_other(tmp_path: Path) -> None:
     environment = make_project(tmp_path)
     home = tmp_path / ".nrdfer"
-    home.mkdir()
-    ports = {"dagster": free_port(), "mlflow": free_port()}
-    (home / "pages.json").write_text(json.dumps(ports))
-    environment |= {"DAGSTER_PORT": "", "MLFLOW_PORT": ""}  # the ports of this project's first start
     with web_pages(tmp_path, environment) as pages:
-        assert pages.address("MLflow") == f"http://127.0.0.1:{ports['mlflow']}"
+        kept = json.loads((home / "pages.json").read_text())
+        assert pages.address("MLflow") == f"http://127.0.0.1:{kept['mlflow']}"
         below = pages.below()
         (server,) = [p for p in below if "mlflow server" in " ".join(p.cmdline())]
         with (home / "mlflow-ui.log").open("a") as log:
