@@ -239,7 +239,9 @@ def tell_who_runs(running: Path) -> None:
         tell_addresses(found["dagster"], found["mlflow"])
         console.print(f"Ctrl-C there, or `kill {found['pid']}`, stops both.")
     except (OSError, ValueError, KeyError):
-        console.print(f"The pages of this project ({paths.home()}) are just being started by another `make dev`.")
+        console.print(
+            f"The pages of this project ({paths.home()}) are just being started or stopped by another `make dev`."
+        )
 
 
 def tell_addresses(dagster: str, mlflow: str) -> None:
