@@ -48,7 +48,7 @@ chaos-train: install
 
 docs: install
 	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py \
-	  && python scripts/docs_noise.py
+	  && python scripts/docs_noise.py && python scripts/docs_pages.py
 
 clean:
 	rm -rf .nrdfer .dagster .tmp_dagster_home_*
