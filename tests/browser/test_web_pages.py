@@ -21,7 +21,7 @@ from tests.browser.servers import PROJECT, web_pages
 
 Reproduced = tuple[Path, dict[str, str], str]
 PATIENCE = 60_000  # milliseconds until something must be seen; two cores that also train are slow
-RUNNING = 400_000  # until a run has ended that finds everything up to date
+RUNNING = 900_000  # until a run has ended that finds everything up to date
 #: Answers that the pages' own code asks for although there is nothing; no fault of ours, and nobody sees it.
 HARMLESS = re.compile(r"status of 404|go\.apollo\.dev|preload")
 
@@ -159,6 +159,7 @@ def test_mlflow_shows_the_models_and_leads_back_to_dagsters_run(visit: Visit) ->
     visit.see(target.rsplit("/")[-1][:8])
     visit.see(re.compile(r"^Success$"))
     visit.see("full_reproduction")
+    page.get_by_text("Loading run logs").wait_for(state="hidden")
     visit.shot("dagster_run_of_a_model")
 
 
