@@ -40,7 +40,7 @@ lint: install
 	@. $(BIN)/activate && ruff check . && ruff format --check . && mypy && lint-imports
 
 dev: install
-	@. $(BIN)/activate && scripts/dev.sh
+	@. $(BIN)/activate && python scripts/dev.py
 
 bench: install
 	@. $(BIN)/activate && for file in bench/*.py; do python $$file; done
@@ -56,7 +56,7 @@ chaos-tracking: install
 
 docs: install
 	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py \
-	  && python scripts/docs_noise.py && python scripts/docs_prediction.py
+	  && python scripts/docs_noise.py && python scripts/docs_prediction.py && python scripts/docs_pages.py
 
 clean:
 	rm -rf .nrdfer .dagster .tmp_dagster_home_*

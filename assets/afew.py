@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets import story
 from assets.fan_out import EARLY, clip_asset
 from assets.shown import quality, reasons_table
 from assets.step import materialize, progress_logger, step
@@ -142,18 +143,28 @@ afew_aligned_faces = clip_asset(
     Alignment.asset,
     {"videos": "afew/videos"},
     Alignment,
+    chapter=story.FACES,
     kinds={"onnx", "opencv"},
-    description="RetinaFace on every clip, one target face a clip, 112x112 crops aligned on five landmarks.",
+    description=story.description(
+        "One person's face from every video: RetinaFace, tracking of the target, 112x112 crops aligned on five "
+        "landmarks.",
+        "`afew/videos` and the detector's `weights`. Clips are worked on in chunks, each a step that is retried alone.",
+        "`frames_with_face` of `frames`; `clips_set_aside` and `clips_with_notes` with the reasons.",
+    ),
 )
 
 afew_enhanced_faces = clip_asset(
     Enhancement.asset,
     {"aligned_faces": "afew/aligned_faces", "videos": "afew/videos"},
     Enhancement,
+    chapter=story.FACES,
     kinds={"onnx"},
-    description=(
-        "EnlightenGAN on every aligned crop, on the whole frames, or on nothing: as the profile says, and the shards "
-        "record which."
+    description=story.description(
+        "The aligned faces, brightened by EnlightenGAN: crops, whole frames, or nothing at all, as the profile's "
+        "`enhance` says.",
+        "`afew/aligned_faces`, the videos, and the enhancer's `weights`.",
+        "`quality`, the corpus at a glance; `quality_page`, every clip of it with its contact sheet; `luma_before` and "
+        "`luma_after`.",
     ),
 )
 
@@ -161,10 +172,14 @@ afew_enhanced_faces = clip_asset(
 @dg.asset(
     key=["afew", "shards"],
     ins={"enhanced_faces": dg.AssetIn(key=["afew", "enhanced_faces"])},
-    group_name="afew",
+    group_name=story.SHARDS.group,
     kinds={"webdataset"},
     op_tags=EARLY,
-    description="WebDataset shards of AFEW's faces, byte-identical whoever builds them, with an index.",
+    description=story.description(
+        "AFEW's faces as WebDataset shards with an index: what training reads. Byte-identical whoever builds them.",
+        "`afew/enhanced_faces` and the profile's `shards` (clips a shard, size and quality of the pictures).",
+        "`clips` and `emotions`; the checks tell whether anything was lost. `nrdfer shards show CLIP` shows one clip.",
+    ),
 )
 def afew_shards(
     context: dg.AssetExecutionContext, workbench: Workbench, enhanced_faces: Artifact

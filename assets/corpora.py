@@ -5,6 +5,7 @@ Keep here: the roots of the graph. Keep out: anything that opens a video.
 
 import dagster as dg
 
+from assets import story
 from assets.step import materialize, progress_logger, step
 from assets.workbench import Workbench
 from nrdfer.store import Artifact
@@ -12,9 +13,14 @@ from nrdfer.store import Artifact
 
 @dg.asset(
     key=["afew", "videos"],
-    group_name="afew",
+    group_name=story.CORPORA.group,
     kinds={"ffmpeg"},
-    description="AFEW's videos: clip id, emotion, split and sha256 of every file.",
+    description=story.description(
+        "AFEW's videos as they lie on disk: clip id, emotion, split and sha256 of every file. No video is opened yet.",
+        "the folder `root`: your own copy (`afew_root` in the launchpad), or the one that the sample renders.",
+        "`clips`, `train` and `val`, how many there are. If they differ from what is published, `nrdfer doctor` says "
+        "why.",
+    ),
 )
 def afew_videos(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
     """List AFEW's videos."""
@@ -36,9 +42,15 @@ def afew_videos(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.M
 
 @dg.asset(
     key=["dfew", "clips"],
-    group_name="dfew",
+    group_name=story.CORPORA.group,
     kinds={"image"},
-    description="DFEW's clips: emotion, face pictures with sha256, five folds, and clips set aside with the reason.",
+    description=story.description(
+        "DFEW's clips as they lie on disk: emotion, face pictures with their sha256, the five published folds. DFEW is "
+        "distributed as face pictures, so nothing has to be detected.",
+        "the folder `root`: your own copy (`dfew_root` in the launchpad), or the one that the sample renders.",
+        "`clips`, `frames` and `set_aside`, the clips that cannot be used. If they differ from what is published, "
+        "`nrdfer doctor` says why.",
+    ),
 )
 def dfew_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
     """List DFEW's clips and folds."""

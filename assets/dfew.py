@@ -5,6 +5,7 @@ Keep here: DFEW's data assets. Keep out: what is trained on them (``training.py`
 
 import dagster as dg
 
+from assets import story
 from assets.shown import quality, reasons_table
 from assets.step import materialize, progress_logger, step
 from assets.workbench import Workbench
@@ -14,9 +15,13 @@ from nrdfer.store import Artifact
 @dg.asset(
     key=["dfew", "shards"],
     ins={"clips": dg.AssetIn(key=["dfew", "clips"])},
-    group_name="dfew",
+    group_name=story.SHARDS.group,
     kinds={"webdataset"},
-    description="WebDataset shards of all of DFEW's clips, written once for all folds, with an index.",
+    description=story.description(
+        "All of DFEW's clips as WebDataset shards with an index, written once for all five folds.",
+        "`dfew/clips` and the profile's `shards` (clips a shard, size and quality of the pictures).",
+        "`clips`, `emotions` and `set_aside`. `nrdfer shards show CLIP` shows one clip.",
+    ),
 )
 def dfew_shards(
     context: dg.AssetExecutionContext, workbench: Workbench, clips: Artifact
@@ -53,9 +58,14 @@ def dfew_shards(
         "clips": dg.AssetIn(key=["dfew", "clips"]),
         "shards": dg.AssetIn(key=["dfew", "shards"]),
     },
-    group_name="dfew",
+    group_name=story.SHARDS.group,
     kinds={"json"},
-    description="The five folds: train and test clip ids, disjoint, no pixels copied; and a quality page of all clips.",
+    description=story.description(
+        "The five folds as lists of clip ids for training and test; no pixel is copied.",
+        "DFEW's published label files, as far as their clips are in `dfew/shards`.",
+        "`quality`, the corpus at a glance; `quality_page`, every clip of it; `clips_set_aside`; the check "
+        "`folds_are_disjoint`, that nobody is trained on what he is tested on.",
+    ),
 )
 def dfew_folds(
     context: dg.AssetExecutionContext, workbench: Workbench, clips: Artifact, shards: Artifact

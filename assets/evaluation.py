@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets import story
 from assets.shown import mlflow_run, picture
 from assets.step import materialize, step
 from assets.training import FOLDS
@@ -150,9 +151,15 @@ def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
             "shards": dg.AssetIn(key=["dfew", "shards"]),
             "folds": dg.AssetIn(key=["dfew", "folds"]),
         },
-        group_name="dfew_evaluation",
+        group_name=story.EVALUATION.group,
         kinds={"pytorch", "mlflow"},
-        description=f"WAR and UAR on fold {k} under both protocols; registers the model version @fd{k}.",
+        description=story.description(
+            f"WAR and UAR on fold {k} under both protocols, every prediction, and the model version `@fd{k}`.",
+            f"`dfew/fd{k}/checkpoint` on the test clips of fold {k}. `honest` reads the last epoch; `paper` the epoch "
+            "that is best on the test clips, as published figures do.",
+            "`war_honest` and `uar_honest`, which the UI plots over time; `confusion` and `curves`; `registered_model` "
+            "and `mlflow_run` in MLflow.",
+        ),
     )
     def evaluation(
         context: dg.AssetExecutionContext,
@@ -178,9 +185,14 @@ def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
         "checkpoint": dg.AssetIn(key=["afew", "checkpoint"]),
         "shards": dg.AssetIn(key=["afew", "shards"]),
     },
-    group_name="afew_evaluation",
+    group_name=story.EVALUATION.group,
     kinds={"pytorch", "mlflow"},
-    description="WAR and UAR on AFEW's validation split under both protocols; registers the AFEW model.",
+    description=story.description(
+        "WAR and UAR on AFEW's validation split under both protocols, every prediction, and AFEW's model version.",
+        "`afew/checkpoint` on the validation clips of `afew/shards`.",
+        "`war_honest` and `uar_honest`, which the UI plots over time; `confusion` and `curves`; `registered_model` and "
+        "`mlflow_run` in MLflow.",
+    ),
 )
 def afew_evaluation(
     context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: Artifact, shards: Artifact
@@ -199,9 +211,14 @@ def afew_evaluation(
         **{f"evaluation_{k}": dg.AssetIn(key=["dfew", f"fd{k}", "evaluation"]) for k in FOLDS},
         **{f"checkpoint_{k}": dg.AssetIn(key=["dfew", f"fd{k}", "checkpoint"]) for k in FOLDS},
     },
-    group_name="dfew_evaluation",
+    group_name=story.EVALUATION.group,
     kinds={"mlflow"},
-    description="Five folds together: mean of folds and pooled, both protocols; points the alias @champion.",
+    description=story.description(
+        "The five folds together: mean of folds and pooled, under both protocols; names the `@champion`.",
+        "the five evaluations `dfew/fd1/evaluation` to `dfew/fd5/evaluation`.",
+        "the figures, which the UI plots over time; `confusion` of all folds; `curves`; `champion`, the fold whose "
+        "network is best on its own test clips.",
+    ),
 )
 def dfew_cross_validation(
     context: dg.AssetExecutionContext, workbench: Workbench, **inputs: Artifact

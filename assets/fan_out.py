@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 import dagster as dg
 
+from assets.source_lines import code_reference, source_of
 from assets.step import output, progress_logger, step
+from assets.story import Chapter
 from assets.workbench import Workbench
 from nrdfer.store import Artifact
 
@@ -52,7 +54,7 @@ MakeWork = Callable[[Workbench, Sequence[Artifact]], ClipWork]
 
 
 def clip_asset(
-    name: str, inputs: Mapping[str, str], make_work: MakeWork, *, description: str, kinds: set[str]
+    name: str, inputs: Mapping[str, str], make_work: MakeWork, *, chapter: Chapter, description: str, kinds: set[str]
 ) -> dg.AssetsDefinition:
     """An asset that works on clips in chunks.
 
@@ -60,6 +62,7 @@ def clip_asset(
         name: ``corpus/step``.
         inputs: name -> asset that is read; given to `make_work` in this order.
         make_work: says what is to be done, from the workbench and the inputs' artefacts.
+        chapter: of the story that the graph tells.
         description: for the UI.
         kinds: for the UI.
     """
@@ -112,15 +115,16 @@ def clip_asset(
                 build=lambda folder, out: {**work.publish(folder, out), **work.facts},
             )
             facts = {**artifact.manifest["counts"], **work.shown(artifact.path)}
-            return output(context, artifact, chunks=len(done), **facts)
+            return output(context, artifact, chunks=len(done), source=source_of(make_work), **facts)
         raise AssertionError  # the step either returns or raises
 
     @dg.graph_asset(
         key=name.split("/"),
         ins={key: dg.AssetIn(key=asset.split("/")) for key, asset in inputs.items()},
-        group_name=name.split("/")[0],
+        group_name=chapter.group,
         kinds=kinds,
         description=description,
+        metadata=code_reference(make_work),
     )
     def graph(**read: Any) -> Any:
         done = plan(**read).map(lambda clip_ids: chunk(clip_ids=clip_ids, **read))

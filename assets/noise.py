@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets import story
 from assets.shown import into_mlflow, picture
 from assets.step import materialize, output, progress_logger, step, training_logger
 from assets.training import RETRY
@@ -19,7 +20,7 @@ from nrdfer.store import Artifact, digest_of
 if TYPE_CHECKING:
     from nrdfer.noise.settings import NoiseSettings
 
-GROUP = "noise"
+GROUP = story.NOISE.group
 _CLIPS, _TRAINING, _MEASUREMENTS, _BENCHMARK = (
     "noise/clips", "noise/training", "noise/measurements", "noise/benchmark"
 )  # fmt: skip
@@ -41,7 +42,12 @@ def _settings(workbench: Workbench) -> "NoiseSettings":
     key=_CLIPS.split("/"),
     group_name=GROUP,
     kinds={"webdataset"},
-    description="Rendered clips: some to learn from, and others in every condition of noise, N1 and N2 in steps.",
+    description=story.description(
+        "Rendered clips to learn from, and the same test clips in every condition of noise, N1 and N2 in steps.",
+        "the profile's `noise` alone: every person and frame follows from its seed, so all that is wrong with a frame "
+        "is known.",
+        "`clips`, how many there are, and `training`, how many of them are learnt from.",
+    ),
 )
 def noise_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
     """Render the clips."""
@@ -158,7 +164,11 @@ def noise_collect(
     ins={"clips": dg.AssetIn(key=_CLIPS.split("/"))},
     group_name=GROUP,
     kinds={"pytorch"},
-    description="Every network of the benchmark, trained several times: the settings of Table 1, and rivals.",
+    description=story.description(
+        "Every network of the benchmark, trained several times: the settings of Table 1, and rivals.",
+        "`noise/clips`. Each training is a step of its own, and shares the pool `gpu` with all others.",
+        "`trainings`, how many there are; the log of each step tells its figures.",
+    ),
 )
 def noise_measurements(clips: Any) -> Any:
     """Train and predict."""
@@ -171,9 +181,12 @@ def noise_measurements(clips: Any) -> Any:
     ins={"clips": dg.AssetIn(key=_CLIPS.split("/")), "measurements": dg.AssetIn(key=_MEASUREMENTS.split("/"))},
     group_name=GROUP,
     kinds={"mlflow"},
-    description=(
-        "Attention on N1 frames, neutral calls over N2, WAR as noise grows; with intervals, and a verdict on each of "
-        "the paper's claims, also where it does not show."
+    description=story.description(
+        "What noisy frames do to each network, and a verdict on each of the paper's claims, also where it does not "
+        "show.",
+        "the predictions of `noise/measurements` on `noise/clips`, whose every frame is known.",
+        "`findings`, tables with intervals; `war`, accuracy as noise grows; `attention` on N1 frames; `neutral` calls "
+        "over N2.",
     ),
 )
 def noise_benchmark(

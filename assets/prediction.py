@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from assets import story
 from assets.step import progress_logger, step
 from nrdfer import paths
 
 if TYPE_CHECKING:
     from nrdfer.predict.clip_folder import Row
 
-GROUP = "prediction"
+GROUP = story.PREDICTION.group
 NAME = "predictions"
 _MOST_ROWS, _MOST_STRIPS, _STRIP_WIDTH = 50, 10, 900  # shown in the UI; the folder holds all, at full size
 
@@ -57,9 +58,12 @@ class PredictionConfig(dg.Config):
     key=[NAME],
     group_name=GROUP,
     kinds={"pytorch", "ffmpeg"},
-    description=(
-        "Emotions of every video in a folder by a registered model: whole videos and windows over time, attention, "
-        "annotated videos. What was answered before is not asked again. The sensor new_videos launches it."
+    description=story.description(
+        "Emotions of every video in a folder by a registered model, as a whole and over time. What was answered before "
+        "is not asked again.",
+        "the folder `NRDFER_INBOX` (default: `inbox` below `NRDFER_HOME`) and a registered version; the sensor "
+        "*new_videos* launches it, or the job *predict_videos* with a folder of your choice.",
+        "`results` and the strips here; annotated videos, tables and pictures in the folder of each video.",
     ),
 )
 def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> dg.MaterializeResult[None]:

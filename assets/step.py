@@ -14,6 +14,7 @@ import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
 from assets.shown import pipeline_run
+from assets.source_lines import source_of
 from assets.workbench import describe
 from nrdfer.errors import NrdferError, TrainingStopped
 from nrdfer.store import Artifact
@@ -46,7 +47,7 @@ def materialize(
     _tell(context, artifact)
     return dg.MaterializeResult(
         value=artifact,
-        metadata=dict(describe(artifact, **{**pipeline_run(context.run_id), **metadata})),
+        metadata=dict(describe(artifact, **{**_told_by_every_step(context), **metadata})),
         data_version=dg.DataVersion(artifact.digest[:16]),
     )
 
@@ -58,9 +59,14 @@ def output(context: dg.OpExecutionContext, artifact: Artifact, **metadata: Any) 
         warnings.simplefilter("ignore", dg.BetaWarning)  # data versions of outputs; tested here
         return dg.Output(
             artifact,
-            metadata=dict(describe(artifact, **{**pipeline_run(context.run_id), **metadata})),
+            metadata=dict(describe(artifact, **{**_told_by_every_step(context), **metadata})),
             data_version=dg.DataVersion(artifact.digest[:16]),
         )
+
+
+def _told_by_every_step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dict[str, Any]:
+    """What leads from a materialisation to the source line that made it, and to the MLflow run of the whole run."""
+    return {"source": source_of(context.op_def), **pipeline_run(context.run_id)}
 
 
 def _tell(context: dg.OpExecutionContext | dg.AssetExecutionContext, artifact: Artifact) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from assets import evaluation as evaluations
+from assets import story
 from assets import training as trainings
 from assets.shown import picture
+from assets.source_lines import source_of
 from assets.step import step
 from assets.training import FOLDS, RETRY
 from assets.workbench import Workbench, describe
@@ -21,7 +23,7 @@ from nrdfer.store import Artifact
 if TYPE_CHECKING:
     from nrdfer.experiments.results import Results
 
-GROUP = "tables"
+GROUP = story.TABLES.group
 EXPERIMENT, SPLIT = "experiment", "split"  # dimensions of the partitions
 
 
@@ -75,7 +77,12 @@ def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
         kinds={"pytorch", "mlflow"},
         pool="gpu",
         retry_policy=RETRY,
-        description=f"Table {table.number}: one training a partition. What was trained before is found, not repeated.",
+        description=story.description(
+            f"The trainings of Table {table.number}: one a partition, which is an experiment on a split.",
+            "the corpora's shards and folds, and the settings that the experiment changes in the profile. What was "
+            "trained before, also by the main job, is found and not repeated.",
+            "`mlflow_run`, its curves while it runs; `war_last_epoch` and `war_best_epoch`.",
+        ),
     )
     def checkpoint(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
         with step(context):
@@ -99,7 +106,11 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
         partitions_def=partitions,
         group_name=GROUP,
         kinds={"pytorch", "mlflow"},
-        description=f"Table {table.number}: WAR and UAR of each training under both protocols, and every prediction.",
+        description=story.description(
+            f"WAR and UAR of each training of Table {table.number} under both protocols, and every prediction.",
+            f"`{table.name}/checkpoint` on the test clips of the partition's split.",
+            "`war_honest` and `uar_honest`; `confusion` and `curves`.",
+        ),
     )
     def evaluation(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
         with step(context):
@@ -132,7 +143,11 @@ def make_table(table: TableSpec, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefini
         deps=list(deps),
         group_name=GROUP,
         kinds={"table"},
-        description=f"{table.title}. Filled from what is in the store; rows that are not there say so.",
+        description=story.description(
+            f"{table.title}: what was published beside what was measured.",
+            "the evaluations that are in the store. Rows that were not run say so; nothing is trained here.",
+            "`table`, published figures beside ours; `rows_open`, what is still to be run.",
+        ),
     )
     def filled(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
         with step(context):
@@ -158,7 +173,8 @@ def _told(context: dg.AssetExecutionContext, artifact: Artifact, **metadata: obj
     found = "found in the store, nothing computed" if artifact.up_to_date else "computed and published"
     context.log.info(f"{artifact.asset} {artifact.digest[:12]}: {found}")
     return dg.MaterializeResult(
-        metadata=dict(describe(artifact, **metadata)), data_version=dg.DataVersion(artifact.digest[:16])
+        metadata=dict(describe(artifact, source=source_of(context.op_def), **metadata)),
+        data_version=dg.DataVersion(artifact.digest[:16]),
     )
 
 

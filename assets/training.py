@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from assets import story
 from assets.shown import mlflow_run
 from assets.step import materialize, progress_logger, step, training_logger
 from assets.workbench import Workbench
@@ -135,11 +136,17 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
     @dg.asset(
         key=["dfew", f"fd{k}", "checkpoint"],
         ins={"shards": dg.AssetIn(key=["dfew", "shards"]), "folds": dg.AssetIn(key=["dfew", "folds"])},
-        group_name="dfew_training",
+        group_name=story.TRAINING.group,
         kinds={"pytorch", "mlflow"},
         pool="gpu",
         retry_policy=RETRY,
-        description=f"The profile's network, trained on four folds and tested on fold {k}: weights, history, settings.",
+        description=story.description(
+            f"The network, trained on the other four folds and watched on fold {k}: weights, history, settings.",
+            "`dfew/shards` and `dfew/folds`; the profile's `model`, `dfew_recipe` and `engine`. A training that was "
+            "killed continues from its last checkpoint.",
+            "`mlflow_run`, its curves while it runs; `war_last_epoch` (honest) and `war_best_epoch` (the paper's way); "
+            "`recipe` and `left_open_by_the_paper`.",
+        ),
     )
     def checkpoint(
         context: dg.AssetExecutionContext, workbench: Workbench, shards: Artifact, folds: Artifact
@@ -160,11 +167,15 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
         "shards": dg.AssetIn(key=["afew", "shards"]),
         "dfew_checkpoint": dg.AssetIn(key=["dfew", "fd1", "checkpoint"]),
     },
-    group_name="afew_training",
+    group_name=story.TRAINING.group,
     kinds={"pytorch", "mlflow"},
     pool="gpu",
     retry_policy=RETRY,
-    description="NR-DFERNet fine-tuned on AFEW's training split, starting from DFEW's fold-1 checkpoint.",
+    description=story.description(
+        "The network, fine-tuned on AFEW's training split.",
+        "`afew/shards`, and the weights of `dfew/fd1/checkpoint`, with which it begins; the profile's `afew_recipe`.",
+        "`mlflow_run`, its curves while it runs; `war_last_epoch` (honest) and `war_best_epoch` (the paper's way).",
+    ),
 )
 def afew_checkpoint(
     context: dg.AssetExecutionContext, workbench: Workbench, shards: Artifact, dfew_checkpoint: Artifact

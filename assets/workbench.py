@@ -21,16 +21,32 @@ from nrdfer.tracking import Tracking
 class Workbench(dg.ConfigurableResource["Workbench"]):
     """The profile a run uses, with the few settings that a user changes most at the top level."""
 
-    profile: str = Field(description="Name of a file in pipelines/profiles: 'sample' or 'paper'.")
+    profile: str = Field(
+        description=(
+            "Which reproduction: a file in profiles_folder, without .yaml. Shipped are sample (rendered faces, "
+            "minutes), quick (the same, smaller) and paper (your DFEW and AFEW)."
+        )
+    )
     profiles_folder: str = Field(description="Folder that holds the profiles.")
-    afew_root: str = Field(default="", description="Your AFEW folder (holds Train_AFEW and Val_AFEW).")
-    dfew_root: str = Field(default="", description="Your DFEW folder (holds EmoLabel_DataSplit and Clip).")
-    weights_folder: str = Field(default="", description="Folder with pretrained weights, looked into first.")
+    afew_root: str = Field(
+        default="", description="Your AFEW folder (holds Train_AFEW and Val_AFEW). Empty: what the profile says."
+    )
+    dfew_root: str = Field(
+        default="", description="Your DFEW folder (holds EmoLabel_DataSplit and Clip). Empty: what the profile says."
+    )
+    weights_folder: str = Field(
+        default="",
+        description="Folder with pretrained weights, looked into before the hub. Empty: what the profile says.",
+    )
     tracking_wait: float = Field(
         default=120.0, description="Seconds that a finished training waits for MLflow's server if it is away."
     )
     overrides: dict[str, Any] = Field(
-        default={}, description="Any other field of the profile, e.g. {dfew_recipe: {epochs: 2}}."
+        default={},
+        description=(
+            "Any other field of the profile, laid over it, e.g. {dfew_recipe: {epochs: 2}, engine: {precision: bf16}}. "
+            "A field that does not exist ends the run at its first step, which says so. Default: none."
+        ),
     )
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:

@@ -25,7 +25,7 @@ MARK = "NRDFER_RUN"
 _PATIENCE = 10.0  # seconds for processes to be gone after SIGKILL
 
 
-def die_with_parent(parent: int | None = None) -> None:
+def die_with_parent(parent: int | None = None, number: signal.Signals = signal.SIGKILL) -> None:
     """Ask the kernel to end this process when its parent dies, so that nothing killed leaves an orphan.
 
     Linux only (``prctl``); elsewhere it does nothing, and what was killed leaves its children to finish their work.
@@ -33,9 +33,10 @@ def die_with_parent(parent: int | None = None) -> None:
     Args:
         parent: the number of the process that started this one. If it died before the kernel could be asked, this
             process ends now.
+        number: the signal that the kernel sends.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
         if parent is not None and os.getppid() != parent:
             os._exit(1)
 

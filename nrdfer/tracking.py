@@ -19,6 +19,7 @@ from nrdfer import paths
 from nrdfer.config import flatten
 from nrdfer.errors import TrackingError
 from nrdfer.open_runs import PIPELINES, RUNS, OpenRun
+from nrdfer.pages import dagster_page, mlflow_page
 
 # Usage data of MLflow's would leave the machine; set before its first import.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -311,8 +312,7 @@ class Tracking:
 
     def run_url(self, run_id: str) -> str:
         """Address of a run in the MLflow page that ``make dev`` serves; asks no server."""
-        base = os.environ.get("NRDFER_MLFLOW_URL", "http://127.0.0.1:5000")
-        return f"{base}/#/runs/{run_id}"
+        return f"{mlflow_page(self.uri)}/#/runs/{run_id}"
 
 
 def mark_pipeline(dagster_run_id: str, uri: str) -> None:
@@ -350,8 +350,7 @@ def brief_requests() -> Iterator[None]:
 
 def dagster_url(dagster_run_id: str) -> str:
     """Address of a Dagster run in the page that ``make dev`` serves."""
-    base = os.environ.get("NRDFER_DAGSTER_URL", "http://127.0.0.1:3000")
-    return f"{base}/runs/{dagster_run_id}"
+    return f"{dagster_page()}/runs/{dagster_run_id}"
 
 
 def _link(dagster_run_id: str, asset: str | None = None) -> str:

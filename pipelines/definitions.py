@@ -12,28 +12,31 @@ from assets import afew, corpora, dfew, evaluation, noise, prediction, report, t
 from pipelines.checks import checks
 from pipelines.executor import repairing_executor
 from pipelines.jobs import jobs
+from pipelines.presentation import presented
 from pipelines.resources import resources
 from pipelines.sensors import sensors
 
 defs = dg.Definitions(
-    assets=[
-        corpora.afew_videos,
-        corpora.dfew_clips,
-        afew.afew_aligned_faces,
-        afew.afew_enhanced_faces,
-        afew.afew_shards,
-        dfew.dfew_shards,
-        dfew.dfew_folds,
-        *training.fold_checkpoints,
-        training.afew_checkpoint,
-        *evaluation.fold_evaluations,
-        evaluation.dfew_cross_validation,
-        evaluation.afew_evaluation,
-        report.report,
-        *tables.tables,
-        *noise.assets,
-        prediction.predictions,
-    ],
+    assets=presented(
+        [
+            corpora.afew_videos,
+            corpora.dfew_clips,
+            afew.afew_aligned_faces,
+            afew.afew_enhanced_faces,
+            afew.afew_shards,
+            dfew.dfew_shards,
+            dfew.dfew_folds,
+            *training.fold_checkpoints,
+            training.afew_checkpoint,
+            *evaluation.fold_evaluations,
+            evaluation.dfew_cross_validation,
+            evaluation.afew_evaluation,
+            report.report,
+            *tables.tables,
+            *noise.assets,
+            prediction.predictions,
+        ]
+    ),
     asset_checks=checks,
     jobs=jobs,
     sensors=sensors,

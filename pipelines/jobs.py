@@ -7,23 +7,48 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import noise, prediction, tables
+from assets import noise, prediction, story, tables
 from nrdfer.experiments.catalogue import TABLES, TRAINED, TableSpec
+from pipelines.resources import workbench
+
+TAG_PURPOSE = "nrdfer/purpose"  # of a run: the list of runs can be filtered by it
+#: What the launchpad begins with; what is left out keeps its default (pipelines/resources.py).
+LAUNCHPAD = {"resources": {"workbench": {"config": {"profile": workbench.profile, "overrides": {}}}}}
+EXAMPLE = """\
+resources:
+  workbench:
+    config:
+      profile: paper                # sample, quick or paper
+      afew_root: /data/AFEW         # holds Train_AFEW and Val_AFEW
+      dfew_root: /data/DFEW         # holds EmoLabel_DataSplit and Clip
+      overrides:                    # any other field of the profile
+        dfew_recipe: {epochs: 10}
+        engine: {precision: bf16}
+"""
 
 full_reproduction = dg.define_asset_job(
     "full_reproduction",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups(tables.GROUP, noise.GROUP, prediction.GROUP),
+    config=LAUNCHPAD,
+    tags={TAG_PURPOSE: "reproduction"},
     description=(
-        "Everything, from raw video to the report: AFEW detection, alignment, enhancement and shards; DFEW shards, "
-        "five folds, training, evaluation; AFEW fine-tuned from fold 1; models registered. Steps that are up to date "
-        "are not repeated. Choose the profile under resources > workbench > config > profile."
+        f"Everything, from raw video to the report.\n\n{story.story()}\n\n"
+        "*Materialize all* launches it as it is; the profile `sample` needs no data of yours. What is up to date is "
+        "not repeated; a run that was killed is continued by the next. For your own copies of the corpora, take "
+        "the arrow beside it, *Open launchpad*, paste this and change it (the editor explains every field):\n\n"
+        f"```yaml\n{EXAMPLE}```"
     ),
 )
 
 preprocessing = dg.define_asset_job(
     "preprocessing",
     selection=dg.AssetSelection.assets(["afew", "shards"], ["dfew", "folds"]).upstream(),
-    description="Both corpora up to shards and folds; no training.",
+    config=LAUNCHPAD,
+    tags={TAG_PURPOSE: "data"},
+    description=(
+        "Both corpora up to shards and folds, with all checks; no training. Run it first on a new copy of a corpus: "
+        "what is wrong with it is said here, before hours of training."
+    ),
 )
 
 
@@ -34,11 +59,14 @@ def table_job(table: TableSpec) -> dg.UnresolvedAssetJobDefinition:
         return dg.define_asset_job(
             table.name,
             selection=last.upstream(),
+            config=LAUNCHPAD,
+            tags={TAG_PURPOSE: "table"},
             description=f"{table.title}. Trains nothing but the five folds, if they are not there.",
         )
     return dg.define_asset_job(
         table.name,
         selection=last | dg.AssetSelection.assets([table.name, "checkpoint"], [table.name, "evaluation"]),
+        tags={TAG_PURPOSE: "table"},
         description=(
             f"{table.title}. One run a partition (experiment x split); trainings share the pool gpu, and what is in "
             "the store is not repeated. Needs the job preprocessing to have run. Launch all partitions as a backfill: "
@@ -50,6 +78,8 @@ def table_job(table: TableSpec) -> dg.UnresolvedAssetJobDefinition:
 noise_benchmark = dg.define_asset_job(
     "noise_benchmark",
     selection=dg.AssetSelection.groups(noise.GROUP),
+    config=LAUNCHPAD,
+    tags={TAG_PURPOSE: "noise"},
     description=(
         "What noisy frames do to each network, on rendered clips whose every frame is known. The profile's `noise` "
         "says how large: small takes two cores about half an hour, full is for a GPU. Trainings are not repeated."
@@ -59,6 +89,7 @@ noise_benchmark = dg.define_asset_job(
 predict_videos = dg.define_asset_job(
     "predict_videos",
     selection=dg.AssetSelection.groups(prediction.GROUP),
+    tags={TAG_PURPOSE: "prediction"},
     description=(
         "Emotions of every video in a folder, by a registered model (after full_reproduction there is one). Choose "
         "folder, model and windows under ops > predictions > config. The sensor new_videos launches it by itself."

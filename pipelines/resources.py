@@ -43,10 +43,14 @@ class EnvironmentWorkbench(Workbench):
     tracking_wait: float = _field("tracking_wait", "NRDFER_TRACKING_WAIT", 120.0)
 
 
+class ClipLists(dg.FilesystemIOManager):
+    """Ids of clips on their way to the step that works on them."""
+
+
 workbench = EnvironmentWorkbench()
 resources = {
     "workbench": workbench,
     "io_manager": ArtifactReferences(workbench=workbench),
-    # ids of clips on their way to a chunk's step; on a disk that all machines see, if there are several
-    "chunks": dg.FilesystemIOManager(base_dir=str(paths.home() / "chunks")),
+    # on a disk that all machines see, if there are several
+    "chunks": ClipLists(base_dir=str(paths.home() / "chunks")),
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import matplotlib
 
+from assets import story
 from nrdfer import paths
 from nrdfer.faces.contact_sheet import contact_sheet
 from nrdfer.pointers import Pointers
@@ -28,13 +29,12 @@ from matplotlib.patches import FancyBboxPatch
 PROJECT = Path(__file__).resolve().parents[1]
 PICTURES = PROJECT / "docs" / "pictures"
 COLOURS = {
-    "afew": "#CFE8F7",
-    "dfew": "#D5F0E3",
-    "dfew_training": "#FCE9C8",
-    "afew_training": "#FCE9C8",
-    "dfew_evaluation": "#F3DCE9",
-    "afew_evaluation": "#F3DCE9",
-    "report": "#E6E6E6",
+    story.CORPORA.group: "#DCE6F2",
+    story.FACES.group: "#CFE8F7",
+    story.SHARDS.group: "#D5F0E3",
+    story.TRAINING.group: "#FCE9C8",
+    story.EVALUATION.group: "#F3DCE9",
+    story.REPORT.group: "#E6E6E6",
 }
 MARKERS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 

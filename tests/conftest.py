@@ -1,7 +1,8 @@
-"""Fixtures every test may use: the optional folder of real clips, photos, label files and weights."""
+"""Fixtures every test may use: the optional folder of real files, and one whole run of the job on a tiny profile."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """On several processes a file stays on one, and so do all files that share the one whole run of the job."""
     from xdist.scheduler import LoadScopeScheduling
 
-    end_to_end = PROJECT / "tests" / "end_to_end"
     sharing = {
-        f"tests/end_to_end/{path.name}" for path in end_to_end.glob("test_*.py") if "reproduced" in path.read_text()
+        str(path.relative_to(PROJECT))
+        for path in (PROJECT / "tests").rglob("test_*.py")
+        if re.search(r"\breproduced: ", path.read_text())  # an argument: of a test or of one of its fixtures
     }
 
     class OnePlace(LoadScopeScheduling):
@@ -35,3 +37,17 @@ def shared_dir() -> Path:
     if not (path / "weights").is_dir():
         pytest.skip(f"real clips and weights are not shipped with the project and {path} does not exist")
     return path
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], str]:
+    """One reproduction of the tiny profile, which several tests look at, and whose data others use."""
+    from tests.browser.servers import keep_ports_free_of_others
+    from tests.end_to_end.project import execute, make_project
+
+    folder = tmp_path_factory.mktemp("project")
+    environment = make_project(folder)
+    keep_ports_free_of_others(folder / ".nrdfer")  # its links can be followed when a test starts the pages
+    done = execute(folder, environment)
+    assert done.returncode == 0, done.stderr[-6000:]
+    return folder, environment, done.stderr

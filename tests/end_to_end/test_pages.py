@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,12 +17,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.browser.servers import web_pages
 from tests.end_to_end.project import PROJECT, make_project, runs
 
 QUESTION = """{
   runsOrError { ... on Runs { results { runId jobName } } }
   workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError { __typename } } } }
 }"""
+TYPED = ". .venv/bin/activate && python scripts/dev.py"  # what `make dev` does
 
 
 @pytest.fixture
@@ -39,12 +40,6 @@ def activated(tmp_path: Path) -> tuple[Path, list[str], dict[str, str]]:
     for name in ("DAGSTER_MODULE_NAME", "NRDFER_HOME"):
         del environment[name]
     return tmp_path, ["bash", "-c"], environment
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 def ask(url: str, question: str | None = None) -> str:
@@ -68,51 +63,70 @@ def history(activated: tuple[Path, list[str], dict[str, str]]) -> str:
 
 
 @pytest.fixture
-def pages(
-    activated: tuple[Path, list[str], dict[str, str]], history: str
-) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    folder, shell, environment = activated
-    ports = {"DAGSTER_PORT": str(free_port()), "MLFLOW_PORT": str(free_port())}
-    process = subprocess.Popen(
-        [*shell, ". .venv/bin/activate && scripts/dev.sh"],
-        cwd=folder,
-        env=environment | ports,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # a test run in the background ignores SIGINT, and so would the script: a shell cannot trap what it ignores
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert process.stdout is not None
-    said = process.stdout.readline()
+def taken() -> Iterator[tuple[int, int]]:
+    """Two ports that somebody else listens on."""
+    with socket.socket() as first, socket.socket() as second:
+        for one in (first, second):
+            one.bind(("127.0.0.1", 0))
+            one.listen()
+        yield first.getsockname()[1], second.getsockname()[1]
+
+
+def answers(address: str) -> bool:
     try:
-        assert "Ctrl-C stops both" in said, (folder / ".nrdfer" / "dagster-dev.log").read_text()
-        words = said.split()
-        yield process, words[1], words[3]
-    finally:
-        if process.poll() is None:  # its servers have process groups of their own
-            for below in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
-                below.kill()
+        ask(address)
+    except (urllib.error.URLError, ConnectionError):
+        return False
+    return True
 
 
-def test_both_pages_answer_and_end_together(pages: tuple[subprocess.Popen[str], str, str], history: str) -> None:
-    process, dagster, mlflow = pages
-    found = json.loads(ask(f"{dagster}/graphql", QUESTION))["data"]
-    assert [run["runId"] for run in found["runsOrError"]["results"]] == [history]
-    (location,) = found["workspaceOrError"]["locationEntries"]
-    assert (location["name"], location["locationOrLoadError"]["__typename"]) == ("nrdfer", "RepositoryLocation")
-    assert ask(f"{mlflow}/health") == "OK"
-    below = psutil.Process(process.pid).children(recursive=True)
-    listening = {c.laddr.ip for p in below for c in p.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    assert listening == {"127.0.0.1"}
-    os.killpg(process.pid, signal.SIGINT)
-    process.wait(60)
-    _, alive = psutil.wait_procs(below, timeout=30)
-    assert alive == []
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            ask(f"{dagster}/server_info")
-        except (urllib.error.URLError, ConnectionError):
-            return
-    pytest.fail("Dagster's page still answers")
+def test_both_pages_answer_although_their_ports_are_taken_and_end_together(
+    activated: tuple[Path, list[str], dict[str, str]], history: str, taken: tuple[int, int]
+) -> None:
+    folder, shell, environment = activated
+    wished = {"DAGSTER_PORT": str(taken[0]), "MLFLOW_PORT": str(taken[1])}
+    with web_pages(folder, environment | wished, [*shell, TYPED]) as pages:
+        dagster, mlflow = pages.address("Dagster"), pages.address("MLflow")
+        for title, port, address in (("Dagster", taken[0], dagster), ("MLflow", taken[1], mlflow)):
+            assert any(f"port {port} is taken: {title} gets {address.rsplit(':')[-1]}" in line for line in pages.said)
+        found = json.loads(ask(f"{dagster}/graphql", QUESTION))["data"]
+        assert [run["runId"] for run in found["runsOrError"]["results"]] == [history]
+        (location,) = found["workspaceOrError"]["locationEntries"]
+        assert (location["name"], location["locationOrLoadError"]["__typename"]) == ("nrdfer", "RepositoryLocation")
+        assert ask(f"{mlflow}/health") == "OK"
+        below = pages.below()
+        listening = {c.laddr.ip for p in below for c in p.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+        assert listening == {"127.0.0.1"}
+        # servers, and so all runs that are launched in the page, know where links shall lead
+        (server,) = [p for p in below if "mlflow server" in " ".join(p.cmdline())]
+        assert {**server.environ(), "NRDFER_DAGSTER_URL": dagster, "NRDFER_MLFLOW_URL": mlflow} == server.environ()
+
+        again = subprocess.run([*shell, TYPED], cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+        assert again.returncode == 0, again.stderr
+        assert "run already" in again.stdout and dagster in again.stdout and mlflow in again.stdout
+
+        os.killpg(pages.process.pid, signal.SIGINT)
+        pages.process.wait(60)
+        _, alive = psutil.wait_procs(below, timeout=30)
+        assert alive == []
+        assert not answers(f"{dagster}/server_info")
+
+
+def test_a_server_that_dies_is_told_with_its_log_and_ends_the_other(tmp_path: Path) -> None:
+    environment = make_project(tmp_path)
+    home = tmp_path / ".nrdfer"
+    with web_pages(tmp_path, environment) as pages:
+        kept = json.loads((home / "pages.json").read_text())
+        assert pages.address("MLflow") == f"http://127.0.0.1:{kept['mlflow']}"
+        below = pages.below()
+        (server,) = [p for p in below if "mlflow server" in " ".join(p.cmdline())]
+        with (home / "mlflow-ui.log").open("a") as log:
+            log.write("the last words of a server\n")
+        server.kill()
+        assert pages.process.wait(60) == 1
+        _, alive = psutil.wait_procs(below, timeout=30)
+        assert alive == []
+    said = "\n".join(pages.said)
+    assert "MLflow ended (status -9)" in said
+    assert "the last words of a server" in said and str(home / "mlflow-ui.log") in said
+    assert not (home / "pages-running.json").exists()

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from assets import story
 from nrdfer.cli import app
 from nrdfer.evaluation.evaluate import WIDTHS, snippets_column
 from nrdfer.experiments.catalogue import TABLES
@@ -129,3 +130,8 @@ def test_the_noise_page_holds_findings_of_the_small_setting() -> None:
     assert {row[1].strip("*") for row in verdicts[1:]} <= {"holds", "does not show", "contradicted"}
     assert len(tables) == 6
     assert [row[0][:2] for row in tables[0][1:9]] == [f"{letter}:" for letter in "abcdefgh"]
+
+
+def test_the_page_about_the_web_pages_tells_every_chapter() -> None:
+    (rows,) = _tables((PROJECT / "docs" / "pages.md").read_text())
+    assert rows[1:] == [[f"`{chapter.group}`", chapter.told] for chapter in (*story.MAIN, *story.BESIDE)]

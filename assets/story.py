@@ -1,0 +1,48 @@
+"""The graph as a story: its groups in the order in which data passes them, who cares for each, and what to look at.
+
+Keep here: names of groups, their owners, the form of a description. Keep out: what a description says (it stands at
+its asset).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One group of assets."""
+
+    group: str  # the UI sorts groups by name, hence the numbers of the main job's
+    owner: str
+    told: str  # one sentence, for people who see the graph for the first time
+
+
+CORPORA = Chapter("step_1_corpora", "team:data", "The two corpora as they lie on disk: every file and its sha256.")
+FACES = Chapter("step_2_faces", "team:data", "AFEW's videos become aligned face crops, brightened by EnlightenGAN.")
+SHARDS = Chapter("step_3_shards", "team:data", "Faces of both corpora as WebDataset shards, and DFEW's five folds.")
+TRAINING = Chapter("step_4_training", "team:training", "One network a fold, and AFEW's, which begins with fold 1's.")
+EVALUATION = Chapter(
+    "step_5_evaluation", "team:evaluation", "WAR and UAR under both protocols, and model versions in MLflow's registry."
+)
+REPORT = Chapter("step_6_report", "team:evaluation", "One page with the paper's tables and figures beside ours.")
+TABLES = Chapter("tables", "team:evaluation", "Beside the story: the paper's tables, each a job of its own.")
+NOISE = Chapter("noise", "team:evaluation", "Beside the story: what noisy frames do to each network; a job of its own.")
+PREDICTION = Chapter("prediction", "team:serving", "Beside the story: emotions of your own videos; a job of its own.")
+
+MAIN = (CORPORA, FACES, SHARDS, TRAINING, EVALUATION, REPORT)  # of the job full_reproduction, in this order
+BESIDE = (TABLES, NOISE, PREDICTION)
+
+
+def story() -> str:
+    """The main job's chapters as a numbered list in Markdown."""
+    return "\n".join(f"{number}. `{chapter.group}`: {chapter.told}" for number, chapter in enumerate(MAIN, 1))
+
+
+def description(what: str, made_of: str, look_at: str) -> str:
+    """An asset's description in the form that all have.
+
+    Args:
+        what: it is; the first sentence also stands on the asset's box in the graph.
+        made_of: its inputs, and what decides how it is made.
+        look_at: metadata of its materialisations, in backticks, and pages elsewhere, with what they tell.
+    """
+    return f"{what}\n\n**Made of** {made_of}\n\n**Look at** {look_at}"

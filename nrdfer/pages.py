@@ -1,0 +1,58 @@
+"""Where the two web pages of this project are: the addresses that links lead to.
+
+Links are kept for long: in Dagster's metadata, in MLflow's notes, in reports. So a project keeps the ports that its
+pages had first (``pages.json`` in its home), and whoever writes a link finds them there, whether the pages run or not.
+Keep out: starting the pages (``scripts/dev.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from urllib.parse import urlsplit, urlunsplit
+
+from nrdfer import paths
+from nrdfer.files import write_whole
+
+HOST = "127.0.0.1"
+DEFAULT_PORTS = {"dagster": 3000, "mlflow": 5000}
+TRAINING_VIEW = "workflowType=machine_learning"  # MLflow's page begins with language models, where there is no registry
+VARIABLES = {"dagster": "NRDFER_DAGSTER_URL", "mlflow": "NRDFER_MLFLOW_URL"}
+
+
+def address(port: int) -> str:
+    """``http://127.0.0.1:<port>``: pages are for this machine only."""
+    return f"http://{HOST}:{port}"
+
+
+def remembered_ports() -> dict[str, int]:
+    """The port of each page of this project: the one it had at its first start, else the usual one."""
+    try:
+        found = json.loads((paths.home() / "pages.json").read_text())
+        return {name: int(found[name]) for name in DEFAULT_PORTS}
+    except (OSError, ValueError, KeyError, TypeError):
+        return dict(DEFAULT_PORTS)  # never started, or not ours to understand: the next start writes it anew
+
+
+def remember_ports(ports: dict[str, int]) -> None:
+    """Let links of this project lead to these ports from now on."""
+    write_whole(paths.home() / "pages.json", json.dumps(ports).encode())
+
+
+def dagster_page() -> str:
+    """Address of Dagster's page, without a slash at its end."""
+    return os.environ.get(VARIABLES["dagster"]) or address(remembered_ports()["dagster"])
+
+
+def mlflow_page(tracking_uri: str | None = None) -> str:
+    """Address of MLflow's page, without a slash at its end: the user's own server if runs are kept there.
+
+    Args:
+        tracking_uri: where runs are kept; what the environment says if not given.
+    """
+    kept_at = tracking_uri or paths.tracking_uri()
+    if kept_at.startswith(("http://", "https://")):
+        parts = urlsplit(kept_at)
+        place = parts.netloc.rpartition("@")[2]  # a password in the address belongs into no link
+        return urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))
+    return os.environ.get(VARIABLES["mlflow"]) or address(remembered_ports()["mlflow"])

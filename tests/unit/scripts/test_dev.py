@@ -1,0 +1,96 @@
+"""What ``make dev`` says and decides before and after its servers run; the servers themselves: tests/end_to_end."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nrdfer.pages import remembered_ports
+
+SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "dev.py"
+
+
+@pytest.fixture
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    for name in ("DAGSTER_PORT", "MLFLOW_PORT", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    spec = importlib.util.spec_from_file_location("dev", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "dev", module)  # its dataclasses look for it there
+    spec.loader.exec_module(module)
+    return module
+
+
+def listening(port: int = 0) -> socket.socket:
+    server = socket.socket()
+    server.bind(("127.0.0.1", port))
+    server.listen()
+    return server
+
+
+def test_ports_stay_those_of_the_first_start(dev: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with listening() as other:
+        port = other.getsockname()[1]
+        (dev.paths.home() / "pages.json").write_text(f'{{"dagster": {port}, "mlflow": {port + 1000}}}')
+        moved = dev.choose_ports(["dagster", "mlflow"])
+        assert port < moved["dagster"] < port + 100
+        said = capsys.readouterr().out
+        assert f"port {port} is taken: Dagster gets {moved['dagster']}" in said
+        assert f"Links written earlier lead to {port}" in said
+    assert remembered_ports()["dagster"] == port
+    assert dev.choose_ports(["dagster"])["dagster"] == port  # free again, and its own
+    assert capsys.readouterr().out == ""
+
+
+def test_both_pages_never_get_one_port(dev: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening() as other:
+        port = str(other.getsockname()[1])
+    monkeypatch.setenv("DAGSTER_PORT", port)
+    monkeypatch.setenv("MLFLOW_PORT", port)
+    chosen = dev.choose_ports(["dagster", "mlflow"])
+    assert chosen["dagster"] != chosen["mlflow"]
+
+
+def test_a_port_that_is_none_is_refused(dev: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_PORT", "http")
+    with pytest.raises(dev.ServerError, match=r"MLFLOW_PORT='http' is no port: give a number from 1 to 65535"):
+        dev.choose_ports(["mlflow"])
+
+
+def test_a_server_that_dies_while_starting_is_told_with_its_log(dev: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import sys; print('\\n'.join(map(str, range(100))), flush=True); sys.exit('address already in use')"
+    monkeypatch.setattr(dev, "command", lambda name, port: [sys.executable, "-c", code])
+    server = dev.start("mlflow", 1, {})
+    with pytest.raises(dev.ServerError, match=r"MLflow ended \(status 1\)") as told:
+        dev.wait_for([server])
+    assert "address already in use" in str(told.value) and "mlflow-ui.log" in str(told.value)
+    assert len(str(told.value).splitlines()) == 16
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_without_end(
+    dev: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dev, "PATIENCE", 0.5)
+    monkeypatch.setattr(dev, "command", lambda name, port: [sys.executable, "-c", "input()"])
+    with listening() as nobody:
+        port = nobody.getsockname()[1]
+    monkeypatch.setattr(subprocess, "Popen", _with_open_input(subprocess.Popen))
+    server = dev.start("dagster", port, {})
+    try:
+        with pytest.raises(dev.ServerError, match=r"Dagster did not answer within 0 s; see .*dagster-dev\.log"):
+            dev.wait_for([server])
+    finally:
+        dev.stop([server])
+    assert server.process.poll() is not None
+
+
+def _with_open_input(popen: Any) -> Any:
+    return lambda *args, **kwargs: popen(*args, stdin=subprocess.PIPE, **kwargs)

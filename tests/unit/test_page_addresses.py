@@ -1,0 +1,46 @@
+"""Links lead to where the pages of this project are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nrdfer.pages import dagster_page, mlflow_page, remember_ports, remembered_ports
+from nrdfer.tracking import Tracking, dagster_url
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    for name in ("NRDFER_DAGSTER_URL", "NRDFER_MLFLOW_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_before_the_first_start_links_lead_to_the_usual_ports() -> None:
+    assert (dagster_page(), mlflow_page()) == ("http://127.0.0.1:3000", "http://127.0.0.1:5000")
+
+
+def test_links_written_without_the_pages_lead_to_this_projects_ports() -> None:
+    remember_ports({"dagster": 3001, "mlflow": 5007})
+    assert dagster_url("abc") == "http://127.0.0.1:3001/runs/abc"
+    assert Tracking().run_url("def") == "http://127.0.0.1:5007/#/runs/def"
+
+
+def test_within_the_pages_links_lead_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    remember_ports({"dagster": 3001, "mlflow": 5007})
+    monkeypatch.setenv("NRDFER_DAGSTER_URL", "http://127.0.0.1:3009")
+    monkeypatch.setenv("NRDFER_MLFLOW_URL", "http://127.0.0.1:5009")
+    assert (dagster_page(), mlflow_page()) == ("http://127.0.0.1:3009", "http://127.0.0.1:5009")
+
+
+def test_runs_on_the_users_own_server_are_linked_there_without_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@mlflow.lab:8443/tracking/")
+    assert Tracking().run_url("def") == "https://mlflow.lab:8443/tracking/#/runs/def"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"dagster": "three", "mlflow": 5000}', '{"dagster": 3001}'])
+def test_a_file_that_is_not_understood_is_as_none(home: Path, content: str) -> None:
+    (home / "pages.json").write_text(content)
+    assert remembered_ports() == {"dagster": 3000, "mlflow": 5000}
