@@ -64,7 +64,7 @@ class Delivery:
     def __enter__(self) -> Delivery:
         if self._facts.pipeline:
             mark_pipeline(self._facts.pipeline, self._tracking.uri)
-        RUNS.write(self._facts.digest, OpenRun(uri=self._tracking.uri, role=TRAINING))
+        self._mark("FAILED")  # which it has if nobody is there to say how it ended
         self._thread.start()
         return self
 
@@ -86,9 +86,10 @@ class Delivery:
         finally:  # an interrupt ends the waiting, not the keeping
             self._abandon.set()
             self._thread.join(min(patience, _UNDER_WAY))
-            if not self.complete:
-                self._leave()
-            RUNS.remove(self._facts.digest)
+            if self.complete or self._leave():
+                RUNS.remove(self._facts.digest)
+            else:
+                self._mark(self._status, int(1000 * self._ended))  # so that at least its end is told later
 
     @property
     def _server(self) -> str:
@@ -148,7 +149,14 @@ class Delivery:
             self._away = False
             self._log.warning("%s is back: %d points that it had missed are delivered", self._server, self._since_lost)
 
-    def _leave(self) -> None:
+    def _mark(self, status: str, ended: int | None = None) -> None:
+        """Say that the run is open, and how it ended if this process is gone; a training does not fail over it."""
+        try:
+            RUNS.write(self._facts.digest, OpenRun(uri=self._tracking.uri, role=TRAINING, status=status, ended=ended))
+        except OSError as error:
+            self._log.warning("%s will not be closed in MLflow if its process is killed: %s", self._facts.name, error)
+
+    def _leave(self) -> bool:
         """Keep for later what has not arrived; a training that has ended well must not fail over it."""
         try:
             missing = count_points(self._path) - self._arrived
@@ -157,7 +165,7 @@ class Delivery:
             )
         except Exception:
             self._log.exception("what MLflow misses of the training in %s could not be kept for later", self._path)
-            return
+            return False
         self._log.warning(
             "%s is still away: %d points of %s and its end (%s) are missing there; they are kept in %s and delivered "
             "by the next training or evaluation that finds the server",
@@ -167,3 +175,4 @@ class Delivery:
             self._status,
             marker,
         )
+        return True

@@ -21,6 +21,7 @@ from bench.outage.server import TrackingServer
 from nrdfer import left_over, paths
 from nrdfer.courier import RunFacts
 from nrdfer.delivery import Delivery
+from nrdfer.open_runs import RUNS
 from nrdfer.tracking import Tracking
 from nrdfer.training.log import TrainingLog, last_of_each, read_all
 
@@ -251,3 +252,28 @@ def test_a_training_begun_anew_with_another_log_gives_no_point_a_second_time(
     found = compare(tracking, delivery.run_id or "", tmp_path / "first.jsonl")
     assert (found["lost"], found["wrong"], found["duplicates"]) == (0, 0, 0)
     assert [m.step for m in tracking.client.get_metric_history(delivery.run_id or "", "test_war")] == [1, 2, 3]
+
+
+def test_a_training_that_can_keep_nothing_for_later_keeps_its_end(
+    server: TrackingServer,
+    remote: Tracking,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server.kill()
+
+    def full(*_: object) -> Path:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(left_over, "leave", full)
+    with pytest.raises(ZeroDivisionError), Delivery(remote, tmp_path / "train.jsonl", facts("a"), wait=0.1):
+        assert [(name, told.status) for name, told in RUNS] == [(facts("a").digest, "FAILED")]
+        raise ZeroDivisionError
+    (kept,) = (told for _, told in RUNS)
+    assert kept.status == "FAILED" and kept.ended is not None
+    assert "could not be kept for later" in caplog.text
+    with Delivery(remote, tmp_path / "train.jsonl", facts("a"), wait=0.1):
+        pass
+    (kept,) = (told for _, told in RUNS)
+    assert kept.status == "FINISHED"
