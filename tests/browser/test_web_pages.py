@@ -119,6 +119,7 @@ def test_an_asset_shows_its_picture_its_plots_and_its_source(visit: Visit) -> No
     visit.see("Made of")
     for said in (story.EVALUATION.group, story.EVALUATION.owner.removeprefix("team:"), "evaluation.py", "war_honest"):
         visit.see(said)
+    visit.see(re.compile(r"assets/evaluation\.py:\d+$"))  # of the materialisation
     visit.shot("dagster_asset")
     row = page.locator("tr", has=page.get_by_text("confusion", exact=True))
     row.get_by_text("Show Markdown").first.click()

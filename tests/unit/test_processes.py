@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -76,3 +77,21 @@ def test_a_mark_that_was_there_comes_back(monkeypatch: pytest.MonkeyPatch) -> No
     with children_marked("inner"):
         assert os.environ[MARK].startswith("inner ")
     assert os.environ[MARK] == "outer"
+
+
+def test_the_signal_that_a_parents_death_sends_can_be_a_polite_one() -> None:
+    code = """
+import subprocess, sys
+from nrdfer.processes import die_with_parent
+from signal import SIGTERM
+told = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: (print('told', flush=True), sys.exit())); "
+waiting = "print('waiting', flush=True); signal.pause()"
+subprocess.Popen([sys.executable, "-c", told + waiting], preexec_fn=lambda: die_with_parent(number=SIGTERM))
+sys.stdin.read()
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "waiting\n"
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert parent.stdout.read() == "told\n"
