@@ -41,6 +41,7 @@ def report(
 ) -> dg.MaterializeResult[Artifact]:
     """Write the report."""
     with step(context):
+        from nrdfer.stages.register import log_report
         from nrdfer.stages.report import FIGURES, PAGE, REPORT, find, write_report
         from nrdfer.tracking import dagster_url
 
@@ -65,6 +66,14 @@ def report(
         )
         workbench.remember_report(artifact)
         counts, figures = artifact.manifest["counts"], artifact.path / FIGURES
+        shown_in = into_mlflow(context, workbench, artifact, "report")
+        log_report(
+            workbench.tracking,
+            workbench.tracking.pipeline_run(context.run_id, profile.to_dict()),
+            artifact.path / PAGE,
+            [inputs["afew_evaluation"], *(inputs[f"fd{k}"] for k in FOLDS)],
+            [inputs["afew_shards"], inputs["dfew_shards"]],
+        )
         filled = (f"{name} {done}/{counts['rows'][name]}" for name, done in counts["rows_filled"].items())
         return materialize(
             context,
@@ -72,7 +81,7 @@ def report(
             page=dg.MetadataValue.url((artifact.path / PAGE).as_uri()),
             report=dg.MetadataValue.md((artifact.path / REPORT).read_text()),
             tables_filled=", ".join(filled),
-            mlflow_run=into_mlflow(context, workbench, artifact, "report"),
+            mlflow_run=shown_in,
             filter_gain=picture(figures / "figure_4_filter_gain.png"),
             confusion=picture(figures / "confusion_dfew.png"),
         )

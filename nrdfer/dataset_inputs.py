@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer.shards.index import ShardIndex
@@ -54,6 +55,23 @@ def datasets_of(split: Split, shards_digest: str) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def corpus_dataset(corpus: str, shards: Path, shards_digest: str) -> dict[str, Any]:
+    """All clips of a corpus, in plain types."""
+    index = ShardIndex.load(shards)
+    emotions = Counter(str(entry.emotion) for entry in index.clips.values())
+    return {
+        "name": corpus,
+        "digest": shards_digest[:DIGEST],
+        "context": "all clips",
+        "source": {"uri": str(shards), "shards": shards_digest},
+        "profile": {
+            "clips": len(index.clips),
+            "frames": sum(entry.n_frames for entry in index.clips.values()),
+            "emotions": dict(sorted(emotions.items())),
+        },
+    }
 
 
 def to_mlflow(rows: Sequence[Mapping[str, Any]]) -> list[DatasetInput]:

@@ -9,13 +9,14 @@ import dataclasses
 import json
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nrdfer import profiles, registry
 from nrdfer.config import Profile
+from nrdfer.dataset_inputs import corpus_dataset, to_mlflow
 from nrdfer.registry import tags
 from nrdfer.registry.card import CardFacts, write_card
 from nrdfer.registry.versions import Facts, crops_content, log_best
@@ -119,6 +120,25 @@ def register(
     if alias is not None:
         registry.point_alias(tracking, name, alias, registered.version)
     return registered
+
+
+def log_report(
+    tracking: Tracking, pipeline_run: str, page: Path, evaluations: Sequence[Artifact], shards: Sequence[Artifact]
+) -> None:
+    """Bring the report's page into the MLflow run of every training it tells of, and the corpora into the pipeline's.
+
+    Args:
+        tracking: the MLflow store.
+        pipeline_run: MLflow run of the whole run.
+        page: of the report.
+        evaluations: that it tells of.
+        shards: of both corpora.
+    """
+    for evaluation in evaluations:
+        for run in tracking.find(nrdfer__digest=evaluation.manifest["inputs"]["checkpoint"]):
+            tracking.client.log_artifact(run.info.run_id, str(page), "report")
+    rows = [corpus_dataset(made.asset.split("/")[0], made.path, made.digest) for made in shards]
+    tracking.client.log_inputs(pipeline_run, to_mlflow(rows))
 
 
 def _own(metrics: Mapping[str, Any]) -> dict[str, float]:
