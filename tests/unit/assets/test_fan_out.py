@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from assets import story
 from assets.fan_out import clip_asset
 from assets.workbench import ArtifactReferences, Workbench
 from nrdfer.store import Artifact, Store
@@ -63,7 +64,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dg.Exec
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
     (tmp_path / "p.yaml").write_text("name: p\ndescription: d\nchunk_clips: 3\n")
     Work.failures, Work.diary = {}, []
-    asset = clip_asset("demo/out", {"source": "demo/source"}, Work, description="Demo.", kinds=set())
+    asset = clip_asset(
+        "demo/out", {"source": "demo/source"}, Work, chapter=story.FACES, description="Demo.", kinds=set()
+    )
     workbench = Workbench(profile="p", profiles_folder=str(tmp_path))
     resources = {
         "workbench": workbench,
