@@ -30,8 +30,8 @@ _ABOUT = {
     VIDEO: "Champions that take videos: a path or a file's bytes in, the emotion and a timeline out.",
 }
 _ALIASES = (
-    "Aliases: fd1 to fd5 are DFEW's folds, champion has the best honest WAR. What a version was made of: nrdfer lineage "
-    "models:/{name}@champion"
+    "Aliases: fd1 to fd5 are DFEW's folds, champion has the best honest WAR. What a version was made of: "
+    "nrdfer lineage models:/{name}@champion"
 )
 _log = logging.getLogger(__name__)
 
