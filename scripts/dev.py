@@ -264,6 +264,7 @@ def serve(running: Path) -> None:
             servers.append(start("mlflow", ports["mlflow"], environment))
         wait_for(servers)
         complain_if_not_loaded(servers[0])
+        repair(environment)
         addresses = address(ports["dagster"]), address(ports["mlflow"]) if own else mlflow_page()
         write_whole(running, json.dumps({"pid": os.getpid(), "dagster": addresses[0], "mlflow": addresses[1]}).encode())
         tell_addresses(*addresses)
@@ -278,6 +279,21 @@ def serve(running: Path) -> None:
         running.unlink(missing_ok=True)
         console.print("stopping")
         stop(servers)
+
+
+def repair(environment: dict[str, str]) -> None:
+    """Clear what runs that were killed left behind, so that the pages show no run that nobody runs.
+
+    After the servers' start: then Dagster's history is there, and no other process makes it at the same time.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.repair"], env=environment, capture_output=True, text=True, timeout=120
+    )
+    told = [line for line in done.stderr.splitlines() if "was killed" in line or "is ended" in line]
+    if done.returncode:
+        console.print(f"runs that were killed could not be looked for: {done.stderr.strip()[-500:]}", markup=False)
+    for line in told:
+        console.print(line, markup=False)
 
 
 def main() -> int:

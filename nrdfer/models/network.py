@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import ClipError
 
+_NARROW = 8  # channels; see `ClipNetwork.lay_out`
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -60,7 +62,14 @@ class ClipNetwork(nn.Module, ABC):
     memory_format: torch.memory_format = torch.contiguous_format
 
     def lay_out(self, memory_format: torch.memory_format) -> None:
-        """Lay weights and, from now on, frames out in memory like this."""
+        """Lay weights and, from now on, frames out in memory like this.
+
+        A network with a convolution of fewer than `_NARROW` channels stays contiguous: on some CPUs oneDNN (of torch
+        2.13) writes past its buffers there in the backward pass of ``channels_last``.
+        """
+        convolutions = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
+        if min((module.out_channels for module in convolutions), default=_NARROW) < _NARROW:
+            memory_format = torch.contiguous_format
         self.memory_format = memory_format
         self.to(memory_format=memory_format)  # type: ignore[call-overload]  # missing from torch's stub
 

@@ -177,3 +177,20 @@ def test_stems_divide_by_sixteen(kind: str) -> None:
 def test_unknown_choices_are_refused(make: Any) -> None:
     with pytest.raises(ValueError, match="must be"):
         make()
+
+
+def test_a_narrow_network_stays_contiguous_and_a_real_one_does_not() -> None:
+    """oneDNN's backward pass has corrupted the heap of processes that trained 4 channels wide in ``channels_last``."""
+    from nrdfer.models.registry import build_model
+
+    sizes = {"image_size": 32, "spatial_depth": 1, "temporal_depth": 1}
+    formats = {
+        widths: build_model("nr-dfernet", {**sizes, "widths": list(widths)}).memory_format
+        for widths in ((4, 8, 8), (8, 6, 8), (8, 8, 8), (24, 48, 96))
+    }
+    assert formats == {
+        (4, 8, 8): torch.contiguous_format,
+        (8, 6, 8): torch.contiguous_format,
+        (8, 8, 8): torch.channels_last,
+        (24, 48, 96): torch.channels_last,
+    }
