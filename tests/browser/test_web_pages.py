@@ -143,10 +143,10 @@ def test_mlflow_shows_the_models_and_leads_back_to_dagsters_run(visit: Visit) ->
     page.goto(visit.mlflow)
     page.get_by_role("button", name="Model training").click()  # its registry is not shown beside language models
     page.get_by_role("link", name="Model registry").click()
-    page.get_by_role("link", name="nr-dfernet-afew").hover()  # nothing covers it
+    page.get_by_role("link", name="nr-dfernet-afew", exact=True).hover()  # nothing covers it
     visit.see("champion")
     visit.shot("mlflow_models")
-    page.get_by_role("link", name="nr-dfernet-dfew").first.click()
+    page.get_by_role("link", name="nr-dfernet-dfew", exact=True).click()
     visit.see(re.compile("fd5$"))
     visit.shot("mlflow_model")
     page.get_by_role("link", name="Version 1", exact=True).click()
