@@ -36,7 +36,7 @@ class PredictionConfig(dg.Config):
     )
     out: str = Field(default="", description="Receives a folder a video. Default: predictions below NRDFER_HOME.")
     model: str = Field(
-        default="models:/nr-dfernet-dfew@champion",
+        default="models:/nr-dfernet-afew@champion",
         description="A registered version (models:/NAME@ALIAS, models:/NAME/VERSION), or a folder with model.json.",
     )
     window: float = Field(default=3.0, description="Length of a window of the timeline, seconds.")

@@ -25,7 +25,7 @@ def predict(
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders that hold videos.")],
     model: Annotated[
         str, typer.Option(help="A registered version (models:/NAME@ALIAS, models:/NAME/VERSION), or a folder.")
-    ] = "models:/nr-dfernet-dfew@champion",
+    ] = "models:/nr-dfernet-afew@champion",
     out: Annotated[Path, typer.Option(help="Receives a folder a video, and the table of all.")] = Path("predictions"),
     window: Annotated[float | None, typer.Option(help="Length of a window of the timeline, seconds.")] = None,
     stride: Annotated[float | None, typer.Option(help="From one window to the next, seconds.")] = None,

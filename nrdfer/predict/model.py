@@ -5,12 +5,10 @@ Finding weights by an address belongs to `nrdfer.registry`; asking, to `answer`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nrdfer.errors import WeightsError
 from nrdfer.predict.preprocessing import FILE, Preprocessing
 from nrdfer.store import file_sha256
 
@@ -18,9 +16,8 @@ if TYPE_CHECKING:
     from nrdfer.clips.sampling import Sampling
     from nrdfer.models.network import ClipNetwork
 
-DEFAULT_MODEL = "models:/nr-dfernet-dfew@champion"
-_ALIAS = re.compile(r"models:/([^/@]+)@([^/@]+)")
-_VERSION = re.compile(r"models:/([^/@]+)/(\d+)")
+#: AFEW's network learned from crops made exactly as those of a user's video; DFEW's pictures are framed otherwise.
+DEFAULT_MODEL = "models:/nr-dfernet-afew@champion"
 
 
 @dataclass(frozen=True)
@@ -93,20 +90,10 @@ def load_trained(settings: Path, weights: Path, origin: Origin) -> TrainedModel:
 
 def _origin(address: str, settings: Path, weights: Path) -> Origin:
     digests = file_sha256(settings), file_sha256(weights)
-    alias, version = _ALIAS.fullmatch(address), _VERSION.fullmatch(address)
-    if alias is None and version is None:
+    if not address.startswith("models:"):
         return Origin(address, *digests)
-    from mlflow.exceptions import MlflowException
-
+    from nrdfer.registry.guard import look_up
     from nrdfer.tracking import Tracking
 
-    client = Tracking().client
-    try:
-        found = (
-            client.get_model_version_by_alias(alias[1], alias[2])
-            if alias
-            else client.get_model_version(*version.groups())  # type: ignore[union-attr]  # one of the two matched
-        )
-    except MlflowException as error:
-        raise WeightsError(f"{address} left the registry while it was being loaded ({error}); try again") from error
+    found = look_up(Tracking(), address)
     return Origin(address, *digests, name=found.name, version=str(found.version), run_id=found.run_id)
