@@ -24,7 +24,7 @@ from nrdfer.config import flatten
 from nrdfer.courier import Courier, RunFacts
 from nrdfer.files import write_whole
 from nrdfer.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun
-from nrdfer.tracking import TRAINING, Tracking, brief_requests
+from nrdfer.tracking import Tracking, brief_requests
 
 _log = logging.getLogger(__name__)
 
@@ -163,11 +163,7 @@ def _close_abandoned(tracking: Tracking, log: logging.Logger) -> None:
         if told.uri != tracking.uri:
             continue
         try:
-            if told.role == TRAINING:
-                closed = tracking.close_training(name, told.status, told.ended)
-            else:
-                tracking.restore(name, told.status, told.ended)
-                closed = 1
+            closed = tracking.close_training(name, told.status, told.ended)
         except Exception as error:
             log.warning("the MLflow run of %s could not be put right: %s", name[:12], _brief(error))
             if not _is_missing(error):

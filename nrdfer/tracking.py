@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nrdfer import paths
 from nrdfer.config import flatten
 from nrdfer.errors import TrackingError
-from nrdfer.open_runs import PIPELINES, RUNS, OpenRun
+from nrdfer.open_runs import PIPELINES
 from nrdfer.pages import dagster_page, mlflow_page
 
 # Usage data of MLflow's would leave the machine; set before its first import.
@@ -40,7 +40,6 @@ TAG_ROLE = "nrdfer.role"
 TAG_NOTE = "mlflow.note.content"  # MLflow shows it as the run's description
 _PARENT = "pipeline"
 _FOLD = TRAINING = "training"
-ADDITION = "addition"
 # Of requests that may meet a server that is away: MLflow's own patience is minutes.
 _BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
@@ -257,28 +256,6 @@ class Tracking:
         """Log single figures (no step)."""
         for key, value in metrics.items():
             self.client.log_metric(run_id, key, float(value))
-
-    @contextlib.contextmanager
-    def adding(self, run_id: str) -> Iterator[None]:
-        """Let something be added to a run without a change to how and when it ended.
-
-        MLflow's own ``start_run`` makes a run RUNNING, and FINISHED, now, at its end. If this process is killed
-        meanwhile, the next start puts the run right.
-        """
-        info = self.client.get_run(run_id).info
-        RUNS.write(run_id, OpenRun(uri=self.uri, role=ADDITION, status=info.status, ended=info.end_time))
-        try:
-            yield
-        finally:
-            self.restore(run_id, info.status, info.end_time)
-            RUNS.remove(run_id)
-
-    def restore(self, run_id: str, status: str, ended: int | None) -> None:
-        """Give a run the status and the end (milliseconds since 1970) that it had."""
-        if status == "RUNNING":
-            self.client.update_run(run_id, status=status)
-        else:
-            self.client.set_terminated(run_id, status, ended)
 
     def close_training(self, digest: str, status: str, ended: int | None) -> int:
         """End a training's run if it is still RUNNING; returns how many there were (0 or 1)."""

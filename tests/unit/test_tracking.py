@@ -9,26 +9,11 @@ import pytest
 
 from nrdfer.config import flatten
 from nrdfer.errors import TrackingError
-from nrdfer.open_runs import RUNS
 from nrdfer.tracking import Tracking, brief_requests
 
 
 def status(tracking: Tracking, run_id: str) -> str:
     return str(tracking.client.get_run(run_id).info.status)
-
-
-def test_what_is_added_to_a_run_changes_neither_its_status_nor_its_end(tracking: Tracking) -> None:
-    import mlflow
-
-    run = tracking.training_run("d1", "fd1", None, {}, {"lr": 0.1})
-    tracking.client.set_terminated(run, "FINISHED", 5000)
-    with tracking.adding(run), mlflow.start_run(run_id=run):
-        assert status(tracking, run) == "RUNNING"
-        assert [name for name, _ in RUNS] == [run]
-    with pytest.raises(ZeroDivisionError), tracking.adding(run), mlflow.start_run(run_id=run):
-        raise ZeroDivisionError
-    info = tracking.client.get_run(run).info
-    assert (info.status, info.end_time, list(RUNS)) == ("FINISHED", 5000, [])
 
 
 def test_a_restart_finds_its_run_and_logs_no_epoch_twice(tracking: Tracking) -> None:
