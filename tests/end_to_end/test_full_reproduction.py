@@ -196,35 +196,3 @@ def _stop_in_the_middle_of_a_fold(folder: Path, environment: dict[str, str]) -> 
     _, orphans = psutil.wait_procs(steps, timeout=60)
     assert orphans == []
     assert told("stop"), (folder / "stopped.log").read_text()[-4000:]
-
-
-def test_a_rival_takes_the_networks_place_and_data_that_is_there_is_used_again(
-    reproduced: tuple[Path, dict[str, str], str], tmp_path: Path
-) -> None:
-    source, _, _ = reproduced
-    folder = tmp_path / "project"
-    recipe = {"epochs": 1, "batch": 8, "sampling": {"strategy": "ti"}}
-    environment = make_project(
-        folder,
-        model="r3d-18-center-loss",
-        model_preset="sample",
-        model_settings={"image_size": 48, "width": 4},
-        dfew_recipe=recipe,
-        afew_recipe={**recipe, "batch": 7},
-    )
-    use_data_of(source, folder)
-    done = execute(folder, environment)
-    assert done.returncode == 0, done.stderr[-6000:]
-    assert "dfew/shards was up to date" in done.stderr
-    assert "afew/shards was up to date" in done.stderr
-    checkpoints = (folder / ".nrdfer" / "store" / "dfew" / "fd1" / "checkpoint").glob("*/model.json")
-    described = [json.loads(path.read_text()) for path in checkpoints]
-    (rival,) = [row for row in described if row["model"] == "r3d-18-center-loss"]
-    assert (rival["settings"]["width"], rival["settings"]["center_weight"]) == (4, 0.003)
-    assert rival["recipe"]["sampling"]["strategy"] == "ti"
-    code = """
-from nrdfer.tracking import Tracking
-print(sorted(model.name for model in Tracking().client.search_registered_models()))
-"""
-    names = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
-    assert names.stdout.splitlines()[-1] == "['r3d-18-center-loss-afew', 'r3d-18-center-loss-dfew']", names.stderr
