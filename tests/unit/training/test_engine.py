@@ -166,5 +166,7 @@ def test_bfloat16_stays_near_the_reference(source: MemorySource, tmp_path: Path)
 def test_compiled_it_learns_the_same(source: MemorySource, tmp_path: Path) -> None:
     # batches of one size, and few blocks: each shape is compiled anew, which takes most of this file's time
     recipe = dataclasses.replace(SHORT, batch=7)
-    pair = _both(source, tmp_path, {"compile": True}, recipe, {**PLAIN, "stage_blocks": (1, 1, 1)})
+    # the compiler chooses channels_last by itself, where narrower layers corrupt memory: see ClipNetwork.lay_out
+    sizes = {**PLAIN, "widths": (8, 8, 16), "stage_blocks": (1, 1, 1)}
+    pair = _both(source, tmp_path, {"compile": True}, recipe, sizes)
     assert _relative(pair) <= DEVIATIONS["compile"]
