@@ -34,7 +34,7 @@ reproduce: install
 	  && echo && echo "Look at it:  make dev   (Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000)"
 
 test: install
-	@. $(BIN)/activate && python -m pytest -n 2 --dist loadfile
+	@. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile  # more threads would wait for each other
 
 lint: install
 	@. $(BIN)/activate && ruff check . && ruff format --check . && mypy && lint-imports

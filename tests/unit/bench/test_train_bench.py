@@ -20,7 +20,7 @@ from nrdfer.training.recipe import RECIPES
 
 PROJECT = Path(__file__).resolve().parents[3]
 CPU = torch.device("cpu")
-TINY = {"widths": [4, 6, 8], "spatial_depth": 1, "spatial_mlp": 8, "temporal_depth": 1, "temporal_mlp": 8}
+TINY = {"widths": [8, 8, 16], "spatial_depth": 1, "spatial_mlp": 8, "temporal_depth": 1, "temporal_mlp": 8}
 
 
 @pytest.fixture(scope="module")
