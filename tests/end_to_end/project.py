@@ -84,3 +84,12 @@ def runs(folder: Path) -> list[tuple[str, str]]:
     history = folder / ".dagster" / "storage" / "history" / "runs.db"
     with sqlite3.connect(f"{history.as_uri()}?mode=ro", uri=True) as database:
         return database.execute("select run_id, status from runs order by id").fetchall()
+
+
+def said(folder: Path) -> str:
+    """What the last run's steps logged, from Dagster's history: in a terminal, lines of two processes may get mixed."""
+    run_id, _ = runs(folder)[-1]
+    log = folder / ".dagster" / "storage" / "history" / "runs" / f"{run_id}.db"
+    with sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True) as database:
+        events = database.execute("select event from event_logs order by id").fetchall()
+    return "\n".join(json.loads(event).get("user_message") or "" for (event,) in events)
