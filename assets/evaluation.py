@@ -63,16 +63,15 @@ def run_of(context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: 
         TrackingError: MLflow does not answer.
     """
     from nrdfer.left_over import deliver_left_over
+    from nrdfer.stages.register import whence
     from nrdfer.stages.train import read_history
-    from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN
 
     tracking = workbench.tracking
     tracking.require(f"the evaluation of {name} is finished and kept, but it cannot be shown in MLflow")
     deliver_left_over(tracking, context.log)  # this training's, if MLflow was away when it ended
     trained = checkpoint.manifest["counts"]
-    whence = {TAG_DAGSTER_RUN: trained["dagster_run_id"], TAG_ASSET: checkpoint.asset}
     return tracking.surviving_run(
-        trained["mlflow_run_id"], checkpoint.digest, name, read_history(checkpoint.path), whence
+        trained["mlflow_run_id"], checkpoint.digest, name, read_history(checkpoint.path), whence(checkpoint)
     )
 
 
@@ -216,8 +215,8 @@ def afew_evaluation(
     description=story.description(
         "The five folds together: mean of folds and pooled, under both protocols; names the `@champion`.",
         "the five evaluations `dfew/fd1/evaluation` to `dfew/fd5/evaluation`.",
-        "the figures, which the UI plots over time; `confusion` of all folds; `curves`; `champion`, the fold whose "
-        "network is best on its own test clips.",
+        "the figures, which the UI plots over time; `confusion` of all folds; `curves`; `best_fold`, whose network is "
+        "best on its own test clips; `champion`, which version that is now, and why.",
     ),
 )
 def dfew_cross_validation(

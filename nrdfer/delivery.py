@@ -16,7 +16,7 @@ from nrdfer import left_over
 from nrdfer.courier import Courier, RunFacts, count_points
 from nrdfer.errors import TrainingStopped
 from nrdfer.open_runs import RUNS, OpenRun
-from nrdfer.tracking import TRAINING, Tracking, brief_requests, mark_pipeline
+from nrdfer.tracking import Tracking, brief_requests, mark_pipeline
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 15.0  # seconds between two tries while the server is away
@@ -152,7 +152,7 @@ class Delivery:
     def _mark(self, status: str, ended: int | None = None) -> None:
         """Say that the run is open, and how it ended if this process is gone; a training does not fail over it."""
         try:
-            RUNS.write(self._facts.digest, OpenRun(uri=self._tracking.uri, role=TRAINING, status=status, ended=ended))
+            RUNS.write(self._facts.digest, OpenRun(uri=self._tracking.uri, status=status, ended=ended))
         except OSError as error:
             self._log.warning("%s will not be closed in MLflow if its process is killed: %s", self._facts.name, error)
 

@@ -165,12 +165,10 @@ def _close_abandoned(tracking: Tracking, log: logging.Logger) -> None:
         try:
             closed = tracking.close_training(name, told.status, told.ended)
         except Exception as error:
-            log.warning("the MLflow run of %s could not be put right: %s", name[:12], _brief(error))
-            if not _is_missing(error):
-                continue
-            closed = 0  # somebody deleted it
+            log.warning("the MLflow run of training %s could not be closed yet: %s", name[:12], _brief(error))
+            continue
         if closed:
-            log.warning("the process of an MLflow run was killed: %s %s is %s now", told.role, name[:12], told.status)
+            log.warning("the process of an MLflow run was killed: training %s is %s now", name[:12], told.status)
         if RUNS.read(name) == told:  # else it runs again
             RUNS.remove(name)
 
@@ -228,10 +226,6 @@ def _remove(marker: Path) -> None:
 def _text(params: Any) -> dict[str, str]:
     """Parameters as MLflow shows them; JSON would change tuples."""
     return {key: str(value) for key, value in flatten(params).items()}
-
-
-def _is_missing(error: Exception) -> bool:
-    return getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"
 
 
 def _brief(error: Exception) -> str:

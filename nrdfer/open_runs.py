@@ -55,10 +55,9 @@ class OpenPipeline(_Signed):
 
 @dataclass(frozen=True, kw_only=True)
 class OpenRun(_Signed):
-    """A training's run, or one that something is added to."""
+    """A training's run; the file's name is the training's digest, by which MLflow's run is found."""
 
     uri: str = ""
-    role: str = ""  # "training": found by the file's name, a digest; "addition": the name is MLflow's id
     status: str = "FAILED"  # what it gets if the process is gone
     ended: int | None = None  # milliseconds since 1970; None: now
 
@@ -114,5 +113,5 @@ class OpenFiles(Generic[Told]):
 
 #: Named by the id of Dagster's run.
 PIPELINES = OpenFiles("pipeline-runs", OpenPipeline)
-#: Named by a training's digest or by an id of MLflow's.
+#: Named by a training's digest.
 RUNS = OpenFiles("open-runs", OpenRun)

@@ -39,7 +39,7 @@ TAG_DIGEST = "nrdfer.digest"
 TAG_ROLE = "nrdfer.role"
 TAG_NOTE = "mlflow.note.content"  # MLflow shows it as the run's description
 _PARENT = "pipeline"
-_FOLD = TRAINING = "training"
+_FOLD = "training"
 # Of requests that may meet a server that is away: MLflow's own patience is minutes.
 _BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 

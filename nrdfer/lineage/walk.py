@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer.dataset_inputs import clips_digest
@@ -141,17 +142,14 @@ class Walk:
 
     def _config(self, run: Run, known: Mapping[str, str]) -> Link:
         """The resolved profile that lies with the run is the one the version names."""
-        import mlflow
         from mlflow.exceptions import MlflowException
 
         expected, name = known.get(tags.CONFIG, ""), "resolved config"
         where = f"runs:/{run.info.run_id}/{RESOLVED}"
         try:
             with tempfile.TemporaryDirectory() as scratch:
-                mlflow.set_tracking_uri(self._tracking.uri)
                 path = self._tracking.client.download_artifacts(run.info.run_id, RESOLVED, scratch)
-                with open(path, encoding="utf-8") as handle:  # noqa: PTH123  MLflow answers with text
-                    found = digest_of(json.load(handle))
+                found = digest_of(json.loads(Path(path).read_text()))
         except (MlflowException, OSError, ValueError) as error:
             return Link(name, known.get(tags.PROFILE, "?"), where, expected, f"cannot be read: {error}")
         problem = "" if found == expected else f"its digest is {found[:12]}, the version's {expected[:12]}"

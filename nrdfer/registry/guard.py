@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -153,12 +154,13 @@ def _folder(tracking: Tracking, found: ModelVersion, listed: Mapping[str, str]) 
 
     mlflow.set_tracking_uri(tracking.uri)
     copy = paths.home() / "models" / f"{found.name}-{found.version}"
-    with paths.file_lock(copy.with_suffix(".lock")):
-        if copy.is_dir() and not file_problems(copy, listed):
-            return copy
-        shutil.rmtree(copy, ignore_errors=True)
-        copy.mkdir(parents=True)
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(copy)))
+    with paths.file_lock(copy.with_name(f"{copy.name}.lock")):
+        if not copy.is_dir() or file_problems(copy, listed):
+            shutil.rmtree(copy, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
+                made = mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=scratch)
+                Path(made).rename(copy)
+    return copy
 
 
 def model_id_of(found: ModelVersion) -> str:

@@ -141,15 +141,20 @@ def log_report(
     tracking.client.log_inputs(pipeline_run, to_mlflow(rows))
 
 
+def whence(checkpoint: Artifact) -> dict[str, str]:
+    """Which Dagster run and asset made a checkpoint, as tags."""
+    trained = checkpoint.manifest["counts"]
+    # a table's partition trains what the main job would: then the asset is the table's
+    return {TAG_DAGSTER_RUN: trained["dagster_run_id"], TAG_ASSET: trained.get("dagster_asset_key", checkpoint.asset)}
+
+
 def _own(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {key: float(metrics[key]) for key in ("war", "uar", "war_unfiltered", "uar_unfiltered")}
 
 
 def _tags(evaluated: Evaluated, metrics: Mapping[str, Any]) -> dict[str, str]:
-    trained = evaluated.checkpoint.manifest["counts"]
     return {
-        TAG_DAGSTER_RUN: trained["dagster_run_id"],
-        TAG_ASSET: trained["dagster_asset_key"],
+        **whence(evaluated.checkpoint),
         tags.FOLD: evaluated.split.name,
         tags.PROFILE: evaluated.profile.name,
         tags.CONFIG: profiles.config_digest(evaluated.profile),
@@ -157,7 +162,7 @@ def _tags(evaluated: Evaluated, metrics: Mapping[str, Any]) -> dict[str, str]:
         tags.EVALUATION: evaluated.evaluation.digest,
         tags.EVALUATED_BY: evaluated.dagster_run,
         tags.TEST_CLIPS: str(len(evaluated.split.test_ids)),
-        tags.EPOCH: str(trained["epochs"]),
+        tags.EPOCH: str(evaluated.checkpoint.manifest["counts"]["epochs"]),
         **{key: f"{value:.6f}" for key, value in flat_figures(metrics).items()},
     }
 

@@ -5,19 +5,15 @@ Which frames to write is the caller's business; reading videos is `nrdfer.video.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.errors import NrdferError
-from nrdfer.video.ffmpeg import ffmpeg_executable, last_lines
+from nrdfer.video.ffmpeg import ffmpeg_executable
+from nrdfer.video.pipe import FfmpegPipe
 
 Codec = Literal["mpeg4", "libx264", "mjpeg"]
 
@@ -26,7 +22,7 @@ Codec = Literal["mpeg4", "libx264", "mjpeg"]
 DEFAULT_QUALITY: dict[str, int] = {"mpeg4": 3, "libx264": 18, "mjpeg": 3}
 
 
-class VideoWriter:
+class VideoWriter(FfmpegPipe):
     """Context manager that encodes RGB frames into a video file.
 
     The file appears at `path` only when the block ends without an exception; until then a hidden sibling
@@ -60,13 +56,9 @@ class VideoWriter:
             raise ValueError(f"{path}: cannot encode {width} x {height} at {fps} frames a second")
         if codec != "mjpeg" and (width % 2 or height % 2):
             raise ValueError(f"{path}: {codec} needs even sides, not {width} x {height}; crop, or use mjpeg")
-        self.path = Path(path)
+        super().__init__(path)
         self.shape = (height, width, 3)
-        self.frames = 0
-        self._partial = self.path.with_name(f".{self.path.stem}.{os.getpid()}.part{self.path.suffix}")
         self._command = self._compile(fps, codec, DEFAULT_QUALITY[codec] if quality is None else quality)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stderr: IO[bytes] | None = None
 
     def _compile(self, fps: float, codec: Codec, quality: int) -> list[str]:
         height, width, _ = self.shape
@@ -84,15 +76,6 @@ class VideoWriter:
         output = source.output(f"file:{self._partial}", **options).global_args("-v", "error", "-y")
         return list(output.compile(cmd=ffmpeg_executable()))
 
-    def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # a file, not a pipe: nobody drains ffmpeg's complaints while frames are being written
-        self._stderr = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(  # noqa: S603 - the command is built above
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._stderr
-        )
-        return self
-
     def write(self, rgb: NDArray[np.uint8]) -> None:
         """Append one frame, (height, width, 3) uint8 RGB.
 
@@ -102,49 +85,8 @@ class VideoWriter:
         """
         if rgb.shape != self.shape or rgb.dtype != np.uint8:
             raise ValueError(f"{self.path}: frame is {rgb.dtype} {rgb.shape}, the video is uint8 {self.shape}")
-        if self._process is None or self._process.stdin is None:
-            raise NrdferError(f"{self.path}: write() outside of the `with` block of its VideoWriter")
-        try:
-            self._process.stdin.write(np.ascontiguousarray(rgb).data)
-        except BrokenPipeError:
-            self._process.wait()
-            raise NrdferError(f"{self.path}: ffmpeg stopped after {self.frames} frames: {self._complaints()}") from None
+        self._send(np.ascontiguousarray(rgb).data)
         self.frames += 1
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._close(failed=kind is not None)
-        finally:
-            self._partial.unlink(missing_ok=True)
-            if self._stderr is not None:
-                self._stderr.close()
-
-    def _close(self, *, failed: bool) -> None:
-        process = self._process
-        self._process = None
-        if process is None or process.stdin is None:
-            return
-        if failed:
-            process.kill()
-        try:
-            process.stdin.close()
-        except BrokenPipeError:
-            failed = failed or process.wait() == 0
-        code = process.wait()
-        if failed:
-            return
-        if code != 0:
-            raise NrdferError(f"{self.path}: ffmpeg failed with exit status {code}: {self._complaints()}")
-        if self.frames == 0:
-            raise NrdferError(f"{self.path}: no frame was written, so there is no video")
-        with self._partial.open("rb+") as written:
-            os.fsync(written.fileno())
-        self._partial.replace(self.path)
-
-    def _complaints(self) -> str:
-        if self._stderr is None:
-            return ""
-        self._stderr.seek(0)
-        return last_lines(self._stderr.read())
+    def _missing(self) -> str:
+        return "" if self.frames else "no frame was written, so there is no video"

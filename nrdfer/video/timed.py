@@ -6,28 +6,22 @@ of a constant rate without sound are `encode`'s; what is drawn on them is the ca
 
 from __future__ import annotations
 
-import contextlib
-import os
 import struct
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.errors import NrdferError
-from nrdfer.video.ffmpeg import ffmpeg_executable, last_lines, passthrough_option
+from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option
+from nrdfer.video.pipe import FfmpegPipe
 from nrdfer.video.times import FrameTimes
 
 CRF = 20  # libx264's quality; lower is better
 _TICK = 1000  # nanoseconds of a Matroska time stamp here
 
 
-class TimedWriter:
+class TimedWriter(FfmpegPipe):
     """Context manager that encodes RGB frames with given times.
 
     The file appears at `path` only when the block ends without an exception and every frame was written.
@@ -47,14 +41,10 @@ class TimedWriter:
     def __init__(self, path: Path, width: int, height: int, times: FrameTimes, sound: Path | None = None) -> None:
         if width <= 0 or height <= 0 or width % 2 or height % 2:
             raise ValueError(f"{path}: H.264 needs positive even sides, not {width} x {height}")
-        self.path = path
+        super().__init__(path)
         self.shape = (height, width, 3)
         self.times = times
-        self.frames = 0
-        self._partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         self._command = self._compile(sound)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stderr: IO[bytes] | None = None
 
     def _compile(self, sound: Path | None) -> list[str]:
         executable = ffmpeg_executable()
@@ -70,16 +60,6 @@ class TimedWriter:
             f"file:{self._partial}",
         ]
 
-    def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._stderr = tempfile.TemporaryFile()  # a file, not a pipe: nobody drains it meanwhile
-        self._process = subprocess.Popen(  # noqa: S603 - no shell, the command is built above
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._stderr
-        )
-        height, width, _ = self.shape
-        self._send(_head(width, height, self._length(0)))
-        return self
-
     def write(self, rgb: NDArray[np.uint8]) -> None:
         """Append one frame, (height, width, 3) uint8 RGB.
 
@@ -91,6 +71,9 @@ class TimedWriter:
             raise ValueError(f"{self.path}: frame is {rgb.dtype} {rgb.shape}, the video is uint8 {self.shape}")
         if self.frames == len(self.times.starts):
             raise ValueError(f"{self.path}: there are times for {self.frames} frames only")
+        if self.frames == 0:
+            height, width, _ = self.shape
+            self._send(_head(width, height, self._length(0)))
         at = round((self.times.starts[self.frames] - self.times.starts[0]) * 1e9 / _TICK)
         for part in _cluster(at, round(self._length(self.frames) * 1e9 / _TICK), rgb):
             self._send(part)
@@ -101,49 +84,9 @@ class TimedWriter:
         starts = self.times.starts
         return (starts[index + 1] if index + 1 < len(starts) else self.times.end) - starts[index]
 
-    def _send(self, data: bytes | memoryview) -> None:
-        if self._process is None or self._process.stdin is None:
-            raise NrdferError(f"{self.path}: write() outside of the `with` block of its TimedWriter")
-        try:
-            self._process.stdin.write(data)
-        except BrokenPipeError:
-            self._process.wait()
-            raise NrdferError(f"{self.path}: ffmpeg stopped after {self.frames} frames: {self._complaints()}") from None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._close(failed=kind is not None)
-        finally:
-            self._partial.unlink(missing_ok=True)
-            if self._stderr is not None:
-                self._stderr.close()
-
-    def _close(self, *, failed: bool) -> None:
-        process, self._process = self._process, None
-        if process is None or process.stdin is None:
-            return
-        if failed:
-            process.kill()
-        with contextlib.suppress(BrokenPipeError):  # its exit status tells
-            process.stdin.close()
-        code = process.wait()
-        if failed:
-            return
-        if code != 0:
-            raise NrdferError(f"{self.path}: ffmpeg failed with exit status {code}: {self._complaints()}")
-        if self.frames != len(self.times.starts):
-            raise NrdferError(f"{self.path}: {self.frames} of {len(self.times.starts)} frames were written")
-        with self._partial.open("rb+") as written:
-            os.fsync(written.fileno())
-        self._partial.replace(self.path)
-
-    def _complaints(self) -> str:
-        if self._stderr is None:
-            return ""
-        self._stderr.seek(0)
-        return last_lines(self._stderr.read())
+    def _missing(self) -> str:
+        wanted = len(self.times.starts)
+        return "" if self.frames == wanted else f"{self.frames} of {wanted} frames were written"
 
 
 # Matroska, as far as a stream of raw pictures needs it (RFC 9559): an element is an id, a length, and its content.

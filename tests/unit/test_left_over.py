@@ -12,7 +12,7 @@ from nrdfer import left_over, paths
 from nrdfer.courier import RunFacts
 from nrdfer.open_runs import PIPELINES, RUNS, OpenRun
 from nrdfer.processes import signature
-from nrdfer.tracking import TRAINING, Tracking, mark_pipeline
+from nrdfer.tracking import Tracking, mark_pipeline
 from nrdfer.training.log import TrainingLog
 
 
@@ -107,14 +107,14 @@ def test_steps_find_the_pipelines_run_in_its_file(tracking: Tracking) -> None:
 def test_a_training_whose_process_was_killed_has_failed_and_one_that_goes_on_is_running(tracking: Tracking) -> None:
     killed, living = (tracking.training_run(digest, digest, None, {}, {}) for digest in ("d1", "d2"))
     for digest, process in (("d1", f"{os.getpid()}:1.00"), ("d2", signature())):
-        RUNS.write(digest, OpenRun(uri=tracking.uri, role=TRAINING, process=process))
+        RUNS.write(digest, OpenRun(uri=tracking.uri, process=process))
     left_over.deliver_left_over(tracking)
     assert [tracking.client.get_run(run).info.status for run in (killed, living)] == ["FAILED", "RUNNING"]
     assert [name for name, _ in RUNS] == ["d2"]
 
 
 def test_one_that_was_deleted_is_forgotten(tracking: Tracking) -> None:
-    RUNS.write("0" * 64, OpenRun(uri=tracking.uri, role=TRAINING, process=f"{os.getpid()}:1.00"))
+    RUNS.write("0" * 64, OpenRun(uri=tracking.uri, process=f"{os.getpid()}:1.00"))
     left_over.deliver_left_over(tracking)
     assert list(RUNS) == []
 
