@@ -13,10 +13,11 @@ from pathlib import Path
 from types import TracebackType
 
 from nrdfer import left_over
+from nrdfer.brief_requests import brief_requests
 from nrdfer.courier import Courier, RunFacts, count_points
 from nrdfer.errors import TrainingStopped
 from nrdfer.open_runs import RUNS, OpenRun
-from nrdfer.tracking import Tracking, brief_requests, mark_pipeline
+from nrdfer.tracking import Tracking, mark_pipeline
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 15.0  # seconds between two tries while the server is away

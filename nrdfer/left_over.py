@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer import paths
+from nrdfer.brief_requests import brief_requests
 from nrdfer.config import flatten
 from nrdfer.courier import Courier, RunFacts
 from nrdfer.files import write_whole
 from nrdfer.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun
-from nrdfer.tracking import Tracking, brief_requests
+from nrdfer.tracking import Tracking
 
 _log = logging.getLogger(__name__)
 

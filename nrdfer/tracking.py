@@ -8,14 +8,13 @@ replayed into MLflow.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer import paths
+from nrdfer.brief_requests import brief_requests
 from nrdfer.config import flatten
 from nrdfer.errors import TrackingError
 from nrdfer.open_runs import PIPELINES
@@ -40,8 +39,6 @@ TAG_ROLE = "nrdfer.role"
 TAG_NOTE = "mlflow.note.content"  # MLflow shows it as the run's description
 _PARENT = "pipeline"
 _FOLD = "training"
-# Of requests that may meet a server that is away: MLflow's own patience is minutes.
-_BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 
 class Tracking:
@@ -296,33 +293,6 @@ def mark_pipeline(dagster_run_id: str, uri: str) -> None:
     """Lets whoever ends a pipeline run know, without importing MLflow, that there may be something to close."""
     if not (PIPELINES.folder / dagster_run_id).exists():
         PIPELINES.change(dagster_run_id, uri=uri)
-
-
-_brief_guard = threading.Lock()
-_brief_users = 0
-_brief_set: list[str] = []
-
-
-@contextlib.contextmanager
-def brief_requests() -> Iterator[None]:
-    """Let requests to MLflow fail within seconds, for callers that try again later by themselves.
-
-    MLflow reads this from the environment at every request; what a user has set there stays.
-    """
-    global _brief_users
-    with _brief_guard:
-        if _brief_users == 0:
-            _brief_set[:] = [name for name in _BRIEF if name not in os.environ]
-            os.environ.update({name: _BRIEF[name] for name in _brief_set})
-        _brief_users += 1
-    try:
-        yield
-    finally:
-        with _brief_guard:
-            _brief_users -= 1
-            if _brief_users == 0:
-                for name in _brief_set:
-                    os.environ.pop(name, None)
 
 
 def dagster_url(dagster_run_id: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from nrdfer.brief_requests import brief_requests
 from nrdfer.config import flatten
 from nrdfer.errors import TrackingError
-from nrdfer.tracking import Tracking, brief_requests
+from nrdfer.tracking import Tracking
 
 
 def status(tracking: Tracking, run_id: str) -> str:
