@@ -13,7 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets import story
-from assets.step import progress_logger, step
+from assets.step import progress_logger, step, whence
 from nrdfer import paths
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> 
         if not any(row.answered for row in rows):
             reasons = "; ".join(row.reason for row in rows[:5])
             raise UnreadableVideoError(f"not one of {len(rows)} videos in {folder} could be read: {reasons}")
-        return dg.MaterializeResult(metadata=shown(rows, out, model.origin.title))
+        return dg.MaterializeResult(metadata={**whence(context), **shown(rows, out, model.origin.title)})
 
 
 def told_of(row: "Row") -> str:

@@ -47,7 +47,7 @@ def materialize(
     _tell(context, artifact)
     return dg.MaterializeResult(
         value=artifact,
-        metadata=dict(describe(artifact, **{**_told_by_every_step(context), **metadata})),
+        metadata=dict(describe(artifact, **{**whence(context), **metadata})),
         data_version=dg.DataVersion(artifact.digest[:16]),
     )
 
@@ -59,13 +59,13 @@ def output(context: dg.OpExecutionContext, artifact: Artifact, **metadata: Any) 
         warnings.simplefilter("ignore", dg.BetaWarning)  # data versions of outputs; tested here
         return dg.Output(
             artifact,
-            metadata=dict(describe(artifact, **{**_told_by_every_step(context), **metadata})),
+            metadata=dict(describe(artifact, **{**whence(context), **metadata})),
             data_version=dg.DataVersion(artifact.digest[:16]),
         )
 
 
-def _told_by_every_step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dict[str, Any]:
-    """What leads from a materialisation to the source line that made it, and to the MLflow run of the whole run."""
+def whence(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dict[str, Any]:
+    """What every materialisation carries: the source line that made it, and the MLflow run of the whole run."""
     return {"source": source_of(context.op_def), **pipeline_run(context.run_id)}
 
 

@@ -13,8 +13,7 @@ from assets import evaluation as evaluations
 from assets import story
 from assets import training as trainings
 from assets.shown import picture
-from assets.source_lines import source_of
-from assets.step import step
+from assets.step import step, whence
 from assets.training import FOLDS, RETRY
 from assets.workbench import Workbench, describe
 from nrdfer.experiments.catalogue import TABLES, TRAINED, Experiment, TableSpec
@@ -173,7 +172,7 @@ def _told(context: dg.AssetExecutionContext, artifact: Artifact, **metadata: obj
     found = "found in the store, nothing computed" if artifact.up_to_date else "computed and published"
     context.log.info(f"{artifact.asset} {artifact.digest[:12]}: {found}")
     return dg.MaterializeResult(
-        metadata=dict(describe(artifact, source=source_of(context.op_def), **metadata)),
+        metadata=dict(describe(artifact, **{**whence(context), **metadata})),
         data_version=dg.DataVersion(artifact.digest[:16]),
     )
 

@@ -93,3 +93,18 @@ def said(folder: Path) -> str:
     with sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True) as database:
         events = database.execute("select event from event_logs order by id").fetchall()
     return "\n".join(json.loads(event).get("user_message") or "" for (event,) in events)
+
+
+def metadata_of_last(folder: Path) -> dict[str, dict[str, Any]]:
+    """Asset -> label -> what its newest materialisation shows under it."""
+    index = folder / ".dagster" / "storage" / "history" / "runs" / "index.db"
+    with sqlite3.connect(f"{index.as_uri()}?mode=ro", uri=True) as database:
+        question = (
+            "select asset_key, event from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION' order by id"
+        )
+        events = dict(database.execute(question))
+    shown = {}
+    for name, event in events.items():
+        entries = json.loads(event)["dagster_event"]["event_specific_data"]["materialization"]["metadata_entries"]
+        shown["/".join(json.loads(name))] = {entry["label"]: entry["entry_data"] for entry in entries}
+    return shown

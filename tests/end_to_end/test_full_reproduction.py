@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from scripts.job_state import held_slots, left_files, mlflow_runs
-from tests.end_to_end.project import LINE, execute, make_project, runs, said, use_data_of
+from tests.end_to_end.project import LINE, execute, make_project, metadata_of_last, runs, said, use_data_of
 
 
 def results(folder: Path) -> dict[str, object]:
@@ -99,22 +99,16 @@ print(json.dumps({
 
 def test_every_materialisation_leads_to_mlflow(reproduced: tuple[Path, dict[str, str], str]) -> None:
     folder, _, _ = reproduced
-    index = folder / ".dagster" / "storage" / "history" / "runs" / "index.db"
-    with sqlite3.connect(f"{index.as_uri()}?mode=ro", uri=True) as database:
-        question = "select asset_key, event from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION'"
-        events = dict(database.execute(question))
-    assert len(events) >= 20
-
-    def link(event: str) -> str:
-        shown = json.loads(event)["dagster_event"]["event_specific_data"]["materialization"]["metadata_entries"]
-        return str(next((entry["entry_data"].get("url") for entry in shown if entry["label"] == "mlflow_run"), None))
-
+    shown = metadata_of_last(folder)
+    assert len(shown) >= 20
+    assert [name for name, metadata in shown.items() if "source" not in metadata] == []
     with sqlite3.connect(f"{(folder / '.nrdfer' / 'mlflow.db').as_uri()}?mode=ro", uri=True) as database:
         known = {run_id for (run_id,) in database.execute("select run_uuid from runs")}
         of_pipeline = "run_uuid in (select run_uuid from tags where key = 'nrdfer.role' and value = 'pipeline')"
         params = dict(database.execute(f"select key, value from params where {of_pipeline}"))  # noqa: S608
     assert (params["name"], params["dfew_recipe.epochs"], params["engine.device"]) == ("tiny", "2", "cpu")
-    assert {name: link(event) for name, event in events.items() if link(event).rpartition("/")[2] not in known} == {}
+    links = {name: str(metadata.get("mlflow_run", {}).get("url")) for name, metadata in shown.items()}
+    assert {name: link for name, link in links.items() if link.rpartition("/")[2] not in known} == {}
 
 
 def test_the_same_line_again_finds_everything_up_to_date(

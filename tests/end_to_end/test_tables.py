@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.end_to_end.project import PROJECT, make_project, runs
+from tests.end_to_end.project import PROJECT, make_project, metadata_of_last, runs
 
 PARTITIONS = "baseline|fd1,baseline|fd2"
 Project = tuple[Path, dict[str, str]]
@@ -123,3 +123,6 @@ def test_a_table_that_reads_the_folds_needs_no_daemon_and_no_training(project: P
     table = newest(folder, "table_2")
     assert set(table["row"]) == {f"S{s} L{w}" for w in (3, 6) for s in (1, 2, 3)}
     assert table["value"].notna().all()
+    shown = metadata_of_last(folder)
+    for asset in ("table_2/table", "table_1/table", "table_1/checkpoint", "table_1/evaluation"):
+        assert {"mlflow_run", "source"} <= set(shown[asset]), asset

@@ -125,6 +125,7 @@ def test_the_job_answers_and_shows(inbox: Path, network_folder: Path, tmp_path: 
     (event,) = done.asset_materializations_for_node(prediction.NAME)
     shown = event.metadata
     counts = {name: shown[name].value for name in ("videos", "answered", "without_a_face", "unreadable", "new")}
+    assert "assets/prediction.py:" in str(shown["source"].value)
     assert counts == {"videos": 3, "answered": 1, "without_a_face": 1, "unreadable": 1, "new": 3}
     assert "| a.mp4 | ok |" in str(shown["results"].value)
     assert str(shown["strip_a"].value).startswith("![a](data:image/jpeg;base64,")
