@@ -3,3 +3,9 @@
 It never imports Dagster (``assets/`` and ``pipelines/`` do), and importing this package imports nothing heavy:
 torch, OpenCV and MLflow are imported by the modules that need them.
 """
+
+import os
+
+# faces are personal data, nothing leaves the machine: libraries that would report their use are told before they load
+for _name, _value in {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "ORT_DISABLE_TELEMETRY": "1"}.items():
+    os.environ.setdefault(_name, _value)

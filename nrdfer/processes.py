@@ -101,13 +101,29 @@ def children_marked(run_id: str) -> Iterator[None]:
             os.environ[MARK] = before
 
 
+def _read(mark: str) -> tuple[str, str, str]:
+    """A mark's run, the signature of the run's process, and the project folder; empty where there is none."""
+    run_id, signed, home = [*mark.split(" ", 2), "", "", ""][:3]
+    return run_id, signed, home
+
+
+def die_with_run() -> None:
+    """In a process that carries a run's mark: end when what started this process does, or at once if the run has ended.
+
+    What started it is the run's process, or one that ends with it.
+    """
+    die_with_parent()
+    _, signed, _ = _read(os.environ.get(MARK, ""))
+    if signed and is_gone(socket.gethostname(), signed):  # it died before the kernel could be asked
+        os._exit(1)
+
+
 def end_with_run() -> None:
-    """In a process that a run started: end when the run's process does."""
+    """In a step's process: end when the run's process does. Nothing where a step runs in the run's own process."""
     import multiprocessing
 
-    parent = multiprocessing.parent_process()
-    if parent is not None and MARK in os.environ:
-        die_with_parent(parent.pid)
+    if multiprocessing.parent_process() is not None and MARK in os.environ:
+        die_with_run()
 
 
 def orphans() -> list[tuple[psutil.Process, str]]:
@@ -115,10 +131,9 @@ def orphans() -> list[tuple[psutil.Process, str]]:
     found = []
     for process in psutil.process_iter():
         try:
-            mark = process.environ().get(MARK, "")
+            run_id, signed, home = _read(process.environ().get(MARK, ""))
         except (psutil.Error, OSError):  # it has ended, or belongs to somebody else
             continue
-        run_id, signed, home = [*mark.split(" ", 2), "", "", ""][:3]
         if home == str(paths.home()) and process.pid != os.getpid() and is_gone(socket.gethostname(), signed):
             found.append((process, run_id))
     return found

@@ -20,9 +20,6 @@ from nrdfer.errors import TrackingError
 from nrdfer.open_runs import PIPELINES
 from nrdfer.pages import dagster_page, mlflow_page
 
-# Usage data of MLflow's would leave the machine; set before its first import.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("DO_NOT_TRACK", "true")
 # It would print addresses between a command's own output.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

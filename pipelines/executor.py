@@ -1,5 +1,7 @@
 """The executor: Dagster's multiprocess executor, which first clears the wreck of runs that were killed.
 
+On Linux its steps are forked from one process that has loaded what they all need (``step_server.py``).
+
 ``dagster job execute`` offers no earlier place that runs once, in the run's own process, before any step asks for a
 pool slot. Keep out: what repair does (``repair.py``), and what MLflow is told (``tracked_run.py``).
 """
@@ -19,7 +21,7 @@ from dagster._core.events import DagsterEventType
 from dagster._core.executor.multiprocess import MultiprocessExecutor
 
 from nrdfer.processes import children_marked
-from pipelines import repair, tracked_run
+from pipelines import repair, step_server, tracked_run
 from pipelines.signing import sign_run
 
 if TYPE_CHECKING:
@@ -36,23 +38,31 @@ class RepairingExecutor(MultiprocessExecutor):
         """Execute the plan; see the class."""
         run_id = plan_context.dagster_run.run_id
         sign_run(plan_context.instance, run_id)  # also of a run that another process made: the UI's
-        repair.repair_dead_runs(plan_context.instance, plan_context.log)
+        with children_marked(run_id):
+            if self._start_method == "forkserver":
+                step_server.begin()
+            repair.repair_dead_runs(plan_context.instance, plan_context.log)
+            yield from self._execute_tracked(plan_context, execution_plan)
+
+    def _execute_tracked(
+        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
+    ) -> Iterator[DagsterEvent]:
+        run_id = plan_context.dagster_run.run_id
         tracked_run.begin(plan_context)
         status = "FAILED"
         failures: dict[str, str] = {}
         refused: dict[str, list[str]] = {}
         try:
-            with children_marked(run_id):
-                for event in super().execute(plan_context, execution_plan):
-                    step = str(event.step_key)
-                    if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
-                        check = event.asset_check_evaluation_data
-                        if not check.passed:
-                            refused.setdefault(step, []).append(f"{check.check_name}: {check.description}")
-                    if event.is_step_failure:
-                        # of a check that fails, Dagster's own message tells the name only
-                        failures[step] = "; ".join(refused.get(step, [])) or reason_of(event)
-                    yield event
+            for event in super().execute(plan_context, execution_plan):
+                step = str(event.step_key)
+                if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+                    check = event.asset_check_evaluation_data
+                    if not check.passed:
+                        refused.setdefault(step, []).append(f"{check.check_name}: {check.description}")
+                if event.is_step_failure:
+                    # of a check that fails, Dagster's own message tells the name only
+                    failures[step] = "; ".join(refused.get(step, [])) or reason_of(event)
+                yield event
             status = "FAILED" if failures else "FINISHED"
         except (DagsterExecutionInterruptedError, KeyboardInterrupt):
             status = "KILLED"  # somebody asked for it: SIGTERM, Ctrl-C, the UI's "terminate"
@@ -86,9 +96,12 @@ def repairing_executor(init_context: InitExecutorContext) -> RepairingExecutor:
     from dagster._core.execution.retries import RetryMode
 
     config = init_context.executor_config
+    ((start_method, _),) = (config.get("start_method") or {step_server.start_method(): {}}).items()  # type: ignore[attr-defined]
     retries = RetryMode.from_config(config.get("retries", {"enabled": {}}))  # type: ignore[arg-type]
     return RepairingExecutor(
         max_concurrent=config.get("max_concurrent") or None,  # type: ignore[arg-type]
         tag_concurrency_limits=config.get("tag_concurrency_limits"),  # type: ignore[arg-type]
         retries=retries or RetryMode.ENABLED,
+        start_method=start_method,
+        explicit_forkserver_preload=[step_server.__name__],
     )

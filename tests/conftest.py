@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,13 @@ from typing import Any
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+
+# tests have stores of their own: what an activated environment says of the user's must reach neither them nor what they
+# start
+for _name in [name for name in os.environ if name.startswith(("NRDFER_", "MLFLOW_")) or name == "DAGSTER_HOME"]:
+    del os.environ[_name]
+os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist

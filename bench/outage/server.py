@@ -40,9 +40,11 @@ class TrackingServer:
             "DO_NOT_TRACK": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
+        # what this environment's activation says of the project's own store would be taken for this server's settings
+        others = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         with (self.folder / "server.log").open("ab") as said:
             self._process = subprocess.Popen(  # noqa: S603
-                line, cwd=self.folder, env=os.environ | quiet, stdout=said, stderr=said, start_new_session=True
+                line, cwd=self.folder, env=others | quiet, stdout=said, stderr=said, start_new_session=True
             )
         for _ in range(600):
             try:

@@ -45,27 +45,27 @@ def test_who_is_on_another_host_cannot_be_called_gone() -> None:
 
 
 def test_children_are_marked_and_end_with_the_run() -> None:
-    child = (
-        "from nrdfer.processes import end_with_run; end_with_run(); print(os.environ[MARK], flush=True); time.sleep(99)"
-    )
-    code = f"""
-import multiprocessing, os, time
-from nrdfer.processes import MARK, children_marked
-def child():
-    {child}
+    code = """
+import multiprocessing, os, sys, time
+from nrdfer.processes import MARK, children_marked, end_with_run
+def child(told):
+    end_with_run()
+    sys.stdout.write(f"{os.getpid()}, {os.environ[MARK]}, {told.recv()}\\n")
+    sys.stdout.flush()
+    time.sleep(99)
 if __name__ == "__main__":
-    with children_marked("the run"):
-        process = multiprocessing.get_context("fork").Process(target=child)
+    tell, told = multiprocessing.Pipe()
+    with children_marked("the-run"):
+        process = multiprocessing.get_context("fork").Process(target=child, args=(told,))
         process.start()
-    assert MARK not in os.environ
-    print(process.pid, flush=True)
+    tell.send(f"marked itself: {MARK in os.environ}")
     process.join()
 """
     run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
-    said = sorted(run.stdout.readline().strip() for _ in range(2))
-    (number,) = (word for word in said if word.isdigit())
-    assert any(word.startswith(f"the run {run.pid}:") for word in said)
+    number, mark, parent = run.stdout.readline().strip().split(", ")
+    assert mark.startswith(f"the-run {run.pid}:")
+    assert parent == "marked itself: False"
     process = psutil.Process(int(number))
     run.kill()
     run.wait()
