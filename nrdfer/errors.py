@@ -41,6 +41,10 @@ class TrainingStopped(NrdferError):  # noqa: N818 - nothing went wrong: it was a
     """A training was asked to stop, and did so after it had saved where it stood; the same call continues it."""
 
 
+class DeviceError(NrdferError):
+    """The GPU is full or failed; nothing is said about what was being worked on."""
+
+
 class TrackingError(NrdferError):
     """MLflow does not answer, where nothing can go on without it."""
 

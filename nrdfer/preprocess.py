@@ -24,6 +24,7 @@ from nrdfer.faces.contact_sheet import SheetCollector
 from nrdfer.faces.detector import FaceDetector, load_detector
 from nrdfer.faces.stats import ClipStats, StatsCollector
 from nrdfer.files import write_whole
+from nrdfer.gpu_faults import raise_if_of_gpu
 from nrdfer.pool import completed
 from nrdfer.video.sources import Source, list_sources
 
@@ -162,6 +163,7 @@ def preprocess_one(source: Source, tools: Tools, out: Path) -> ClipSummary:
 
     Raises:
         NoFaceError: there is no target, and the settings' `no_face` is "fail".
+        DeviceError: the GPU is full or failed.
     """
     try:
         plan = plan_clip(source.path, tools.detector, tools.settings)
@@ -169,6 +171,7 @@ def preprocess_one(source: Source, tools: Tools, out: Path) -> ClipSummary:
     except UnreadableVideoError as error:
         return unreadable(source, str(error))
     except (RuntimeError, MemoryError, cv2.error) as error:
+        raise_if_of_gpu(error, source.path)
         # one odd file must not cost a night's corpus; its reason names the defect
         return unreadable(source, f"{source.path}: {type(error).__name__}: {error}")
     return ClipSummary(

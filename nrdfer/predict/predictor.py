@@ -13,6 +13,7 @@ import cv2
 
 from nrdfer.devices import pick_device
 from nrdfer.errors import ClipError, UnreadableVideoError
+from nrdfer.gpu_faults import raise_if_of_gpu
 from nrdfer.predict.answer import answers
 from nrdfer.predict.crops import CroppedVideo, Cropper
 from nrdfer.predict.model import TrainedModel
@@ -59,12 +60,14 @@ class Predictor:
 
         Raises:
             NoFaceError: there is no target, and the preprocessing's `no_face` is "fail".
+            DeviceError: the GPU is full or failed.
         """
         try:
             return self._predict(video)
         except (UnreadableVideoError, ClipError) as error:
             return Prediction(UNREADABLE, str(error))
         except (RuntimeError, MemoryError, cv2.error) as error:
+            raise_if_of_gpu(error, video)
             # one odd file must not cost a folder's night; its reason names the defect
             return Prediction(UNREADABLE, f"{video}: {type(error).__name__}: {error}")
 

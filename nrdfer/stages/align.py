@@ -132,6 +132,7 @@ def _align_one(row: Row, task: Task) -> None:
     from nrdfer.errors import UnreadableVideoError
     from nrdfer.faces.clip import crops, plan_clip
     from nrdfer.faces.contact_sheet import SheetCollector
+    from nrdfer.gpu_faults import raise_if_of_gpu
 
     detector, settings, work = task
     _started(work, row).touch()
@@ -160,6 +161,7 @@ def _align_one(row: Row, task: Task) -> None:
     except UnreadableVideoError as error:
         _set_aside(work, row, f"unreadable: {error}")
     except (RuntimeError, MemoryError, cv2.error) as error:
+        raise_if_of_gpu(error, row["path"])
         _set_aside(work, row, f"unreadable: {row['path']}: {type(error).__name__}: {error}")
     finally:
         _started(work, row).unlink(missing_ok=True)

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from nrdfer.errors import TrainingError
+from nrdfer.gpu_faults import is_full
 from nrdfer.training.engine import Engine
 from nrdfer.training.recipe import Recipe
 
 #: How PyTorch's allocator of main memory says it; it has no class of its own.
 _CPU = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
-#: What a full GPU makes the driver, cuBLAS and cuDNN say; only PyTorch's own allocator has a class for it.
-_GPU = (
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
-)
 
 
 @contextmanager
@@ -32,7 +24,7 @@ def memory_errors(recipe: Recipe, engine: Engine) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        on_gpu = isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _GPU)
+        on_gpu = is_full(error)
         if not (on_gpu or isinstance(error, MemoryError) or any(words in str(error) for words in _CPU)):
             raise
         where = "the GPU" if on_gpu else "this machine"

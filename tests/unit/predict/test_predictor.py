@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nrdfer.clips.sampling import Sampling
 from nrdfer.emotions import EMOTIONS
+from nrdfer.errors import DeviceError
 from nrdfer.evaluation.evaluate import LOGITS, evaluate
 from nrdfer.predict.answer import answers
 from nrdfer.predict.model import TrainedModel
@@ -137,3 +139,14 @@ def test_the_model_says_where_it_comes_from(trained: TrainedModel, network_folde
     assert "profile 'sample' of this shell" in trained.note
     assert trained.origin.address == str(network_folder)
     assert trained.origin.version is None
+
+
+def test_a_full_gpu_is_not_the_videos_fault(
+    predictor: Predictor, acted_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr("nrdfer.predict.predictor.answers", full)
+    with pytest.raises(DeviceError, match=r"the GPU has not enough free memory.*choose device: cpu"):
+        predictor.predict(acted_video)
