@@ -4,10 +4,12 @@
 
 Every trial is a folder of its own with a tiny profile, in which ``dagster job execute -j full_reproduction`` is typed;
 half of them begin from nothing, half with data that is ready. SIGKILL goes to the job's process alone, as the kernel
-does when memory runs out, at a moment drawn from the whole duration of an undisturbed run, start of Python included.
+does when memory runs out, at a moment drawn from the whole duration of an undisturbed run, start and end of Python
+included.
 Then the same line is typed again, with nothing done by hand. A trial is good if that ends with status 0; no process is
 left after the kill nor at the end; Dagster calls the killed run a failure and the other one a success; no pool slot is
-held; no MLflow run is RUNNING and the killed pipeline's is FAILED; and weights and figures have the sha256 of the
+held; no MLflow run is RUNNING and the killed pipeline's is FAILED (a run killed when it had succeeded, and only its
+process was left, stays a success); and weights and figures have the sha256 of the
 undisturbed run's. Ends with status 1 unless all are good.
 """
 
@@ -17,6 +19,8 @@ import argparse
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,7 +40,10 @@ _PATIENCE = 60.0  # seconds for what a killed run leaves to be gone; a process t
 _ENDS = 10.0  # the same at the end of a run that was not killed
 _LOOK = 0.02
 _SEEN, _TRIAL = "seen.json", "trial.json"
-Moment = tuple[int, float]  # lines of the job's log, and seconds after them
+_TRIES = 5
+#: Of the log, the lines of which every run has as many; others tell of waiting and of progress.
+_EVENT = re.compile(rb" - (?:RUN|STEP)_(?:START|SUCCESS|OUTPUT|INPUT) - |ed (?:output|input) ")
+Moment = tuple[int, float]  # events in the job's log, and seconds after them
 
 
 @dataclass
@@ -45,9 +52,10 @@ class Trial:
 
     number: int
     start: str  # "nothing" or "data"
-    lines: int  # of its log when it was killed
+    events: int  # in its log when it was killed
     after: float = 0.0  # seconds
     last: str = ""  # thing that its log told
+    succeeded: bool = False  # before it was killed
     alone_after: float | None = None  # seconds until no process was left
     again: float = 0.0  # seconds of the second run
     complaints: list[str] = field(default_factory=list)
@@ -60,15 +68,15 @@ def start(folder: Path, environment: dict[str, str], name: str) -> tuple[subproc
         return subprocess.Popen(LINE, cwd=folder, env=environment, stdout=file, stderr=file), log  # noqa: S603
 
 
-def count_lines(log: Path) -> int:
-    """Lines of a log that is being written."""
-    return log.read_bytes().count(b"\n")
+def count_events(log: Path) -> int:
+    """Events in a log that is being written."""
+    return len(_EVENT.findall(log.read_bytes()))
 
 
 def undisturbed(folder: Path, source: Path | None = None) -> list[tuple[float, int]]:
-    """Run the line to its end, with the data of another folder or none; returns when its log had how many lines."""
+    """Run the line to its end, with the data of another folder or none; returns when its log had how many events."""
     if (folder / _SEEN).is_file():  # an earlier call did it
-        return [(float(at), int(lines)) for at, lines in json.loads((folder / _SEEN).read_text())]
+        return [(float(at), int(events)) for at, events in json.loads((folder / _SEEN).read_text())]
     environment = make_project(folder)
     if source is not None:
         use_data_of(source, folder)
@@ -77,9 +85,9 @@ def undisturbed(folder: Path, source: Path | None = None) -> list[tuple[float, i
     seen = [(0.0, 0)]
     while process.poll() is None:
         time.sleep(_LOOK)
-        lines = count_lines(log)
-        if lines > seen[-1][1]:
-            seen.append((time.monotonic() - began, lines))
+        events = count_events(log)
+        if events > seen[-1][1]:
+            seen.append((time.monotonic() - began, events))
     if process.returncode != 0:
         raise SystemExit(f"the undisturbed run failed:\n{log.read_text()[-6000:]}")
     seen.append((time.monotonic() - began, seen[-1][1]))
@@ -88,38 +96,40 @@ def undisturbed(folder: Path, source: Path | None = None) -> list[tuple[float, i
 
 
 def draw_moments(seen: list[tuple[float, int]], times: int, rng: random.Random) -> list[Moment]:
-    """One random moment in each of as many equal stretches of a run, told from the log's line before it.
+    """One random moment in each of as many equal stretches of a run, told from the event before it.
 
     So no part of the run is left out, and a moment is the same one on a machine that is slower now.
     """
     duration, moments = seen[-1][0], []
     for stretch in range(times):
         moment = duration * (stretch + rng.random()) / times
-        at, lines = max(row for row in seen if row[0] <= moment)
-        moments.append((lines, moment - at))
+        at, events = max(row for row in seen if row[0] <= moment)
+        moments.append((events, moment - at))
     return moments
 
 
-def kill_at(trial: Trial, moment: Moment, folder: Path, environment: dict[str, str]) -> None:
-    """Type the line, and kill its process at the moment."""
+def kill_at(trial: Trial, moment: Moment, folder: Path, environment: dict[str, str]) -> bool:
+    """Type the line, and kill its process at the moment; false if it had ended by then."""
     began = time.monotonic()
     process, log = start(folder, environment, "killed")
-    while count_lines(log) < moment[0] and process.poll() is None:
+    while count_events(log) < moment[0] and process.poll() is None:
         time.sleep(_LOOK)
     time.sleep(moment[1])
     trial.after = round(time.monotonic() - began, 1)
     if process.poll() is not None:
-        trial.complaints.append(f"the run had ended with {process.returncode} before it could be killed")
-        return
+        return False
     process.send_signal(signal.SIGKILL)
     process.wait()
     told = [line for line in log.read_text(errors="replace").splitlines() if line.count(" - ") > 5]
-    trial.lines, trial.last = count_lines(log), " ".join(told[-1].split(" - ")[5:])[:60] if told else "nothing yet"
+    trial.succeeded = "SUCCESS" in [status for _, status in job_state.dagster_runs(folder)]
+    trial.events = count_events(log)
+    trial.last = " ".join(told[-1].split(" - ")[5:])[:60] if told else "nothing yet"
     alone = job_state.seconds_until_alone(folder, _PATIENCE)
     trial.alone_after = None if alone is None else round(alone, 1)
     if alone is None:
         left = [" ".join(process.cmdline())[:80] for process in job_state.processes_of(folder)]
         trial.complaints.append(f"left running for {_PATIENCE:.0f} s: {left}")
+    return True
 
 
 def judge(trial: Trial, folder: Path, expected: dict[str, str]) -> None:
@@ -129,7 +139,8 @@ def judge(trial: Trial, folder: Path, expected: dict[str, str]) -> None:
         say("processes are left after the second run")
     runs = job_state.dagster_runs(folder)
     statuses = [status for _, status in runs]
-    if statuses not in (["FAILURE", "SUCCESS"], ["SUCCESS"]):  # a process may be killed before it has made its run
+    killed = "SUCCESS" if trial.succeeded else "FAILURE"
+    if statuses not in ([killed, "SUCCESS"], ["SUCCESS"]):  # a process may be killed before it has made its run
         say(f"Dagster's runs: {statuses}")
     if held := job_state.held_slots(folder):
         say(f"{held} pool slots are held")
@@ -152,10 +163,16 @@ def disturb(trial: Trial, moment: Moment, whole: Path, folder: Path, expected: d
     """One trial."""
     if (folder / _TRIAL).is_file():  # an earlier call did it
         return Trial(**json.loads((folder / _TRIAL).read_text()))
-    environment = make_project(folder)
-    if trial.start == "data":
-        use_data_of(whole, folder)
-    kill_at(trial, moment, folder, environment)
+    for _ in range(_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        environment = make_project(folder)
+        if trial.start == "data":
+            use_data_of(whole, folder)
+        if kill_at(trial, moment, folder, environment):
+            break
+        moment = (max(moment[0] - 1, 0), moment[1] / 2)  # it was faster this time
+    else:
+        trial.complaints.append(f"it had ended {_TRIES} times before it could be killed")
     began = time.monotonic()
     process, log = start(folder, environment, "again")
     status = process.wait()
@@ -173,7 +190,7 @@ def chaos(given: argparse.Namespace, folder: Path) -> list[Trial]:
     seen = undisturbed(whole)
     expected = job_state.results(whole)
     print(
-        f"seed {given.seed}; undisturbed: {seen[-1][0]:.0f} s, {seen[-1][1]} lines, {len(expected)} files", flush=True
+        f"seed {given.seed}; undisturbed: {seen[-1][0]:.0f} s, {seen[-1][1]} events, {len(expected)} files", flush=True
     )
     with ThreadPoolExecutor(given.at_once) as pool:
 
@@ -188,9 +205,9 @@ def chaos(given: argparse.Namespace, folder: Path) -> list[Trial]:
             seen = undisturbed(ready, whole)
             if job_state.results(ready) != expected:
                 raise SystemExit("two undisturbed runs differ")
-            print(f"with data that is ready: {seen[-1][0]:.0f} s, {seen[-1][1]} lines", flush=True)
+            print(f"with data that is ready: {seen[-1][0]:.0f} s, {seen[-1][1]} events", flush=True)
             pending += begin("data", len(pending) + 1, draw_moments(seen, given.kills // 2, rng))
-        print("  n  begins with  killed after  lines  alone after     again", flush=True)
+        print("  n  begins with  killed after  events  alone after     again", flush=True)
         trials = []
         for future in pending:
             trials.append(future.result())
@@ -202,7 +219,7 @@ def line_of(trial: Trial) -> str:
     """A trial's line of the table."""
     alone = "never" if trial.alone_after is None else f"{trial.alone_after:.1f} s"
     return (
-        f" {trial.number:2}  {trial.start:11}  {trial.after:10.1f} s  {trial.lines:5}  {alone:>11}  "
+        f" {trial.number:2}  {trial.start:11}  {trial.after:10.1f} s  {trial.events:6}  {alone:>11}  "
         f"{trial.again:6.1f} s  {'; '.join(trial.complaints) or 'good'}    (it said: {trial.last})"
     )
 
