@@ -33,8 +33,9 @@ reproduce: install
 	@. $(BIN)/activate && nrdfer corpus sample && dagster job execute -j full_reproduction && nrdfer results \
 	  && echo && echo "Look at it:  make dev   (Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000)"
 
+# more threads a process would wait for each other; the longest files are collected first
 test: install
-	@. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile  # more threads would wait for each other
+	@. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	@. $(BIN)/activate && ruff check . && ruff format --check . && mypy && lint-imports
