@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from mlflow.pyfunc.model import PythonModel
 
 from nrdfer.emotions import EMOTIONS
+from nrdfer.serving.base import ServedModel
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -30,7 +30,7 @@ def signature() -> ModelSignature:
     )
 
 
-class EmotionModel(PythonModel):
+class EmotionModel(ServedModel):
     """Predicts the emotion of clips of aligned face crops."""
 
     def load_context(self, context: Any) -> None:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from mlflow.pyfunc.model import PythonModel
 
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import NoFaceError, UnreadableVideoError
+from nrdfer.serving.base import ServedModel
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -33,7 +33,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")  # http: concat: data: pipe:
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
-class VideoModel(PythonModel):
+class VideoModel(ServedModel):
     """Predicts the emotion of one person in each video."""
 
     def load_context(self, context: Any) -> None:

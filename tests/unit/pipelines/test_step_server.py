@@ -17,16 +17,18 @@ from pipelines import step_server
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every step starts a Python of its own")
 
 LOADING = """
-import json, os, sys, threading
+import json, os, sys, threading, torch
+asked = []
+for name in ("is_available", "device_count"):
+    setattr(torch.cuda, name, lambda name=name: asked.append(name))
 from pipelines import step_server
 step_server.load()
-import torch
 files = {os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{n}")}
 print(json.dumps({
     "missing": [name for name in step_server.LATE if name not in sys.modules],
     "graph": "pipelines.definitions" in sys.modules and "nrdfer.stages.train" in sys.modules,
     "threads": [thread.name for thread in threading.enumerate()],
-    "gpu": torch.cuda.is_initialized(),
+    "gpu": [torch.cuda.is_initialized(), asked],  # even asking would make it useless to a fork
     "files": sorted(name for name in files if name.startswith(os.environ["HOME"])),
 }))
 """
@@ -77,8 +79,9 @@ def test_loading_leaves_nothing_that_a_fork_must_not_find(tmp_path: Path) -> Non
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
     done = subprocess.run([sys.executable, "-c", LOADING], env=environment, capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
-    expected = {"missing": [], "graph": True, "threads": ["MainThread"], "gpu": False, "files": []}
+    expected = {"missing": [], "graph": True, "threads": ["MainThread"], "gpu": [False, []], "files": []}
     assert found == expected, done.stderr
+    assert done.stderr == ""  # what is said there, every run would say
 
 
 def test_steps_and_server_end_with_a_run_that_is_killed(run: subprocess.Popen[str]) -> None:

@@ -1,0 +1,19 @@
+"""What the models that MLflow serves have in common."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from mlflow.pyfunc.model import PythonModel
+
+
+class ServedModel(PythonModel):
+    """A model whose registered signature alone says what it takes.
+
+    MLflow would rather see that in type hints, of a few kinds, and warns of others wherever the class is imported.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        with warnings.catch_warnings(record=True):  # it resets filters, so there is no ignoring it
+            super().__init_subclass__(**kwargs)
