@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PROTOCOL = "nrdfer.protocol"
 CARD = "model_card.md"
+#: What MLflow warns of while saving: the signature is given, and videos have no example that could be shipped.
+_EXPECTED = ("Failed to infer signature from type hint", "An input example was not provided")
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def _write(folder: Path, content: Content, model: LoggedModel, run_id: str) -> d
     """Make the folder that MLflow loads; returns path -> sha256 of its files."""
     import logging
     import shutil
+    import warnings
 
     import mlflow.pyfunc
     from mlflow.models import Model
@@ -138,19 +141,23 @@ def _write(folder: Path, content: Content, model: LoggedModel, run_id: str) -> d
     level = quiet.level
     quiet.setLevel(logging.WARNING)  # it announces each step of the saving
     try:
-        mlflow.pyfunc.save_model(
-            str(folder),
-            mlflow_model=described,
-            python_model=str(content.code),
-            artifacts={key: str(path) for key, path in content.artifacts.items()},
-            signature=content.signature,
-            input_example=content.example,
-            # none: the project is no package of an index, and MLflow would fetch whatever bears its name there
-            pip_requirements=[],
-            model_config=dict(content.config),
-        )
+        with warnings.catch_warnings(record=True) as told:  # MLflow resets filters, so there is no ignoring it
+            mlflow.pyfunc.save_model(
+                str(folder),
+                mlflow_model=described,
+                python_model=str(content.code),
+                artifacts={key: str(path) for key, path in content.artifacts.items()},
+                signature=content.signature,
+                input_example=content.example,
+                # none: the project is no package of an index, and MLflow would fetch whatever bears its name there
+                pip_requirements=[],
+                model_config=dict(content.config),
+            )
     finally:
         quiet.setLevel(level)
+    for warning in told:
+        if not any(words in str(warning.message) for words in _EXPECTED):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     (folder / CARD).write_text(content.card)
     for cache in [*folder.rglob("__pycache__")]:
         shutil.rmtree(cache)

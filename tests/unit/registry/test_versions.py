@@ -36,7 +36,9 @@ def test_a_checkpoint_is_registered_once_and_answers_as_offline(tracking: Tracki
     np.testing.assert_allclose(answer.filter(like="probability_"), final.numpy(), atol=1e-6)
 
 
-def test_a_version_has_signature_example_and_card_and_no_pickle(tracking: Tracking, tmp_path: Path) -> None:
+def test_a_version_has_signature_example_and_card_and_no_pickle(
+    tracking: Tracking, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
     import mlflow
 
     made = register(tracking, make_checkpoint(tmp_path / "checkpoint"))
@@ -45,6 +47,7 @@ def test_a_version_has_signature_example_and_card_and_no_pickle(tracking: Tracki
     assert {"artifacts/last.safetensors", "artifacts/model.json", "model_card.md", "input_example.json"} <= files
     assert not [name for name in files if name.endswith((".pkl", ".pickle", ".pth", ".pt"))]
     assert set(listed(tracking, made.version)) == files
+    assert [str(warning.message) for warning in recwarn if "pyfunc" in warning.filename] == []
     model = mlflow.pyfunc.load_model(str(folder))
     example = model.input_example["clip"]
     assert model.metadata.get_input_schema().inputs[0].shape == (-1, 16, 3, -1, -1)
