@@ -8,7 +8,7 @@ pool slot. Keep out: what repair does (``repair.py``), and what MLflow is told (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -41,6 +41,8 @@ class RepairingExecutor(MultiprocessExecutor):
         with children_marked(run_id):
             if self._start_method == "forkserver":
                 step_server.begin()
+            elif reason := step_server.obstacle():
+                plan_context.log.info(f"every step starts a Python of its own, which takes seconds: {reason}")
             repair.repair_dead_runs(plan_context.instance, plan_context.log)
             yield from self._execute_tracked(plan_context, execution_plan)
 
@@ -96,12 +98,13 @@ def repairing_executor(init_context: InitExecutorContext) -> RepairingExecutor:
     from dagster._core.execution.retries import RetryMode
 
     config = init_context.executor_config
-    ((start_method, _),) = (config.get("start_method") or {step_server.start_method(): {}}).items()  # type: ignore[attr-defined]
+    default = "spawn" if step_server.obstacle() else "forkserver"
+    chosen: Mapping[str, object] = config.get("start_method") or {default: {}}  # type: ignore[assignment]
     retries = RetryMode.from_config(config.get("retries", {"enabled": {}}))  # type: ignore[arg-type]
     return RepairingExecutor(
         max_concurrent=config.get("max_concurrent") or None,  # type: ignore[arg-type]
         tag_concurrency_limits=config.get("tag_concurrency_limits"),  # type: ignore[arg-type]
         retries=retries or RetryMode.ENABLED,
-        start_method=start_method,
+        start_method=next(iter(chosen)),
         explicit_forkserver_preload=[step_server.__name__],
     )

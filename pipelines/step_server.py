@@ -47,12 +47,14 @@ _NOT_LOADED = ("nrdfer.cli", "nrdfer.commands", "nrdfer.serving.video_from_code"
 _LONGEST = 60  # characters of the temporary folder: a socket's address in it must stay below 104
 
 
-def start_method() -> str:
-    """How steps are started here: ``forkserver`` on Linux, else ``spawn``.
-
-    Also ``spawn`` where the temporary folder's name is too long for a socket in it.
-    """
-    return "forkserver" if sys.platform == "linux" and len(tempfile.gettempdir()) <= _LONGEST else "spawn"
+def obstacle() -> str:
+    """Why steps cannot be forked here, so that each starts a Python of its own; empty if they can."""
+    folder = tempfile.gettempdir()
+    if sys.platform != "linux":
+        return "what torch and MLflow load is known to be safe to fork on Linux only"
+    if len(folder) > _LONGEST:
+        return f"{folder} has too long a name for a socket in it; set TMPDIR to one of at most {_LONGEST} characters"
+    return ""
 
 
 def begin() -> None:

@@ -5,12 +5,11 @@
 Every trial is a folder of its own with a tiny profile, in which ``dagster job execute -j full_reproduction`` is typed;
 half of them begin from nothing, half with data that is ready. SIGKILL goes to the job's process alone, as the kernel
 does when memory runs out, at a moment drawn from the whole duration of an undisturbed run, start and end of Python
-included.
-Then the same line is typed again, with nothing done by hand. A trial is good if that ends with status 0; no process is
-left after the kill nor at the end; Dagster calls the killed run a failure and the other one a success; no pool slot is
-held; no MLflow run is RUNNING and the killed pipeline's is FAILED (a run killed when it had succeeded, and only its
-process was left, stays a success); and weights and figures have the sha256 of the
-undisturbed run's. Ends with status 1 unless all are good.
+included. Then the same line is typed again, with nothing done by hand. A trial is good if that ends with status 0; no
+process is left after the kill nor at the end; Dagster calls the killed run a failure and the other one a success; no
+pool slot is held; no MLflow run is RUNNING and the killed pipeline's is FAILED (one killed when only its process was
+left stays a success); and weights and figures have the sha256 of the undisturbed run's. Ends with status 1 unless all
+are good.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import matplotlib
+import torch
 
 from assets import story
 from nrdfer import paths
@@ -116,7 +117,8 @@ def main() -> None:
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     lines += [
         "",
-        f"Percent; seed {seed[0]} of the corpus, seed {seed[1]} of the training. `make docs` writes this table.",
+        f"Percent; seed {seed[0]} of the corpus, seed {seed[1]} of the training. Made on a processor with "
+        f"{torch.backends.cpu.get_cpu_capability()}. `make docs` writes this table.",
         "",
     ]
     readme = PROJECT / "README.md"

@@ -64,7 +64,7 @@ def make_project(folder: Path, epochs: int = 2, **changes: Any) -> dict[str, str
         "NRDFER_PROFILE": "tiny",
         "NRDFER_PROFILES": str(profiles),
     }
-    for name in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI"):
+    for name in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_DEFAULT_ARTIFACT_ROOT"):
         environment.pop(name, None)
     return environment
 

@@ -1,12 +1,14 @@
-"""Made once for all tests that need them: odd video files, an empty MLflow database."""
+"""Made once for all tests that need them: odd video files, an empty MLflow database, MLflow's server."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bench.outage.server import TrackingServer
 from nrdfer.tracking import Tracking
 from tests.unit.acting import act, write_network
 from tests.unit.odd_videos import Odd, long_video, make_all
@@ -47,6 +49,22 @@ def tracking(fresh_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copy(fresh_database, tmp_path / "mlflow.db")
+    return Tracking()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
+    """A real server that was not started yet."""
+    made = TrackingServer(tmp_path_factory.mktemp("server"))
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def remote(server: TrackingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
+    """What finds that server, with an empty project folder."""
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     return Tracking()
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +50,6 @@ class Steps:
     def many(self, count: int) -> None:
         for _ in range(count):
             self.one()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
-    made = TrackingServer(tmp_path_factory.mktemp("server"))
-    yield made
-    made.kill()
-
-
-@pytest.fixture
-def remote(server: TrackingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
-    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    return Tracking()
 
 
 def facts(name: str) -> RunFacts:

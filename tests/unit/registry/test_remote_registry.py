@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,24 +13,10 @@ from nrdfer.tracking import Tracking
 from tests.unit.registry.registered import make_checkpoint, register
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
-    started = TrackingServer(tmp_path_factory.mktemp("server"))
-    started.start()
-    yield started
-    started.kill()
-
-
-@pytest.fixture
-def remote(server: TrackingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
-    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    return Tracking()
-
-
 def test_a_version_is_copied_once_and_a_changed_one_is_refused(
     server: TrackingServer, remote: Tracking, tmp_path: Path
 ) -> None:
+    server.start()
     checkpoint = make_checkpoint(tmp_path / "checkpoint")
     made = register(remote, checkpoint)
     opened = registry.open_version(made.uri)
