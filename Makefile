@@ -5,6 +5,7 @@
 # make chaos-train kills trainings with SIGKILL and SIGTERM at random moments and compares their bytes; minutes
 # make chaos-job   kills the job's process at random moments and types the same line again; most of an hour on two cores
 # make chaos-tracking  starts five trainings at once on an empty MLflow database, twenty times; minutes
+# make fuzz        damaged inputs for everything that reads a file; prints what became of them (FUZZ_INPUTS=20000 a part)
 # make docs        pictures and tables of README and docs/, from the networks, the last run of the sample and its benchmark
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -14,7 +15,7 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: install reproduce test lint dev bench chaos-train chaos-job chaos-tracking docs clean
+.PHONY: install reproduce test lint dev bench chaos-train chaos-job chaos-tracking fuzz docs clean
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -54,6 +55,10 @@ chaos-job: install
 
 chaos-tracking: install
 	@. $(BIN)/activate && python scripts/chaos_tracking.py
+
+FUZZ_INPUTS ?= 20000
+fuzz: install
+	@. $(BIN)/activate && python scripts/fuzz.py --inputs $(FUZZ_INPUTS)
 
 docs: install
 	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py \
