@@ -7,7 +7,6 @@ its user keeps locked, so the kernel frees it however the process ends. What a d
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO
 
 from nrdfer import paths
 from nrdfer.errors import ProfileError
+from nrdfer.file_locks import lock
 
 _CHOOSING = "choosing.lock"
 
@@ -79,8 +79,4 @@ def _slot(folder: Path, device: str, slot: int) -> Path:
 
 
 def _lock(handle: IO[str]) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return lock(handle, Path(handle.name), wait=False)

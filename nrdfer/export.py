@@ -8,7 +8,6 @@ videos is not in the file. Which training's weights are exported is the caller's
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from nrdfer.errors import NrdferError
-from nrdfer.files import sync
+from nrdfer.files import sync, temporary_beside
 from nrdfer.models.network import ClipNetwork
 
 OUTPUTS = ("logits", "probabilities")
@@ -62,7 +61,7 @@ def export_network(network: ClipNetwork, path: Path) -> None:
     if path.suffix not in FORMATS:
         raise NrdferError(f"{path.name}: exported files end in {' or '.join(FORMATS)}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = temporary_beside(path)
     try:
         if path.suffix == ".pt2":
             with warnings.catch_warnings():

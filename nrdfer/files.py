@@ -1,10 +1,20 @@
-"""Small files that are never seen half-written. Artefacts of many files are `nrdfer.store`'s."""
+"""Small files that are never seen half-written. Artefacts of many files are `nrdfer.store`'s.
+
+Asks little of a file system: hard links, modes and the flushing of folders are used where they are to be had. A new
+file has the mode that the user's umask gives.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import secrets
+import shutil
 from pathlib import Path
+
+_NO_SUCH_THING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+#: What `link` answers where files cannot have two names; other errors (a full disk) are no reason to try another way.
+_NO_LINKS = _NO_SUCH_THING | {errno.EPERM, errno.EACCES, errno.EXDEV, errno.EMLINK}
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -16,14 +26,12 @@ def write_whole(path: Path, data: bytes) -> None:
         OSError: the disk is full or not writable; nothing has changed and nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
+    temporary = temporary_beside(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -31,10 +39,72 @@ def write_whole(path: Path, data: bytes) -> None:
     sync(path.parent)
 
 
+def temporary_beside(path: Path) -> Path:
+    """A hidden name in the same folder for what will be renamed to `path`; nobody else has it.
+
+    It ends as `path` does, because some writers go by that. It does not hold the whole name, which may be as long as
+    the file system allows.
+    """
+    suffix = path.suffix if len(path.suffix) <= 16 and path.suffix.isascii() else ""
+    return path.with_name(f".nrdfer-{os.getpid()}-{secrets.token_hex(6)}.part{suffix}")
+
+
 def sync(path: Path) -> None:
-    """Flush one file, or the names in one folder, to the disk, so that they survive a power cut."""
+    """Flush one file, or the names in one folder, to the disk, so that they survive a power cut.
+
+    Some file systems (CIFS, FUSE) flush no folders on demand and say so; there, the names are theirs to keep.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_THING or not path.is_dir():
+            raise
     finally:
         os.close(handle)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or, where the file system has no hard links, copy it, as a whole or not at all.
+
+    Raises:
+        FileExistsError: `target` is there.
+        OSError: the disk is full or not writable.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        temporary = temporary_beside(target)
+        try:
+            with source.open("rb") as old, temporary.open("xb") as new:
+                shutil.copyfileobj(old, new, 1 << 20)
+                new.flush()
+                os.fsync(new.fileno())
+            _place(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def move_new(source: Path, target: Path) -> None:
+    """Rename a file to a name that nobody has; of two that do so, one succeeds.
+
+    Raises:
+        FileExistsError: `target` is there; `source` stays.
+        OSError: the disk is not writable.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _place(source, target)
+    else:
+        source.unlink()
+
+
+def _place(source: Path, target: Path) -> None:
+    """As `move_new`, without links: take the name with an empty file, and replace that."""
+    target.open("xb").close()
+    source.replace(target)

@@ -6,11 +6,11 @@ inside it; what lies inside the store is `nrdfer.store`'s own business.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+from nrdfer import file_locks
 
 
 def home() -> Path:
@@ -59,13 +59,6 @@ def tracking_artifacts() -> Path:
     return home() / "mlartifacts"
 
 
-@contextlib.contextmanager
-def file_lock(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> AbstractContextManager[None]:
     """Hold an exclusive lock on `path` (created if missing); the kernel releases it if this process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)
+    return file_locks.held(path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from nrdfer.errors import TrackingError
+from nrdfer.files import move_new
 
 _SCHEME = "sqlite:///"
 _QUIET = 3.0  # seconds in which a file that nobody has open did not change: nobody is making it
@@ -65,11 +65,11 @@ def _make(path: Path) -> None:
     store = SqlAlchemyStore(f"{_SCHEME}{fresh}", str(path.parent / "mlartifacts"))  # type: ignore[no-untyped-call]
     store.engine.dispose()
     try:
-        os.link(fresh, path)
+        move_new(fresh, path)
     except FileExistsError:
         _log.info("another process is making %s", path)
     finally:
-        fresh.unlink()
+        fresh.unlink(missing_ok=True)
 
 
 def _wait_for_others(path: Path) -> None:

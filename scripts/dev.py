@@ -7,7 +7,6 @@ first, else 3000 and 5000; a port that is taken is passed over, which is said. K
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -27,6 +26,7 @@ import psutil
 from rich.console import Console
 
 from nrdfer import paths
+from nrdfer.file_locks import lock
 from nrdfer.files import write_whole
 from nrdfer.pages import HOST, TRAINING_VIEW, VARIABLES, address, mlflow_page, remember_ports, remembered_ports
 from nrdfer.processes import die_with_parent
@@ -223,12 +223,7 @@ def only_once() -> Iterator[IO[str] | None]:
     """Hold this project's lock on its pages; None if another process holds it. The kernel frees it at any end."""
     paths.home().mkdir(parents=True, exist_ok=True)
     with (paths.home() / "pages.lock").open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            yield handle
+        yield handle if lock(handle, Path(handle.name), wait=False) else None
 
 
 def tell_who_runs(running: Path) -> None:

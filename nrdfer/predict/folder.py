@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from nrdfer.errors import StoreError
 from nrdfer.faces.clip import PROCESS_DIED
+from nrdfer.file_locks import lock
 from nrdfer.files import write_whole
 from nrdfer.pool import completed
 from nrdfer.predict.clip_folder import (
@@ -128,11 +128,9 @@ def _sources(videos: Sequence[Path], out: Path, leave_out: Sequence[Path]) -> li
 def _alone(out: Path) -> Iterator[None]:
     """Write into `out` as the only one, and clear what a killed process left there unfinished."""
     with (out / ".lock").open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock(handle, out / ".lock", wait=False):
             _log.warning("another process is predicting into %s; waiting for it to end", out)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock(handle, out / ".lock")
         shutil.rmtree(out / MAKING, ignore_errors=True)
         try:
             yield

@@ -7,13 +7,13 @@ Trainings of the graph lie in the store, which knows these things by digest.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nrdfer.errors import TrainingError
+from nrdfer.file_locks import lock
 from nrdfer.files import write_whole
 from nrdfer.training.identity import differences, shown
 
@@ -31,12 +31,8 @@ def held(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise TrainingError(
-                f"another process is training into {folder}; wait for it, or give another folder"
-            ) from error
+        if not lock(handle, folder / ".lock", wait=False):
+            raise TrainingError(f"another process is training into {folder}; wait for it, or give another folder")
         yield  # closing the file releases the lock
 
 

@@ -7,13 +7,13 @@ removing one while somebody waits on it would let two processes in.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from nrdfer.file_locks import lock
 from nrdfer.processes import is_alive, this_process
 
 _TEMPORARY = re.compile(r"\.tmp-(?P<digest>[0-9a-f]+)-(?P<pid>\d+)-(?P<started>\d+\.\d+)")
@@ -25,11 +25,9 @@ def held(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file `path`; waits for another holder, and says so once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock(handle, path, wait=False):
             _log.info("%s is being made by another process; waiting for it", what)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock(handle, path)
         yield  # closing the file releases the lock
 
 
@@ -56,7 +54,7 @@ def remove_abandoned(folder: Path, locks: Path, own_digest: str) -> None:
             _remove_if_free(path, locks / f"{match['digest']}.lock")
 
 
-def _remove_if_free(path: Path, lock: Path) -> None:
-    with lock.open("a") as handle, contextlib.suppress(BlockingIOError):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(path, ignore_errors=True)
+def _remove_if_free(path: Path, lock_file: Path) -> None:
+    with lock_file.open("a") as handle:
+        if lock(handle, lock_file, wait=False):
+            shutil.rmtree(path, ignore_errors=True)

@@ -19,7 +19,6 @@ several lines of one kind and step, the last counts (`last_of_each`).
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import threading
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.errors import TrainingError
+from nrdfer.file_locks import lock, unlock
 
 LOG = "train.jsonl"
 _BLOCK = 1 << 16
@@ -88,10 +88,10 @@ class TrainingLog:
         self.close()
 
     def _lock(self) -> None:
-        fcntl.flock(self._handle, fcntl.LOCK_EX)
+        lock(self._handle, self.path)
 
     def _unlock(self) -> None:
-        fcntl.flock(self._handle, fcntl.LOCK_UN)
+        unlock(self._handle)
 
 
 def _mend(handle: int) -> None:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from nrdfer.errors import NrdferError
+from nrdfer.files import temporary_beside
 from nrdfer.video.ffmpeg import last_lines
 
 
@@ -35,7 +36,7 @@ class FfmpegPipe(ABC):
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.frames = 0  # written so far
-        self._partial = self.path.with_name(f".{self.path.stem}.{os.getpid()}.part{self.path.suffix}")
+        self._partial = temporary_beside(self.path)
         self._command: Sequence[str] = ()
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
