@@ -13,6 +13,10 @@ class CorpusError(NrdferError):
     """A corpus folder or a label file is missing, incomplete or contradictory."""
 
 
+class UnreadablePictureError(CorpusError):
+    """A picture of a corpus is damaged; its clip is set aside, the others go on."""
+
+
 class UnreadableVideoError(NrdferError):
     """A video cannot be opened or decoded."""
 

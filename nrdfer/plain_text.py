@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+#: Control characters, line ends, and marks that turn the direction in which the rest is read.
+_HIDDEN = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _ESCAPE = re.compile(r"\\(?:\\|x[0-9a-f]{2}|u[0-9a-f]{4})")
 
 
@@ -45,9 +46,9 @@ def utf8(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""A message for a terminal or a log: as `utf8`, and control characters (new lines, colours) as ``\x1b``."""
-    return "".join(
-        char if unicodedata.category(char) not in ("Cc", "Zl", "Zp") else f"\\x{ord(char):02x}" for char in utf8(text)
+    r"""A message for a terminal or a log: as `utf8`, and ``\x1b`` or ``\u202e`` for what would steer the terminal."""
+    return _HIDDEN.sub(
+        lambda match: f"\\x{ord(match[0]):02x}" if match[0] < "\xff" else f"\\u{ord(match[0]):04x}", utf8(text)
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nrdfer.corpora.labels import read_labels
 from nrdfer.errors import CorpusError
+from nrdfer.plain_text import one_line
 
 #: Where face pictures of original length lie (github.com/zengqunzhao/DFER-CLIP, sunlicai/MAE-DFER,
 #: jiangxingxun/DFEW); each may hold a folder of its own name once more, as archives unpack.
@@ -23,6 +24,7 @@ PICTURES = (".jpg", ".jpeg", ".png")
 MISSING_LIMIT = 0.10
 _ARCHIVES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz"})
 _RESAMPLED = 16
+_NUMBER = re.compile(r"[0-9]{1,5}")
 _log = logging.getLogger(__name__)
 
 
@@ -85,12 +87,11 @@ def read_dfew(root: Path) -> DfewCorpus:
     clips: list[DfewClip] = []
     aside: list[tuple[str, str]] = []
     for clip_id, emotion in sorted(emotions.items()):
-        names = frame_names(folders[clip_id]) if clip_id in folders else ()
-        if names:
-            clips.append(DfewClip(clip_id, emotion, folders[clip_id], names))
+        names, problem = _pictures(folders[clip_id]) if clip_id in folders else ((), "does not exist")
+        if problem:
+            aside.append((clip_id, f"labelled, but {one_line(str(folders.get(clip_id, folder / clip_id)))} {problem}"))
         else:
-            reason = "holds no picture" if clip_id in folders else "does not exist"
-            aside.append((clip_id, f"labelled, but {folders.get(clip_id, folder / clip_id)} {reason}"))
+            clips.append(DfewClip(clip_id, emotion, folders[clip_id], names))
     _judge(clips, aside, folder)
     return DfewCorpus(
         base,
@@ -129,11 +130,21 @@ def find_frames(root: Path) -> tuple[Path, Path]:
 
 def frame_names(folder: Path) -> tuple[str, ...]:
     """Names of a clip's pictures in natural order (2 before 10); empty if the folder is missing or empty."""
-    if not folder.is_dir():
-        return ()
-    with os.scandir(folder) as entries:
-        names = [e.name for e in entries if e.name.lower().endswith(PICTURES) and not e.name.startswith(".")]
-    return tuple(sorted(names, key=_natural))
+    return _pictures(folder)[0] if folder.is_dir() else ()
+
+
+def _pictures(folder: Path) -> tuple[tuple[str, ...], str]:
+    """Names of a clip's pictures; and what is wrong with the folder, empty if nothing is."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [e for e in entries if e.name.lower().endswith(PICTURES) and not e.name.startswith(".")]
+            odd = min((e.name for e in found if not e.is_file()), default=None)
+    except OSError as error:
+        return (), f"cannot be read: {error.strerror}"
+    if odd is not None:
+        return (), f"holds {one_line(odd)}, which is a folder, a pipe, or a link that leads nowhere"
+    names = tuple(sorted((e.name for e in found), key=_natural))
+    return names, "" if names else "holds no picture"
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
@@ -143,10 +154,19 @@ def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
 
 
 def _clip_folders(folder: Path) -> dict[str, Path]:
-    """Clip id -> its folder, padded with zeros or not."""
+    """Clip id -> its folder, padded with zeros or not.
+
+    Raises:
+        CorpusError: two folders are of one clip.
+    """
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if re.fullmatch(r"\d{1,5}", entry.name) and entry.is_dir())
-    return {f"{int(name):05d}": folder / name for name in names}
+        names = sorted(entry.name for entry in entries if _NUMBER.fullmatch(entry.name) and entry.is_dir())
+    found: dict[str, Path] = {}
+    for name in names:
+        other = found.setdefault(f"{int(name):05d}", folder / name)
+        if other.name != name:
+            raise CorpusError(f"{other} and {folder / name} are both clip {int(name):05d}: remove one of them")
+    return found
 
 
 def _judge(clips: list[DfewClip], aside: list[tuple[str, str]], folder: Path) -> None:

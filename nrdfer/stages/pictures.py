@@ -11,8 +11,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from nrdfer.errors import CorpusError
+from nrdfer.corpora.picture_file import read_picture
+from nrdfer.errors import CorpusError, UnreadablePictureError
+from nrdfer.plain_text import one_line
 from nrdfer.records import ClipRecord, FrameRecord
 from nrdfer.shards.groups import EncodedClip, SetAside, write_group
 from nrdfer.shards.jpeg import encode_jpeg
@@ -46,28 +49,31 @@ def _clips(job: GroupJob) -> Iterator[EncodedClip | SetAside]:
     for clip in read_group(job.listing, job.offset, job.count):
         jpegs: list[bytes] = []
         for name, _ in clip.frames:
-            path = Path(clip.folder, name)
-            jpeg = _resized(path, job.image_size, job.jpeg_quality)
-            if jpeg is None:
-                yield SetAside(clip.clip_id, f"unreadable picture {path}")
+            try:
+                picture = _picture(Path(clip.folder, name))
+            except UnreadablePictureError as error:
+                yield SetAside(clip.clip_id, str(error))
                 break
-            jpegs.append(jpeg)
+            jpegs.append(_resized(picture, job.image_size, job.jpeg_quality))
         else:
             record = _record(clip)
             yield record, clip_members(record, jpegs)
 
 
-def _resized(path: Path, size: int, quality: int) -> bytes | None:
-    """A picture at the shards' size as JPEG; None if it cannot be read."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is not None:
-        resized = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-        return encode_jpeg(np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2RGB), np.uint8), quality)
-    if not path.is_file():  # no fault of the clip's
+def _picture(path: Path) -> NDArray[np.uint8]:
+    try:
+        return read_picture(path)
+    except FileNotFoundError as error:  # no fault of the clip's
         raise CorpusError(
-            f"{path} was there when DFEW was listed and is gone; is the disk still mounted? Run the same line again"
-        )
-    return None
+            f"{one_line(str(path))} was there when DFEW was listed and is gone; is the disk still mounted? Run the "
+            "same line again"
+        ) from error
+
+
+def _resized(picture: NDArray[np.uint8], size: int, quality: int) -> bytes:
+    """A picture at the shards' size as JPEG."""
+    resized = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    return encode_jpeg(np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2RGB), np.uint8), quality)
 
 
 def _record(clip: ListedClip) -> ClipRecord:

@@ -29,4 +29,4 @@ def test_broken_surrogates_of_other_text_come_back_too() -> None:
 
 def test_messages_lose_nothing_but_what_no_terminal_takes() -> None:
     assert utf8("C:\\xdf Stra\udcdfe") == "C:\\xdf Stra\\xdfe"
-    assert one_line("a\nb\x1b[31m\u2028c ß") == "a\\x0ab\\x1b[31m\\x2028c ß"
+    assert one_line("a\nb\x1b[31m\u2028c\u202ed ß") == "a\\x0ab\\x1b[31m\\u2028c\\u202ed ß"

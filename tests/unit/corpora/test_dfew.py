@@ -344,3 +344,23 @@ def test_a_corpus_of_full_size(full_size: Path) -> None:
     assert Counter(clip.emotion for clip in corpus.clips) == DFEW_EMOTIONS
     assert sum(len(fold.test) for fold in corpus.folds.values()) == 11_697
     assert corpus.set_aside == []
+
+
+def test_a_picture_that_is_no_file_sets_its_clip_aside_and_the_others_go_on(dfew: Path) -> None:
+    clips = dfew / "Clip" / "clip_224x224"
+    (clips / "00003" / "00003_00009.jpg").symlink_to(dfew / "nowhere.jpg")
+    (clips / "00004" / "a.png").mkdir()
+    shutil.rmtree(clips / "00005")
+    corpus = read_dfew(dfew)
+    reasons = dict(corpus.set_aside)
+    assert set(reasons) == {"00003", "00004", "00005"}
+    assert "00003_00009.jpg, which is a folder, a pipe, or a link that leads nowhere" in reasons["00003"]
+    assert "holds a.png, which is a folder" in reasons["00004"]
+    assert "does not exist" in reasons["00005"]
+    assert len(corpus.clips) == CLIPS - 3
+
+
+def test_two_folders_of_one_clip_are_refused_and_neither_wins(dfew: Path) -> None:
+    write_frames(dfew / "Clip" / "clip_224x224", [7], padded=False)
+    with pytest.raises(CorpusError, match=r"00007 and .*/7 are both clip 00007: remove one"):
+        read_dfew(dfew)

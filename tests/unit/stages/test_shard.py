@@ -84,6 +84,37 @@ def test_pictures_are_resized_once_and_bad_clips_set_aside(listing: DfewListing,
     assert verify(out) == []
 
 
+@pytest.mark.parametrize("keep", [1 / 3, 0.9, 0])
+def test_a_jpeg_cut_short_sets_its_clip_aside_and_is_not_taken_half_grey(tmp_path: Path, keep: float) -> None:
+    listing = make_listing(tmp_path, 6)
+    picture = tmp_path / "pictures" / "00002" / "0.png"  # named otherwise than it is, as copies are
+    noise = np.random.default_rng(0).integers(0, 255, (224, 224, 3), np.uint8)
+    jpeg = bytes(cv2.imencode(".jpg", noise)[1])
+    picture.write_bytes(jpeg[: int(keep * len(jpeg))])
+    work, out = folders(tmp_path, "shards")
+    counts = shard.shard_dfew(listing, work, out, CONFIG, workers=1)
+    assert (counts["clips"], counts["set_aside"]) == (5, 2)
+    with (out / SET_ASIDE).open() as handle:
+        reasons = {row["clip_id"]: row["reason"] for row in csv.DictReader(handle)}
+    assert f"unreadable picture {picture}: it is {'cut short' if keep else 'empty'}" in reasons["00002"]
+
+
+def test_pictures_whose_names_are_not_utf8_are_read_and_told(tmp_path: Path) -> None:
+    listing = make_listing(tmp_path, 6)
+    lines = [json.loads(line) for line in (listing.folder / CLIPS).read_text().splitlines()]
+    for number in (1, 2):
+        name = f"bild\udcdf{number}\n.png"
+        folder = Path(lines[number]["folder"])
+        (folder / "0.png").rename(folder / name)
+        lines[number]["frames"][0] = name
+    (folder / name).write_bytes(b"no picture")
+    (listing.folder / CLIPS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    work, out = folders(tmp_path, "shards")
+    counts = shard.shard_dfew(DfewListing(listing.folder), work, out, CONFIG, workers=1)
+    assert (counts["clips"], counts["set_aside"]) == (5, 2)
+    assert "bild\\xdf2\\x0a.png: it is neither" in (out / SET_ASIDE).read_text(encoding="utf-8")
+
+
 def test_the_bytes_do_not_depend_on_the_number_of_workers(listing: DfewListing, tmp_path: Path) -> None:
     made: list[Mapping[str, bytes]] = []
     for workers in (1, 3):
