@@ -9,15 +9,20 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nrdfer.emotions import AFEW_FOLDERS
 from nrdfer.errors import CorpusError
-from nrdfer.video.sources import distinct
+from nrdfer.names import shortened
+from nrdfer.plain_text import one_line
+from nrdfer.video.sources import VIDEO_SUFFIXES, distinct
 
 SPLITS = {"train": "Train_AFEW", "val": "Val_AFEW"}
-VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov"})
+#: With a frame's number behind it (``.0123456.jpg``) a clip's id must fit into a tar's header: 100 characters.
+LONGEST_ID = 88
+_BOOKKEEPING = frozenset({"thumbs.db", "desktop.ini"})
 _ALIGNED = "alignedfaces"
 _log = logging.getLogger(__name__)
 
@@ -30,14 +35,15 @@ class AfewVideo:
     clip_id: str  # "<split>_<Emotion>_<file stem>": stems alone repeat across classes
     emotion: str
     split: str
-    note: str = ""  # set where another video had the name already
+    note: str = ""  # set where another name had to be given
 
 
 def find_videos(root: Path) -> list[AfewVideo]:
     """All videos below `root` (or ``root/AFEW``), in order of their clip ids.
 
     Class folders that are missing or empty, and folders that are no class, are named in a warning. So are videos
-    whose name another one has already (the same stem with two suffixes): the later is told apart by a number.
+    whose name another one has already (the same stem with two suffixes): the later is told apart by a number. A name
+    that is too long for a shard is cut and given a digest; what is no video by its name is left out and told.
 
     Raises:
         CorpusError: the folder, a split or all class folders of a split are missing or hold no video.
@@ -47,23 +53,53 @@ def find_videos(root: Path) -> list[AfewVideo]:
     for split, name in SPLITS.items():
         found = _split_videos(base / name, split)
         if not found:
+            others = [path for path in files_left_out(root) if base / name in path.parents]
             raise CorpusError(
                 f"{base / name} holds no video: expected {name}/<Emotion>/*.avi with the class folders "
                 f"{', '.join(AFEW_FOLDERS)}. Is the copy complete, and are the archives unpacked?"
+                + (f" There are {names_of(others)}, which are no videos by their names" if others else "")
             )
         videos += found
+    others = files_left_out(root)
+    if others:
+        _log.warning("%s below %s are no videos by their names: left out", names_of(others), base)
     return sorted(_told_apart(videos), key=lambda video: video.clip_id)
 
 
-def _told_apart(videos: list[AfewVideo]) -> list[AfewVideo]:
-    named = distinct([(video.path, video.clip_id) for video in videos])
-    for source in named:
-        if source.note:
-            _log.warning("%s: %s; if it is a copy, remove it", source.path, source.note)
+def files_left_out(root: Path) -> list[Path]:
+    """Files and folders in the class folders that are no videos by their names; bookkeeping of systems aside."""
+    classes = {name.lower() for name in AFEW_FOLDERS}
+    folders = (
+        folder for name in SPLITS.values() for folder in sorted((_base(root) / name).iterdir())
+        if folder.name.lower() in classes and folder.is_dir()
+    )  # fmt: skip
     return [
-        dataclasses.replace(video, clip_id=source.clip_id, note=source.note)
-        for video, source in zip(videos, named, strict=True)
+        path
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() not in VIDEO_SUFFIXES
+        and not path.name.startswith(".")
+        and path.name.lower() not in _BOOKKEEPING
     ]
+
+
+def names_of(paths: Sequence[Path]) -> str:
+    """How many files there are, and the names of a few, for a message."""
+    told = ", ".join(one_line(path.name) for path in paths[:5])
+    return f"{len(paths)} files ({told}{', ...' if len(paths) > 5 else ''})"
+
+
+def _told_apart(videos: list[AfewVideo]) -> list[AfewVideo]:
+    named = []
+    for video, source in zip(videos, distinct([(v.path, v.clip_id) for v in videos]), strict=True):
+        clip_id, note = shortened(source.clip_id, LONGEST_ID), source.note
+        if note:
+            _log.warning("%s: %s; if it is a copy, remove it", one_line(str(video.path)), one_line(note))
+        if clip_id != source.clip_id:
+            note = "; ".join(filter(None, (note, f"called {clip_id}, because its own name is too long for a shard")))
+            _log.warning("%s: %s", one_line(str(video.path)), one_line(note))
+        named.append(dataclasses.replace(video, clip_id=clip_id, note=note))
+    return named
 
 
 def _base(root: Path) -> Path:
@@ -79,7 +115,7 @@ def _base(root: Path) -> Path:
                 f"{base} holds {there[0]} but not {missing}; AFEW needs both, so the copy is incomplete: copy or "
                 f"unpack {missing} there"
             )
-    inside = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+    inside = ", ".join(sorted(one_line(path.name) for path in root.iterdir())[:8]) or "nothing"
     raise CorpusError(f"{root} holds neither Train_AFEW nor Val_AFEW (found: {inside}); give the folder above them")
 
 
@@ -97,7 +133,9 @@ def _split_videos(folder: Path, split: str) -> list[AfewVideo]:
         elif path.name.lower().startswith(_ALIGNED):
             _log.info("%s: the organisers' aligned faces are not used", path)
         elif not path.name.startswith("."):
-            _log.warning("%s is not one of AFEW's classes (%s); left alone", path, ", ".join(AFEW_FOLDERS))
+            _log.warning(
+                "%s is not one of AFEW's classes (%s); left alone", one_line(str(path)), ", ".join(AFEW_FOLDERS)
+            )
     if videos and without:
         _log.warning("%s has no video of %s; is the copy complete?", folder, ", ".join(sorted(without)))
     return videos
@@ -110,7 +148,10 @@ def _class_videos(folder: Path, name: str, split: str) -> list[AfewVideo]:
     )
     for path in files:
         if not path.is_file():
-            _log.warning("%s is a folder, a pipe, or a link that leads nowhere; it has no bytes and is left out", path)
+            _log.warning(
+                "%s is a folder, a pipe, or a link that leads nowhere; it has no bytes and is left out",
+                one_line(str(path)),
+            )
     files = [path for path in files if path.is_file()]
     return [AfewVideo(path, f"{split}_{name}_{_sanitised(path.stem)}", AFEW_FOLDERS[name], split) for path in files]
 

@@ -14,9 +14,9 @@ from statistics import median
 from typing import Any
 
 from nrdfer.corpora import published
-from nrdfer.corpora.afew import find_videos
+from nrdfer.corpora.afew import files_left_out, find_videos, names_of
 from nrdfer.corpora.dfew import DfewCorpus, read_dfew
-from nrdfer.corpora.labels import candidates, find_label_files
+from nrdfer.corpora.labels import candidates, find_label_files, is_csv
 from nrdfer.corpora.lists import read_dfew_list
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
@@ -60,12 +60,12 @@ def examine_dfew(root: Path) -> Examination:
     except CorpusError as error:
         found.note("error", str(error))
         return found
-    kinds = {path.suffix.removeprefix(".") for path in find_label_files(root).values()}
+    kinds = {path.suffix.removeprefix(".").lower() for path in find_label_files(root).values()}
     found.note("ok", f"faces in {corpus.frames_folder}, labels from {' and '.join(sorted(kinds))} files")
     _judge_clips(found, corpus)
     _judge_folds(found, corpus)
     _judge_frames(found, corpus)
-    _judge_lists(found, corpus, [path for _, path in candidates(root) if path.suffix == ".txt"])
+    _judge_lists(found, corpus, [path for _, path in candidates(root) if not is_csv(path)])
     return found
 
 
@@ -129,19 +129,24 @@ def _judge_lists(found: Examination, corpus: DfewCorpus, lists: list[Path]) -> N
     """Text lists name numbers of frames; the disk is what counts."""
     if not lists:
         return
-    on_disk = {clip.clip_id: clip.n_frames for clip in corpus.clips}
+    on_disk = {clip.clip_id: clip for clip in corpus.clips}
     clamped: set[str] = set()
     other: set[str] = set()
+    labels: set[str] = set()
     for path in lists:
         try:
             rows = read_dfew_list(path)
         except CorpusError as error:  # the labels came from csvs, so this list stops nothing
             found.note("warning", str(error))
             return
-        for clip_id, frames, _ in rows:
-            true = on_disk.get(clip_id)
-            if true is not None and frames != true:
-                (clamped if true < frames == T else other).add(clip_id)
+        for clip_id, frames, label in rows:
+            clip = on_disk.get(clip_id)
+            if clip is None:
+                continue
+            if frames != clip.n_frames:
+                (clamped if clip.n_frames < frames == T else other).add(clip_id)
+            if EMOTIONS[label] != clip.emotion:
+                labels.add(clip_id)
     if clamped:
         found.note(
             "known",
@@ -150,6 +155,12 @@ def _judge_lists(found: Examination, corpus: DfewCorpus, lists: list[Path]) -> N
         )
     if other:
         found.note("warning", f"text lists give {len(other)} clips, e.g. {min(other)}, another length than the disk")
+    if labels:
+        found.note(
+            "warning",
+            f"text lists give {len(labels)} clips, e.g. {min(labels)}, another emotion than the labels that are used; "
+            "are they numbered in another order?",
+        )
     if not clamped and not other:
         found.note("ok", "text lists name as many frames as are on disk")
 
@@ -163,6 +174,9 @@ def examine_afew(root: Path) -> Examination:
         found.note("error", str(error))
         return found
     found.note("ok", f"{len(videos)} videos in class folders below {root}")
+    others = files_left_out(root)
+    if others:
+        found.note("warning", f"{names_of(others)} in class folders are no videos by their names: left out")
     for split, expected in published.AFEW_EMOTIONS.items():
         have = Counter(video.emotion for video in videos if video.split == split)
         found.counts[split] = {emotion: have[emotion] for emotion in EMOTIONS}

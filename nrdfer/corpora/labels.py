@@ -15,14 +15,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nrdfer.corpora.lists import DFEW_NAME, label_folders, read_dfew_list
+from nrdfer.corpora.lists import COPY, DFEW_NAME, files_like_labels, label_folders, read_dfew_list
+from nrdfer.corpora.text_file import excerpt, number_in, read_lines
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
+from nrdfer.plain_text import one_line
 
 FOLDS = range(1, 6)
 SPLIT_FOLDER = "EmoLabel_DataSplit"
 #: set_1.csv, train_set_1.csv, test_set_1.csv, single_trainset_1.csv, single_testset_1.csv
-_NAME = re.compile(r"(?:(?P<part>train|test)_set|single_(?P<single>train|test)set|set)_(?P<fold>[1-5])\.csv")
+_NAME = re.compile(
+    rf"(?:(?P<part>train|test)_set|single_(?P<single>train|test)set|set)_(?P<fold>[1-5]){COPY}\.csv", re.IGNORECASE
+)
+_SEPARATORS = ",;\t"  # the second where commas are for decimals, the third in Excel's "Unicode text"
 _log = logging.getLogger(__name__)
 Key = tuple[int, str]  # fold, "train" or "test"
 Rows = list[tuple[str, int]]
@@ -69,8 +74,8 @@ def find_label_files(root: Path) -> dict[Key, Path]:
         CorpusError: a file is missing, or two different files claim the same place.
     """
     claims = list(candidates(root))
-    csvs = [(key, path) for key, path in claims if path.suffix == ".csv"]
-    official = [(key, path) for key, path in csvs if SPLIT_FOLDER in path.parts]
+    csvs = [(key, path) for key, path in claims if is_csv(path)]
+    official = [(key, path) for key, path in csvs if SPLIT_FOLDER.lower() in map(str.lower, path.parts)]
     found: dict[Key, Path] = {}
     for key, path in official or csvs or claims:
         if key in found and found[key].read_bytes() != path.read_bytes():
@@ -82,7 +87,8 @@ def find_label_files(root: Path) -> dict[Key, Path]:
         raise CorpusError(
             f"DFEW below {root} lacks {what}. Looked for {SPLIT_FOLDER}/train(single-labeled)/set_1.csv .. set_5.csv "
             f"and {SPLIT_FOLDER}/test(single-labeled)/set_1.csv .. set_5.csv (also train_set_1.csv, test_set_1.csv, "
-            "single_trainset_1.csv, single_testset_1.csv, DFEW_set_1_train.txt). Copy DFEW's label files there whole"
+            "single_trainset_1.csv, single_testset_1.csv, DFEW_set_1_train.txt). Copy DFEW's label files there whole. "
+            f"Files found that may be labels: {files_like_labels(root)}"
         )
     return found
 
@@ -93,11 +99,16 @@ def candidates(root: Path) -> Iterator[tuple[Key, Path]]:
         for name in names:
             match = _NAME.fullmatch(name)
             part = match and (match["part"] or match["single"] or _part_of(here.name))
-            if match and part and "multi" not in here.name:
-                yield (int(match["fold"]), part), here / name
+            if match and part and "multi" not in here.name.lower():
+                yield (int(match["fold"]), part.lower()), here / name
             listed = DFEW_NAME.fullmatch(name)
             if listed:
-                yield (int(listed["fold"]), listed["part"]), here / name
+                yield (int(listed["fold"]), listed["part"].lower()), here / name
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a label file is one of DFEW's own, and not another repository's list."""
+    return path.suffix.lower() == ".csv"
 
 
 def _part_of(folder: str) -> str | None:
@@ -105,33 +116,47 @@ def _part_of(folder: str) -> str | None:
 
 
 def _read_rows(path: Path) -> Rows:
-    if path.suffix == ".txt":
+    if not is_csv(path):
         return _without_repeats(path, [(clip_id, label) for clip_id, _, label in read_dfew_list(path)])
     return _without_repeats(path, _read_csv(path))
 
 
 def _read_csv(path: Path) -> Rows:
+    where = one_line(str(path))
+    text = read_lines(path)
+    separator = _separator(text)
     try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{path} is not a text file of comma-separated values ({error}); copy it again") from error
+        lines = list(csv.reader(text, delimiter=separator))
+    except csv.Error as error:
+        raise CorpusError(f"{where} is not a text file of comma-separated values ({error}); copy it again") from error
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if any(cell.strip() for cell in line)]
+    if numbered and re.fullmatch(r"sep=.?", "".join(numbered[0][1]).strip()):
+        numbered = numbered[1:]  # how a spreadsheet notes what separates the values
     if not numbered:
-        raise CorpusError(f"{path} is empty; is the copy complete?")
+        raise CorpusError(f"{where} is empty; is the copy complete?")
     header = [cell.strip().lower() for cell in numbered[0][1]]
     if {"video_name", "label"} <= set(header):
         name_at, label_at = header.index("video_name"), header.index("label")
         numbered = numbered[1:]
-    elif len(header) == 2 and header[0].isdecimal() and header[1].isdecimal():
+    elif len(header) == 2 and number_in(header[0]) is not None and number_in(header[1]) is not None:
         name_at, label_at = 0, 1  # a copy without the header line
     else:
-        raise CorpusError(f"{path}: expected the header video_name,label, found {','.join(numbered[0][1])[:80]!r}")
-    return [_read_row(path, number, line, name_at, label_at) for number, line in numbered]
+        raise CorpusError(
+            f"{where}: expected the header video_name,label, found '{excerpt(separator.join(numbered[0][1]))}'. Is "
+            "it a label file of DFEW? Write that header over the clips' numbers and the labels"
+        )
+    return [_read_row(where, number, line, name_at, label_at) for number, line in numbered]
+
+
+def _separator(lines: list[str]) -> str:
+    """What separates the values of a file: the first of those that occur in its first line with letters or digits."""
+    first = next((line for line in lines if line.strip() and not line.startswith("sep=")), "")
+    return next((separator for separator in _SEPARATORS if separator in first), ",")
 
 
 def _without_repeats(path: Path, rows: Rows) -> Rows:
     if not rows:
-        raise CorpusError(f"{path} holds no clip; is the copy complete?")
+        raise CorpusError(f"{one_line(str(path))} holds no clip; is the copy complete?")
     if len(dict(rows)) != len(set(rows)):
         raise CorpusError(f"{path} gives one clip two different labels; copy it again")
     if len(set(rows)) != len(rows):
@@ -139,14 +164,14 @@ def _without_repeats(path: Path, rows: Rows) -> Rows:
     return rows
 
 
-def _read_row(path: Path, number: int, line: list[str], name_at: int, label_at: int) -> tuple[str, int]:
+def _read_row(where: str, number: int, line: list[str], name_at: int, label_at: int) -> tuple[str, int]:
     cells = [cell.strip() for cell in line]
-    if len(cells) <= max(name_at, label_at) or not (cells[name_at].isdecimal() and cells[label_at].isdecimal()):
-        raise CorpusError(f"{path}, line {number}: {','.join(line)[:80]!r} is not a clip's number and a label")
-    label = int(cells[label_at])
+    clip, label = (number_in(cells[at]) if at < len(cells) else None for at in (name_at, label_at))
+    if clip is None or label is None:
+        raise CorpusError(f"{where}, line {number}: '{excerpt(','.join(line))}' is not a clip's number and a label")
     if label > len(EMOTIONS):
-        raise CorpusError(f"{path}, line {number}: label {label}; expected 1 to 7 (or 0 to 6 in all files)")
-    return f"{int(cells[name_at]):05d}", label
+        raise CorpusError(f"{where}, line {number}: label {label}; expected 1 to 7 (or 0 to 6 in all files)")
+    return f"{clip:05d}", label
 
 
 def _base(rows: Mapping[Key, Rows], files: Mapping[Key, Path], root: Path) -> int:

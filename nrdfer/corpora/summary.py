@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.corpora.afew import SPLITS, find_videos
-from nrdfer.corpora.labels import candidates, read_labels
-from nrdfer.corpora.lists import AFEW_NAME, label_folders, read_afew_lists
+from nrdfer.corpora.labels import candidates, is_csv, read_labels
+from nrdfer.corpora.lists import AFEW_NAME, files_like_labels, label_folders, read_afew_lists
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 
@@ -51,9 +51,9 @@ def read_label_sets(root: Path) -> list[LabelSet]:
     files = [path for _, path in candidates(root)]
     afew_lists = [folder for folder, names in label_folders(root) if any(map(AFEW_NAME.fullmatch, names))]
     sets: list[LabelSet] = []
-    if any(path.suffix == ".csv" for path in files):
+    if any(map(is_csv, files)):
         sets.append(_dfew(root, "csv"))
-    sets += [_dfew(folder, "txt") for folder in sorted({path.parent for path in files if path.suffix == ".txt"})]
+    sets += [_dfew(folder, "txt") for folder in sorted({path.parent for path in files if not is_csv(path)})]
     sets += [_afew(folder, "txt", read_afew_lists(folder)) for folder in afew_lists]
     for base in (root, root / "AFEW"):
         if any((base / name).is_dir() for name in SPLITS.values()):
@@ -64,7 +64,8 @@ def read_label_sets(root: Path) -> list[LabelSet]:
     if not sets:
         raise CorpusError(
             f"{root} holds no labels that are known: neither DFEW's EmoLabel_DataSplit or DFEW_set_1_train.txt .., nor "
-            "AFEW's Train_AFEW and Val_AFEW or AFEW_train.txt and AFEW_validation.txt"
+            "AFEW's Train_AFEW and Val_AFEW or AFEW_train.txt and AFEW_validation.txt. Files found that may be labels: "
+            f"{files_like_labels(root)}"
         )
     return sets
 

@@ -110,6 +110,7 @@ def list_afew(root: Path, out: Path, progress: Progress | None = None) -> dict[s
             "emotion": video.emotion,
             "split": video.split,
             "sha256": digest,
+            **({"note": video.note} if video.note else {}),
         }
         for video, digest in zip(videos, digests, strict=True)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrdfer.corpora.afew import find_videos
+from nrdfer.corpora.afew import LONGEST_ID, find_videos
 from nrdfer.emotions import AFEW_FOLDERS, EMOTIONS
 from nrdfer.errors import CorpusError
 from nrdfer.records import ClipRecord
@@ -163,3 +164,95 @@ def test_a_corpus_of_the_real_size_and_names(shared_dir: Path, tmp_path: Path) -
     assert Counter((video.split, video.emotion) for video in videos) == expected
     assert Counter(video.split for video in videos) == {"train": 773, "val": 381}
     assert len({video.clip_id for video in videos}) == 773 + 381
+
+
+@pytest.mark.parametrize("length", [70, 100, 121, 245])
+def test_a_name_too_long_for_a_shard_is_shortened_before_any_work(
+    afew: Path, length: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = find_videos(afew)
+    names = [f"{'L' * (length - 1)}{i}.avi" for i in range(3)]
+    for name in names:
+        put(afew / "Train_AFEW" / "Surprise" / name)
+    new = [video for video in find_videos(afew) if video not in before]
+    assert sorted(video.path.name for video in new) == names
+    assert len({video.clip_id for video in new}) == 3
+    for video in new:
+        assert len(f"{video.clip_id}.9999999.jpg") <= 100
+        ClipRecord("afew", video.clip_id, video.emotion, video.split, 1, "")
+        assert ("too long for a shard" in video.note) == (length > 73)
+    assert ("too long for a shard" in caplog.text) == (length > 73)
+
+
+def test_long_names_that_collide_stay_apart(afew: Path) -> None:
+    for suffix in ("avi", "mp4", "mkv"):
+        put(afew / "Train_AFEW" / "Happy" / f"{'x' * 150}.{suffix}")
+    ids = [video.clip_id for video in find_videos(afew) if "xxx" in video.clip_id]
+    assert len({clip_id.casefold() for clip_id in ids}) == 3
+    assert all(len(clip_id) <= LONGEST_ID for clip_id in ids)
+
+
+ODD_NAMES = [
+    b"Stra\xdfe.avi",
+    b"\xc4\xe3\xba\xc3.avi",
+    b"two\nlines.avi",
+    b"\x1b[31mred.avi",
+    "\u202egnp.avi".encode(),
+    "e\u0301.avi".encode(),
+    "\xe9.avi".encode(),
+    b"CON.avi",
+    b"a.b.c.avi",
+    b"...avi",
+    b" .avi",
+    b"-rf.avi",
+    b"%00.avi",
+    b"CASE.avi",
+    b"case.avi",
+]
+
+
+def test_videos_of_any_name_have_one_id_each_and_are_told_in_plain_text(
+    afew: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = afew / "Val_AFEW" / "Fear"
+    for name in ODD_NAMES:
+        put(folder / os.fsdecode(name))
+    videos = [video for video in find_videos(afew) if os.fsencode(video.path.name) in ODD_NAMES]
+    # what begins with a dot is bookkeeping
+    assert {os.fsencode(video.path.name) for video in videos} == {name for name in ODD_NAMES if name[:1] != b"."}
+    assert len({video.clip_id.casefold() for video in videos}) == len(videos)
+    for video in videos:
+        ClipRecord("afew", video.clip_id, video.emotion, video.split, 1, "")
+    told = "".join(record.getMessage() for record in caplog.records)
+    told.encode()
+    assert not set("\n\x1b\u202e") & set(told)
+
+
+def test_files_that_are_no_videos_by_their_names_are_told_and_not_passed_over(
+    afew: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.gif", "b.webp", "c.docx", "Thumbs.db", "desktop.ini", "._x.avi"):
+        put(afew / "Train_AFEW" / "Happy" / name)
+    (afew / "Train_AFEW" / "Sad" / "more").mkdir()
+    find_videos(afew)
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert "are no videos by their names: left out" in told[0]
+    assert "c.docx" in told[0] and "more" in told[0]
+    assert "Thumbs.db" not in told[0] and "._x" not in told[0]
+
+
+def test_a_split_of_other_files_only_names_them(afew: Path) -> None:
+    for path in (afew / "Val_AFEW").rglob("*.avi"):
+        path.rename(path.with_suffix(".docx"))
+    with pytest.raises(CorpusError, match=r"Val_AFEW holds no video.*There are 14 files \(000003360\.docx, .*by their"):
+        find_videos(afew)
+
+
+def test_a_class_folder_and_a_split_that_are_links_are_entered(afew: Path, tmp_path: Path) -> None:
+    before = {(video.clip_id, video.emotion) for video in find_videos(afew)}
+    shutil.move(afew / "Val_AFEW" / "Sad", tmp_path / "sad")
+    (afew / "Val_AFEW" / "Sad").symlink_to(tmp_path / "sad")
+    shutil.move(afew / "Train_AFEW", tmp_path / "train")
+    (afew / "Train_AFEW").symlink_to(tmp_path / "train")
+    assert {(video.clip_id, video.emotion) for video in find_videos(afew)} == before

@@ -364,3 +364,99 @@ def test_two_folders_of_one_clip_are_refused_and_neither_wins(dfew: Path) -> Non
     write_frames(dfew / "Clip" / "clip_224x224", [7], padded=False)
     with pytest.raises(CorpusError, match=r"00007 and .*/7 are both clip 00007: remove one"):
         read_dfew(dfew)
+
+
+ENCODINGS = {
+    "utf-16": "utf-16",  # Excel's "Unicode text", PowerShell's >
+    "utf-16 without a mark": "utf-16-le",
+    "utf-16, the other way round": "utf-16-be",
+    "utf-8 with a mark": "utf-8-sig",
+    "latin-1": "latin-1",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("separator", [",", ";", "\t", ", "])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_label_files_in_every_encoding_and_with_every_separator_mean_the_same(
+    tmp_path: Path, encoding: str, separator: str, end: str
+) -> None:
+    write_labels(tmp_path / "plain")
+    write_labels(tmp_path / "other")
+    for path in (tmp_path / "other").rglob("*.csv"):
+        text = path.read_text().replace("label", "label,Übersetzt").replace(",", separator).replace("\n", end)
+        path.write_bytes(text.encode(ENCODINGS[encoding]))
+    assert read_labels(tmp_path / "other") == read_labels(tmp_path / "plain")
+
+
+def test_what_a_spreadsheet_notes_of_its_separator_is_no_header(tmp_path: Path) -> None:
+    write_labels(tmp_path)
+    path = official(tmp_path, 3, "train")
+    before = read_labels(tmp_path)
+    path.write_text("sep=;\n" + path.read_text().replace(",", ";"))
+    assert read_labels(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda root, fold, part: root / "EmoLabel_DataSplit" / f"{part}_set_{fold}.CSV",
+        lambda root, fold, part: root / "emolabel_datasplit" / f"{part.upper()}_SET_{fold}.csv",
+        lambda root, fold, part: root / "EmoLabel_DataSplit" / f"{part}_set_{fold} (1).csv",
+        lambda root, fold, part: root / "EmoLabel_DataSplit" / f"{part.title()}(single-labeled)" / f"set_{fold}(2).csv",
+        lambda root, fold, part: root / "EmoLabel_DataSplit" / f"{part}_set_{fold} - Copy.csv",
+    ],
+)
+def test_label_files_named_by_a_browser_or_in_capitals_are_read(
+    tmp_path: Path, place: Callable[[Path, int, str], Path]
+) -> None:
+    write_labels(tmp_path / "plain")
+    write_labels(tmp_path / "other", place)
+    assert read_labels(tmp_path / "other") == read_labels(tmp_path / "plain")
+
+
+def test_a_second_copy_of_a_label_file_that_differs_is_refused(dfew: Path) -> None:
+    official(dfew, 3, "train").with_name("set_3 (1).csv").write_text("video_name,label\n00001,1\n")
+    with pytest.raises(CorpusError, match="two label files for fold 3 train"):
+        read_labels(dfew)
+
+
+def test_label_files_that_are_not_known_by_their_names_are_named(dfew: Path) -> None:
+    shutil.move(official(dfew, 2, "test"), dfew / "EmoLabel_DataSplit" / "fold two.csv")
+    with pytest.raises(CorpusError, match=r"lacks label files for fold 2 test.*may be labels: .*fold two\.csv"):
+        read_labels(dfew)
+
+
+def test_a_folder_of_labels_that_is_a_link_is_entered_once(dfew: Path, tmp_path: Path) -> None:
+    before = read_labels(dfew)
+    shutil.move(dfew / "EmoLabel_DataSplit", tmp_path / "elsewhere")
+    (dfew / "EmoLabel_DataSplit").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(dfew)  # a loop
+    assert read_labels(dfew) == before
+    assert len(read_dfew(dfew).clips) == CLIPS
+
+
+@pytest.mark.parametrize("header", ["视频,标签", "name,emotion,fold", "Datei;Gefühl", "video_name"])
+def test_a_header_of_another_kind_is_named_with_what_to_write(dfew: Path, header: str) -> None:
+    path = official(dfew, 3, "train")
+    path.write_text(header + "\n1,1\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"expected the header video_name,label, found.*Write that header") as caught:
+        read_dfew(dfew)
+    assert header in str(caught.value)
+
+
+def test_numbers_of_thousands_of_digits_in_label_files_are_refused_in_words(dfew: Path) -> None:
+    path = official(dfew, 3, "train")
+    for row in (f"{'9' * 5000},1", f"00001,{'9' * 5000}"):
+        write_csv(path, [])
+        path.write_text(f"video_name,label\n{row}\n")
+        with pytest.raises(CorpusError, match=r"line 2: '9*.*' is not a clip's number and a label") as caught:
+            read_dfew(dfew)
+        assert len(str(caught.value)) < 500
+
+
+def test_a_label_file_of_absurd_size_is_not_read(dfew: Path) -> None:
+    with official(dfew, 3, "train").open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(CorpusError, match=r"has 1,099,511,627,776 bytes; no label file"):
+        read_labels(dfew)

@@ -74,6 +74,50 @@ def test_afews_lists_that_cannot_be_used(tmp_path: Path, train: str, validation:
         read_afew_lists(_afew(tmp_path, train, validation))
 
 
+NUMBERED = {  # by others than this project's lists
+    "alphabetically": ["Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"],
+    "as Emotion-FAN does": ["Happy", "Angry", "Disgust", "Fear", "Sad", "Neutral", "Surprise"],
+}
+
+
+@pytest.mark.parametrize("order", NUMBERED)
+def test_labels_that_contradict_their_class_folders_are_refused(tmp_path: Path, order: str) -> None:
+    numbers = {name: label for label, name in enumerate(NUMBERED[order])}
+    lines = [f"/d/AFEW/{name}/00000000{k} 57 {label}\n" for name, label in numbers.items() for k in range(3)]
+    _afew(tmp_path, "".join(lines), "".join(lines))
+    with pytest.raises(
+        CorpusError, match=r"AFEW_train\.txt: \d+ of 21 labels contradict their class folders"
+    ) as caught:
+        read_label_sets(tmp_path)
+    assert "numbered in another order (it has" in str(caught.value)
+    assert f"{NUMBERED[order][0]} 0, {NUMBERED[order][1]} 1" in str(caught.value)
+
+
+def test_one_label_that_contradicts_its_class_folder_is_refused(tmp_path: Path) -> None:
+    good = "/x/Sad/1 79 1\n/x/Happy/2 79 0\n"
+    with pytest.raises(CorpusError, match=r"1 of 3 labels contradict.*e\.g\. 3 in Fear has 5, which is disgust here"):
+        read_afew_lists(_afew(tmp_path, good, good + "/x/Fear/3 10 5\n"))
+
+
+def test_a_second_copy_of_a_list_is_read_if_it_is_the_same(tmp_path: Path) -> None:
+    folder = _afew(tmp_path, "/x/Sad/1 79 1\n", "/x/Sad/2 79 1\n")
+    (folder / "afew_TRAIN (1).TXT").write_text("/y/Sad/1 79 1\n")
+    assert read_afew_lists(folder)["train"] == {"train_Sad_1": "sadness"}
+    (folder / "afew_TRAIN (1).TXT").write_text("/y/Sad/3 79 1\n")
+    with pytest.raises(CorpusError, match=r"two different lists of AFEW's train"):
+        read_afew_lists(folder)
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "\u0661\u0662", "\xb2", "1_0", "+1", "-1", "1.0"])
+def test_odd_numbers_in_lists_are_refused_in_words(tmp_path: Path, digits: str) -> None:
+    path = tmp_path / "DFEW_set_1_train.txt"
+    for line in (f"/a/{digits} 66 5", f"/a/00001 {digits} 5", f"/a/00001 66 {digits}"):
+        path.write_text(line, encoding="utf-8")
+        with pytest.raises(CorpusError, match=r"expected '<path>|is not the number of a clip") as caught:
+            read_dfew_list(path)
+        assert len(str(caught.value)) < 500
+
+
 def test_labels_of_class_folders(tmp_path: Path) -> None:
     for split in ("Train_AFEW", "Val_AFEW"):
         (tmp_path / split / "Happy").mkdir(parents=True)
@@ -87,6 +131,9 @@ def test_a_folder_without_labels_says_what_was_looked_for(tmp_path: Path) -> Non
         read_label_sets(tmp_path)
     with pytest.raises(CorpusError, match="is not a folder"):
         read_label_sets(tmp_path / "nothing")
+    (tmp_path / "my labels.xlsx").touch()
+    with pytest.raises(CorpusError, match=r"Files found that may be labels: my labels\.xlsx"):
+        read_label_sets(tmp_path)
 
 
 def test_csvs_win_over_lists(shared_dir: Path, tmp_path: Path) -> None:

@@ -61,6 +61,17 @@ def test_listing_depends_on_content_not_on_place_or_time(tmp_path: Path) -> None
     }
 
 
+def test_a_listing_tells_why_a_clip_bears_another_name(tmp_path: Path) -> None:
+    folder = make_afew(tmp_path / "a") / "Val_AFEW" / "Fear"
+    (folder / f"{'L' * 121}.avi").write_bytes(b"long")
+    (folder / "Stra\udcdfe.avi").write_bytes(b"bytes that are no UTF-8")
+    sources.list_afew(tmp_path / "a", tmp_path)
+    rows = sources.read_listing(tmp_path)["clips"]
+    noted = [row for row in rows if "note" in row]
+    assert [(len(row["clip_id"]), "too long for a shard" in row["note"]) for row in noted] == [(88, True)]
+    assert {Path(row["path"]) for row in rows} >= set(folder.iterdir())
+
+
 def test_fingerprint_sees_a_touched_file(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_bytes(b"x")

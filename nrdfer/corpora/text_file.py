@@ -1,0 +1,78 @@
+"""The lines of a text file that somebody else wrote, in whatever encoding editors and spreadsheets save it.
+
+What the lines mean is the readers' business.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+
+from nrdfer.errors import CorpusError
+from nrdfer.plain_text import one_line
+
+MOST_BYTES = 64 << 20  # the longest list of any corpus has 2 MiB
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f]")
+_ENDS = re.compile("\r\n|\n|\r")
+_NUMBER = re.compile("[0-9]{1,9}")
+_SHOWN = 80
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, without their ends.
+
+    UTF-8 and UTF-16 (which Excel calls "Unicode text", and PowerShell writes) are recognised, with a byte order mark or
+    without; any other text is taken for one byte a letter, so that digits are right whatever the rest means.
+
+    Raises:
+        CorpusError: it cannot be read, is far too large, or is no text.
+    """
+    where = one_line(str(path))
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= MOST_BYTES else b""
+    except OSError as error:
+        raise CorpusError(f"{where} cannot be read: {error.strerror}") from error
+    if size > MOST_BYTES:
+        raise CorpusError(f"{where} has {size:,} bytes; no label file or list of clips is that large: copy it again")
+    text = decoded(data)
+    if text is None:
+        raise CorpusError(f"{where} is not a text file; copy it again, or save it as UTF-8 text")
+    return _ENDS.split(text)
+
+
+def decoded(data: bytes) -> str | None:
+    """The text that the bytes are; None if they are none."""
+    encoding = next((encoding for mark, encoding in MARKS if data.startswith(mark)), None)
+    for guess in [encoding] if encoding else [*_unmarked(data), "utf-8", "cp1252", "latin-1"]:
+        try:
+            text = data.decode(guess)
+        except UnicodeError:
+            continue
+        return None if _CONTROL.search(text) else text
+    return None
+
+
+def _unmarked(data: bytes) -> list[str]:
+    """Most of a label file is ASCII: as UTF-16, every other byte of that is zero."""
+    even, odd = data[0:400:2].count(0), data[1:400:2].count(0)
+    few = len(data[:400]) // 8
+    return ["utf-16-le"] * (odd > few >= even) + ["utf-16-be"] * (even > few >= odd)
+
+
+def number_in(text: str) -> int | None:
+    """The whole number that a text is; None if it is none, or has more digits than any number in a label file."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a line, for a message."""
+    return one_line(text[:_SHOWN])
