@@ -47,7 +47,7 @@ class Alignment:
         """See `ClipWork`."""
         from nrdfer.stages import align
 
-        return [row["clip_id"] for row in align.unfinished(self.rows, work)]
+        return [row["clip_id"] for row in align.unfinished(self.rows, work, "sizes")]
 
     def work_on(self, clip_ids: Sequence[str], work: Path, progress: Progress) -> None:
         """See `ClipWork`."""
@@ -107,7 +107,7 @@ class Enhancement:
         """See `ClipWork`."""
         from nrdfer.stages.clip_files import is_written, list_clips
 
-        return [clip_id for clip_id in list_clips(self.aligned) if not is_written(work, clip_id)]
+        return [clip_id for clip_id in list_clips(self.aligned) if not is_written(work, clip_id, "sizes")]
 
     def work_on(self, clip_ids: Sequence[str], work: Path, progress: Progress) -> None:
         """See `ClipWork`."""

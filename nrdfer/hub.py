@@ -82,8 +82,13 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
         with file_lock(file.lock):
             if file.cached.is_file() and problem(file.cached) is None:
                 return file.cached  # another process was faster
+            continued = part.is_file()
             _transfer(file, part)
             found = problem(part)
+            if found is not None and continued:  # what an earlier call left may have been damaged by a power cut
+                part.unlink()
+                _transfer(file, part)
+                found = problem(part)
             if found is not None:
                 part.unlink()
                 raise WeightsError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import socket
 import sys
@@ -22,6 +23,7 @@ from nrdfer import paths
 _PR_SET_PDEATHSIG = 1
 #: Environment variable of everything that a run starts: the run, its process, and the project folder.
 MARK = "NRDFER_RUN"
+_SIGNATURE = re.compile(r"[0-9]{1,10}:[0-9]{1,15}(\.[0-9]{1,9})?")
 _PATIENCE = 10.0  # seconds for processes to be gone after SIGKILL
 
 
@@ -81,10 +83,26 @@ def signature() -> str:
     return f"{pid}:{started:.2f}"
 
 
+def is_signature(text: str) -> bool:
+    """Whether this can be a process's signature."""
+    return _SIGNATURE.fullmatch(text) is not None
+
+
 def is_gone(host: str, signed: str) -> bool:
-    """Whether the process that signed so has ended; never true of another host's, which cannot be seen from here."""
+    """Whether the process that signed so has ended.
+
+    Never true of another host's, which cannot be seen from here, nor of what is no signature.
+    """
+    if host != socket.gethostname() or not is_signature(signed):
+        return False
     pid, _, started = signed.partition(":")
-    return host == socket.gethostname() and not is_alive(int(pid), float(started))
+    return not is_alive(int(pid), float(started))
+
+
+def run_signature() -> str:
+    """The signature of the process of the run that this process belongs to; empty if it belongs to none."""
+    _, signed, _ = _read(os.environ.get(MARK, ""))
+    return signed if is_signature(signed) else ""
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """Shards written in groups of clips that are fixed beforehand: any process may write any group, in any order, again.
 
-A group becomes a shard of its own name and, last, a small file beside it (its part of the index, and the clips that
-were set aside). Both are whole or not there, so after a crash only unfinished groups are written again; the bytes do
-not depend on who wrote them. A group without one usable clip has that file, and no shard. Which clips form a group, and
-reading them, is the caller's business.
+A group becomes a shard of its own name, a small file beside it (its part of the index, and the clips that were set
+aside) and, last, a receipt for both. So after a crash, or a power cut, only groups that are not as they were written
+are written again; the bytes do not depend on who wrote them. A group without one usable clip has that file, and no
+shard. Which clips form a group, and reading them, is the caller's business.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from nrdfer.records import ClipRecord
 from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex
 from nrdfer.shards.tar import Member, TarShard
 from nrdfer.shards.writer import add_clip
+from nrdfer.store.entries import Verify
+from nrdfer.store.receipts import vouch, vouched
 
 _log = logging.getLogger(__name__)
 
@@ -80,27 +82,33 @@ def write_group(clips: Iterable[EncodedClip | SetAside], folder: Path, name: str
         "index": ShardIndex(shards, entries).to_dict(),
         "set_aside": [[clip.clip_id, clip.reason] for clip in aside],
     }
-    write_whole(_sidecar(folder, name), json.dumps(told, separators=(",", ":")).encode())
+    sidecar = _sidecar(folder, name)
+    write_whole(sidecar, json.dumps(told, separators=(",", ":")).encode())
+    vouch(
+        folder, name, [*(entry.name for entry in shards), sidecar.name], {entry.name: entry.sha256 for entry in shards}
+    )
 
 
-def read_group(folder: Path, name: str) -> Group | None:
-    """A finished group; None if it has to be written (again)."""
-    path = _sidecar(folder, name)
-    if not path.is_file():
+def read_group(folder: Path, name: str, verify: Verify = "full") -> Group | None:
+    """A finished group; None if it has to be written (again).
+
+    Args:
+        folder: where it was written.
+        name: of its shard.
+        verify: see `nrdfer.store.receipts.vouched`.
+    """
+    if vouched(folder, name, verify) is None:
         return None
+    path = _sidecar(folder, name)
     try:
         told = json.loads(path.read_bytes())
-        group = Group(
+        return Group(
             ShardIndex.from_dict(told["index"], str(path)),
             tuple(SetAside(clip_id, reason) for clip_id, reason in told["set_aside"]),
         )
-        whole = all((folder / shard.name).stat().st_size == shard.bytes for shard in group.index.shards)
-    except FileNotFoundError:
-        whole = False
-    except (StoreError, ValueError, KeyError, TypeError) as error:
+    except (OSError, StoreError, ValueError, KeyError, TypeError) as error:
         _log.warning("%s: %s; its clips are written again", path, error)
         return None
-    return group if whole else None
 
 
 def publish_groups(folder: Path, names: Sequence[str], out: Path) -> tuple[ShardIndex, list[SetAside]]:
@@ -116,7 +124,7 @@ def publish_groups(folder: Path, names: Sequence[str], out: Path) -> tuple[Shard
     entries: dict[str, ClipEntry] = {}
     aside: list[SetAside] = []
     for name in names:
-        group = read_group(folder, name)
+        group = read_group(folder, name, "sizes")  # whoever found it finished has looked at its content
         if group is None:
             raise StoreError(f"{folder / name} is not finished, or was changed while its step ran; run the step again")
         aside += group.set_aside

@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 from typing import BinaryIO
 
+from nrdfer.files import sync
 from nrdfer.shards.index import ShardEntry, Span
 from nrdfer.store import file_sha256
 
@@ -56,6 +57,7 @@ class TarShard:
         self._check()
         entry = ShardEntry(self.path.name, file_sha256(self._temporary), self._temporary.stat().st_size, self.clips)
         self._temporary.replace(self.path)
+        sync(self.path.parent)  # before anything names it
         return entry
 
     def discard(self) -> None:

@@ -1,7 +1,8 @@
 """Step: aligned faces of a video corpus.
 
 Clips are finished one by one in a work folder that survives a crash, so a restart repeats at most the clips that were
-open; several processes may each work on their own part of the corpus there. A clip that cannot be used is set aside in
+open, and those whose files are not as they were written; several processes may each work on their own part of the
+corpus there. A clip that cannot be used is set aside in
 ``set_aside.csv`` with its reason, and what is odd about one that can is told in ``notes.csv``. What a clip's files look
 like is `clip_files`' business.
 """
@@ -15,13 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nrdfer.errors import StoreError
 from nrdfer.files import write_whole
 from nrdfer.pool import completed, one_thread
 from nrdfer.records import ClipRecord
 from nrdfer.stages.clip_files import (
+    NOTE,
     NOTES,
     SET_ASIDE,
-    is_written,
     link_clip,
     link_sheet,
     read_record,
@@ -29,6 +31,8 @@ from nrdfer.stages.clip_files import (
     write_reasons,
     write_sheet,
 )
+from nrdfer.store.entries import Verify
+from nrdfer.store.receipts import revoke, vouch, vouched
 
 if TYPE_CHECKING:
     from nrdfer.faces.clip import AlignSettings
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 Row = Mapping[str, Any]
 Task = tuple["FaceDetector", "AlignSettings", Path]
+_ASIDE = ".aside"  # ending of the reason why a clip could not be used
 
 
 def align_corpus(
@@ -121,9 +126,15 @@ def align_clips(
             progress(done, len(rows))
 
 
-def unfinished(rows: Sequence[Row], work: Path) -> list[Row]:
-    """The rows of which neither a clip nor a reason lies in the work folder."""
-    return [row for row in rows if not (is_written(work, row["clip_id"]) or _aside(work, row).is_file())]
+def unfinished(rows: Sequence[Row], work: Path, verify: Verify = "full") -> list[Row]:
+    """The rows of which neither a clip nor a reason lies in the work folder as it was written.
+
+    Args:
+        rows: of the listing.
+        work: the folder.
+        verify: see `nrdfer.store.receipts.vouched`.
+    """
+    return [row for row in rows if vouched(work, row["clip_id"], verify) is None]
 
 
 def _align_one(row: Row, task: Task) -> None:
@@ -136,6 +147,7 @@ def _align_one(row: Row, task: Task) -> None:
 
     detector, settings, work = task
     _started(work, row).touch()
+    revoke(work, row["clip_id"])
     try:
         plan = plan_clip(Path(row["path"]), detector, settings)
         if plan.usable:
@@ -149,15 +161,14 @@ def _align_one(row: Row, task: Task) -> None:
                 frames=plan.records,
             )
             note = "; ".join(filter(None, (row.get("note"), plan.note)))
-            if note:
-                write_whole(work / f"{row['clip_id']}.note", note.encode())
-            write_clip(work, record, crops(plan, settings.size), settings.size)
+            write_clip(work, record, crops(plan, settings.size), settings.size, note=note)
             return
+        sheets = []
         if plan.records:  # there is something to see
             sheet = SheetCollector(plan.records)
             collections.deque(sheet.passing(crops(plan, settings.size)), maxlen=0)
-            write_sheet(work, row["clip_id"], sheet)
-        _set_aside(work, row, f"{plan.status}: {plan.reason}")
+            sheets.append(write_sheet(work, row["clip_id"], sheet))
+        _set_aside(work, row, f"{plan.status}: {plan.reason}", sheets)
     except UnreadableVideoError as error:
         _set_aside(work, row, f"unreadable: {error}")
     except (RuntimeError, MemoryError, cv2.error) as error:
@@ -175,16 +186,15 @@ def _died(row: Row, work: Path) -> None:
     _started(work, row).unlink(missing_ok=True)
 
 
-def _aside(work: Path, row: Row) -> Path:
-    return work / f"{row['clip_id']}.aside"
-
-
 def _started(work: Path, row: Row) -> Path:
     return work / f".{row['clip_id']}.started"
 
 
-def _set_aside(work: Path, row: Row, reason: str) -> None:
-    write_whole(_aside(work, row), reason.encode(errors="backslashreplace"))  # names of files need not be UTF-8
+def _set_aside(work: Path, row: Row, reason: str, sheets: Sequence[str] = ()) -> None:
+    clip_id = row["clip_id"]
+    name = f"{clip_id}{_ASIDE}"
+    write_whole(work / name, reason.encode(errors="backslashreplace"))  # names of files need not be UTF-8
+    vouch(work, clip_id, [name, *sheets])
 
 
 def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
@@ -192,20 +202,25 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
 
     Returns:
         Counts: clips, frames, frames with a face, clips set aside.
+
+    Raises:
+        StoreError: a clip is not finished.
     """
     aside: list[tuple[str, str]] = []
     notes: list[tuple[str, str]] = []
     frames = with_face = 0
     for row in rows:
         clip_id = row["clip_id"]
-        if _aside(work, row).is_file():
-            aside.append((clip_id, _aside(work, row).read_text()))
+        files = vouched(work, clip_id, "sizes")  # whoever found it finished has looked at its content
+        if files is None:
+            raise StoreError(f"clip {clip_id} in {work} is not finished, or was changed since; run the same line again")
+        if f"{clip_id}{_ASIDE}" in files:
+            aside.append((clip_id, (work / f"{clip_id}{_ASIDE}").read_text()))
             link_sheet(work, out, clip_id)
             continue
         link_clip(work, out, clip_id)
-        note = work / f"{clip_id}.note"
-        if note.is_file():
-            notes.append((clip_id, note.read_text()))
+        if f"{clip_id}{NOTE}" in files:
+            notes.append((clip_id, (work / f"{clip_id}{NOTE}").read_text()))
         record = read_record(out, clip_id)
         frames += record.n_frames
         with_face += sum(frame.has_face for frame in record.frames)

@@ -1,12 +1,15 @@
 """Clips between two steps: ``<clip_id>.npy`` (T, S, S, 3 uint8 RGB, no loss) and ``<clip_id>.json`` (its `ClipRecord`).
 
 Raw frames, because encoding pictures only to decode them in the next step would cost more than all the rest. Clips are
-written and read frame by frame; what is in them is the steps' business.
+written and read frame by frame; what is in them is the steps' business. In a work folder a receipt vouches for a clip's
+files (`nrdfer.store.receipts`): a clip without one, or of which a file is not what it says, is not written.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -20,6 +23,8 @@ import numpy.typing as npt
 from nrdfer.files import write_whole
 from nrdfer.records import ClipRecord
 from nrdfer.shards.jpeg import encode_jpeg
+from nrdfer.store.entries import Verify
+from nrdfer.store.receipts import vouch, vouched
 
 if TYPE_CHECKING:
     from nrdfer.faces.contact_sheet import SheetCollector
@@ -28,14 +33,20 @@ SHEETS = "sheets"  # contact sheets, <clip_id>.jpg
 SHEET_QUALITY = 85
 SET_ASIDE = "set_aside.csv"  # clips that could not be used, and why
 NOTES = "notes.csv"  # clips that could, and what is odd about them
+NOTE = ".note"  # ending of what is odd about one clip, in a work folder
 Frames = npt.NDArray[np.uint8]
 Clip = tuple[ClipRecord, Frames]
 
 
 def write_clip(
-    folder: Path, record: ClipRecord, frames: Iterable[Frames], size: int, sheet: SheetCollector | None = None
+    folder: Path,
+    record: ClipRecord,
+    frames: Iterable[Frames],
+    size: int,
+    sheet: SheetCollector | None = None,
+    note: str = "",
 ) -> None:
-    """Write one clip; its record appears last, so that a record means a finished clip.
+    """Write one clip; its receipt appears last, so that a receipt means a finished clip.
 
     Args:
         folder: existing.
@@ -43,29 +54,48 @@ def write_clip(
         frames: (S, S, 3) each, as they come.
         size: S.
         sheet: if given, the frames pass it, and the contact sheet is written as well.
+        note: what is odd about the clip; a file of its own if there is something.
 
     Raises:
         ValueError: another number or another shape of frames; nothing is left behind.
     """
+    sha256 = _write_frames(folder, record, frames if sheet is None else sheet.passing(frames), size)
+    files = clip_names(record.clip_id)
+    if sheet is not None:
+        files.append(write_sheet(folder, record.clip_id, sheet))
+    if note:
+        files.append(f"{record.clip_id}{NOTE}")
+        write_whole(folder / files[-1], note.encode())
+    write_whole(folder / files[1], json.dumps(record.to_dict()).encode())
+    vouch(folder, record.clip_id, files, {files[0]: sha256})
+
+
+def _write_frames(folder: Path, record: ClipRecord, frames: Iterable[Frames], size: int) -> str:
+    """Write a clip's array, which takes its name when it is on the disk; returns its sha256."""
     temporary = folder / f".{record.clip_id}.npy.{os.getpid()}"
+    shape = (record.n_frames, size, size, 3)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    digest = hashlib.sha256(header.getvalue())
     count = 0
     try:
         with temporary.open("wb") as handle:
-            shape = (record.n_frames, size, size, 3)
-            np.lib.format.write_array_header_1_0(handle, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            for frame in frames if sheet is None else sheet.passing(frames):
+            handle.write(header.getvalue())
+            for frame in frames:
                 if frame.shape != shape[1:] or frame.dtype != np.uint8:
                     raise ValueError(f"clip {record.clip_id}: a frame is {frame.shape} {frame.dtype}, not {shape[1:]}")
-                handle.write(np.ascontiguousarray(frame).data)
+                data = np.ascontiguousarray(frame).data
+                handle.write(data)
+                digest.update(data)
                 count += 1
-        if count != record.n_frames:
-            raise ValueError(f"clip {record.clip_id}: {count} frames, but its record says {record.n_frames}")
+            if count != record.n_frames:
+                raise ValueError(f"clip {record.clip_id}: {count} frames, but its record says {record.n_frames}")
+            handle.flush()
+            os.fsync(handle.fileno())
         temporary.replace(folder / f"{record.clip_id}.npy")
     finally:
         temporary.unlink(missing_ok=True)
-    if sheet is not None:
-        write_sheet(folder, record.clip_id, sheet)
-    write_whole(folder / f"{record.clip_id}.json", json.dumps(record.to_dict()).encode())
+    return digest.hexdigest()
 
 
 def read_record(folder: Path, clip_id: str) -> ClipRecord:
@@ -89,27 +119,35 @@ def read_clips(folder: Path) -> Iterator[Clip]:
     return (read_clip(folder, clip_id) for clip_id in list_clips(folder))
 
 
-def is_written(folder: Path, clip_id: str) -> bool:
-    """Whether a clip is there as a whole."""
-    return (folder / f"{clip_id}.json").is_file()
+def is_written(folder: Path, clip_id: str, verify: Verify = "full") -> bool:
+    """Whether a clip is there in a work folder, as it was written."""
+    return f"{clip_id}.npy" in (vouched(folder, clip_id, verify) or ())
+
+
+def clip_names(clip_id: str) -> list[str]:
+    """The files of one clip: its array, and its record."""
+    return [f"{clip_id}.npy", f"{clip_id}.json"]
 
 
 def link_clip(source: Path, out: Path, clip_id: str) -> None:
     """Let a finished clip appear in another folder as well, without copying where the disk can do that."""
-    for suffix in (".npy", ".json"):
-        _link(source / f"{clip_id}{suffix}", out / f"{clip_id}{suffix}")
+    for name in clip_names(clip_id):
+        _link(source / name, out / name)
 
 
 def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)  # of an earlier try; it may be a name of the source, and must not be written into
     try:
         os.link(source, target)
     except OSError:  # another disk, or one without hard links
         shutil.copyfile(source, target)
 
 
-def write_sheet(folder: Path, clip_id: str, sheet: SheetCollector) -> None:
-    """Write a clip's contact sheet."""
-    write_whole(folder / SHEETS / f"{clip_id}.jpg", encode_jpeg(sheet.sheet(clip_id), SHEET_QUALITY))
+def write_sheet(folder: Path, clip_id: str, sheet: SheetCollector) -> str:
+    """Write a clip's contact sheet; returns its name in `folder`."""
+    name = f"{SHEETS}/{clip_id}.jpg"
+    write_whole(folder / name, encode_jpeg(sheet.sheet(clip_id), SHEET_QUALITY))
+    return name
 
 
 def link_sheet(source: Path, out: Path, clip_id: str) -> None:

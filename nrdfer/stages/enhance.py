@@ -21,6 +21,7 @@ from nrdfer.pool import one_thread
 from nrdfer.stages.clip_files import (
     NOTES,
     SET_ASIDE,
+    clip_names,
     is_written,
     link_clip,
     link_sheet,
@@ -31,6 +32,7 @@ from nrdfer.stages.clip_files import (
     write_sheet,
 )
 from nrdfer.stages.quality import clip_quality, write_quality
+from nrdfer.store.receipts import vouch
 
 if TYPE_CHECKING:
     from nrdfer.enhance.enhancer import Enhancer
@@ -121,8 +123,8 @@ def enhance_clips(
         sheet = SheetCollector(record.frames)
         if enhancer is None:
             collections.deque(sheet.passing(frames), maxlen=0)
-            write_sheet(work, clip_id, sheet)
             link_clip(aligned, work, clip_id)
+            vouch(work, clip_id, [*clip_names(clip_id), write_sheet(work, clip_id, sheet)])
         else:
             changed: Iterable[Frames] = enhancer.stream(frames)
             if mode == "frame":

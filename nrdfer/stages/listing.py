@@ -19,6 +19,7 @@ from nrdfer.corpora.dfew import DfewClip, DfewCorpus
 from nrdfer.errors import CorpusError
 from nrdfer.files import write_whole
 from nrdfer.store import digest_of
+from nrdfer.store.receipts import vouch, vouched
 
 CLIPS = "clips.jsonl"
 LISTING = "listing.json"  # folds, and labelled clips without pictures
@@ -56,10 +57,15 @@ _FIELDS = ("clip_id", "emotion", "sha256", "folder", "frames", "frames_sha256")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some clips whose pictures one process hashes, and the file that their lines go to."""
+    """Some clips whose pictures one process hashes, and the file that their lines go to; a receipt vouches for it."""
 
     clips: tuple[DfewClip, ...]
     path: Path
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the file is there as it was written."""
+        return vouched(self.path.parent, self.path.stem) is not None
 
     @property
     def n_frames(self) -> int:
@@ -106,7 +112,7 @@ def list_dfew(
 
     Args:
         corpus: DFEW as it lies on disk.
-        work: folder that survives a crash; pictures whose lines are found there are not hashed again.
+        work: folder that survives a crash; pictures whose lines are found there, whole, are not hashed again.
         out: folder that receives the listing.
         workers: processes, of which hashing uses four at most; the result does not depend on their number.
         progress: called with (pictures done, pictures).
@@ -119,7 +125,7 @@ def list_dfew(
         for start in range(0, len(corpus.clips), _PART)
     ]
     total = sum(part.n_frames for part in parts)
-    left = [part for part in parts if not part.path.is_file()]
+    left = [part for part in parts if not part.is_finished]
     done = total - sum(part.n_frames for part in left)
     if progress is not None:
         progress(done, total)
@@ -157,6 +163,7 @@ def hash_part(part: Part) -> None:
     """Hash the pictures of some clips and write their lines, all or none."""
     lines = (_hash_clip(clip).to_line() + "\n" for clip in part.clips)
     write_whole(part.path, "".join(lines).encode())
+    vouch(part.path.parent, part.path.stem, [part.path.name])
 
 
 def _hash_clip(clip: DfewClip) -> ListedClip:

@@ -5,8 +5,11 @@ under ``<root>/<asset>/<digest>/`` in one rename, after everything is on disk an
 sha256, counts, provenance) was written last. So an artefact is there whole or not at all, and a step whose artefact
 is there has nothing to do. Settings, pointers and the files' meaning do not belong here.
 
-Beside the artefacts lie ``.locks`` (one file a digest), ``.work`` (what unfinished steps want to find again) and
-``.damaged`` (artefacts that were found changed and were made again).
+Nothing is taken on trust: an artefact that is opened is first held, byte for byte, against its manifest, which carries
+a seal of its own, and what a work folder holds against its receipts.
+
+Beside the artefacts lie ``.locks`` (one file a digest), ``.work`` (what unfinished steps want to find again),
+``.verified`` (what the present runs have looked at) and ``.damaged`` (artefacts that were found changed).
 """
 
 from nrdfer.store.artifacts import Artifact, Store

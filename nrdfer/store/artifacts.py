@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from nrdfer.errors import StoreError
 from nrdfer.files import sync
 from nrdfer.store import disk, locks
 from nrdfer.store.digests import digest_of
-from nrdfer.store.manifest import Verify, find_problems, read_manifest, write_manifest
+from nrdfer.store.entries import Verify
+from nrdfer.store.manifest import find_problems, read_manifest, write_manifest
 
 _ASSET = re.compile(r"[A-Za-z0-9_\-]+(/[A-Za-z0-9_\-]+)*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_NAMED = 3  # files that a message names
+DAMAGED = ".damaged"
 _log = logging.getLogger(__name__)
 Build = Callable[[Path], Mapping[str, Any]]
 ResumableBuild = Callable[[Path, Path], Mapping[str, Any]]
@@ -34,6 +38,7 @@ class Artifact:
     path: Path
     manifest: Mapping[str, Any]
     up_to_date: bool  # True: it was there already, nothing was computed
+    repaired: str = ""  # why one that was there was set aside and made again, and where it lies; empty: there was none
 
 
 class Store:
@@ -65,7 +70,8 @@ class Store:
         """Return the artefact of a step, computing it if it is not there.
 
         Two processes that ask for the same artefact compute it once: the second waits and finds it. One that is
-        there but damaged is moved to ``.damaged`` (logged as a warning) and made again.
+        there but damaged is moved to ``.damaged`` (logged as a warning) and made again. Every byte of one that is
+        there is looked at, once a run (`nrdfer.store.verified`).
 
         Args:
             asset: name, ``/`` between parts.
@@ -104,29 +110,30 @@ class Store:
         with contextlib.ExitStack() as stack:
             with self._writing(asset):
                 stack.enter_context(locks.held(self._locks / f"{digest}.lock", f"{asset} {digest[:12]}"))
-                (self.root / asset).mkdir(parents=True, exist_ok=True)
+                disk.make_folder(self.root / asset)
                 locks.remove_abandoned(self.root / asset, self._locks, digest)
-                found = self._find(asset, digest)
+                found, repaired = self._find(asset, digest)
             if found is None:
-                found = self._publish(asset, digest, step, build)
+                found = replace(self._publish(asset, digest, step, build), repaired=repaired)
             shutil.rmtree(self.workdir(asset, digest), ignore_errors=True)
             return found
 
     def is_published(self, asset: str, digest: str) -> bool:
-        """Whether an undamaged artefact is there; nothing is moved or repaired."""
-        return (self.root / asset / digest).is_dir() and not find_problems(self.root / asset / digest)
+        """Whether an undamaged artefact is there, every byte of it; nothing is moved or repaired."""
+        return (self.root / asset / digest).is_dir() and not find_problems(self.root / asset / digest, "full")
 
     def workdir(self, asset: str, digest: str) -> Path:
         """Where an unfinished step keeps what it wants to find again after a crash; may not exist."""
         return self.root / ".work" / asset / digest
 
-    def open(self, asset: str, digest: str, *, verify: Verify = "sizes") -> Artifact:
+    def open(self, asset: str, digest: str, *, verify: Verify = "full") -> Artifact:
         """An artefact that must exist.
 
         Args:
             asset: its name.
             digest: its digest.
-            verify: ``sizes`` compares every file's size, ``full`` also its sha256.
+            verify: ``full`` compares every file's size and sha256, before anybody reads it; ``sizes`` is for those who
+                only tell of it.
 
         Raises:
             StoreError: it is missing or damaged.
@@ -137,8 +144,8 @@ class Store:
         problems = find_problems(path, verify)
         if problems:
             raise StoreError(
-                f"artefact {path} is damaged ({problems[0]}); run the step that makes it again, and the damaged one "
-                "will be moved aside"
+                f"artefact {path} is damaged ({_named(problems)}); run the step that makes it again, and the damaged "
+                "one will be moved aside"
             )
         return Artifact(asset, digest, path, read_manifest(path), up_to_date=True)
 
@@ -154,18 +161,31 @@ class Store:
     def _locks(self) -> Path:
         return self.root / ".locks"
 
-    def _find(self, asset: str, digest: str) -> Artifact | None:
-        path = self.root / asset / digest
-        if not path.exists():
-            return None
+    def set_aside(self, asset: str, digest: str) -> Path:
+        """Move an artefact to ``.damaged``, where nobody takes it for one; returns where it lies.
+
+        Raises:
+            StoreError: it cannot be moved.
+        """
+        with self._writing(asset), locks.held(self._locks / f"{digest}.lock", f"{asset} {digest[:12]}"):
+            return self._move_aside(asset, digest)
+
+    def _move_aside(self, asset: str, digest: str) -> Path:
+        aside = self.root / DAMAGED / f"{asset.replace('/', '-')}-{digest}-{time.time_ns()}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        (self.root / asset / digest).rename(aside)
+        return aside
+
+    def _find(self, asset: str, digest: str) -> tuple[Artifact | None, str]:
+        """An artefact that is there, or else why one was set aside."""
+        if not os.path.lexists(self.root / asset / digest):
+            return None, ""
         try:
-            return self.open(asset, digest)
+            return self.open(asset, digest), ""
         except StoreError as error:
-            aside = self.root / ".damaged" / f"{asset.replace('/', '-')}-{digest}-{time.time_ns()}"
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            path.rename(aside)
-            _log.warning("%s. It now lies in %s and the step runs again", error, aside)
-            return None
+            told = f"{error}. It now lies in {self._move_aside(asset, digest)} and the step runs again"
+            _log.warning(told)
+            return None, told
 
     def _publish(self, asset: str, digest: str, step: Mapping[str, Any], build: ResumableBuild) -> Artifact:
         parent = self.root / asset
@@ -202,3 +222,8 @@ class Store:
             if disk.is_disk_full(error, folder):
                 raise StoreError(disk.no_room(error, asset, folder, disk.free_bytes(folder))) from error
             raise StoreError(disk.not_writable(error, asset, folder)) from error
+
+
+def _named(problems: list[str]) -> str:
+    more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+    return "; ".join(problems[:_NAMED]) + more

@@ -1,7 +1,7 @@
 """What the disk may do to a step: be full, be read-only, lose what was not flushed.
 
-Keep here: flushing whole folders, and turning the system's errors into ones that say what to do. Keep out: names
-and layout.
+Keep here: flushing whole folders and the names of new ones, and turning the system's errors into ones that say what
+to do. Keep out: names and layout.
 """
 
 from __future__ import annotations
@@ -55,6 +55,14 @@ def not_writable(error: OSError, what: str, folder: Path) -> str:
         f"{what} cannot be written below {folder}: {error}. Make that folder writable, or set NRDFER_HOME to another "
         "folder, and run the same line again"
     )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each with its name on the disk."""
+    fresh = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(fresh):
+        sync(path.parent)
 
 
 def sync_tree(folder: Path) -> None:

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from nrdfer.code_version import code_version
-from nrdfer.store.digests import file_sha256
+from nrdfer.store.digests import digest_of
+from nrdfer.store.entries import Verify, entry_of, is_entry, problem_of
+from nrdfer.store.sealed import SEAL, sealed
 
 MANIFEST = "MANIFEST.json"
-Verify = Literal["sizes", "full"]
+MOST_BYTES = 1 << 30  # a corpus of a million files has some 150 MB
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_FIELDS = {"asset", "digest", "code_version", "config", "inputs", "counts", "bytes", "provenance", "files"}
+_IDENTITY = ("asset", "code_version", "config", "inputs")
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any], started: float) -> None:
@@ -33,9 +39,7 @@ def write_manifest(folder: Path, facts: Mapping[str, Any], started: float) -> No
     if (folder / MANIFEST).exists():
         raise ValueError(f"a step may not write a file named {MANIFEST}; that name is the store's")
     files = {
-        file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": file_sha256(file)}
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
+        file.relative_to(folder).as_posix(): entry_of(file) for file in sorted(folder.rglob("*")) if file.is_file()
     }
     manifest = {
         **facts,
@@ -49,29 +53,47 @@ def write_manifest(folder: Path, facts: Mapping[str, Any], started: float) -> No
         },
         "files": files,
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    (folder / MANIFEST).write_text(sealed(manifest, indent=1))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a published folder.
 
+    It is held against its seal, and what it says to be made of against the digest that names the folder. One that an
+    earlier version wrote has no seal.
+
     Raises:
-        ValueError: it is missing or is not a manifest.
+        ValueError: it is missing, is not a manifest, or was changed.
     """
+    path = folder / MANIFEST
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError) as error:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"it has {path.stat().st_size:,} bytes")
+        manifest = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{MANIFEST} cannot be read: {error}") from error
     if not isinstance(manifest, dict):
         raise ValueError(f"{MANIFEST} is not a manifest")
     files = manifest.get("files")
-    if not isinstance(files, dict) or not all(_is_entry(entry) for entry in files.values()):
+    if not isinstance(files, dict) or not all(map(is_entry, files.values())):
         raise ValueError(f"{MANIFEST} does not list files with their bytes and sha256")
+    if not all(isinstance(manifest.get(part), dict) for part in ("config", "inputs", "counts", "provenance")):
+        raise ValueError(f"{MANIFEST} does not say what it was made of")
+    _hold(manifest, folder.name)
     return manifest
 
 
-def _is_entry(entry: object) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("bytes"), int) and isinstance(entry.get("sha256"), str)
+def _hold(manifest: dict[str, Any], name: str) -> None:
+    """Refuse a manifest that was changed, or is another artefact's than the one of that name."""
+    try:
+        seal = manifest.pop(SEAL, None)
+        same = set(manifest) == _FIELDS if seal is None else seal == digest_of(manifest)
+        if same and _DIGEST.fullmatch(name):  # else it was copied out of the store
+            same = digest_of({part: manifest[part] for part in _IDENTITY}) == name
+    except (KeyError, ValueError, RecursionError):  # NaN, nested too deeply
+        same = False
+    if not same:
+        raise ValueError(f"{MANIFEST} has another content than when it was written")
 
 
 def find_problems(folder: Path, verify: Verify = "sizes") -> list[str]:
@@ -86,15 +108,8 @@ def find_problems(folder: Path, verify: Verify = "sizes") -> list[str]:
         files: dict[str, Mapping[str, Any]] = read_manifest(folder)["files"]
     except ValueError as error:
         return [str(error)]
-    found = []
-    for name, entry in files.items():
-        file = folder / name
-        if not file.is_file():
-            found.append(f"{name} is missing")
-        elif file.stat().st_size != entry["bytes"]:
-            found.append(f"{name} has {file.stat().st_size} bytes instead of {entry['bytes']}")
-        elif verify == "full" and file_sha256(file) != entry["sha256"]:
-            found.append(f"{name} has another content than its sha256 in {MANIFEST}")
+    problems = (problem_of(folder, name, entry, MANIFEST, verify) for name, entry in files.items())
+    found = [problem for problem in problems if problem is not None]
     if verify == "full":
         there = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
         found += [f"{name} is not in {MANIFEST}" for name in sorted(there - files.keys() - {MANIFEST})]

@@ -1,79 +1,120 @@
 """Checkpoints: everything a training needs to continue, published whole, loaded without pickled code.
 
-What the state holds belongs to ``epochs``, whose training it is to ``identity``; the weights that others use
-(safetensors) are written by ``results``.
+A receipt vouches for each (`nrdfer.store.receipts`): one that a power cut or the disk has changed is set aside, and the
+training continues from the one before it. What the state holds belongs to ``epochs``, whose training it is to
+``identity``; the weights that others use (safetensors) are written by ``results``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
 from nrdfer.errors import TrainingError
-from nrdfer.files import sync
+from nrdfer.set_aside import set_aside
+from nrdfer.store.receipts import receipt_of, revoke, vouch, vouched
 from nrdfer.training.identity import Identity, differences, shown
 
 KEEP = 2
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
+_log = logging.getLogger(__name__)
 
 
 def save_checkpoint(folder: Path, batches_done: int, identity: Identity, state: dict[str, Any]) -> Path:
     """Publish the state after `batches_done` batches, and remove all but the newest `KEEP`.
 
-    The file is complete on disk before it gets its name, and the name is on disk before an older file goes.
+    The file is complete on disk before it gets its name, its name is there before its receipt, and that before an older
+    file goes.
     """
     path = folder / f"checkpoint-{batches_done:09d}.pt"
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as handle:
-        torch.save({**state, "identity": json.dumps(identity)}, handle)
+        hashed = _Hashed(handle)
+        torch.save({**state, "identity": json.dumps(identity)}, cast("IO[bytes]", hashed))
         handle.flush()
         os.fsync(handle.fileno())
+    revoke(folder, path.stem)
     temporary.replace(path)
-    sync(folder)
+    vouch(folder, path.stem, [path.name], {path.name: hashed.digest.hexdigest()})
     for old in list_checkpoints(folder)[:-KEEP]:
+        revoke(folder, old.stem)
         old.unlink()
     return path
 
 
+class _Hashed:
+    """A file that is written from its beginning to its end, and the sha256 of what was written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        """Write some bytes more."""
+        self.digest.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """Hand what is buffered to the system."""
+        self._file.flush()
+
+
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Published checkpoints, oldest first."""
-    return sorted(path for path in folder.glob("checkpoint-*.pt") if _NAME.fullmatch(path.name))
+    """Published checkpoints, oldest first; one without a receipt was never finished."""
+    found = (path for path in folder.glob("checkpoint-*.pt") if _NAME.fullmatch(path.name))
+    return sorted(path for path in found if receipt_of(folder, path.stem).is_file())
 
 
 def load_newest(folder: Path, identity: Identity) -> dict[str, Any] | None:
-    """The newest checkpoint; None if there is none.
+    """The newest checkpoint that is as it was written; None if there is none.
+
+    Damaged ones are set aside, which is said in the log.
 
     Args:
         folder: of the checkpoints.
         identity: of the training that wants to continue; must be the one that was saved.
 
     Raises:
-        TrainingError: it cannot be read, or belongs to a training with another network, recipe, clips or initial
-            weights; the message names what differs.
+        TrainingError: it belongs to a training with another network, recipe, clips or initial weights; the message
+            names what differs.
     """
-    found = list_checkpoints(folder)
-    if not found:
-        return None
-    newest = found[-1]
-    try:
-        state: dict[str, Any] = torch.load(newest, map_location="cpu", weights_only=True)
-        saved = json.loads(state["identity"])
-    except Exception as error:
-        before = f"to continue from {found[-2].name}" if len(found) > 1 else "to start again"
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise TrainingError(
-            f"checkpoint {newest} cannot be read ({reason}): it was cut off or damaged on the disk, or is no "
-            f"checkpoint; remove it {before}"
-        ) from error
-    unlike = differences(saved, identity)
-    if unlike:
-        raise TrainingError(
-            f"checkpoint {newest} belongs to another training: {shown(unlike)}. Give this training a folder of its "
-            f"own, or empty {folder}"
-        )
-    return state
+    for path in reversed(list_checkpoints(folder)):
+        loaded = _load(path)
+        if loaded is None:
+            continue
+        state, saved = loaded
+        unlike = differences(saved, identity)
+        if unlike:
+            raise TrainingError(
+                f"checkpoint {path} belongs to another training: {shown(unlike)}. Give this training a folder of its "
+                f"own, or empty {folder}"
+            )
+        return state
+    return None
+
+
+def _load(path: Path) -> tuple[dict[str, Any], Identity] | None:
+    reason = "it is not what its receipt says: cut off, or changed on the disk"
+    if vouched(path.parent, path.stem) is not None:
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            saved: Identity = json.loads(state["identity"])
+            return state, saved
+        except Exception as error:  # torch has many; whatever it is, the training can do without this file
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+    aside = set_aside(path)
+    revoke(path.parent, path.stem)
+    _log.warning(
+        "checkpoint %s cannot be read (%s)%s; the training continues from the one before it, or begins again",
+        path,
+        reason,
+        "" if aside is None else f" and now lies in {aside}",
+    )
+    return None

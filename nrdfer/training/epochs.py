@@ -206,6 +206,7 @@ class Training:
                 "best": self.best,
                 "place": {name: getattr(self, name) for name in _PLACE},
             }
+            self.watch.sync()  # a power cut must leave no step that is done out of the log
             save_checkpoint(self.workdir, self.step, self.identity, state)
         self.saved_at = time.monotonic()
 

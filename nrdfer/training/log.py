@@ -29,6 +29,7 @@ from typing import Any
 
 from nrdfer.errors import TrainingError
 from nrdfer.file_locks import lock, unlock
+from nrdfer.files import sync
 
 LOG = "train.jsonl"
 _BLOCK = 1 << 16
@@ -73,6 +74,12 @@ class TrainingLog:
                     raise OSError(errno.ENOSPC, "no room for a line of the training's log", str(self.path))
             finally:
                 self._unlock()
+
+    def sync(self) -> None:
+        """Bring what was written to the disk, before a checkpoint says that those steps are done."""
+        with self._guard:
+            os.fsync(self._handle)
+        sync(self.path.parent)
 
     def close(self) -> None:
         """Close the file."""

@@ -54,6 +54,11 @@ class Watch:
         if self._log is not None:
             self._log.write(kind, **fields)
 
+    def sync(self) -> None:
+        """Bring the log to the disk."""
+        if self._log is not None:
+            self._log.sync()
+
     def begin(self, step: int) -> None:
         """Learning begins or goes on after `step` batches of the training."""
         self._meter.tick(step, self._clips)

@@ -17,6 +17,7 @@ from nrdfer.corpora.synthetic.jobs import FOLDS, ClipJob, plan, render_clip
 from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.emotions import emotion_index
 from nrdfer.errors import CorpusError
+from nrdfer.files import sync
 from nrdfer.pool import completed
 
 __all__ = ["CorpusSettings", "render_corpus"]
@@ -121,6 +122,7 @@ def _publish(part: Path, out: Path) -> None:
     if out.exists():
         out.rename(old)
     part.rename(out)
+    sync(out.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -116,3 +116,21 @@ def test_files_of_killed_writers_are_removed(folders: tuple[Path, Path], groups:
     (work / f".{NAMES[0]}.4711.tmp").write_bytes(b"half a shard")
     remove_unfinished(work)
     assert contents(work) == whole
+
+
+@pytest.mark.parametrize("left", ["empty", "half", "zeros", "one bit"])
+@pytest.mark.parametrize("file", [NAMES[0], f"{NAMES[0]}.group.json"])
+def test_a_group_that_a_power_cut_or_the_disk_has_changed_is_written_again(
+    folders: tuple[Path, Path], groups: list[list[EncodedClip]], file: str, left: str
+) -> None:
+    work, _ = folders
+    write_group(groups[0], work, NAMES[0])
+    whole = (work / file).read_bytes()
+    half = whole[: len(whole) // 2]
+    flipped = half[:-1] + bytes([half[-1] ^ 1]) + whole[len(half) :]
+    damage = {"empty": b"", "half": half, "zeros": half + bytes(len(whole) - len(half)), "one bit": flipped}
+    (work / file).write_bytes(damage[left])
+    assert read_group(work, NAMES[0]) is None
+    write_group(groups[0], work, NAMES[0])
+    assert (work / file).read_bytes() == whole
+    assert read_group(work, NAMES[0]) is not None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,33 @@ def test_finished_clips_are_not_repeated(
     assert align.align_corpus(moved, Path("no weights"), SETTINGS, folder / "work", tmp_path) == counts
 
 
+@pytest.mark.parametrize("left", ["empty", "half", "zeros", "lost"])
+def test_crops_that_a_power_cut_left_unwritten_are_made_again(
+    rows: list[dict[str, Any]],
+    aligned: tuple[Path, Mapping[str, Any]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    left: str,
+) -> None:
+    """The clip's record was on the disk and its array was not."""
+    folder, counts = aligned
+    work, out = shutil.copytree(folder / "work", tmp_path / "work"), tmp_path / "out"
+    out.mkdir()
+    array = work / f"{rows[0]['clip_id']}.npy"
+    whole = array.read_bytes()
+    array.unlink()
+    if left != "lost":
+        half = whole[: len(whole) // 2]
+        array.write_bytes({"empty": b"", "half": half, "zeros": half + bytes(len(whole) - len(half))}[left])
+    # without the fault no video would be opened
+    moved = [rows[0], *({**row, "path": "/nowhere"} for row in rows[1:])]
+    assert align.align_corpus(moved, sample_weights("retinaface"), SETTINGS, work, out) == counts
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == {
+        path.name: path.read_bytes() for path in (folder / "out").iterdir() if path.is_file()
+    }
+    assert array.name in caplog.text
+
+
 def test_a_process_that_dies_costs_one_clip(
     rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +169,16 @@ def test_enhancing_brightens_and_says_so(aligned: tuple[Path, Mapping[str, Any]]
     again = tmp_path / "again"
     again.mkdir()
     assert enhance.enhance_corpus(source, Path("no weights"), tmp_path / "work", again) == counts
+    # but those that a power cut has damaged are
+    for work, mode, good in (("work", "crop", "on"), ("work2", "none", "off")):
+        array = next((tmp_path / work).glob("*.npy"))
+        data = array.read_bytes()
+        array.unlink()  # its bytes may be the aligned clip's, too
+        array.write_bytes(bytes(len(data)))
+        mended = tmp_path / f"mended-{work}"
+        mended.mkdir()
+        enhance.enhance_corpus(source, weights if mode == "crop" else None, tmp_path / work, mended, mode=mode)
+        assert (mended / array.name).read_bytes() == (tmp_path / good / array.name).read_bytes() == data
 
 
 def test_whole_frames_are_enhanced_before_they_are_cropped(

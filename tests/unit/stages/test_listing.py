@@ -80,7 +80,7 @@ def test_a_restart_hashes_only_what_is_left(dfew: Path, tmp_path: Path, monkeypa
     corpus = read_dfew(dfew)
     work, out = folders(tmp_path, "whole")
     list_dfew(corpus, work, out, workers=1)
-    parts = sorted(work.iterdir())
+    parts = sorted(work.glob("*.jsonl"))
     assert len(parts) == 4
     for path in parts[1:]:
         path.unlink()
@@ -91,6 +91,10 @@ def test_a_restart_hashes_only_what_is_left(dfew: Path, tmp_path: Path, monkeypa
     assert {path.name: path.read_bytes() for path in again.iterdir()} == {
         path.name: path.read_bytes() for path in out.iterdir()
     }
+    for damage in (b"", parts[0].read_bytes()[:500], bytes(parts[0].stat().st_size)):  # as power cuts leave files
+        parts[0].write_bytes(damage)
+        with pytest.raises(CorpusError, match=r"cannot be read"):  # hashed again, of a folder that is gone
+            list_dfew(corpus, work, again, workers=1)
     parts[0].unlink()
     with pytest.raises(CorpusError, match=rf"{corpus.clips[0].names[0]} cannot be read.*copy or unpack"):
         list_dfew(corpus, work, again, workers=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from nrdfer.clips.sampling import Sampling
 from nrdfer.errors import ProfileError, TrainingError, WeightsError
 from nrdfer.evaluation.evaluate import evaluate, load_model
 from nrdfer.evaluation.protocols import fold_metrics
+from nrdfer.set_aside import DAMAGED
 from nrdfer.training.checkpoint import list_checkpoints
 from nrdfer.training.results import EpochReport, best_epoch
 from tests.unit.training.tiny import (
@@ -145,15 +147,63 @@ def test_a_checkpoint_of_another_training_is_refused(source: MemorySource, tmp_p
         run(source, tmp_path, dataclasses.replace(RECIPE, lr=0.04))
 
 
-def test_a_damaged_checkpoint_is_named(source: MemorySource, tmp_path: Path) -> None:
+def _cut(data: bytes) -> bytes:
+    return data[:1000]
+
+
+def _zeros_at_the_end(data: bytes) -> bytes:
+    return data[:-4096] + bytes(4096)
+
+
+def _one_bit(data: bytes) -> bytes:
+    middle = len(data) // 2  # within a tensor: torch would read it without a word
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [_cut, _zeros_at_the_end, _one_bit])
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_continued(
+    source: MemorySource,
+    straight: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: Callable[[bytes], bytes],
+) -> None:
     with pytest.raises(KilledError):
         run(source, tmp_path, **after_epoch(2))
     newest = list_checkpoints(tmp_path / "work")[-1]
-    newest.write_bytes(newest.read_bytes()[:1000])
-    with pytest.raises(TrainingError, match=rf"{newest.name} cannot be read.*checkpoint-000000004\.pt"):
-        run(source, tmp_path)
-    newest.unlink()  # what the message asks for
+    newest.write_bytes(damage(newest.read_bytes()))
     assert len(run(source, tmp_path).reports) == 3
+    assert f"{newest} cannot be read" in caplog.text
+    assert len(list((tmp_path / "work" / DAMAGED).iterdir())) == 1
+    for name in ("last.safetensors", "best.safetensors", "history.jsonl"):
+        assert (tmp_path / "out" / name).read_bytes() == (straight / "out" / name).read_bytes()
+
+
+def test_a_training_whose_checkpoints_are_all_damaged_begins_again(
+    source: MemorySource, straight: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(KilledError):
+        run(source, tmp_path, **after_epoch(2))
+    for path in list_checkpoints(tmp_path / "work"):
+        path.write_bytes(b"")
+    run(source, tmp_path)
+    assert (tmp_path / "out" / "last.safetensors").read_bytes() == (straight / "out" / "last.safetensors").read_bytes()
+
+
+def test_the_log_is_on_the_disk_before_a_checkpoint_vouches_for_its_steps(
+    source: MemorySource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(KilledError):
+        run(source, tmp_path, **after_epoch(1))
+    assert synced.index("train.jsonl") < synced.index("checkpoint-000000004.tmp")
 
 
 def test_fine_tuning_starts_from_the_given_weights(source: MemorySource, straight: Path, tmp_path: Path) -> None:

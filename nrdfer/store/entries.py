@@ -1,0 +1,53 @@
+"""One file as a manifest or a receipt tells of it: its length and the sha256 of its content.
+
+Keep here: what is told of a file, and whether that is true. Keep out: which files there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from nrdfer.store.verified import checked_sha256, is_content
+
+Verify = Literal["sizes", "full"]
+
+
+def entry_of(path: Path) -> dict[str, Any]:
+    """What is told of a file."""
+    return {"bytes": path.stat().st_size, "sha256": checked_sha256(path)}
+
+
+def is_entry(entry: object) -> bool:
+    """Whether this can be what is told of a file."""
+    return (
+        isinstance(entry, Mapping)
+        and isinstance(entry.get("bytes"), int)
+        and not isinstance(entry["bytes"], bool)
+        and isinstance(entry.get("sha256"), str)
+    )
+
+
+def problem_of(folder: Path, name: str, entry: Mapping[str, Any], told_in: str, verify: Verify = "full") -> str | None:
+    """What is wrong with a file, in words; None if nothing is.
+
+    Args:
+        folder: where it lies.
+        name: of the file, relative to `folder`.
+        entry: what is told of it.
+        told_in: the name of the file that tells it, for the words.
+        verify: ``sizes`` looks at presence and length; ``full`` also at the content.
+    """
+    path = folder / name
+    try:
+        if not path.is_file():
+            return f"{name} is missing"
+        size = path.stat().st_size
+        if size != entry["bytes"]:
+            return f"{name} has {size} bytes instead of {entry['bytes']}"
+        if verify == "full" and not is_content(path, entry["sha256"]):
+            return f"{name} has another content than its sha256 in {told_in}"
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        return f"{name} cannot be read: {error}"
+    return None
