@@ -31,7 +31,9 @@ $(STAMP): pyproject.toml requirements.lock scripts/activate_hook.sh
 	@touch $(STAMP)
 
 reproduce: install
-	@. $(BIN)/activate && nrdfer corpus sample && dagster job execute -j full_reproduction && nrdfer results \
+	@. $(BIN)/activate && nrdfer corpus sample && { dagster job execute -j full_reproduction; status=$$?; \
+	  [ $$status = 0 ] || echo "the run ended with status $$status; the last results there are:"; \
+	  nrdfer results || exit $$(( status ? status : 1 )); exit $$status; } \
 	  && echo && echo "Look at it:  make dev   (Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000)"
 
 # more threads a process would wait for each other; the longest files are collected first

@@ -11,6 +11,8 @@ from typing import Any
 import dagster as dg
 
 from assets.workbench import Workbench
+from nrdfer.decoration import not_there
+from nrdfer.markdown_text import plain
 from nrdfer.open_runs import PIPELINES
 from nrdfer.store import Artifact
 from nrdfer.tracking import Tracking
@@ -19,7 +21,9 @@ _MOST = 50  # rows of a table in the UI; the file holds all
 
 
 def picture(path: Path) -> dg.MarkdownMetadataValue:
-    """A PNG file as metadata that the UI shows as a picture."""
+    """A PNG file as metadata that the UI shows as a picture; or, if it could not be drawn, why."""
+    if not path.is_file():
+        return dg.MetadataValue.md(plain(str(not_there(path.stem, path))))
     data = base64.b64encode(path.read_bytes()).decode()
     return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{data})")
 
@@ -38,7 +42,7 @@ def reasons_table(rows: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
     """Clips and what there is to say of each."""
     if not rows:
         return dg.MetadataValue.md("none")
-    shown = [f"| {clip_id} | {reason.replace('|', '/').replace(chr(10), ' ')} |" for clip_id, reason in rows[:_MOST]]
+    shown = [f"| {plain(clip_id)} | {plain(reason)} |" for clip_id, reason in rows[:_MOST]]
     more = [f"| ... | and {len(rows) - _MOST} more |"] if len(rows) > _MOST else []
     return dg.MetadataValue.md("\n".join(["| clip | reason |", "|---|---|", *shown, *more]))
 

@@ -19,7 +19,8 @@ from nrdfer import paths
 from nrdfer.faces.contact_sheet import contact_sheet
 from nrdfer.pointers import Pointers
 from nrdfer.stages.clip_files import list_clips, read_clip, read_record
-from nrdfer.stages.report import FIGURES, RESULTS, closing_rows
+from nrdfer.stages.report import FIGURES
+from nrdfer.stages.results import RESULTS, closing_rows
 from nrdfer.store import Store
 from pipelines.definitions import defs
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nrdfer.decoration import draw
 from nrdfer.noise.findings import NEUTRAL, RATIO, WAR, Curve, Findings
 from nrdfer.noise.intervals import Estimate
 from nrdfer.noise.measure import LETTERS, PAIRS, settings_of
@@ -38,11 +39,12 @@ _RIVALS = (("0.5", "x"), (SKY, "v"), ("0.7", "P"), ("0.3", "*"))
 
 
 def draw_all(found: Findings, settings: NoiseSettings, out: Path) -> list[Path]:
-    """Draw the three pictures into `out`."""
-    draw_war(found, settings, out / WAR_PICTURE)
-    draw_attention(found, out / ATTENTION_PICTURE)
-    draw_neutral(found, out / NEUTRAL_PICTURE)
-    return [out / WAR_PICTURE, out / ATTENTION_PICTURE, out / NEUTRAL_PICTURE]
+    """Draw the three pictures into `out`; returns those that could be drawn."""
+    war, attention, neutral = (out / name for name in (WAR_PICTURE, ATTENTION_PICTURE, NEUTRAL_PICTURE))
+    draw("The picture of WAR over noise", war, lambda: draw_war(found, settings, war))
+    draw("The picture of attention on noise", attention, lambda: draw_attention(found, attention))
+    draw("The picture of neutral calls", neutral, lambda: draw_neutral(found, neutral))
+    return [path for path in (war, attention, neutral) if path.is_file()]
 
 
 def draw_war(found: Findings, settings: NoiseSettings, path: Path) -> None:

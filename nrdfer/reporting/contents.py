@@ -8,26 +8,29 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrdfer.config import flatten
+from nrdfer.decoration import Missing, attempt, draw, not_there
 from nrdfer.experiments.catalogue import OURS, TABLE_1
 from nrdfer.experiments.fill import line_of
 from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
 from nrdfer.noise.report import JSON as NOISE_JSON
 from nrdfer.reporting import pictures
-from nrdfer.reporting.figures.planted_noise import read_planted_noise
+from nrdfer.reporting.figures.planted_noise import Noise, read_planted_noise
 from nrdfer.reporting.page import Picture, Section
 from nrdfer.reporting.published import published
 from nrdfer.reporting.summary import summary_tables
+from nrdfer.reporting.tables import ResultTable
 
 if TYPE_CHECKING:
     from nrdfer.stages.report import Findings
 
 _LIBRARIES = ("torch", "numpy", "pandas", "dagster", "mlflow", "webdataset", "scikit-learn")
+CURVES = "curves.png"
 _PROTOCOLS = (
     "Two protocols, always both named: `honest` evaluates the last epoch, and nothing is chosen on test clips; `paper` "
     "picks the best epoch on the test fold, as published figures of this field do. WAR is accuracy, UAR the mean of "
@@ -38,31 +41,29 @@ _WHILE_DEV = "While `make dev` runs in another shell, this line trains what is m
 
 
 def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[Section]:
-    """All sections; pictures are drawn into `folder`."""
+    """All sections; pictures are drawn into `folder`. A picture or section that fails leaves the words of why."""
     folds = {fold: artifact.path for fold, artifact in sorted(found.folds.items())}
-    return [
-        _results(found, folds, folder),
-        _tables(found, folder),
-        _filter(folds, found, folder),
-        _attention(found, folds, folder),
-        _features(found, folds, folder),
-        _noise(found),
-        _settings(found),
-        _provenance(found, made_by),
-    ]
+    made: Mapping[str, Callable[[], Section]] = {
+        "results": lambda: _results(found, folds, folder),
+        "tables": lambda: _tables(found, folder),
+        "filter": lambda: _filter(folds, found, folder),
+        "attention": lambda: _attention(found, folds, folder),
+        "features": lambda: _features(found, folds, folder),
+        "noise": lambda: _noise(found),
+        "settings": lambda: _settings(found),
+        "provenance": lambda: _provenance(found, made_by),
+    }
+    return [_section(anchor, make) for anchor, make in made.items()]
+
+
+def _section(anchor: str, make: Callable[[], Section]) -> Section:
+    made = attempt(f"The section {anchor!r}", make)
+    return made if isinstance(made, Section) else Section(anchor, anchor.capitalize(), "", pictures=(made,))
 
 
 def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Section:
     compared = found.profile.model == OURS and not found.profile.corpora.rendered
     printed = published("5")["NR-DFERNet DS"] if compared else None
-    drawn = folder / "curves.png"
-    shutil.copyfile(found.cross_validation.path / "curves.png", drawn)
-    curves = Picture(
-        drawn,
-        "Training curves",
-        "Training loss, and WAR on the test clips after the filter, epoch by epoch.",
-        "Curves of loss and WAR by epoch, one a fold.",
-    )
     return Section(
         "results",
         "Results",
@@ -71,31 +72,46 @@ def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sectio
         pictures=(
             pictures.recall_picture(folds, "dfew", "DFEW's five folds", printed, folder),
             pictures.recall_picture({"afew": found.afew.path}, "afew", "AFEW", None, folder),
-            curves,
+            draw("The training curves", folder / CURVES, lambda: _curves(found.cross_validation.path, folder / CURVES)),
         ),
     )
 
 
-def _tables(found: Findings, folder: Path) -> Section:
-    from nrdfer.stages.tables import draw_thresholds
+def _curves(cross_validation: Path, out: Path) -> Picture:
+    shutil.copyfile(cross_validation / CURVES, out)
+    return Picture(
+        out,
+        "Training curves",
+        "Training loss, and WAR on the test clips after the filter, epoch by epoch.",
+        "Curves of loss and WAR by epoch, one a fold.",
+    )
 
-    drawn = (draw_thresholds(filled.table, folder / f"{filled.table.name}.png") for filled in found.tables)
+
+def _tables(found: Findings, folder: Path) -> Section:
+    drawn = (_thresholds(filled.table, folder / f"{filled.table.name}.png") for filled in found.tables)
     return Section(
         "tables",
         "The paper's tables",
         "A row that was not run says so, and the line below its table makes it. Lines with `backfill` need `make dev` "
         "to run in another shell. What was trained before, by whatever line, is not trained again.",
         tables=tuple(filled.table for filled in found.tables),
-        pictures=tuple(
-            Picture(
-                path,
-                "WAR and UAR over both thresholds of the filter",
-                "Pooled, honest protocol; the box is the paper's default.",
-                "Two maps of WAR and UAR over mu1 and mu2.",
-            )
-            for path in drawn
-            if path is not None
-        ),
+        pictures=(*(picture for picture in drawn if picture is not None), *found.gaps),
+    )
+
+
+def _thresholds(table: ResultTable, path: Path) -> Picture | Missing | None:
+    """Their map; None of other tables."""
+    from nrdfer.stages.tables import draw_thresholds
+
+    title = "WAR and UAR over both thresholds of the filter"
+    made = draw(f"The picture {title!r}", path, lambda: draw_thresholds(table, path))
+    if not isinstance(made, Path):
+        return made
+    return Picture(
+        path,
+        title,
+        "Pooled, honest protocol; the box is the paper's default.",
+        "Two maps of WAR and UAR over mu1 and mu2.",
     )
 
 
@@ -106,10 +122,8 @@ def _filter(folds: Mapping[str, Path], found: Findings, folder: Path) -> Section
         "The paper's Figure 4, and the confusion matrices of its supplement.",
         pictures=(
             pictures.gain_picture(folds, folder),
-            pictures.confusion_picture(pictures.pooled(folds), "dfew", "DFEW's five folds, honest protocol", folder),
-            pictures.confusion_picture(
-                pictures.predictions_of(found.afew.path), "afew", "AFEW, honest protocol", folder
-            ),
+            pictures.confusion_picture(folds, "dfew", "DFEW's five folds, honest protocol", folder),
+            pictures.confusion_picture({"afew": found.afew.path}, "afew", "AFEW, honest protocol", folder),
         ),
     )
 
@@ -117,7 +131,9 @@ def _filter(folds: Mapping[str, Path], found: Findings, folder: Path) -> Section
 def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Section:
     from nrdfer.stages.sources import dfew_root
 
-    noise = read_planted_noise(dfew_root(found.profile)) if found.profile.corpora.rendered else {}
+    def noise() -> Noise:
+        return read_planted_noise(dfew_root(found.profile)) if found.profile.corpora.rendered else {}
+
     first = next(iter(folds))
     other = None if found.learned_token is None else found.learned_token.path
     shown = pictures.attention_picture(folds[first], other, found.dfew_shards.path, noise, folder)
@@ -168,7 +184,10 @@ def _noise(found: Findings) -> Section:
         title,
         f"{lead} Preset {told['settings']['preset']} of `nrdfer/noise/settings.py`, which has its own rendered clips, "
         "whatever the profile's corpora are.",
-        pictures=tuple(Picture(folder / name, *words) for name, words in _NOISE_PICTURES.items()),
+        pictures=tuple(
+            Picture(folder / name, *words) if (folder / name).is_file() else not_there(words[0], folder / name)
+            for name, words in _NOISE_PICTURES.items()
+        ),
         facts=tuple(
             (
                 verdict["claim"],

@@ -6,10 +6,13 @@ How a table looks belongs to ``render``, the page to ``page``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from nrdfer.files import write_whole
+from nrdfer.markdown_text import code, plain
 from nrdfer.reporting.page import Section
 from nrdfer.reporting.render import markdown_of
 
@@ -18,7 +21,7 @@ def write_markdown(
     out: Path, *, title: str, subtitle: str, statement: str, comparable: bool, sections: Sequence[Section]
 ) -> None:
     """Write what `nrdfer.reporting.page.write_page` writes, as Markdown; pictures are linked, relative to `out`."""
-    parts = [f"# {title}", subtitle, f"**{statement}**"]
+    parts = [f"# {plain(title)}", plain(subtitle), f"**{statement}**"]
     for section in sections:
         parts += [f"## {section.title}", section.lead, *_parts(section, out.parent, comparable)]
     write_whole(out, "\n\n".join(part.strip("\n") for part in parts if part.strip()).encode() + b"\n")
@@ -28,9 +31,16 @@ def _parts(section: Section, folder: Path, comparable: bool) -> Iterator[str]:
     yield section.open
     for table in section.tables:
         yield markdown_of(table, comparable=comparable)
-    for picture in section.pictures:
-        yield f"### {picture.title}"
-        yield f"![{picture.alt}]({os.path.relpath(picture.path, folder)})"
+    for picture in section.drawn:
+        yield f"### {plain(picture.title)}"
+        yield f"![{plain(picture.alt)}]({quote(os.path.relpath(picture.path, folder))})"
         yield picture.caption
+    for missing in section.missing:
+        yield f"**{plain(missing.what)} could not be made.** {plain(missing.why)}"
     if section.facts:
-        yield "\n".join(f"- `{name}`: {text}" for name, text in section.facts)
+        yield "\n".join(f"- {code(name)}: {_value(text)}" for name, text in section.facts)
+
+
+def _value(text: str) -> str:
+    """A fact's text: an address stays one that can be followed, a digest stays as it is."""
+    return f"<{text}>" if re.fullmatch(r"(?:https?|file)://[!-;=?-~]+", text) else plain(text)

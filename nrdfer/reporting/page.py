@@ -15,6 +15,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from nrdfer.decoration import Missing
 from nrdfer.errors import NrdferError
 from nrdfer.files import write_whole
 from nrdfer.reporting.prose import inline, prose
@@ -45,9 +46,19 @@ class Section:
     title: str
     lead: str
     tables: tuple[ResultTable, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[Picture | Missing, ...] = ()  # as drawn, or why it could not be
     facts: tuple[tuple[str, str], ...] = ()  # name, text
     open: str = ""  # what is missing, and the command that makes it
+
+    @property
+    def drawn(self) -> tuple[Picture, ...]:
+        """The pictures there are."""
+        return tuple(picture for picture in self.pictures if isinstance(picture, Picture))
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """The others."""
+        return tuple(picture for picture in self.pictures if isinstance(picture, Missing))
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ def write_page(
             "section": section,
             "tables": [(table.name, heading(table)) for table in section.tables],
             "fragments": [html_of(table, comparable=comparable) for table in section.tables],
-            "pictures": [_embed(picture) for picture in section.pictures],
+            "pictures": [_embed(picture) for picture in section.drawn],
         }
         for section in sections
     ]

@@ -1,5 +1,6 @@
 """The report's pictures, drawn from stored evaluations: which there are, what each shows, and what was measured in it.
 
+Each function returns the picture, or why it could not be made: none costs the report.
 How a picture is drawn belongs to ``figures``; where evaluations lie to ``nrdfer.experiments`` and the store.
 """
 
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nrdfer.decoration import Missing, draw
 from nrdfer.reporting.figures.attention import attention_rows, draw_attention
 from nrdfer.reporting.figures.confusions import draw_confusions
 from nrdfer.reporting.figures.feature_map import FoldFeatures, Separation, draw_feature_map
@@ -35,9 +37,13 @@ def pooled(evaluations: Mapping[str, Path], protocol: str = HONEST) -> pd.DataFr
     return pd.concat([predictions_of(path, protocol) for path in evaluations.values()], ignore_index=True)
 
 
-def gain_picture(folds: Mapping[str, Path], out: Path) -> Picture:
+def gain_picture(folds: Mapping[str, Path], out: Path) -> Picture | Missing:
     """Figure 4: WAR by epoch with and without the filter, and the gain."""
     path = out / "figure_4_filter_gain.png"
+    return draw("Figure 4, what the filter gains by epoch,", path, lambda: _gain(folds, path))
+
+
+def _gain(folds: Mapping[str, Path], path: Path) -> Picture:
     trends = draw_filter_gain({fold: read_history(folder) for fold, folder in folds.items()}, path)
     whole = trends.get(MEAN) or next(iter(trends.values()))
     return Picture(
@@ -50,25 +56,31 @@ def gain_picture(folds: Mapping[str, Path], out: Path) -> Picture:
 
 
 def attention_picture(
-    ours: Path, learned: Path | None, shards: Path, noise: Noise, out: Path, clips: int = 4
-) -> Picture | None:
+    ours: Path, learned: Path | None, shards: Path, noise: Callable[[], Noise], out: Path, clips: int = 4
+) -> Picture | Missing | None:
     """Figure 5: where the class token looks; None if the network has no class token.
 
     Args:
         ours: evaluation of the network with the dynamic class token.
         learned: of the one with a learned token, on the same clips.
         shards: that the clips lie in.
-        noise: planted in the clips, where it is known.
+        noise: reads what was planted in the clips, where it is known.
         out: receives the picture.
         clips: shown at most.
     """
+    path = out / "figure_5_attention.png"
+    return draw(
+        "Figure 5, attention on each frame,", path, lambda: _attention(ours, learned, shards, noise(), path, clips)
+    )
+
+
+def _attention(ours: Path, learned: Path | None, shards: Path, noise: Noise, path: Path, clips: int) -> Picture | None:
     dynamic, other = predictions_of(ours), None if learned is None else predictions_of(learned)
     chosen = choose_clips(dynamic, noise, clips)
     if not chosen:
         return None
     if other is not None and not set(chosen) <= set(seen_clips(other)):
         other = None
-    path = out / "figure_5_attention.png"
     with ShardReader(shards) as reader:
         rows = attention_rows(chosen, reader.frames, dynamic=dynamic, learned=other, noise=noise)
         overall = attention_on_noise(dynamic, noise)
@@ -89,10 +101,14 @@ def attention_picture(
     )
 
 
-def features_picture(ours: Mapping[str, Path], baseline: Mapping[str, Path], out: Path) -> Picture:
+def features_picture(ours: Mapping[str, Path], baseline: Mapping[str, Path], out: Path) -> Picture | Missing:
     """Figure 6: t-SNE of what the classifier sees, and how well emotions are told apart in it."""
     path = out / "figure_6_features.png"
-    found = draw_feature_map(_features(ours), path, baseline=_features(baseline) or None)
+    return draw("Figure 6, the features of the test clips,", path, lambda: _features(ours, baseline, path))
+
+
+def _features(ours: Mapping[str, Path], baseline: Mapping[str, Path], path: Path) -> Picture:
+    found = draw_feature_map(_read_features(ours), path, baseline=_read_features(baseline) or None)
     told = "; ".join(
         f"{'NR-DFERNet' if name == 'ours' else name}: {_separation(folds)}" for name, folds in found.items()
     )
@@ -104,7 +120,7 @@ def features_picture(ours: Mapping[str, Path], baseline: Mapping[str, Path], out
     )
 
 
-def _features(evaluations: Mapping[str, Path]) -> dict[str, FoldFeatures]:
+def _read_features(evaluations: Mapping[str, Path]) -> dict[str, FoldFeatures]:
     return {
         fold: FoldFeatures(np.load(features_path(path, HONEST)), predictions_of(path)["emotion"].tolist())
         for fold, path in evaluations.items()
@@ -120,9 +136,13 @@ def _separation(folds: Mapping[str, Separation]) -> str:
     return f"silhouette {mean(lambda s: s.silhouette)}, neighbours of the same emotion {alike} (by chance {chance})"
 
 
-def confusion_picture(table: pd.DataFrame, name: str, what: str, out: Path) -> Picture:
+def confusion_picture(evaluations: Mapping[str, Path], name: str, what: str, out: Path) -> Picture | Missing:
     """The supplement's confusion matrices: without and with the filter."""
     path = out / f"confusion_{name}.png"
+    return draw(f"The picture of confusions of {what},", path, lambda: _confusion(pooled(evaluations), what, path))
+
+
+def _confusion(table: pd.DataFrame, what: str, path: Path) -> Picture:
     counts = draw_confusions(table, path)
     return Picture(
         path,
@@ -136,9 +156,13 @@ def confusion_picture(table: pd.DataFrame, name: str, what: str, out: Path) -> P
 
 def recall_picture(
     evaluations: Mapping[str, Path], name: str, what: str, published: Mapping[str, float] | None, out: Path
-) -> Picture:
+) -> Picture | Missing:
     """The recall of each emotion under both protocols."""
     path = out / f"recalls_{name}.png"
+    return draw(f"The picture of recalls of {what},", path, lambda: _recalls(evaluations, what, published, path))
+
+
+def _recalls(evaluations: Mapping[str, Path], what: str, published: Mapping[str, float] | None, path: Path) -> Picture:
     tables = {protocol: pooled(evaluations, protocol) for protocol in (HONEST, PAPER)}
     draw_recall_bars(tables, path, published=published)
     return Picture(path, f"Recall of each emotion, {what}", "All test clips together.", "Bars of recalls by emotion.")

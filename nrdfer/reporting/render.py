@@ -14,6 +14,8 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from nrdfer.csv_cells import cell
+from nrdfer.markdown_text import plain
 from nrdfer.reporting.grids import NO_COMPARISON, Block, Cell, Grid, compare, grids
 from nrdfer.reporting.tables import ResultTable
 
@@ -49,21 +51,21 @@ def csv_of(table: ResultTable, *, comparable: bool) -> str:
                     told = (found.published, found.difference) if figure is found.paper else (None, None)
                     kind = (figure.protocol, figure.aggregate)
                     values = map(_exact, (figure.value, figure.low, figure.high, *told))
-                    lines.writerow([table.name, row.label, measure, *kind, *values])
+                    lines.writerow([table.name, cell(row.label), measure, *kind, *values])
             if found.paper is None and found.published is not None:
-                lines.writerow([table.name, row.label, measure, "", "", "", "", "", _exact(found.published), ""])
+                lines.writerow([table.name, cell(row.label), measure, "", "", "", "", "", _exact(found.published), ""])
     return out.getvalue()
 
 
 def markdown_of(table: ResultTable, *, comparable: bool) -> str:
     """Markdown: a heading of the third level, what to keep in mind, and the tables; ends with a line break."""
     first, *others = grids(table, comparable=comparable)
-    parts = [f"### {_plain(heading(table))}"]
-    parts += [_plain(table.note)] if table.note else []
+    parts = [f"### {plain(heading(table))}"]
+    parts += [plain(table.note)] if table.note else []
     parts += [] if comparable else [f"**{NO_COMPARISON}**"]
-    parts += [f"{_plain(first.caption)}\n\n{_grid(first)}"]
+    parts += [f"{plain(first.caption)}\n\n{_grid(first)}"]
     parts += [_notes(first.blocks)] if any(block.note or block.state for block in first.blocks) else []
-    parts += [f"{_plain(grid.caption)}\n\n{_grid(grid)}" for grid in others]
+    parts += [f"{plain(grid.caption)}\n\n{_grid(grid)}" for grid in others]
     parts += [f"What is missing is made by:\n\n    {_one_line(table.line)}"] if table.line else []
     return "\n\n".join(parts) + "\n"
 
@@ -110,16 +112,16 @@ def _grid(grid: Grid) -> str:
     columns = [grid.corner, *(["figure"] if grid.named else [])]
     for group in grid.groups:
         columns += [f"{group.title} {column}" for column in group.columns] or [group.title]
-    lines = [_line(map(_plain, columns)), "|" + "---|" * len(columns)]
+    lines = [_line(map(plain, columns)), "|" + "---|" * len(columns)]
     for block in grid.blocks:
         for line in block.lines:
             names = [block.label, *([line.name] if grid.named else [])]
-            lines.append(_line([*map(_plain, names), *map(_cell, line.cells)]))
+            lines.append(_line([*map(plain, names), *map(_cell, line.cells)]))
     return "\n".join(lines)
 
 
 def _cell(cell: Cell) -> str:
-    return _plain(f"{cell.text} ({cell.interval})" if cell.interval else cell.text)
+    return plain(f"{cell.text} ({cell.interval})" if cell.interval else cell.text)
 
 
 def _line(cells: Iterator[str] | list[str]) -> str:
@@ -128,13 +130,8 @@ def _line(cells: Iterator[str] | list[str]) -> str:
 
 def _notes(blocks: tuple[Block, ...]) -> str:
     told = [(block.label, "; ".join(filter(None, (block.state, block.note)))) for block in blocks]
-    return "\n".join(f"- {_plain(label)}: {_plain(text)}" for label, text in told if text)
+    return "\n".join(f"- {plain(label)}: {plain(text)}" for label, text in told if text)
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return re.sub(r"([\\`*_\[\]<>&|~#])", r"\\\1", _one_line(text))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nrdfer.decoration import draw
 from nrdfer.errors import WeightsError
 from nrdfer.shards.reader import ShardReader
 from nrdfer.stages.train import BEST, HISTORY, LAST, MODEL, read_history
@@ -57,7 +58,6 @@ def evaluate_checkpoint(
         ValueError: not exactly the test clips were predicted.
     """
     from nrdfer.evaluation.evaluate import evaluate, load_model, read_sampling
-    from nrdfer.evaluation.figures import plot_confusion, plot_curves
     from nrdfer.evaluation.protocols import check_complete, fold_metrics
     from nrdfer.training.launch import places
     from nrdfer.training.numerics import set_up
@@ -77,14 +77,30 @@ def evaluate_checkpoint(
             np.save(features_path(out, protocol), np.stack(predictions.pop("state").tolist()).astype(np.float16))
             predictions.to_parquet(predictions_path(out, protocol), index=False)
             metrics[protocol] = fold_metrics(predictions)
-            plot_confusion(predictions, out / f"confusion_{protocol}.png", title=f"{title}, {protocol} protocol")
+            _draw_confusion(predictions, out, protocol, f"{title}, {protocol} protocol")
     history = read_history(checkpoint)
     if history:
-        plot_curves({title: history}, out / "curves.png")
+        _draw_curves({title: history}, out)
         shutil.copyfile(checkpoint / HISTORY, out / HISTORY)
     shutil.copyfile(checkpoint / MODEL, out / MODEL)
     (out / METRICS).write_text(json.dumps(metrics, indent=1))
     return metrics
+
+
+def _draw_confusion(predictions: pd.DataFrame, out: Path, protocol: str, title: str) -> None:
+    from nrdfer.evaluation.figures import plot_confusion
+
+    path = out / f"confusion_{protocol}.png"
+    draw(
+        f"The picture of confusions, {protocol} protocol,", path, lambda: plot_confusion(predictions, path, title=title)
+    )
+
+
+def _draw_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
+    from nrdfer.evaluation.figures import plot_curves
+
+    path = out / "curves.png"
+    draw("The picture of the training's curves", path, lambda: plot_curves(histories, path))
 
 
 def _weights(checkpoint: Path, protocol: str) -> Path:
@@ -115,7 +131,6 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 def cross_validate(evaluations: Mapping[str, Path], checkpoints: Mapping[str, Path], out: Path) -> dict[str, Any]:
     """Mean of the folds and pooled figures of both protocols; write `METRICS` and figures."""
-    from nrdfer.evaluation.figures import plot_confusion, plot_curves
     from nrdfer.evaluation.protocols import cross_validation
 
     summary: dict[str, Any] = {}
@@ -123,7 +138,7 @@ def cross_validate(evaluations: Mapping[str, Path], checkpoints: Mapping[str, Pa
         tables = {fold: pd.read_parquet(predictions_path(path, protocol)) for fold, path in evaluations.items()}
         summary[protocol] = cross_validation(tables)
         pooled = pd.concat(tables.values(), ignore_index=True)
-        plot_confusion(pooled, out / f"confusion_{protocol}.png", title=f"Five folds pooled, {protocol} protocol")
-    plot_curves({fold: read_history(path) for fold, path in checkpoints.items()}, out / "curves.png")
+        _draw_confusion(pooled, out, protocol, f"Five folds pooled, {protocol} protocol")
+    _draw_curves({fold: read_history(path) for fold, path in checkpoints.items()}, out)
     (out / METRICS).write_text(json.dumps(summary, indent=1))
     return summary

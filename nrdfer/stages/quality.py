@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nrdfer.decoration import draw
 from nrdfer.emotions import EMOTIONS
 from nrdfer.faces.stats import longest_gap
 from nrdfer.records import ClipRecord
@@ -91,7 +92,7 @@ def write_quality(
         "title": title, "summary": summary, "clips_per_class": classes, "set_aside": dict(aside), "clips": rows,
     }  # fmt: skip
     (out / NUMBERS).write_text(json.dumps(numbers, indent=1), encoding="utf-8")
-    _plot(title, clips, out / PICTURE)
+    draw("The picture of this page", out / PICTURE, lambda: _plot(title, clips, out / PICTURE))
     # what to look at comes first
     order = sorted(range(len(clips)), key=lambda i: (_first(clips[i].share), clips[i].frames, clips[i].clip_id))
     text = page(title, summary, classes, [rows[i] for i in order], aside, out)

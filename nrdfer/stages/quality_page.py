@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nrdfer.decoration import not_there
 from nrdfer.stages.clip_files import SHEETS
 
 PICTURE = "quality.png"
@@ -46,10 +47,13 @@ def page(
     reasons = "".join(_row([_link(clip_id, folder), _text(reason)]) for clip_id, reason in aside)
     rows = "".join(_row([_link(row["clip_id"], folder), *map(_text, list(row.values())[1:])]) for row in clips)
     columns = _head([name.replace("_", " ") for name in clips[0]]) if clips else ""
+    picture = f'<img src="{PICTURE}" alt="distributions over the clips"/>'
+    if not (folder / PICTURE).is_file():
+        picture = _text(not_there("The picture of this page", folder / PICTURE))
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>{_text(title)}</title>'
         f"<style>{_STYLE}</style></head><body>\n<h1>{_text(title)}</h1>\n<table>{facts}</table>\n"
-        f'<p><img src="{PICTURE}" alt="distributions over the clips"/></p>\n'
+        f"<p>{picture}</p>\n"
         f"<h2>Clips of each class</h2>\n<table>{of_classes}</table>\n"
         f'<h2>Set aside ({len(aside)})</h2>\n<table class="words">{_head(["clip", "reason"])}{reasons}</table>\n'
         f"<h2>Clips ({len(clips)}), what to look at first</h2>\n<table>{columns}{rows}</table>\n</body></html>\n"

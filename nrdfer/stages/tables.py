@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from nrdfer.config import Profile
+from nrdfer.decoration import draw
 from nrdfer.experiments.catalogue import FILTER_THRESHOLDS, TableSpec
 from nrdfer.experiments.fill import Filled, fill
 from nrdfer.experiments.results import Results
@@ -42,9 +43,9 @@ def build_table(spec: TableSpec, profile: Profile, store: Store) -> Artifact:
 def write_table(filled: Filled, out: Path, *, comparable: bool) -> dict[str, Any]:
     """Write a table into `out`; returns what is open."""
     table = filled.table
-    (out / MARKDOWN).write_text(markdown_of(table, comparable=comparable))
-    (out / CSV).write_text(csv_of(table, comparable=comparable))
-    draw_thresholds(table, out / PICTURE)
+    (out / MARKDOWN).write_text(markdown_of(table, comparable=comparable), encoding="utf-8")
+    (out / CSV).write_text(csv_of(table, comparable=comparable), encoding="utf-8")
+    draw("The map of thresholds", out / PICTURE, lambda: draw_thresholds(table, out / PICTURE))
     return {"rows": len(table.rows), "open": filled.open_rows}
 
 

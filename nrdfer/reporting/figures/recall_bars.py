@@ -9,28 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from nrdfer.emotions import EMOTIONS
 from nrdfer.evaluation.protocols import confusion_of
 from nrdfer.reporting.figures.style import BLACK, LARGE, NORMAL, ORANGE, SKY, SMALL, new_figure, save, tidy
+from nrdfer.reporting.intervals import wilson
 
 _LOOKS = ((SKY, ""), (ORANGE, "///"), ("0.75", "..."), ("white", "xx"))  # colour and hatch of each table's bars
-_Z = 1.959963984540054  # of a 95 % interval
-
-
-def wilson(hits: npt.NDArray[np.int64], of: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float64], ...]:
-    """Wilson's 95 % interval of shares: lower and upper bounds (K,), 0 to 1; NaN where `of` is 0.
-
-    It holds for clips that are independent of each other; where some show the same person or film it is too narrow.
-    """
-    n = np.where(of > 0, of, np.nan)
-    share = hits / n
-    middle = share + _Z**2 / (2 * n)
-    half = _Z * np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    scale = 1 + _Z**2 / n
-    return np.maximum((middle - half) / scale, 0.0), np.minimum((middle + half) / scale, 1.0)
 
 
 def recall_table(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -82,8 +68,9 @@ def draw_recall_bars(
         for place, recall in zip(y, table["recall"], strict=True):
             if np.isnan(recall):
                 axes.text(1, place, "no clip", fontsize=SMALL, va="center")
-    if published:
-        known = [(published[emotion], i) for i, emotion in enumerate(EMOTIONS) if emotion in published]
+    printed = published or {}
+    known = [(printed[emotion], i) for i, emotion in enumerate(EMOTIONS) if emotion in printed]
+    if known:
         axes.plot(
             *zip(*known, strict=True), "*", ms=11, color="white", mec=BLACK, mew=1.1, label="published", clip_on=False
         )

@@ -55,3 +55,15 @@ def test_no_table_and_too_many_are_errors(tmp_path: Path) -> None:
     for names in ("", "abcde"):
         with pytest.raises(ValueError, match="can be drawn"):
             draw_recall_bars(dict.fromkeys(names, table(1, 1)), tmp_path / "recalls.png")
+
+
+def test_a_recall_of_exactly_0_or_1_is_drawn(tmp_path: Path) -> None:
+    """By rounding, Wilson's bound of such a recall lay beyond the recall itself; bars of negative length are errors."""
+    totals = np.repeat(np.arange(1, 1200), 2)
+    correct = np.where(np.arange(len(totals)) % 2, totals, 0)
+    low, high = wilson(correct, totals)
+    share = correct / totals
+    assert ((low >= 0) & (low <= share) & (share <= high) & (high <= 1)).all()
+    assert (100 * share - 100 * low >= 0).all() and (100 * high - 100 * share >= 0).all()
+    for right, wrong in ((0, 10), (29, 0), (0, 37), (77, 0)):
+        draw_recall_bars({"honest": table(right, wrong), "paper": table(right, wrong)}, tmp_path / "recalls.png")
