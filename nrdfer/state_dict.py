@@ -1,7 +1,8 @@
-"""Reading a state dict (names and tensors) out of a ``.pth``, never running what a file may hold besides.
+"""Reading a state dict (names and tensors) out of a ``.pth``, never running what a file may hold besides; fitting it.
 
-Which names a network wants belongs to the modules that own the networks; where published files come from and how
-their content is pinned, to `nrdfer.weights`.
+What trainings wrap around a state dict and put before its names (`torch.compile`, data-parallel training, Lightning) is
+taken off. Which names a network wants belongs to the modules that own the networks; where published files come from and
+how their content is pinned, to `nrdfer.weights`.
 """
 
 from __future__ import annotations
@@ -9,29 +10,44 @@ from __future__ import annotations
 import pickle
 import pickletools
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nrdfer.errors import WeightsError
+from nrdfer.plain_text import one_line
 
 #: How torch's reader of tensors says what else a file would have run.
 _REFUSED = re.compile(r"GLOBAL ([\w.]+)")
+#: Under which a checkpoint may hold the state dict, the likeliest first.
+_WRAPPERS = (
+    *("state_dict", "model_state_dict", "model_state", "model", "net", "network", "params_ema", "params"),
+    *("weights", "module", "generator", "netG", "ema"),
+)
+#: Parts of names that stand for a wrapper, wherever they are.
+_WRAPPING = frozenset(("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
+#: First parts of names that stand for a wrapper if every name begins with them; ``module`` does in any case.
+_OWNERS = frozenset(("model", "net", "network", "generator", "netG", "detector"))
+_DEPTH = 6
+_NAMED = 4  # keys that a message names
+_SPARE = 64 << 20
 _HARMLESS = ("collections", "torch")  # where the names that stored tensors need come from
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The tensors of a ``.pth`` by name, on the CPU.
 
-    A wrapper ``{"state_dict": ...}``, as of a training's checkpoint, is taken off, and so is the prefix ``module.``
-    that a network wrapped for several devices gives to its names.
+    Wrappers as ``{"state_dict": ...}`` or ``{"model": {"state_dict": ...}}``, as of a training's checkpoint, are taken
+    off, and so are prefixes as ``module.`` and ``_orig_mod.`` (`plain_names`).
 
     Raises:
         WeightsError: the file cannot be read, holds code to run, or is no state dict.
     """
+    _refuse_packed(path)
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damage shows as whatever the reader stumbles over: struct.error, IndexError, ...
@@ -45,16 +61,115 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read as a torch state dict ({_reason(error)}); it may be cut short or another kind of "
             "file: get it again"
         ) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    content = _unwrapped(content)
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path} does not hold a state dict (names and tensors) but a {type(content).__name__}")
     for name, value in content.items():
         if not isinstance(value, Tensor):
             raise WeightsError(
-                f"{path} does not hold a state dict (names and tensors): {name!r} is a {type(value).__name__}"
+                f"{path} does not hold a state dict (names and tensors): '{_short(name)}' is a {type(value).__name__}"
             )
-    return {str(name).removeprefix("module."): value for name, value in content.items()}
+    return plain_names({str(name): value for name, value in content.items()}, path)
+
+
+def _unwrapped(content: Any) -> Any:
+    for _ in range(_DEPTH):
+        inner = (content.get(key) for key in _WRAPPERS) if isinstance(content, Mapping) else ()
+        found = next((value for value in inner if isinstance(value, Mapping)), None)
+        if found is None:
+            break
+        content = found
+    return content
+
+
+def plain_names(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The same tensors by their names in the network itself, without what wrappers put before them.
+
+    Raises:
+        WeightsError: two tensors would have one name.
+    """
+    parts = {name: [part for part in name.split(".") if part not in _WRAPPING] for name in tensors}
+    while parts and all(len(rest) > 1 for rest in parts.values()):
+        first = {rest[0] for rest in parts.values()}
+        wrapping = first if len(first) == 1 and first <= _OWNERS else first & {"module"}
+        if not wrapping:
+            break
+        parts = {name: rest[1:] if rest[0] in wrapping else rest for name, rest in parts.items()}
+    plain = {".".join(rest): tensors[name] for name, rest in parts.items()}
+    if len(plain) != len(tensors):
+        raise WeightsError(
+            f"{path} holds the same tensor twice, with and without a wrapper's prefix (module., _orig_mod.): save the "
+            "network's state_dict() alone"
+        )
+    return plain
+
+
+def fitted(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], path: Path, what: str) -> Any:
+    """A network with these weights: every one of its own, and no other.
+
+    Args:
+        make: builds the network; its shapes are compared before memory is taken for it.
+        tensors: of `read_state_dict` or `plain_names`.
+        path: where they come from, for messages.
+        what: the network, for messages.
+
+    Raises:
+        WeightsError: weights are missing, unexpected, or of another shape; the message names a few of each.
+    """
+    try:
+        with torch.device("meta"):
+            wanted = {name: tuple(value.shape) for name, value in make().state_dict().items()}
+    except ValueError as error:
+        raise WeightsError(f"{path} does not hold {what}: {error}") from error
+    told = misfit(wanted, tensors)
+    if told:
+        raise WeightsError(f"{path} does not hold {what}: {told}")
+    network = make()
+    try:
+        network.load_state_dict(dict(tensors), strict=True)
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        raise WeightsError(f"{path} does not hold {what}: {_short(str(error))}") from error
+    return network
+
+
+def misfit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Tensor]) -> str:
+    """Where tensors are not those of a network with these names and shapes: a few of each kind; empty if they are."""
+    missing, unexpected = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
+    other = {name for name in wanted.keys() & tensors.keys() if tuple(tensors[name].shape) != wanted[name]}
+    told = [
+        f"{len(names)} {problem} ({_few(names)})"
+        for names, problem in (
+            (missing, f"of {len(wanted)} tensors are missing"),
+            (unexpected, f"of the file's {len(tensors)} are unexpected"),
+            ({f"{name} {list(tensors[name].shape)} for {list(wanted[name])}" for name in other}, "have another shape"),
+        )
+        if names
+    ]
+    return "; ".join(told)
+
+
+def _few(names: Iterable[str]) -> str:
+    every = sorted(names)
+    return ", ".join(map(_short, every[:_NAMED])) + (", ..." if len(every) > _NAMED else "")
+
+
+def _short(name: object) -> str:
+    return one_line(str(name)[:120])
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse a zip that grows when it is read; what `torch.save` writes is not compressed."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            unpacked = sum(entry.file_size for entry in file.infolist())
+        size = path.stat().st_size
+    except Exception:  # no zip, or a damaged one: whoever reads it says so
+        return
+    if unpacked > 2 * size + _SPARE:
+        raise WeightsError(
+            f"{path} is a compressed archive of {size:,} bytes that would take {unpacked:,}; that is no file of "
+            "torch.save: get the published file"
+        )
 
 
 def _reason(error: Exception) -> str:

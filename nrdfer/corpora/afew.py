@@ -16,7 +16,7 @@ from pathlib import Path
 from nrdfer.emotions import AFEW_FOLDERS
 from nrdfer.errors import CorpusError
 from nrdfer.names import shortened
-from nrdfer.plain_text import one_line
+from nrdfer.plain_text import one_line, utf8
 from nrdfer.video.sources import VIDEO_SUFFIXES, distinct
 
 SPLITS = {"train": "Train_AFEW", "val": "Val_AFEW"}
@@ -98,7 +98,7 @@ def _told_apart(videos: list[AfewVideo]) -> list[AfewVideo]:
         if clip_id != source.clip_id:
             note = "; ".join(filter(None, (note, f"called {clip_id}, because its own name is too long for a shard")))
             _log.warning("%s: %s", one_line(str(video.path)), one_line(note))
-        named.append(dataclasses.replace(video, clip_id=clip_id, note=note))
+        named.append(dataclasses.replace(video, clip_id=clip_id, note=utf8(note)))
     return named
 
 

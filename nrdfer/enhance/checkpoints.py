@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from nrdfer.enhance.generator import EnlightenGenerator
 from nrdfer.errors import WeightsError
-from nrdfer.state_dict import read_state_dict
+from nrdfer.state_dict import fitted, plain_names, read_state_dict
 from nrdfer.weights import refuse_pointer
 
 FORMAT = "nrdfer-enlightengan"
@@ -38,12 +39,10 @@ def load_generator(path: Path) -> EnlightenGenerator:
             f"{path} does not hold EnlightenGAN's generator: it has no convolution conv1_1.weight. "
             "Expected is the file 200_net_G_A.pth, enlighten.onnx, or one made by `python -m nrdfer.enhance.train`."
         )
-    generator = EnlightenGenerator(base_channels=int(first.shape[0]))
-    try:
-        generator.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit EnlightenGAN's generator: {error}") from error
-    return generator
+    channels = int(first.shape[0])
+    return cast(
+        EnlightenGenerator, fitted(lambda: EnlightenGenerator(channels), state, path, "EnlightenGAN's generator")
+    )
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -59,7 +58,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
             f"expected {FORMAT!r}"
         )
     # Convolutions may be stored in half precision; arithmetic is always in single.
-    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    return {
+        name: value.float() if value.is_floating_point() else value for name, value in plain_names(state, path).items()
+    }
 
 
 def _read_onnx(path: Path) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ from nrdfer.faces.conventions import CONVENTIONS, KNOWN_FILES, REFUSED_FILES, Co
 from nrdfer.faces.engine import make_engine
 from nrdfer.faces.network import BACKBONES, Backbone, RetinaFaceNet
 from nrdfer.faces.priors import decode_boxes, decode_points, nms, prior_boxes
-from nrdfer.state_dict import read_state_dict
+from nrdfer.state_dict import fitted, plain_names, read_state_dict
 from nrdfer.weights import content_ids, refuse_pointer
 
 MAX_CANDIDATES = 1000  # best anchors of a picture that enter suppression
@@ -192,8 +192,8 @@ def load_detector(
     """Load a checkpoint of either family, or this project's own.
 
     Args:
-        path: a ``.pth`` state dict with the names of Pytorch_Retinaface (a ``module.`` prefix is dropped), or
-            a ``.safetensors`` of this project, which states backbone and convention.
+        path: a ``.pth`` state dict with the names of Pytorch_Retinaface (wrappers are taken off, see
+            `nrdfer.state_dict`), or a ``.safetensors`` of this project, which states backbone and convention.
         convention: "pytorch_retinaface" or "retinaface_pytorch"; needed for a ``.pth`` whose content is not
             known.
         threshold: see `FaceDetector`.
@@ -258,17 +258,10 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Convention]:
             f"'nrdfer-retinaface', convention one of {', '.join(CONVENTIONS)}); use a .pth, or weights of "
             "nrdfer.faces.train"
         )
-    return tensors, CONVENTIONS[metadata["convention"]]
+    return plain_names(tensors, path), CONVENTIONS[metadata["convention"]]
 
 
 def _fitted(tensors: Mapping[str, Tensor], path: Path) -> RetinaFaceNet:
     backbone: Backbone = "resnet50" if "body.layer1.0.conv1.weight" in tensors else "mobilenet0.25"
-    net = RetinaFaceNet(backbone)
-    try:
-        net.load_state_dict(dict(tensors), strict=True)
-    except RuntimeError as error:
-        raise WeightsError(
-            f"{path} does not hold a RetinaFace of {' or '.join(BACKBONES)} with the tensor names of "
-            f"Pytorch_Retinaface: {' '.join(str(error).split())[:400]}"
-        ) from error
-    return net
+    what = f"a RetinaFace of {' or '.join(BACKBONES)} with the tensor names of Pytorch_Retinaface"
+    return cast(RetinaFaceNet, fitted(lambda: RetinaFaceNet(backbone), tensors, path, what))

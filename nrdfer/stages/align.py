@@ -10,6 +10,7 @@ like is `clip_files`' business.
 from __future__ import annotations
 
 import collections
+import errno
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from nrdfer.errors import StoreError
 from nrdfer.files import write_whole
+from nrdfer.plain_text import utf8
 from nrdfer.pool import completed, one_thread
 from nrdfer.records import ClipRecord
 from nrdfer.stages.clip_files import (
@@ -138,9 +140,7 @@ def unfinished(rows: Sequence[Row], work: Path, verify: Verify = "full") -> list
 
 
 def _align_one(row: Row, task: Task) -> None:
-    import cv2
-
-    from nrdfer.errors import UnreadableVideoError
+    from nrdfer.errors import NrdferError, UnreadableVideoError
     from nrdfer.faces.clip import crops, plan_clip
     from nrdfer.faces.contact_sheet import SheetCollector
     from nrdfer.gpu_faults import raise_if_of_gpu
@@ -161,7 +161,7 @@ def _align_one(row: Row, task: Task) -> None:
                 frames=plan.records,
             )
             note = "; ".join(filter(None, (row.get("note"), plan.note)))
-            write_clip(work, record, crops(plan, settings.size), settings.size, note=note)
+            write_clip(work, record, crops(plan, settings.size), settings.size, note=utf8(note))
             return
         sheets = []
         if plan.records:  # there is something to see
@@ -171,11 +171,20 @@ def _align_one(row: Row, task: Task) -> None:
         _set_aside(work, row, f"{plan.status}: {plan.reason}", sheets)
     except UnreadableVideoError as error:
         _set_aside(work, row, f"unreadable: {error}")
-    except (RuntimeError, MemoryError, cv2.error) as error:
+    except NrdferError:
+        raise  # of the settings or the machine, not of this video
+    except Exception as error:  # whatever a decoder or a library makes of an odd file or of its name
         raise_if_of_gpu(error, row["path"])
+        if isinstance(error, OSError) and not _is_of(error, row):
+            raise
         _set_aside(work, row, f"unreadable: {row['path']}: {type(error).__name__}: {error}")
     finally:
         _started(work, row).unlink(missing_ok=True)
+
+
+def _is_of(error: OSError, row: Row) -> bool:
+    """Whether the system refused a video or its name, and not the folder that clips are written into."""
+    return error.filename == row["path"] or error.errno in (errno.ENAMETOOLONG, errno.EILSEQ)
 
 
 def _died(row: Row, work: Path) -> None:
@@ -193,7 +202,7 @@ def _started(work: Path, row: Row) -> Path:
 def _set_aside(work: Path, row: Row, reason: str, sheets: Sequence[str] = ()) -> None:
     clip_id = row["clip_id"]
     name = f"{clip_id}{_ASIDE}"
-    write_whole(work / name, reason.encode(errors="backslashreplace"))  # names of files need not be UTF-8
+    write_whole(work / name, utf8(reason).encode())  # names of files need not be UTF-8
     vouch(work, clip_id, [name, *sheets])
 
 
@@ -215,12 +224,12 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
         if files is None:
             raise StoreError(f"clip {clip_id} in {work} is not finished, or was changed since; run the same line again")
         if f"{clip_id}{_ASIDE}" in files:
-            aside.append((clip_id, (work / f"{clip_id}{_ASIDE}").read_text()))
+            aside.append((clip_id, (work / f"{clip_id}{_ASIDE}").read_text(encoding="utf-8")))
             link_sheet(work, out, clip_id)
             continue
         link_clip(work, out, clip_id)
         if f"{clip_id}{NOTE}" in files:
-            notes.append((clip_id, (work / f"{clip_id}{NOTE}").read_text()))
+            notes.append((clip_id, (work / f"{clip_id}{NOTE}").read_text(encoding="utf-8")))
         record = read_record(out, clip_id)
         frames += record.n_frames
         with_face += sum(frame.has_face for frame in record.frames)

@@ -19,6 +19,7 @@ from torch import nn
 
 from nrdfer.errors import WeightsError
 from nrdfer.files import write_whole
+from nrdfer.state_dict import misfit, plain_names
 
 LAST = "last.safetensors"  # weights after the last epoch: honest protocol
 BEST = "best.safetensors"  # weights of the epoch with the best filtered WAR on the test clips: paper protocol
@@ -72,12 +73,15 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises:
         WeightsError: the file is missing, unreadable, or of another network.
     """
+    advice = "use the settings in the model.json beside the weights"
     try:
-        model.load_state_dict(load_file(path))
+        tensors = plain_names(load_file(path), path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"weights {path} cannot be read: {error}") from error
+    told = misfit({name: tuple(value.shape) for name, value in model.state_dict().items()}, tensors)
+    if told:
+        raise WeightsError(f"weights {path} do not fit the network: {told}; {advice}")
+    try:
+        model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise WeightsError(
-            f"weights {path} do not fit the network ({str(error)[:400]}); "
-            "use the settings in the model.json beside the weights"
-        ) from error
+        raise WeightsError(f"weights {path} do not fit the network ({str(error)[:400]}); {advice}") from error

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from nrdfer.enhance.checkpoints import load_generator
 from nrdfer.errors import WeightsError
 from nrdfer.faces.detector import load_detector
 from nrdfer.state_dict import read_state_dict
+from nrdfer.training.results import load_weights, write_weights
+from nrdfer.weights import sample_weights
 
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.zeros(5000)}
@@ -126,3 +131,91 @@ def test_the_systems_own_words_are_kept(tmp_path: Path) -> None:
 def test_tensors_without_names_are_no_state_dict(tmp_path: Path, content: object, told: str) -> None:
     with pytest.raises(WeightsError, match=rf"does not hold a state dict.*{told}"):
         read_state_dict(save(content, tmp_path / "w.pth"))
+
+
+NAMES = {"body.conv.weight": torch.ones(2, 2), "head.bias": torch.zeros(2)}
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "module.",
+        "_orig_mod.",
+        "model.",
+        "net.",
+        "module._orig_mod.",
+        "_orig_mod.module.",
+        "model.module._orig_mod.",
+    ],
+)
+@pytest.mark.parametrize(
+    "wrappers",
+    [(), ("state_dict",), ("model_state_dict",), ("model",), ("model", "state_dict"), ("net", "module", "params")],
+)
+def test_wrappers_and_prefixes_of_every_training_are_taken_off(
+    tmp_path: Path, prefix: str, wrappers: tuple[str, ...]
+) -> None:
+    content: dict[str, Any] = {prefix + name: value for name, value in NAMES.items()}
+    for wrapper in wrappers:
+        content = {"epoch": 3, wrapper: content, "optimizer": {"state": {}}}
+    found = read_state_dict(save(content, tmp_path / "w.pth"))
+    assert found.keys() == NAMES.keys()
+    assert all(torch.equal(found[name], value) for name, value in NAMES.items())
+
+
+def test_parts_of_a_network_that_were_compiled_alone_are_found(tmp_path: Path) -> None:
+    content = {"body._orig_mod.conv.weight": torch.ones(2, 2), "module.head.bias": torch.zeros(2)}
+    assert read_state_dict(save(content, tmp_path / "w.pth")).keys() == {"body.conv.weight", "head.bias"}
+
+
+def test_a_tensor_with_and_without_a_prefix_is_refused_and_neither_wins(tmp_path: Path) -> None:
+    content = {"a.b": torch.ones(1), "_orig_mod.a.b": torch.zeros(1)}
+    with pytest.raises(WeightsError, match="holds the same tensor twice"):
+        read_state_dict(save(content, tmp_path / "w.pth"))
+
+
+@pytest.mark.parametrize("load", [load_detector, load_generator])
+def test_a_misfit_names_missing_and_unexpected_tensors(tmp_path: Path, load: Callable[..., object]) -> None:
+    names = {f"stranger{i}.weight": torch.ones(1) for i in range(50)} | {"conv1_1.weight": torch.ones(4, 4, 3, 3)}
+    settings = {"convention": "pytorch_retinaface"} if load is load_detector else {}
+    with pytest.raises(
+        WeightsError, match=r"tensors are missing \(.*, \.\.\.\); \d+ of the file's 51 are unex"
+    ) as caught:
+        load(save(names, tmp_path / "w.pth"), **settings)
+    assert "stranger0.weight, stranger1.weight, stranger10.weight" in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3, 3), (200_000, 4, 3, 3)])
+def test_a_generator_of_absurd_width_takes_no_memory(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    stretched = torch.zeros(1).expand(shape)  # one number that claims to be millions
+    with pytest.raises(WeightsError, match="does not hold EnlightenGAN's generator"):
+        load_generator(save({"conv1_1.weight": stretched}, tmp_path / "w.pth"))
+
+
+def test_an_archive_that_grows_when_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file, file.open("archive/data/0", "w") as part:
+        for _ in range(200):
+            part.write(bytes(1 << 20))
+    with pytest.raises(WeightsError, match=r"compressed archive of .* bytes that would take 209,715,200"):
+        read_state_dict(path)
+
+
+def test_a_detector_saved_from_a_compiled_network_finds_the_same_faces(tmp_path: Path) -> None:
+    plain = load_detector(sample_weights("retinaface"))
+    names = {f"_orig_mod.module.{name}": value for name, value in plain.net.state_dict().items()}
+    path = save({"model_state_dict": names}, tmp_path / "w.pth")
+    again = load_detector(path, convention=plain.convention.name, self_test=False)
+    assert all(torch.equal(a, b) for a, b in zip(plain.net.parameters(), again.net.parameters(), strict=True))
+
+
+def test_weights_of_a_training_saved_from_a_compiled_network_are_loaded(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 3)
+    write_weights(tmp_path / "w.safetensors", {f"_orig_mod.{k}": v for k, v in model.state_dict().items()})
+    other = torch.nn.Linear(2, 3)
+    load_weights(other, tmp_path / "w.safetensors")
+    assert torch.equal(model.weight, other.weight)
+    with pytest.raises(WeightsError, match=r"1 of 1 tensors are missing \(weight\).*2 of the file's 2 are unex|shape"):
+        load_weights(torch.nn.Linear(4, 3), tmp_path / "w.safetensors")

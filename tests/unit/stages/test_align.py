@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import os
 import shutil
 from collections.abc import Mapping
@@ -15,9 +16,11 @@ from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.errors import NoFaceError, ProfileError
+from nrdfer.faces import clip
 from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.clip import AlignSettings
 from nrdfer.faces.detector import FaceDetector, load_detector
+from nrdfer.plain_text import utf8
 from nrdfer.stages import align, clip_files, enhance
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.encode import VideoWriter
@@ -220,3 +223,48 @@ class _Dying(FaceDetector):
 def dying_detector() -> FaceDetector:
     plain = load_detector(sample_weights("retinaface"), max_side=360)
     return _Dying(plain.net, plain.convention, max_side=360)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("Stra\udcdfe.avi", UnicodeEncodeError("utf-8", "Stra\udcdfe.avi", 4, 5, "surrogates not allowed")),
+        ("L.avi", OSError(errno.ENAMETOOLONG, "File name too long")),
+        ("odd.avi", ZeroDivisionError("division by zero")),
+    ],
+)
+def test_whatever_one_odd_video_or_its_name_raises_the_others_go_on(
+    rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception
+) -> None:
+    good = {**rows[0], "note": "called so, because Stra\udcdfe.avi was there"}
+    odd = {**rows[0], "clip_id": "odd", "path": str(tmp_path / name)}
+    plan = clip.plan_clip
+
+    def failing(video: Path, *arguments: Any) -> Any:
+        if video.name == name:
+            raise error
+        return plan(video, *arguments)
+
+    monkeypatch.setattr(clip, "plan_clip", failing)
+    (tmp_path / "out").mkdir()
+    counts = align.align_corpus(
+        [odd, good], sample_weights("retinaface"), SETTINGS, tmp_path / "work", tmp_path / "out"
+    )
+    assert (counts["clips"], counts["set_aside"]) == (1, 1)
+    ((clip_id, reason),) = clip_files.read_reasons(tmp_path / "out" / clip_files.SET_ASIDE)
+    assert clip_id == "odd"
+    assert type(error).__name__ in reason and utf8(name) in reason
+    ((_, note),) = clip_files.read_reasons(tmp_path / "out" / clip_files.NOTES)
+    assert "Stra\\xdfe.avi" in note
+
+
+def test_a_disk_that_cannot_be_written_is_no_fault_of_the_video(
+    rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x.npy"))
+
+    monkeypatch.setattr(align, "write_clip", full)
+    with pytest.raises(OSError, match="No space left"):
+        align.align_clips(rows[:1], sample_weights("retinaface"), SETTINGS, tmp_path / "work")
+    assert align.unfinished(rows[:1], tmp_path / "work") == rows[:1]
