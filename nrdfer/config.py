@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-from nrdfer.convert import convert
+from nrdfer.convert import brief, convert
 from nrdfer.errors import ProfileError
+from nrdfer.names import checked_name
+from nrdfer.plain_text import one_line
+from nrdfer.plain_yaml import plain, read_settings
 
 T = TypeVar("T")
+_NAMED = 8  # settings that a message names
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,9 @@ class Profile:
     experiments: Mapping[str, Any] = field(default_factory=dict)  # experiments.profiles.ExperimentSettings
     noise: Mapping[str, Any] = field(default_factory=dict)  # a preset of noise.settings, and fields laid over it
 
+    def __post_init__(self) -> None:
+        checked_name(self.name, "profile")  # folders and pointers bear it
+
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for metadata, MLflow parameters and digests."""
         return dataclasses.asdict(self)
@@ -91,16 +96,17 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     """
     hints = typing.get_type_hints(cls)
     known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
+    unknown = sorted(one_line(str(name)[:80]) for name in set(values) - known)
     if unknown:
-        raise ProfileError(f"{where}: unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        told = ", ".join(unknown[:_NAMED]) + (f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else "")
+        raise ProfileError(f"{where}: unknown setting {told}; known are {', '.join(sorted(known))}")
     arguments: dict[str, Any] = {}
     for name, value in values.items():
         hint = hints[name]
         if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
             arguments[name] = build_settings(typing.cast(type[Any], hint), value, f"{where}.{name}")
         elif dataclasses.is_dataclass(hint) and not isinstance(value, typing.cast(type[Any], hint)):
-            raise ProfileError(f"{where}: {name} is {value!r}, but must be named settings, e.g. {name}: {{...}}")
+            raise ProfileError(f"{where}: {name} is {brief(value)}, but must be named settings, e.g. {name}: {{...}}")
         else:
             try:
                 arguments[name] = convert(value, hint)
@@ -113,7 +119,13 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `overrides` laid over it, nested mappings merged key by key."""
+    """`base` with `overrides` laid over it, nested mappings merged key by key.
+
+    Raises:
+        ProfileError: `overrides` is none: a profile holds something else where named settings are meant.
+    """
+    if not isinstance(overrides, Mapping):
+        raise ProfileError(f"{brief(overrides)} ({type(overrides).__name__}) stands where named settings are meant")
     merged = dict(base)
     for key, value in overrides.items():
         below = merged.get(key)
@@ -139,13 +151,12 @@ def load_profile(path: Path, overrides: Mapping[str, Any] | None = None) -> Prof
         ProfileError: the file does not exist (the message lists the profiles beside it), is not a YAML mapping,
             or holds a setting that is not understood.
     """
+    shown = one_line(path.stem)
     if not path.is_file():
-        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise ProfileError(f"there is no profile {path.stem!r} in {path.parent}; profiles there: {there}")
-    try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ProfileError(f"profile {path} is not valid YAML: {error}") from error
+        there = ", ".join(sorted(one_line(p.stem) for p in path.parent.glob("*.yaml"))) or "none"
+        raise ProfileError(f"there is no profile {shown!r} in {path.parent}; profiles there: {there}")
+    values = read_settings(path, f"profile {one_line(str(path))}")
     if not isinstance(values, dict):
-        raise ProfileError(f"profile {path} must hold named settings, but holds {type(values).__name__}")
-    return build_settings(Profile, merge(values, overrides or {}), f"profile {path.stem}")
+        raise ProfileError(f"profile {one_line(str(path))} must hold named settings, but holds {type(values).__name__}")
+    merged = merge(values, plain(overrides or {}, "what is laid over the profile"))
+    return build_settings(Profile, merged, f"profile {shown}")

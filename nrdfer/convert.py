@@ -7,10 +7,13 @@ values must be beyond their type, to the dataclass itself.
 from __future__ import annotations
 
 import math
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any
+
+from nrdfer.plain_text import one_line
 
 
 def convert(value: Any, hint: Any) -> Any:
@@ -36,13 +39,32 @@ def convert(value: Any, hint: Any) -> Any:
 
 
 def _refused(value: Any, wanted: str) -> ValueError:
-    return ValueError(f"is {value!r} ({type(value).__name__}), but must be {wanted}")
+    return ValueError(f"is {brief(value)} ({type(value).__name__}), but must be {wanted}")
+
+
+def brief(value: Any) -> str:
+    """A value as it is written in Python, on one line, its end left out if it is long."""
+    text = _SHORT.repr(value)
+    return one_line(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = _LONGEST
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if x.bit_length() < 256 else f"a number of {x.bit_length()} bits"
+
+
+_LONGEST = 120
+_SHORT = _Short()
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, str):
         try:
-            return int(value)
+            return int(value)  # which has a limit of its own for digits
         except ValueError:
             pass
     elif isinstance(value, int) and not isinstance(value, bool):

@@ -14,6 +14,7 @@ from typing import Any
 from nrdfer import paths
 from nrdfer.config import Profile, load_profile, merge
 from nrdfer.errors import ProfileError, StoreError
+from nrdfer.names import checked_name
 from nrdfer.pointers import Pointers
 from nrdfer.store import Artifact, Store, digest_of
 
@@ -51,7 +52,11 @@ def resolve_profile(
     top: dict[str, Any] = {"corpora": {key: value for key, value in corpora.items() if value}}
     if weights_folder:
         top["weights"] = {"folder": weights_folder}
-    return load_profile(folder / f"{name}.yaml", merge(top, overrides or {}))
+    try:
+        path = folder / f"{checked_name(name, 'profile')}.yaml"
+    except ValueError as error:
+        raise ProfileError(f"{error}. A profile is a file NAME.yaml in {folder}") from error
+    return load_profile(path, merge(top, overrides or {}))
 
 
 def profile_of_shell(name: str | None = None) -> Profile:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
-import yaml
 
 from nrdfer.errors import NrdferError, ProfileError
+from nrdfer.plain_text import one_line
+from nrdfer.plain_yaml import settings_in
 
 if TYPE_CHECKING:
     from nrdfer.training.progress import Progress as TrainingProgress
@@ -45,10 +46,7 @@ def fields_of(given: Sequence[str], option: str) -> dict[str, Any]:
         *parts, name = path.split(".")
         if not sign or not all((*parts, name)):
             raise ProfileError(f"{option} {entry}: write NAME=VALUE, e.g. {option} lr=0.01")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ProfileError(f"{option} {entry}: {text!r} cannot be read as YAML") from error
+        value = settings_in(text, f"{option} {one_line(entry[:80])}")
         place = fields
         for part in parts:
             place = place.setdefault(part, {})

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nrdfer.config import build_settings, merge
+from nrdfer.convert import brief
 from nrdfer.errors import ProfileError
 
 N1, N2 = "n1", "n2"
@@ -108,6 +109,6 @@ def build_noise_settings(values: Mapping[str, Any], where: str) -> NoiseSettings
         ProfileError: no such preset, an unknown field, or a value that cannot be meant.
     """
     preset = values.get("preset", "small")
-    if preset not in PRESETS:
-        raise ProfileError(f"{where}: there is no preset {preset!r}; presets are {', '.join(PRESETS)}")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ProfileError(f"{where}: there is no preset {brief(preset)}; presets are {', '.join(PRESETS)}")
     return build_settings(NoiseSettings, merge(PRESETS[preset], {**values, "preset": preset}), where)

@@ -13,6 +13,7 @@ from typing import Any
 from nrdfer.clips.augment import AugmentSettings
 from nrdfer.clips.sampling import Sampling
 from nrdfer.config import build_settings, merge
+from nrdfer.convert import brief
 from nrdfer.errors import ProfileError
 
 OPTIMISERS = ("sgd", "adamw")
@@ -100,6 +101,6 @@ def build_recipe(values: Mapping[str, Any], where: str) -> Recipe:
     import dataclasses
 
     name = values.get("name", "dfew-paper")
-    if name not in RECIPES:
-        raise ProfileError(f"{where}: there is no recipe {name!r}; recipes are {', '.join(RECIPES)}")
+    if not isinstance(name, str) or name not in RECIPES:
+        raise ProfileError(f"{where}: there is no recipe {brief(name)}; recipes are {', '.join(RECIPES)}")
     return build_settings(Recipe, merge(dataclasses.asdict(RECIPES[name]), values), where)

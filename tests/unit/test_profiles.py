@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+import datetime
+import json
 from pathlib import Path
 
 import pytest
 
 from assets.workbench import Workbench
+from nrdfer.config import merge
 from nrdfer.errors import ProfileError, StoreError
-from nrdfer.profiles import config_digest, last_made, made_with, profile_of_shell, shipped_profiles
+from nrdfer.noise.settings import build_noise_settings
+from nrdfer.profiles import (
+    config_digest,
+    last_made,
+    made_with,
+    profile_of_shell,
+    resolve_profile,
+    shipped_profiles,
+)
 from nrdfer.store import Store
+from nrdfer.training.recipe import build_recipe
 from pipelines.resources import PROFILES
 
 
@@ -59,3 +71,46 @@ def test_a_folder_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         profile_of_shell()
     (tmp_path / "mine.yaml").write_text("{name: mine, description: x}")
     assert profile_of_shell("mine").name == "mine"
+
+
+NAMES = ["../../x", "/etc/passwd", "..", "a/b", "a\\b", "a\nb", "x" * 300, "con", "name.", "a\u2215b", "", " ", "~"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_profile_named_like_a_path_is_refused_wherever_its_name_comes_from(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text(json.dumps({"name": name, "description": "x"}))
+    monkeypatch.setenv("NRDFER_PROFILES", str(tmp_path))
+    refused = r"profile '.*' cannot be used as a name"
+    with pytest.raises(ProfileError, match=refused):
+        profile_of_shell("mine")  # by what the file says
+    with pytest.raises(ProfileError, match=refused):
+        resolve_profile(name, tmp_path)
+    with pytest.raises(ProfileError, match=refused):
+        _ = Workbench(profile=name, profiles_folder=str(tmp_path)).settings
+    with pytest.raises(ProfileError, match=refused):
+        resolve_profile("sample", PROFILES, overrides={"name": name})
+    monkeypatch.setenv("NRDFER_PROFILE", name)
+    with pytest.raises(ProfileError, match=refused):
+        profile_of_shell()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml"]
+
+
+def test_settings_of_a_run_that_json_has_no_word_for_are_refused() -> None:
+    for odd in (float("nan"), float("inf"), datetime.date(2026, 1, 1), b"x", {1}, {3: "x"}, 10**30):
+        with pytest.raises(ProfileError, match="what is laid over the profile: align"):
+            resolve_profile("sample", PROFILES, overrides={"align": {"size": odd}})
+
+
+def test_recipes_named_by_something_else_than_text_are_refused() -> None:
+    for odd in ([1], {"a": 1}, 3, None):
+        with pytest.raises(ProfileError, match="there is no recipe"):
+            build_recipe({"name": odd}, "profile x")
+        with pytest.raises(ProfileError, match="there is no preset"):
+            build_noise_settings({"preset": odd}, "profile x")
+
+
+def test_a_list_where_named_settings_are_meant_is_refused_in_words() -> None:
+    with pytest.raises(ProfileError, match=r"\[1\] \(list\) stands where named settings are meant"):
+        merge({"a": 1}, [1])  # type: ignore[arg-type]

@@ -180,7 +180,7 @@ def test_afew_starts_where_it_is_told_to(corpora: Corpora) -> None:
         (["--set", "lr"], "--set lr: write NAME=VALUE"),
         (["--set", "lr=abc"], "lr is 'abc' (str), but must be a number"),
         (["--set", "lr=0.1", "--set", "lr=0.2"], "--set lr=0.2: lr is given twice"),
-        (["--set", "augment=[", "--set", "x=1"], "cannot be read as YAML"),
+        (["--set", "augment=[", "--set", "x=1"], "not valid YAML"),
         (["--set", "augment.flop=1"], "unknown setting flop"),
         (["--engine", "worker=1"], "unknown setting worker"),
         (["--model", "resnet"], "there is no model 'resnet'"),
