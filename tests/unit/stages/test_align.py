@@ -261,7 +261,7 @@ def test_whatever_one_odd_video_or_its_name_raises_the_others_go_on(
 def test_a_disk_that_cannot_be_written_is_no_fault_of_the_video(
     rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x.npy"))
 
     monkeypatch.setattr(align, "write_clip", full)
