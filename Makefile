@@ -3,7 +3,10 @@
 # make dev         Dagster UI and MLflow UI on localhost
 # make install / make lint / make bench
 # make chaos-train kills trainings with SIGKILL and SIGTERM at random moments and compares their bytes; minutes
-# make chaos-job   kills the job's process at random moments and types the same line again; most of an hour on two cores
+# make chaos-job   kills the job, steps, workers, ffmpeg or MLflow's server at random moments, types the same line again
+# make chaos-power cuts the power, simulated: drops what was not synced at random moments, types the same line again
+# make chaos-disk  fills the disk at every asset, makes room, types the same line again; needs root
+# make chaos-shells  types the same line in two and in four shells at once; each of these four takes about half an hour
 # make chaos-tracking  starts five trainings at once on an empty MLflow database, twenty times; minutes
 # make fuzz        damaged inputs for everything that reads a file; prints what became of them (FUZZ_INPUTS=20000 a part)
 # make docs        pictures and tables of README and docs/, from the networks, the last run of the sample and its benchmark
@@ -15,7 +18,8 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: install reproduce test lint dev bench chaos-train chaos-job chaos-tracking fuzz docs clean
+.PHONY: install reproduce test lint dev bench fuzz docs clean
+.PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -54,6 +58,15 @@ chaos-train: install
 
 chaos-job: install
 	@. $(BIN)/activate && python scripts/chaos_job.py --at-once 2
+
+chaos-power: install
+	@. $(BIN)/activate && python scripts/chaos_power.py
+
+chaos-disk: install
+	@. $(BIN)/activate && python scripts/chaos_disk.py
+
+chaos-shells: install
+	@. $(BIN)/activate && python scripts/chaos_shells.py
 
 chaos-tracking: install
 	@. $(BIN)/activate && python scripts/chaos_tracking.py

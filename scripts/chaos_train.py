@@ -25,6 +25,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from chaos_trials import Moment, Seen, draw_moments
+
 from nrdfer.config import ShardsConfig
 from nrdfer.corpora.dfew import read_dfew
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
@@ -37,7 +39,6 @@ STOPPED = 143
 _BEGINNING, _END = -1, sys.maxsize
 _LOOK = 0.01  # seconds between two looks at a folder
 _PATIENCE = 120.0  # seconds; a process that does not end by then after SIGTERM will not
-Moment = tuple[float, int]  # seconds, and the mark (see `Run.mark`) before them
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Run:
                 env={**kept, "NRDFER_HOME": str(self.home)},
             )
 
-    def finish(self, out: Path) -> list[Moment]:
-        """Run the line to its end; returns when each mark was first seen, and last the moment of the end."""
+    def finish(self, out: Path) -> Seen:
+        """Run the line to its end; returns when each `mark` was first seen, and last the moment of the end."""
         began = time.monotonic()
         process, seen = self.start(out), [(0.0, self.mark(out))]
         while process.poll() is None:
@@ -134,20 +135,9 @@ def digests(out: Path) -> dict[str, str]:
     return {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in FILES}
 
 
-def draw_moments(seen: list[Moment], times: int, rng: random.Random) -> list[Moment]:
-    """Random moments of an undisturbed run, each as (seconds after a mark, mark).
-
-    One in each of as many equal stretches, so that no part is left out; told from the mark before it, so that it is the
-    same part of a run that goes slower.
-    """
-    drawn = [(number + rng.random()) * seen[-1][0] / times for number in range(times)]
-    before = [max(moment for moment in seen if moment[0] <= at) for at in drawn]
-    return [(at - since, mark) for at, (since, mark) in zip(drawn, before, strict=True)]
-
-
 def disturb(run: Run, out: Path, kind: signal.Signals, moment: Moment, whole: dict[str, str]) -> Trial:
     """One trial."""
-    wait, mark = moment
+    mark, wait = moment
     began = time.monotonic()
     process = run.start(out)
     while process.poll() is None and run.mark(out) < mark:
@@ -160,7 +150,7 @@ def disturb(run: Run, out: Path, kind: signal.Signals, moment: Moment, whole: di
     else:  # it was faster than the undisturbed run: once more, earlier
         if process.returncode != 0:
             raise SystemExit(f"the training failed:\n{out.with_suffix('.log').read_text()}")
-        return disturb(run, out.with_name(f"{out.name}-again"), kind, (wait / 2, mark), whole)
+        return disturb(run, out.with_name(f"{out.name}-again"), kind, (mark, wait / 2), whole)
     try:
         status = process.wait(timeout=_PATIENCE)
     except subprocess.TimeoutExpired:

@@ -6,6 +6,7 @@ For scripts and tests that kill runs of the job. Reads the databases themselves,
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,6 +16,17 @@ from pathlib import Path
 import psutil
 
 from nrdfer.processes import MARK
+from nrdfer.store.manifest import find_problems
+
+_RESULTS = (
+    "*.safetensors",
+    "*.parquet",
+    "*.npy",
+    "*.tar",
+    "history.jsonl",
+    "metrics.json",
+    "tables/*",
+)
 
 
 def _rows(database: Path, question: str) -> list[tuple[str, ...]]:
@@ -41,18 +53,52 @@ def held_slots(folder: Path) -> int:
     return len(slots) + len(_rows(index, "select run_id from pending_steps"))
 
 
-def mlflow_runs(folder: Path) -> list[tuple[str, ...]]:
-    """Name, status, role and Dagster run of each run that MLflow has."""
+def mlflow_runs(folder: Path, database: Path | None = None) -> list[tuple[str, ...]]:
+    """Name, status, role and Dagster run of each run that MLflow has, in the folder's own database or another."""
     tag = "(select value from tags where tags.run_uuid = runs.run_uuid and key = '{}')"
     question = f"select name, status, {tag.format('nrdfer.role')}, {tag.format('dagster.run_id')} from runs"  # noqa: S608
-    return _rows(folder / ".nrdfer/mlflow.db", question)
+    return _rows(database or folder / ".nrdfer/mlflow.db", question)
+
+
+def registry(folder: Path) -> dict[str, int]:
+    """How many trainings, logged models and versions MLflow has."""
+    questions = {
+        "trainings": "select count(*) from tags where key = 'nrdfer.role' and value = 'training'",
+        "logged models": "select count(*) from logged_models",
+        "versions": "select count(*) from model_versions",
+    }
+    database = folder / ".nrdfer/mlflow.db"
+    return {name: int(_rows(database, question)[0][0]) for name, question in questions.items()}
 
 
 def results(folder: Path) -> dict[str, str]:
-    """sha256 of every checkpoint's weights and of every evaluation's figures, by the place in the store."""
+    """sha256 of every published file that tells a result, by its place in the store.
+
+    Crops, shards, weights, histories, predictions, figures, the report's tables: all that does not tell of when and
+    where it was made.
+    """
     store = folder / ".nrdfer/store"
-    paths = [*store.glob("[!.]*/**/*.safetensors"), *store.glob("[!.]*/**/metrics.json")]
+    paths = [path for kind in _RESULTS for path in store.glob(f"[!.]*/**/{kind}")]
     return {str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
+
+
+def artefacts(folder: Path) -> list[Path]:
+    """Published folders of the store."""
+    found = (folder / ".nrdfer/store").glob(f"[!.]*/**/{'[0-9a-f]' * 64}")
+    return sorted(path for path in found if path.is_dir())
+
+
+def damaged(folder: Path) -> list[str]:
+    """What is wrong with published artefacts and pointers: nothing that can be seen may be in part."""
+    found = []
+    for path in artefacts(folder):
+        found += [f"{path.parent.name} {path.name[:12]}: {problem}" for problem in find_problems(path, "full")]
+    for path in (folder / ".nrdfer/pointers").glob("**/*.json"):
+        try:
+            json.loads(path.read_text())
+        except ValueError as error:
+            found.append(f"pointer {path.name}: {error}")
+    return found
 
 
 def left_files(folder: Path) -> list[str]:

@@ -56,13 +56,18 @@ def make_project(folder: Path, epochs: int = 2, **changes: Any) -> dict[str, str
         )
     )
     shutil.copy(PROJECT / "dagster.yaml", folder)
+    return environment_of(folder)
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """The environment in which the line is typed in a folder that `make_project` made."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DAGSTER_MODULE_NAME": "pipelines.definitions",
         "NRDFER_HOME": str(folder / ".nrdfer"),
         "NRDFER_PROFILE": "tiny",
-        "NRDFER_PROFILES": str(profiles),
+        "NRDFER_PROFILES": str(folder / "profiles"),
     }
     for name in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_DEFAULT_ARTIFACT_ROOT"):
         environment.pop(name, None)
