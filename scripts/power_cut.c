@@ -21,9 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,17 +113,23 @@ static FILE *fresh(const char *kind, const char *key, char *temporary, char *pat
     return fopen(temporary, "we");
 }
 
-static void record_file(const char *path) {
-    char key[KEY], temporary[PATH_MAX + 128], target[PATH_MAX + 128];
-    int from = open(path, O_RDONLY | O_CLOEXEC);
-    if (from < 0) return; /* it has gone since */
-    if (key_of(from, "", AT_EMPTY_PATH, key, NULL)) abort();
+/* Reads through the very descriptor: closing another one would take the process's locks on the file away (SQLite's). */
+static void record_file(int fd) {
+    static __thread char block[1 << 16];
+    char key[KEY], temporary[PATH_MAX + 128], target[PATH_MAX + 128], again[64];
+    int from = fd;
+    if (pread(fd, block, 1, 0) < 0) { /* it is for writing only */
+        snprintf(again, sizeof again, "/proc/self/fd/%d", fd);
+        from = open(again, O_RDONLY | O_CLOEXEC);
+    }
+    if (from < 0 || key_of(from, "", AT_EMPTY_PATH, key, NULL)) abort();
     FILE *to = fresh("files", key, temporary, target);
     if (!to) abort();
-    ssize_t moved;
-    while ((moved = sendfile(fileno(to), from, NULL, 1 << 24)) > 0) {}
-    if (moved < 0 || fclose(to) || real_rename(temporary, target)) abort();
-    close(from);
+    ssize_t got;
+    for (off_t at = 0; (got = pread(from, block, sizeof block, at)) > 0; at += got)
+        if (fwrite(block, 1, (size_t)got, to) != (size_t)got) abort();
+    if (got < 0 || fclose(to) || real_rename(temporary, target)) abort();
+    if (from != fd) close(from);
     snprintf(target, sizeof target, "%s/emptied/%s", shadow, key);
     unlink(target);
 }
@@ -179,6 +185,13 @@ static void record_way(const char *path, int is_folder) {
     }
 }
 
+static void record_path(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return; /* it has gone since */
+    record_file(fd);
+    close(fd);
+}
+
 static void record_tree(const char *path) {
     char below[PATH_MAX];
     unsigned mode;
@@ -191,14 +204,28 @@ static void record_tree(const char *path) {
         if (snprintf(below, sizeof below, "%s/%s", path, entry->d_name) >= (int)sizeof below) abort();
         if (key_of(AT_FDCWD, below, 0, key, &mode)) continue;
         if (S_ISDIR(mode)) record_tree(below);
-        else if (S_ISREG(mode)) record_file(below);
+        else if (S_ISREG(mode)) record_path(below);
     }
     closedir(folder);
 }
 
+/* Calls a function with a path in a process of its own, which has no locks to lose, with the lock held. */
+static void apart(void (*record)(const char *), const char *path) {
+    lock();
+    pid_t child = fork();
+    if (!child) {
+        record(path);
+        _exit(0);
+    }
+    int status = 0;
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    if (child < 0 || status) abort();
+    unlock();
+}
+
 /* Returns 1 if it was inside of the folder, and is recorded. */
 static int synced(int fd) {
-    char path[PATH_MAX], open_one[64];
+    char path[PATH_MAX];
     struct stat found;
     if (!control || path_of(fd, path) || !is_inside(path)) return 0;
     step(path);
@@ -208,8 +235,7 @@ static int synced(int fd) {
         record_folder(path);
         record_way(path, 1);
     } else if (S_ISREG(found.st_mode)) {
-        snprintf(open_one, sizeof open_one, "/proc/self/fd/%d", fd); /* its name may be gone, or another's */
-        record_file(open_one);
+        record_file(fd);
         record_way(path, 0);
     }
     unlock();
@@ -217,23 +243,23 @@ static int synced(int fd) {
 }
 
 /* Everything in the folder is durable now; the script calls it too, before the job begins. */
-void power_cut_sync_all(void) {
-    lock();
-    record_tree(root);
-    unlock();
+void power_cut_sync_all(void) { apart(record_tree, root); }
+
+static int absolute(int folder, const char *name, char *path) {
+    char beside[PATH_MAX] = "";
+    if (name[0] != '/' && (folder == AT_FDCWD ? !getcwd(beside, sizeof beside) : path_of(folder, beside))) return -1;
+    snprintf(path, PATH_MAX * 2 + 2, "%s%s%s", beside, *beside ? "/" : "", name);
+    return 0;
 }
 
 /* Notes that an existing file was made empty, and is not synced since: it may be found so. */
 static void emptied(int folder, const char *name, int flags) {
-    char key[KEY], mark[PATH_MAX + 128], path[PATH_MAX];
-    if (!control || !(flags & O_TRUNC)) return;
-    int fd = (int)syscall(SYS_openat, folder, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    if (!path_of(fd, path) && is_inside(path) && !key_of(fd, "", AT_EMPTY_PATH, key, NULL)) {
-        snprintf(mark, sizeof mark, "%s/emptied/%s", shadow, key);
-        close((int)syscall(SYS_openat, AT_FDCWD, mark, O_CREAT | O_WRONLY, 0600));
-    }
-    close(fd);
+    char key[KEY], mark[PATH_MAX + 128], path[PATH_MAX * 2 + 2];
+    if (!control || !(flags & O_TRUNC) || absolute(folder, name, path) || !is_inside(path)) return;
+    if (key_of(AT_FDCWD, path, 0, key, NULL)) return;
+    snprintf(mark, sizeof mark, "%s/emptied/%s", shadow, key);
+    int made = (int)syscall(SYS_openat, AT_FDCWD, mark, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    if (made >= 0) close(made);
 }
 
 #define OPEN(folder)                                                   \
@@ -283,9 +309,7 @@ int msync(void *address, size_t length, int flags) {
         path[strcspn(path, "\n")] = 0;
         if ((unsigned long)address < low || (unsigned long)address >= high || !is_inside(path)) continue;
         step(path);
-        lock();
-        if (!access(path, R_OK)) record_file(path);
-        unlock();
+        apart(record_path, path);
     }
     if (maps) fclose(maps);
     return (int)syscall(SYS_msync, address, length, flags);
@@ -293,14 +317,8 @@ int msync(void *address, size_t length, int flags) {
 
 /* Counts a change of a name, if its new name is inside. */
 static void named(int folder, const char *name) {
-    char path[PATH_MAX * 2 + 2], beside[PATH_MAX];
-    if (!control) return;
-    if (name[0] == '/') snprintf(path, sizeof path, "%s", name);
-    else {
-        if (folder == AT_FDCWD ? !getcwd(beside, sizeof beside) : path_of(folder, beside)) return;
-        snprintf(path, sizeof path, "%s/%s", beside, name);
-    }
-    if (is_inside(path)) step(path);
+    char path[PATH_MAX * 2 + 2];
+    if (control && !absolute(folder, name, path) && is_inside(path)) step(path);
 }
 
 int rename(const char *from, const char *to) {

@@ -118,6 +118,19 @@ def test_sqlite_keeps_what_was_committed(after: After) -> None:
             assert base.execute("select count(*) from t").fetchone()[0] >= 49
 
 
+def test_recording_takes_no_lock_away(after: After) -> None:
+    after(
+        "import fcntl\n"
+        "file = open('f', 'w+b'); fcntl.lockf(file, fcntl.LOCK_EX); file.write(b'x'); file.flush()\n"
+        "os.fsync(file.fileno()); sync(); os.sync()\n"
+        "if os.fork() == 0:\n"
+        "    try:\n        fcntl.lockf(open('f', 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "    except OSError:\n        os._exit(0)\n"
+        "    os._exit(1)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))"
+    )
+
+
 def test_the_process_waits_at_the_step_that_was_asked_for(tmp_path: Path, library: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
