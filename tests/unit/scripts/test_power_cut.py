@@ -12,12 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.power_cut import PAGE, PowerCut, compiler, make_library
+from scripts.power_cut import PAGE, PowerCut, make_library
+from tests.power_cuts import left_after, needs_simulator
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD as it is used here is Linux's"),
-    pytest.mark.skipif(compiler() is None, reason="there is no C compiler (cc) on this machine"),
-]
+pytestmark = needs_simulator
 After = Callable[[str], list[Path]]
 
 BEGIN = """
@@ -43,20 +41,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def after(tmp_path: Path, library: Path) -> After:
     """What is left of a folder in twenty power cuts after a script ran in it."""
-
-    def run(script: str) -> list[Path]:
-        root = tmp_path / "root"
-        (root / "old").mkdir(parents=True)
-        (root / "old" / "before").write_bytes(b"before")
-        cut = PowerCut(root, tmp_path / "shadow", library)
-        line = [sys.executable, "-c", BEGIN + script]
-        subprocess.run(line, cwd=root, env=os.environ | cut.environment(), check=True)
-        left = [tmp_path / f"left-{seed}" for seed in range(20)]
-        for seed, target in enumerate(left):
-            cut.crash(target, random.Random(seed))
-        return left
-
-    return run
+    (tmp_path / "root" / "old").mkdir(parents=True)
+    (tmp_path / "root" / "old" / "before").write_bytes(b"before")
+    return lambda script: left_after(BEGIN + script, tmp_path, library)
 
 
 def contents(left: list[Path], name: str) -> set[bytes | None]:
