@@ -17,7 +17,9 @@ from assets.shown import pipeline_run
 from assets.source_lines import source_of
 from assets.workbench import describe
 from nrdfer.errors import NrdferError, TrainingStopped
+from nrdfer.redaction import scrub
 from nrdfer.store import Artifact
+from nrdfer.trouble import in_words, waiting_helps
 
 if TYPE_CHECKING:
     from nrdfer.training.progress import Progress
@@ -35,6 +37,14 @@ def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[
     except NrdferError as error:
         # the message says what was wrong, where, and what to do; a traceback would only bury it
         raise dg.Failure(description=str(error), allow_retries=False) from None
+    except dg.Failure:
+        raise
+    except Exception as error:
+        scrub(error)
+        told = in_words(error)
+        if told is None:
+            raise
+        raise dg.Failure(description=told, allow_retries=waiting_helps(error)) from None
 
 
 def materialize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from nrdfer import redaction
 from nrdfer.commands.corpus import corpus_app, doctor
 from nrdfer.commands.evaluate import evaluate
 from nrdfer.commands.lineage import lineage
@@ -20,7 +21,10 @@ from nrdfer.commands.shards import shards_app
 from nrdfer.commands.train import train
 from nrdfer.commands.weights import weights_app
 
-app = typer.Typer(help="NR-DFERNet, from raw video to registered model.", no_args_is_help=True)
+app = typer.Typer(
+    help="NR-DFERNet, from raw video to registered model.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+redaction.install()  # pretty tracebacks would show what variables hold
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(shards_app, name="shards")
 app.add_typer(weights_app, name="weights")

@@ -17,12 +17,15 @@ from nrdfer.brief_requests import brief_requests
 from nrdfer.courier import Courier, RunFacts, count_points
 from nrdfer.errors import TrainingStopped
 from nrdfer.open_runs import RUNS, OpenRun
+from nrdfer.redaction import hide
 from nrdfer.tracking import Tracking, mark_pipeline
+from nrdfer.trouble import waiting_helps
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 15.0  # seconds between two tries while the server is away
 _AT_THE_END = 3.0  # the same when the training is over and waits for it
 _PATIENCE_WHEN_KILLED = 10.0  # whoever interrupts a training wants it to end
+_LAST_TRY = 3.0  # once more at the end, in case the disk has room again
 _UNDER_WAY = 25.0  # a request that was begun ends by itself within this time
 
 
@@ -56,6 +59,7 @@ class Delivery:
         self.run_id: str | None = None  # of MLflow's run, once the server has answered
         self.complete = False  # everything was delivered, the status too
         self._away = False
+        self._hopeless = False  # what failed does not mend itself: a full disk, an address that is none
         self._arrived = 0
         self._since_lost = 0
         self._status, self._started, self._ended = "", time.time(), 0.0
@@ -64,7 +68,7 @@ class Delivery:
 
     def __enter__(self) -> Delivery:
         if self._facts.pipeline:
-            mark_pipeline(self._facts.pipeline, self._tracking.uri)
+            mark_pipeline(self._facts.pipeline, self._tracking.address)
         self._mark("FAILED")  # which it has if nobody is there to say how it ended
         self._thread.start()
         return self
@@ -79,11 +83,13 @@ class Delivery:
             self._status = "KILLED" if asked else "FAILED"
         self._ended = time.time()
         patience = min(self._wait, _PATIENCE_WHEN_KILLED) if self._status == "KILLED" else self._wait
-        if self._away:
+        if self._hopeless:
+            patience = min(patience, _LAST_TRY)
+        elif self._away:
             self._log.warning("the training has ended; waiting up to %.0f s for %s", patience, self._server)
         self._over.set()
         try:
-            self._thread.join(patience)
+            self._wait_for_it(patience)
         finally:  # an interrupt ends the waiting, not the keeping
             self._abandon.set()
             self._thread.join(min(patience, _UNDER_WAY))
@@ -92,9 +98,17 @@ class Delivery:
             else:
                 self._mark(self._status, int(1000 * self._ended))  # so that at least its end is told later
 
+    def _wait_for_it(self, patience: float) -> None:
+        """Wait until everything is delivered, but not long for what waiting does not mend."""
+        deadline = time.monotonic() + patience
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            self._thread.join(0.2)
+            if self._hopeless:
+                deadline = min(deadline, time.monotonic() + _LAST_TRY)
+
     @property
     def _server(self) -> str:
-        return f"MLflow at {self._tracking.uri}"
+        return f"MLflow at {self._tracking.address}"
 
     def _run(self) -> None:
         courier: Courier | None = None
@@ -121,6 +135,7 @@ class Delivery:
                 # of any kind (a proxy's page, a database's own error): training goes on, and the next try
                 # begins by asking what has arrived
                 courier = None
+                self._hopeless = not waiting_helps(error)
                 self._lose(error)
                 pause = min(2.0**failures, _AT_THE_END if over else _LONGEST_PAUSE)
                 failures += 1
@@ -137,15 +152,15 @@ class Delivery:
         if not self._away:
             self._away, self._since_lost = True, 0
             self._log.warning(
-                "%s does not take this training's metrics (%s: %s); training goes on, its log is %s, and what is "
+                "%s does not take this training's metrics (%s); training goes on, its log is %s, and what is "
                 "missing is delivered later",
                 self._server,
-                type(error).__name__,
-                str(error)[:200],
+                hide(f"{type(error).__name__}: {str(error)[:200]}"),
                 self._path,
             )
 
     def _found(self) -> None:
+        self._hopeless = False
         if self._away:
             self._away = False
             self._log.warning("%s is back: %d points that it had missed are delivered", self._server, self._since_lost)
@@ -153,7 +168,7 @@ class Delivery:
     def _mark(self, status: str, ended: int | None = None) -> None:
         """Say that the run is open, and how it ended if this process is gone; a training does not fail over it."""
         try:
-            RUNS.write(self._facts.digest, OpenRun(uri=self._tracking.uri, status=status, ended=ended))
+            RUNS.write(self._facts.digest, OpenRun(uri=self._tracking.address, status=status, ended=ended))
         except OSError as error:
             self._log.warning("%s will not be closed in MLflow if its process is killed: %s", self._facts.name, error)
 
@@ -162,7 +177,7 @@ class Delivery:
         try:
             missing = count_points(self._path) - self._arrived
             marker = left_over.leave(
-                self._facts, self._tracking.uri, self._path, self._status, self._started, self._ended
+                self._facts, self._tracking.address, self._path, self._status, self._started, self._ended
             )
         except Exception:
             self._log.exception("what MLflow misses of the training in %s could not be kept for later", self._path)

@@ -4,9 +4,15 @@ Add a class here when callers need to tell one kind of trouble from another. Mes
 and what to do; they are composed where the trouble is found, not here.
 """
 
+from nrdfer.redaction import hide
+
 
 class NrdferError(Exception):
     """Base of all errors caused by input, settings or the machine rather than by a defect of this project."""
+
+    def __str__(self) -> str:
+        """The message; never with a password or a token in it."""
+        return hide(super().__str__())
 
 
 class CorpusError(NrdferError):
@@ -51,6 +57,10 @@ class DeviceError(NrdferError):
 
 class TrackingError(NrdferError):
     """MLflow does not answer, where nothing can go on without it."""
+
+
+class AddressError(TrackingError):
+    """MLflow's address cannot be used; waiting does not mend that."""
 
 
 class ClipError(NrdferError, ValueError):

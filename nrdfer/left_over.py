@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer import paths
+from nrdfer.addresses import shown, usable
 from nrdfer.brief_requests import brief_requests
 from nrdfer.config import flatten
 from nrdfer.courier import Courier, RunFacts
 from nrdfer.files import write_whole
 from nrdfer.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun
+from nrdfer.redaction import hide
 from nrdfer.tracking import Tracking
 
 _log = logging.getLogger(__name__)
@@ -80,12 +82,16 @@ def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
         try:
             tracking.client.get_experiment(tracking.experiment_id)
         except Exception as error:  # asked once, because each question to a server that is away may take long
-            log.warning("MLflow at %s does not answer; what it misses is told later (%s)", tracking.uri, _brief(error))
+            log.warning(
+                "MLflow at %s does not answer; what it misses is told later (%s)", tracking.address, _brief(error)
+            )
             return 0
         for marker, told in _waiting().items():
             name = told["facts"]["name"]
-            if told["uri"] != tracking.uri:
-                log.info("%s waits for the MLflow at %s; MLFLOW_TRACKING_URI is not set to it", name, told["uri"])
+            if not _is_for(tracking, told["uri"]):
+                log.info(
+                    "%s waits for the MLflow at %s; MLFLOW_TRACKING_URI is not set to it", name, shown(told["uri"])
+                )
                 continue
             try:
                 sent = _deliver(tracking, marker, told)
@@ -116,7 +122,7 @@ def begin_pipeline(
     PIPELINES.change(
         dagster_run_id,
         **OpenPipeline().signed,
-        uri=tracking.uri,
+        uri=tracking.address,
         make=True,
         params=_text(params),
         tags=dict(tags),
@@ -128,7 +134,7 @@ def begin_pipeline(
     except Exception as error:  # of any kind: a pipeline does not fail because it cannot be shown
         log.warning(
             "MLflow at %s does not take this run (%s); it goes on, and MLflow is told later",
-            tracking.uri,
+            tracking.address,
             _brief(error),
         )
         return False
@@ -147,7 +153,7 @@ def close_pipeline(
         log: told what cannot be done yet.
         killed: the process of the run was killed, and this is another one.
     """
-    PIPELINES.change(dagster_run_id, uri=tracking.uri, status=status, ended=time.time(), killed=killed)
+    PIPELINES.change(dagster_run_id, uri=tracking.address, status=status, ended=time.time(), killed=killed)
     deliver_left_over(tracking, log)
 
 
@@ -161,7 +167,7 @@ def _deliver(tracking: Tracking, marker: Path, told: dict[str, Any]) -> int:
 def _close_abandoned(tracking: Tracking, log: logging.Logger) -> None:
     """Put runs right whose process was killed: what it would have said at its end."""
     for name, told in _abandoned().items():
-        if told.uri != tracking.uri:
+        if not _is_for(tracking, told.uri):
             continue
         try:
             closed = tracking.close_training(name, told.status, told.ended)
@@ -177,7 +183,7 @@ def _close_abandoned(tracking: Tracking, log: logging.Logger) -> None:
 def _close_pipelines(tracking: Tracking, log: logging.Logger) -> None:
     open_trainings = {told["facts"]["pipeline"] for told in _waiting().values()}
     for run_id, told in _closings().items():
-        if told.uri != tracking.uri:
+        if not _is_for(tracking, told.uri):
             continue
         try:
             if told.make and not told.run_id:  # MLflow was away as long as it ran
@@ -188,6 +194,11 @@ def _close_pipelines(tracking: Tracking, log: logging.Logger) -> None:
             return
         if run_id not in open_trainings:  # telling those will make the pipeline's run, which must then be ended
             PIPELINES.remove(run_id)
+
+
+def _is_for(tracking: Tracking, address: str) -> bool:
+    """Whether what was meant for the MLflow at an address is for this one, however the address was written."""
+    return shown(usable(address, paths.home() / "mlflow.db")) == tracking.address
 
 
 def _abandoned() -> dict[str, OpenRun]:
@@ -230,4 +241,4 @@ def _text(params: Any) -> dict[str, str]:
 
 
 def _brief(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:200]}"
+    return hide(f"{type(error).__name__}: {str(error)[:200]}")

@@ -10,7 +10,7 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from nrdfer import file_locks
+from nrdfer import addresses, file_locks
 
 
 def home() -> Path:
@@ -50,8 +50,13 @@ def device_slots() -> Path:
 
 
 def tracking_uri() -> str:
-    """MLflow's store: ``MLFLOW_TRACKING_URI`` if set, else one SQLite file in `home`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    """MLflow's store: ``MLFLOW_TRACKING_URI`` if set, else one SQLite file in `home`.
+
+    An address without secrets, which means the same in every folder; see `nrdfer.addresses.usable`.
+    """
+    own = home() / "mlflow.db"
+    given = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+    return addresses.usable(given, own) if given else addresses.sqlite_address(own)
 
 
 def tracking_artifacts() -> Path:

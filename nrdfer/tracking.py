@@ -8,17 +8,21 @@ replayed into MLflow.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nrdfer import paths
+from nrdfer import addresses, paths
 from nrdfer.brief_requests import brief_requests
 from nrdfer.config import flatten
-from nrdfer.errors import TrackingError
+from nrdfer.errors import AddressError, TrackingError
 from nrdfer.open_runs import PIPELINES
 from nrdfer.pages import dagster_page, mlflow_page
+from nrdfer.redaction import scrub
 
 # It would print addresses between a command's own output.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -36,16 +40,23 @@ TAG_ROLE = "nrdfer.role"
 TAG_NOTE = "mlflow.note.content"  # MLflow shows it as the run's description
 _PARENT = "pipeline"
 _FOLD = "training"
+_LONG = 3.0  # seconds after which it is said what is waited for
+_log = logging.getLogger(__name__)
 
 
 class Tracking:
     """One MLflow store. Cheap to construct: MLflow is imported, and its database made, at the first use."""
 
     def __init__(self, uri: str | None = None, artifacts: Path | None = None) -> None:
-        self.uri = uri or paths.tracking_uri()
+        self.uri = addresses.usable(uri, paths.home() / "mlflow.db") if uri else paths.tracking_uri()
         self.artifacts = artifacts or paths.tracking_artifacts()
         self._client: MlflowClient | None = None
         self._experiment_id = ""
+
+    @property
+    def address(self) -> str:
+        """The address as it is shown and kept: without a password."""
+        return addresses.shown(self.uri)
 
     @property
     def client(self) -> MlflowClient:
@@ -59,7 +70,7 @@ class Tracking:
 
             from nrdfer.tracking_database import make_database
 
-            with paths.file_lock(paths.home() / "mlflow.lock"):
+            with paths.file_lock(paths.home() / "mlflow.lock"), brief_requests(), self._connecting():
                 make_database(self.uri)
                 mlflow.set_tracking_uri(self.uri)
                 client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
@@ -71,6 +82,22 @@ class Tracking:
                     self._experiment_id = client.create_experiment(EXPERIMENT, artifact_location=location)
             self._client = client
         return self._client
+
+    @contextlib.contextmanager
+    def _connecting(self) -> Iterator[None]:
+        """Say what is waited for if it takes long, and what an address that cannot be used should be."""
+        told = threading.Timer(_LONG, lambda: _log.warning("waiting for MLflow at %s", self.address))
+        told.daemon = True
+        told.start()
+        try:
+            yield
+        except Exception as error:
+            scrub(error)
+            if wrong := _address_in_words(self.uri, error):
+                raise AddressError(f"MLFLOW_TRACKING_URI={self.address}: {wrong}") from error
+            raise
+        finally:
+            told.cancel()
 
     @property
     def experiment_id(self) -> str:
@@ -92,9 +119,11 @@ class Tracking:
         try:
             with brief_requests():
                 self.client.get_experiment(self.experiment_id)
+        except AddressError:
+            raise
         except (MlflowException, OSError) as error:
             raise TrackingError(
-                f"{otherwise}: MLflow at {self.uri} does not answer ({str(error)[:200]}). Start its server, or unset "
+                f"{otherwise}: MLflow at {self.address} does not answer ({_short(error)}). Start its server, or unset "
                 "MLFLOW_TRACKING_URI to use this project's own file, and run this step again"
             ) from error
 
@@ -119,7 +148,7 @@ class Tracking:
             started: seconds since 1970; now if not given.
         """
         with paths.file_lock(paths.home() / "mlflow.lock-pipeline"):
-            mark_pipeline(dagster_run_id, self.uri)
+            mark_pipeline(dagster_run_id, self.address)
             found = self.find(dagster__run_id=dagster_run_id, nrdfer__role=_PARENT)
             if found:
                 run_id = str(found[0].info.run_id)
@@ -284,6 +313,31 @@ class Tracking:
     def run_url(self, run_id: str) -> str:
         """Address of a run in the MLflow page that ``make dev`` serves; asks no server."""
         return f"{mlflow_page(self.uri)}/#/runs/{run_id}"
+
+
+def _short(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+
+
+def _address_in_words(uri: str, error: Exception) -> str | None:
+    """What to write instead of an address that cannot be used; None if that is not the trouble."""
+    if isinstance(error, ModuleNotFoundError) and not uri.startswith(("http", "sqlite")):
+        if "psycopg" in str(error):
+            return (
+                f"the PostgreSQL driver is not installed ({error}); pip install 'psycopg[binary]' and write "
+                "postgresql+psycopg://..., or install psycopg2-binary and write postgresql+psycopg2://..."
+            )
+        return f"the driver of this database is not installed ({error}); install it, or use another address"
+    scheme = uri.partition(":")[0]
+    known = ("http", "https", "sqlite", "file", "postgresql", "mysql", "mssql", "databricks")
+    if "://" not in uri or scheme.partition("+")[0] not in known:
+        return (
+            "this is no address that MLflow understands. Write http://host:port of a server, or "
+            "sqlite:////folder/mlflow.db of a file, or postgresql+psycopg://host/database"
+        )
+    if isinstance(error, ValueError) or type(error).__name__ in ("ArgumentError", "InvalidURL"):
+        return f"this address cannot be read ({str(error)[:200]})"
+    return None
 
 
 def mark_pipeline(dagster_run_id: str, uri: str) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import psutil
 
+from nrdfer.addresses import sqlite_address, sqlite_path
 from nrdfer.errors import TrackingError
 from nrdfer.files import move_new
 
-_SCHEME = "sqlite:///"
 _QUIET = 3.0  # seconds in which a file that nobody has open did not change: nobody is making it
 _PATIENCE = 120.0
 _log = logging.getLogger(__name__)
@@ -33,14 +33,24 @@ def make_database(uri: str) -> None:
     Raises:
         TrackingError: another process does not finish it.
     """
-    if not uri.startswith(_SCHEME):
+    path = sqlite_path(uri)
+    if path is None:
         return
-    path = Path(uri.removeprefix(_SCHEME))
+    if "%" in uri:
+        _keep_to_the_folder()
     while not is_whole(path):
         if path.exists():
             _wait_for_others(path)
         else:
             _make(path)
+    path.open("r+b").close()  # what MLflow would find out after minutes of trying
+
+
+def _keep_to_the_folder() -> None:
+    """Keep MLflow from making, besides, a folder that is called as the address is quoted."""
+    from mlflow.store.db import utils
+
+    vars(utils)["_make_parent_dirs_if_sqlite"] = lambda _uri: None  # that of the database is there
 
 
 def is_whole(path: Path) -> bool:
@@ -62,7 +72,8 @@ def _make(path: Path) -> None:
     fresh = path.with_name(f".{path.name}.new")
     for left in (fresh, *_beside(fresh), *_beside(path)):  # of one that was killed here; of one that is gone
         left.unlink(missing_ok=True)
-    store = SqlAlchemyStore(f"{_SCHEME}{fresh}", str(path.parent / "mlartifacts"))  # type: ignore[no-untyped-call]
+    fresh.touch()  # what MLflow would find out after minutes of trying: no room, no right to write
+    store = SqlAlchemyStore(sqlite_address(fresh), (path.parent / "mlartifacts").as_uri())  # type: ignore[no-untyped-call]
     store.engine.dispose()
     try:
         move_new(fresh, path)

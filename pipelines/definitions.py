@@ -9,6 +9,7 @@ from __future__ import annotations
 import dagster as dg
 
 from assets import afew, corpora, dfew, evaluation, noise, prediction, report, tables, training
+from pipelines import last_words
 from pipelines.checks import checks
 from pipelines.executor import repairing_executor
 from pipelines.jobs import jobs
@@ -16,6 +17,7 @@ from pipelines.presentation import presented
 from pipelines.resources import resources
 from pipelines.sensors import sensors
 
+last_words.install()  # every process of a run loads this module
 defs = dg.Definitions(
     assets=presented(
         [

@@ -8,6 +8,7 @@ pool slot. Keep out: what repair does (``repair.py``), and what MLflow is told (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,10 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events import DagsterEventType
 from dagster._core.executor.multiprocess import MultiprocessExecutor
 
+from nrdfer import killed
 from nrdfer.processes import children_marked
-from pipelines import repair, step_server, tracked_run
+from nrdfer.trouble import disk_in_words, full_disk_in_words
+from pipelines import last_words, repair, step_server, tracked_run
 from pipelines.signing import sign_run
 
 if TYPE_CHECKING:
@@ -36,6 +39,23 @@ class RepairingExecutor(MultiprocessExecutor):
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Execute the plan; see the class."""
+        end = _End()
+        try:
+            yield from self._execute_repaired(plan_context, execution_plan, end)
+        except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            end.trouble = disk_in_words(error) or full_disk_in_words()
+            if end.trouble is not None:
+                end.reasons["disk"] = end.trouble
+            raise
+        finally:
+            if end.reasons:
+                last_words.tell(plan_context.log, end.reasons, storage_is_lost=end.trouble is not None)
+
+    def _execute_repaired(
+        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan, end: _End
+    ) -> Iterator[DagsterEvent]:
         run_id = plan_context.dagster_run.run_id
         sign_run(plan_context.instance, run_id)  # also of a run that another process made: the UI's
         with children_marked(run_id):
@@ -44,37 +64,74 @@ class RepairingExecutor(MultiprocessExecutor):
             elif reason := step_server.obstacle():
                 plan_context.log.info(f"every step starts a Python of its own, which takes seconds: {reason}")
             repair.repair_dead_runs(plan_context.instance, plan_context.log)
-            yield from self._execute_tracked(plan_context, execution_plan)
+            yield from self._execute_tracked(plan_context, execution_plan, end)
 
     def _execute_tracked(
-        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
+        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan, end: _End
     ) -> Iterator[DagsterEvent]:
         run_id = plan_context.dagster_run.run_id
         tracked_run.begin(plan_context)
         status = "FAILED"
-        failures: dict[str, str] = {}
-        refused: dict[str, list[str]] = {}
+        trouble = None
         try:
             for event in super().execute(plan_context, execution_plan):
-                step = str(event.step_key)
-                if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
-                    check = event.asset_check_evaluation_data
-                    if not check.passed:
-                        refused.setdefault(step, []).append(f"{check.check_name}: {check.description}")
-                if event.is_step_failure:
-                    # of a check that fails, Dagster's own message tells the name only
-                    failures[step] = "; ".join(refused.get(step, [])) or reason_of(event)
+                end.see(event)
                 yield event
-            status = "FAILED" if failures else "FINISHED"
+            status = "FAILED" if end.reasons else "FINISHED"
         except (DagsterExecutionInterruptedError, KeyboardInterrupt):
             status = "KILLED"  # somebody asked for it: SIGTERM, Ctrl-C, the UI's "terminate"
             raise
+        except Exception as error:
+            trouble = disk_in_words(error) or full_disk_in_words()
+            raise
         finally:
-            repair.close_tracking(run_id, status, plan_context.log)
-            if failures:
-                # last, because the reasons stand far above, between tracebacks
-                told = "\n".join(f"  {step}: {reason}" for step, reason in failures.items())
-                plan_context.log.error(f"what stopped this run:\n{told}")
+            if trouble is None:
+                repair.close_tracking(run_id, status, plan_context.log)
+            # else the next start does it: nothing can be kept or told from here, and trying may take minutes
+
+
+class _End:
+    """What is known of a run's end: why steps failed, and whether the disk lets anybody say so."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+        self.trouble: str | None = None
+        self._refused: dict[str, list[str]] = {}
+        self._died: dict[str, int] = {}
+        self._kills = killed.out_of_memory_kills()
+
+    def see(self, event: DagsterEvent) -> None:
+        """Take from an event what it says of a failure."""
+        step = str(event.step_key)
+        if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                self._refused.setdefault(step, []).append(f"{check.check_name}: {check.description}")
+        if event.event_type is DagsterEventType.ENGINE_EVENT and (code := exit_code_in(str(event.message))) is not None:
+            self._died[step] = code
+        if event.is_step_failure:
+            # of a check that fails, Dagster's own message tells the name only
+            self.reasons[step] = "; ".join(self._refused.get(step, [])) or self._of_death(step) or reason_of(event)
+
+    def _of_death(self, step: str) -> str:
+        if step not in self._died:
+            return ""
+        now = killed.out_of_memory_kills()
+        kills = None if now is None or self._kills is None else now - self._kills
+        return killed.in_words(self._died[step], kills)
+
+
+_ENDED = re.compile(
+    r"child process for step .* (?:was terminated by signal (\d+)|unexpectedly exited with code (\d+))", re.S
+)
+
+
+def exit_code_in(message: str) -> int | None:
+    """How a step's process ended, of the message in which Dagster tells that it did; None of another message."""
+    found = _ENDED.search(message)
+    if found is None:
+        return None
+    return -int(found[1]) if found[1] else int(found[2])
 
 
 def reason_of(event: DagsterEvent) -> str:

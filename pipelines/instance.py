@@ -12,7 +12,10 @@ from typing import Any
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from pipelines import last_words
 from pipelines.signing import signature_tags
+
+last_words.install()  # the first of this project that Dagster loads
 
 
 class SigningInstance(dg.DagsterInstance):

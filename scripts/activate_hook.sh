@@ -26,13 +26,18 @@ if [ -z "\${NRDFER_HOME:-}" ] || [ "\$NRDFER_HOME" = "\${_NRDFER_HOME_SET:-}" ];
   _NRDFER_HOME_SET=\$NRDFER_HOME
 fi
 if [ -z "\${MLFLOW_TRACKING_URI:-}" ] || [ "\$MLFLOW_TRACKING_URI" = "\${_NRDFER_URI_SET:-}" ]; then
-  MLFLOW_TRACKING_URI="sqlite:///\$NRDFER_HOME/mlflow.db"
+  _NRDFER_QUOTED=\${NRDFER_HOME//\\%/%25} # what would mean something in an address
+  MLFLOW_TRACKING_URI="sqlite:///\${_NRDFER_QUOTED//\\?/%3F}/mlflow.db"
+  unset _NRDFER_QUOTED
   _NRDFER_URI_SET=\$MLFLOW_TRACKING_URI
 fi
 export NRDFER_HOME MLFLOW_TRACKING_URI _NRDFER_HOME_SET="\${_NRDFER_HOME_SET:-}" _NRDFER_URI_SET="\${_NRDFER_URI_SET:-}"
 # \`mlflow ui\` finds the project's store by these two
 export MLFLOW_BACKEND_STORE_URI="\$MLFLOW_TRACKING_URI"
-export MLFLOW_DEFAULT_ARTIFACT_ROOT="\$NRDFER_HOME/mlartifacts"
+_NRDFER_QUOTED=\${NRDFER_HOME//\\%/%25}
+_NRDFER_QUOTED=\${_NRDFER_QUOTED//\\#/%23}
+export MLFLOW_DEFAULT_ARTIFACT_ROOT="file://\${_NRDFER_QUOTED//\\?/%3F}/mlartifacts"
+unset _NRDFER_QUOTED
 # nothing leaves this machine
 export MLFLOW_DISABLE_TELEMETRY=true ORT_DISABLE_TELEMETRY=1 DO_NOT_TRACK=true
 mkdir -p "\$NRDFER_HOME"

@@ -26,6 +26,7 @@ import psutil
 from rich.console import Console
 
 from nrdfer import paths
+from nrdfer.addresses import shown
 from nrdfer.file_locks import lock
 from nrdfer.files import write_whole
 from nrdfer.pages import HOST, TRAINING_VIEW, VARIABLES, address, mlflow_page, remember_ports, remembered_ports
@@ -80,7 +81,7 @@ def command(name: str, port: int) -> list[str]:
         return [sys.executable, "-m", "dagster", "dev", "--host", HOST, "--port", str(port)]
     return [
         sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
-        "--backend-store-uri", paths.tracking_uri(), "--default-artifact-root", paths.tracking_artifacts().as_uri(),
+        "--default-artifact-root", paths.tracking_artifacts().as_uri(),
     ]  # fmt: skip
 
 
@@ -138,6 +139,7 @@ def choose_ports(names: list[str]) -> dict[str, int]:
 def environment_of_servers(ports: dict[str, int]) -> dict[str, str]:
     """What the servers, and all runs they start, find in their environment: above all each other's addresses."""
     environment = {**os.environ, "NRDFER_HOME": str(paths.home()), "MLFLOW_TRACKING_URI": paths.tracking_uri()}
+    environment["MLFLOW_BACKEND_STORE_URI"] = paths.tracking_uri()  # not on a command line, which everybody can read
     environment |= {VARIABLES[name]: address(port) for name, port in ports.items()}
     environment |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     # jobs of MLflow's own, for language models; they would be two more processes
@@ -151,7 +153,7 @@ def make_database(environment: dict[str, str]) -> None:
     line = [sys.executable, "-c", "from nrdfer.tracking import Tracking; Tracking().experiment_id"]
     done = subprocess.run(line, env=environment, capture_output=True, text=True, start_new_session=True)  # noqa: S603
     if done.returncode:
-        raise ServerError(f"MLflow's database {paths.tracking_uri()} cannot be used:\n{done.stderr[-2000:]}")
+        raise ServerError(f"MLflow's database {shown(paths.tracking_uri())} cannot be used:\n{done.stderr[-2000:]}")
 
 
 def wait_for(servers: list[Server]) -> None:

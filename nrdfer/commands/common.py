@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from nrdfer.brief_requests import brief_requests
 from nrdfer.errors import NrdferError, ProfileError
 from nrdfer.plain_text import one_line
 from nrdfer.plain_yaml import settings_in
+from nrdfer.redaction import scrub
+from nrdfer.trouble import in_words
 
 if TYPE_CHECKING:
     from nrdfer.training.progress import Progress as TrainingProgress
@@ -21,14 +24,22 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def readable(command: F) -> F:
-    """Show this project's errors as one message, not as a traceback."""
+    """Show this project's errors, and the machine's troubles, as one message, not as a traceback."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
-            return command(*args, **kwargs)
+            with brief_requests():  # a person waits: MLflow's own patience is minutes
+                return command(*args, **kwargs)
         except NrdferError as error:
             typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from error
+        except Exception as error:
+            scrub(error)
+            told = in_words(error)
+            if told is None:
+                raise
+            typer.echo(f"error: {told}", err=True)
             raise typer.Exit(1) from error
 
     return wrapped  # type: ignore[return-value]

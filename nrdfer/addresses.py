@@ -1,0 +1,103 @@
+"""Addresses: MLflow's as it is used, as it is shown, and without the password that was written into it.
+
+What belongs here: text. What answers at an address is ``tracking``'s business. Nobody else shows or keeps an address.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+from nrdfer.redaction import SECRET_NAME, hide
+
+SQLITE = "sqlite:///"
+_URI, _USER, _PASSWORD, _TOKEN = (
+    f"MLFLOW_TRACKING_{name}" for name in ("URI", "USERNAME", "PASSWORD", "TOKEN")
+)  # what MLflow's client reads at every request
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def sqlite_address(path: Path) -> str:
+    """The address of an SQLite file; what would mean something in an address (``%``, ``?``) is quoted."""
+    return SQLITE + "".join(quote(letter) if letter in "%?" else letter for letter in str(path.absolute()))
+
+
+def sqlite_path(address: str) -> Path | None:
+    """The file that an address means; None if it means none."""
+    if not address.startswith(SQLITE):
+        return None
+    found = unquote(address.removeprefix(SQLITE).partition("?")[0])
+    return None if found in ("", ":memory:") else Path(found).absolute()
+
+
+def usable(address: str, own: Path) -> str:
+    """An address as MLflow can use it from any folder, without its secrets: those go where MLflow's client looks.
+
+    Args:
+        address: as a user writes it.
+        own: this project's database; its place pasted into an address unquoted is meant all the same.
+    """
+    address = address.strip()
+    if address == f"{SQLITE}{own}":
+        return sqlite_address(own)
+    path = sqlite_path(address)
+    if path is not None:
+        _, sign, query = address.partition("?")
+        return sqlite_address(path) + sign + query
+    if address.startswith(("http://", "https://")):
+        return _without_credentials(address)
+    if address.startswith(("postgresql://", "postgresql+", "postgres://")):
+        return _without_password(address)
+    return address
+
+
+def _without_credentials(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # brackets that are no address; MLflow says so
+        return address
+    info, sign, place = parts.netloc.rpartition("@")
+    if sign:
+        user, _, password = info.partition(":")
+        os.environ[_USER], os.environ[_PASSWORD] = unquote(user), unquote(password)
+    kept = []
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if SECRET_NAME.search(name):
+            os.environ[_TOKEN] = value
+        else:
+            kept.append((name, value))
+    return urlunsplit((parts.scheme, place, parts.path, urlencode(kept), parts.fragment))
+
+
+def _without_password(address: str) -> str:
+    """Of a PostgreSQL database, whose driver asks the environment, too."""
+    scheme, sign, rest = address.partition("://")
+    info, at, place = rest.rpartition("@")
+    user, colon, password = info.partition(":")
+    if colon:
+        os.environ["PGPASSWORD"] = unquote(password)
+    return f"{scheme}{sign}{user}{at}{place}"
+
+
+def shown(address: str) -> str:
+    """An address for people, files and logs."""
+    return hide(address)
+
+
+def settle_environment() -> None:
+    """Let this process and all that it starts hold MLflow's address without secrets, and ask this machine directly.
+
+    A proxy is for the network: what listens on this machine's own address cannot be reached through one.
+    """
+    if address := os.environ.get(_URI, ""):
+        clean = usable(address, Path()) if address.startswith(("http", "postgres")) else address
+        if clean != address:
+            os.environ[_URI] = clean
+            if os.environ.get("MLFLOW_BACKEND_STORE_URI") == address:
+                os.environ["MLFLOW_BACKEND_STORE_URI"] = clean
+    if any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name in os.environ):
+        listed = [place.strip() for name in ("no_proxy", "NO_PROXY") for place in os.environ.get(name, "").split(",")]
+        if "*" not in listed:
+            told = ",".join(dict.fromkeys([*filter(None, listed), *LOCAL]))
+            os.environ["no_proxy"] = os.environ["NO_PROXY"] = told

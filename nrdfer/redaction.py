@@ -1,0 +1,102 @@
+"""No secret in what is shown or kept: passwords, tokens and keys, of addresses and of the environment.
+
+The first rule is that secrets do not come along at all (``addresses`` takes them out of MLflow's address). This is the
+second: whatever is logged, raised or written passes `hide`.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote, unquote
+
+HIDDEN = "***"
+#: Names of variables, and of parts of an address's query, whose values are nobody's business.
+SECRET_NAME = re.compile(r"PASSW(OR)?D|PASSPHRASE|TOKEN|SECRET|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIAL", re.I)
+_SHORTEST = 6  # characters; a shorter value ("true", "1") may stand anywhere
+_USER_INFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)(?P<user>[^/\s@'\"]+)@", re.I)
+_QUERY = re.compile(r"(?P<name>[?&;](?P<key>[\w.-]+)=)(?P<value>[^&;#\s'\"]+)")
+
+
+def hide(text: str) -> str:
+    """The text without secrets: those of the environment, and those of any address in it."""
+    for secret in _known():
+        text = text.replace(secret, HIDDEN)
+    if "://" not in text and "?" not in text:
+        return text
+    text = _USER_INFO.sub(lambda found: f"{found['scheme']}{HIDDEN}@", text)
+    return _QUERY.sub(
+        lambda found: found["name"] + (HIDDEN if SECRET_NAME.search(found["key"]) else found["value"]), text
+    )
+
+
+def _known() -> list[str]:
+    """Values that this process was given as secrets, as they may appear in a text; the longest first."""
+    found: set[str] = set()
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST and SECRET_NAME.search(name) and not Path(value).is_absolute():
+            found |= {value, quote(value, safe="")}
+        if "@" in value and "://" in value:  # of a proxy, of a database
+            for match in _USER_INFO.finditer(value):
+                password = match["user"].partition(":")[2]
+                found |= {word for word in (password, unquote(password)) if len(word) >= _SHORTEST}
+    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
+    if password:  # as a request's header has it
+        found.add(base64.b64encode(f"{user}:{password}".encode()).decode())
+    return sorted(found, key=len, reverse=True)
+
+
+def scrub(error: BaseException) -> None:
+    """Take secrets out of an exception and of those that it came from, where their words are kept."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        found.args = tuple(hide(part) if isinstance(part, str) else part for part in found.args)
+        for name, value in vars(found).items():  # MLflow's and SQLAlchemy's keep their words beside `args`
+            if isinstance(value, str) and hide(value) != value:
+                setattr(found, name, hide(value))
+        waiting += [found.__cause__, found.__context__]
+
+
+def install() -> None:
+    """Let everything that this process logs, and the traceback that ends it, pass `hide`; safe to repeat."""
+    make = logging.getLogRecordFactory()
+    if not isinstance(make, _Records):
+        logging.setLogRecordFactory(_Records(make))
+    sys.excepthook = tell
+
+
+class _Records:
+    """Makes log records whose words pass `hide`, whichever logger and handler they go through."""
+
+    def __init__(self, make: Any) -> None:
+        self._make = make
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record: logging.LogRecord = self._make(*args, **kwargs)
+        try:
+            told = record.getMessage()
+        except Exception:  # arguments that do not fit; the handler says so
+            return record
+        clean = hide(told)
+        if clean != told:
+            record.msg, record.args = clean, ()
+        if record.exc_info and record.exc_info[1] is not None:
+            scrub(record.exc_info[1])
+        return record
+
+
+def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """As Python's own end of a program, without secrets."""
+    sys.stderr.write(hide("".join(traceback.format_exception(kind, error, trace))))
