@@ -46,7 +46,7 @@ def leave(facts: RunFacts, uri: str, log: Path, status: str, started: float, end
     plain = dataclasses.replace(facts, params=_text(facts.params), pipeline_params=_text(facts.pipeline_params))
     told = {
         "facts": dataclasses.asdict(plain),
-        "uri": uri,
+        "uri": shown(uri),
         "status": status,
         "started": started,
         "ended": ended,

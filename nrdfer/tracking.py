@@ -343,7 +343,7 @@ def _address_in_words(uri: str, error: Exception) -> str | None:
 def mark_pipeline(dagster_run_id: str, uri: str) -> None:
     """Lets whoever ends a pipeline run know, without importing MLflow, that there may be something to close."""
     if not (PIPELINES.folder / dagster_run_id).exists():
-        PIPELINES.change(dagster_run_id, uri=uri)
+        PIPELINES.change(dagster_run_id, uri=addresses.shown(uri))
 
 
 def dagster_url(dagster_run_id: str) -> str:

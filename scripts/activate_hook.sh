@@ -13,6 +13,11 @@ cat >> "$activate" <<HOOK
 # servers it starts refuse to have both
 export DAGSTER_MODULE_NAME=pipelines.definitions
 dagster() {
+  if [ ! -w . ] && [ -z "\${DAGSTER_HOME:-}" ]; then
+    echo "dagster keeps its history in this folder (\$PWD), which this user may not write. Make it writable, or work in a" \\
+      "copy of the project that is yours." >&2
+    return 1
+  fi
   case "\${1:-} \${2:-}" in
     # its runs are started by \`dagster dev\`, whose history it finds by the folder of dagster.yaml only
     "job backfill") env -u DAGSTER_MODULE_NAME DAGSTER_HOME="\${DAGSTER_HOME:-$root}" dagster "\$@" ;;

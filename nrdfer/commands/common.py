@@ -34,6 +34,8 @@ def readable(command: F) -> F:
         except NrdferError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(1) from error
+        except (typer.Exit, typer.Abort):
+            raise
         except Exception as error:
             scrub(error)
             told = in_words(error)

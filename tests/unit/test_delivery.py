@@ -263,3 +263,16 @@ def test_a_training_that_can_keep_nothing_for_later_keeps_its_end(
         pass
     (kept,) = (told for _, told in RUNS)
     assert kept.status == "FINISHED"
+
+
+@pytest.mark.parametrize("address", ["mlflow.lab:5000", "sqlite:////proc/nothing/mlflow.db"])
+def test_an_end_is_not_waited_for_that_waiting_cannot_bring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
+    steps = Steps(tmp_path / "train.jsonl")
+    asked = time.monotonic()
+    with Delivery(Tracking(address), steps.log.path, facts(address[:6]), wait=3600, every=0.1) as delivery:
+        steps.many(3)
+    assert time.monotonic() - asked < 1800  # not the hour
+    assert not delivery.complete and left_over.is_anything_left()

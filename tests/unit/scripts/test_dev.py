@@ -94,3 +94,28 @@ def test_a_server_that_does_not_answer_is_not_waited_for_without_end(
 
 def _with_open_input(popen: Any) -> Any:
     return lambda *args, **kwargs: popen(*args, stdin=subprocess.PIPE, **kwargs)
+
+
+def test_a_proxy_of_the_environment_is_not_asked_whether_a_page_answers(
+    dev: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from threading import Thread
+
+    from nrdfer.addresses import settle_environment
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+    with listening() as proxy, HTTPServer(("127.0.0.1", 0), Page) as server:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.setenv(name, "")
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        settle_environment()  # as every start does
+        Thread(target=server.serve_forever, daemon=True).start()
+        page = dev.Server("mlflow", server.server_port, tmp_path / "log", subprocess.Popen([sys.executable, "-c", ""]))
+        assert page.answers()
+        page.process.wait()
+        server.shutdown()

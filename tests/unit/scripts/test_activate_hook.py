@@ -1,0 +1,44 @@
+"""What an activated shell says of the project's places, whatever its folder is called."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nrdfer.addresses import sqlite_path
+
+HOOK = Path(__file__).resolve().parents[3] / "scripts" / "activate_hook.sh"
+
+
+def activated(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    (folder / "scripts").mkdir(parents=True)
+    (folder / "venv" / "bin").mkdir(parents=True)
+    (folder / "scripts" / HOOK.name).write_bytes(HOOK.read_bytes())
+    (folder / "venv" / "bin" / "activate").write_text("")
+    ours = ("NRDFER", "_NRDFER", "MLFLOW", "DAGSTER")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    subprocess.run(["bash", f"scripts/{HOOK.name}", "venv"], cwd=folder, env=environment, check=True)
+    return subprocess.run(
+        ["bash", "-c", f". venv/bin/activate && {line}"], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("name", ["plain", "a%20b", "what?", "100% of it", "a b#c"])
+def test_a_folder_of_an_odd_name_is_an_address_that_means_it(tmp_path: Path, name: str) -> None:
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    folder = tmp_path / name
+    done = activated(folder, 'printf "%s\\n" "$MLFLOW_TRACKING_URI" "$MLFLOW_DEFAULT_ARTIFACT_ROOT"')
+    address, root = done.stdout.splitlines()
+    assert sqlite_path(address) == folder / ".nrdfer" / "mlflow.db"
+    assert Path(local_file_uri_to_path(root)) == folder / ".nrdfer" / "mlartifacts"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
+def test_a_folder_that_may_not_be_written_is_told_before_dagster_starts(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    done = activated(folder, "chmod 500 . && dagster job execute; status=$?; chmod 700 .; exit $status")
+    assert done.returncode == 1 and "may not write" in done.stderr and "Traceback" not in done.stderr
