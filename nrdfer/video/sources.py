@@ -6,12 +6,14 @@ their own readers (`nrdfer.corpora`), which use `distinct` here for their names;
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nrdfer.errors import CorpusError
+from nrdfer.names import shortened
 
 #: What counts as a video when a folder is searched; a file named outright is taken whatever its suffix.
 VIDEO_SUFFIXES = frozenset(
@@ -20,6 +22,7 @@ VIDEO_SUFFIXES = frozenset(
         *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
     )
 )
+LONGEST_ID = 200  # characters of a clip id; file systems end at 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,11 @@ class Source:
 def clip_id_of(path: Path) -> str:
     """A clip id from a file's stem: dots and every character outside A-Z a-z 0-9 _ - become "-".
 
-    A dot would split the keys of a WebDataset shard.
+    A dot would split the keys of a WebDataset shard. A long name is cut and given a digest, because folders and files
+    that are called after it have endings of their own.
     """
-    return re.sub(r"[^A-Za-z0-9_\-]+", "-", path.stem).strip("-") or "clip"
+    plain = re.sub(r"[^A-Za-z0-9_\-]+", "-", path.stem).strip("-") or "clip"
+    return shortened(plain, LONGEST_ID, os.fsencode(path.stem))
 
 
 def list_sources(paths: Sequence[Path]) -> list[Source]:
