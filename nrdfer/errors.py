@@ -39,6 +39,10 @@ class StoreError(NrdferError):
     """An artefact is missing, damaged, or could not be written whole."""
 
 
+class NotOursError(NrdferError):
+    """Something is in the way that this project did not make, or that was changed since; it is left as it is."""
+
+
 class ProfileError(NrdferError):
     """A profile does not exist or holds a setting that is not understood."""
 

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from nrdfer.errors import NrdferError
-from nrdfer.files import sync, temporary_beside
+from nrdfer.made import publish, refuse_foreign, unfinished
 from nrdfer.models.network import ClipNetwork
+from nrdfer.outputs import in_words, refuse_unwritable
 
 OUTPUTS = ("logits", "probabilities")
 FORMATS = (".pt2", ".onnx")
@@ -48,6 +49,18 @@ def export_program(network: ClipNetwork) -> ExportedProgram:
         return torch.export.export(Answers(network), (example,), dynamic_shapes={"clips": {0: Dim("clips", min=1)}})
 
 
+def check_target(path: Path) -> None:
+    """Refuse, before anything is loaded, a file that no network can be exported to.
+
+    Raises:
+        NrdferError: another ending than `FORMATS`; something that is no earlier export; a place that cannot be written.
+    """
+    if path.suffix not in FORMATS:
+        raise NrdferError(f"{path.name}: exported files end in {' or '.join(FORMATS)}")
+    refuse_unwritable(path, folder=False)
+    refuse_foreign(path)
+
+
 def export_network(network: ClipNetwork, path: Path) -> None:
     """Write a network to a file; it appears under its name only when it is whole.
 
@@ -56,25 +69,24 @@ def export_network(network: ClipNetwork, path: Path) -> None:
         path: ending in ``.pt2`` (PyTorch, load with ``torch.export.load``) or ``.onnx``.
 
     Raises:
-        NrdferError: another ending, or the packages for ONNX are not installed.
+        NrdferError: another ending, the packages for ONNX are not installed, or the file is there and no earlier
+            export, or cannot be written.
     """
-    if path.suffix not in FORMATS:
-        raise NrdferError(f"{path.name}: exported files end in {' or '.join(FORMATS)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(path)
+    check_target(path)
     try:
-        if path.suffix == ".pt2":
-            with warnings.catch_warnings():
-                warnings.filterwarnings(
-                    "ignore", message=".*No complete tensor found.*"
-                )  # of weights that share memory
-                torch.export.save(export_program(network), temporary)
-        else:
-            _write_onnx(network, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync(path.parent)
+        with unfinished(path.parent) as place:
+            fresh = place / f"network{path.suffix}"
+            if path.suffix == ".pt2":
+                with warnings.catch_warnings():
+                    warnings.filterwarnings(
+                        "ignore", message=".*No complete tensor found.*"
+                    )  # of weights that share memory
+                    torch.export.save(export_program(network), fresh)
+            else:
+                _write_onnx(network, fresh)
+            publish(fresh, path)
+    except OSError as error:
+        raise in_words(path, error) from error
 
 
 def _write_onnx(network: ClipNetwork, path: Path) -> None:

@@ -8,6 +8,9 @@ checked. No token is sent, nor anything about this machine. Which files there ar
 
 from __future__ import annotations
 
+import logging
+import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from nrdfer.errors import WeightsError
 from nrdfer.files import sync
 from nrdfer.paths import file_lock
 
+_log = logging.getLogger(__name__)
 #: All that is told to the hub. Compressed, a transfer could not be continued in its middle.
 _HEADERS = {"user-agent": "nrdfer", "accept-encoding": "identity"}
 
@@ -71,7 +75,7 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
         problem: says in words why a file's content is not the wanted one; None if it is.
 
     Returns:
-        The file in the cache. One whose content is another one is replaced.
+        The file in the cache. One whose content is another one is put aside.
 
     Raises:
         WeightsError: it could not be downloaded (what came is kept for the next call), or its content is
@@ -96,6 +100,7 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
                 )
             sync(part)
             file.cached.parent.mkdir(parents=True, exist_ok=True)
+            _put_aside(file)
             part.replace(file.cached)
             sync(file.cached.parent)
     except WeightsError:
@@ -109,6 +114,14 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
             f"downloading {file.filename} from the hub repository {file.repo} failed ({error}){goes_on}"
         ) from error
     return file.cached
+
+
+def _put_aside(file: HubFile) -> None:
+    """Keep what has the name and another content: a fetch cannot know whether somebody wants it."""
+    if os.path.lexists(file.cached):
+        kept = file.unfinished.with_name(f"{file.content}.{time.time_ns()}.nrdfer-other")
+        file.cached.rename(kept)
+        _log.warning("%s had another content; that is kept as %s", file.cached, kept)
 
 
 def _transfer(file: HubFile, part: Path) -> None:

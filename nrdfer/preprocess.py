@@ -6,8 +6,6 @@ What is done to one video is `nrdfer.faces.clip`; a corpus with labels, and its 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,29 +16,35 @@ from numpy.typing import NDArray
 
 from nrdfer.devices import pick_device
 from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.errors import UnreadableVideoError
+from nrdfer.errors import NotOursError, NrdferError, UnreadableVideoError
 from nrdfer.faces.clip import PROCESS_DIED, AlignSettings, ClipPlan, crops, plan_clip
 from nrdfer.faces.contact_sheet import SheetCollector
 from nrdfer.faces.detector import FaceDetector, load_detector
 from nrdfer.faces.stats import ClipStats, StatsCollector
-from nrdfer.files import write_whole
 from nrdfer.gpu_faults import raise_if_of_gpu
+from nrdfer.made import clear_unfinished, publish, refuse_foreign, remove_made, unfinished, write_made
+from nrdfer.outputs import in_words, refuse_unwritable
+from nrdfer.plain_text import name_text, utf8
 from nrdfer.pool import completed
 from nrdfer.video.sources import Source, list_sources
 
 JPEG_QUALITY = 95
+REFUSED = "refused"  # status of a video whose crops would replace what this project did not make
 Progress = Callable[[int, int], None]
 __all__ = ["AlignSettings", "ClipSummary", "Tools", "find_videos", "preprocess_one", "preprocess_videos"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSummary:
-    """What became of one video; `clip` is the file's name, `clip_id` the name of its crops."""
+    """What became of one video; `clip` is the file's name, `clip_id` the name of its crops.
+
+    Names of files are text as `nrdfer.plain_text.name_text` makes it.
+    """
 
     clip: str
     frames: int
     frames_with_face: int
-    status: str  # see faces.clip.ClipPlan
+    status: str  # see faces.clip.ClipPlan; or REFUSED
     reason: str
     clip_id: str = ""
     source: str = ""
@@ -106,11 +110,17 @@ def preprocess_videos(
         CorpusError: a path does not exist, or there is no video at all.
         WeightsError: a weights file cannot be used.
         NoFaceError: a clip has no target, and `settings.no_face` is "fail".
+        NotOursError: `json_path` is there and was not made by an earlier call.
+        StoreError: `out` or `json_path` cannot be written to; what is finished is whole.
         ValueError: fewer than one worker.
     """
     if workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers}")
     sources = list_sources(videos)
+    refuse_unwritable(out, folder=True)
+    if json_path is not None:
+        refuse_unwritable(json_path, folder=False)
+        refuse_foreign(json_path)
     if not isinstance(detector, FaceDetector):
         detector = load_detector(
             detector,
@@ -120,16 +130,34 @@ def preprocess_videos(
             device=str(pick_device(device)),
         )
     tools = Tools(detector, settings, None if enhancer is None else Enhancer.load(enhancer, pick_device(device)))
+    try:
+        return _all(sources, tools, out, json_path, progress, min(workers, len(sources)))
+    except OSError as error:
+        raise in_words(out, error) from error
+
+
+def _all(
+    sources: Sequence[Source],
+    tools: Tools,
+    out: Path,
+    json_path: Path | None,
+    progress: Progress | None,
+    workers: int,
+) -> list[ClipSummary]:
     out.mkdir(parents=True, exist_ok=True)
+    clear_unfinished(out)
     summaries: dict[str, ClipSummary] = {}
-    for source, summary in _run(sources, tools, out, min(workers, len(sources))):
+    for source, summary in _run(sources, tools, out, workers):
         summaries[source.clip_id] = summary
         if progress is not None:
             progress(len(summaries), len(sources))
     ordered = [summaries[source.clip_id] for source in sources]
     if json_path is not None:
         text = json.dumps([asdict(summary) for summary in ordered], indent=2, ensure_ascii=False)
-        write_whole(json_path, (text + "\n").encode())
+        try:
+            write_made(json_path, (text + "\n").encode())
+        except OSError as error:
+            raise in_words(json_path, error) from error
     return ordered
 
 
@@ -164,42 +192,67 @@ def preprocess_one(source: Source, tools: Tools, out: Path) -> ClipSummary:
     Raises:
         NoFaceError: there is no target, and the settings' `no_face` is "fail".
         DeviceError: the GPU is full or failed.
+        OSError: `out` cannot be written to.
     """
     try:
-        plan = plan_clip(source.path, tools.detector, tools.settings)
+        refuse_foreign(out / source.clip_id)
+        refuse_foreign(_sheet(out, source.clip_id))
+        plan = _planned(source, tools)
         stats = write_crops(out, source.clip_id, plan, tools)
+    except NotOursError as error:
+        return unreadable(source, str(error), REFUSED)
     except UnreadableVideoError as error:
         return unreadable(source, str(error))
-    except (RuntimeError, MemoryError, cv2.error) as error:
-        raise_if_of_gpu(error, source.path)
-        # one odd file must not cost a night's corpus; its reason names the defect
-        return unreadable(source, f"{source.path}: {type(error).__name__}: {error}")
+    except (NrdferError, OSError):
+        raise
+    except Exception as error:
+        return _odd(source, error)
     return ClipSummary(
-        clip=source.path.name,
+        clip=name_text(source.path.name),
         frames=len(plan.records),
         frames_with_face=sum(record.has_face for record in plan.records),
         status=plan.status,
-        reason=plan.reason,
+        reason=utf8(plan.reason),
         clip_id=source.clip_id,
-        source=str(source.path),
-        note="; ".join(filter(None, (source.note, plan.note))),
+        source=name_text(source.path),
+        note=utf8("; ".join(filter(None, (source.note, plan.note)))),
         tracks=len(plan.tracks),
         stats=stats,
     )
 
 
-def unreadable(source: Source, reason: str) -> ClipSummary:
+def _planned(source: Source, tools: Tools) -> ClipPlan:
+    """The plan; what the system says of reading the video is the video's trouble, not that of `out`."""
+    try:
+        return plan_clip(source.path, tools.detector, tools.settings)
+    except OSError as error:
+        raise UnreadableVideoError(f"{source.path}: cannot be read ({error.strerror or error})") from error
+
+
+def _odd(source: Source, error: Exception) -> ClipSummary:
+    """One odd file must not cost a night's corpus; its reason names the defect."""
+    raise_if_of_gpu(error, source.path)
+    return unreadable(source, f"{source.path}: {type(error).__name__}: {error}")
+
+
+def unreadable(source: Source, reason: str, status: str = "unreadable") -> ClipSummary:
     """The summary of a video that gave nothing."""
-    return ClipSummary(source.path.name, 0, 0, "unreadable", reason, source.clip_id, str(source.path), note=source.note)
+    names = name_text(source.path.name), name_text(source.path)
+    return ClipSummary(names[0], 0, 0, status, utf8(reason), source.clip_id, names[1], note=utf8(source.note))
 
 
 def write_crops(out: Path, clip_id: str, plan: ClipPlan, tools: Tools) -> ClipStats:
-    """Write a clip's crops and contact sheet; what an earlier run left under this name is replaced."""
-    folder, sheet_path = out / clip_id, out / f"{clip_id}.png"
-    if not plan.usable and folder.is_dir():
-        shutil.rmtree(folder)
+    """Write a clip's crops and contact sheet; those of an earlier run are replaced, and nothing else.
+
+    Raises:
+        NotOursError: something else has one of the names.
+        OSError: `out` cannot be written to.
+    """
+    folder, sheet_path = out / clip_id, _sheet(out, clip_id)
+    if not plan.usable:
+        remove_made(folder)
     if plan.status == "unreadable":
-        sheet_path.unlink(missing_ok=True)
+        remove_made(sheet_path)
         return ClipStats()
     sheet = SheetCollector(plan.records)
     collector = StatsCollector(plan.records)
@@ -210,20 +263,23 @@ def write_crops(out: Path, clip_id: str, plan: ClipPlan, tools: Tools) -> ClipSt
             yield crop
 
     finished = passing() if tools.enhancer is None else tools.enhancer.stream(passing())
-    with tempfile.TemporaryDirectory(prefix=f".{clip_id}.", dir=out) as temporary:
-        fresh = Path(temporary) / clip_id
+    with unfinished(out) as place:
+        fresh = place / "crops"
         fresh.mkdir()
         for record, crop in zip(plan.records, sheet.passing(finished), strict=True):
             if plan.usable:
                 (fresh / f"{record.index:04d}.jpg").write_bytes(_encoded(".jpg", crop))
-        write_whole(sheet_path, _encoded(".png", sheet.sheet(clip_id)))
+        (place / "sheet.png").write_bytes(_encoded(".png", sheet.sheet(clip_id)))
+        publish(place / "sheet.png", sheet_path)
         if plan.usable:
             records = [asdict(record) for record in plan.records]
             (fresh / "records.json").write_text(json.dumps(records), encoding="utf-8")
-            if folder.is_dir():
-                folder.rename(Path(temporary) / "replaced")
-            fresh.rename(folder)
+            publish(fresh, folder)
     return collector.result()
+
+
+def _sheet(out: Path, clip_id: str) -> Path:
+    return out / f"{clip_id}.png"
 
 
 def _encoded(suffix: str, rgb: NDArray[np.uint8]) -> bytes:

@@ -25,6 +25,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from nrdfer.errors import TrainingError
 from nrdfer.files import write_whole
+from nrdfer.made import publish, refuse_foreign, unfinished
+from nrdfer.outputs import in_words, refuse_unwritable
 
 Batch = dict[str, Tensor]
 Sample = dict[str, np.ndarray]
@@ -106,6 +108,31 @@ def fit(
             progress(step, steps)
     network.eval()
     return time.monotonic() - started
+
+
+def published(train: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """A training whose first argument is a ``.safetensors`` file; it, ``.json`` and ``.md`` get their names at the end.
+
+    Beforehand it is refused if one of them is there that no earlier call wrote (`NotOursError`), or if they cannot be
+    written (`StoreError`).
+    """
+
+    @functools.wraps(train)
+    def wrapped(out: Path, **options: Any) -> dict[str, Any]:
+        names = [out, out.with_suffix(".json"), out.with_suffix(".md")]
+        for name in names:
+            refuse_unwritable(name, folder=False)
+            refuse_foreign(name)
+        try:
+            with unfinished(out.parent) as place:
+                result = train(place / out.name, **options)
+                for name in names:
+                    publish(place / name.name, name)
+        except OSError as error:
+            raise in_words(out, error) from error
+        return result
+
+    return wrapped
 
 
 def write_json(path: Path, result: Mapping[str, Any]) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import io
+import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from nrdfer.brief_requests import brief_requests
-from nrdfer.errors import NrdferError, ProfileError
-from nrdfer.plain_text import one_line
+from nrdfer.errors import NrdferError, ProfileError, WeightsError
+from nrdfer.plain_text import name_text, one_line
 from nrdfer.plain_yaml import settings_in
 from nrdfer.redaction import scrub
 from nrdfer.trouble import in_words
@@ -20,31 +24,70 @@ from nrdfer.trouble import in_words
 if TYPE_CHECKING:
     from nrdfer.training.progress import Progress as TrainingProgress
 
+INTERRUPTED = 130  # what a shell shows of a process that Ctrl-C ended
+_MOST = 300  # characters of a library's message
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def readable(command: F) -> F:
-    """Show this project's errors, and the machine's troubles, as one message, not as a traceback."""
+    """End in one message and a status that is not 0, never in a traceback.
+
+    ``NRDFER_TRACEBACK=1`` shows it all the same, for those who look for a defect.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8, and a terminal may be ASCII
+                stream.reconfigure(errors="backslashreplace")
         try:
             with brief_requests():  # a person waits: MLflow's own patience is minutes
                 return command(*args, **kwargs)
-        except NrdferError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(1) from error
-        except (typer.Exit, typer.Abort):
-            raise
+        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+            raise  # the command line's own ways to end
+        except KeyboardInterrupt as stopped:
+            typer.echo("stopped; what is finished is whole", err=True)
+            raise typer.Exit(INTERRUPTED) from stopped
         except Exception as error:
             scrub(error)
-            told = in_words(error)
-            if told is None:
+            if os.environ.get("NRDFER_TRACEBACK"):
                 raise
-            typer.echo(f"error: {told}", err=True)
+            typer.echo(f"error: {_told(error)}", err=True)
             raise typer.Exit(1) from error
 
     return wrapped  # type: ignore[return-value]
+
+
+def _told(error: Exception) -> str:
+    """What a person reads of an error; of those that nobody foresaw, where it came up and how to see more."""
+    if isinstance(error, NrdferError):
+        return "\n".join(one_line(line) for line in str(error).splitlines())
+    known = in_words(error)
+    if known is not None:
+        return one_line(known)
+    told = one_line(str(error).strip().partition("\n")[0])[:_MOST]
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__}{f': {told}' if told else ''} ({Path(last.filename).name}:{last.lineno}). Nobody "
+        "foresaw this here; NRDFER_TRACEBACK=1 before the same line shows where it happened"
+    )
+
+
+def listed_videos(videos: Sequence[Path]) -> None:
+    """Refuse at once, before anything slow is loaded, videos that are not there and folders without one."""
+    from nrdfer.video.sources import list_sources
+
+    list_sources(videos)
+
+
+def refuse_no_model(address: str) -> None:
+    """Refuse at once a folder that is not there; a registered version is MLflow's to look up.
+
+    Raises:
+        WeightsError: there is no such folder.
+    """
+    if not address.startswith("models:") and not Path(address).is_dir():
+        raise WeightsError(f"{name_text(address)} is no trained network: there is no such folder")
 
 
 def fields_of(given: Sequence[str], option: str) -> dict[str, Any]:

@@ -30,30 +30,45 @@ def evaluate(
     import json
     import tempfile
 
+    from nrdfer.made import clear_unfinished, publish, refuse_foreign, unfinished
+    from nrdfer.outputs import in_words, refuse_unwritable
+
+    if out is not None:
+        refuse_unwritable(out, folder=True)
     from nrdfer.profiles import profile_of_shell
     from nrdfer.registry import find_weights
     from nrdfer.stages import train as stage
-    from nrdfer.stages.evaluate import PROTOCOLS, evaluate_checkpoint
+    from nrdfer.stages.evaluate import PROTOCOLS, evaluate_checkpoint, files_of
     from nrdfer.stages.splits import find_split
 
     if protocol not in (*PROTOCOLS, BOTH):
         raise NrdferError(f"there is no protocol {protocol!r}; use one of {', '.join((*PROTOCOLS, BOTH))}")
+    chosen = tuple(PROTOCOLS) if protocol == BOTH else (protocol,)
+    if out is not None:
+        for name in files_of(chosen):
+            refuse_foreign(out / name)
     base = profile_of_shell(profile)
     found = find_split(base, split, shards, folds)
     folder = find_weights(checkpoint)[0].parent
     _warn_of_leaks(folder, split)
-    with tempfile.TemporaryDirectory() as scratch:
-        place = out or Path(scratch)
-        place.mkdir(parents=True, exist_ok=True)
-        metrics = evaluate_checkpoint(
-            folder,
-            found.shards,
-            found.test_ids,
-            place,
-            title=split,
-            engine=stage.engine_of(base),
-            protocols=tuple(PROTOCOLS) if protocol == BOTH else (protocol,),
-        )
+    try:
+        if out is not None:
+            clear_unfinished(out)
+        with tempfile.TemporaryDirectory() if out is None else unfinished(out) as scratch:
+            metrics = evaluate_checkpoint(
+                folder,
+                found.shards,
+                found.test_ids,
+                Path(scratch),
+                title=split,
+                engine=stage.engine_of(base),
+                protocols=chosen,
+            )
+            if out is not None:
+                for path in sorted(Path(scratch).iterdir()):
+                    publish(path, out / path.name)
+    except OSError as error:
+        raise in_words(out or Path(tempfile.gettempdir()), error) from error
     if as_json:
         typer.echo(json.dumps({"split": split, "checkpoint": checkpoint, **metrics}, indent=1))
         return

@@ -47,10 +47,16 @@ def export(
     ] = "models:/nr-dfernet-dfew@champion",
 ) -> None:
     """Write a trained network as one file that needs none of this project's code."""
+    from nrdfer.made import refuse_foreign
+    from nrdfer.outputs import refuse_unwritable
+
+    refuse_unwritable(out, folder=False)
+    refuse_foreign(out)
     from nrdfer.evaluation.evaluate import load_model
-    from nrdfer.export import OUTPUTS, export_network
+    from nrdfer.export import OUTPUTS, check_target, export_network
     from nrdfer.registry import find_weights
 
+    check_target(out)
     network = load_model(*find_weights(model))
     export_network(network, out)
     s = network.settings

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nrdfer.commands.common import bar, readable
+from nrdfer.commands.common import bar, listed_videos, readable, refuse_no_model
 from nrdfer.errors import ProfileError
+from nrdfer.plain_text import one_line
 
 if TYPE_CHECKING:
     from nrdfer.predict.clip_folder import Row
@@ -61,11 +62,7 @@ def predict(
     Ends with status 1 if no video at all could be read.
     """
     from nrdfer.config import build_settings
-    from nrdfer.predict.clip_folder import Work
-    from nrdfer.predict.crops import Cropper
-    from nrdfer.predict.folder import predict_videos
-    from nrdfer.predict.model import open_model
-    from nrdfer.predict.predictor import Predictor
+    from nrdfer.predict.places import refuse_places
     from nrdfer.predict.windows import WindowSettings
 
     given = {"window": window, "stride": stride, "least_face": least_face}
@@ -74,6 +71,17 @@ def predict(
     windows = build_settings(WindowSettings, _set(given), "predict")
     if convention is not None and retinaface is None:
         raise ProfileError("--convention says how the weights of --retinaface are fed; give both")
+    listed_videos(videos)
+    refuse_places(videos, out)
+    refuse_no_model(model)
+    if model.startswith("models:"):
+        typer.echo(f"looking up {model} in MLflow", err=True)
+    from nrdfer.predict.clip_folder import Work
+    from nrdfer.predict.crops import Cropper
+    from nrdfer.predict.folder import predict_videos
+    from nrdfer.predict.model import open_model
+    from nrdfer.predict.predictor import Predictor
+
     trained = open_model(model)
     align = _set({"target": target, "max_side": max_side, "min_track": min_track, "every": every})
     used, overrides = trained.preprocessing.overridden(
@@ -131,7 +139,7 @@ def _line(row: Row) -> str:
     reason = f"  ({row.reason})" if row.reason else ""
     return (
         f"{row.status:10}  {row.emotion or '-':9}  {probability:>6}  {faces:>16}  {speed:>7}  "
-        f"{Path(row.video).name}{reason}"
+        f"{one_line(Path(row.video).name)}{one_line(reason)}"
     )
 
 
@@ -139,5 +147,7 @@ def _summary(rows: Sequence[Row], out: Path) -> str:
     counts = {status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "unreadable")}
     there = sum(row.repeated for row in rows)
     told = f"{len(rows)} videos: {counts['ok']} answered, {counts['no_face']} without a face"
-    told += f", {counts['unreadable']} unreadable" + (f"; {there} were there already" if there else "")
+    refused = sum(row.status == "refused" for row in rows)
+    told += f", {counts['unreadable']} unreadable" + (f", {refused} refused" if refused else "")
+    told += f"; {there} were there already" if there else ""
     return f"{told}\n{out / 'predictions.csv'} lists them; each has a folder beside it"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nrdfer.commands.common import bar, readable
+from nrdfer.commands.common import bar, listed_videos, readable
+from nrdfer.plain_text import one_line
 
 if TYPE_CHECKING:
     from nrdfer.preprocess import ClipSummary
@@ -51,9 +52,20 @@ def preprocess(
 ) -> None:
     """Decode, detect, choose the target face and align: aligned crops of any videos."""
     from nrdfer.config import WeightsConfig, build_settings
+    from nrdfer.made import refuse_foreign
+    from nrdfer.outputs import refuse_unwritable
+    from nrdfer.stages.weights import network_weights
+
+    listed_videos(videos)
+    refuse_unwritable(out, folder=True)
+    if json_file is not None:
+        refuse_unwritable(json_file, folder=False)
+        refuse_foreign(json_file)
+    config = WeightsConfig(retinaface, None, enlightengan or "", folder=os.environ.get("NRDFER_WEIGHTS"))
+    weights = network_weights("retinaface", config)
+    brightening = network_weights("enlightengan", config) if enlightengan else None
     from nrdfer.faces.clip import AlignSettings
     from nrdfer.preprocess import preprocess_videos
-    from nrdfer.stages.weights import network_weights
 
     given = {
         "margin": margin,
@@ -64,9 +76,6 @@ def preprocess(
         "every": every,
     }
     settings = build_settings(AlignSettings, {k: v for k, v in given.items() if v is not None}, "preprocess")
-    config = WeightsConfig(retinaface, None, enlightengan or "", folder=os.environ.get("NRDFER_WEIGHTS"))
-    weights = network_weights("retinaface", config)
-    brightening = network_weights("enlightengan", config) if enlightengan else None
     if retinaface == "sample":
         typer.echo(
             "note: the shipped detector has seen rendered faces only; for real video give --retinaface "
@@ -88,8 +97,8 @@ def preprocess(
             device=device,
         )
     for row in summaries:
-        reason = f"  ({row.reason})" if row.reason else ""
-        typer.echo(f"{row.status:10} {row.frames_with_face:5}/{row.frames:<5} frames with a face  {row.clip}{reason}")
+        told = one_line(row.clip + (f"  ({row.reason})" if row.reason else ""))
+        typer.echo(f"{row.status:10} {row.frames_with_face:5}/{row.frames:<5} frames with a face  {told}")
     if stats:
         typer.echo("\n".join(["", *_stats_table(summaries)]))
 
@@ -103,7 +112,7 @@ def _stats_table(summaries: Sequence[ClipSummary]) -> list[str]:
         share = f"{row.frames_with_face / row.frames:.3f}" if row.frames else "-"
         figures = (s.switches, s.jitter, s.longest_gap, s.score, s.face_size, s.luma)
         known = ["-" if value is None else str(value) for value in figures]
-        rows.append([row.clip, share, str(row.tracks), *known])
+        rows.append([one_line(row.clip), share, str(row.tracks), *known])
     frames = sum(row.frames for row in summaries)
     found = sum(row.frames_with_face for row in summaries)
     widths = [max(len(cells[i]) for cells in rows) for i in range(len(columns))]

@@ -60,6 +60,12 @@ def show(
     import json
     from dataclasses import asdict
 
+    if sheet is not None:
+        from nrdfer.made import refuse_foreign
+        from nrdfer.outputs import refuse_unwritable
+
+        refuse_unwritable(sheet, folder=False)
+        refuse_foreign(sheet)
     from nrdfer.shards.reader import ShardReader
 
     for place in _sets(folder):
@@ -79,7 +85,7 @@ def _draw(frames: NDArray[np.uint8], record: ClipRecord, path: Path) -> None:
     import cv2
 
     from nrdfer.faces.contact_sheet import contact_sheet
-    from nrdfer.files import write_whole
+    from nrdfer.made import write_made
     from nrdfer.records import FrameRecord
 
     # shards of others may hold no records of single frames; each frame is a face crop all the same
@@ -87,7 +93,7 @@ def _draw(frames: NDArray[np.uint8], record: ClipRecord, path: Path) -> None:
     written, data = cv2.imencode(".png", contact_sheet(frames, records, title=record.clip_id)[..., ::-1])
     if not written:
         raise NrdferError(f"the frames of {record.clip_id} could not be drawn")
-    write_whole(path, data.tobytes())
+    write_made(path, data.tobytes())
 
 
 @shards_app.command("verify")

@@ -47,6 +47,9 @@ def train(
     """Train one split. The same line continues what was stopped or killed, and says so if all is done."""
     import json
 
+    from nrdfer.outputs import refuse_unwritable
+
+    refuse_unwritable(out, folder=True)
     from nrdfer.profiles import profile_of_shell
     from nrdfer.stages import run_folder
     from nrdfer.stages import train as stage
@@ -74,7 +77,7 @@ def train(
                         found.train_ids,
                         found.test_ids,
                         out / run_folder.WORK,
-                        out,
+                        run_folder.results(out),
                         initial_weights=weights,
                         on_epoch=lambda row: typer.echo(epoch_line(row), err=as_json),
                         progress=step,
@@ -86,6 +89,9 @@ def train(
             except KeyboardInterrupt as interrupt:  # not while it trained: that is saved, and told above
                 typer.echo(f"stopped; what is finished is kept, and the same line continues: {_line()}", err=True)
                 raise typer.Exit(STOPPED) from interrupt
+            except BaseException:
+                run_folder.withdraw(out)  # so that a start that failed does not stand in the way of the corrected line
+                raise
             run_folder.finish(out, result)
     if as_json:
         typer.echo(json.dumps({"split": split, "out": str(out), **result}, indent=1))

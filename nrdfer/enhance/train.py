@@ -37,6 +37,7 @@ from nrdfer.sample_training import (
     command_line,
     fit,
     loader_of,
+    published,
     table,
     write_json,
 )
@@ -154,6 +155,7 @@ def stored(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.half() if value.ndim == 4 else value for name, value in state.items()}
 
 
+@published
 def train_enlightengan(
     out: Path,
     *,
@@ -191,6 +193,7 @@ def train_enlightengan(
 
     Raises:
         TrainingError: the loss is not a number.
+        NrdferError: see `nrdfer.sample_training.published`.
     """
     where = torch.device(device)
     with torch.random.fork_rng(devices=[]):

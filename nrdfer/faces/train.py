@@ -37,6 +37,7 @@ from nrdfer.sample_training import (
     command_line,
     fit,
     loader_of,
+    published,
     table,
     write_json,
 )
@@ -196,6 +197,7 @@ def evaluate_detector(
     }
 
 
+@published
 def train_retinaface(
     out: Path,
     *,
@@ -231,6 +233,7 @@ def train_retinaface(
 
     Raises:
         TrainingError: the loss is not a number.
+        NrdferError: see `nrdfer.sample_training.published`.
     """
     where = torch.device(device)
     with torch.random.fork_rng(devices=[]):

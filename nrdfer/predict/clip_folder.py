@@ -5,22 +5,22 @@ What is in the files belongs to `result`, `tables`, `strip` and `annotate`; many
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import errno
 import json
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nrdfer.errors import NoFaceError, NrdferError
+from nrdfer.errors import DeviceError, NoFaceError, NotOursError, NrdferError
 from nrdfer.files import write_whole
+from nrdfer.made import publish, refuse_foreign, remove_made, unfinished
+from nrdfer.plain_text import name_text, one_line, utf8
 from nrdfer.predict.annotate import write_annotated
 from nrdfer.predict.predictor import Predictor
-from nrdfer.predict.result import NO_FACE, OK, SCHEMA, UNREADABLE, Prediction, prediction_to_dict
+from nrdfer.predict.result import NO_FACE, OK, REFUSED, SCHEMA, UNREADABLE, Prediction, prediction_to_dict
 from nrdfer.predict.strip import draw_strip
 from nrdfer.predict.tables import answer_columns, as_csv, frame_rows, timeline_rows
 from nrdfer.store import digest_of, file_sha256
@@ -28,7 +28,9 @@ from nrdfer.video.sources import Source
 
 PREDICTION, TIMELINE, FRAMES = "prediction.json", "timeline.csv", "frames.csv"
 STRIP, ANNOTATED = "strip.png", "annotated.mp4"
-MAKING = ".making"  # below the folder of all: what is not finished
+#: What a write answers when every other one will, too.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_MOST_REASON = 300  # characters of what an encoder says, in a note
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +47,7 @@ class Work:
 class Row:
     """What became of one video."""
 
-    video: str  # path
+    video: str  # path, as `nrdfer.plain_text.name_text` makes it
     clip_id: str  # name of its folder
     status: str  # see predict.result
     reason: str
@@ -79,9 +81,11 @@ COLUMNS = tuple(
 def predict_one(source: Source, work: Work) -> Row:
     """Answer for one video and write its folder, unless the same answer is there.
 
-    An answer to something else under the same name is deleted, also if the video turns out to be unreadable.
+    An earlier answer stays until the new one is there. One to another video of that name is removed if this one cannot
+    be read. What is no earlier answer, or was changed since, is never touched: the row says so.
 
     Raises:
+        DeviceError: the GPU is full or failed.
         OSError: `work.out` cannot be written to.
     """
     began = time.perf_counter()
@@ -89,21 +93,25 @@ def predict_one(source: Source, work: Work) -> Row:
     try:
         sha256 = file_sha256(source.path)
     except OSError as error:
-        forget(folder)
         return failed(source, f"{source.path}: cannot be read ({error.strerror})")
     key = key_of(work, sha256)
     earlier = _earlier(source, work, key)
     if earlier is not None:
         return earlier
-    forget(folder)
     try:
+        refuse_foreign(folder)
         prediction = work.predictor.predict(source.path)
         if prediction.status == UNREADABLE:
+            _forget_other(folder, sha256)
             return failed(source, prediction.reason)
         return _write(source, work, prediction, key, sha256, began)
+    except NotOursError as error:
+        return failed(source, str(error), REFUSED)
     except NoFaceError as error:
         return failed(source, str(error), NO_FACE)
-    except NrdferError as error:  # it could not be encoded, or the video changed meanwhile
+    except DeviceError:
+        raise
+    except NrdferError as error:  # the video changed meanwhile
         return failed(source, str(error))
 
 
@@ -129,16 +137,19 @@ def key_of(work: Work, sha256: str) -> str:
 def failed(source: Source, reason: str, status: str = UNREADABLE) -> Row:
     """The row of a video that gave nothing."""
     return Row(
-        str(source.path), source.clip_id, status, reason, None, None, 0, 0, 0.0, 0.0, False, source.note,
-        answer_columns(None),
+        name_text(source.path), source.clip_id, status, utf8(reason), None, None, 0, 0, 0.0, 0.0, False,
+        utf8(source.note), answer_columns(None),
     )  # fmt: skip
 
 
-def forget(folder: Path) -> None:
-    """Delete an earlier answer; of a folder that holds anything else nothing is deleted."""
-    if (folder / PREDICTION).is_file():
-        with _place(folder.parent) as temporary:  # moved first: a half-deleted answer would look like somebody's files
-            folder.rename(temporary / folder.name)
+def _forget_other(folder: Path, sha256: str) -> None:
+    """Remove an earlier answer, if it is to a video of other content."""
+    try:
+        answered = json.loads((folder / PREDICTION).read_text())["video"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if answered != sha256:
+        remove_made(folder)
 
 
 def common(work: Work) -> dict[str, Any]:
@@ -167,42 +178,60 @@ def _earlier(source: Source, work: Work, key: str) -> Row | None:
         there = json.loads((folder / PREDICTION).read_text())
         if there["key"] != key:
             return None
-        return Row(**{**there["row"], "video": str(source.path), "clip_id": source.clip_id, "repeated": True})
+        return Row(**{**there["row"], "video": name_text(source.path), "clip_id": source.clip_id, "repeated": True})
     except (OSError, ValueError, KeyError, TypeError):
         return None  # of another version, or damaged: made again
 
 
 def _write(source: Source, work: Work, prediction: Prediction, key: str, sha256: str, began: float) -> Row:
-    """Write a clip's folder beside its place, and rename it there."""
-    with _place(work.out) as temporary:
-        fresh = temporary / source.clip_id
+    """Write a clip's folder beside its place, and give it its name."""
+    with unfinished(work.out) as place:
+        fresh = place / "answer"
         fresh.mkdir()
         write_whole(fresh / TIMELINE, as_csv(timeline_rows(prediction)))
         write_whole(fresh / FRAMES, as_csv(frame_rows(prediction)))
-        draw_strip(prediction, source.path.name, work.predictor.model.origin.title, fresh / STRIP)
+        title, model = one_line(source.path.name), work.predictor.model.origin.title
+        notes = [_decorated(STRIP, lambda: draw_strip(prediction, title, model, fresh / STRIP))]
         if work.annotate:
-            write_annotated(source.path, prediction, fresh / ANNOTATED)
-        row = _row(source, prediction, time.perf_counter() - began)
+            notes.append(_decorated(ANNOTATED, lambda: write_annotated(source.path, prediction, fresh / ANNOTATED)))
+        row = _row(source, prediction, [note for note in notes if note], time.perf_counter() - began)
         content = {
             "schema": SCHEMA,
             "key": key,
-            "video": {"path": str(source.path), "sha256": sha256},
+            "video": {"path": name_text(source.path), "sha256": sha256},
             **common(work),
             **prediction_to_dict(prediction),
+            "reason": row.reason,
+            "note": row.note,
             "row": asdict(row),
         }
         write_whole(fresh / PREDICTION, as_json(content))
-        fresh.rename(work.out / source.clip_id)
+        publish(fresh, work.out / source.clip_id)
     return row
 
 
-def _row(source: Source, prediction: Prediction, seconds: float) -> Row:
+def _decorated(name: str, make: Callable[[], str | None]) -> str:
+    """Make a picture or a video of an answer, which never decides over it; a note of what is missing."""
+    try:
+        return make() or ""
+    except DeviceError:
+        raise
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        reason = error.strerror or str(error)
+    except Exception as error:
+        reason = str(error) if isinstance(error, NrdferError) else f"{type(error).__name__}: {error}"
+    return f"{name} could not be made: {one_line(reason)[:_MOST_REASON]}"
+
+
+def _row(source: Source, prediction: Prediction, notes: Sequence[str], seconds: float) -> Row:
     answer = prediction.answer
     return Row(
-        video=str(source.path),
+        video=name_text(source.path),
         clip_id=source.clip_id,
         status=prediction.status,
-        reason=prediction.reason,
+        reason=utf8(prediction.reason),
         emotion=None if answer is None else answer.emotion,
         probability=None if answer is None else answer.probability,
         frames=len(prediction.records),
@@ -210,17 +239,6 @@ def _row(source: Source, prediction: Prediction, seconds: float) -> Row:
         duration_s=prediction.duration,
         seconds=seconds,
         repeated=False,
-        note="; ".join(filter(None, (source.note, prediction.note))),
+        note=utf8("; ".join(filter(None, (source.note, prediction.note, *notes)))),
         answer=answer_columns(answer),
     )
-
-
-@contextlib.contextmanager
-def _place(out: Path) -> Iterator[Path]:
-    """A folder on the same disk for what is not finished; gone with all that is left in it at the block's end."""
-    (out / MAKING).mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(dir=out / MAKING))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)

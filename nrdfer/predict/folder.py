@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from nrdfer.errors import StoreError
 from nrdfer.faces.clip import PROCESS_DIED
 from nrdfer.file_locks import lock
-from nrdfer.files import write_whole
+from nrdfer.made import clear_unfinished, write_made
+from nrdfer.outputs import in_words
 from nrdfer.pool import completed
 from nrdfer.predict.clip_folder import (
     COLUMNS,
-    MAKING,
-    PREDICTION,
     Row,
     Work,
     as_json,
@@ -24,11 +21,11 @@ from nrdfer.predict.clip_folder import (
     failed,
     predict_one,
 )
+from nrdfer.predict.places import SUMMARY, refuse_places
 from nrdfer.predict.result import SCHEMA
 from nrdfer.predict.tables import as_csv
 from nrdfer.video.sources import Source, list_sources
 
-SUMMARY = "predictions"  # .csv and .json, of all videos
 _log = logging.getLogger(__name__)
 
 
@@ -60,22 +57,21 @@ def predict_videos(
 
     Raises:
         CorpusError: a path does not exist, or there is no video at all.
-        StoreError: `work.out` cannot be written to, or holds something else under a clip's name.
+        NotOursError: the tables there were not made by an earlier call, or were changed since.
+        StoreError: `work.out` cannot be written to, or is one of the folders that are searched.
+        DeviceError: the GPU is full or failed.
         ValueError: fewer than one worker.
     """
     if workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers}")
+    refuse_places(videos, work.out)
     sources = _sources(videos, work.out, leave_out)
     try:
         work.out.mkdir(parents=True, exist_ok=True)
         with _alone(work.out):
-            _refuse_foreign(work.out, sources)
             return _all(sources, work, told, progress, min(workers, len(sources)))
     except OSError as error:
-        raise StoreError(
-            f"{work.out} cannot be written to ({error.strerror or error}); choose another folder, or make room. What "
-            "is finished there is whole"
-        ) from error
+        raise in_words(work.out, error) from error
 
 
 def _all(
@@ -94,8 +90,8 @@ def _all(
             progress(len(rows), len(sources))
     ordered = [rows[source.clip_id] for source in sources]
     flat = [row.flat() for row in ordered]
-    write_whole(work.out / f"{SUMMARY}.csv", as_csv(flat, COLUMNS))
-    write_whole(work.out / f"{SUMMARY}.json", as_json({"schema": SCHEMA, **common(work), "videos": flat}))
+    write_made(work.out / f"{SUMMARY}.csv", as_csv(flat, COLUMNS))
+    write_made(work.out / f"{SUMMARY}.json", as_json({"schema": SCHEMA, **common(work), "videos": flat}))
     return ordered
 
 
@@ -131,21 +127,5 @@ def _alone(out: Path) -> Iterator[None]:
         if not lock(handle, out / ".lock", wait=False):
             _log.warning("another process is predicting into %s; waiting for it to end", out)
             lock(handle, out / ".lock")
-        shutil.rmtree(out / MAKING, ignore_errors=True)
-        try:
-            yield
-        finally:
-            shutil.rmtree(out / MAKING, ignore_errors=True)
-
-
-def _refuse_foreign(out: Path, sources: Sequence[Source]) -> None:
-    """Refuse, before any work, to replace what is no prediction."""
-    for source in sources:
-        folder = out / source.clip_id
-        if not folder.exists() or (folder / PREDICTION).is_file():
-            continue
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise StoreError(
-                f"{folder} is there and is no earlier prediction; that of {source.path} would replace it. Choose "
-                "another folder to write to"
-            )
+        clear_unfinished(out)
+        yield

@@ -9,12 +9,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from nrdfer.devices import pick_device
-from nrdfer.errors import ClipError, UnreadableVideoError
+from nrdfer.errors import ClipError, NrdferError, UnreadableVideoError
 from nrdfer.gpu_faults import raise_if_of_gpu
-from nrdfer.predict.answer import answers
+from nrdfer.predict.answer import Answer, answers
 from nrdfer.predict.crops import CroppedVideo, Cropper
 from nrdfer.predict.model import TrainedModel
 from nrdfer.predict.result import NO_FACE, OK, UNREADABLE, Prediction, WindowAnswer
@@ -66,7 +64,9 @@ class Predictor:
             return self._predict(video)
         except (UnreadableVideoError, ClipError) as error:
             return Prediction(UNREADABLE, str(error))
-        except (RuntimeError, MemoryError, cv2.error) as error:
+        except NrdferError:
+            raise
+        except Exception as error:
             raise_if_of_gpu(error, video)
             # one odd file must not cost a folder's night; its reason names the defect
             return Prediction(UNREADABLE, f"{video}: {type(error).__name__}: {error}")
@@ -79,12 +79,11 @@ class Predictor:
         times = frame_times(video, len(cropped))
         rows = self._timeline(cropped, times)
         plan = cropped.plan
-        whole = None
-        if plan.usable:
-            (whole,) = answers(self.network, self.model.sampling, cropped, [range(len(cropped))])
+        whole, lack = self._whole(cropped, rows)
+        reason = "" if whole else f"{plan.reason or lack}; {self._looked_for((info.width, info.height))}"
         return Prediction(
-            OK if plan.usable else NO_FACE,
-            plan.reason,
+            OK if whole else NO_FACE,
+            reason,
             note="; ".join(filter(None, (plan.note, times.note, self._coverage(len(cropped), rows) if whole else ""))),
             answer=whole,
             windows=tuple(rows),
@@ -93,6 +92,32 @@ class Predictor:
             size=(info.width, info.height),
             seconds={"crops": found - began, "answers": time.perf_counter() - found},
         )
+
+    def _whole(self, cropped: CroppedVideo, rows: Sequence[WindowAnswer]) -> tuple[Answer | None, str]:
+        """The whole video's answer, or in words what there is too little of for one."""
+        has_face = cropped.has_face
+        answered = sum(row.answer is not None for row in rows)
+        shown = f"the face is in {sum(has_face)} of {len(has_face)} frames"
+        if not answered:
+            return None, (
+                f"{shown}, too few for an answer: no window of {self.windows.window:g} s shows it in "
+                f"{self.windows.least_face:.0%} of its frames (see least_face)"
+            )
+        (whole,) = answers(self.network, self.model.sampling, cropped, [range(len(cropped))])
+        if not any(has_face[frame] for frame in whole.frames):  # of a long video it sees very little
+            return None, (
+                f"{shown}, and in none of the {len(whole.frames)} that an answer of the whole video looks at; the "
+                f"timeline answers {answered} of {len(rows)} windows"
+            )
+        return whole, ""
+
+    def _looked_for(self, size: tuple[int, int]) -> str:
+        """How faces were looked for, and what may find more of them."""
+        detector, longest = self.cropper.detector, max(size)
+        told = f"looked for with score above {detector.threshold:g} in pictures of at most {detector.max_side} pixels"
+        if longest <= detector.max_side:
+            return told
+        return f"{told}, and the video has {longest}: a larger max_side finds smaller faces (--max-side {longest})"
 
     def _timeline(self, cropped: CroppedVideo, times: FrameTimes) -> list[WindowAnswer]:
         """The windows, those that show the target often enough with an answer."""

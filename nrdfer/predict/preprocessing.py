@@ -160,6 +160,9 @@ class Preprocessing:
     ) -> tuple[Preprocessing, tuple[str, ...]]:
         """With other settings laid over, and in words what now differs from the training.
 
+        A detector of other content brings the usual `max_side`, if that of the training is smaller and none is given:
+        a training on large faces tells nothing about what another detector needs to see.
+
         Args:
             retinaface: a name or a path, as in a profile.
             convention: input convention of a file that does not tell.
@@ -177,6 +180,10 @@ class Preprocessing:
         if retinaface is not None:
             config = dataclasses.replace(_shell_weights(), retinaface=retinaface, retinaface_convention=convention)
             changed = dataclasses.replace(changed, retinaface=weights_file("retinaface", config))
+            usual = AlignSettings().max_side
+            if changed.retinaface.sha256 != self.retinaface.sha256 and "max_side" not in align:
+                larger = dataclasses.replace(changed.align, max_side=max(changed.align.max_side, usual))
+                changed = dataclasses.replace(changed, align=larger)
         if enhance is not None and enhance != self.enhance:
             changed = changed._enhanced(enhance)
         return changed, tuple(_differences(self, changed))

@@ -18,7 +18,8 @@ from nrdfer.video.times import FrameTimes
 
 SCHEMA = 1
 OK, NO_FACE, UNREADABLE = "ok", "no_face", "unreadable"
-STATUSES = (OK, NO_FACE, UNREADABLE)
+REFUSED = "refused"  # of a row: its folder would replace what this project did not make
+STATUSES = (OK, NO_FACE, UNREADABLE, REFUSED)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Prediction:
     """One video.
 
     Attributes:
-        status: `OK`; `NO_FACE`: nobody can be followed in it; `UNREADABLE`: it is no video, or broken.
+        status: `OK`; `NO_FACE`: nobody is in it for long enough to say something of the whole; `UNREADABLE`: it is no
+            video, or broken.
         reason: why the status is not `OK`.
         note: facts that set nothing aside.
         answer: of the whole video, as an evaluation would give it; only with `OK`.

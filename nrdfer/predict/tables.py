@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nrdfer.csv_cells import cell
 from nrdfer.emotions import EMOTIONS
 from nrdfer.predict.answer import Answer
 from nrdfer.predict.result import Prediction
@@ -72,11 +73,10 @@ def answer_columns(answer: Answer | None) -> dict[str, Any]:
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = ()) -> bytes:
-    """Rows as CSV; `columns` are needed where there may be no row."""
+    """Rows as CSV; `columns` are needed where there may be no row. `nrdfer.csv_cells.original` reads a text back."""
     names = list(columns) or list(rows[0])
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    # names of files need not be UTF-8
-    return text.getvalue().encode(errors="backslashreplace")
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode()

@@ -24,6 +24,7 @@ from nrdfer.training.engine import Engine
 
 PROTOCOLS: Mapping[str, str] = {"honest": LAST, "paper": BEST}
 METRICS = "metrics.json"
+_CURVES = "curves.png"
 
 
 def evaluate_checkpoint(
@@ -90,7 +91,7 @@ def evaluate_checkpoint(
 def _draw_confusion(predictions: pd.DataFrame, out: Path, protocol: str, title: str) -> None:
     from nrdfer.evaluation.figures import plot_confusion
 
-    path = out / f"confusion_{protocol}.png"
+    path = _confusion(out, protocol)
     draw(
         f"The picture of confusions, {protocol} protocol,", path, lambda: plot_confusion(predictions, path, title=title)
     )
@@ -99,7 +100,7 @@ def _draw_confusion(predictions: pd.DataFrame, out: Path, protocol: str, title: 
 def _draw_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
     from nrdfer.evaluation.figures import plot_curves
 
-    path = out / "curves.png"
+    path = out / _CURVES
     draw("The picture of the training's curves", path, lambda: plot_curves(histories, path))
 
 
@@ -121,6 +122,17 @@ def predictions_path(folder: Path, protocol: str) -> Path:
 def features_path(folder: Path, protocol: str) -> Path:
     """What the classifier saw of each clip, (N, D) float16, in the order of the predictions table."""
     return folder / f"features_{protocol}.npy"
+
+
+def files_of(protocols: Sequence[str]) -> list[str]:
+    """Names of the files that `evaluate_checkpoint` may write."""
+    here = Path()
+    each = [[predictions_path(here, name), features_path(here, name), _confusion(here, name)] for name in protocols]
+    return [path.name for paths in each for path in paths] + [_CURVES, HISTORY, MODEL, METRICS]
+
+
+def _confusion(folder: Path, protocol: str) -> Path:
+    return folder / f"confusion_{protocol}.png"
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

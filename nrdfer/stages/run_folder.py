@@ -12,14 +12,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nrdfer.errors import TrainingError
+from nrdfer.errors import NotOursError, TrainingError
 from nrdfer.file_locks import lock
-from nrdfer.files import write_whole
+from nrdfer.made import publish, refuse_foreign, remove_made, write_made
+from nrdfer.plain_text import name_text, one_line
+from nrdfer.stages.train import BEST, HISTORY, LAST, MODEL
 from nrdfer.training.identity import differences, shown
+from nrdfer.training.log import LOG
 
 SETTINGS = "training.json"  # what the training is, written before it begins
 RESULT = "result.json"  # its figures, written when everything else is there
 WORK = "work"
+_RESULTS = "results"  # in it
+RESULTS = (LAST, BEST, HISTORY, MODEL, LOG)
 
 
 @contextlib.contextmanager
@@ -39,38 +44,95 @@ def held(folder: Path) -> Iterator[None]:
 def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     """Give the folder to the training of these settings, new or continued.
 
+    A training of other settings that ended before it kept a step (a wrong option, no device, no room) forbids nothing.
+
     Returns:
         Its figures if it is finished, else None.
 
     Raises:
         TrainingError: the folder holds a training of other settings, or files of something else.
+        NotOursError: files of the user's have the names of results.
     """
-    result = folder / RESULT
     told = json.loads(json.dumps(settings))  # as they come back from the file: tuples are lists
     path = folder / SETTINGS
-    if path.is_file():
-        there = json.loads(path.read_text())
-        if there != told:
+    there = read_settings(folder)
+    if there is None:
+        others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        if others:
             raise TrainingError(
-                f"{folder} holds a training of other settings ({shown(differences(there, told))}); give --out "
-                "another folder, or remove this one"
+                f"{name_text(folder)} holds something else ({', '.join(map(one_line, others[:3]))}); give --out an "
+                "empty folder"
             )
-        return json.loads(result.read_text()) if result.is_file() else None
-    others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    if others:
-        raise TrainingError(f"{folder} holds something else ({', '.join(others[:3])}); give --out an empty folder")
-    write_whole(path, json.dumps(told, indent=1).encode())
+    elif there != told:
+        if _kept(folder):
+            raise TrainingError(
+                f"{name_text(folder)} holds a training of other settings ({shown(differences(there, told))}); give "
+                "--out another folder, or remove this one"
+            )
+        withdraw(folder)
+    elif (folder / RESULT).is_file():
+        return _read(folder / RESULT)
+    for name in (RESULT, *RESULTS):
+        refuse_foreign(folder / name)
+    if there != told:
+        write_made(path, json.dumps(told, indent=1).encode())
     return None
 
 
+def withdraw(folder: Path) -> None:
+    """Take back what `claim` wrote, unless the training has kept a step since."""
+    if _kept(folder):
+        return
+    work = folder / WORK
+    for left in (work / LOG, *work.glob("rank-*-error.json")):
+        left.unlink(missing_ok=True)
+    for place in (work / _RESULTS, work):
+        with contextlib.suppress(OSError):  # not there, or somebody's file is in it
+            place.rmdir()
+    with contextlib.suppress(NotOursError):  # somebody changed it: read as it is at the next start
+        remove_made(folder / SETTINGS)
+
+
+def _kept(folder: Path) -> bool:
+    """Whether a training has come so far that something of it would be lost."""
+    return any((folder / WORK).glob("checkpoint-*")) or any((folder / name).exists() for name in (RESULT, *RESULTS))
+
+
 def finish(folder: Path, result: Mapping[str, Any]) -> None:
-    """Note the figures of a finished training, and remove what it needed to continue."""
-    write_whole(folder / RESULT, json.dumps(result, indent=1).encode())
+    """Publish what lies in `results`, note the figures of a finished training, remove what it needed to continue."""
+    for path in sorted(results(folder).iterdir()):
+        publish(path, folder / path.name)
+    write_made(folder / RESULT, json.dumps(result, indent=1).encode())
+    results(folder).rmdir()
     for path in (folder / WORK).glob("checkpoint-*"):
         path.unlink()
 
 
+def results(folder: Path) -> Path:
+    """Where a training leaves its results before they get their names."""
+    place = folder / WORK / _RESULTS
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
 def read_settings(folder: Path) -> dict[str, Any] | None:
-    """What the training in a folder is; None if no training of ``nrdfer train`` lies there."""
+    """What the training in a folder is; None if no training of ``nrdfer train`` lies there.
+
+    Raises:
+        TrainingError: the file that says so is damaged.
+    """
     path = folder / SETTINGS
-    return json.loads(path.read_text()) if path.is_file() else None
+    return _read(path) if path.is_file() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds a {type(content).__name__}")
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"{name_text(path)} does not describe a training ({error}): it was changed or damaged. Give --out another "
+            "folder, or restore the file"
+        ) from error
+    return content

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nrdfer.errors import CorpusError, UnreadableVideoError
+from nrdfer.names import shortened
 from nrdfer.video.formats import format_of, read_head
 
 #: What counts as a video when a folder is searched, whatever is in it (one that is damaged shall be told); a file named
@@ -39,6 +40,7 @@ _OTHER_SUFFIXES = frozenset(
 )
 _MOST_NAMED = 6  # suffixes in the sentence about what was left out
 _log = logging.getLogger(__name__)
+LONGEST_ID = 200  # characters of a clip id; file systems end at 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,11 @@ class Source:
 def clip_id_of(path: Path) -> str:
     """A clip id from a file's stem: dots and every character outside A-Z a-z 0-9 _ - become "-".
 
-    A dot would split the keys of a WebDataset shard.
+    A dot would split the keys of a WebDataset shard. A long name is cut and given a digest, because folders and files
+    that are called after it have endings of their own.
     """
-    return re.sub(r"[^A-Za-z0-9_\-]+", "-", path.stem).strip("-") or "clip"
+    plain = re.sub(r"[^A-Za-z0-9_\-]+", "-", path.stem).strip("-") or "clip"
+    return shortened(plain, LONGEST_ID, os.fsencode(path.stem))
 
 
 def list_sources(paths: Sequence[Path], *, left_out: list[str] | None = None) -> list[Source]:

@@ -10,6 +10,7 @@ import torch
 from nrdfer.emotions import NEUTRAL
 from nrdfer.errors import NrdferError
 from nrdfer.export import export_network
+from nrdfer.made import NOTES
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.models.registry import build_model
 
@@ -52,7 +53,7 @@ def test_onnx_answers_like_the_network(
         told, probabilities = session.run(None, {"clips": clips.numpy()})
         np.testing.assert_allclose(told, logits[: len(clips)].numpy(), rtol=0, atol=1e-4)
         np.testing.assert_allclose(probabilities, final[: len(clips)].numpy(), rtol=0, atol=1e-4)
-    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", NOTES}
 
 
 def test_the_full_network_in_onnx(tmp_path: Path) -> None:

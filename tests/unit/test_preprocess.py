@@ -10,10 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from nrdfer.errors import CorpusError
+from nrdfer.errors import CorpusError, NotOursError, StoreError
 from nrdfer.faces.detector import FaceDetector, load_detector
+from nrdfer.made import NOTES
+from nrdfer.plain_text import name_of
 from nrdfer.preprocess import AlignSettings, preprocess_videos
 from nrdfer.video.encode import VideoWriter
+from nrdfer.weights import sample_weights
 
 
 class DyingDetector(FaceDetector):
@@ -63,7 +66,7 @@ def test_bad_videos_are_set_aside_and_the_rest_goes_on(tmp_path: Path, shared_di
     assert (rows[1]["frames"], rows[1]["frames_with_face"], rows[1]["reason"]) == (72, 72, "")
     assert rows[0]["reason"]
     assert rows[2]["reason"]
-    assert sorted(p.name for p in out.iterdir()) == ["grey.png", "odd-name-v1", "odd-name-v1.png"]
+    assert sorted(p.name for p in out.iterdir()) == [NOTES, "grey.png", "odd-name-v1", "odd-name-v1.png"]
     crops = sorted((out / "odd-name-v1").glob("*.jpg"))
     assert len(crops) == 72
     first = cv2.imread(str(crops[0]))
@@ -77,7 +80,7 @@ def test_bad_videos_are_set_aside_and_the_rest_goes_on(tmp_path: Path, shared_di
     small = cv2.imread(str(crops[0]))
     assert small is not None
     assert small.shape == (64, 64, 3)
-    assert sorted(p.name for p in out.iterdir()) == ["grey.png", "odd-name-v1", "odd-name-v1.png"]
+    assert sorted(p.name for p in out.iterdir()) == [NOTES, "grey.png", "odd-name-v1", "odd-name-v1.png"]
 
 
 def test_workers_do_not_change_results_and_may_die(tmp_path: Path, weights: Path, shared_dir: Path) -> None:
@@ -104,3 +107,108 @@ def test_nothing_to_do_is_an_error(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(ValueError, match="workers"):
         preprocess_videos([tmp_path / "in"], weights, AlignSettings(), tmp_path / "out", workers=0)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def blind() -> FaceDetector:
+    """The sample's detector, which finds nobody in grey; `CENTRED` keeps such clips."""
+    return load_detector(sample_weights("retinaface"), max_side=64)
+
+
+CENTRED = AlignSettings(size=16, no_face="centre")
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_preprocess_refuses_a_folder_it_did_not_make(tmp_path: Path, blind: FaceDetector) -> None:
+    videos = [write_video(tmp_path / "in" / f"{name}.avi", [100] * 3, (64, 48)) for name in ("a", "b", "c", "d")]
+    out = tmp_path / "out"
+    (out / "a").mkdir(parents=True)
+    (out / "a" / "0000.jpg").write_text("a photograph of mine")
+    (out / "b.png").write_text("a drawing of mine")
+    (tmp_path / "mine").mkdir()
+    (out / "c").symlink_to(tmp_path / "mine")
+    before = everything(out)
+    rows = preprocess_videos(videos, blind, CENTRED, out, tmp_path / "t.json")
+    assert [row.status for row in rows] == ["refused", "refused", "refused", "centred"]
+    assert all("was not made by nrdfer" in row.reason for row in rows[:2])
+    assert "is a link" in rows[2].reason
+    assert before.items() <= everything(out).items()
+    assert (out / "c").is_symlink()
+    assert list((tmp_path / "mine").iterdir()) == []
+    assert [row["status"] for row in json.loads((tmp_path / "t.json").read_text())] == [row.status for row in rows]
+    # only the user's are refused again
+    again = preprocess_videos(videos, blind, CENTRED, out, tmp_path / "t.json")
+    assert [row.status for row in again] == ["refused", "refused", "refused", "centred"]
+
+
+def test_crops_that_somebody_worked_on_are_not_replaced(tmp_path: Path, blind: FaceDetector) -> None:
+    video, out = write_video(tmp_path / "in" / "a.avi", [100] * 3, (64, 48)), tmp_path / "out"
+    preprocess_videos([video], blind, CENTRED, out)
+    (out / "a" / "0001.jpg").write_bytes(b"retouched")
+    before = everything(out)
+    for settings in (CENTRED, AlignSettings(size=16)):  # crops, and none: those of an earlier run would be removed
+        (row,) = preprocess_videos([video], blind, settings, out)
+        assert (row.status, "was changed since" in row.reason) == ("refused", True)
+        assert everything(out) == before
+    video.write_bytes(b"nonsense")
+    (row,) = preprocess_videos([video], blind, CENTRED, out)
+    assert row.status == "refused"
+    assert everything(out) == before
+
+
+def test_the_table_of_preprocess_replaces_its_own_only(tmp_path: Path, blind: FaceDetector) -> None:
+    video = write_video(tmp_path / "in" / "a.avi", [100] * 2, (64, 48))
+    (tmp_path / "mine.json").write_text("{}")
+    with pytest.raises(NotOursError, match=r"mine\.json is there and was not made"):
+        preprocess_videos([video], blind, CENTRED, tmp_path / "out", tmp_path / "mine.json")
+    with pytest.raises(NotOursError, match=r"a\.avi is there"):
+        preprocess_videos([video], blind, CENTRED, tmp_path / "out", video)
+    with pytest.raises(StoreError, match="it is a file, and a folder is wanted"):
+        preprocess_videos([video], blind, CENTRED, video)
+    assert not (tmp_path / "out").exists()
+    for _ in range(2):
+        preprocess_videos([video], blind, CENTRED, tmp_path / "out", tmp_path / "t.json")
+
+
+NAMES = [
+    b"Stra\xdfe.avi", rb"Stra\xdfe.avi", "Straße.avi".encode(), b"\xff\xfe.avi", b"L" * 251 + b".avi",
+    b"L" * 250 + b"M.avi", b"=cmd.avi", b"new\nline.avi", b"\x1b[31m.avi", b"good.avi",
+]  # fmt: skip
+
+
+def test_names_that_are_not_utf8_or_very_long_have_a_row_each(tmp_path: Path, blind: FaceDetector) -> None:
+    video = write_video(tmp_path / "v.avi", [100] * 2, (64, 48))
+    (tmp_path / "in").mkdir()
+    for name in NAMES:
+        (tmp_path / "in" / os.fsdecode(name)).write_bytes(video.read_bytes())
+    out, told = tmp_path / "out", tmp_path / "t.json"
+    for _ in range(2):
+        rows = preprocess_videos([tmp_path / "in"], blind, CENTRED, out, told)
+        assert len(rows) == len(NAMES)
+        plain = {row.status for row in rows if "\\" not in row.clip}
+        assert plain == {"centred"}, [row.reason for row in rows]
+    written = json.loads(told.read_text(encoding="utf-8"))
+    assert {os.fsencode(name_of(row["clip"])) for row in written} == set(NAMES)
+    assert {name_of(row["source"]) for row in written} == {str(path) for path in (tmp_path / "in").iterdir()}
+    assert len({row["clip"] for row in written}) == len({row["clip_id"] for row in written}) == len(NAMES)
+    for row in written:
+        if row["status"] != "centred":
+            continue
+        assert len(list((out / row["clip_id"]).glob("*.jpg"))) == 2
+        assert (out / f"{row['clip_id']}.png").is_file()
+
+
+def test_a_video_that_breaks_a_library_ends_no_corpus(tmp_path: Path, blind: FaceDetector) -> None:
+    class Odd(FaceDetector):
+        def detect_batch(self, pictures):  # type: ignore[no-untyped-def]
+            if pictures[0].min() > 60:
+                raise IndexError("list index out of range")
+            return super().detect_batch(pictures)
+
+    videos = [write_video(tmp_path / f"{name}.avi", [level] * 2, (64, 48)) for name, level in (("a", 200), ("b", 90))]
+    rows = preprocess_videos(videos, Odd(blind.net, blind.convention), CENTRED, tmp_path / "out")
+    assert [row.status for row in rows] == ["unreadable", "centred"]
+    assert "IndexError: list index out of range" in rows[0].reason

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,8 @@ from nrdfer.corpora.synthetic.jobs import FOLDS, ClipJob, plan, render_clip
 from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.emotions import emotion_index
 from nrdfer.errors import CorpusError
-from nrdfer.files import sync
+from nrdfer.made import clear_unfinished, publish, refuse_foreign, unfinished
+from nrdfer.outputs import refuse_unwritable
 from nrdfer.pool import completed
 
 __all__ = ["CorpusSettings", "render_corpus"]
@@ -49,27 +48,30 @@ def render_corpus(out: Path, settings: CorpusSettings, progress: Progress | None
 
     Raises:
         CorpusError: `out` holds something else, or the disk is full or not writable.
+        NotOursError: `out` holds an older rendering, and something was changed in it or added to it.
+        StoreError: nothing can be written there.
         NrdferError: ffmpeg failed.
     """
     out = Path(out)
     if _is_there(out, settings):
         return out
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    refuse_unwritable(out, folder=True)
+    refuse_foreign(out)  # somebody may have put files of their own into one of an older rendering
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(out)
-        part.mkdir()
-        jobs = plan(settings)
-        truths = _render_all(jobs, settings, part, progress, workers)
-        _write_labels(part / "DFEW/EmoLabel_DataSplit", jobs)
-        lines = [json.dumps(truth) for truth in truths]
-        _write_durably(part / TRUTH, "\n".join(lines) + "\n")
-        _write_durably(part / SETTINGS, json.dumps(_description(settings), indent=1) + "\n")
-        _publish(part, out)
+        clear_unfinished(out.parent)
+        with unfinished(out.parent) as place:
+            fresh = place / "fresh"
+            fresh.mkdir()
+            jobs = plan(settings)
+            truths = _render_all(jobs, settings, fresh, progress, workers)
+            _write_labels(fresh / "DFEW/EmoLabel_DataSplit", jobs)
+            lines = [json.dumps(truth) for truth in truths]
+            _write(fresh / TRUTH, "\n".join(lines) + "\n")
+            _write(fresh / SETTINGS, json.dumps(_description(settings), indent=1) + "\n")
+            publish(fresh, out)
     except OSError as error:
         raise CorpusError(f"the corpus could not be written to {out}: {error}; nothing of it was kept") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return out
 
 
@@ -98,39 +100,8 @@ def _is_there(out: Path, settings: CorpusSettings) -> bool:
     return bool(rendering == RENDERING)
 
 
-def _remove_leftovers(out: Path) -> None:
-    """Remove what rendering processes that died left beside `out`."""
-    for path in out.parent.glob(f".{out.name}.*.part"):
-        pid = path.name.split(".")[-2]
-        if pid.isdigit() and not _alive(int(pid)):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid != os.getpid()  # one's own number on a leftover: from a process long gone
-
-
-def _publish(part: Path, out: Path) -> None:
-    os.sync()  # thousands of small files: one sync is far cheaper than one each
-    old = out.with_name(f".{out.name}.{os.getpid()}.old.part")
-    if out.exists():
-        out.rename(old)
-    part.rename(out)
-    sync(out.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _write_durably(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 def _render_all(
@@ -173,4 +144,4 @@ def _write_labels(folder: Path, jobs: list[ClipJob]) -> None:
         subfolder.mkdir(parents=True)
         for fold in range(1, FOLDS + 1):
             rows = [f"{clip},{label}" for clip, split, label in clips if (split == str(fold)) == (part == "test")]
-            _write_durably(subfolder / f"set_{fold}.csv", "\n".join(["video_name,label", *rows]) + "\n")
+            _write(subfolder / f"set_{fold}.csv", "\n".join(["video_name,label", *rows]) + "\n")

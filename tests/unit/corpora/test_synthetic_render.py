@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from nrdfer.corpora.synthetic import render
 from nrdfer.corpora.synthetic.jobs import plan
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import CorpusError
+from nrdfer.errors import CorpusError, NotOursError
+from nrdfer.made import NOTES
+from nrdfer.processes import signature
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.probe import probe
 
@@ -140,14 +143,29 @@ def test_a_folder_with_something_else_is_left_alone(corpus: Path, tmp_path: Path
 
 def test_an_older_rendering_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "_render_all", lambda *_: [])
-    out = render_corpus(tmp_path / "corpus", TINY)
-    old = json.loads((out / "settings.json").read_text())
-    (out / "settings.json").write_text(json.dumps({**old, "rendering": "0"}))
-    (out / "stale").touch()
+    with monkeypatch.context() as older:
+        older.setattr(render, "RENDERING", "0")
+        older.setattr(render, "TRUTH", "stale")
+        out = render_corpus(tmp_path / "corpus", TINY)
+    assert (out / "stale").exists()
     render_corpus(out, TINY)
-    assert json.loads((out / "settings.json").read_text()) == old
+    assert json.loads((out / "settings.json").read_text())["rendering"] == render.RENDERING
     assert not (out / "stale").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+    assert {path.name for path in tmp_path.iterdir()} == {"corpus", NOTES}
+
+
+def test_an_older_rendering_with_files_of_the_user_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "_render_all", lambda *_: [])
+    with monkeypatch.context() as older:
+        older.setattr(render, "RENDERING", "0")
+        out = render_corpus(tmp_path / "corpus", TINY)
+    (out / "AFEW").mkdir()
+    (out / "AFEW" / "annotations.txt").write_text("precious")
+    with pytest.raises(NotOursError, match="was changed since"):
+        render_corpus(out, TINY)
+    assert (out / "AFEW" / "annotations.txt").read_text() == "precious"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -157,7 +175,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, workers: int, monkeypatch: pyt
 
     def mkdir(self: Path, *args: Any, **kwargs: Any) -> None:
         real(self, *args, **kwargs)
-        if self.name.endswith(".part"):
+        if self.name == "fresh":
             (self / "AFEW").write_text("in the way")
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
@@ -168,12 +186,15 @@ def test_a_failure_leaves_nothing(tmp_path: Path, workers: int, monkeypatch: pyt
 
 def test_leftovers_of_dead_processes_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "_render_all", lambda *_: [])
-    dead, alive = tmp_path / ".corpus.999999999.part", tmp_path / ".corpus.1.part"
-    dead.mkdir()
-    alive.mkdir()
+    owners = {"dead": "999999999:1.00", "alive": signature(), "users": None}
+    for name, process in owners.items():
+        (tmp_path / f".nrdfer-unfinished-{name}").mkdir()
+        if process:
+            owner = json.dumps({"host": os.uname().nodename, "process": process})
+            (tmp_path / f".nrdfer-unfinished-{name}" / "nrdfer.json").write_text(owner)
     render_corpus(tmp_path / "corpus", TINY)
-    assert not dead.exists()
-    assert alive.exists()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"corpus", NOTES, ".nrdfer-unfinished-alive", ".nrdfer-unfinished-users"}
 
 
 @pytest.mark.parametrize(

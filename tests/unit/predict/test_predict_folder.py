@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import cv2
 import pytest
 
 from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import CorpusError, StoreError
-from nrdfer.predict.clip_folder import ANNOTATED, FRAMES, MAKING, PREDICTION, STRIP, TIMELINE, Row, Work, predict_one
+from nrdfer.errors import CorpusError, NotOursError, StoreError
+from nrdfer.made import NOTES
+from nrdfer.predict.clip_folder import ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE, Row, Work, predict_one
 from nrdfer.predict.folder import predict_videos
 from nrdfer.predict.predictor import Predictor
 from nrdfer.predict.result import Prediction
@@ -53,7 +55,9 @@ def test_a_corrupt_file_stops_nobody(filled: tuple[Path, Path, list[Row]]) -> No
     ]
     assert "cut short" in rows[1].reason
     assert "no face was detected in any of 20 frames" in rows[2].reason
-    assert {path.name for path in out.iterdir()} == {"acted", "wall", "predictions.csv", "predictions.json", ".lock"}
+    assert {path.name for path in out.iterdir()} == {
+        *("acted", "wall", "predictions.csv", "predictions.json", ".lock", NOTES)
+    }
     assert {path.name for path in (out / "acted").iterdir()} == FILES == {p.name for p in (out / "wall").iterdir()}
     table = read_csv(out / "predictions.csv")
     assert [(row["status"], row["emotion"]) for row in table] == [
@@ -141,23 +145,54 @@ def test_own_results_are_no_videos_to_answer(predictor: Predictor, tmp_path: Pat
     assert (tmp_path / "out" / "a" / ANNOTATED).is_file()
 
 
-def test_nothing_foreign_is_replaced(predictor: Predictor, tmp_path: Path) -> None:
-    video = act(tmp_path / "a.mp4", face=8, empty=0)
-    (tmp_path / "out" / "a").mkdir(parents=True)
-    (tmp_path / "out" / "a" / "thesis.tex").write_text("years of work")
-    with pytest.raises(StoreError, match="no earlier prediction"):
-        predict_videos([video], Work(predictor, tmp_path / "out"))
-    assert (tmp_path / "out" / "a" / "thesis.tex").read_text() == "years of work"
+def test_predict_refuses_a_folder_it_did_not_make(predictor: Predictor, tmp_path: Path) -> None:
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    for name in ("a.mp4", "b.mp4"):
+        act(videos / name, face=8, empty=0)
+    (out / "a").mkdir(parents=True)
+    (out / "a" / "thesis.tex").write_text("years of work")
+    (out / "a" / PREDICTION).write_text("{}")  # a name of ours makes nothing ours
+    rows = predict_videos([videos], Work(predictor, out, annotate=False))
+    assert [row.status for row in rows] == ["refused", "ok"]
+    assert "was not made by nrdfer" in rows[0].reason
+    assert (out / "a" / "thesis.tex").read_text() == "years of work"
+    assert (out / "a" / PREDICTION).read_text() == "{}"
+    assert [row["status"] for row in read_csv(out / "predictions.csv")] == ["refused", "ok"]
+
+
+def test_an_answer_that_somebody_worked_on_is_not_replaced(predictor: Predictor, tmp_path: Path) -> None:
+    video, out = act(tmp_path / "a.mp4", face=8, empty=0), tmp_path / "out"
+    predict_videos([video], Work(predictor, out, annotate=False))
+    with (out / "a" / TIMELINE).open("a") as file:
+        file.write("my remarks\n")
+    other = Predictor(predictor.model, predictor.cropper, WindowSettings(2, 1), device="cpu")
+    (row,) = predict_videos([video], Work(other, out, annotate=False))
+    assert (row.status, "was changed since" in row.reason) == ("refused", True)
+    assert (out / "a" / TIMELINE).read_text().endswith("my remarks\n")
+    with (out / "predictions.csv").open("a") as file:
+        file.write("my remarks\n")
+    with pytest.raises(NotOursError, match=r"predictions\.csv is there and was changed since"):
+        predict_videos([video], Work(predictor, out, annotate=False))
+
+
+def test_a_place_that_cannot_receive_answers_is_refused(predictor: Predictor, tmp_path: Path) -> None:
+    video = act(tmp_path / "v" / "a.mp4", face=8, empty=0)
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written to"):
         predict_videos([video], Work(predictor, tmp_path / "file"))
+    with pytest.raises(StoreError, match="results would be written into it"):
+        predict_videos([tmp_path / "v"], Work(predictor, tmp_path / "v"))
+    assert [path.name for path in (tmp_path / "v").iterdir()] == ["a.mp4"]
 
 
 def test_what_a_killed_process_left_is_cleared(predictor: Predictor, tmp_path: Path) -> None:
     video, out = act(tmp_path / "a.mp4", face=8, empty=0), tmp_path / "out"
-    (out / MAKING / "half" / "a").mkdir(parents=True)
+    left, mine = out / ".nrdfer-unfinished-1", out / ".nrdfer-unfinished-mine"
+    for folder in (left, mine):
+        (folder / "files").mkdir(parents=True)
+    (left / "nrdfer.json").write_text(json.dumps({"host": os.uname().nodename, "process": "999999999:1.00"}))
     predict_videos([video], Work(predictor, out, annotate=False))
-    assert not (out / MAKING).exists()
+    assert (left.exists(), mine.exists()) == (False, True)
 
 
 def test_what_processes_are_sent_answers_the_same(

@@ -1,0 +1,24 @@
+"""Where answers are written: what the tables are called, and which places are refused before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nrdfer.made import refuse_foreign
+from nrdfer.outputs import refuse_input, refuse_unwritable
+
+SUMMARY = "predictions"  # .csv and .json, of all videos
+
+
+def refuse_places(videos: Sequence[Path], out: Path) -> None:
+    """Refuse a folder that cannot receive answers.
+
+    Raises:
+        NotOursError: the tables there were not made by an earlier call, or were changed since.
+        StoreError: it cannot be written to, or is one of the folders that are searched.
+    """
+    refuse_unwritable(out, folder=True)
+    refuse_input(out, videos)
+    for suffix in ("csv", "json"):
+        refuse_foreign(out / f"{SUMMARY}.{suffix}")
