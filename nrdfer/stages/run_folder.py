@@ -15,6 +15,7 @@ from typing import Any
 from nrdfer.errors import TrainingError
 from nrdfer.file_locks import lock
 from nrdfer.files import write_whole
+from nrdfer.set_aside import read_state
 from nrdfer.training.identity import differences, shown
 
 SETTINGS = "training.json"  # what the training is, written before it begins
@@ -48,14 +49,14 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     result = folder / RESULT
     told = json.loads(json.dumps(settings))  # as they come back from the file: tuples are lists
     path = folder / SETTINGS
-    if path.is_file():
-        there = json.loads(path.read_text())
+    there = read_settings(folder)
+    if there is not None:
         if there != told:
             raise TrainingError(
                 f"{folder} holds a training of other settings ({shown(differences(there, told))}); give --out "
                 "another folder, or remove this one"
             )
-        return json.loads(result.read_text()) if result.is_file() else None
+        return read_state(result, dict[str, Any])  # if it is damaged, the training's end is told and noted anew
     others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     if others:
         raise TrainingError(f"{folder} holds something else ({', '.join(others[:3])}); give --out an empty folder")
@@ -71,6 +72,22 @@ def finish(folder: Path, result: Mapping[str, Any]) -> None:
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:
-    """What the training in a folder is; None if no training of ``nrdfer train`` lies there."""
+    """What the training in a folder is; None if no training of ``nrdfer train`` lies there.
+
+    Raises:
+        TrainingError: the file that says so is damaged.
+    """
     path = folder / SETTINGS
-    return json.loads(path.read_text()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        told = json.loads(path.read_bytes())
+        if not isinstance(told, dict):
+            raise ValueError("it holds no settings")
+    except (OSError, ValueError, RecursionError) as error:
+        # not set aside: what else lies there may be the result of other settings
+        raise TrainingError(
+            f"{path}, which says of which training this folder is, is damaged ({str(error)[:200]}); give --out another "
+            "folder, or move this one away"
+        ) from error
+    return told
