@@ -80,6 +80,8 @@ def whence(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dict[st
 
 
 def _tell(context: dg.OpExecutionContext | dg.AssetExecutionContext, artifact: Artifact) -> None:
+    if artifact.repaired:
+        context.log.warning(artifact.repaired)
     if artifact.up_to_date:
         context.log.info(
             f"{artifact.asset} was up to date: {artifact.digest[:12]} found in the store, nothing computed"

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from nrdfer import paths, profiles
 from nrdfer.config import Profile
+from nrdfer.errors import StoreError
 from nrdfer.pointers import Pointers
 from nrdfer.processes import end_with_run
 from nrdfer.store import Artifact, Store
@@ -115,9 +116,12 @@ class ArtifactReferences(dg.ConfigurableIOManager):
         """Find the artefact an upstream asset stands for.
 
         Raises:
-            dg.Failure: it was never made with these settings.
+            dg.Failure: it was never made with these settings, or was damaged since.
         """
-        artifact = self.workbench.pointers.get(context.asset_key.to_user_string())
+        try:
+            artifact = self.workbench.pointers.get(context.asset_key.to_user_string())
+        except StoreError as error:  # in its own words, and no retry would change it
+            raise dg.Failure(str(error), allow_retries=False) from None
         if artifact is None:
             raise dg.Failure(
                 f"{context.asset_key.to_user_string()} has not been made with this profile; materialise it first",

@@ -18,6 +18,7 @@ from nrdfer.commands.recipes import recipes
 from nrdfer.commands.results import results
 from nrdfer.commands.serve import serve
 from nrdfer.commands.shards import shards_app
+from nrdfer.commands.store import store_app
 from nrdfer.commands.train import train
 from nrdfer.commands.weights import weights_app
 
@@ -28,6 +29,7 @@ redaction.install()  # pretty tracebacks would show what variables hold
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(shards_app, name="shards")
 app.add_typer(weights_app, name="weights")
+app.add_typer(store_app, name="store")
 for command in (doctor, preprocess, predict, train, evaluate, recipes, results, lineage, models, export, serve):
     app.command()(command)
 

@@ -12,6 +12,7 @@ goes). Everything is told to the MLflow at the address it was meant for, and no 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import logging
 import time
@@ -25,9 +26,11 @@ from nrdfer.brief_requests import brief_requests
 from nrdfer.config import flatten
 from nrdfer.courier import Courier, RunFacts
 from nrdfer.files import write_whole
-from nrdfer.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun
+from nrdfer.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun, check_end
 from nrdfer.redaction import hide
+from nrdfer.set_aside import DAMAGED, read_state, set_aside
 from nrdfer.tracking import Tracking
+from nrdfer.training.log import repair_log
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ def take_back(digest: str) -> None:
 
 def is_anything_left() -> bool:
     """Whether there is something to tell, to whichever MLflow."""
-    return any(folder().glob("*")) or bool(_closings() or _abandoned())
+    return any(path.name != DAMAGED for path in folder().glob("*")) or bool(_closings() or _abandoned())
 
 
 def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
@@ -158,6 +161,7 @@ def close_pipeline(
 
 
 def _deliver(tracking: Tracking, marker: Path, told: dict[str, Any]) -> int:
+    repair_log(_log_of(marker))
     courier = Courier(tracking, _log_of(marker), RunFacts(**told["facts"]), told["started"])
     sent = courier.send()
     courier.end(told["status"], told["ended"])
@@ -209,12 +213,37 @@ def _abandoned() -> dict[str, OpenRun]:
 def _remove_halves() -> None:
     """Remove what a process left that was killed here while it wrote or removed a pair of files."""
     for path in folder().glob("*"):
-        if path.suffix != ".json" and not path.with_suffix(".json").exists():
+        if path.name == DAMAGED or path.suffix == ".json" or path.with_suffix(".json").exists():
+            continue
+        if path.is_dir():  # not ours
+            set_aside(path)
+        else:
             path.unlink(missing_ok=True)
 
 
 def _waiting() -> dict[Path, dict[str, Any]]:
-    return {marker: json.loads(marker.read_text()) for marker in sorted(folder().glob("*.json"))}
+    """What the files say; a damaged one is set aside in words, with its log."""
+    waiting = {}
+    for marker in sorted(folder().glob("*.json")):
+        told = read_state(marker, functools.partial(_understood, marker.stem), _log)
+        if told is not None:
+            waiting[marker] = told
+        elif not marker.exists() and _log_of(marker).exists():
+            set_aside(_log_of(marker))
+    return waiting
+
+
+def _understood(digest: str, told: Any) -> dict[str, Any]:
+    """A file's content, if it is what `leave` wrote under this name."""
+    facts = RunFacts(**told["facts"])
+    texts = (facts.digest, facts.name, facts.pipeline or "", told["uri"], told["status"])
+    mappings = (facts.tags, facts.params, facts.pipeline_params, *facts.datasets)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(part, dict) for part in mappings):
+        raise ValueError("its fields are of other types")
+    if facts.digest != digest:
+        raise ValueError("it tells of another training than its name says")
+    check_end(told["status"], 1000 * float(told["started"]), 1000 * float(told["ended"]))
+    return dict(told)
 
 
 def _closings() -> dict[str, OpenPipeline]:

@@ -10,16 +10,21 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from nrdfer import paths
+from nrdfer.convert import convert
 from nrdfer.files import write_whole
-from nrdfer.processes import is_gone, signature
+from nrdfer.processes import is_gone, is_signature, signature
+from nrdfer.set_aside import read_state
 
 _log = logging.getLogger(__name__)
+_STATUSES = ("", "FINISHED", "FAILED", "KILLED")
+_LATEST = 1e14  # milliseconds since 1970: in some thousand years
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,18 @@ class OpenRun(_Signed):
     ended: int | None = None  # milliseconds since 1970; None: now
 
 
+def check_end(status: str, *times: float | None) -> None:
+    """Refuse what MLflow would refuse at every start: a status that is none, a time that no clock shows.
+
+    Raises:
+        ValueError: see above.
+    """
+    if status not in _STATUSES:
+        raise ValueError(f"{status[:20]!r} is no status")
+    if not all(time is None or 0 <= time < _LATEST for time in times):
+        raise ValueError("its times are none")
+
+
 Told = TypeVar("Told", OpenPipeline, OpenRun)
 
 
@@ -78,15 +95,16 @@ class OpenFiles(Generic[Told]):
         return paths.home() / self._folder
 
     def read(self, name: str) -> Told | None:
-        """What a file says; None if there is none."""
-        try:
-            told: Told = self._kind(**json.loads((self.folder / name).read_bytes()))
-            return told
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError) as error:  # an older version's, or another's
-            _log.warning("%s is not understood and left alone: %s", self.folder / name, error)
-            return None
+        """What a file says; None if there is none, or it is damaged or another version's: then it is set aside."""
+        return read_state(self.folder / name, self._understand, _log)
+
+    def _understand(self, told: Any) -> Told:
+        hints = typing.get_type_hints(self._kind)
+        understood: Told = self._kind(**{name: convert(value, hints[name]) for name, value in told.items()})
+        if not is_signature(understood.process):
+            raise ValueError("it is signed by no process")
+        check_end(understood.status, understood.ended)
+        return understood
 
     def write(self, name: str, told: Told) -> None:
         """Write a file, as a whole."""
@@ -106,7 +124,7 @@ class OpenFiles(Generic[Told]):
     def __iter__(self) -> Iterator[tuple[str, Told]]:
         """All files that can be read."""
         for path in sorted(self.folder.glob("*")):
-            told = None if path.name.startswith(".") else self.read(path.name)  # hidden: it is being written
+            told = None if path.name.startswith(".") else self.read(path.name)  # hidden: being written, or set aside
             if told is not None:
                 yield path.name, told
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from nrdfer import paths
 from nrdfer.files import write_whole
+from nrdfer.set_aside import read_state
 
 HOST = "127.0.0.1"
 DEFAULT_PORTS = {"dagster": 3000, "mlflow": 5000}
@@ -27,11 +29,15 @@ def address(port: int) -> str:
 
 def remembered_ports() -> dict[str, int]:
     """The port of each page of this project: the one it had at its first start, else the usual one."""
-    try:
-        found = json.loads((paths.home() / "pages.json").read_text())
-        return {name: int(found[name]) for name in DEFAULT_PORTS}
-    except (OSError, ValueError, KeyError, TypeError):
-        return dict(DEFAULT_PORTS)  # never started, or not ours to understand: the next start writes it anew
+    # a damaged file is set aside, and the next start writes it anew
+    return read_state(paths.home() / "pages.json", _ports) or dict(DEFAULT_PORTS)
+
+
+def _ports(told: Any) -> dict[str, int]:
+    ports = {name: told[name] for name in DEFAULT_PORTS}
+    if not all(isinstance(port, int) and 0 < port < 1 << 16 for port in ports.values()):
+        raise ValueError("a port is a whole number below 65,536")
+    return ports
 
 
 def remember_ports(ports: dict[str, int]) -> None:

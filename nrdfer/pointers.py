@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from nrdfer.files import write_whole
-from nrdfer.store import Artifact, Store
+from nrdfer.set_aside import read_state
+from nrdfer.store import Artifact, Store, is_artefact_name
 
 
 class Pointers:
@@ -26,13 +28,20 @@ class Pointers:
         write_whole(path, json.dumps({"asset": artifact.asset, "digest": artifact.digest}).encode())
 
     def get(self, name: str) -> Artifact | None:
-        """The artefact `name` stands for; None if the name is not known.
+        """The artefact `name` stands for, every byte of which was looked at; None if the name is not known.
+
+        A damaged pointer is set aside in words; its name is not known then, until the artefact's step is run again.
 
         Raises:
             StoreError: the name is known, but its artefact is gone or damaged.
         """
-        path = self.root / f"{name}.json"
-        if not path.is_file():
-            return None
-        target = json.loads(path.read_text())
-        return self.store.open(target["asset"], target["digest"])
+        target = read_state(self.root / f"{name}.json", _target)
+        return None if target is None else self.store.open(*target)
+
+
+def _target(told: Any) -> tuple[str, str]:
+    """Asset and digest, neither of which leads out of the store."""
+    asset, digest = told["asset"], told["digest"]
+    if not (isinstance(asset, str) and isinstance(digest, str) and is_artefact_name(asset, digest)):
+        raise ValueError("it names no artefact")
+    return asset, digest

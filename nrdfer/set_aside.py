@@ -60,13 +60,23 @@ def read_state(path: Path, understand: Callable[[Any], T], log: logging.Logger =
         return None
 
 
-def _parse(path: Path) -> Any:
+def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
+    """A file's content, where a pipe would be waited for and a huge file would take the memory.
+
+    Raises:
+        OSError: it is not there, or may not be read.
+        ValueError: it is no file, or larger than `most` bytes.
+    """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise ValueError("it is no file")
-    if found.st_size > MOST_BYTES:
+    if found.st_size > most:
         raise ValueError(f"it has {found.st_size:,} bytes")
-    return json.loads(path.read_bytes().decode(), parse_float=_number, parse_constant=_number)
+    return path.read_bytes()
+
+
+def _parse(path: Path) -> Any:
+    return json.loads(read_bounded(path).decode(), parse_float=_number, parse_constant=_number)
 
 
 def _number(text: str) -> float:

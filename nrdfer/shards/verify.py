@@ -1,4 +1,8 @@
-"""Verification: a set of shards is exactly what its index says, byte by byte. Repairing is the writer's business."""
+"""Verification: a set of shards is exactly what its index says, byte by byte. Repairing is the writer's business.
+
+In the store the index and the shards are held against the artefact's manifest, too, because both may have been changed
+together.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from nrdfer.shards.index import ShardIndex, Span
-from nrdfer.store import file_sha256
+from nrdfer.shards.index import INDEX, ShardIndex, Span
+from nrdfer.store import MANIFEST, file_sha256, read_manifest
+from nrdfer.store.entries import problem_of
 
 
 def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> list[str]:
@@ -24,7 +29,7 @@ def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> li
         StoreError: the folder has no readable index.
     """
     index = ShardIndex.load(root)
-    problems = []
+    problems = _against_manifest(root, index)
     for number, shard in enumerate(index.shards):
         path = root / shard.name
         if not path.is_file():
@@ -39,6 +44,27 @@ def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> li
             progress(number + 1, len(index.shards))
     expected = {shard.name for shard in index.shards}
     problems += [f"{p.name} is not in the index" for p in sorted(root.glob("*.tar")) if p.name not in expected]
+    return problems
+
+
+def _against_manifest(root: Path, index: ShardIndex) -> list[str]:
+    """Where the index itself is not what was published; nothing where there is no manifest."""
+    if not (root / MANIFEST).exists():
+        return []
+    try:
+        listed = read_manifest(root)["files"]
+    except ValueError as error:
+        return [str(error)]
+    entry = listed.get(INDEX)
+    problem = problem_of(root, INDEX, entry, MANIFEST) if entry else f"{INDEX} is not in {MANIFEST}"
+    problems = [problem] if problem else []
+    for shard in index.shards:  # the shards themselves are held against the index
+        if listed.get(shard.name, {}).get("sha256") != shard.sha256:
+            problems.append(f"{shard.name} is told otherwise in {INDEX} than in {MANIFEST}")
+    known = {shard.name for shard in index.shards}
+    problems += [
+        f"{name} is in {MANIFEST} and not in {INDEX}" for name in listed if name.endswith(".tar") and name not in known
+    ]
     return problems
 
 

@@ -16,6 +16,7 @@ from nrdfer.errors import NotOursError, TrainingError
 from nrdfer.file_locks import lock
 from nrdfer.made import publish, refuse_foreign, remove_made, write_made
 from nrdfer.plain_text import name_text, one_line
+from nrdfer.set_aside import read_state
 from nrdfer.stages.train import BEST, HISTORY, LAST, MODEL
 from nrdfer.training.identity import differences, shown
 from nrdfer.training.log import LOG
@@ -71,7 +72,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
             )
         withdraw(folder)
     elif (folder / RESULT).is_file():
-        return _read(folder / RESULT)
+        return read_state(folder / RESULT, dict[str, Any])  # a damaged one is set aside, and the end noted anew
     for name in (RESULT, *RESULTS):
         refuse_foreign(folder / name)
     if there != told:
@@ -130,7 +131,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text())
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TrainingError(
             f"{name_text(path)} does not describe a training ({error}): it was changed or damaged. Give --out another "
             "folder, or restore the file"

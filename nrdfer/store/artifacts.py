@@ -22,11 +22,17 @@ from nrdfer.store.manifest import find_problems, read_manifest, write_manifest
 
 _ASSET = re.compile(r"[A-Za-z0-9_\-]+(/[A-Za-z0-9_\-]+)*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_LONGEST = 200  # characters of an asset's name, which is folders
 _NAMED = 3  # files that a message names
 DAMAGED = ".damaged"
 _log = logging.getLogger(__name__)
 Build = Callable[[Path], Mapping[str, Any]]
 ResumableBuild = Callable[[Path, Path], Mapping[str, Any]]
+
+
+def is_artefact_name(asset: str, digest: str) -> bool:
+    """Whether an asset and a digest can name an artefact."""
+    return bool(len(asset) <= _LONGEST and _ASSET.fullmatch(asset) and _DIGEST.fullmatch(digest))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.code_version import code_version
+from nrdfer.set_aside import read_bounded
 from nrdfer.store.digests import digest_of
 from nrdfer.store.entries import Verify, entry_of, is_entry, problem_of
 from nrdfer.store.sealed import SEAL, sealed
@@ -67,9 +68,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it has {path.stat().st_size:,} bytes")
-        manifest = json.loads(path.read_bytes())
+        manifest = json.loads(read_bounded(path, MOST_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{MANIFEST} cannot be read: {error}") from error
     if not isinstance(manifest, dict):
@@ -86,8 +85,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _hold(manifest: dict[str, Any], name: str) -> None:
     """Refuse a manifest that was changed, or is another artefact's than the one of that name."""
     try:
-        seal = manifest.pop(SEAL, None)
-        same = set(manifest) == _FIELDS if seal is None else seal == digest_of(manifest)
+        if SEAL in manifest:
+            seal = manifest.pop(SEAL)
+            same = seal == digest_of(manifest)
+        else:
+            same = set(manifest) == _FIELDS
         if same and _DIGEST.fullmatch(name):  # else it was copied out of the store
             same = digest_of({part: manifest[part] for part in _IDENTITY}) == name
     except (KeyError, ValueError, RecursionError):  # NaN, nested too deeply

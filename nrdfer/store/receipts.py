@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nrdfer.files import sync, write_whole
+from nrdfer.set_aside import read_bounded
 from nrdfer.store.digests import file_sha256
 from nrdfer.store.entries import Verify, is_entry, problem_of
 from nrdfer.store.sealed import sealed, unsealed
@@ -51,7 +52,7 @@ def vouched(folder: Path, name: str, verify: Verify = "full") -> frozenset[str] 
     """
     path = receipt_of(folder, name)
     try:
-        files = unsealed(path.read_bytes())["files"]
+        files = unsealed(read_bounded(path))["files"]
         if not isinstance(files, dict) or not all(map(is_entry, files.values())):
             raise ValueError("it names no files with their bytes and sha256")
     except FileNotFoundError:

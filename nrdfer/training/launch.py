@@ -24,6 +24,7 @@ from nrdfer import paths
 from nrdfer.device_slots import claim, visible_gpus
 from nrdfer.devices import pick_device
 from nrdfer.errors import NrdferError, ProfileError, TrainingError, TrainingStopped
+from nrdfer.set_aside import read_state
 from nrdfer.training.engine import Engine
 from nrdfer.training.ranks import STORE
 from nrdfer.training.recipe import Recipe
@@ -169,12 +170,16 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         time.sleep(_POLL_S)
 
 
+def _words_of(told: Any) -> dict[str, Any]:
+    return {"message": str(told["message"]), "time": float(told["time"]), "readable": bool(told["readable"])}
+
+
 def _raise_errors(workdir: Path, codes: Sequence[int | None], asked: bool) -> None:
     """Tell of the ranks that failed first; what the others said then is only that they lost them."""
     words = {
-        rank: json.loads(path.read_text())
+        rank: said
         for rank in range(len(codes))
-        if (path := error_file(workdir, rank)).is_file()
+        if (said := read_state(error_file(workdir, rank), _words_of)) is not None
     }
     # a process that had not begun to train ends by SIGTERM itself
     fine = (None, 0, STOPPED, -signal.SIGTERM) if asked else (None, 0, STOPPED)

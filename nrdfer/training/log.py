@@ -18,8 +18,10 @@ several lines of one kind and step, the last counts (`last_of_each`).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
+import logging
 import os
 import threading
 import time
@@ -29,16 +31,21 @@ from typing import Any
 
 from nrdfer.errors import TrainingError
 from nrdfer.file_locks import lock, unlock
-from nrdfer.files import sync
+from nrdfer.files import sync, write_whole
+from nrdfer.set_aside import set_aside
 
 LOG = "train.jsonl"
 _BLOCK = 1 << 16
+_COUNTS = {"batch": "step", "epoch": "epoch", "system": "step"}  # what the lines of each kind are counted by
+_LATEST = 1e11  # seconds since 1970: in some thousand years
+_MOST = 1 << 53  # whole numbers up to here are floats, too
+_log = logging.getLogger(__name__)
 
 
 class TrainingLog:
     """A log open for appending; several threads and processes may write one file.
 
-    Opening cuts off a torn last line, which a kill may have left.
+    Opening cuts off a torn last line, which a kill may have left, and leaves out lines that the disk has damaged.
 
     Args:
         path: of the file; made if missing, its folder too.
@@ -50,6 +57,7 @@ class TrainingLog:
         self._clock = clock
         self._guard = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
+        repair_log(path)
         self._handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         with self._guard:
             self._lock()
@@ -135,16 +143,56 @@ def read_log(path: Path, offset: int = 0, most: int = 1 << 20) -> tuple[list[dic
             data += more
     data = data[: data.rfind(b"\n") + 1]
     lines = []
-    for raw in data.splitlines():
+    for raw in data.split(b"\n")[:-1]:
         try:
-            line = json.loads(raw)
-            lines.append({**line, "kind": str(line["kind"]), "time": float(line["time"])})
-        except (ValueError, TypeError, KeyError) as error:
+            lines.append(_understood(raw))
+        except ValueError as error:
             raise TrainingError(
                 f"{path} is damaged: {raw[:80]!r} after byte {offset} is no line of a training's log; "
                 "move the file away, and the training goes on with a new one"
             ) from error
     return lines, offset + len(data)
+
+
+def _understood(raw: bytes) -> dict[str, Any]:
+    """A line as `TrainingLog` wrote it.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        told = json.loads(raw)
+        line = {**told, "kind": str(told["kind"]), "time": float(told["time"])}
+        counts = [line[_COUNTS[line["kind"]]]] if line["kind"] in _COUNTS else []
+        counts += [line[count] for count in ("step", "epoch") if count in line]
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise ValueError(f"no line of a log: {error!r}"[:200]) from error
+    numbers = [value for value in line.values() if isinstance(value, int)]
+    if not (0 <= line["time"] < _LATEST and all(abs(number) < _MOST for number in numbers)):
+        raise ValueError("its numbers are too large")
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError("it does not count steps")
+    return line
+
+
+def repair_log(path: Path) -> int:
+    """Leave damaged lines out of a log, which is said; the file as it was is set aside. Returns how many there were."""
+    if not path.is_file():
+        if path.exists():  # a folder or a pipe in its place
+            set_aside(path)
+        return 0
+    *whole, torn = path.read_bytes().split(b"\n")
+    good = []
+    for raw in whole:
+        with contextlib.suppress(ValueError):
+            _understood(raw)
+            good.append(raw)
+    damaged = len(whole) - len(good)
+    if damaged:
+        aside = set_aside(path)
+        write_whole(path, b"\n".join([*good, torn]))
+        _log.warning("%s had %d damaged lines, which are left out; as it was, it lies in %s", path, damaged, aside)
+    return damaged
 
 
 def read_all(path: Path) -> list[dict[str, Any]]:
@@ -163,5 +211,5 @@ def read_all(path: Path) -> list[dict[str, Any]]:
 
 def last_of_each(lines: Iterable[dict[str, Any]], kind: str) -> dict[int, dict[str, Any]]:
     """The lines of one kind by step, in the order of steps; of a step logged twice the last."""
-    found = {int(line["step"]): line for line in lines if line["kind"] == kind}
+    found = {int(line["step"]): line for line in lines if line["kind"] == kind and "step" in line}
     return dict(sorted(found.items()))

@@ -12,6 +12,7 @@ from nrdfer import left_over, paths
 from nrdfer.courier import RunFacts
 from nrdfer.open_runs import PIPELINES, RUNS, OpenRun
 from nrdfer.processes import signature
+from nrdfer.set_aside import DAMAGED
 from nrdfer.tracking import Tracking, mark_pipeline
 from nrdfer.training.log import TrainingLog
 
@@ -50,13 +51,53 @@ def test_another_address_is_named_and_not_told(tracking: Tracking, log: Path, ca
 
 
 def test_one_that_fails_keeps_back_no_other(tracking: Tracking, log: Path, caplog: pytest.LogCaptureFixture) -> None:
-    damaged = log.with_name("damaged.jsonl")
-    damaged.write_text("nothing\n")
-    bad = left_over.leave(RunFacts("a", "fd1 training"), tracking.uri, damaged, "FINISHED", 1.0, 2.0)
+    refused = RunFacts("a", "fd1 training", params={"x" * 1000: "a name that MLflow does not take"})
+    bad = left_over.leave(refused, tracking.uri, log, "FINISHED", 1.0, 2.0)
     good = left_over.leave(RunFacts("b", "fd2 training"), tracking.uri, log, "FINISHED", 1.0, 2.0)
     assert left_over.deliver_left_over(tracking) == 1
     assert bad.exists() and not good.exists()
-    assert "fd1 training could not be told to MLflow yet (TrainingError" in caplog.text
+    assert "fd1 training could not be told to MLflow yet (" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"[" * 100_000, b'{"facts": {"digest": ' + b"9" * 5000 + b"}}"])
+def test_a_damaged_file_in_undelivered_ends_no_start_and_keeps_back_no_other(
+    tracking: Tracking, log: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    bad = left_over.leave(RunFacts("a", "fd1 training"), tracking.uri, log, "FINISHED", 1.0, 2.0)
+    good = left_over.leave(RunFacts("b", "fd2 training"), tracking.uri, log, "FINISHED", 1.0, 2.0)
+    bad.write_bytes(content)
+    assert left_over.deliver_left_over(tracking) == 1
+    assert not good.exists() and not bad.exists()
+    assert f"{bad} is damaged" in caplog.text
+    aside = {path.name.rpartition("-")[0] for path in (left_over.folder() / DAMAGED).iterdir()}
+    assert aside == {"a.json", "a.jsonl"}  # nothing is lost
+    assert not left_over.is_anything_left()
+
+
+def test_an_undelivered_log_with_a_damaged_line_is_told_without_it(
+    tracking: Tracking, log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    marker = left_over.leave(RunFacts("d1", "fd1 training"), tracking.uri, log, "FINISHED", 1.0, 2.0)
+    copy = marker.with_suffix(".jsonl")
+    copy.write_bytes(b"nothing\n" + copy.read_bytes())
+    assert left_over.deliver_left_over(tracking) == 1
+    (run,) = tracking.find(nrdfer__digest="d1")
+    assert run.data.metrics
+    assert "1 damaged lines" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}x", b'{"process": "1:x"}', b'{"process": 5}', b'{"ended": 1e999}', b'{"status": "GONE"}']
+)
+def test_a_damaged_file_in_open_runs_ends_no_start(
+    tracking: Tracking, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    RUNS.folder.mkdir()
+    (RUNS.folder / "d1").write_bytes(content)
+    left_over.deliver_left_over(tracking)
+    assert list(RUNS) == []
+    assert f"{RUNS.folder / 'd1'} is damaged" in caplog.text
+    assert [path.name[:3] for path in (RUNS.folder / DAMAGED).iterdir()] == ["d1-"]
 
 
 def test_a_training_that_runs_again_is_taken_back(tracking: Tracking, log: Path) -> None:
@@ -132,4 +173,4 @@ def test_a_file_of_another_version_keeps_back_nothing(tracking: Tracking, caplog
     mark_pipeline("good", tracking.uri)
     (PIPELINES.folder / "old").touch()  # what an earlier version wrote
     assert [name for name, _ in PIPELINES] == ["good"]
-    assert "is not understood and left alone" in caplog.text
+    assert f"{PIPELINES.folder / 'old'} is damaged" in caplog.text

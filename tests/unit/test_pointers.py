@@ -29,6 +29,33 @@ def test_a_name_stands_for_the_artefact_it_was_pointed_at_last(tmp_path: Path) -
     assert found.manifest["counts"] == {"seed": 2}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff", b'{"asset": "../x", "digest": "0"}', b'{"asset": 1, "digest": null}', b"[" * 100_000],
+)
+def test_a_damaged_pointer_is_set_aside_in_words(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    pointers = Pointers(Store(tmp_path / "store"), tmp_path / "pointers")
+    artifact = make(pointers.store, 1)
+    pointers.set("x", artifact)
+    path = tmp_path / "pointers" / "x.json"
+    path.write_bytes(content)
+    assert pointers.get("x") is None
+    assert f"{path} is damaged" in caplog.text
+    assert [aside.read_bytes() for aside in (path.parent / ".damaged").iterdir()] == [content]
+    pointers.set("x", artifact)
+    assert pointers.get("x") is not None
+
+
+def test_a_folder_in_the_place_of_a_pointer_is_set_aside(tmp_path: Path) -> None:
+    pointers = Pointers(Store(tmp_path / "store"), tmp_path / "pointers")
+    (tmp_path / "pointers" / "x.json" / "inside").mkdir(parents=True)
+    assert pointers.get("x") is None
+    pointers.set("x", make(pointers.store, 1))
+    assert pointers.get("x") is not None
+
+
 def test_a_name_whose_artefact_is_gone(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     pointers = Pointers(store, tmp_path / "pointers")

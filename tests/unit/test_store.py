@@ -228,6 +228,64 @@ def test_full_verification_finds_changed_bytes_and_added_files(tmp_path: Path) -
         store.open(artifact.asset, artifact.digest, verify="full")
 
 
+def _flip(path: Path, place: int, bit: int = 1) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= bit
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["a.bin", "sub/b.txt"])
+def test_an_artefact_of_which_one_bit_was_changed_was_not_up_to_date(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    build = Writer()
+    artifact = make(Store(tmp_path), build)
+    before = (artifact.path / name).read_bytes()
+    make(Store(tmp_path), build)  # looked at in this process, and so remembered
+    _flip(artifact.path / name, 0)
+    assert not Store(tmp_path).is_published(artifact.asset, artifact.digest)
+    again = make(Store(tmp_path), build)
+    assert (again.up_to_date, build.runs) == (False, 2)
+    assert f"{name} has another content" in again.repaired and ".damaged" in again.repaired
+    assert again.repaired in caplog.text
+    assert (artifact.path / name).read_bytes() == before
+    (aside,) = (tmp_path / ".damaged").iterdir()
+    assert (aside / name).read_bytes() != before
+
+
+def test_a_manifest_of_which_one_bit_was_changed_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    artifact = make(store, Writer(), lr=0.1)
+    path = artifact.path / MANIFEST
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        _flip(path, place, 1 << (place % 8))
+        with pytest.raises(StoreError, match=MANIFEST):
+            store.open(artifact.asset, artifact.digest)
+        path.write_bytes(whole)
+    assert store.open(artifact.asset, artifact.digest).digest == artifact.digest
+
+
+def test_a_manifest_of_another_artefact_is_refused(tmp_path: Path) -> None:
+    one, two = make(Store(tmp_path), Writer(), lr=1), make(Store(tmp_path), Writer(), lr=2)
+    shutil.copyfile(one.path / MANIFEST, two.path / MANIFEST)
+    with pytest.raises(StoreError, match=MANIFEST):
+        Store(tmp_path).open(two.asset, two.digest)
+
+
+def test_an_artefact_of_an_earlier_version_is_taken(tmp_path: Path) -> None:
+    """Its manifest has no seal; what it was made of and its files' hashes are held all the same."""
+    artifact = make(Store(tmp_path), Writer())
+    path = artifact.path / MANIFEST
+    manifest = json.loads(path.read_text())
+    del manifest["seal"]
+    path.write_text(json.dumps(manifest, indent=1))
+    assert make(Store(tmp_path), Writer()).up_to_date
+    manifest["inputs"]["x"] = "1" * 64
+    path.write_text(json.dumps(manifest, indent=1))
+    assert not make(Store(tmp_path), Writer()).up_to_date
+
+
 def test_work_folder_survives_a_failure_and_goes_after_publication(tmp_path: Path) -> None:
     store = Store(tmp_path)
     found: list[list[str]] = []

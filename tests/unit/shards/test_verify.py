@@ -13,7 +13,7 @@ import pytest
 from nrdfer.errors import StoreError
 from nrdfer.shards.index import INDEX
 from nrdfer.shards.verify import verify
-from nrdfer.store import file_sha256
+from nrdfer.store import Store, file_sha256
 
 
 def test_whole_shards_have_no_problem(shards: Path) -> None:
@@ -101,3 +101,34 @@ def test_a_shard_that_is_no_tar_is_found(shards: Path) -> None:
 def test_without_an_index_there_is_nothing_to_verify(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not a finished set of shards"):
         verify(tmp_path)
+
+
+def test_index_and_shard_that_were_changed_together_are_held_against_the_manifest(tmp_path: Path, shards: Path) -> None:
+    """They agree with each other; what was published was another thing."""
+
+    def build(out: Path) -> dict[str, int]:
+        for path in shards.iterdir():
+            if path.is_file():
+                (out / path.name).write_bytes(path.read_bytes())
+        return {}
+
+    made = Store(tmp_path / "store").build("a/shards", code_version="1", config={}, inputs={}, build=build).path
+    assert verify(made) == []
+    changed = rewrite_bytes(made, "x-000001.tar")
+    assert changed
+    problems = verify(made)
+    assert any(f"{INDEX} has another content than its sha256 in MANIFEST.json" in problem for problem in problems)
+    assert any("x-000001.tar is told otherwise" in problem for problem in problems)
+
+
+def rewrite_bytes(folder: Path, name: str) -> bool:
+    """Change one bit of a picture, and what the index says of its shard."""
+    index, data = json.loads((folder / INDEX).read_text()), bytearray((folder / name).read_bytes())
+    number = next(i for i, shard in enumerate(index["shards"]) if shard["name"] == name)
+    clip = next(clip for clip in index["clips"].values() if clip["shard"] == number)
+    offset, size = clip["frames"][0]
+    data[offset + size // 2] ^= 1
+    (folder / name).write_bytes(data)
+    index["shards"][number]["sha256"] = file_sha256(folder / name)
+    (folder / INDEX).write_text(json.dumps(index, separators=(",", ":")))
+    return True

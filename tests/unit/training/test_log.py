@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from nrdfer.errors import TrainingError
-from nrdfer.training.log import TrainingLog, last_of_each, read_all, read_log
+from nrdfer.set_aside import DAMAGED
+from nrdfer.training.log import LOG, TrainingLog, last_of_each, read_all, read_log
 
 
 def test_lines_come_back_with_the_offset_of_the_next(tmp_path: Path) -> None:
@@ -118,3 +119,20 @@ log.write("stop")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
     assert (done.returncode, done.stdout) == (0, "no room for a line of the training's log\n"), done.stderr
     assert [json.loads(line)["kind"] for line in path.read_text().splitlines()] == ["batch", "stop"]
+
+
+def test_a_training_goes_on_with_a_damaged_log_without_the_damaged_lines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / LOG
+    with TrainingLog(path) as log:
+        log.write("stop", reason="one")
+    good = path.read_bytes()
+    huge = b'{"kind": "epoch", "time": 1.0, "step": 1, "epoch": ' + b"9" * 4000 + b"}\n"
+    damaged = good + b"\0" * 50 + b"\n" + b'{"kind": "batch", "time": 1.0}\n' + huge + b"torn"
+    path.write_bytes(damaged)
+    with TrainingLog(path) as log:
+        log.write("stop", reason="two")
+    assert [line["reason"] for line in read_all(path)] == ["one", "two"]
+    assert f"{path} had 3 damaged lines" in caplog.text
+    assert [aside.read_bytes() for aside in (tmp_path / DAMAGED).iterdir()] == [damaged]

@@ -1,0 +1,82 @@
+"""``nrdfer store``: whether what was made is still what it was."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from nrdfer.commands.common import bar, readable
+
+store_app = typer.Typer(help="The store of artefacts: verify.", no_args_is_help=True)
+_MB = 1_000_000
+
+
+@store_app.callback()
+def _noun() -> None:
+    """Without this, a noun with one verb would be taken for the verb."""
+
+
+@store_app.command("verify")
+@readable
+def verify(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set damaged artefacts aside; the line that made them makes them again.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Hold every byte of every artefact against its manifest; exits with 1 if anything is damaged and stays there.
+
+    Nothing is ever deleted: with --repair a damaged artefact is moved to .damaged in the store, and the next run of the
+    line that made it makes it again, with what depends on it.
+    """
+    from nrdfer import paths
+    from nrdfer.store import Store
+    from nrdfer.store.verify import verify_store
+
+    store = Store(paths.store_root())
+    progress, step = bar("verifying artefacts (MB)", "MB")
+    rows = []
+    with progress:
+        for found in verify_store(store.root, lambda done, total: step(done // _MB, total // _MB)):
+            aside = store.set_aside(found.asset, found.digest) if found.problems and repair else None
+            rows.append((found, aside))
+    damaged = [(found, aside) for found, aside in rows if found.problems]
+    if as_json:
+        told = [
+            {
+                "asset": found.asset,
+                "digest": found.digest,
+                "path": str(found.path),
+                "bytes": found.bytes,
+                "problems": list(found.problems),
+                "set_aside": None if aside is None else str(aside),
+            }
+            for found, aside in rows
+        ]
+        typer.echo(json.dumps({"store": str(store.root), "artefacts": told, "damaged": len(damaged)}, indent=1))
+    else:
+        for found, aside in damaged:
+            typer.echo(f"{found.path} is damaged" + ("" if aside is None else f"; it now lies in {aside}"))
+            for problem in found.problems:
+                typer.echo(f"  {problem}")
+        whole = f"{len(rows) - len(damaged)} of {len(rows)} artefacts in {store.root} are whole"
+        size = sum(found.bytes for found, _ in rows)
+        typer.echo(f"{whole} ({size:,} bytes looked at){_advice(len(damaged), repaired=repair)}")
+    if damaged and not repair:
+        raise typer.Exit(1)
+
+
+def _advice(damaged: int, *, repaired: bool) -> str:
+    if not damaged:
+        return ""
+    if repaired:
+        return (
+            "; run the line that made the others again (dagster job execute -j full_reproduction), and they are made "
+            "again"
+        )
+    return (
+        "; run the line that made the others again (dagster job execute -j full_reproduction): it sets them aside and "
+        "makes them again; --repair sets them aside now"
+    )
