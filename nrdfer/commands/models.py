@@ -49,9 +49,10 @@ def export(
     """Write a trained network as one file that needs none of this project's code."""
     from nrdfer.evaluation.evaluate import load_model
     from nrdfer.export import OUTPUTS, export_network
-    from nrdfer.registry import find_weights
+    from nrdfer.registry import checked_weights
 
-    network = load_model(*find_weights(model))
+    with checked_weights(model) as files:
+        network = load_model(*files)
     export_network(network, out)
     s = network.settings
     shape = f"(B, {s.frames}, 3, {s.image_size}, {s.image_size})"

@@ -150,12 +150,11 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
         card: the model card.
         *more: files to lie beside the weights.
     """
-    from nrdfer import serving
     from nrdfer.serving.emotion_model import signature
+    from nrdfer.serving.loader import SHA256
     from nrdfer.store import file_sha256
 
     return Content(
-        code=Path(serving.__file__).parent / "model_from_code.py",
         artifacts={
             "settings": checkpoint / "model.json",
             "weights": checkpoint / weights,
@@ -164,7 +163,7 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
         signature=signature(),
         card=card,
         example={"clip": example_clip()},
-        config={"sha256": file_sha256(checkpoint / weights)},
+        config={SHA256: file_sha256(checkpoint / weights)},
     )
 
 

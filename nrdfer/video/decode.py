@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nrdfer.errors import UnreadableVideoError
+from nrdfer.video.bounds import check_frame
 from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option, refuse_what_is_no_video
 from nrdfer.video.verdict import MESSAGES, judge, read_complaints, refuse_cut
 
@@ -83,7 +84,7 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
         if stdout is None:  # cannot be: stdout=PIPE
             raise UnreadableVideoError(f"{path}: no pipe to ffmpeg")
         try:
-            while (frame := _read_ppm(stdout, path)) is not None:
+            while (frame := _read_ppm(stdout, path, count + 1)) is not None:
                 count += 1
                 yield frame
             code = process.wait()
@@ -100,7 +101,7 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
         _log.warning("%s: %s", path, note)
 
 
-def _read_ppm(stream: IO[bytes], path: Path) -> NDArray[np.uint8] | None:
+def _read_ppm(stream: IO[bytes], path: Path, number: int) -> NDArray[np.uint8] | None:
     """One binary PPM picture as ffmpeg writes it (``P6 <width> <height> 255``), or None at the end."""
     if stream.readline() != b"P6\n":
         return None
@@ -110,6 +111,7 @@ def _read_ppm(stream: IO[bytes], path: Path) -> NDArray[np.uint8] | None:
             f"{path}: pictures of {width} x {height} pixels are larger than any camera's; if they are real, convert "
             "the video to a smaller size"
         )
+    check_frame(path, number, width, height)
     stream.readline()  # the largest value, 255 for rgb24
     frame = np.empty((height, width, 3), dtype=np.uint8)
     view = frame.data.cast("B")
