@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer.registry import tags
+from nrdfer.registry.paging import pages
 from nrdfer.store import file_sha256
 from nrdfer.tracking import Tracking
 
@@ -114,7 +115,8 @@ def find_logged(tracking: Tracking, run_id: str, digest: str, protocol: str) -> 
 
 def _search(tracking: Tracking, run_id: str, identity: Mapping[str, str]) -> list[LoggedModel]:
     terms = [f"tags.`{key}` = '{value}'" for key, value in identity.items()]
-    found = tracking.client.search_logged_models([tracking.experiment_id], " AND ".join(terms))
+    asked, place = " AND ".join([*terms, f"source_run_id = '{run_id}'"]), [tracking.experiment_id]
+    found = pages(lambda token: tracking.client.search_logged_models(place, asked, page_token=token))
     return [model for model in found if model.source_run_id == run_id]
 
 

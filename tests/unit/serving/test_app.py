@@ -71,8 +71,8 @@ def client(crops: Service) -> Iterator[TestClient]:
         yield made
 
 
-def clip_json(clips: int = 1) -> dict[str, Any]:
-    return {"inputs": {"clip": np.full((clips, 16, 3, SIDE, SIDE), 0.5).round(3).tolist()}}
+def clip_json(clips: int = 1, side: int = SIDE) -> dict[str, Any]:
+    return {"inputs": {"clip": np.full((clips, 16, 3, side, side), 0.5).round(3).tolist()}}
 
 
 def strict(content: bytes) -> Any:
