@@ -56,23 +56,25 @@ def evaluate(
     )
 
 
-def run_of(context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: Artifact, name: str) -> str:
-    """The MLflow run of a finished training, restored if MLflow has lost it or was away.
+def run_of(
+    context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: Artifact, split: "Split", name: str
+) -> str:
+    """The MLflow run of a finished training, made again from the store if MLflow has lost it or was away.
 
     Raises:
         TrackingError: MLflow does not answer.
     """
     from nrdfer.left_over import deliver_left_over
+    from nrdfer.restored_runs import facts_of, run_of_finished
     from nrdfer.stages.register import whence
     from nrdfer.stages.train import read_history
 
     tracking = workbench.tracking
     tracking.require(f"the evaluation of {name} is finished and kept, but it cannot be shown in MLflow")
     deliver_left_over(tracking, context.log)  # this training's, if MLflow was away when it ended
-    trained = checkpoint.manifest["counts"]
-    return tracking.surviving_run(
-        trained["mlflow_run_id"], checkpoint.digest, name, read_history(checkpoint.path), whence(checkpoint)
-    )
+    tags = {**whence(checkpoint), "nrdfer.config_digest": workbench.config_digest}
+    facts = facts_of(checkpoint, split, name, tags, context.run_id, workbench.settings.to_dict())
+    return run_of_finished(tracking, checkpoint, facts, read_history(checkpoint.path))
 
 
 def record(workbench: Workbench, run_id: str, artifact: Artifact) -> None:
@@ -97,7 +99,7 @@ def _evaluate_and_register(
 
     profile, name = workbench.settings, split.name
     artifact = evaluate(context, workbench, profile, split, shards, checkpoint, title=name)
-    run_id = run_of(context, workbench, checkpoint, name)
+    run_id = run_of(context, workbench, checkpoint, split, name)
     evaluated = register.Evaluated(profile, split, shards, checkpoint, artifact, run_id, context.run_id)
     registered = register.register(workbench.tracking, evaluated, alias=alias, log=context.log)
     record(workbench, run_id, artifact)

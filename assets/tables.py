@@ -126,7 +126,7 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
             title = f"{experiment.name} {name}"
             profile = profile_of(workbench.settings, experiment)
             artifact = evaluations.evaluate(context, workbench, profile, split, shards, checkpoint, title=title)
-            run_id = evaluations.run_of(context, workbench, checkpoint, title)
+            run_id = evaluations.run_of(context, workbench, checkpoint, split, title)
             evaluations.record(workbench, run_id, artifact)
             metrics = flat_figures(read_metrics(artifact.path))
             return _told(context, artifact, **metrics, **evaluations.shown(workbench, artifact, run_id))

@@ -72,6 +72,7 @@ class Tracking:
 
             with paths.file_lock(paths.home() / "mlflow.lock"), brief_requests(), self._connecting():
                 make_database(self.uri)
+                self._relocate()
                 mlflow.set_tracking_uri(self.uri)
                 client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
                 experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -79,7 +80,7 @@ class Tracking:
                     self._experiment_id = experiment.experiment_id
                 else:
                     location = self.artifacts.as_uri() if self.uri.startswith("sqlite:") else None
-                    self._experiment_id = client.create_experiment(EXPERIMENT, artifact_location=location)
+                    self._experiment_id = _create_experiment(client, location)
             self._client = client
         return self._client
 
@@ -98,6 +99,15 @@ class Tracking:
             raise
         finally:
             told.cancel()
+
+    def _relocate(self) -> None:
+        """Let the project's own database name the place where the project lies now."""
+        from nrdfer.moved_project import relocate
+
+        database = paths.home() / "mlflow.db"
+        named = not os.environ.get("MLFLOW_TRACKING_URI") or str(database) in self.uri
+        if self.uri.startswith("sqlite:") and named:
+            relocate(database, self.artifacts, EXPERIMENT)
 
     @property
     def experiment_id(self) -> str:
@@ -188,6 +198,18 @@ class Tracking:
         if TAG_DAGSTER_RUN in tags:
             link = _link(tags[TAG_DAGSTER_RUN], tags.get(TAG_ASSET))
             tags = {**tags, TAG_NOTE: f"{link}\n\n{tags.get(TAG_NOTE, '')}".strip()}
+        with paths.file_lock(paths.home() / "mlflow.lock-training"):  # two processes would each make one
+            return self._training_run(digest, name, parent, tags, params, started)
+
+    def _training_run(
+        self,
+        digest: str,
+        name: str,
+        parent: str | None,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any],
+        started: float | None,
+    ) -> str:
         found = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
         if found:
             run_id = str(found[0].info.run_id)
@@ -338,6 +360,19 @@ def _address_in_words(uri: str, error: Exception) -> str | None:
     if isinstance(error, ValueError) or type(error).__name__ in ("ArgumentError", "InvalidURL"):
         return f"this address cannot be read ({str(error)[:200]})"
     return None
+
+
+def _create_experiment(client: MlflowClient, location: str | None) -> str:
+    """Make the experiment, or find that a process of another project folder, at the same server, has just made it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.create_experiment(EXPERIMENT, artifact_location=location))
+    except MlflowException:
+        made = client.get_experiment_by_name(EXPERIMENT)
+        if made is None:
+            raise
+        return str(made.experiment_id)
 
 
 def mark_pipeline(dagster_run_id: str, uri: str) -> None:

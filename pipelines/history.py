@@ -21,6 +21,7 @@ from nrdfer.lineage.history import Materialisation, RunSeen
 from nrdfer.tracking import dagster_url
 
 SETTINGS = "dagster.yaml"
+_LONG = 2000  # characters of a metadata value
 
 
 class DagsterHistory:
@@ -28,16 +29,28 @@ class DagsterHistory:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or find_folder()
+        self._runs: dict[str, RunSeen | None] = {}
+        self._made: dict[str, dict[str, list[Materialisation]]] = {}
 
     def run(self, run_id: str) -> RunSeen | None:
         """See `nrdfer.lineage.history.Orchestrator`."""
-        with self._instance() as instance:
-            run = instance.get_run_by_id(run_id)
-        return None if run is None else RunSeen(run_id, run.job_name, run.status.value, dagster_url(run_id))
+        if run_id not in self._runs:
+            with self._instance() as instance:
+                run = instance.get_run_by_id(run_id)
+            seen = None if run is None else RunSeen(run_id, run.job_name, run.status.value, dagster_url(run_id))
+            self._runs[run_id] = seen
+        return self._runs[run_id]
 
     def materialisations(self, asset_key: str, digest: str) -> list[Materialisation]:
-        """See `nrdfer.lineage.history.Orchestrator`."""
-        found: list[Materialisation] = []
+        """See `nrdfer.lineage.history.Orchestrator`; an asset's history is read once, whatever is asked of it."""
+        if asset_key not in self._made:
+            found: dict[str, list[Materialisation]] = {}
+            for made in self._read(asset_key):
+                found.setdefault(str(made.metadata.get("digest")), []).append(made)
+            self._made[asset_key] = found
+        return self._made[asset_key].get(digest, [])
+
+    def _read(self, asset_key: str) -> Iterator[Materialisation]:
         with self._instance() as instance:
             cursor = None
             while True:
@@ -45,16 +58,14 @@ class DagsterHistory:
                     dg.AssetKey(asset_key.split("/")), limit=200, cursor=cursor, ascending=True
                 )
                 for record in page.records:
-                    event = record.event_log_entry
-                    materialisation = record.asset_materialization
-                    if materialisation is None:
-                        continue
-                    metadata = {key: value.value for key, value in materialisation.metadata.items()}
-                    if metadata.get("digest") == digest:
-                        step = str(event.step_key)
-                        found.append(Materialisation(event.run_id, step, event.timestamp, metadata))
+                    event, materialisation = record.event_log_entry, record.asset_materialization
+                    if materialisation is not None:
+                        # pictures are left out: they would all be in memory
+                        values = ((key, value.value) for key, value in materialisation.metadata.items())
+                        metadata = {key: value for key, value in values if len(str(value)) < _LONG}
+                        yield Materialisation(event.run_id, str(event.step_key), event.timestamp, metadata)
                 if not page.has_more:
-                    return found
+                    return
                 cursor = page.cursor
 
     @contextlib.contextmanager

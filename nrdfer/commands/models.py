@@ -54,10 +54,11 @@ def export(
     refuse_foreign(out)
     from nrdfer.evaluation.evaluate import load_model
     from nrdfer.export import OUTPUTS, check_target, export_network
-    from nrdfer.registry import find_weights
+    from nrdfer.registry import checked_weights
 
     check_target(out)
-    network = load_model(*find_weights(model))
+    with checked_weights(model) as files:
+        network = load_model(*files)
     export_network(network, out)
     s = network.settings
     shape = f"(B, {s.frames}, 3, {s.image_size}, {s.image_size})"

@@ -2,28 +2,75 @@
 
 from __future__ import annotations
 
-import os
-import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nrdfer.commands.common import readable
+from nrdfer.serving.limits import MIB, Limits
+
+_LIMITS = Limits()
 
 
 @readable
 def serve(
     model: Annotated[str, typer.Argument(help="A registered version.")] = "models:/nr-dfernet-dfew@champion",
-    port: Annotated[int, typer.Option(help="On this machine only (127.0.0.1).")] = 5001,
-    workers: Annotated[int, typer.Option(help="Processes that answer.")] = 1,
+    port: Annotated[int, typer.Option(help="On this machine only (127.0.0.1).", min=1, max=65535)] = 5001,
+    workers: Annotated[int, typer.Option(help="Processes that answer.", min=1, max=64)] = 1,
+    videos: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder whose videos may be asked for by their path; may be repeated. None: bytes only."),
+    ] = None,
+    host_name: Annotated[
+        list[str] | None,
+        typer.Option(help="Name besides localhost by which requests may address this server; may be repeated."),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A limit as NAME=VALUE; may be repeated. Names and defaults: request_mib=64, values=20000000, "
+            "side=512, videos=16, frames=20000, pixels=9437184, duration=600, seconds=600, at_once=16."
+        ),
+    ] = None,
 ) -> None:
-    """Check a version's files, then serve it as `mlflow models serve` does: POST to /invocations."""
-    from nrdfer.registry import open_version
+    """Check a version's files, then answer for it: POST to /invocations, as `mlflow models serve` would."""
+    from nrdfer.serving.serve import run
 
-    opened = open_version(model)
-    typer.echo(f"{opened.uri}: files are as registered; http://127.0.0.1:{port}/invocations, Ctrl-C stops", err=True)
-    line = [
-        "-m", "mlflow", "models", "serve", "--model-uri", str(opened.folder), "--env-manager", "local",
-        "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers),
-    ]  # fmt: skip
-    os.execv(sys.executable, [sys.executable, *line])  # noqa: S606
+    folders = [_folder(each) for each in videos or ()]
+    run(model, port=port, workers=workers, folders=folders, hosts=tuple(host_name or ()), limits=_limits(limit or ()))
+
+
+def _folder(path: Path) -> str:
+    from nrdfer.errors import NrdferError
+
+    if not path.is_dir():
+        raise NrdferError(f"--videos {path}: there is no such folder")
+    return str(path.resolve())
+
+
+def _limits(given: list[str] | tuple[str, ...]) -> Limits:
+    """The limits with those that were given.
+
+    Raises:
+        ProfileError: one has no such name, or no positive number.
+    """
+    import dataclasses
+    import math
+
+    from nrdfer.commands.common import fields_of
+    from nrdfer.errors import ProfileError
+
+    kinds = {field.name: type(getattr(_LIMITS, field.name)) for field in dataclasses.fields(Limits)}
+    changes: dict[str, float] = {}
+    for name, value in fields_of(given, "--limit").items():
+        field = "request_bytes" if name == "request_mib" else name
+        if field not in kinds or name == "request_bytes":
+            raise ProfileError(f"--limit {name}: there is no such limit; see nrdfer serve --help")
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or value <= 0:
+            raise ProfileError(f"--limit {name}={value}: a limit is a number above 0")
+        changes[field] = kinds[field](value * MIB if name == "request_mib" else value)
+        if not changes[field]:
+            raise ProfileError(f"--limit {name}={value}: a limit is a number above 0")
+    return dataclasses.replace(_LIMITS, **changes)  # type: ignore[arg-type]

@@ -6,12 +6,15 @@ Everything is found by digest in the store. What MLflow and Dagster say of it is
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import nrdfer
 from nrdfer.code_version import code_version, has_commit
 from nrdfer.errors import NrdferError
 from nrdfer.lineage.hashes import Hashes
 from nrdfer.lineage.links import Link
+from nrdfer.moved_project import here
 from nrdfer.stages.listing import DfewListing
 from nrdfer.stages.shard import read_folds
 from nrdfer.stages.sources import read_listing
@@ -20,6 +23,7 @@ from nrdfer.stages.steps import FROM_SCRATCH
 from nrdfer.store import MANIFEST, Artifact, Store, digest_of, read_manifest
 
 Found = Generator[Link, None, Mapping[str, Any] | None]
+_SAMPLES = Path(nrdfer.__file__).parent / "sample_weights"
 _KINDS = {".tar": "shard", ".safetensors": "weights"}
 
 
@@ -30,10 +34,23 @@ class DataWalk:
         self._store = store
         self._hashes = hashes
         self._walked: dict[tuple[str, str], list[Link]] = {}
+        self._found: dict[str, list[Artifact]] = {}
+        self._read: dict[tuple[str, str], list[tuple[str, list[str], list[str]]]] = {}
 
     def checkpoint(self, asset: str, digest: str) -> Iterator[Link]:
         """A checkpoint, its code, its clips, their shards, and what it started from."""
-        yield from self._once(asset, digest, self._checkpoint)
+        yield from self._once(asset, digest, self._own)  # its data are remembered apart, not once a checkpoint
+        try:
+            inputs = read_manifest(self._store.root / asset / digest)["inputs"]
+            shards, initial = inputs["shards"], inputs["initial"]
+        except (ValueError, KeyError):
+            return  # said above
+        yield from self._once(f"{asset.split('/')[0]}/shards", shards, self._shards)
+        yield self._clip_list(asset, inputs)
+        if initial == FROM_SCRATCH:
+            yield Link("initial weights", "random, by the recipe's seed", digest=FROM_SCRATCH)
+        else:
+            yield from self.checkpoint("dfew/fd1/checkpoint", initial)
 
     def trained_on(self, asset: str, digest: str) -> dict[str, list[str]]:
         """``train`` and ``test`` -> clip ids of a checkpoint; empty if the store does not have the lists."""
@@ -77,18 +94,10 @@ class DataWalk:
             self._walked[key] = list(walk(asset, digest))
         yield from self._walked[key]
 
-    def _checkpoint(self, asset: str, digest: str) -> Iterator[Link]:
+    def _own(self, asset: str, digest: str) -> Iterator[Link]:
         manifest = yield from self.artifact(asset, digest)
-        if manifest is None:
-            return
-        yield self.code(asset, manifest)
-        corpus, inputs = asset.split("/")[0], manifest["inputs"]
-        yield from self._once(f"{corpus}/shards", inputs["shards"], self._shards)
-        yield self._clip_list(asset, inputs)
-        if inputs["initial"] == FROM_SCRATCH:
-            yield Link("initial weights", "random, by the recipe's seed", digest=FROM_SCRATCH)
-        else:
-            yield from self.checkpoint("dfew/fd1/checkpoint", inputs["initial"])
+        if manifest is not None:
+            yield self.code(asset, manifest)
 
     def code(self, asset: str, manifest: Mapping[str, Any]) -> Link:
         """The code that made an artefact."""
@@ -119,13 +128,26 @@ class DataWalk:
             "clip list", name, digest=inputs["clips"], problem="no list of clips in the store is the trained one"
         )
 
-    def _lists(self, split: str, shards: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    def _all(self, asset: str) -> list[Artifact]:
+        """Every artefact of an asset; the store is searched once, however many checkpoints ask."""
+        if asset not in self._found:
+            self._found[asset] = self._store.find(asset)
+        return self._found[asset]
+
+    def _lists(self, split: str, shards: str) -> list[tuple[str, list[str], list[str]]]:
+        """Where lists of a split's clips lie, those to learn from, and those to test on; read once."""
+        key = split, shards
+        if key not in self._read:
+            self._read[key] = list(self._read_lists(split, shards))
+        return self._read[key]
+
+    def _read_lists(self, split: str, shards: str) -> Iterator[tuple[str, list[str], list[str]]]:
         if split == "afew":
             folder = self._store.root / "afew/shards" / shards
             found = afew_as_split(folder)
             yield str(folder), list(found.train_ids), list(found.test_ids)
             return
-        for artifact in self._store.find("dfew/folds"):
+        for artifact in self._all("dfew/folds"):
             if artifact.manifest["inputs"].get("shards") == shards:
                 fold = read_folds(artifact.path).get(split.removeprefix("fd"))
                 if fold is not None:
@@ -156,12 +178,13 @@ class DataWalk:
         digest, place = manifest["inputs"]["weights"], manifest["counts"].get("weights_file", "")
         if digest == "none":
             return
+        place = str(self._now(place)) if place else place
         problem = self._hashes.problem(place, digest) if place else "where the file lay was not recorded"
         yield Link("pretrained weights", network, place, digest, problem)
 
     def _listing(self, asset: str, content: str) -> Artifact | None:
         """The newest listing of that content: a corpus that was moved is listed again, with the same content."""
-        found = [a for a in self._store.find(asset) if a.manifest["counts"].get("content_digest") == content]
+        found = [a for a in self._all(asset) if a.manifest["counts"].get("content_digest") == content]
         return found[-1] if found else None
 
     def _videos(self, asset: str, content: str) -> Iterator[Link]:
@@ -178,8 +201,9 @@ class DataWalk:
             return
         yield Link("listing", asset, str(listing.path), content, problem=_differs(listed, content))
         for row in rows:
-            problem = self._hashes.problem(row["path"], row["sha256"])
-            yield Link("source video", row["clip_id"], row["path"], row["sha256"], problem)
+            place = str(self._now(row["path"]))
+            problem = self._hashes.problem(place, row["sha256"])
+            yield Link("source video", row["clip_id"], place, row["sha256"], problem)
 
     def _pictures(self, asset: str, content: str) -> Iterator[Link]:
         listing = self._listing(asset, content)
@@ -192,21 +216,29 @@ class DataWalk:
             pictures = DfewListing(listing.path)
             for clip in pictures.clips():
                 rows.append([clip.clip_id, clip.emotion, clip.sha256])
+                folder = self._now(clip.folder)
                 wrong = [
                     f"{name} {problem}"
                     for name, digest in clip.frames
-                    if (problem := self._hashes.problem(f"{clip.folder}/{name}", digest))
+                    if (problem := self._hashes.problem(f"{folder}/{name}", digest))
                 ]
                 if digest_of([digest for _, digest in clip.frames]) != clip.sha256:
                     wrong.append("the listing contradicts itself")
                 more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
                 problem = f"{wrong[0]}{more}" if wrong else ""
-                yield Link("source clip", clip.clip_id, clip.folder, clip.sha256, problem)
+                yield Link("source clip", clip.clip_id, str(folder), clip.sha256, problem)
             listed = digest_of([rows, pictures.folds])
         except (OSError, ValueError, KeyError) as error:
             yield Link("listing", asset, str(listing.path), content, problem=f"cannot be read: {error}")
             return
         yield Link("listing", asset, str(listing.path), content, problem=_differs(listed, content))
+
+    def _now(self, recorded: str) -> Path:
+        """Where a recorded file lies: the project's folder, or the package with its sample weights, may have moved."""
+        place = here(recorded, self._store.root.parent)
+        if not place.exists() and place.parent.name == _SAMPLES.name and (_SAMPLES / place.name).is_file():
+            return _SAMPLES / place.name
+        return place
 
 
 def _differs(found: str, expected: str) -> str:

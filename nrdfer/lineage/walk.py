@@ -19,6 +19,7 @@ from nrdfer.lineage.hashes import Hashes
 from nrdfer.lineage.history import Orchestrator
 from nrdfer.lineage.links import Chain, Link
 from nrdfer.registry import guard, tags
+from nrdfer.registry.paging import pages
 from nrdfer.registry.versions import VIDEO
 from nrdfer.stages.evaluate import read_metrics
 from nrdfer.stages.register import RESOLVED, flat_figures
@@ -46,13 +47,14 @@ class Walk:
         self._store = store
         self._history = orchestrator
         self._data = DataWalk(store, hashes)
+        self._aliases_of: dict[str, dict[str, list[str]]] = {}
 
     def all_versions(self) -> list[str]:
         """Addresses of every version of every registered model, in order."""
+        client = self._tracking.client
         found = [
             (str(version.name), int(version.version))
-            for model in self._tracking.client.search_registered_models()
-            for version in self._tracking.client.search_model_versions(f"name = '{model.name}'")
+            for version in pages(lambda token: client.search_model_versions(page_token=token))
         ]
         return [f"models:/{name}/{number}" for name, number in sorted(found)]
 
@@ -64,9 +66,17 @@ class Walk:
         """
         version = guard.look_up(self._tracking, model)
         uri = f"models:/{version.name}/{version.version}"
-        aliases = self._tracking.client.get_registered_model(version.name).aliases
-        mine = sorted(alias for alias, number in aliases.items() if str(number) == str(version.version))
+        mine = sorted(self._aliases(str(version.name)).get(str(version.version), ()))
         return Chain(uri, tuple(mine), tuple(self._links(uri, version)))
+
+    def _aliases(self, name: str) -> dict[str, list[str]]:
+        """Version -> its aliases, of a registered model; asked once."""
+        if name not in self._aliases_of:
+            found: dict[str, list[str]] = {}
+            for alias, number in self._tracking.client.get_registered_model(name).aliases.items():
+                found.setdefault(str(number), []).append(str(alias))
+            self._aliases_of[name] = found
+        return self._aliases_of[name]
 
     def _links(self, uri: str, version: ModelVersion) -> Iterator[Link]:
         known = dict(version.tags)

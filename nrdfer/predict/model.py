@@ -64,10 +64,10 @@ def open_model(address: str = DEFAULT_MODEL) -> TrainedModel:
         WeightsError: no such model, or it cannot be loaded.
         ProfileError: it has a setting that this version does not know.
     """
-    from nrdfer.registry import find_weights
+    from nrdfer.registry import checked_weights
 
-    settings, weights = find_weights(address)
-    return load_trained(settings, weights, _origin(address, settings, weights))
+    with checked_weights(address) as (settings, weights):
+        return load_trained(settings, weights, _origin(address, settings, weights))
 
 
 def load_trained(settings: Path, weights: Path, origin: Origin) -> TrainedModel:

@@ -5,10 +5,10 @@ A version is identified by the digest of its checkpoint. Aliases point at versio
 """
 
 from nrdfer.registry.aliases import CHAMPION, Challenge, challenge, point_alias
-from nrdfer.registry.guard import Opened, find_weights, load_registered, open_version
+from nrdfer.registry.guard import Opened, checked_weights, find_weights, load_registered, open_version, private_copy
 from nrdfer.registry.versions import Registered, find_version, register, registered_name
 
 __all__ = [
-    "CHAMPION", "Challenge", "Opened", "Registered", "challenge", "find_version", "find_weights", "load_registered",
-    "open_version", "point_alias", "register", "registered_name",
+    "CHAMPION", "Challenge", "Opened", "Registered", "challenge", "checked_weights", "find_version", "find_weights",
+    "load_registered", "open_version", "point_alias", "private_copy", "register", "registered_name",
 ]  # fmt: skip

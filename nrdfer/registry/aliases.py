@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nrdfer import paths
 from nrdfer.errors import WeightsError
-from nrdfer.registry import tags
+from nrdfer.registry import guard, tags
 from nrdfer.tracking import Tracking
 
 CHAMPION = "champion"
@@ -47,7 +47,9 @@ class _Figure:
 
 def point_alias(tracking: Tracking, name: str, alias: str, version: str) -> None:
     """Point an alias at a version (a no-op if it already does)."""
-    tracking.client.set_registered_model_alias(name, alias, version)
+    with paths.file_lock(paths.home() / "registry.lock"):
+        if str(tracking.client.get_registered_model(name).aliases.get(alias)) != version:
+            tracking.client.set_registered_model_alias(name, alias, version)
 
 
 def challenge(tracking: Tracking, name: str, version: str) -> Challenge:
@@ -65,18 +67,40 @@ def challenge(tracking: Tracking, name: str, version: str) -> Challenge:
         client = tracking.client
         challenger = _Figure.of(name, version, dict(client.get_model_version(name, version).tags))
         present = client.get_registered_model(name).aliases.get(CHAMPION)
-        # the version behind an alias may have been deleted by hand
-        there = {str(found.version) for found in client.search_model_versions(f"name = '{name}'")}
-        if present is None or str(present) not in there:
-            moved, reason = True, "there was no champion"
-        elif str(present) == version:
+        if str(present) == version:
             return Challenge(moved=False, champion=version, reason="is the champion")
+        known = None if present is None else _tags_of(tracking, name, str(present))
+        if known is None:
+            moved, reason = True, "there was no champion"
+        elif unusable := _unusable(tracking, name, str(present)):
+            moved, reason = True, f"version {present} cannot be opened any more: {unusable}"
         else:
-            champion = _Figure.of(name, str(present), dict(client.get_model_version(name, str(present)).tags))
-            moved, reason = _judge(challenger, champion, str(present))
+            moved, reason = _judge(challenger, _Figure.of(name, str(present), known), str(present))
         if moved:
             client.set_registered_model_alias(name, CHAMPION, version)
         return Challenge(moved, version if moved else str(present), reason)
+
+
+def _tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str] | None:
+    """Tags of a version; None if it was deleted by hand while an alias named it."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+    try:
+        return dict(tracking.client.get_model_version(name, version).tags)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise
+        return None
+
+
+def _unusable(tracking: Tracking, name: str, version: str) -> str:
+    """Why nobody can use a version; empty if it can be opened. What cannot be opened defends nothing."""
+    try:
+        guard.open_version(f"models:/{name}/{version}", tracking)
+    except WeightsError as error:
+        return str(error).partition(". ")[0]
+    return ""
 
 
 def _judge(challenger: _Figure, champion: _Figure, number: str) -> tuple[bool, str]:

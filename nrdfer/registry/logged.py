@@ -6,6 +6,7 @@ MLflow is told that it is ready, and one that was begun and left is removed by t
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,15 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer.registry import tags
+from nrdfer.registry.paging import pages
 from nrdfer.store import file_sha256
 from nrdfer.tracking import Tracking
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
-    from mlflow.models import ModelSignature
+    from mlflow.models import Model, ModelSignature
 
 PROTOCOL = "nrdfer.protocol"
 CARD = "model_card.md"
+ARTIFACTS = "artifacts"  # folder of the project's own files in a version
 #: What MLflow warns of while saving: the signature is given, and videos have no example that could be shipped.
 _EXPECTED = ("Failed to infer signature from type hint", "An input example was not provided")
 
@@ -31,15 +34,13 @@ class Content:
     """What a logged model's folder is made of.
 
     Attributes:
-        code: file that MLflow runs to load the model; it names a wrapper of ``nrdfer.serving``.
-        artifacts: name -> file, for the wrapper; safetensors and JSON only.
+        artifacts: name -> file, for a wrapper of ``nrdfer.serving``; safetensors and JSON only, never code.
         signature: of inputs and outputs.
         example: an input.
         card: the model card, Markdown.
         config: plain values that the wrapper is given.
     """
 
-    code: Path
     artifacts: Mapping[str, Path]
     signature: ModelSignature
     card: str
@@ -114,7 +115,8 @@ def find_logged(tracking: Tracking, run_id: str, digest: str, protocol: str) -> 
 
 def _search(tracking: Tracking, run_id: str, identity: Mapping[str, str]) -> list[LoggedModel]:
     terms = [f"tags.`{key}` = '{value}'" for key, value in identity.items()]
-    found = tracking.client.search_logged_models([tracking.experiment_id], " AND ".join(terms))
+    asked, place = " AND ".join([*terms, f"source_run_id = '{run_id}'"]), [tracking.experiment_id]
+    found = pages(lambda token: tracking.client.search_logged_models(place, asked, page_token=token))
     return [model for model in found if model.source_run_id == run_id]
 
 
@@ -128,11 +130,12 @@ def _remove_unfinished(tracking: Tracking, run_id: str, identity: Mapping[str, s
 def _write(folder: Path, content: Content, model: LoggedModel, run_id: str) -> dict[str, str]:
     """Make the folder that MLflow loads; returns path -> sha256 of its files."""
     import logging
-    import shutil
     import warnings
 
     import mlflow.pyfunc
     from mlflow.models import Model
+
+    from nrdfer.serving.loader import MODULE
 
     described = Model(
         artifact_path=model.artifact_location, model_uuid=model.model_id, run_id=run_id, model_id=model.model_id
@@ -140,13 +143,17 @@ def _write(folder: Path, content: Content, model: LoggedModel, run_id: str) -> d
     quiet = logging.getLogger("mlflow.pyfunc")
     level = quiet.level
     quiet.setLevel(logging.WARNING)  # it announces each step of the saving
+    gathered = folder.with_name(f"{folder.name}-files") / ARTIFACTS
+    gathered.mkdir(parents=True)
+    for path in content.artifacts.values():
+        shutil.copyfile(path, gathered / Path(path).name)
     try:
         with warnings.catch_warnings(record=True) as told:  # MLflow resets filters, so there is no ignoring it
             mlflow.pyfunc.save_model(
                 str(folder),
                 mlflow_model=described,
-                python_model=str(content.code),
-                artifacts={key: str(path) for key, path in content.artifacts.items()},
+                loader_module=MODULE,  # of the installed package: a version brings no code
+                data_path=str(gathered),
                 signature=content.signature,
                 input_example=content.example,
                 # none: the project is no package of an index, and MLflow would fetch whatever bears its name there
@@ -158,9 +165,16 @@ def _write(folder: Path, content: Content, model: LoggedModel, run_id: str) -> d
     for warning in told:
         if not any(words in str(warning.message) for words in _EXPECTED):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    _move_artifacts(folder, described)
     (folder / CARD).write_text(content.card)
-    for cache in [*folder.rglob("__pycache__")]:
-        shutil.rmtree(cache)
     return {
         path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()
     }
+
+
+def _move_artifacts(folder: Path, described: Model) -> None:
+    """Let the files lie where all versions have had them, and MLflow's description say so."""
+    (folder / "data" / ARTIFACTS).rename(folder / ARTIFACTS)
+    (folder / "data").rmdir()
+    described.flavors["python_function"]["data"] = ARTIFACTS
+    described.save(str(folder / "MLmodel"))

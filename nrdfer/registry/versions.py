@@ -19,6 +19,7 @@ from nrdfer.errors import WeightsError
 from nrdfer.registry import guard, tags
 from nrdfer.registry.example import example_clip
 from nrdfer.registry.logged import Content, find_logged, log_checkpoint
+from nrdfer.registry.paging import pages
 from nrdfer.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -76,8 +77,10 @@ def registered_name(network: str, corpus: str) -> str:
 
 def find_version(tracking: Tracking, name: str, checkpoint_digest: str) -> ModelVersion | None:
     """The newest version made from a checkpoint, if it is registered."""
-    found = tracking.client.search_model_versions(f"name = '{name}'")
-    made = [version for version in found if version.tags.get(tags.CHECKPOINT) == checkpoint_digest]
+    asked = (
+        f"name = '{name}' and tags.`{tags.CHECKPOINT}` = '{checkpoint_digest}'"  # one request, however many there are
+    )
+    made = pages(lambda token: tracking.client.search_model_versions(asked, page_token=token))
     return max(made, key=lambda version: int(version.version), default=None)
 
 
@@ -112,8 +115,7 @@ def register(
             except WeightsError as error:
                 log.warning("%s. It stays as it is; the checkpoint is registered anew", error)
         client = tracking.client
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name, description=f"{_ABOUT[kind]} {_ALIASES.format(name=name)}")
+        _make_registered_model(tracking, name, f"{_ABOUT[kind]} {_ALIASES.format(name=name)}")
         logged = log_checkpoint(
             tracking,
             run_id,
@@ -141,6 +143,20 @@ def register(
         return Registered(name, str(version.version), created=True)
 
 
+def _make_registered_model(tracking: Tracking, name: str, description: str) -> None:
+    """Make it if it is not there; a process of another project folder, at the same server, may be first."""
+    from mlflow.exceptions import MlflowException
+
+    client, asked = tracking.client, f"name = '{name}'"
+    if client.search_registered_models(asked):
+        return
+    try:
+        client.create_registered_model(name, description=description)
+    except MlflowException:
+        if not client.search_registered_models(asked):
+            raise
+
+
 def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Content:
     """The files of a version that takes aligned crops.
 
@@ -150,12 +166,11 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
         card: the model card.
         *more: files to lie beside the weights.
     """
-    from nrdfer import serving
     from nrdfer.serving.emotion_model import signature
+    from nrdfer.serving.loader import SHA256
     from nrdfer.store import file_sha256
 
     return Content(
-        code=Path(serving.__file__).parent / "model_from_code.py",
         artifacts={
             "settings": checkpoint / "model.json",
             "weights": checkpoint / weights,
@@ -164,23 +179,25 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
         signature=signature(),
         card=card,
         example={"clip": example_clip()},
-        config={"sha256": file_sha256(checkpoint / weights)},
+        config={SHA256: file_sha256(checkpoint / weights)},
     )
 
 
 def log_best(tracking: Tracking, run_id: str, content: Content, facts: Facts) -> None:
     """Log the paper protocol's checkpoint (best epoch on the test clips) as a model of its run, not registered."""
-    if find_logged(tracking, run_id, facts.checkpoint_digest, "paper") is None:
-        log_checkpoint(
-            tracking,
-            run_id,
-            content,
-            name=f"{facts.tags[tags.FOLD]}-best-epoch-{facts.epoch}",
-            step=facts.epoch,
-            digest=facts.checkpoint_digest,
-            protocol="paper",
-            metrics=facts.metrics,
-        )
+    # Looking for it removes what a killed process left; of one that is alive, that would be what it is just making.
+    with paths.file_lock(paths.home() / "registry.lock"):
+        if find_logged(tracking, run_id, facts.checkpoint_digest, "paper") is None:
+            log_checkpoint(
+                tracking,
+                run_id,
+                content,
+                name=f"{facts.tags[tags.FOLD]}-best-epoch-{facts.epoch}",
+                step=facts.epoch,
+                digest=facts.checkpoint_digest,
+                protocol="paper",
+                metrics=facts.metrics,
+            )
 
 
 __all__ = [

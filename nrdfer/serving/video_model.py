@@ -1,8 +1,8 @@
 """The whole chain behind MLflow's pyfunc interface: a video's path or its bytes in, emotions out.
 
-A server that offers this model opens the files that its callers name, with the rights of the process that serves: keep
-it on 127.0.0.1, as everything of this project. Only local files are opened; whatever ffmpeg would take for an address
-or a list of other files is refused. Aligned crops have a model of their own (`emotion_model`).
+Files are opened by their path only inside the folders that whoever loads the model names; by default there is none, and
+the model takes bytes. Whatever ffmpeg would take for an address or a list of other files is refused. Aligned crops have
+a model of their own (`emotion_model`); a server's limits are `limits`'s.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import binascii
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ import pandas as pd
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import NoFaceError, UnreadableVideoError
 from nrdfer.serving.base import ServedModel
+from nrdfer.serving.limits import RequestError, allowed_file
+from nrdfer.video.bounds import Bounds, bounded, check_header
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -41,6 +43,8 @@ class VideoModel(ServedModel):
         from nrdfer.serving.video_bundle import load_bundle
 
         self.predictor = load_bundle(context.artifacts)
+        given = (getattr(context, "model_config", None) or {}).get("folders", ())
+        self.folders = [given] if isinstance(given, str) else [str(folder) for folder in given]
 
     def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Predict videos.
@@ -48,8 +52,8 @@ class VideoModel(ServedModel):
         Args:
             context: MLflow's; not used.
             model_input: a table, or what becomes one (a list of records, a mapping of columns), with the column
-                ``path`` (a local file, str), or ``video`` (the file's bytes; over HTTP their base64), or both with one
-                of them set in each row. A single path, or a list of paths, will do, too.
+                ``path`` (a file in one of the model's folders, str), or ``video`` (the file's bytes; over HTTP their
+                base64), or both with one of them set in each row. A single path, or a list of paths, will do, too.
             params: not used.
 
         Returns:
@@ -61,24 +65,55 @@ class VideoModel(ServedModel):
             ValueError: the input has neither column.
         """
         rows = [self._row(given) for given in _rows_of(model_input)]
-        return pd.DataFrame(rows, columns=list(_columns()))
+        table = pd.DataFrame(rows, columns=list(_columns()), dtype=object)  # of numbers, pandas would make None NaN
+        return table.infer_objects()
 
     def _row(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return self.answer(given)
+        except (UnreadableVideoError, NoFaceError, RequestError) as error:
+            return self.unreadable(str(error))
+
+    @staticmethod
+    def unreadable(reason: str) -> dict[str, Any]:
+        """The row of a video that could not be looked at."""
         from nrdfer.predict.result import UNREADABLE, Prediction
 
+        return _as_row(Prediction(UNREADABLE, reason))
+
+    def answer(self, given: Mapping[str, Any], bounds: Bounds | None = None) -> dict[str, Any]:
+        """One row of `predict`.
+
+        Args:
+            given: ``path`` or ``video``.
+            bounds: what is decoded at most.
+
+        Raises:
+            RequestError: the path lies outside of the model's folders.
+            UnreadableVideoError: the row gives nothing that could be a video, or one beyond the bounds.
+        """
+        path, content = _text(given.get(PATH)), _bytes(given.get(VIDEO))
+        if (path is None) == (content is None):
+            raise UnreadableVideoError(f"a row gives either {PATH} or {VIDEO}; this one gives {_given(given)}")
+        if content is None:
+            return self._answer(allowed_file(str(local_file(str(path))), self.folders), str(path), bounds)
+        with tempfile.TemporaryDirectory(prefix="nrdfer-video-") as folder:
+            file = Path(folder) / "video"
+            file.write_bytes(content)
+            return self._answer(file, "the video", bounds)
+
+    def _answer(self, file: Path, name: str, bounds: Bounds | None) -> dict[str, Any]:
+        """A row whose reason names the video as whoever asks does: not where it really lies."""
         try:
-            path, content = _text(given.get(PATH)), _bytes(given.get(VIDEO))
-            if (path is None) == (content is None):
-                raise UnreadableVideoError(f"a row gives either {PATH} or {VIDEO}; this one gives {_given(given)}")
-            if content is None:
-                return _as_row(self.predictor.predict(local_file(str(path))))
-            with tempfile.TemporaryDirectory(prefix="nrdfer-video-") as folder:
-                file = Path(folder) / "video"
-                file.write_bytes(content)
+            if bounds is None:
                 row = _as_row(self.predictor.predict(file))
-                return {**row, "reason": row["reason"].replace(str(file), "the video")}
+            else:
+                check_header(file, bounds)
+                with bounded(bounds):
+                    row = _as_row(self.predictor.predict(file))
         except (UnreadableVideoError, NoFaceError) as error:
-            return _as_row(Prediction(UNREADABLE, str(error)))
+            raise type(error)(str(error).replace(str(file), name)) from error
+        return {**row, "reason": row["reason"].replace(str(file), name)}
 
 
 def video_signature() -> ModelSignature:
@@ -129,9 +164,9 @@ def _as_row(prediction: Prediction) -> dict[str, Any]:
     from nrdfer.predict.result import timeline_to_list
 
     answer = prediction.answer
-    nothing = [float("nan")] * len(EMOTIONS)
-    probabilities = nothing if answer is None else answer.probabilities
-    logits = nothing if answer is None else answer.logits
+    nothing = (None,) * len(EMOTIONS)  # JSON has no word for NaN
+    probabilities: Sequence[float | None] = nothing if answer is None else answer.probabilities
+    logits: Sequence[float | None] = nothing if answer is None else answer.logits
     return {
         "emotion": None if answer is None else answer.emotion,
         "status": prediction.status,
@@ -140,7 +175,7 @@ def _as_row(prediction: Prediction) -> dict[str, Any]:
         "frames_with_face": prediction.frames_with_face,
         **{f"probability_{name}": p for name, p in zip(EMOTIONS, probabilities, strict=True)},
         **{f"logit_{name}": p for name, p in zip(EMOTIONS, logits, strict=True)},
-        "timeline": json.dumps(timeline_to_list(prediction)),
+        "timeline": json.dumps(timeline_to_list(prediction), allow_nan=False),
     }
 
 

@@ -10,11 +10,12 @@ import json
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nrdfer import profiles, registry
+from nrdfer import paths, profiles, registry
 from nrdfer.config import Profile
 from nrdfer.dataset_inputs import corpus_dataset, to_mlflow
 from nrdfer.registry import tags
@@ -63,11 +64,12 @@ def record(tracking: Tracking, run_id: str, folder: Path) -> None:
         folder: of the evaluation.
     """
     told = flat_figures(read_metrics(folder))
-    if set(told) <= set(tracking.client.get_run(run_id).data.metrics):
-        return
-    for path in sorted(folder.glob("*.p*")):  # pictures and prediction tables
-        tracking.client.log_artifact(run_id, str(path), "evaluation")
-    tracking.log_metrics(run_id, told)  # last: they say that everything is there
+    with _recording():
+        if set(told) <= set(tracking.client.get_run(run_id).data.metrics):
+            return
+        for path in sorted(folder.glob("*.p*")):  # pictures and prediction tables
+            tracking.client.log_artifact(run_id, str(path), "evaluation")
+        tracking.log_metrics(run_id, told)  # last: they say that everything is there
 
 
 def register(
@@ -96,7 +98,8 @@ def register(
         resolved, described = Path(scratch) / "resolved.json", Path(scratch) / FILE
         resolved.write_text(json.dumps(profile.to_dict(), indent=1, sort_keys=True))
         preprocessing.write(described)
-        tracking.client.log_artifact(evaluated.mlflow_run, str(resolved), "config")
+        with _recording():
+            tracking.client.log_artifact(evaluated.mlflow_run, str(resolved), "config")
         facts = {
             protocol: Facts(
                 checkpoint.digest, card, epochs[protocol], _own(metrics[protocol]), _tags(evaluated, metrics)
@@ -134,11 +137,17 @@ def log_report(
         evaluations: that it tells of.
         shards: of both corpora.
     """
-    for evaluation in evaluations:
-        for run in tracking.find(nrdfer__digest=evaluation.manifest["inputs"]["checkpoint"]):
-            tracking.client.log_artifact(run.info.run_id, str(page), "report")
     rows = [corpus_dataset(made.asset.split("/")[0], made.path, made.digest) for made in shards]
-    tracking.client.log_inputs(pipeline_run, to_mlflow(rows))
+    with _recording():
+        for evaluation in evaluations:
+            for run in tracking.find(nrdfer__digest=evaluation.manifest["inputs"]["checkpoint"]):
+                tracking.client.log_artifact(run.info.run_id, str(page), "report")
+        tracking.client.log_inputs(pipeline_run, to_mlflow(rows))
+
+
+def _recording() -> AbstractContextManager[None]:
+    """Held while a run is looked at and told what it lacks: a second process would tell it again."""
+    return paths.file_lock(paths.home() / "mlflow.lock-record")
 
 
 def whence(checkpoint: Artifact) -> dict[str, str]:

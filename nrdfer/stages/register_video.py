@@ -10,7 +10,7 @@ import logging
 import tempfile
 from pathlib import Path
 
-from nrdfer import registry, serving
+from nrdfer import registry
 from nrdfer.registry import tags
 from nrdfer.registry.guard import look_up
 from nrdfer.registry.logged import Content
@@ -41,6 +41,7 @@ def register_video(tracking: Tracking, name: str, version: str, *, log: logging.
     import pandas as pd
 
     from nrdfer.predict.preprocessing import FILE, Preprocessing
+    from nrdfer.serving.loader import FOLDERS
     from nrdfer.serving.video_bundle import write_bundle
     from nrdfer.serving.video_model import video_signature
 
@@ -54,14 +55,14 @@ def register_video(tracking: Tracking, name: str, version: str, *, log: logging.
         metrics={key: float(known.tags[f"{key}_honest"]) for key in ("war", "uar")},
         tags={**{key: value for key, value in known.tags.items() if key not in _OWN}, tags.OF: uri},
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        bundle = write_bundle(opened.artifacts, Preprocessing.read(opened.artifacts / FILE), Path(scratch))
+    with tempfile.TemporaryDirectory() as scratch, registry.private_copy(opened) as files:
+        bundle = write_bundle(files, Preprocessing.read(files / FILE), Path(scratch))
         content = Content(
-            code=Path(serving.__file__).parent / "video_from_code.py",
             artifacts={part: Path(path) for part, path in bundle.items()},
             signature=video_signature(),
             card=card,
             example=pd.DataFrame({"path": ["/data/my_video.mp4"]}),
+            config={FOLDERS: []},
         )
         made = registry.register(tracking, video_name(name), opened.run_id, content, facts, kind=VIDEO, log=log)
     registry.point_alias(tracking, video_name(name), registry.CHAMPION, made.version)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nrdfer.errors import UnreadableVideoError
+from nrdfer.video.bounds import check_frame
 from nrdfer.video.ffmpeg import ffmpeg_executable, ffmpeg_for, passthrough_option
 from nrdfer.video.filters import Chain, chain_for
 from nrdfer.video.formats import video_format
@@ -85,7 +86,7 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
     listener = Listener(stderr)  # type: ignore[arg-type]
     try:
         reader = _Reader(stdout, path)
-        while (frame := reader.picture()) is not None:
+        while (frame := reader.picture(count + 1)) is not None:
             count += 1
             yield frame
         code = process.wait()
@@ -145,13 +146,14 @@ class _Reader:
         self._poll = select.poll()
         self._poll.register(stream, select.POLLIN)
 
-    def picture(self) -> NDArray[np.uint8] | None:
+    def picture(self, number: int) -> NDArray[np.uint8] | None:
         """One binary PPM picture as ffmpeg writes it (``P6 <width> <height> 255``), or None at the end."""
         if self._line() != b"P6\n":
             return None
         width, height = map(int, self._line().split())
         if width * height > MAX_PIXELS:
             refuse_large(self._path, width, height)
+        check_frame(self._path, number, width, height)
         self._line()  # the largest value, 255 for rgb24
         frame = np.empty((height, width, 3), dtype=np.uint8)
         view = frame.data.cast("B")

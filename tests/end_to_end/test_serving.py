@@ -31,15 +31,15 @@ CLIPS, AT_ONCE = 20, 5
 
 
 @contextlib.contextmanager
-def served(run: Run, model: str) -> Iterator[str]:
-    """``nrdfer serve MODEL``, until the test ends; gives the address."""
+def served(run: Run, model: str, *more: str) -> Iterator[str]:
+    """``nrdfer serve MODEL ...``, until the test ends; gives the address."""
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         port = place.getsockname()[1]
     log = run[0] / "serve.log"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "nrdfer.cli", "serve", model, "--port", str(port)],
+            [sys.executable, "-m", "nrdfer.cli", "serve", model, "--port", str(port), *more],
             cwd=run[0], env=run[1], stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
@@ -55,13 +55,17 @@ def served(run: Run, model: str) -> Iterator[str]:
         process.wait(60)
 
 
-def ask(address: str, payload: dict[str, Any]) -> pd.DataFrame:
+def post(address: str, payload: dict[str, Any]) -> Any:
     request = urllib.request.Request(  # noqa: S310
         address, json.dumps(payload).encode(), {"Content-Type": "application/json"}
     )
+    with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def ask(address: str, payload: dict[str, Any]) -> pd.DataFrame:
     try:
-        with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
-            return pd.DataFrame(json.load(answer)["predictions"])
+        return pd.DataFrame(post(address, payload)["predictions"])
     except urllib.error.HTTPError as error:
         pytest.fail(error.read().decode()[:2000])
 
@@ -113,11 +117,14 @@ def test_videos_are_answered_as_the_evaluation_did(reproduced: Run) -> None:
     videos = {row["clip_id"]: row["path"] for row in json.loads(listing.read_text())["clips"]}
     ids = sorted(table.index)[:3]
     expected = table.loc[ids, [f"logit_{k}" for k in range(len(EMOTIONS))]].to_numpy(np.float64)
-    with served(reproduced, "models:/nr-dfernet-afew-video@champion") as address:
+    model, corpus = "models:/nr-dfernet-afew-video@champion", str(folder / ".nrdfer" / "corpus")
+    with served(reproduced, model, "--videos", corpus, "--limit", "request_mib=32") as address:
         by_path = ask(address, {"dataframe_records": [{"path": videos[clip_id]} for clip_id in ids]})
         content = [base64.b64encode(Path(videos[clip_id]).read_bytes()).decode() for clip_id in ids]
         by_bytes = ask(address, {"dataframe_records": [{"video": text} for text in content]})
-        odd = ask(address, {"dataframe_records": [{"path": str(folder / "nowhere.avi")}, {"path": "http://a/b.mp4"}]})
+        odd = ask(address, {"dataframe_records": [{"path": f"{corpus}/nowhere.avi"}, {"path": "http://a/b.mp4"}]})
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            post(address, {"dataframe_records": [{"path": "/etc/passwd"}]})
     for answers in (by_path, by_bytes):
         np.testing.assert_allclose(logits_of(answers), expected, atol=1e-5, rtol=0)
         assert answers["emotion"].tolist() == table.loc[ids, "predicted"].tolist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from nrdfer import registry
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
@@ -15,6 +16,9 @@ from nrdfer.training.results import LAST, cpu_weights, write_description, write_
 
 NAME = "nr-dfernet-dfew"
 TINY = {"image_size": 32, "widths": [4, 6, 8], "spatial_depth": 1, "temporal_depth": 1}
+
+#: What a version says of itself besides its checkpoint.
+TOLD = {tags.FOLD: "fd1", tags.DATA: "d" * 64, tags.TEST_CLIPS: "10", tags.WAR: "0.500000"}
 
 
 def make_checkpoint(folder: Path) -> Path:
@@ -49,7 +53,7 @@ def model_folder(tracking: Tracking, version: str) -> Path:
     """Where MLflow keeps a version's files."""
     found = tracking.client.get_model_version(NAME, version)
     logged = tracking.client.get_logged_model(model_id_of(found))
-    return Path(str(logged.artifact_location).removeprefix("file://"))
+    return Path(unquote(urlsplit(str(logged.artifact_location)).path))
 
 
 def listed(tracking: Tracking, version: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from nrdfer import registry
 from nrdfer.errors import WeightsError
 from nrdfer.registry import tags
 from nrdfer.tracking import Tracking
-from tests.unit.registry.registered import NAME, make_checkpoint, register
+from tests.unit.registry.registered import NAME, make_checkpoint, model_folder, register
 
 
 @pytest.fixture
@@ -51,6 +51,17 @@ def test_a_champion_that_was_deleted_is_followed_by_the_next(tracking: Tracking,
     registry.challenge(tracking, NAME, first.version)
     tracking.client.delete_model_version(NAME, first.version)
     assert registry.challenge(tracking, NAME, second.version).moved
+
+
+def test_a_champion_that_cannot_be_opened_gives_way_on_a_tie(tracking: Tracking, folder: Path) -> None:
+    first = register(tracking, folder)
+    registry.challenge(tracking, NAME, first.version)
+    (model_folder(tracking, first.version) / "artifacts" / "last.safetensors").unlink()
+    second = register(tracking, folder)  # as the same line does
+    outcome = registry.challenge(tracking, NAME, second.version)
+    assert (second.created, outcome.moved, champion(tracking)) == (True, True, second.version)
+    assert "version 1 cannot be opened any more" in outcome.reason
+    assert registry.open_version(f"models:/{NAME}@champion").version == second.version
 
 
 def test_a_version_without_figures_is_refused(tracking: Tracking, folder: Path) -> None:

@@ -53,19 +53,9 @@ def test_a_version_that_mlflow_would_unpickle(folder: Path, tmp_path: Path) -> N
     mark = tmp_path / "executed"
     (folder / "python_model.pkl").write_bytes(pickle.dumps(Bomb(mark)))
     described = (folder / "MLmodel").read_text()
-    (folder / "MLmodel").write_text(
-        described.replace("mlflow.pyfunc.loaders.code_model", "mlflow.pyfunc.model").replace(
-            "model_code_path:", "python_model: python_model.pkl\n    unused:"
-        )
-    )
+    unpickling = "loader_module: mlflow.pyfunc.model\n    python_model: python_model.pkl"
+    (folder / "MLmodel").write_text(described.replace("loader_module: nrdfer.serving.loader", unpickling))
     refused("MLmodel has the sha256 .*python_model.pkl was not registered")
-    assert not mark.exists()
-
-
-def test_code_that_was_replaced(folder: Path, tmp_path: Path) -> None:
-    mark = tmp_path / "executed"
-    (folder / "model_from_code.py").write_text(f"open({str(mark)!r}, 'w')")
-    refused(r"model_from_code\.py has the sha256")
     assert not mark.exists()
 
 

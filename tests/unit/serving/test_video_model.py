@@ -18,6 +18,7 @@ from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import WeightsError
 from nrdfer.predict.model import open_model
 from nrdfer.predict.predictor import Predictor
+from nrdfer.serving.loader import MODULE
 from nrdfer.serving.video_bundle import CONTENTS, bundle_in, load_bundle, write_bundle
 from nrdfer.serving.video_model import VideoModel, local_file, video_signature
 
@@ -33,9 +34,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, network_folder: Path) -> di
 
 
 @pytest.fixture(scope="module")
-def served(bundle: dict[str, str]) -> VideoModel:
+def served(bundle: dict[str, str], acted_video: Path) -> VideoModel:
     model = VideoModel()
-    model.load_context(SimpleNamespace(artifacts=bundle))
+    folders = {"folders": [str(acted_video.parent), "/nowhere"]}
+    model.load_context(SimpleNamespace(artifacts=bundle, model_config=folders))
     return model
 
 
@@ -106,19 +108,18 @@ def test_mlflow_saves_loads_and_serves_it(bundle: dict[str, str], acted_video: P
     """As a server would: a request's JSON, decoded by the signature, into the model that was loaded from files."""
     import mlflow
 
-    import nrdfer.serving
-
-    code = Path(nrdfer.serving.__file__).parent / "video_from_code.py"
+    files = Path(bundle["settings"]).parent
     mlflow.pyfunc.save_model(
         tmp_path / "saved",
-        python_model=str(code),
-        artifacts=bundle,
+        loader_module=MODULE,
+        data_path=str(files),
         signature=video_signature(),
         pip_requirements=["nrdfer"],
+        model_config={"folders": []},
     )
     kinds = {path.suffix for path in (tmp_path / "saved").rglob("*") if path.is_file()}
-    assert ".pkl" not in kinds
-    loaded = mlflow.pyfunc.load_model(str(tmp_path / "saved"))
+    assert not {".pkl", ".py"} & kinds
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "saved"), model_config={"folders": [str(acted_video.parent)]})
     request = {"dataframe_records": [{"video": base64.b64encode(acted_video.read_bytes()).decode()}]}
     table = _parsed(request, loaded)
     assert isinstance(table.iloc[0]["video"], bytes)
@@ -126,6 +127,8 @@ def test_mlflow_saves_loads_and_serves_it(bundle: dict[str, str], acted_video: P
     direct = loaded.predict(pd.DataFrame({"path": [str(acted_video)]}))
     np.testing.assert_allclose(answer[LOGITS].to_numpy(float), direct[LOGITS].to_numpy(float), atol=1e-5)
     assert answer["status"].tolist() == ["ok"]
+    refused = mlflow.pyfunc.load_model(str(tmp_path / "saved")).predict(pd.DataFrame({"path": [str(acted_video)]}))
+    assert "opens no files by their path" in refused["reason"][0]
 
 
 def _parsed(request: dict[str, Any], model: Any) -> pd.DataFrame:

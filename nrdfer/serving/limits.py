@@ -1,0 +1,83 @@
+"""What a served model takes, and what it refuses: sizes, times, and the folders whose videos it opens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nrdfer.errors import NrdferError, UnreadableVideoError
+
+MIB = 1 << 20
+
+
+class RequestError(NrdferError):
+    """A request that is not answered; whoever sent it can change that.
+
+    Attributes:
+        status: of HTTP, 4xx.
+    """
+
+    def __init__(self, message: str, status: int = 422) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most of everything. A request beyond one of them is refused in words, before or while it is worked on.
+
+    Attributes:
+        request_bytes: of a request's body.
+        values: JSON values in a request: numbers, texts, lists. A clip of 16 crops of 112 pixels has 602,112.
+        side: pixels of a crop's side.
+        videos: in a request.
+        frames: of a video.
+        pixels: of a video's picture.
+        duration: seconds of a video.
+        seconds: for a request, from its first byte to its answer.
+        at_once: requests that are held at the same time; more are sent away.
+    """
+
+    request_bytes: int = 64 * MIB
+    values: int = 20_000_000
+    side: int = 512
+    videos: int = 16
+    frames: int = 20_000
+    pixels: int = 4096 * 2304
+    duration: float = 600.0
+    seconds: float = 600.0
+    at_once: int = 16
+
+
+def allowed_file(path: str, folders: Sequence[str]) -> Path:
+    """The real place of a video that may be opened: inside one of `folders`, links and ``..`` followed first.
+
+    Nothing is said of whether a file outside of them exists.
+
+    Raises:
+        RequestError: it lies elsewhere, or no folder was named.
+        UnreadableVideoError: what lies there is no plain file.
+    """
+    if not folders:
+        raise RequestError(
+            "this server opens no files by their path: send the file's bytes (video: base64), or let whoever starts it "
+            "name a folder (nrdfer serve --videos FOLDER)",
+            403,
+        )
+    try:
+        place = Path(os.path.realpath(path))
+        roots = [Path(os.path.realpath(folder)) for folder in folders]
+        inside = any(place.is_relative_to(root) for root in roots)
+    except (OSError, ValueError) as error:  # a zero byte, a name that is too long, bytes that no file system has
+        raise UnreadableVideoError(f"{ascii(path)[:200]} is no name of a file") from error
+    if not inside:
+        raise RequestError(f"{ascii(path)[:200]} lies outside of the folders that this server opens videos of", 403)
+    try:
+        plain = place.is_file()
+    except (OSError, ValueError) as error:
+        raise UnreadableVideoError(f"{ascii(path)[:200]} cannot be opened") from error
+    if place.exists() and not plain:
+        raise UnreadableVideoError(f"{ascii(path)[:200]} is no plain file, so it cannot be opened")
+    return place

@@ -1,0 +1,90 @@
+"""One registered version on 127.0.0.1: checked, copied where nobody else writes, loaded by workers, answered for."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from nrdfer.errors import NrdferError
+from nrdfer.serving.limits import Limits
+from nrdfer.serving.service import Service
+
+HOST = "127.0.0.1"
+_ENDING = 5  # seconds for requests that are being answered
+
+
+def run(model: str, *, port: int, workers: int, folders: Sequence[str], hosts: Sequence[str], limits: Limits) -> None:
+    """Serve a version until this process is asked to end.
+
+    Args:
+        model: its address.
+        port: on `HOST`.
+        workers: processes that answer.
+        folders: whose videos may be asked for by their path.
+        hosts: names besides localhost by which the server may be addressed.
+        limits: of requests.
+
+    Raises:
+        WeightsError: the version is refused.
+        NrdferError: it cannot be loaded, or the port is taken.
+    """
+    import uvicorn
+
+    from nrdfer.code_version import code_version
+    from nrdfer.registry.guard import note_code, open_version, private_copy, weights_sha256
+    from nrdfer.serving.app import make_app
+    from nrdfer.serving.loader import FOLDERS, SHA256
+    from nrdfer.serving.workers import Workers
+
+    opened = open_version(model)
+    sources = note_code(opened)
+    signal.signal(signal.SIGTERM, _end)  # as Ctrl-C does; at once, it would leave the copy behind
+    with _place(port) as place, private_copy(opened) as files, contextlib.suppress(KeyboardInterrupt):
+        config = {SHA256: weights_sha256(opened), FOLDERS: list(folders)}
+        answering = Workers(functools.partial(open_service, str(files), config, limits), workers)
+        try:
+            answering.start()
+            app = make_app(answering.answer, limits, hosts=hosts, version=code_version().version, close=answering.close)
+            print(
+                f"{opened.uri}: files are as registered, answered by sources {sources[:12]}; "
+                f"http://{HOST}:{port}/invocations, Ctrl-C stops",
+                file=sys.stderr,
+                flush=True,
+            )
+            settings = uvicorn.Config(
+                app, log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=_ENDING
+            )
+            uvicorn.Server(settings).run(sockets=[place])
+        finally:
+            answering.close()
+
+
+def _end(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _place(port: int) -> Iterator[socket.socket]:
+    """The port, taken before anything is loaded."""
+    with socket.socket() as place:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            place.bind((HOST, port))
+        except OSError as error:
+            raise NrdferError(
+                f"port {port} of {HOST} cannot be used ({error.strerror}); choose another with --port"
+            ) from error
+        yield place
+
+
+def open_service(files: str, config: dict[str, Any], limits: Limits) -> Service:
+    """What a worker loads."""
+    from nrdfer.serving.loader import open_artifacts
+
+    return Service(open_artifacts(Path(files), config), limits)
