@@ -9,6 +9,8 @@
 # make chaos-shells  types the same line in two and in four shells at once; each of these four takes about half an hour
 # make chaos-tracking  starts five trainings at once on an empty MLflow database, twenty times; minutes
 # make fuzz        damaged inputs for everything that reads a file; prints what became of them (FUZZ_INPUTS=20000 a part)
+# make audit       known vulnerabilities of the locked packages; says so where no database can be asked
+# make licences    the table of THIRD_PARTY_NOTICES.md
 # make docs        pictures and tables of README and docs/, from the networks, the last run of the sample and its benchmark
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -18,7 +20,7 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: install reproduce test lint dev bench fuzz docs clean
+.PHONY: install reproduce test lint dev bench fuzz audit licences docs clean
 .PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking
 .DEFAULT_GOAL := install
 
@@ -74,6 +76,13 @@ chaos-tracking: install
 FUZZ_INPUTS ?= 20000
 fuzz: install
 	@. $(BIN)/activate && python scripts/fuzz.py --inputs $(FUZZ_INPUTS)
+
+# AUDIT='--database all.zip' or AUDIT='--osv-url URL' where OSV's service cannot be reached
+audit: install
+	@. $(BIN)/activate && python scripts/audit.py $(AUDIT)
+
+licences: install
+	@. $(BIN)/activate && python scripts/licences.py
 
 docs: install
 	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py \

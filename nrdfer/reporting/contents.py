@@ -57,7 +57,7 @@ def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[
 
 
 def _section(anchor: str, make: Callable[[], Section]) -> Section:
-    made = attempt(f"The section {anchor!r}", make)
+    made = attempt(f"The section {anchor}", make)
     return made if isinstance(made, Section) else Section(anchor, anchor.capitalize(), "", pictures=(made,))
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.files import write_whole
+from nrdfer.files import temporary_beside, write_whole
 from nrdfer.records import ClipRecord
 from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.store.entries import Verify
@@ -72,7 +72,7 @@ def write_clip(
 
 def _write_frames(folder: Path, record: ClipRecord, frames: Iterable[Frames], size: int) -> str:
     """Write a clip's array, which takes its name when it is on the disk; returns its sha256."""
-    temporary = folder / f".{record.clip_id}.npy.{os.getpid()}"
+    temporary = temporary_beside(folder / record.clip_id)
     shape = (record.n_frames, size, size, 3)
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})

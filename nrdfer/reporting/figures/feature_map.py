@@ -21,7 +21,9 @@ from nrdfer.reporting.figures.style import EMOTION_STYLES, LARGE, NORMAL, SMALL,
 
 NEIGHBOURS = 5
 PERPLEXITY = 30.0
+MOST = 4000  # clips of a fold that are measured and drawn; DFEW's folds have 2,340
 _REDUCED = 50  # dimensions that t-SNE gets; 4,096 would take minutes a fold and look the same
+_ALIKE = 1e-6  # of features of unit length: below this they differ by rounding only
 _FEWEST = 5  # clips of which a map can be made
 Floats = npt.NDArray[np.float32]
 
@@ -48,16 +50,26 @@ class FoldFeatures:
 class Separation:
     """How well emotions are told apart in the features, cosine distance in all D dimensions."""
 
-    clips: int
+    clips: int  # that were measured
     silhouette: float | None  # -1 to 1, mean over clips; None without two emotions that share a clip more than one
     like_neighbours: float | None  # 0 to 1: share of a clip's 5 nearest others that have its emotion; None for one clip
     chance: float | None  # what `like_neighbours` would be if neighbours were drawn at random
 
 
+def some_of(fold: FoldFeatures) -> FoldFeatures:
+    """The fold, or `MOST` of its clips, spread evenly: distances are of all pairs, so work and memory grow squared."""
+    n = len(fold.emotions)
+    if n <= MOST:
+        return fold
+    kept = np.linspace(0, n - 1, MOST).round().astype(int)
+    return FoldFeatures(fold.features[kept], [fold.emotions[i] for i in kept])
+
+
 def separation(fold: FoldFeatures) -> Separation:
-    """Measure one fold; with fewer than six clips all others are neighbours."""
+    """Measure one fold; with fewer than six clips all others are neighbours, of more than `MOST` some are measured."""
     from sklearn.metrics import silhouette_score
 
+    fold = some_of(fold)
     labels = np.unique(np.asarray(fold.emotions), return_inverse=True)[1]
     n, classes = len(labels), len(set(labels.tolist()))
     if n < 2:
@@ -87,7 +99,9 @@ def embed(features: npt.NDArray[np.floating[Any]], seed: int = 0) -> Floats:
     size = min(_REDUCED, *unit_ND.shape)
     reduced = PCA(size, random_state=seed).fit_transform(unit_ND)
     perplexity = min(PERPLEXITY, (len(unit_ND) - 1) / 3)
-    start = "pca" if size >= 2 else "random"  # one dimension has no two components
+    # one dimension has no two components; and features that are all alike have none at all, of which scikit-learn makes
+    # NaN and then ends the process
+    start = "pca" if size >= 2 and reduced[:, 0].std() > _ALIKE else "random"
     # one thread: repeatable to the last bit, and where cores are shared its threads wait for each other for minutes
     with threadpool_limits(1):
         placed = TSNE(init=start, perplexity=perplexity, random_state=seed).fit_transform(reduced)
@@ -155,6 +169,7 @@ def _scatter(axes: Any, fold: FoldFeatures, seed: int) -> None:
     if len(fold.emotions) < _FEWEST:
         axes.text(0.5, 0.5, "too few clips", ha="center", va="center", transform=axes.transAxes, fontsize=NORMAL)
         return
+    fold = some_of(fold)
     x, y = embed(fold.features, seed).T
     emotions = np.asarray(fold.emotions)
     area = float(np.clip(6000 / len(emotions), 5, 30))

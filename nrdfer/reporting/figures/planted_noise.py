@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 Noise = Mapping[str, Sequence[str]]  # clip -> kind of each of the clip's frames, as `synthetic.timeline.Noise`
+_PICKS = 1 << 22  # clips of a bootstrap that are drawn at once
 _TRUTH = "ground_truth.jsonl"
 
 
@@ -188,7 +189,11 @@ def attention_on_noise(predictions: pd.DataFrame, noise: Noise, *, touching: boo
 
 
 def _interval(pairs_N2: npt.NDArray[np.float64], draws: int = 2000) -> tuple[float, float]:
-    picks_RN = np.random.default_rng(0).integers(len(pairs_N2), size=(draws, len(pairs_N2)))
-    sums_R2 = pairs_N2[picks_RN].sum(1)
+    rng, n = np.random.default_rng(0), len(pairs_N2)
+    # a few draws at a time: all at once would take gigabytes of a large corpus; the numbers drawn are the same
+    several = max(1, _PICKS // n)
+    sums_R2 = np.concatenate(
+        [pairs_N2[rng.integers(n, size=(min(several, draws - done), n))].sum(1) for done in range(0, draws, several)]
+    )
     low, high = np.quantile(sums_R2[:, 0] / sums_R2[:, 1], (0.025, 0.975))
     return float(low), float(high)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from nrdfer.emotions import EMOTIONS
+from nrdfer.reporting.figures import feature_map
 from nrdfer.reporting.figures.feature_map import FoldFeatures, Separation, draw_feature_map, embed, separation
 from nrdfer.reporting.figures.style import VERMILLION
 from tests.unit.reporting.figures.pictures import check_png, share_of
@@ -103,3 +104,20 @@ def test_features_that_do_not_fit_are_told(features: npt.NDArray[np.float64]) ->
 def test_no_fold_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no features"):
         draw_feature_map({}, tmp_path / "none.png", baseline={})
+
+
+def test_distances_of_all_pairs_are_taken_of_a_bounded_number_of_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    large = FoldFeatures(rng.normal(size=(100_000, 4)).astype(np.float16), list(EMOTIONS) * 14285 + ["anger"] * 5)
+    kept = feature_map.some_of(large)
+    assert len(kept.emotions) == len(kept.features) == feature_map.MOST
+    assert set(kept.emotions) == set(EMOTIONS)
+    monkeypatch.setattr(feature_map, "MOST", 50)
+    assert separation(large).clips == 50
+    small = FoldFeatures(large.features[:50], large.emotions[:50])
+    assert feature_map.some_of(small) is small
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_features_that_are_all_alike_do_not_end_the_process(value: float) -> None:
+    assert np.isfinite(embed(np.full((14, 8), value))).all()

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
+from nrdfer.reporting.figures import planted_noise
 from nrdfer.reporting.figures.planted_noise import (
     attention_on_noise,
     choose_clips,
@@ -119,3 +120,20 @@ def test_without_noise_there_is_nothing_to_measure() -> None:
     table = table_of({"a": [0.5, 0.5]})
     assert attention_on_noise(table, {}) is None
     assert attention_on_noise(table, {"a": [KEY, N2, N1]}) is None  # N1 in the last frame only
+
+
+def test_the_interval_of_many_clips_takes_no_more_memory_and_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = np.random.default_rng(1).uniform(0.1, 1, size=(30, 2))
+    whole = planted_noise._interval(pairs)
+    largest = 0
+
+    class Counting(np.random.Generator):
+        def integers(self, high: int, size: tuple[int, int]) -> np.ndarray:  # type: ignore[override]
+            nonlocal largest
+            largest = max(largest, size[0] * size[1])
+            return super().integers(high, size=size)
+
+    monkeypatch.setattr(planted_noise, "_PICKS", 70)
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Counting(np.random.PCG64(seed)))
+    assert planted_noise._interval(pairs) == whole
+    assert largest == 60
