@@ -65,3 +65,7 @@ class AddressError(TrackingError):
 
 class ClipError(NrdferError, ValueError):
     """A tensor does not hold clips as a network takes them."""
+
+
+class EncodingError(NrdferError):
+    """A video could not be written; nothing is said about what was to be shown in it."""

@@ -59,7 +59,7 @@ def new_videos(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
 def look(folder: Path) -> dict[str, Signature]:
     """The videos in a folder, and by what a change of each is noticed."""
     try:
-        videos = [source.path for source in list_sources([folder])]
+        videos = [source.path for source in list_sources([folder], left_out=[])]
     except CorpusError:  # none
         return {}
     found = {}

@@ -2,33 +2,33 @@
 
 ffmpeg's defaults do not do this: it repeats and drops frames to reach a constant rate. Here every decoded
 frame gets a timestamp of its own by counting, and ffmpeg is told to pass frames through; so a variable frame
-rate neither adds nor loses frames nor stops the decoder. Whether the file was whole is `verdict`'s question;
-encoding and choosing frames do not belong here.
+rate neither adds nor loses frames nor stops the decoder. Whether the file was whole is `verdict`'s question, what is
+done to pictures on the way `filters`'; encoding and choosing frames do not belong here.
 """
 
 from __future__ import annotations
 
 import logging
+import select
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
 from nrdfer.errors import UnreadableVideoError
-from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option, refuse_what_is_no_video
-from nrdfer.video.verdict import MESSAGES, judge, read_complaints, refuse_cut
+from nrdfer.video.ffmpeg import ffmpeg_executable, ffmpeg_for, passthrough_option
+from nrdfer.video.filters import Chain, chain_for
+from nrdfer.video.formats import video_format
+from nrdfer.video.inputs import MAX_PIXELS, executable_for, global_options, input_options, start
+from nrdfer.video.messages import MESSAGES, Complaints, Listener
+from nrdfer.video.probe import VideoInfo, listing_of, parse_listing
+from nrdfer.video.shapes import coded_aspects
+from nrdfer.video.verdict import judge, refuse_cut, refuse_large
 
-# Square pixels first (a DVD's are not), then a timestamp of 1000 seconds times the frame's number: far apart
-# in every time base an encoder may choose, so that no two frames ever collide.
-_FILTERS = "scale=w=round(iw*sar):h=ih:flags=bicubic+accurate_rnd+bitexact,setsar=1,settb=1000,setpts=N"
-
-#: Larger pictures than any camera's (8192 x 8192) are a damaged header, or would cost gigabytes.
-MAX_PIXELS = 1 << 26
+PATIENCE = 120.0  # seconds for one frame
 
 _log = logging.getLogger(__name__)
 
@@ -37,86 +37,146 @@ def decode_command(path: Path, executable: str, *, threads: int = 1) -> list[str
     """The ffmpeg command line that writes a video's frames to its standard output as binary PPM pictures.
 
     PPM, because each picture then states its own size: no header of the video has to be trusted.
+
+    Raises:
+        UnreadableVideoError: the file is at a glance no video.
     """
-    options = {
-        "map": "0:V:0",  # a capital V leaves cover pictures aside
-        "vf": _FILTERS,
-        passthrough_option(executable): "passthrough",
-        "format": "image2pipe",
-        "c:v": "ppm",
-        "pix_fmt": "rgb24",
-    }
-    # local files only: a playlist disguised as a video must not open connections
-    source = ffmpeg.input(f"file:{path}", protocol_whitelist="file", threads=threads)
-    output = source.output("pipe:1", **options).global_args("-v", MESSAGES, "-nostdin")
-    return list(output.compile(cmd=executable))
+    return _command(path, video_format(path), chain_for(_facts(path), executable), threads)
+
+
+def _command(path: Path, demuxer: str, chain: Chain, threads: int) -> list[str]:
+    return [
+        *(chain.executable, "-v", MESSAGES, *global_options()),
+        *input_options(path, demuxer, max_pixels=MAX_PIXELS, threads=threads),
+        *("-map", "0:V:0", "-vf", chain.filters),  # a capital V leaves cover pictures aside
+        *(f"-{passthrough_option(chain.executable)}", "passthrough"),
+        *("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1"),
+    ]
 
 
 def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None) -> Iterator[NDArray[np.uint8]]:
     """Yield every coded frame once, in display order, upright and with square pixels: (H, W, 3) uint8 RGB.
 
     One frame is held at a time; ffmpeg gives all of them the size of the first. Closing the iterator early stops it.
+    Interlaced frames are deinterlaced, HDR is tone-mapped; progressive frames of ordinary brightness are as coded.
 
     Args:
         path: the video.
         threads: ffmpeg's decoder threads; 1 suits one process for each core.
         notes: receives, at the end, what a researcher should know though the video is usable (a few damaged
-            frames, a header that states more frames than decode); without it, that is logged as a warning.
+            frames, a header that states more frames than decode, what was done to pictures); without it, that is
+            logged as a warning.
 
     Raises:
-        UnreadableVideoError: missing, empty, not a video, cut short, largely damaged, of changing size, or ffmpeg
-            failed, if after some frames. Damage inside a frame that the decoder conceals is no error: the frame
-            is there.
+        UnreadableVideoError: missing, empty, not a video, cut short, largely damaged, of changing size or shape, or
+            ffmpeg failed, if after some frames.
     """
-    refuse_what_is_no_video(path)
+    demuxer = video_format(path)
     refuse_cut(path)
+    info = _facts(path)
+    if info is not None and info.coded[0] * info.coded[1] > MAX_PIXELS:
+        refuse_large(path, *info.coded)
+    chain = _chain(path, demuxer, info)
     count = 0
-    # a file, not a pipe: a damaged video may complain more than a pipe holds while nobody reads it
-    with tempfile.TemporaryFile() as stderr:
-        process = subprocess.Popen(  # noqa: S603 - no shell, the command is built above
-            decode_command(path, ffmpeg_executable(), threads=threads),
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            bufsize=1 << 20,
-        )
-        stdout = process.stdout
-        if stdout is None:  # cannot be: stdout=PIPE
-            raise UnreadableVideoError(f"{path}: no pipe to ffmpeg")
-        try:
-            while (frame := _read_ppm(stdout, path)) is not None:
-                count += 1
-                yield frame
-            code = process.wait()
-        finally:
-            stdout.close()
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        stderr.seek(0)
-        note = judge(path, code, count, read_complaints(stderr))
+    process = start(_command(path, demuxer, chain, threads), stdout=subprocess.PIPE)
+    stdout, stderr = process.stdout, process.stderr
+    if stdout is None or stderr is None:  # cannot be: they are pipes
+        raise UnreadableVideoError(f"{path}: no pipe to ffmpeg")
+    listener = Listener(stderr)  # type: ignore[arg-type]
+    try:
+        reader = _Reader(stdout, path)
+        while (frame := reader.picture()) is not None:
+            count += 1
+            yield frame
+        code = process.wait()
+    finally:
+        stdout.close()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        complaints = listener.complaints()
+    for shape in coded_aspects(path, demuxer, info):
+        complaints.aspects[shape] = None
+    told = [judge(path, code, count, complaints), *chain.notes, *_of_pictures(count, chain, complaints)]
+    note = "; ".join(filter(None, told))
     if note and notes is not None:
         notes.append(note)
     elif note:
         _log.warning("%s: %s", path, note)
 
 
-def _read_ppm(stream: IO[bytes], path: Path) -> NDArray[np.uint8] | None:
-    """One binary PPM picture as ffmpeg writes it (``P6 <width> <height> 255``), or None at the end."""
-    if stream.readline() != b"P6\n":
-        return None
-    width, height = map(int, stream.readline().split())
-    if width * height > MAX_PIXELS:
-        raise UnreadableVideoError(
-            f"{path}: pictures of {width} x {height} pixels are larger than any camera's; if they are real, convert "
-            "the video to a smaller size"
-        )
-    stream.readline()  # the largest value, 255 for rgb24
-    frame = np.empty((height, width, 3), dtype=np.uint8)
-    view = frame.data.cast("B")
-    filled = 0
-    while filled < len(view):
-        got = stream.readinto(view[filled:])  # type: ignore[attr-defined]
-        if not got:
-            return None  # ffmpeg died within a picture; its exit status tells the rest
-        filled += got
-    return frame
+def _facts(path: Path) -> VideoInfo | None:
+    try:
+        return parse_listing(listing_of(path))
+    except UnreadableVideoError:
+        return None  # the decoder will say what is wrong
+
+
+def _chain(path: Path, demuxer: str, info: VideoInfo | None) -> Chain:
+    executable = executable_for(path, demuxer, ffmpeg_executable())
+    if info is not None and info.codec not in ("none", "unknown"):
+        able = ffmpeg_for("codecs", [info.codec], executable)
+        if able is None:
+            raise UnreadableVideoError(
+                f"{path}: no ffmpeg of this machine decodes {info.codec}; install a fuller one (`ffmpeg -codecs` lists "
+                "what it knows), or convert the video"
+            )
+        executable = able
+    return chain_for(info, executable)
+
+
+def _of_pictures(count: int, chain: Chain, complaints: Complaints) -> list[str]:
+    """What must be said of the frames themselves."""
+    notes = []
+    if complaints.interlaced:
+        done = "they were deinterlaced" if chain.deinterlaces else "they were left so, with combs where something moves"
+        notes.append(f"{min(complaints.interlaced, count)} of {count} frames are interlaced; {done}")
+    if not chain.maps_tones and not chain.notes and {"smpte2084", "arib-std-b67"} & set(complaints.transfers):
+        notes.append("some frames are HDR, though the file does not say so; their brightness was not mapped")
+    return notes
+
+
+class _Reader:
+    """Reads pictures from ffmpeg, and does not wait for ever."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self._stream = stream
+        self._path = path
+        self._poll = select.poll()
+        self._poll.register(stream, select.POLLIN)
+
+    def picture(self) -> NDArray[np.uint8] | None:
+        """One binary PPM picture as ffmpeg writes it (``P6 <width> <height> 255``), or None at the end."""
+        if self._line() != b"P6\n":
+            return None
+        width, height = map(int, self._line().split())
+        if width * height > MAX_PIXELS:
+            refuse_large(self._path, width, height)
+        self._line()  # the largest value, 255 for rgb24
+        frame = np.empty((height, width, 3), dtype=np.uint8)
+        view = frame.data.cast("B")
+        filled = 0
+        while filled < len(view):
+            self._wait()
+            got = self._stream.readinto(view[filled:])  # type: ignore[attr-defined]
+            if not got:
+                return None  # ffmpeg died within a picture; its exit status tells the rest
+            filled += got
+        return frame
+
+    def _line(self) -> bytes:
+        line = b""
+        while not line.endswith(b"\n"):
+            self._wait()
+            byte = self._stream.read(1)
+            if not byte:
+                return b""
+            line += byte
+        return line
+
+    def _wait(self) -> None:
+        if not self._poll.poll(PATIENCE * 1000):
+            raise UnreadableVideoError(
+                f"{self._path}: ffmpeg gave no picture for {PATIENCE:g} seconds: a damaged file, or a disk that does "
+                "not answer; copy the video again, or convert it"
+            )

@@ -1,39 +1,126 @@
-"""Which ffmpeg runs, what it can do, and how its complaints are read.
+"""Which ffmpeg runs for what, what it can do, and how its complaints are read.
 
+There may be two: one on PATH, and the one that imageio-ffmpeg brings. Builds differ in what they hold (conda's and
+Fedora's lack encoders and decoders that others have), so whoever needs something names it and gets one that has it.
 Probing, decoding and encoding each have their own module; no ffmpeg option of theirs belongs here.
 """
 
 from __future__ import annotations
 
+import logging
+import re
 import shutil
-import stat
 import subprocess
+from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
+from typing import Literal
 
 import imageio_ffmpeg
 
-from nrdfer.errors import NrdferError, UnreadableVideoError
+from nrdfer.errors import NrdferError
 
-_STREAMS_OF_PICTURES = (".mjpeg", ".mjpg")  # pictures in a row, without a container: they begin like one
+Kind = Literal["codecs", "demuxers", "encoders", "filters"]
+_LISTED = re.compile(r"^ ([A-Z.|]{1,8}(?: d)?) +([A-Za-z0-9_\-,]+)")
+_VERBS: dict[Kind, str] = {
+    "codecs": "cannot decode",
+    "demuxers": "cannot open files of the kind",
+    "encoders": "cannot encode with",
+    "filters": "lacks the filter",
+}
+_log = logging.getLogger(__name__)
 
 
 def ffmpeg_executable() -> str:
-    """Path of the ffmpeg to run: the system's if one is on PATH, else the static one of imageio-ffmpeg.
+    """Path of the ffmpeg to run: the system's if one is on PATH and runs, else the static one of imageio-ffmpeg.
 
     Raises:
         NrdferError: there is neither.
     """
+    return candidates()[0]
+
+
+def candidates() -> tuple[str, ...]:
+    """Every ffmpeg that runs on this machine, the one to prefer first.
+
+    Raises:
+        NrdferError: there is none.
+    """
+    found: list[str] = []
+    broken = ""
     system = shutil.which("ffmpeg")
     if system is not None:
-        return system
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
+        broken = _why_it_does_not_run(system)
+        if not broken:
+            found.append(system)
+    brought = _brought()
+    if brought and brought not in found:
+        found.append(brought)
+    if not found:
+        told = f"the one on PATH cannot be run ({broken})" if broken else "none is on PATH"
         raise NrdferError(
-            "no ffmpeg was found: none is on PATH and imageio-ffmpeg has none for this machine; install "
-            "ffmpeg (for example `apt install ffmpeg`)"
-        ) from error
+            f"no ffmpeg was found: {told} and imageio-ffmpeg has none for this machine; install ffmpeg (for example "
+            "`apt install ffmpeg`)"
+        )
+    if broken:
+        _tell_once(f"ffmpeg at {system} cannot be run ({broken}); {found[0]} is used instead")
+    return tuple(found)
+
+
+def ffmpeg_for(kind: Kind, names: Iterable[str], preferred: str | None = None) -> str | None:
+    """The first ffmpeg that offers all of some things, or None if there is none.
+
+    Args:
+        kind: what they are; "codecs" are those that it can decode.
+        names: e.g. an encoder's name. An ffmpeg whose answer is not understood is taken to have everything.
+        preferred: asked first.
+    """
+    wanted = set(names)
+    first, *others = dict.fromkeys([*([preferred] if preferred else []), *candidates()])
+    if _has(first, kind, wanted):
+        return first
+    for other in others:
+        if _has(other, kind, wanted):
+            lacking = ", ".join(sorted(wanted - offers(first, kind)) or sorted(wanted))
+            _tell_once(f"ffmpeg at {first} {_VERBS[kind]} {lacking}; {other} is used for that")
+            return other
+    return None
+
+
+def _has(executable: str, kind: Kind, wanted: set[str]) -> bool:
+    there = offers(executable, kind)
+    if there and not wanted <= there:
+        return False
+    return kind != "encoders" or all(_encodes(executable, name) for name in wanted)
+
+
+@lru_cache(maxsize=32)
+def _encodes(executable: str, encoder: str) -> bool:
+    """Whether an encoder works here; being listed says little of those that need a library or a device."""
+    sound = encoder == "aac"
+    given = ("s16le", "-ar", "48000", "-ac", "1") if sound else ("rawvideo", "-pix_fmt", "yuv420p", "-s", "64x64")
+    command = [executable, "-v", "error", "-f", *given, "-i", "pipe:0", "-c:a" if sound else "-c:v", encoder]
+    try:
+        answer = subprocess.run(  # noqa: S603 - the executable is one found above
+            [*command, "-f", "null", "-"], input=bytes(64 * 64 * 3 // 2), capture_output=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0
+
+
+@lru_cache(maxsize=64)
+def offers(executable: str, kind: Kind) -> frozenset[str]:
+    """What an ffmpeg lists of a kind; empty if its answer is not understood.
+
+    Raises:
+        NrdferError: it cannot be run.
+    """
+    found = set()
+    for line in _answer(executable, f"-{kind}").splitlines():
+        listed = _LISTED.match(line)
+        if listed and not (kind == "codecs" and "D" not in listed[1]):
+            found |= set(listed[2].split(","))
+    return frozenset(found)
 
 
 @lru_cache(maxsize=8)
@@ -46,14 +133,7 @@ def passthrough_option(executable: str) -> str:
     Raises:
         NrdferError: the executable cannot be run.
     """
-    try:
-        answer = subprocess.run(  # noqa: S603 - the executable is the one found above
-            [executable, "-hide_banner", "-h", "long"], capture_output=True, check=False, timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NrdferError(f"ffmpeg at {executable} cannot be run ({error}); reinstall it or fix PATH") from error
-    options = (answer.stdout + answer.stderr).decode(errors="replace")
-    return "fps_mode" if "-fps_mode" in options else "vsync"
+    return "fps_mode" if "-fps_mode" in _answer(executable, "-h", "long") else "vsync"
 
 
 def last_lines(stderr: bytes, count: int = 3) -> str:
@@ -62,43 +142,35 @@ def last_lines(stderr: bytes, count: int = 3) -> str:
     return "; ".join(lines[-count:])
 
 
-def refuse_what_is_no_video(path: Path) -> None:
-    """Refuse at a glance what ffmpeg would misread: folders, pipes, empty files, pictures, and text.
-
-    ffmpeg draws some text files as pictures and follows playlists; no video format lacks zero bytes at its
-    start (except the raw YUV4MPEG2). It also plays a photograph as a video of one frame.
-
-    Raises:
-        UnreadableVideoError: the path is not a file that can be read and looks like a video.
-    """
+def _answer(executable: str, *question: str) -> str:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
-            raise UnreadableVideoError(f"{path}: cannot be opened as a video: a folder, a pipe or a device")
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError as error:
-        raise UnreadableVideoError(f"{path}: cannot be opened ({error.strerror})") from error
-    if not head:
-        raise UnreadableVideoError(f"{path}: the file is empty; copy it again")
-    if head.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise UnreadableVideoError(f"{path}: a Git LFS pointer, not the video; run `git lfs pull` where it was cloned")
-    picture = "" if path.suffix.lower() in _STREAMS_OF_PICTURES else _picture_kind(head)
-    if picture:
-        raise UnreadableVideoError(f"{path}: this is a picture ({picture}), not a video")
-    if b"\0" not in head and not head.startswith(b"YUV4MPEG2"):
-        raise UnreadableVideoError(f"{path}: this is a text file, not a video")
+        answer = subprocess.run(  # noqa: S603 - the executable is one found above
+            [executable, "-hide_banner", *question], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NrdferError(f"ffmpeg at {executable} cannot be run ({error}); reinstall it or fix PATH") from error
+    return (answer.stdout + answer.stderr).decode(errors="replace")
 
 
-def _picture_kind(head: bytes) -> str:
-    """What kind of picture a file is, by its first bytes; "" if it may be a video."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n") and b"acTL" not in head:  # an animated PNG has that chunk
-        return "PNG"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WebP"
-    if head[:4] in (b"II*\0", b"MM\0*"):
-        return "TIFF"
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"avif"):
-        return "HEIF"
-    return "BMP" if head[:2] == b"BM" and head[6:10] == bytes(4) else ""
+@lru_cache(maxsize=8)
+def _why_it_does_not_run(executable: str) -> str:
+    try:
+        answer = subprocess.run(  # noqa: S603 - found on PATH
+            [executable, "-version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return "" if answer.returncode == 0 else f"exit status {answer.returncode}: {last_lines(answer.stderr, 1)}"
+
+
+@lru_cache(maxsize=1)
+def _brought() -> str:
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        return ""
+
+
+@lru_cache(maxsize=64)
+def _tell_once(words: str) -> None:
+    _log.warning("%s", words)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from nrdfer.errors import NrdferError
+from nrdfer.errors import EncodingError
 from nrdfer.files import temporary_beside
 from nrdfer.video.ffmpeg import last_lines
 
@@ -30,7 +30,7 @@ class FfmpegPipe(ABC):
         path: target.
 
     Raises:
-        NrdferError: ffmpeg failed (its last words are quoted), or something is missing.
+        EncodingError: ffmpeg failed (its last words are quoted), or something is missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,6 +45,10 @@ class FfmpegPipe(ABC):
     def _missing(self) -> str:
         """What was not written that should have been, in words; empty if the video is whole."""
 
+    def _finished(self) -> Path:
+        """The whole file, before it appears; a subclass may do more to it."""
+        return self._partial
+
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # a file, not a pipe: nobody drains ffmpeg's complaints while frames are being written
@@ -56,12 +60,14 @@ class FfmpegPipe(ABC):
 
     def _send(self, data: bytes | memoryview) -> None:
         if self._process is None or self._process.stdin is None:
-            raise NrdferError(f"{self.path}: write() outside of the `with` block of its {type(self).__name__}")
+            raise EncodingError(f"{self.path}: write() outside of the `with` block of its {type(self).__name__}")
         try:
             self._process.stdin.write(data)
         except BrokenPipeError:
             self._process.wait()
-            raise NrdferError(f"{self.path}: ffmpeg stopped after {self.frames} frames: {self._complaints()}") from None
+            raise EncodingError(
+                f"{self.path}: ffmpeg stopped after {self.frames} frames: {self._complaints()}"
+            ) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -88,13 +94,14 @@ class FfmpegPipe(ABC):
         if failed:
             return
         if code != 0:
-            raise NrdferError(f"{self.path}: ffmpeg failed with exit status {code}: {self._complaints()}")
+            raise EncodingError(f"{self.path}: ffmpeg failed with exit status {code}: {self._complaints()}")
         missing = "ffmpeg ended before it had read every frame" if cut else self._missing()
         if missing:
-            raise NrdferError(f"{self.path}: {missing}")
-        with self._partial.open("rb+") as written:
+            raise EncodingError(f"{self.path}: {missing}")
+        whole = self._finished()
+        with whole.open("rb+") as written:
             os.fsync(written.fileno())
-        self._partial.replace(self.path)
+        whole.replace(self.path)
 
     def _complaints(self) -> str:
         if self._stderr is None:

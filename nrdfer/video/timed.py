@@ -1,5 +1,8 @@
 """Writing a video whose frames keep the times of another one, with its sound: H.264 in MP4, as browsers play it.
 
+The pictures are what counts: where no ffmpeg encodes H.264 another codec is taken, and sound that cannot be taken over
+is left out, both with a note.
+
 Raw frames reach ffmpeg as a Matroska stream, because a pipe of bare pictures could only run at a constant rate. Frames
 of a constant rate without sound are `encode`'s; what is drawn on them is the caller's business.
 """
@@ -7,17 +10,31 @@ of a constant rate without sound are `encode`'s; what is drawn on them is the ca
 from __future__ import annotations
 
 import struct
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option
+from nrdfer.errors import EncodingError, UnreadableVideoError
+from nrdfer.video.ffmpeg import ffmpeg_for, last_lines, passthrough_option
+from nrdfer.video.formats import video_format
+from nrdfer.video.inputs import global_options, input_options, start
 from nrdfer.video.pipe import FfmpegPipe
+from nrdfer.video.probe import probe
 from nrdfer.video.times import FrameTimes
 
 CRF = 20  # libx264's quality; lower is better
+#: Codecs for MP4, the one that every browser plays first.
+_CODECS = (
+    ("libx264", ("-preset", "veryfast", "-crf", str(CRF))),
+    ("libopenh264", ("-b:v", "2M")),
+    ("libvpx-vp9", ("-crf", "30", "-b:v", "0", "-deadline", "realtime", "-cpu-used", "8")),
+    ("mpeg4", ("-q:v", "3")),
+)
+_PLAYED = frozenset({"libx264", "libopenh264", "libvpx-vp9"})  # by browsers
+PATIENCE = 120.0  # seconds for the sound, beside the video's own length
 _TICK = 1000  # nanoseconds of a Matroska time stamp here
 
 
@@ -31,11 +48,14 @@ class TimedWriter(FfmpegPipe):
         width: of a frame, pixels; even, because the colour planes are halved.
         height: likewise.
         times: of the frames to come.
-        sound: a file whose first sound track is taken over, as AAC; without one there is no sound.
+        sound: a video whose first sound track is taken over, as AAC; without one there is no sound.
+
+    Attributes:
+        notes: what is not as it should be, once the block has ended: another codec, no sound.
 
     Raises:
         ValueError: a size that cannot be encoded.
-        NrdferError: ffmpeg failed (its last words are quoted), or not every frame was written.
+        EncodingError: ffmpeg failed (its last words are quoted), or not every frame was written.
     """
 
     def __init__(self, path: Path, width: int, height: int, times: FrameTimes, sound: Path | None = None) -> None:
@@ -44,21 +64,93 @@ class TimedWriter(FfmpegPipe):
         super().__init__(path)
         self.shape = (height, width, 3)
         self.times = times
-        self._command = self._compile(sound)
+        self.notes: list[str] = []
+        self._sound = sound
+        self._command = self._compile()
 
-    def _compile(self, sound: Path | None) -> list[str]:
-        executable = ffmpeg_executable()
+    def _compile(self) -> list[str]:
+        executable, codec, options = self._codec()
         # ffmpeg lets every input begin at 0; the first frame may begin later than the sound
-        source = ["-itsoffset", f"{self.times.starts[0]:.6f}", "-f", "matroska", "-i", "pipe:0"]
-        if sound is not None:
-            source += ["-protocol_whitelist", "file", "-i", f"file:{sound}", "-map", "0:v:0", "-map", "1:a:0?"]
         return [
-            *(executable, "-hide_banner", "-v", "error", "-y", *source),
-            *("-c:v", "libx264", "-preset", "veryfast", "-crf", str(CRF), "-pix_fmt", "yuv420p"),
+            *(executable, "-hide_banner", "-v", "error", "-y", "-itsoffset", self._begins),
+            *("-f", "matroska", "-i", "pipe:0", "-c:v", codec, *options, "-pix_fmt", "yuv420p"),
             *(f"-{passthrough_option(executable)}", "passthrough", "-enc_time_base", "1:90000"),
-            *("-video_track_timescale", "90000", "-c:a", "aac", "-map_metadata", "-1", "-movflags", "+faststart"),
+            *self._container,
             f"file:{self._partial}",
         ]
+
+    @property
+    def _begins(self) -> str:
+        return f"{self.times.starts[0]:.6f}"
+
+    @property
+    def _container(self) -> tuple[str, ...]:
+        return ("-video_track_timescale", "90000", "-map_metadata", "-1", "-movflags", "+faststart")
+
+    def _codec(self) -> tuple[str, str, tuple[str, ...]]:
+        """The ffmpeg, its codec and that one's options."""
+        for codec, options in _CODECS:
+            executable = ffmpeg_for("encoders", [codec])
+            if executable is None:
+                continue
+            if codec != "libx264":
+                plays = "" if codec in _PLAYED else ", which browsers do not play"
+                self.notes.append(f"the annotated video is coded with {codec}{plays}: no ffmpeg here has libx264")
+            return executable, codec, options
+        raise EncodingError(
+            f"{self.path}: no ffmpeg of this machine encodes with {', '.join(codec for codec, _ in _CODECS)}; install "
+            "a fuller one"
+        )
+
+    def _finished(self) -> Path:
+        """Add the sound, or a note that says why there is none."""
+        if self._sound is not None:
+            self._add_sound(self._sound)
+        return self._partial
+
+    def _add_sound(self, sound: Path) -> None:
+        try:
+            if not probe(sound).sound:
+                return
+            demuxer = video_format(sound)
+        except UnreadableVideoError as error:
+            self.notes.append(f"the annotated video has no sound ({error})")
+            return
+        executable = ffmpeg_for("encoders", ["aac"])
+        if executable is None:
+            self.notes.append("the annotated video has no sound: no ffmpeg of this machine encodes AAC")
+            return
+        whole = self._partial.with_name(f"{self._partial.stem}-sound{self._partial.suffix}")
+        words = ""
+        try:
+            for channels in ((), ("-ac", "2")):  # AAC knows few layouts of many channels; two are always understood
+                command = [
+                    *(executable, "-v", "error", "-y", *global_options()),
+                    *("-itsoffset", self._begins, "-i", f"file:{self._partial}"),
+                    *input_options(sound, demuxer),
+                    *("-map", "0:v:0", "-map", "1:a:0", "-c:v", "copy", "-c:a", "aac", *channels, *self._container),
+                    f"file:{whole}",
+                ]
+                words = self._try(command)
+                if not words:
+                    whole.replace(self._partial)
+                    return
+        finally:
+            whole.unlink(missing_ok=True)
+        self.notes.append(f"the annotated video has no sound: that of the source cannot be taken over ({words})")
+
+    def _try(self, command: list[str]) -> str:
+        """Run a command; returns what went wrong, "" if nothing did."""
+        process = start(command, stdout=subprocess.DEVNULL)
+        try:
+            _, said = process.communicate(timeout=PATIENCE + self.times.duration)
+        except subprocess.TimeoutExpired:
+            return "ffmpeg did not come to an end"
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        return "" if process.returncode == 0 else last_lines(said, 2) or f"exit status {process.returncode}"
 
     def write(self, rgb: NDArray[np.uint8]) -> None:
         """Append one frame, (height, width, 3) uint8 RGB.

@@ -1,69 +1,27 @@
 """Was a video decoded whole? What ffmpeg's complaints and the container's own numbers say about that.
 
-ffmpeg ends with status 0 however much of a file it had to leave out. Here a file that is cut, or of which more than
-`MAX_LOST` cannot be decoded, is refused in words; smaller losses become notes. Running ffmpeg belongs to `decode`.
+ffmpeg ends with status 0 however much of a file it had to leave out or to paint over. Here a file that is cut, or of
+which more than `MAX_LOST` cannot be decoded, is refused in words; smaller losses become notes. Running ffmpeg belongs
+to `decode`, reading its messages to `messages`.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import NoReturn
 
 from nrdfer.errors import UnreadableVideoError
 from nrdfer.video.containers import stated_bytes, stated_frames
-from nrdfer.video.ffmpeg import last_lines
+from nrdfer.video.inputs import MAX_MEMORY
+from nrdfer.video.messages import Complaints
 
-#: What ffmpeg is asked to say (its -v): all, because a change of size is no error to it; with the level in each line.
-MESSAGES = "repeat+level+verbose"
-MAX_LOST = 0.1  # share of a video's frames that may be damaged beyond decoding
-
-_CUT_SHORT = (b"partial file", b"File ended prematurely")
-_NO_INDEX = b"moov atom not found"
-_NO_PICTURES = b"matches no streams"
-#: The reader lost its way inside the file; how much it left out is not known.
-_LOST_TRACK = (b"exceeds containing master element", b"exceeds max length", b"Error during demuxing")
-#: One packet, one frame, that is not among the decoded; the second is what ffmpeg said before 6.1.
-_SIZE = re.compile(rb"input from stream \S+ @ \S+ (?:\[\w+\] )?w:(\d+) h:(\d+) ")
-_ADDRESS = re.compile(rb" @ 0x[0-9a-f]+")  # another one in each run
-_LOST_FRAME = (b"Error submitting packet to decoder", b"Error while decoding stream", b"Decoding error")
-
-
-@dataclass(frozen=True, slots=True)
-class Complaints:
-    """ffmpeg's messages, boiled down; they may be many times as long as the video."""
-
-    cut_short: bool
-    no_index: bool
-    no_pictures: bool
-    lost_track: bool
-    lost_frames: int
-    sizes: tuple[str, ...]  # of the coded pictures, each once
-    last: str
-
-
-def read_complaints(stderr: IO[bytes]) -> Complaints:
-    """Boil down ffmpeg's messages, line by line."""
-    seen = dict.fromkeys(("cut_short", "no_index", "no_pictures", "lost_track"), False)
-    lost = 0
-    last: deque[bytes] = deque(maxlen=3)
-    sizes: dict[str, None] = {}
-    for line in stderr:
-        size = _SIZE.search(line)
-        if size is not None:
-            sizes[f"{int(size[1])} x {int(size[2])}"] = None
-        if not any(level in line for level in (b"[error]", b"[fatal]", b"[panic]")):
-            continue
-        seen["cut_short"] |= any(mark in line for mark in _CUT_SHORT)
-        seen["no_index"] |= _NO_INDEX in line
-        seen["no_pictures"] |= _NO_PICTURES in line
-        seen["lost_track"] |= any(mark in line for mark in _LOST_TRACK)
-        lost += any(mark in line for mark in _LOST_FRAME)
-        last.append(_ADDRESS.sub(b"", line).replace(b"[error] ", b"").replace(b"[fatal] ", b""))
-    return Complaints(**seen, lost_frames=lost, sizes=tuple(sizes), last=last_lines(b"".join(last)))
+MAX_LOST = 0.1  # share of a video's frames that may be damaged beyond decoding, or painted over
+MAX_ASPECT = 8.0  # width of a pixel to its height, or the other way round; a larger one is a damaged header
+SAME_ASPECT = 1.02  # pixels whose shapes differ by less are rounded differently
+#: Codecs whose every packet is one picture, so that packets can be held against frames.
+_ONE_TO_ONE = frozenset({"h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "flv1", "wmv1", "wmv2", "wmv3", "vc1",
+                         "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "gif", "apng", "vp6f", "vp6", "theora"})  # fmt: skip
 
 
 def refuse_cut(path: Path) -> None:
@@ -94,6 +52,8 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
     Raises:
         UnreadableVideoError: says which defect, and what to do.
     """
+    if complaints.too_large is not None:
+        refuse_large(path, *complaints.too_large)
     if complaints.no_index:
         raise UnreadableVideoError(
             f"{path}: the file has no index (moov atom): it is cut short, its recording was never finished, or it is "
@@ -104,6 +64,11 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
     if complaints.cut_short:
         raise UnreadableVideoError(
             f"{path}: the file is cut short ({count} frames were decoded before its end); copy it again from its source"
+        )
+    if complaints.no_memory and code != 0:
+        raise UnreadableVideoError(
+            f"{path}: ffmpeg needs more memory than it is given ({MAX_MEMORY >> 20:,} MiB): a damaged header, or "
+            "pictures that are too large; convert the video to a smaller size"
         )
     if code < 0:
         raise UnreadableVideoError(
@@ -121,17 +86,75 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
         )
     if count == 0:
         raise UnreadableVideoError(f"{path}: not one frame could be decoded: {complaints.last or 'there is none'}")
+    _refuse_changes(path, complaints)
+    return "; ".join(
+        filter(None, (_of_losses(path, count, complaints, advice), _of_paint(path, count, complaints, advice)))
+    )
+
+
+def refuse_large(path: Path, width: int, height: int) -> NoReturn:
+    """Refuse pictures larger than `inputs.MAX_PIXELS`.
+
+    Raises:
+        UnreadableVideoError: always.
+    """
+    raise UnreadableVideoError(
+        f"{path}: pictures of {width} x {height} pixels are larger than any camera's; if they are real, convert "
+        "the video to a smaller size"
+    )
+
+
+def _refuse_changes(path: Path, complaints: Complaints) -> None:
+    """Refuse pictures of several shapes: all would be given the first one's."""
+    advice = "which would squeeze faces; split it there, or convert it to one size"
     if len(complaints.sizes) > 1:
         raise UnreadableVideoError(
-            f"{path}: the picture's size changes within the video ({', then '.join(complaints.sizes)} pixels), which "
-            "would squeeze faces; split it there, or convert it to one size"
+            f"{path}: the picture's size changes within the video ({', then '.join(complaints.sizes)} pixels), {advice}"
         )
+    shapes = {(wide or 1) / (high or 1): f"{wide}:{high}" for wide, high in complaints.aspects if wide and high}
+    if shapes and max(shapes) > SAME_ASPECT * min(shapes):
+        raise UnreadableVideoError(
+            f"{path}: the shape of the picture's pixels changes within the video ({', then '.join(shapes.values())}), "
+            f"{advice}"
+        )
+
+
+def _of_losses(path: Path, count: int, complaints: Complaints, advice: str) -> str:
+    """A note on frames that are not there."""
     missing = (stated_frames(path) or 0) - count
     if not complaints.lost_frames:
         # no damage: editing lists and what recorders write into headers; the frames are those that players show
-        return f"the file's header states {missing + count} frames, {count} decode" if missing > 0 else ""
+        if missing > 0:
+            return f"the file's header states {missing + count} frames, {count} decode"
+        if missing == -count and complaints.decoder[:1] and complaints.decoder[0] in _ONE_TO_ONE:
+            more = complaints.packets - count - complaints.interlaced  # a field may be a packet of its own
+            return f"the file holds {complaints.packets} coded pictures, {count} decode" if more > 0 else ""
+        return ""
     lost = max(complaints.lost_frames, missing)  # frames built on a lost one may be lost without a word
     told = f"{lost} of {lost + count} frames could not be decoded"
     if lost > MAX_LOST * (lost + count):
         raise UnreadableVideoError(f"{path}: the file is damaged: {told} ({complaints.last}); {advice}")
     return f"damaged: {told} and are left out"
+
+
+def _of_paint(path: Path, count: int, complaints: Complaints, advice: str) -> str:
+    """A note on frames that are there, but not as they were coded."""
+    if complaints.concealed:
+        painted = min(complaints.concealed, count)
+        told = (
+            f"{painted} of {count} frames ({100 * painted / count:.0f} %) are damaged, and the decoder painted over it"
+        )
+        if painted > MAX_LOST * count:
+            raise UnreadableVideoError(
+                f"{path}: the file is damaged: {told}, as do frames that build on them; {advice}"
+            )
+        return f"damaged: {told}; frames that build on them show it, too"
+    bad = complaints.bad_packets[complaints.stream]
+    if bad:
+        return f"damaged: {bad} parts of the stream are missing or damaged; what the pictures show there may be wrong"
+    if complaints.painful and not complaints.lost_frames:
+        return (
+            "damaged: the decoder met what it could not read "
+            f"({complaints.last}); it does not say in which of {count} frames"
+        )
+    return ""

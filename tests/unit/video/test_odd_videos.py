@@ -18,8 +18,8 @@ from nrdfer.errors import UnreadableVideoError
 from nrdfer.video import containers, decode, verdict
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.ffmpeg import ffmpeg_executable
+from nrdfer.video.messages import read_complaints
 from nrdfer.video.probe import probe
-from nrdfer.video.verdict import read_complaints
 from tests.unit.odd_videos import FRAMES, HEIGHT, LEVELS, MPEG4, WIDTH, X264, Odd, encode, level_of, numbered
 
 Corpus = tuple[Path, list[Odd]]

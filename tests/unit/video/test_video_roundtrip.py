@@ -132,8 +132,9 @@ def test_files_that_are_no_videos_say_why(tmp_path: Path) -> None:
         "notes.txt": (b"just a text\n" * 50, "text file"),
         "list.m3u8": (b"#EXTM3U\nhttp://127.0.0.1/x.ts\n", "text file"),
         "pointer.mp4": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "LFS pointer"),
-        "noise.mp4": (np.random.default_rng(0).bytes(20_000), "no index"),
-        "noise.avi": (np.random.default_rng(1).bytes(20_000), "ffmpeg stopped"),
+        "noise.mp4": (np.random.default_rng(0).bytes(20_000), "no video format that is read here"),
+        "no index.mp4": (b"\0\0\0\x08ftyp" + np.random.default_rng(0).bytes(20_000), "no index|cut short"),
+        "noise.avi": (b"RIFF\0\0\0\0AVI " + np.random.default_rng(1).bytes(20_000), "no video stream"),
     }
     for name, (content, word) in cases.items():
         path = tmp_path / name
@@ -199,6 +200,7 @@ def test_an_old_ffmpeg_gets_the_old_option(tmp_path: Path) -> None:
     old.write_text("#!/bin/sh\necho '-vsync  video sync method'\n")
     old.chmod(0o755)
     assert passthrough_option(str(old)) == "vsync"
+    (tmp_path / "a.avi").write_bytes(b"RIFF\0\0\0\0AVI ")
     assert "-vsync" in decode_command(tmp_path / "a.avi", str(old))
     new = tmp_path / "ffmpeg5"
     new.write_text("#!/bin/sh\necho '-vsync x'\necho '-fps_mode[:<stream_spec>] set framerate mode'\n")
