@@ -29,6 +29,7 @@ from nrdfer.faces.tracking import (
     link,
     usable_faces,
 )
+from nrdfer.faces.turned import Samples, note_of_turn
 from nrdfer.records import FrameRecord
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.prefetch import prefetched
@@ -86,7 +87,8 @@ class ClipPlan:
             (T is 0).
         reason: why the status is not "ok"; empty if it is.
         tracks: length in frames of every track found.
-        note: what the decoder had to leave out, if anything; facts that set nothing aside.
+        note: what the decoder had to leave out or to change, if anything, and whether the footage seems to be turned;
+            facts that set nothing aside.
     """
 
     video: Path
@@ -147,7 +149,8 @@ def plan_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> C
     """
     notes: list[str] = []
     try:
-        detections, shots, width, height = _detect(video, detector, settings.every, notes)
+        samples = Samples(detector.max_side)
+        detections, shots, width, height = _detect(video, detector, settings.every, notes, samples)
     except UnreadableVideoError as error:
         return ClipPlan(video, (), (), "unreadable", str(error))
     tracks = link(detections, shots)
@@ -165,6 +168,7 @@ def plan_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> C
     fits = [_fit(index, face, settings) for index, face in enumerate(targets)]
     records = tuple(record for record, _ in fits)
     matrices = nearest_matrices([matrix for _, matrix in fits])
+    notes += filter(None, [note_of_turn(records, samples, detector)])
     if matrices is not None:
         return ClipPlan(video, records, tuple(matrices), "ok", "", lengths, "; ".join(notes))
     reason = _why_no_face(tracks, len(records), detector, settings)
@@ -221,7 +225,7 @@ def crops(plan: ClipPlan, size: int, change: Change | None = None) -> Iterator[F
 
 
 def _detect(
-    video: Path, detector: FaceDetector, every: int, notes: list[str]
+    video: Path, detector: FaceDetector, every: int, notes: list[str], samples: Samples
 ) -> tuple[list[list[Face]], list[int], int, int]:
     """The faces and the camera shot of each frame, and the frames' width and height."""
     shots: list[int] = []
@@ -232,6 +236,7 @@ def _detect(
         for frame in prefetched(iter_frames(video, notes=notes)):
             if not sizes:
                 sizes.append((frame.shape[1], frame.shape[0]))
+            samples.add(frame)
             shots.append(labeller.label(frame))
             yield frame, shots[-1]
 
