@@ -15,7 +15,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 # tests have stores of their own: what an activated environment says of the user's must reach neither them nor what they
 # start
 for _name in [name for name in os.environ if name.startswith(("NRDFER_", "MLFLOW_")) or name == "DAGSTER_HOME"]:
-    del os.environ[_name]
+    if not _name.startswith("NRDFER_FUZZ_"):  # what the fuzz tests are asked for
+        del os.environ[_name]
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
