@@ -56,6 +56,12 @@ def ffconcat(secret: Path, _: Path) -> bytes:
     return f"ffconcat version 1.0\nfile '{secret}'\n# ".encode() + bytes(64)
 
 
+def ffconcat_of_neighbours(secret: Path, folder: Path) -> bytes:
+    """With names that ffmpeg calls safe."""
+    (folder / "other.avi").symlink_to(secret)
+    return b"ffconcat version 1.0\nfile other.avi\n# \0"
+
+
 def disguised_ffconcat(secret: Path, _: Path) -> bytes:
     """The list after the beginning of an AVI: whoever guesses by what is inside would follow it."""
     return b"RIFF\x10\0\0\0AVI \nffconcat version 1.0\n" + f"file '{secret}'\n".encode() + bytes(64)
@@ -104,7 +110,7 @@ def moved_track(secret: Path, folder: Path) -> bytes:
     return changed
 
 
-LISTS = [ffconcat, disguised_ffconcat, hls, hls_behind_sound, dash, session, subtitles]
+LISTS = [ffconcat, ffconcat_of_neighbours, disguised_ffconcat, hls, hls_behind_sound, dash, session, subtitles]
 
 
 @pytest.mark.parametrize("make", LISTS)
