@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import NrdferError, UnreadableVideoError
+from nrdfer.errors import UnreadableVideoError
 from nrdfer.predict.palette import NO_FACE_RGB, RGB, ink_on, rgb_of
 from nrdfer.predict.result import Prediction, WindowAnswer
 from nrdfer.records import FrameRecord
@@ -23,7 +23,7 @@ from nrdfer.video.prefetch import prefetched
 from nrdfer.video.timed import TimedWriter
 
 LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT = 480, 1280, 960  # pixels of the shown picture
-_MOST_REASON = 200  # characters of what ffmpeg says, in a note
+_MOST_NOTE = 300  # characters; ffmpeg may have much to say
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 _BLACK, _GREY, _LINE, _PAPER = (20, 20, 20), (110, 110, 110), (205, 205, 205), (250, 250, 250)
 Picture = npt.NDArray[np.uint8]
@@ -33,32 +33,18 @@ def write_annotated(video: Path, prediction: Prediction, out: Path) -> str:
     """Write the annotated video: as many frames as the source, at their times, with its sound.
 
     Returns:
-        A note if it has no sound because that could not be taken over; else nothing.
+        A note on what is not as it should be: no sound, because that could not be taken over; another codec. Else "".
 
     Raises:
         UnreadableVideoError: the source changed since it was looked at.
-        NrdferError: it could not be encoded.
+        EncodingError: it could not be encoded.
         ValueError: the video was unreadable.
     """
-    try:
-        _encode(video, prediction, out, video)
-    except UnreadableVideoError:
-        raise
-    except NrdferError as error:
-        try:
-            _encode(video, prediction, out, None)
-        except NrdferError:  # so it was not the sound
-            raise error from None
-        return f"{out.name} has no sound, which could not be taken over: {str(error)[-_MOST_REASON:]}"
-    return ""
-
-
-def _encode(video: Path, prediction: Prediction, out: Path, sound: Path | None) -> None:
     times, _ = prediction.looked_at()
     canvas = Canvas(prediction)
     records, speaking = prediction.records, prediction.window_of_frames()
     count = 0
-    with TimedWriter(out, canvas.width, canvas.height, times, sound=sound) as writer:
+    with TimedWriter(out, canvas.width, canvas.height, times, sound=video) as writer:
         for frame in prefetched(iter_frames(video, notes=[])):
             if count == len(records):
                 raise UnreadableVideoError(f"{video}: more frames than before; do not write to it")
@@ -66,6 +52,7 @@ def _encode(video: Path, prediction: Prediction, out: Path, sound: Path | None) 
             count += 1
         if count != len(records):
             raise UnreadableVideoError(f"{video}: {count} frames, {len(records)} before; do not write to it")
+    return "; ".join(note[:_MOST_NOTE] for note in writer.notes)
 
 
 @dataclass(frozen=True)

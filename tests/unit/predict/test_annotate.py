@@ -13,6 +13,7 @@ from nrdfer.predict.predictor import Predictor
 from nrdfer.predict.result import Prediction
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.probe import probe
+from nrdfer.video.timed import TimedWriter
 from nrdfer.video.times import frame_times
 from tests.unit.acting import EMPTY, FACE, pictures
 from tests.unit.odd_videos import X264, encode, ffmpeg
@@ -90,3 +91,14 @@ def test_ink_is_read_on_every_colour() -> None:
     for name in (None, *EMOTIONS):
         colour = np.array(rgb_of(name)) @ [0.299, 0.587, 0.114]
         assert abs(colour - np.array(ink_on(rgb_of(name))) @ [0.299, 0.587, 0.114]) > 85
+
+
+def test_what_the_annotated_video_lacks_is_in_its_note(
+    predicted: Prediction, acted_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_sound = tmp_path / "sound.mkv"
+    ffmpeg("-i", acted_video, "-f", "lavfi", "-i", "sine=d=4", "-c:v", "copy", with_sound)
+    assert write_annotated(with_sound, predicted, tmp_path / "a.mp4") == ""
+    monkeypatch.setattr(TimedWriter, "_try", lambda *_: "aac says no")
+    assert "has no sound" in write_annotated(with_sound, predicted, tmp_path / "b.mp4")
+    assert probe(tmp_path / "a.mp4").sound and not probe(tmp_path / "b.mp4").sound
