@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _CLIP_ID = re.compile(r"[A-Za-z0-9_\-]+")
+LONGEST_CLIP_ID = 255  # a shard takes fewer, see `nrdfer.shards.writer`
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,7 @@ class ClipRecord:
     frames: tuple[FrameRecord, ...] = ()
 
     def __post_init__(self) -> None:
-        if not _CLIP_ID.fullmatch(self.clip_id):
-            raise ValueError(
-                f"clip id {self.clip_id!r} has characters outside A-Z a-z 0-9 _ - (a dot would split shard keys)"
-            )
+        check_clip_id(self.clip_id)
         if self.frames and len(self.frames) != self.n_frames:
             raise ValueError(f"clip {self.clip_id}: n_frames={self.n_frames} but {len(self.frames)} frame records")
 
@@ -67,3 +65,17 @@ class ClipRecord:
             for f in data["frames"]
         )
         return cls(**{**data, "frames": frames})
+
+
+def check_clip_id(clip_id: str) -> str:
+    """`clip_id`, if it is one: it names files and the keys of shards.
+
+    Raises:
+        ValueError: it has other characters, or more than a file's name can have.
+    """
+    if len(clip_id) > LONGEST_CLIP_ID or not _CLIP_ID.fullmatch(clip_id):
+        raise ValueError(
+            f"clip id {clip_id[:80]!r} has characters outside A-Z a-z 0-9 _ - (a dot would split shard keys), or more "
+            f"than {LONGEST_CLIP_ID}"
+        )
+    return clip_id

@@ -7,13 +7,16 @@ how their content is pinned, to `nrdfer.weights`.
 
 from __future__ import annotations
 
+import io
+import mmap
 import pickle
 import pickletools
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +38,8 @@ _OWNERS = frozenset(("model", "net", "network", "generator", "netG", "detector")
 _DEPTH = 6
 _NAMED = 4  # keys that a message names
 _SPARE = 64 << 20
+_LONGEST_TEXT = 2_000
+_LEGACY_PICKLES = 5  # one behind the other, and then the tensors' bytes
 _HARMLESS = ("collections", "torch")  # where the names that stored tensors need come from
 
 
@@ -48,6 +53,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         WeightsError: the file cannot be read, holds code to run, or is no state dict.
     """
     _refuse_packed(path)
+    _refuse_long_texts(path)
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damage shows as whatever the reader stumbles over: struct.error, IndexError, ...
@@ -172,6 +178,41 @@ def _refuse_packed(path: Path) -> None:
         )
 
 
+def _refuse_long_texts(path: Path) -> None:
+    """Refuse a pickle with a text of many thousand letters: torch's reader quotes it, and searches that for minutes."""
+    problem = _long_text(path)
+    if problem:
+        raise WeightsError(
+            f"{path} cannot be read as a torch state dict ({problem}); it may be cut short or another kind of file: "
+            "get it again"
+        )
+
+
+def _long_text(path: Path) -> str:
+    try:
+        for pickled in _pickles(path):
+            for _, argument, _ in pickletools.genops(cast(IO[bytes], pickled)):  # reads, runs nothing
+                if isinstance(argument, str | bytes) and len(argument) > _LONGEST_TEXT:
+                    return f"a text of {len(argument):,} letters in it"
+    except ValueError as error:
+        return "a name in it has no end" if "newline" in str(error) else ""
+    except (OSError, LookupError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error):
+        pass  # damaged before any such text, or no pickle: whoever reads it says so
+    return ""
+
+
+def _pickles(path: Path) -> Iterator[io.BytesIO | mmap.mmap]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if name.endswith(".pkl"):
+                    yield io.BytesIO(archive.read(name))
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        for _ in range(_LEGACY_PICKLES):
+            yield mapped  # which gives no more than there is, however much a pickle claims
+
+
 def _reason(error: Exception) -> str:
     # torch's message about pickles advises to load the file without this protection: it is not repeated
     advice = isinstance(error, pickle.UnpicklingError) or not str(error)
@@ -203,6 +244,6 @@ def _named_in_pickle(path: Path) -> str | None:
                 module, name = strings[-2:]
                 if module.split(".")[0] not in _HARMLESS:
                     return f"{module}.{name}"
-    except (ValueError, OSError, LookupError, EOFError):
+    except (ValueError, OSError, LookupError, EOFError, MemoryError):
         return None  # no pickle at all, or damaged before any such name
     return None

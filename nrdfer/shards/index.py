@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nrdfer.convert import brief
 from nrdfer.errors import StoreError
 from nrdfer.files import write_whole
+from nrdfer.records import check_clip_id
 
 INDEX = "index.json"
 SCHEMA = 1
 Span = tuple[int, int]  # offset and size in bytes of a member's content
+_LONGEST_NAME = 200
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\.tar")
 
 
@@ -103,7 +107,7 @@ class ShardIndex:
         """
         try:
             return cls.from_dict(json.loads(text), where)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(_not_whole(where, error)) from error
 
     @classmethod
@@ -119,25 +123,47 @@ class ShardIndex:
                 return cls._from(data)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise StoreError(_not_whole(where, error)) from error
-        raise StoreError(f"{where} has schema {schema}, this version reads {SCHEMA}; write the shards again")
+        raise StoreError(f"{where} has schema {brief(schema)}, this version reads {SCHEMA}; write the shards again")
 
     @classmethod
     def _from(cls, data: dict[str, Any]) -> ShardIndex:
-        shards = tuple(ShardEntry(**shard) for shard in data["shards"])
-        for shard in shards:
-            if not _NAME.fullmatch(shard.name):
-                raise ValueError(f"shard name {shard.name!r}")  # a name is a file beside the index, never a path
-        clips = {clip_id: _clip_entry(entry, len(shards)) for clip_id, entry in data["clips"].items()}
+        shards = tuple(_shard_entry(shard) for shard in data["shards"])
+        if len({shard.name for shard in shards}) != len(shards):
+            raise ValueError("two shards have one name")
+        clips = {check_clip_id(clip_id): _clip_entry(entry, shards) for clip_id, entry in data["clips"].items()}
         return cls(shards, clips)
 
 
 def _not_whole(where: str, error: Exception) -> str:
-    return f"{where} is not a whole index of shards ({error!r}); write the shards again"
+    return f"{where} is not a whole index of shards ({brief(str(error) or error)}); write the shards again"
 
 
-def _clip_entry(entry: dict[str, Any], n_shards: int) -> ClipEntry:
-    frames = tuple((int(offset), int(size)) for offset, size in entry["frames"])
-    if len(frames) != entry["n_frames"] or not 0 <= entry["shard"] < n_shards:
-        raise ValueError("frames or shards do not add up")
-    offset, size = entry["record"]
-    return ClipEntry(entry["shard"], (int(offset), int(size)), frames, entry["emotion"])
+def _shard_entry(entry: dict[str, Any]) -> ShardEntry:
+    shard = ShardEntry(**entry)
+    if not _NAME.fullmatch(shard.name) or len(shard.name) > _LONGEST_NAME:
+        raise ValueError(f"shard name {brief(shard.name)}")  # a name is a file beside the index, never a path
+    if not isinstance(shard.sha256, str) or not _is_count(shard.bytes) or not _is_count(shard.clips):
+        raise ValueError(f"what is told of {shard.name} is no sha256 and no numbers")
+    return shard
+
+
+def _clip_entry(entry: dict[str, Any], shards: Sequence[ShardEntry]) -> ClipEntry:
+    number, emotion = entry["shard"], entry["emotion"]
+    if not _is_count(number) or number >= len(shards) or not (emotion is None or isinstance(emotion, str)):
+        raise ValueError("a clip's shard or emotion is none")
+    end = shards[number].bytes
+    frames = tuple(_span(span, end) for span in entry["frames"])
+    if len(frames) != entry["n_frames"]:
+        raise ValueError("frames do not add up")
+    return ClipEntry(number, _span(entry["record"], end), frames, emotion)
+
+
+def _span(span: Any, end: int) -> Span:
+    offset, size = span
+    if not (_is_count(offset) and _is_count(size) and offset + size <= end):
+        raise ValueError("a frame or record does not lie within its shard")
+    return offset, size
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 Frames = npt.NDArray[np.uint8]
+MOST_PIXELS = 50_000_000  # damage can claim thousands of millions
+_SIZES = b"\xff\xc0"  # the part of a sequential JPEG that tells its height and width
 
 
 def encode_jpeg(frame: Frames, quality: int) -> bytes:
@@ -27,7 +29,14 @@ def decode_jpeg(data: bytes) -> Frames:
     Raises:
         ValueError: the bytes are not a picture.
     """
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
+    start = data.find(_SIZES, 0, 4096)
+    height, width = (int.from_bytes(data[start + i : start + i + 2], "big") for i in (5, 7))
+    if start >= 0 and height * width > MOST_PIXELS:
+        raise ValueError(f"{len(data)} bytes claim to be a picture of {width} x {height} pixels")
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
+    except cv2.error as error:
+        raise ValueError(f"{len(data)} bytes are not a picture ({error.err})") from error
     if picture is None:
         raise ValueError(f"{len(data)} bytes are not a picture")
     return np.asarray(picture, np.uint8)

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from nrdfer.convert import brief
 from nrdfer.errors import StoreError
 from nrdfer.records import ClipRecord
 from nrdfer.shards.index import ClipEntry, ShardIndex, Span
@@ -29,13 +30,14 @@ class ShardReader:
         self.root = root
         self.index = ShardIndex.load(root)
         self._handles: dict[int, int] = {}
+        self._ends: dict[int, int] = {}  # bytes of each shard that was opened
         self._opening = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"root": self.root, "index": self.index}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _handles={}, _opening=threading.Lock())
+        self.__dict__.update(state, _handles={}, _ends={}, _opening=threading.Lock())
 
     def __enter__(self) -> Self:
         return self
@@ -66,9 +68,12 @@ class ShardReader:
         """
         entry = self._entry(clip_id)
         try:
-            return ClipRecord.from_dict(json.loads(self._read(entry.shard, entry.record)))
-        except (ValueError, KeyError, TypeError) as error:
+            record = ClipRecord.from_dict(json.loads(self._read(entry.shard, entry.record)))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(self._damaged(clip_id, entry, error)) from error
+        if record.clip_id != clip_id:
+            raise StoreError(self._damaged(clip_id, entry, "its record is of another clip than the index says"))
+        return record
 
     def frames(self, clip_id: str, indices: Sequence[int] | None = None) -> npt.NDArray[np.uint8]:
         """Frames (T, H, W, 3) uint8 RGB of a clip: all of them, or those at `indices` in that order.
@@ -115,16 +120,19 @@ class ShardReader:
 
     def _damaged(self, clip_id: str, entry: ClipEntry, error: object) -> str:
         path = self.root / self.index.shards[entry.shard].name
-        return f"clip {clip_id} in {path}: {error}; the shard is damaged, write the shards again"
+        told = brief(str(error)) if isinstance(error, Exception) else error
+        return f"clip {clip_id} in {path}: {told}; the shard is damaged, write the shards again"
 
     def _open(self, shard: int) -> int:
         with self._opening:
             if shard not in self._handles:
                 path = self.root / self.index.shards[shard].name
                 try:
-                    self._handles[shard] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 except FileNotFoundError as error:
                     raise StoreError(f"{path} is missing; write the shards again") from error
+                self._ends[shard] = os.fstat(handle).st_size
+                self._handles[shard] = handle  # last: other threads look for it without the lock
             return self._handles[shard]
 
     def _read(self, shard: int, span: Span) -> bytes:
@@ -132,11 +140,16 @@ class ShardReader:
         if handle is None:
             handle = self._open(shard)
         offset, size = span
+        if offset + size > self._ends[shard]:  # before so many bytes are asked for
+            raise self._cut_off(shard, offset + size)
         data = os.pread(handle, size, offset)
         while len(data) < size:  # a network file system may give less at a time
             more = os.pread(handle, size - len(data), offset + len(data))
             if not more:
-                path = self.root / self.index.shards[shard].name
-                raise StoreError(f"{path} ends before byte {offset + size}: it was cut off; write the shards again")
+                raise self._cut_off(shard, offset + size)
             data += more
         return data
+
+    def _cut_off(self, shard: int, end: int) -> StoreError:
+        path = self.root / self.index.shards[shard].name
+        return StoreError(f"{path} ends before byte {end}: it was cut off; write the shards again")

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+from nrdfer.convert import brief
 from nrdfer.shards.index import INDEX, ShardIndex, Span
 from nrdfer.store import MANIFEST, file_sha256, read_manifest
 from nrdfer.store.entries import problem_of
@@ -19,7 +20,8 @@ from nrdfer.store.entries import problem_of
 def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> list[str]:
     """Problems found in a folder of shards, in plain words; empty if there are none.
 
-    Every shard's length and sha256, every member's name and place, and every record are compared with the index.
+    Every shard's length and sha256, every member's name and place, and every record are compared with the index; and
+    the index with the manifest beside it, where there is one (shards that were copied out of a store have none).
 
     Args:
         root: folder of shards.
@@ -88,8 +90,8 @@ def _contradictions(index: ShardIndex, number: int, path: Path) -> list[str]:
                 if content is not None:
                     record = json.loads(content.read())
                     records[member.name] = (record["emotion"], record["n_frames"])
-    except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
-        return [f"{path.name} cannot be read as a shard: {error!r}"]
+    except (tarfile.TarError, ValueError, LookupError, TypeError, ArithmeticError, EOFError, RecursionError) as error:
+        return [f"{path.name} cannot be read as a shard: {type(error).__name__} {brief(str(error))}"]
     expected: dict[str, Span] = {}
     facts: dict[str, tuple[str | None, int]] = {}
     for clip_id in index.clips_of(number):

@@ -13,6 +13,7 @@ from typing import Any
 
 from nrdfer import pool
 from nrdfer.config import ShardsConfig
+from nrdfer.convert import brief
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 from nrdfer.faces.stats import luma_of
@@ -172,12 +173,13 @@ def read_folds(place: Path) -> dict[str, dict[str, list[str]]]:
     path = place / FOLDS if place.is_dir() else place
     try:
         folds: dict[str, dict[str, list[str]]] = json.loads(path.read_text())
-        if not all(isinstance(fold[part], list) for fold in folds.values() for part in ("train", "test")):
-            raise ValueError("train and test must be lists")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        parts = [fold[part] for fold in folds.values() for part in ("train", "test")]
+        if not all(isinstance(part, list) and all(isinstance(clip, str) for clip in part) for part in parts):
+            raise ValueError("train and test must be lists of clip ids")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CorpusError(
             f"{path} does not hold folds as the step dfew/folds writes them, "
-            f'{{"1": {{"train": [...], "test": [...]}}}}: {error!r}'
+            f'{{"1": {{"train": [...], "test": [...]}}}}: {brief(str(error) or error)}'
         ) from error
     return folds
 

@@ -1,0 +1,74 @@
+"""Damaged profiles: settings that have a digest, or an error in words; no hang, and no memory to speak of."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from nrdfer.config import Profile
+from nrdfer.experiments.profiles import settings_of
+from nrdfer.names import checked_name
+from nrdfer.noise.settings import build_noise_settings
+from nrdfer.profiles import config_digest, resolve_profile, shipped_profiles
+from nrdfer.stages.settings import align_settings
+from nrdfer.stages.train import engine_of, network_settings, recipe_of
+from tests.fuzz.harness import fuzz
+from tests.fuzz.mutate import TOKENS, damaged_bytes, damaged_text, damaged_value
+
+YAML = (
+    b"&a [*a]", b"&a {b: *a}", b"<<: *a", b": .nan", b": .inf", b": 2026-01-01", b": !!binary aGVsbG8=",
+    b": !!set {a, b}", b"? [a]\n: b", b"1: 2\n", b"true: x\n", b"a: &x [1]\nb: *x\n", b"- " * 3000,
+    b"".join(b"a%d: &a%d [%s]\n" % (i, i, b"*a%d" % (i - 1 if i else 0) * 9) for i in range(12)),
+    b"a0: &a0 [x]\n" + b"".join(b"a%d: &a%d [%s]\n" % (i, i, b",".join([b"*a%d" % (i - 1)] * 9)) for i in range(1, 12)),
+    b"x" * 300_000, b": 1:1:1:1:1", b"!!python/name:os.system ",
+)  # fmt: skip
+
+
+def use(profile: Profile) -> None:
+    """What the first steps of a run make of a profile."""
+    checked_name(profile.name, "profile")
+    config_digest(profile)
+    align_settings(profile)
+    engine_of(profile)
+    network_settings(profile)
+    recipe_of(profile, "dfew")
+    recipe_of(profile, "afew")
+    settings_of(profile)
+    build_noise_settings(profile.noise, "noise")
+
+
+def test_a_damaged_profile_gives_settings_or_words(tmp_path: Path) -> None:
+    good = [path.read_bytes() for path in sorted(shipped_profiles().glob("*.yaml"))]
+    path = tmp_path / "x.yaml"
+
+    def make(rng: random.Random) -> bytes:
+        data = damaged_bytes(good, rng)
+        if rng.random() < 0.4:
+            at = rng.choice([i for i, byte in enumerate(data) if byte == 10] or [0])
+            data = data[:at] + b"\n" + rng.choice(YAML + TOKENS) + b"\n" + data[at:]
+        return data.decode(errors="replace").encode(rng.choice(("utf-8", "utf-8", "utf-16", "latin-1")), "replace")
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        use(resolve_profile("x", tmp_path))
+
+    tally = fuzz("profiles", make, run, slower=4)
+    assert tally.words and tally.results
+
+
+def test_damaged_overrides_and_names_give_settings_or_words() -> None:
+    good = {
+        "name": "mine", "align": {"size": 112, "margin": 0.1}, "corpora": {"rendered": True, "render": {"seed": 1}},
+        "dfew_recipe": {"name": "sample", "epochs": 3}, "engine": {"precision": "fp32"}, "noise": {"preset": "tiny"},
+        "model": "nr-dfernet", "model_settings": {}, "experiments": {"recipes": {"c3d": {"epochs": 1}}},
+    }  # fmt: skip
+
+    def make(rng: random.Random) -> tuple[str, object]:
+        name = damaged_text("sample", rng) if rng.random() < 0.2 else "sample"
+        return name, damaged_value(good, rng) if rng.random() < 0.95 else good
+
+    def run(given: tuple[str, object]) -> None:
+        use(resolve_profile(given[0], shipped_profiles(), overrides=given[1]))  # type: ignore[arg-type]
+
+    tally = fuzz("overrides and names of profiles", make, run)
+    assert tally.words and tally.results
