@@ -176,7 +176,7 @@ class Filler:
     def _judge(self, trial: Full, said: str) -> None:
         """Look at how the failing line ended."""
         _, found, summary = said.rpartition(chaos_trials.SUMMARY)
-        trial.summary = " ".join(summary.split())[:300]
+        trial.summary = " ".join(summary.split())[:300] if found else ""
         if not found:
             trial.complaints.append(f"it ended without a summary: {said[-2500:]}")
         elif not _FULL.search(summary):

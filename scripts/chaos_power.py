@@ -17,8 +17,10 @@ runs. Ends with status 1 unless all are good. Trials follow each other: they tak
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import signal
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -58,12 +60,12 @@ def record(folder: Path, trials: int, seen: chaos_trials.Seen, rng: random.Rando
     by_step = trials // 2
     moments = chaos_trials.draw_moments(seen, trials - by_step, rng)
     numbers = sorted(rng.sample(range(1, steps), by_step))
-    process, log = chaos_trials.start(place, {**environment, **power.environment()}, "undisturbed")
+    process, log = chaos_trials.start(place, {**environment, **power.environment()}, "undisturbed", group=0)
     cuts: list[Cut] = []
 
     def cut() -> None:
         number = len(cuts) + 1
-        with power.still():
+        with power.still(process.pid):
             done = power.crash(folder / f"state-{number}", rng)
             told = chaos_trials.last_told(log)
         lost = {kind: count for kind, count in sorted(done.items()) if kind not in ("synced", "whole")}
@@ -72,23 +74,27 @@ def record(folder: Path, trials: int, seen: chaos_trials.Seen, rng: random.Rando
 
     power.stop_at(numbers[0] if numbers else 0)
     since: float | None = None
-    while process.poll() is None:
-        if power.stopped:
-            cut()
-            numbers.pop(0)
-            while numbers and numbers[0] <= power.steps:
-                numbers[0] = power.steps + 1  # two that are next to each other
-            power.stop_at(numbers[0] if numbers else 0)
-            power.go_on()
-        since = _reached(moments, log, since)
-        if since is not None and time.monotonic() >= since + moments[0][1]:
-            cut()
-            moments.pop(0)
-            since = None
-        time.sleep(chaos_trials.LOOK / 4)
+    try:
+        while process.poll() is None:
+            if power.stopped:
+                cut()
+                numbers.pop(0)
+                while numbers and numbers[0] <= power.steps:
+                    numbers[0] = power.steps + 1  # two that are next to each other
+                power.stop_at(numbers[0] if numbers else 0)
+                power.go_on()
+            since = _reached(moments, log, since)
+            if since is not None and time.monotonic() >= since + moments[0][1]:
+                cut()
+                moments.pop(0)
+                since = None
+            time.sleep(chaos_trials.LOOK / 4)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     if process.returncode != 0:
         raise SystemExit(f"the recorded run failed:\n{log.read_text()[-6000:]}")
-    while len(cuts) < trials:  # a run makes a few steps more or fewer than another
+    while len(cuts) < trials:  # all processes have ended; a run makes a few steps more or fewer than another
         cut()
     (folder / _CUTS).write_text(json.dumps([asdict(one) for one in cuts]))
     return cuts

@@ -56,12 +56,15 @@ Some = TypeVar("Some", bound=Trial)
 
 
 def start(
-    folder: Path, environment: dict[str, str], name: str, log_in: Path | None = None
+    folder: Path, environment: dict[str, str], name: str, log_in: Path | None = None, group: int | None = None
 ) -> tuple[subprocess.Popen[bytes], Path]:
-    """Type the line in a folder; returns the process and its log, which lies there or in another folder."""
+    """Type the line in a folder; returns the process and its log, which lies there or in another folder.
+
+    With 0 as `group`, it and its children are a process group of their own.
+    """
     log = (log_in or folder) / f"{name}.log"
     with log.open("wb") as file:
-        return subprocess.Popen(LINE, cwd=folder, env=environment, stdout=file, stderr=file), log  # noqa: S603
+        return subprocess.Popen(LINE, cwd=folder, env=environment, stdout=file, stderr=file, process_group=group), log  # noqa: S603
 
 
 def count_events(log: Path) -> int:

@@ -118,9 +118,16 @@ class PowerCut:
         struct.pack_into("Q", self._control, _STOPPED, 0)
 
     @contextmanager
-    def still(self) -> Iterator[None]:
-        """Stop all recorded processes at once, as a cut does, and let them go on afterwards."""
+    def still(self, group: int) -> Iterator[None]:
+        """Stop all recorded processes at once, as a cut does, and let them go on afterwards.
+
+        Args:
+            group: process group of most of them; looking for others takes longer than one may wait for a lock that a
+                stopped one holds.
+        """
         held: dict[int, psutil.Process] = {}
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGSTOP)
         try:
             while new := [process for process in self._processes() if process.pid not in held]:
                 for process in new:
@@ -129,6 +136,8 @@ class PowerCut:
                 time.sleep(_QUIET)
             yield
         finally:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGCONT)
             for process in held.values():
                 _send(process, signal.SIGCONT)
 

@@ -124,10 +124,12 @@ def test_the_process_waits_at_the_step_that_was_asked_for(tmp_path: Path, librar
     cut = PowerCut(root, tmp_path / "shadow", library)
     cut.stop_at(3)  # a sync, a rename, and then this sync
     script = BEGIN + "write('.a', b'a'); os.rename('.a', 'a'); sync()"
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=root, env=os.environ | cut.environment())
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=root, env=os.environ | cut.environment(), process_group=0
+    )
     while not cut.stopped:
         assert process.poll() is None
-    with cut.still():
+    with cut.still(process.pid):
         left = [tmp_path / f"left-{seed}" for seed in range(20)]
         for seed, target in enumerate(left):
             cut.crash(target, random.Random(seed))
