@@ -6,6 +6,7 @@ changed shard is recognised, which WebDataset alone does not do. Reading and che
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -59,7 +60,15 @@ class ShardIndex:
 
     def clips_of(self, shard: int) -> list[str]:
         """Ids of the clips in one shard, in writing order."""
-        return [clip_id for clip_id, entry in self.clips.items() if entry.shard == shard]
+        return self._by_shard.get(shard, [])
+
+    @functools.cached_property
+    def _by_shard(self) -> dict[int, list[str]]:
+        """Ids by shard, gone through once: a large corpus has hundreds of shards."""
+        found: dict[int, list[str]] = {}
+        for clip_id, entry in self.clips.items():
+            found.setdefault(entry.shard, []).append(clip_id)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, ready for JSON; the inverse of `from_dict`."""

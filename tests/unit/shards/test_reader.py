@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, ItemsView
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nrdfer.errors import StoreError
 from nrdfer.records import ClipRecord
-from nrdfer.shards.index import INDEX, ShardIndex
+from nrdfer.shards.index import INDEX, ClipEntry, ShardEntry, ShardIndex
 from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.shards.reader import ShardReader
 
@@ -165,3 +165,22 @@ def test_frames_of_two_sizes_are_no_clip(shards: Path, clips: list[Clip], monkey
     monkeypatch.setattr("nrdfer.shards.reader.decode_jpeg", lambda data: np.zeros(next(sizes), np.uint8))
     with pytest.raises(StoreError, match=r"sizes \(8, 8, 3\), \(1, 1, 3\); the shard is damaged"):
         ShardReader(shards).frames(clips[2][0].clip_id, [0, 1])
+
+
+class Counted(dict[str, ClipEntry]):
+    """Counts how often its clips are gone through."""
+
+    passes = 0
+
+    def items(self) -> ItemsView[str, ClipEntry]:
+        self.passes += 1
+        return super().items()
+
+
+def test_the_clips_of_every_shard_are_found_in_one_pass() -> None:
+    shards = tuple(ShardEntry(f"x-{i:06d}.tar", "0" * 64, 10_000, 10) for i in range(400))
+    clips = Counted({f"clip_{i}": ClipEntry(i // 10, (0, 1), ()) for i in range(4000)})
+    index = ShardIndex(shards, clips)
+    found = [clip_id for shard in range(400) for clip_id in index.clips_of(shard)]
+    assert found == list(clips)
+    assert clips.passes == 1
