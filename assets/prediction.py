@@ -5,6 +5,7 @@ new videos (``pipelines/sensors.py``).
 """
 
 import base64
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from pydantic import Field
 from assets import story
 from assets.step import progress_logger, step, whence
 from nrdfer import paths
+from nrdfer.markdown_text import plain
+from nrdfer.plain_text import name_of, one_line
 
 if TYPE_CHECKING:
     from nrdfer.predict.clip_folder import Row
@@ -95,7 +98,7 @@ def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> 
             told=lambda row: context.log.info(told_of(row)),
             progress=progress_logger(context, "videos"),
             workers=config.workers,
-            leave_out=[Path(path) for path in config.leave_out],
+            leave_out=[Path(name_of(path)) for path in config.leave_out],
         )
         if not any(row.answered for row in rows):
             reasons = "; ".join(row.reason for row in rows[:5])
@@ -108,26 +111,31 @@ def told_of(row: "Row") -> str:
     answer = row.status if row.probability is None else f"{row.emotion} {100 * row.probability:.1f} %"
     again = ", was there already" if row.repeated else ""
     reason = f" ({row.reason})" if row.reason else ""
-    return f"{row.video}: {answer}, face in {row.frames_with_face} of {row.frames} frames{again}{reason}"
+    told = f"{row.video}: {answer}, face in {row.frames_with_face} of {row.frames} frames{again}{reason}"
+    return one_line(told)
 
 
 def shown(rows: Sequence["Row"], out: Path, model: str) -> dict[str, Any]:
     """What the UI shows: counts, the table, and the strips of what is new, or else of what is there."""
     from nrdfer.predict.clip_folder import STRIP
 
-    counts = {status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "unreadable")}
+    counts = {
+        status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "unreadable", "refused")
+    }
     fresh = [row for row in rows if not row.repeated] or list(rows)
-    strips = [row for row in fresh if (out / row.clip_id / STRIP).is_file()][:_MOST_STRIPS]
+    found = ((row.clip_id, small_picture(out / row.clip_id / STRIP)) for row in fresh if row.answered)
+    strips = itertools.islice(((clip_id, picture) for clip_id, picture in found if picture is not None), _MOST_STRIPS)
     return {
         "model": model,
         "videos": len(rows),
         "answered": counts["ok"],
         "without_a_face": counts["no_face"],
         "unreadable": counts["unreadable"],
+        **({"refused": counts["refused"]} if counts["refused"] else {}),
         "new": sum(not row.repeated for row in rows),
         "path": dg.MetadataValue.path(str(out)),
         "results": table(rows),
-        **{f"strip_{row.clip_id}": small_picture(out / row.clip_id / STRIP) for row in strips},
+        **{f"strip_{clip_id}": picture for clip_id, picture in strips},
     }
 
 
@@ -139,20 +147,24 @@ def table(rows: Sequence["Row"]) -> dg.MarkdownMetadataValue:
         faces = f"{row.frames_with_face} of {row.frames}"
         cells = (Path(row.video).name, row.status, row.emotion or "", probability, faces, f"{row.duration_s:.1f}",
                  row.reason)  # fmt: skip
-        lines.append("| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in cells) + " |")
+        lines.append("| " + " | ".join(map(plain, cells)) + " |")
     if len(rows) > _MOST_ROWS:
         lines.append(f"| and {len(rows) - _MOST_ROWS} more in predictions.csv |" + " |" * 6)
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def small_picture(path: Path) -> dg.MarkdownMetadataValue:
-    """A picture small enough for the event log, which keeps a copy of every materialisation's."""
+def small_picture(path: Path) -> dg.MarkdownMetadataValue | None:
+    """A picture small enough for the event log, which keeps a copy of all it is given; None if there is none."""
     import cv2
     import numpy as np
 
-    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise dg.Failure(f"{path} is no picture; delete its folder and predict again", allow_retries=False)
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+        picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    except (OSError, cv2.error):
+        picture = None
+    if picture is None:  # it is shown, and decides nothing
+        return None
     height = max(1, round(picture.shape[0] * _STRIP_WIDTH / picture.shape[1]))
     small = cv2.resize(picture, (_STRIP_WIDTH, height), interpolation=cv2.INTER_AREA)
     data = base64.b64encode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()).decode()

@@ -11,6 +11,7 @@ import dagster as dg
 from assets import prediction
 from nrdfer import paths
 from nrdfer.errors import CorpusError
+from nrdfer.plain_text import name_text
 from nrdfer.store import digest_of
 from nrdfer.video.sources import list_sources
 from pipelines.jobs import predict_videos
@@ -46,7 +47,7 @@ def new_videos(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
         moving = len(now) - len(resting)
         told = f"{moving} of {len(now)} videos in {inbox} are new or growing" if moving else f"nothing new in {inbox}"
         return dg.SensorResult(skip_reason=told, cursor=cursor)
-    leave_out = sorted(path for path in now if path not in resting)
+    leave_out = sorted(name_text(path) for path in now if path not in resting)
     config = prediction.PredictionConfig(folder=str(inbox), leave_out=leave_out)
     request = dg.RunRequest(
         run_key=digest_of([str(inbox), resting]),

@@ -65,6 +65,9 @@ def _told(error: Exception) -> str:
     known = in_words(error)
     if known is not None:
         return one_line(known)
+    if isinstance(error, OSError) and error.strerror:
+        names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+        return one_line(": ".join((*map(name_text, names), error.strerror)))
     told = one_line(str(error).strip().partition("\n")[0])[:_MOST]
     last = traceback.extract_tb(error.__traceback__)[-1]
     return (

@@ -21,7 +21,7 @@ from nrdfer.errors import StoreError
 from nrdfer.files import write_whole
 from nrdfer.plain_text import utf8
 from nrdfer.pool import completed, one_thread
-from nrdfer.records import ClipRecord
+from nrdfer.records import ClipRecord, FrameRecord
 from nrdfer.stages.clip_files import (
     NOTE,
     NOTES,
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 Row = Mapping[str, Any]
 Task = tuple["FaceDetector", "AlignSettings", Path]
+#: Of a clip's frames that show the person. No clip of AFEW has so many frames that five would be less.
+LEAST_SHARE = 0.03
 _ASIDE = ".aside"  # ending of the reason why a clip could not be used
 
 
@@ -150,7 +152,8 @@ def _align_one(row: Row, task: Task) -> None:
     revoke(work, row["clip_id"])
     try:
         plan = plan_clip(Path(row["path"]), detector, settings)
-        if plan.usable:
+        few = too_few(plan.records)
+        if plan.usable and not few:
             record = ClipRecord(
                 corpus="afew",
                 clip_id=row["clip_id"],
@@ -168,7 +171,7 @@ def _align_one(row: Row, task: Task) -> None:
             sheet = SheetCollector(plan.records)
             collections.deque(sheet.passing(crops(plan, settings.size)), maxlen=0)
             sheets.append(write_sheet(work, row["clip_id"], sheet))
-        _set_aside(work, row, f"{plan.status}: {plan.reason}", sheets)
+        _set_aside(work, row, few or f"{plan.status}: {plan.reason}", sheets)
     except UnreadableVideoError as error:
         _set_aside(work, row, f"unreadable: {error}")
     except NrdferError:
@@ -180,6 +183,20 @@ def _align_one(row: Row, task: Task) -> None:
         _set_aside(work, row, f"unreadable: {row['path']}: {type(error).__name__}: {error}")
     finally:
         _started(work, row).unlink(missing_ok=True)
+
+
+def too_few(records: Sequence[FrameRecord]) -> str:
+    """Why a clip shows its person too briefly to be learnt from; empty if it does not.
+
+    A few frames that a false detection fills would else give a long clip its label's face.
+    """
+    shown = sum(record.has_face for record in records)
+    if not 0 < shown < LEAST_SHARE * len(records):
+        return ""
+    return (
+        f"no_face: the face is in {shown} of {len(records)} frames, less than {LEAST_SHARE:.0%}: a false detection, or "
+        "somebody who passes by"
+    )
 
 
 def _is_of(error: OSError, row: Row) -> bool:

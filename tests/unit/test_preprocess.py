@@ -187,16 +187,12 @@ def test_names_that_are_not_utf8_or_very_long_have_a_row_each(tmp_path: Path, bl
     out, told = tmp_path / "out", tmp_path / "t.json"
     for _ in range(2):
         rows = preprocess_videos([tmp_path / "in"], blind, CENTRED, out, told)
-        assert len(rows) == len(NAMES)
-        plain = {row.status for row in rows if "\\" not in row.clip}
-        assert plain == {"centred"}, [row.reason for row in rows]
+        assert {row.status for row in rows} == {"centred"}, [row.reason for row in rows]
     written = json.loads(told.read_text(encoding="utf-8"))
     assert {os.fsencode(name_of(row["clip"])) for row in written} == set(NAMES)
     assert {name_of(row["source"]) for row in written} == {str(path) for path in (tmp_path / "in").iterdir()}
     assert len({row["clip"] for row in written}) == len({row["clip_id"] for row in written}) == len(NAMES)
     for row in written:
-        if row["status"] != "centred":
-            continue
         assert len(list((out / row["clip_id"]).glob("*.jpg"))) == 2
         assert (out / f"{row['clip_id']}.png").is_file()
 

@@ -129,8 +129,8 @@ def run(error: BaseException) -> tuple[int, str]:
     ("error", "words"),
     [
         (StoreError("no room in /a\x1b[31m\udcff"), r"error: no room in /a\x1b[31m\xff"),
-        (OSError(28, "No space left on device", "/data/x"), "error: no room on the disk of /data/x ("),
-        (OSError(2, "No such file or directory", "/data/x"), "error: /data/x: No such file or directory"),
+        (OSError(28, "No space left on device", "/data/x"), "error: no room on the disk of /data/x"),
+        (OSError(21, "Is a directory", "/data/x"), "error: /data/x: Is a directory"),
         (OSError("something"), "OSError: something"),
         (ValueError("first\nsecond"), "ValueError: first (test_command_failures.py:"),
         (MemoryError(), "MemoryError (test_command_failures.py:"),

@@ -13,6 +13,9 @@ import dagster as dg
 import pytest
 
 from assets import prediction
+from nrdfer.plain_text import name_of
+from nrdfer.predict.clip_folder import failed
+from nrdfer.video.sources import Source
 from pipelines.definitions import defs
 from pipelines.sensors import new_videos
 from tests.unit.acting import act
@@ -152,3 +155,32 @@ def test_the_job_is_described_to_its_last_setting() -> None:
     assert job.description
     fields = prediction.PredictionConfig.model_fields
     assert [name for name, field in fields.items() if not field.description] == []
+
+
+def test_names_of_videos_are_no_markup_in_the_table(tmp_path: Path) -> None:
+    source = Source(tmp_path / "<b>a</b>|[x](http:\n.mp4", "a")
+    (line,) = prediction.table([failed(source, "![](http://elsewhere/x.png)|<script>")]).md_str.splitlines()[2:]
+    assert line.replace("\\|", "").count("|") == 8
+    assert "<b>" not in line.replace("\\<", "")
+    assert "![](" not in line
+
+
+def test_a_strip_that_is_damaged_or_gone_ends_no_run(tmp_path: Path) -> None:
+    (tmp_path / "strip.png").write_bytes(b"no picture")
+    assert prediction.small_picture(tmp_path / "strip.png") is None
+    assert prediction.small_picture(tmp_path / "gone.png") is None
+    (tmp_path / "strip.png").write_bytes(b"")
+    assert prediction.small_picture(tmp_path / "strip.png") is None
+
+
+def test_names_that_are_not_utf8_reach_the_job(inbox: Path) -> None:
+    inbox.mkdir()
+    act(inbox / "a.mp4", face=2, empty=0)
+    ticks = Ticks()
+    ticks.tick()
+    odd = inbox / os.fsdecode(b"Stra\xdfe.mp4")
+    odd.write_bytes(b"still being copied")
+    ((request,), _) = ticks.tick()
+    (left_out,) = config_of(request)["leave_out"]
+    assert left_out.encode()
+    assert name_of(left_out) == str(odd)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import json
 import os
 import pickle
@@ -12,9 +13,11 @@ from pathlib import Path
 import cv2
 import pytest
 
+from nrdfer.csv_cells import original
 from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import CorpusError, NotOursError, StoreError
+from nrdfer.errors import CorpusError, NotOursError, NrdferError, StoreError
 from nrdfer.made import NOTES
+from nrdfer.plain_text import name_of
 from nrdfer.predict.clip_folder import ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE, Row, Work, predict_one
 from nrdfer.predict.folder import predict_videos
 from nrdfer.predict.predictor import Predictor
@@ -207,3 +210,78 @@ def test_what_processes_are_sent_answers_the_same(
     assert again.answer["logit_fear"] == pytest.approx(rows[0].answer["logit_fear"], abs=1e-5)
     with pytest.raises(ValueError, match="workers must be 1 or more"):
         predict_videos([folder], Work(predictor, tmp_path / "out"), workers=0)
+
+
+def test_strip_and_annotated_video_decide_nothing(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise NrdferError("Unknown encoder 'libx264'")
+
+    def odd(*_: object) -> None:
+        raise KeyError("font")
+
+    video, out = act(tmp_path / "a.mp4", face=8, empty=0), tmp_path / "out"
+    monkeypatch.setattr("nrdfer.predict.clip_folder.write_annotated", broken)
+    monkeypatch.setattr("nrdfer.predict.clip_folder.draw_strip", odd)
+    (row,) = predict_videos([video], Work(predictor, out))
+    assert (row.status, row.emotion is None) == ("ok", False)
+    assert "annotated.mp4 could not be made: Unknown encoder 'libx264'" in row.note
+    assert "strip.png could not be made: KeyError" in row.note
+    assert json.loads((out / "a" / PREDICTION).read_text())["note"] == row.note
+    assert {path.name for path in (out / "a").iterdir()} == {FRAMES, PREDICTION, TIMELINE}
+
+
+def test_a_full_disk_while_decorating_is_told_as_such(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    video, out = act(tmp_path / "a.mp4", face=8, empty=0), tmp_path / "out"
+    monkeypatch.setattr("nrdfer.predict.clip_folder.draw_strip", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        predict_videos([video], Work(predictor, out))
+    assert not (out / "a").exists()
+
+
+def test_an_earlier_answer_stays_until_the_new_one_is_there(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, out = act(tmp_path / "a.mp4", face=8, empty=0), tmp_path / "out"
+    predict_videos([video], Work(predictor, out, annotate=False))
+    before = (out / "a" / PREDICTION).read_bytes()
+    other = Predictor(predictor.model, predictor.cropper, WindowSettings(2, 1), device="cpu")
+    with monkeypatch.context() as failing:
+        failing.setattr(Predictor, "predict", lambda *_: Prediction("unreadable", "no memory"))
+        assert predict_videos([video], Work(other, out, annotate=False))[0].status == "unreadable"
+    assert (out / "a" / PREDICTION).read_bytes() == before
+    with monkeypatch.context() as failing:
+        failing.setattr("nrdfer.predict.clip_folder.file_sha256", _denied)
+        assert predict_videos([video], Work(predictor, out, annotate=False))[0].status == "unreadable"
+    assert (out / "a" / PREDICTION).read_bytes() == before
+
+
+def _denied(path: Path) -> str:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
+def test_odd_names_have_a_row_each_and_no_cell_is_a_formula(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, folder, out = act(tmp_path / "a.mp4", face=8, empty=0), tmp_path / "in", tmp_path / "out"
+    names = [b"Stra\xdfe.mp4", rb"Stra\xdfe.mp4", b"L" * 251 + b".mp4", b"=1+1.mp4"]
+    folder.mkdir()
+    for name in names:
+        (folder / os.fsdecode(name)).write_bytes(video.read_bytes())
+    for repeated in (False, True):
+        rows = predict_videos([folder], Work(predictor, out, annotate=False))
+        assert [(row.status, row.repeated) for row in rows] == [("ok", repeated)] * len(names)
+    table = read_csv(out / "predictions.csv")
+    found = {os.fsencode(Path(name_of(original(row["video"]))).name) for row in table}
+    told = json.loads((out / "predictions.json").read_text(encoding="utf-8"))["videos"]
+    assert found == {os.fsencode(Path(name_of(row["video"])).name) for row in told} == set(names)
+    monkeypatch.chdir(folder)
+    (row,) = predict_videos([Path("=1+1.mp4")], Work(predictor, out, annotate=False))
+    assert read_csv(out / "predictions.csv")[0]["video"] == "'=1+1.mp4"
+    assert original("'=1+1.mp4") == row.video

@@ -150,3 +150,31 @@ def test_a_full_gpu_is_not_the_videos_fault(
     monkeypatch.setattr("nrdfer.predict.predictor.answers", full)
     with pytest.raises(DeviceError, match=r"the GPU has not enough free memory.*choose device: cpu"):
         predictor.predict(acted_video)
+
+
+def test_a_glimpse_of_a_face_gives_no_emotion(predictor: Predictor, tmp_path: Path) -> None:
+    glimpse = act(tmp_path / "glimpse.mp4", face=6, empty=300)
+    found = predictor.predict(glimpse)
+    assert (found.status, found.answer) == ("no_face", None)
+    assert found.frames_with_face == pytest.approx(6, abs=1)
+    assert "too few for an answer: no window of 1 s shows it in 25% of its frames" in found.reason
+    assert "looked for with score above" in found.reason
+
+
+def test_an_answer_that_sees_no_face_is_none_though_the_timeline_has_some(predictor: Predictor, tmp_path: Path) -> None:
+    """A close-up between two of the moments that a whole video's answer looks at."""
+    found = predictor.predict(act(tmp_path / "closeup.mp4", face=10, empty=590))
+    assert any(row.answer for row in found.windows)
+    assert (found.status, found.answer) == ("no_face", None)
+    assert "in none of the 16 that an answer of the whole video looks at; the timeline answers" in found.reason
+
+
+def test_a_video_that_breaks_a_library_is_unreadable(
+    predictor: Predictor, acted_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*_: object) -> None:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr("nrdfer.predict.predictor.frame_times", odd)
+    found = predictor.predict(acted_video)
+    assert (found.status, "IndexError: list index out of range" in found.reason) == ("unreadable", True)

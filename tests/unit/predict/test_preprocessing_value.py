@@ -8,6 +8,7 @@ import pytest
 
 from nrdfer.config import Profile, WeightsConfig
 from nrdfer.errors import NrdferError, ProfileError, WeightsError
+from nrdfer.faces.clip import AlignSettings
 from nrdfer.predict.preprocessing import FILE, Preprocessing
 from nrdfer.store import file_sha256
 from nrdfer.weights import sample_weights
@@ -90,3 +91,15 @@ def test_files_that_say_something_else_are_refused(plain: Preprocessing, tmp_pat
         Preprocessing.read(tmp_path / FILE)
     with pytest.raises(ProfileError, match="contradict"):
         Preprocessing.from_dict({**plain.to_dict(), "enhance": "none"})
+
+
+def test_another_detector_brings_the_usual_max_side(plain: Preprocessing, tmp_path: Path) -> None:
+    other = tmp_path / "other.pth"
+    other.write_bytes(b"other weights")
+    changed, told = plain.overridden(retinaface=str(other))
+    assert changed.align.max_side == AlignSettings().max_side == 640
+    assert told[0] == "max_side 640 instead of 360"
+    assert plain.overridden(retinaface=str(other), max_side=200)[0].align.max_side == 200
+    assert plain.overridden(retinaface="sample")[0].align.max_side == 360
+    large = dataclasses.replace(plain, align=dataclasses.replace(plain.align, max_side=1280))
+    assert large.overridden(retinaface=str(other))[0].align.max_side == 1280

@@ -21,6 +21,7 @@ from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.clip import AlignSettings
 from nrdfer.faces.detector import FaceDetector, load_detector
 from nrdfer.plain_text import utf8
+from nrdfer.records import FrameRecord
 from nrdfer.stages import align, clip_files, enhance
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.encode import VideoWriter
@@ -268,3 +269,23 @@ def test_a_disk_that_cannot_be_written_is_no_fault_of_the_video(
     with pytest.raises(OSError, match="No space left"):
         align.align_clips(rows[:1], sample_weights("retinaface"), SETTINGS, tmp_path / "work")
     assert align.unfinished(rows[:1], tmp_path / "work") == rows[:1]
+
+
+@pytest.mark.parametrize(
+    ("shown", "frames", "few"), [(5, 166, False), (5, 167, True), (0, 600, False), (60, 600, False)]
+)
+def test_a_clip_with_a_glimpse_of_a_face_is_not_learnt_from(shown: int, frames: int, few: bool) -> None:
+    records = [FrameRecord(index, has_face=index < shown) for index in range(frames)]
+    assert bool(align.too_few(records)) == few
+    if few:
+        assert "the face is in 5 of 167 frames, less than 3%" in align.too_few(records)
+
+
+def test_a_long_clip_with_a_false_detection_is_set_aside(
+    rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(align, "LEAST_SHARE", 2.0)  # so that every face is too little
+    (tmp_path / "out").mkdir()
+    counts = align.align_corpus(rows[:1], sample_weights("retinaface"), SETTINGS, tmp_path / "work", tmp_path / "out")
+    assert (counts["clips"], counts["set_aside"]) == (0, 1)
+    assert "a false detection" in (tmp_path / "out" / "set_aside.csv").read_text()
