@@ -23,7 +23,7 @@ from nrdfer.video.bounds import check_frame
 from nrdfer.video.ffmpeg import ffmpeg_executable, ffmpeg_for, passthrough_option
 from nrdfer.video.filters import Chain, chain_for
 from nrdfer.video.formats import video_format
-from nrdfer.video.inputs import MAX_PIXELS, executable_for, global_options, input_options, start
+from nrdfer.video.inputs import MAX_PIXELS, compiled, executable_for, global_options, start, video_input
 from nrdfer.video.messages import MESSAGES, Complaints, Listener
 from nrdfer.video.probe import VideoInfo, listing_of, parse_listing
 from nrdfer.video.shapes import coded_aspects
@@ -46,13 +46,16 @@ def decode_command(path: Path, executable: str, *, threads: int = 1) -> list[str
 
 
 def _command(path: Path, demuxer: str, chain: Chain, threads: int) -> list[str]:
-    return [
-        *(chain.executable, "-v", MESSAGES, *global_options()),
-        *input_options(path, demuxer, max_pixels=MAX_PIXELS, threads=threads),
-        *("-map", "0:V:0", "-vf", chain.filters),  # a capital V leaves cover pictures aside
-        *(f"-{passthrough_option(chain.executable)}", "passthrough"),
-        *("-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1"),
-    ]
+    options = {
+        "map": "0:V:0",  # a capital V leaves cover pictures aside
+        "vf": chain.filters,
+        passthrough_option(chain.executable): "passthrough",
+        "format": "image2pipe",
+        "c:v": "ppm",
+        "pix_fmt": "rgb24",
+    }
+    output = video_input(demuxer, threads=threads).output("pipe:1", **options)
+    return compiled(output.global_args("-v", MESSAGES, *global_options()), chain.executable, path)
 
 
 def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None) -> Iterator[NDArray[np.uint8]]:

@@ -6,13 +6,15 @@ Which frames to write is the caller's business; reading videos is `nrdfer.video.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
 from nrdfer.errors import EncodingError
 from nrdfer.video.ffmpeg import ffmpeg_for
+from nrdfer.video.inputs import STAND_IN, compiled
 from nrdfer.video.pipe import FfmpegPipe
 
 Codec = Literal["mpeg4", "libx264", "mjpeg"]
@@ -65,14 +67,19 @@ class VideoWriter(FfmpegPipe):
         if executable is None:
             raise EncodingError(f"{self.path}: no ffmpeg of this machine encodes with {codec}; install a fuller one")
         height, width, _ = self.shape
-        return [
-            *(executable, "-f", "rawvideo", "-framerate", str(fps), "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
-            *("-i", "pipe:0", "-c:v", codec, "-crf" if codec == "libx264" else "-q:v", str(quality)),
-            *("-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1"),
-            *("-pix_fmt", "yuvj420p" if codec == "mjpeg" else "yuv420p"),
-            *("-sws_flags", "bicubic+accurate_rnd+bitexact", "-threads", "1"),
-            *(f"file:{self._partial}", "-v", "error", "-y"),
-        ]
+        options: dict[str, Any] = {
+            "c:v": codec,
+            "crf" if codec == "libx264" else "q:v": quality,
+            "pix_fmt": "yuvj420p" if codec == "mjpeg" else "yuv420p",
+            "threads": 1,
+            "sws_flags": "bicubic+accurate_rnd+bitexact",
+            "flags:v": "+bitexact",
+            "fflags": "+bitexact",
+            "map_metadata": -1,
+        }
+        source = ffmpeg.input("pipe:0", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", framerate=fps)
+        output = source.output(STAND_IN, **options).global_args("-v", "error", "-y")
+        return compiled(output, executable, self._partial)
 
     def write(self, rgb: NDArray[np.uint8]) -> None:
         """Append one frame, (height, width, 3) uint8 RGB.

@@ -1,7 +1,8 @@
 """How a video is handed to ffmpeg: one format, no other file, any name, bounded memory.
 
 Every command line that reads a file of the user's takes its options from here. Command lines are lists of text; bytes
-of a name that are not UTF-8 are surrogate escapes in it, which the operating system gets as they were.
+of a name that are not UTF-8 are surrogate escapes in it, which the operating system gets as they were. ffmpeg-python,
+which puts command lines together, hashes its arguments as UTF-8; so it is given a stand-in, and `compiled` the name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import ffmpeg
 
 from nrdfer.errors import UnreadableVideoError
 from nrdfer.video.ffmpeg import ffmpeg_executable, ffmpeg_for
@@ -20,7 +24,8 @@ from nrdfer.video.ffmpeg import ffmpeg_executable, ffmpeg_for
 MAX_PIXELS = 1 << 26
 MAX_BLOCK = 1 << 30  # bytes that ffmpeg may ask for at a time
 MAX_MEMORY = (1 << 31) - (1 << 26)  # bytes in all
-_NO_REFERENCES = ("-enable_drefs", "0", "-use_absolute_path", "0")  # a MOV may say that its pictures lie elsewhere
+_NO_REFERENCES = {"enable_drefs": "0", "use_absolute_path": "0"}  # a MOV may say that its pictures lie elsewhere
+STAND_IN = "file:name"  # what ffmpeg-python is given instead of a name
 
 
 def input_options(path: Path, demuxer: str, *, max_pixels: int = MAX_PIXELS, threads: int = 1) -> list[str]:
@@ -32,11 +37,35 @@ def input_options(path: Path, demuxer: str, *, max_pixels: int = MAX_PIXELS, thr
         max_pixels: larger pictures are not decoded.
         threads: of the decoder.
     """
-    return [
-        *("-protocol_whitelist", "file,pipe", "-format_whitelist", demuxer, "-f", demuxer),
-        *(_NO_REFERENCES if demuxer == "mov" else ()),
-        *("-max_pixels", str(max_pixels), "-threads", str(threads), "-i", f"file:{path}"),
-    ]
+    options = _options(demuxer, max_pixels, threads)
+    return [*(part for name, value in options.items() for part in (f"-{name}", value)), "-i", f"file:{path}"]
+
+
+def video_input(demuxer: str, *, max_pixels: int = MAX_PIXELS, threads: int = 1) -> Any:
+    """The same as a node of ffmpeg-python, for command lines that `compiled` ends."""
+    return ffmpeg.input(STAND_IN, **_options(demuxer, max_pixels, threads))
+
+
+def compiled(output: Any, executable: str, path: Path) -> list[str]:
+    """The command line of a node whose input is `video_input`, or whose output is `STAND_IN`.
+
+    Args:
+        output: of ffmpeg-python.
+        executable: ffmpeg.
+        path: the file that is meant, of any name.
+    """
+    return [f"file:{path}" if part == STAND_IN else part for part in output.compile(cmd=executable)]
+
+
+def _options(demuxer: str, max_pixels: int, threads: int) -> dict[str, str]:
+    return {
+        "protocol_whitelist": "file,pipe",
+        "format_whitelist": demuxer,
+        "f": demuxer,
+        **(_NO_REFERENCES if demuxer == "mov" else {}),
+        "max_pixels": str(max_pixels),
+        "threads": str(threads),
+    }
 
 
 def global_options() -> list[str]:
