@@ -15,6 +15,7 @@ from typing import IO
 from nrdfer import paths
 from nrdfer.errors import ProfileError
 from nrdfer.file_locks import lock
+from nrdfer.set_aside import set_aside
 
 _CHOOSING = "choosing.lock"
 
@@ -65,6 +66,8 @@ def _look(folder: Path, device: str) -> tuple[int, int]:
     """How many users a device has, and its first slot that nobody holds."""
     users, free, slot = 0, -1, 0
     while (path := _slot(folder, device, slot)).exists():
+        if not path.is_file() and set_aside(path) is not None:  # a folder or a pipe in its place
+            continue
         with path.open("a") as handle:
             if not _lock(handle):
                 users += 1

@@ -236,14 +236,15 @@ def _waiting() -> dict[Path, dict[str, Any]]:
 def _understood(digest: str, told: Any) -> dict[str, Any]:
     """A file's content, if it is what `leave` wrote under this name."""
     facts = RunFacts(**told["facts"])
-    texts = (facts.digest, facts.name, facts.pipeline or "", told["uri"], told["status"])
+    pipeline = "" if facts.pipeline is None else facts.pipeline
+    texts = (facts.digest, facts.name, pipeline, told["uri"], told["status"])
     mappings = (facts.tags, facts.params, facts.pipeline_params, *facts.datasets)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(part, dict) for part in mappings):
         raise ValueError("its fields are of other types")
     if facts.digest != digest:
         raise ValueError("it tells of another training than its name says")
     check_end(told["status"], 1000 * float(told["started"]), 1000 * float(told["ended"]))
-    return dict(told)
+    return {**told, "facts": dataclasses.asdict(facts)}
 
 
 def _closings() -> dict[str, OpenPipeline]:

@@ -117,7 +117,7 @@ def clear_unfinished(out: Path) -> None:
         try:
             owner = json.loads((holder / _OWNER).read_text())
             gone = not holder.is_symlink() and is_gone(str(owner["host"]), str(owner["process"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         if gone:
             shutil.rmtree(holder, ignore_errors=True)
@@ -184,7 +184,7 @@ def _noted_contents(path: Path) -> list[Content]:
         if note["name"] != name_text(path.name):
             return []
         return [{str(k): (str(v[0]), int(v[1])) for k, v in content.items()} for content in note["contents"]]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         return []  # a note that cannot be read makes nothing ours
 
 

@@ -115,3 +115,14 @@ def test_an_id_is_no_path(tmp_path: Path) -> None:
     with claim(["../../x"], 1, tmp_path / "slots") as chosen:
         assert chosen == [0]
     assert [path.name for path in tmp_path.iterdir()] == ["slots"]
+
+
+def test_a_folder_in_the_place_of_a_slot_ends_no_start(tmp_path: Path) -> None:
+    with claim(GPUS[:1], 1, tmp_path):
+        pass
+    (slot,) = (path for path in tmp_path.iterdir() if path.name.startswith(GPUS[0]))
+    slot.unlink()
+    (slot / "inside").mkdir(parents=True)
+    with claim(GPUS[:1], 1, tmp_path) as chosen:
+        assert chosen == [0]
+    assert len(list((tmp_path / ".damaged").iterdir())) == 1

@@ -95,3 +95,8 @@ sys.stdin.read()
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     assert parent.stdout.read() == "told\n"
+
+
+@pytest.mark.parametrize("signed", ["", "x", "1:", ":1", "1:x", "9" * 5000 + ":1.00", "1:nan", "-1:1.00", "1:1.00\n"])
+def test_what_is_no_signature_names_no_process_that_has_ended(signed: str) -> None:
+    assert not is_gone(os.uname().nodename, signed)
