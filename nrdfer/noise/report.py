@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nrdfer.csv_cells import cell
 from nrdfer.noise.findings import MASS, NEUTRAL, RATIO, WAR, Curve, Findings, Verdict, counts
 from nrdfer.noise.intervals import Estimate
 from nrdfer.noise.measure import LETTERS, settings_of
@@ -35,10 +36,12 @@ def write_findings(found: Findings, settings: NoiseSettings, out: Path) -> dict[
         writer.writerow(["measure", "setting", "noise", "level", "value", "low", "high"])
         for curve in found.curves:
             for level, point in zip(curve.levels, curve.points, strict=True):
-                writer.writerow([curve.measure, curve.setting, curve.kind, level, point.value, point.low, point.high])
+                writer.writerow(
+                    [curve.measure, cell(curve.setting), curve.kind, level, point.value, point.low, point.high]
+                )
         for one in found.by_kind:
             ratio = one.ratio
-            writer.writerow([RATIO, one.network, one.kind, "all", ratio.value, ratio.low, ratio.high])
+            writer.writerow([RATIO, cell(one.network), one.kind, "all", ratio.value, ratio.low, ratio.high])
     (out / MARKDOWN).write_text(markdown(found, settings))
     draw_all(found, settings, out)
     return dict(counts(found.verdicts))

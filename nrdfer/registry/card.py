@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nrdfer.emotions import EMOTIONS
+from nrdfer.markdown_text import code
 
 MOST = 5000  # characters that MLflow keeps of a description
 _LICENCES = {
@@ -67,7 +68,7 @@ def write_card(facts: CardFacts) -> str:
     sections = {
         f"{facts.title}: {facts.model}, {facts.split}": (
             f"Dynamic facial expression recognition: 16 frames of one face in, one of seven emotions out. Profile "
-            f"`{facts.profile}`.\n\nMade by: {links}. Every link back to the videos: `nrdfer lineage "
+            f"{code(facts.profile)}.\n\nMade by: {links}. Every link back to the videos: `nrdfer lineage "
             f"models:/{facts.model}@{'champion' if facts.corpus == 'afew' else facts.split}`."
         ),
         "Figures": _figures(facts),

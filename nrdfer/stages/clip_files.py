@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from nrdfer.csv_cells import cell, original
 from nrdfer.files import temporary_beside, write_whole
 from nrdfer.records import ClipRecord
 from nrdfer.shards.jpeg import encode_jpeg
@@ -162,10 +163,10 @@ def write_reasons(path: Path, rows: Sequence[tuple[str, str]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(["clip_id", "reason"])
-        writer.writerows(rows)
+        writer.writerows([cell(value) for value in row] for row in rows)
 
 
 def read_reasons(path: Path) -> list[tuple[str, str]]:
     """The table that `write_reasons` wrote."""
     with path.open(newline="", encoding="utf-8") as handle:
-        return [(row["clip_id"], row["reason"]) for row in csv.DictReader(handle)]
+        return [(original(row["clip_id"]), original(row["reason"])) for row in csv.DictReader(handle)]

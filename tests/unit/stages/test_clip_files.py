@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,6 +131,15 @@ def test_reasons_keep_commas_quotes_and_lines(tmp_path: Path) -> None:
     assert read_reasons(tmp_path / "r.csv") == rows
     write_reasons(tmp_path / "none.csv", [])
     assert read_reasons(tmp_path / "none.csv") == []
+
+
+def test_a_clip_or_reason_that_looks_like_a_formula_is_text_in_the_table(tmp_path: Path) -> None:
+    rows = [("-2+3", "=HYPERLINK(1)"), ("@a", "+1+1 frames"), ("'=a", "\t=1")]
+    write_reasons(tmp_path / "r.csv", rows)
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8") as handle:
+        cells = [text for row in csv.reader(handle) for text in row]
+    assert not [text for text in cells if text.startswith(("=", "+", "-", "@", "\t"))]
+    assert read_reasons(tmp_path / "r.csv") == rows
 
 
 def test_a_record_is_plain_json(tmp_path: Path) -> None:
