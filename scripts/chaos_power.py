@@ -93,7 +93,7 @@ def record(folder: Path, trials: int, seen: chaos_trials.Seen, rng: random.Rando
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     if process.returncode != 0:
-        raise SystemExit(f"the recorded run failed:\n{log.read_text()[-6000:]}")
+        raise SystemExit(f"the recorded run failed with {process.returncode}:\n{log.read_text()[-6000:]}")
     while len(cuts) < trials:  # all processes have ended; a run makes a few steps more or fewer than another
         cut()
     (folder / _CUTS).write_text(json.dumps([asdict(one) for one in cuts]))

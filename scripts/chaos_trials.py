@@ -108,7 +108,7 @@ def undisturbed(
         if events > seen[-1][1]:
             seen.append((time.monotonic() - began, events))
     if process.returncode != 0:
-        raise SystemExit(f"the undisturbed run failed:\n{log.read_text()[-6000:]}")
+        raise SystemExit(f"the undisturbed run failed with {process.returncode}:\n{log.read_text()[-6000:]}")
     seen.append((time.monotonic() - began, seen[-1][1]))
     (folder / _SEEN).write_text(json.dumps(seen))
     return seen

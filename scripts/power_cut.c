@@ -38,6 +38,12 @@ static struct control *control;
 static char root[PATH_MAX], shadow[PATH_MAX];
 static size_t root_length;
 
+/* A shadow with a gap would prove nothing: the process ends, and says where. */
+_Noreturn static void give_up(int line) {
+    dprintf(2, "power_cut.c: line %d: %s\n", line, strerror(errno));
+    abort();
+}
+
 static int real_rename(const char *from, const char *to) {
     return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
@@ -122,13 +128,13 @@ static void record_file(int fd) {
         snprintf(again, sizeof again, "/proc/self/fd/%d", fd);
         from = open(again, O_RDONLY | O_CLOEXEC);
     }
-    if (from < 0 || key_of(from, "", AT_EMPTY_PATH, key, NULL)) abort();
+    if (from < 0 || key_of(from, "", AT_EMPTY_PATH, key, NULL)) give_up(__LINE__);
     FILE *to = fresh("files", key, temporary, target);
-    if (!to) abort();
+    if (!to) give_up(__LINE__);
     ssize_t got;
     for (off_t at = 0; (got = pread(from, block, sizeof block, at)) > 0; at += got)
-        if (fwrite(block, 1, (size_t)got, to) != (size_t)got) abort();
-    if (got < 0 || fclose(to) || real_rename(temporary, target)) abort();
+        if (fwrite(block, 1, (size_t)got, to) != (size_t)got) give_up(__LINE__);
+    if (got < 0 || fclose(to) || real_rename(temporary, target)) give_up(__LINE__);
     if (from != fd) close(from);
     snprintf(target, sizeof target, "%s/emptied/%s", shadow, key);
     unlink(target);
@@ -139,16 +145,16 @@ static void record_folder(const char *path) {
     unsigned mode;
     DIR *folder = opendir(path);
     if (!folder) return; /* it has gone since */
-    if (key_of(dirfd(folder), "", AT_EMPTY_PATH, key, NULL)) abort();
+    if (key_of(dirfd(folder), "", AT_EMPTY_PATH, key, NULL)) give_up(__LINE__);
     FILE *to = fresh("folders", key, temporary, target);
-    if (!to) abort();
+    if (!to) give_up(__LINE__);
     for (struct dirent *entry; (entry = readdir(folder));) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
         if (key_of(dirfd(folder), entry->d_name, 0, below, &mode)) continue;
         fprintf(to, "%c %s %s%c", S_ISDIR(mode) ? 'd' : 'f', below, entry->d_name, 0);
     }
     closedir(folder);
-    if (fclose(to) || real_rename(temporary, target)) abort();
+    if (fclose(to) || real_rename(temporary, target)) give_up(__LINE__);
 }
 
 /* The folder's name in its parent is durable now; it has no other. */
@@ -156,7 +162,7 @@ static void record_name(const char *parent, const char *name, const char *key) {
     char of_parent[KEY], temporary[PATH_MAX + 128], target[PATH_MAX + 128], row[NAME_MAX + KEY + 8];
     if (key_of(AT_FDCWD, parent, 0, of_parent, NULL)) return;
     FILE *to = fresh("folders", of_parent, temporary, target);
-    if (!to) abort();
+    if (!to) give_up(__LINE__);
     FILE *from = fopen(target, "re");
     char *there = NULL;
     size_t room = 0;
@@ -169,7 +175,7 @@ static void record_name(const char *parent, const char *name, const char *key) {
     if (from) fclose(from);
     snprintf(row, sizeof row, "d %s %s", key, name);
     fprintf(to, "%s%c", row, 0);
-    if (fclose(to) || real_rename(temporary, target)) abort();
+    if (fclose(to) || real_rename(temporary, target)) give_up(__LINE__);
 }
 
 /* The names of all folders on the way to a path, the path itself included if it is a folder. */
@@ -201,7 +207,7 @@ static void record_tree(const char *path) {
     if (!folder) return;
     for (struct dirent *entry; (entry = readdir(folder));) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
-        if (snprintf(below, sizeof below, "%s/%s", path, entry->d_name) >= (int)sizeof below) abort();
+        if (snprintf(below, sizeof below, "%s/%s", path, entry->d_name) >= (int)sizeof below) give_up(__LINE__);
         if (key_of(AT_FDCWD, below, 0, key, &mode)) continue;
         if (S_ISDIR(mode)) record_tree(below);
         else if (S_ISREG(mode)) record_path(below);
@@ -219,7 +225,7 @@ static void apart(void (*record)(const char *), const char *path) {
     }
     int status = 0;
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-    if (child < 0 || status) abort();
+    if (child < 0 || status) give_up(__LINE__);
     unlock();
 }
 
