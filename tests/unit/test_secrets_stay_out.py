@@ -85,6 +85,7 @@ def test_a_training_with_a_server_leaves_no_secret_here_or_there(
 
 
 def test_predict_without_mlflow_ends_in_words_without_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "v.mp4").write_bytes(b"\0" * 100)  # looked for before MLflow is asked, opened after
     done = run(["-m", "nrdfer.cli", "predict", "v.mp4", "--out", "o"], "http://127.0.0.1:9", tmp_path)
     told = done.stderr.decode()
     assert done.returncode == 1 and "Traceback" not in told and len(told) < 2000
