@@ -20,6 +20,12 @@ for _name in [name for name in os.environ if name.startswith(("NRDFER_", "MLFLOW
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Before any fixture, forget the address that MLflow keeps in the environment, also from threads of tests before."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """On several processes a file stays on one, and so do all files that share the one whole run of the job."""

@@ -23,7 +23,8 @@ Reproduced = tuple[Path, dict[str, str], str]
 PATIENCE = 60_000  # milliseconds until something must be seen; two cores that also train are slow
 RUNNING = 900_000  # until a run has ended that finds everything up to date
 #: Answers that the pages' own code asks for although there is nothing; no fault of ours, and nobody sees it.
-HARMLESS = re.compile(r"status of 404|go\.apollo\.dev|preload")
+#: "ResizeObserver loop" says that a slow browser lays out the page again one picture later.
+HARMLESS = re.compile(r"status of 404|go\.apollo\.dev|preload|ResizeObserver loop")
 
 
 @dataclass
@@ -67,13 +68,17 @@ def visit(reproduced: Reproduced) -> Iterator[Visit]:
                 found.outside.append(url)
                 route.abort()
 
+        def complain(told: Any) -> None:
+            if not HARMLESS.search(str(told.error)):
+                found.errors.append(str(told.error))
+
         def listen(message: Any) -> None:
             if message.type == "error" and not HARMLESS.search(message.text):
                 found.errors.append(message.text)
 
         context.route("**/*", guard)
         context.on("console", listen)
-        context.on("weberror", lambda error: found.errors.append(str(error.error)))
+        context.on("weberror", complain)
         yield found
         context.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,15 +14,6 @@ from tests.unit.acting import act, write_network
 from tests.unit.odd_videos import Odd, long_video, make_all
 
 MANY = 10_000
-
-
-@pytest.fixture(autouse=True)
-def no_address_is_left() -> Iterator[None]:
-    """MLflow keeps an address that it was given in the environment, where what a later test starts would find it."""
-    before = os.environ.get("MLFLOW_TRACKING_URI")
-    yield
-    if before is None:
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(scope="session")
