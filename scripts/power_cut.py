@@ -18,6 +18,7 @@ import filecmp
 import mmap
 import os
 import random
+import secrets
 import shutil
 import signal
 import struct
@@ -74,9 +75,10 @@ class PowerCut:
         self.root, self.shadow = root.resolve(), shadow.absolute()
         for kind in ("files", "folders", "emptied"):
             (self.shadow / kind).mkdir(parents=True)
-        self.library = self.shadow / "power_cut.so"  # one that is loaded twice is told of the first folder only
+        # of one path, the loader takes the library that it has already, which knows of the first folder only
+        self.library = self.shadow / f"power_cut-{secrets.token_hex(8)}.so"
         if library is None:
-            make_library(self.shadow)
+            make_library(self.shadow).rename(self.library)
         else:
             shutil.copy(library, self.library)
         (self.shadow / "control").write_bytes(bytes(PAGE))

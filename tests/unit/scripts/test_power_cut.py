@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -137,3 +138,15 @@ def test_the_process_waits_at_the_step_that_was_asked_for(tmp_path: Path, librar
     assert process.wait() == 0
     assert contents(left, "a") == {b"a", None}
     assert cut.steps == 3
+
+
+def test_a_second_record_in_the_place_of_the_first_is_one_of_its_own_folder(tmp_path: Path, library: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "before").write_bytes(name.encode())
+        shutil.rmtree(tmp_path / "shadow", ignore_errors=True)
+        cut = PowerCut(tmp_path / name, tmp_path / "shadow", library)
+        left = [tmp_path / f"{name}-{seed}" for seed in range(20)]
+        for seed, target in enumerate(left):
+            cut.crash(target, random.Random(seed))
+        assert contents(left, "before") == {name.encode()}
