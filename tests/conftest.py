@@ -22,7 +22,7 @@ os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Before any fixture, forget the address that MLflow keeps in the environment, also from threads of tests before."""
+    """Before any fixture, forget the address that MLflow keeps in the environment, also from earlier threads."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 

@@ -1,11 +1,14 @@
 """The whole graph while MLflow's server is away, with a rival in the network's place and data that is there already.
 
-Everything is trained, and told when the server is back.
+Everything is trained, told when the server is back, and registered by the same line typed again. Both runs are given
+secrets, in the server's address and in the environment: none is left anywhere.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +17,21 @@ from bench.outage.server import TrackingServer
 from nrdfer.left_over import deliver_left_over
 from nrdfer.tracking import Tracking
 from tests.end_to_end.project import execute, make_project, runs, use_data_of
+from tests.planted import planted, traces
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder whose short path leaves room for the names of sockets."""
+    with tempfile.TemporaryDirectory(prefix="t") as folder:
+        yield Path(folder)
 
 
 def test_trainings_go_on_without_a_server_and_are_told_when_it_is_back(
-    reproduced: tuple[Path, dict[str, str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reproduced: tuple[Path, dict[str, str], str], tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = TrackingServer(tmp_path / "server")
-    away = {"MLFLOW_TRACKING_URI": server.uri, "NRDFER_TRACKING_WAIT": "1"}
+    away = planted(server.uri) | {"NRDFER_TRACKING_WAIT": "1", "TMPDIR": str(temporary)}
     recipe = {"epochs": 1, "batch": 8, "sampling": {"strategy": "ti"}}
     rival = {
         "model": "r3d-18-center-loss",
@@ -60,7 +71,13 @@ def test_trainings_go_on_without_a_server_and_are_told_when_it_is_back(
         assert epochs == {**{f"fd{k} training": [1] for k in range(1, 6)}, "afew training": [1]}
         # the run is told as it was: it failed, because nothing could be registered
         assert [run.info.status for run in tracking.find(nrdfer__role="pipeline")] == ["FAILED"]
+        assert list((home / "undelivered").iterdir()) == list((home / "pipeline-runs").iterdir()) == []
+        again = execute(tmp_path, environment)
+        assert again.returncode == 0, again.stderr[-6000:]
+        assert [run.info.status for run in tracking.find(nrdfer__role="pipeline")] == ["FINISHED", "FAILED"]
+        versions = tracking.client.search_model_versions("name = 'r3d-18-center-loss-dfew'")
+        assert len(versions) == 5
     finally:
         server.kill()
-    assert list((home / "undelivered").iterdir()) == list((home / "pipeline-runs").iterdir()) == []
-    assert [status for _, status in runs(tmp_path)] == ["FAILURE"]
+    assert [status for _, status in runs(tmp_path)] == ["FAILURE", "SUCCESS"]
+    assert traces([tmp_path, temporary], first=said, again=again.stdout + again.stderr) == []
