@@ -26,6 +26,7 @@ from nrdfer.brief_requests import brief_requests
 from nrdfer.config import flatten
 from nrdfer.courier import Courier, RunFacts
 from nrdfer.files import write_whole
+from nrdfer.names import checked_name
 from nrdfer.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun, check_end
 from nrdfer.redaction import hide
 from nrdfer.set_aside import DAMAGED, read_state, set_aside
@@ -54,7 +55,7 @@ def leave(facts: RunFacts, uri: str, log: Path, status: str, started: float, end
         "started": started,
         "ended": ended,
     }
-    marker = folder() / f"{facts.digest}.json"
+    marker = _marker(facts.digest)
     with _lock():
         write_whole(_log_of(marker), log.read_bytes() if log.is_file() else b"")
         write_whole(marker, json.dumps(told, indent=1).encode())
@@ -64,7 +65,7 @@ def leave(facts: RunFacts, uri: str, log: Path, status: str, started: float, end
 def take_back(digest: str) -> None:
     """Forget an unfinished delivery, because the same training runs again and delivers itself."""
     with _lock():  # even if there is nothing: whoever closes what was killed must have finished with this one
-        _remove(folder() / f"{digest}.json")
+        _remove(_marker(digest))
 
 
 def is_anything_left() -> bool:
@@ -250,6 +251,10 @@ def _understood(digest: str, told: Any) -> dict[str, Any]:
 def _closings() -> dict[str, OpenPipeline]:
     """Pipeline runs that have ended, or whose process is gone, by Dagster's id."""
     return {name: told for name, told in PIPELINES if told.status or told.is_abandoned}
+
+
+def _marker(digest: str) -> Path:
+    return folder() / f"{checked_name(digest, 'the digest of a training')}.json"
 
 
 def _lock() -> Any:

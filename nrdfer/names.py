@@ -1,7 +1,8 @@
 """Names that come from outside (profiles, tags, the environment, clips) and become part of a path on this machine.
 
 A name is text that somebody else chose: it may be ``../x``, a device of Windows, or 300 letters. `checked_name` refuses
-what could lead elsewhere, `shortened` makes a clip's id fit. How names are shown is `nrdfer.plain_text`'s business.
+what could lead elsewhere, `stays_below` tells it of a list's files, `shortened` makes a clip's id fit. How names are
+shown is `nrdfer.plain_text`'s business.
 """
 
 from __future__ import annotations
@@ -54,6 +55,12 @@ def _problem(name: str) -> str | None:
     if _DEVICES.fullmatch(name):
         return "some systems keep that name for a device"
     return None
+
+
+def stays_below(name: str) -> bool:
+    """Whether a file that a list names lies below the list's own folder, on any system; links are not looked at."""
+    parts = name.split("/")
+    return "" not in parts and ".." not in parts and "\\" not in name and "\0" not in name
 
 
 def shortened(name: str, longest: int, whole: bytes | None = None) -> str:

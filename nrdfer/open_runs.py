@@ -18,7 +18,9 @@ from typing import Any, Generic, TypeVar
 
 from nrdfer import paths
 from nrdfer.convert import convert
+from nrdfer.errors import TrackingError
 from nrdfer.files import write_whole
+from nrdfer.names import checked_name
 from nrdfer.processes import is_gone, is_signature, signature
 from nrdfer.set_aside import read_state
 
@@ -95,8 +97,22 @@ class OpenFiles(Generic[Told]):
         return paths.home() / self._folder
 
     def read(self, name: str) -> Told | None:
-        """What a file says; None if there is none, or it is damaged or another version's: then it is set aside."""
-        return read_state(self.folder / name, self._understand, _log)
+        """What a file says; None if there is none, or it is damaged or another version's: then it is set aside.
+
+        Raises:
+            TrackingError: it can be no file's name.
+        """
+        return self._read(self._path(name))
+
+    def _read(self, path: Path) -> Told | None:
+        return read_state(path, self._understand, _log)
+
+    def _path(self, name: str) -> Path:
+        """Where a run's file lies: a run's id comes from Dagster's database, or from whoever launched the run."""
+        try:
+            return self.folder / checked_name(name, "the id of a run")
+        except ValueError as error:
+            raise TrackingError(str(error)) from error
 
     def _understand(self, told: Any) -> Told:
         hints = typing.get_type_hints(self._kind)
@@ -108,7 +124,7 @@ class OpenFiles(Generic[Told]):
 
     def write(self, name: str, told: Told) -> None:
         """Write a file, as a whole."""
-        write_whole(self.folder / name, json.dumps(asdict(told)).encode())
+        write_whole(self._path(name), json.dumps(asdict(told)).encode())
 
     def change(self, name: str, **fields: Any) -> Told:
         """Change some fields; a file that is missing is made, signed by this process."""
@@ -119,12 +135,12 @@ class OpenFiles(Generic[Told]):
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
-        (self.folder / name).unlink(missing_ok=True)
+        self._path(name).unlink(missing_ok=True)
 
     def __iter__(self) -> Iterator[tuple[str, Told]]:
         """All files that can be read."""
         for path in sorted(self.folder.glob("*")):
-            told = None if path.name.startswith(".") else self.read(path.name)  # hidden: being written, or set aside
+            told = None if path.name.startswith(".") else self._read(path)  # hidden: being written, or set aside
             if told is not None:
                 yield path.name, told
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.files import write_whole
+from nrdfer.names import checked_name
 from nrdfer.set_aside import read_state
 from nrdfer.store import Artifact, Store, is_artefact_name
 
@@ -23,20 +24,32 @@ class Pointers:
         self.root = root
 
     def set(self, name: str, artifact: Artifact) -> None:
-        """Let `name` stand for `artifact` from now on."""
-        path = self.root / f"{name}.json"
-        write_whole(path, json.dumps({"asset": artifact.asset, "digest": artifact.digest}).encode())
+        """Let `name` stand for `artifact` from now on.
+
+        Raises:
+            ValueError: it can be no name.
+        """
+        write_whole(self._path(name), json.dumps({"asset": artifact.asset, "digest": artifact.digest}).encode())
 
     def get(self, name: str) -> Artifact | None:
         """The artefact `name` stands for, every byte of which was looked at; None if the name is not known.
 
-        A damaged pointer is set aside in words; its name is not known then, until the artefact's step is run again.
+        A damaged pointer is set aside in words; its name is not known then, until the artefact's step is run again. A
+        name that would lead elsewhere is never known.
 
         Raises:
             StoreError: the name is known, but its artefact is gone or damaged.
         """
-        target = read_state(self.root / f"{name}.json", _target)
+        try:
+            path = self._path(name)
+        except ValueError:
+            return None
+        target = read_state(path, _target)
         return None if target is None else self.store.open(*target)
+
+    def _path(self, name: str) -> Path:
+        *folders, last = [checked_name(part, "asset or profile") for part in name.split("/")]
+        return self.root.joinpath(*folders, f"{last}.json")
 
 
 def _target(told: Any) -> tuple[str, str]:

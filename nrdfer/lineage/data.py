@@ -41,9 +41,9 @@ class DataWalk:
         """A checkpoint, its code, its clips, their shards, and what it started from."""
         yield from self._once(asset, digest, self._own)  # its data are remembered apart, not once a checkpoint
         try:
-            inputs = read_manifest(self._store.root / asset / digest)["inputs"]
+            inputs = read_manifest(self._store.place(asset, digest))["inputs"]
             shards, initial = inputs["shards"], inputs["initial"]
-        except (ValueError, KeyError):
+        except (NrdferError, ValueError, KeyError):
             return  # said above
         yield from self._once(f"{asset.split('/')[0]}/shards", shards, self._shards)
         yield self._clip_list(asset, inputs)
@@ -55,7 +55,7 @@ class DataWalk:
     def trained_on(self, asset: str, digest: str) -> dict[str, list[str]]:
         """``train`` and ``test`` -> clip ids of a checkpoint; empty if the store does not have the lists."""
         try:
-            inputs = read_manifest(self._store.root / asset / digest)["inputs"]
+            inputs = read_manifest(self._store.place(asset, digest))["inputs"]
             for _, train, test in self._lists(asset.split("/")[-2], inputs["shards"]):
                 if digest_of([sorted(train), sorted(test)]) == inputs["clips"]:
                     return {"train": train, "test": test}
@@ -68,8 +68,12 @@ class DataWalk:
 
         An artefact is the digest of what it was made of, so its name must follow from its own manifest.
         """
-        folder = self._store.root / asset / digest
         name = f"{asset} {digest[:12]}"
+        try:
+            folder = self._store.place(asset, digest)
+        except NrdferError as error:
+            yield Link("artefact", name, digest=digest, problem=str(error))
+            return None
         try:
             manifest = read_manifest(folder)
             made_of = self._store.digest(
@@ -143,7 +147,7 @@ class DataWalk:
 
     def _read_lists(self, split: str, shards: str) -> Iterator[tuple[str, list[str], list[str]]]:
         if split == "afew":
-            folder = self._store.root / "afew/shards" / shards
+            folder = self._store.place("afew/shards", shards)
             found = afew_as_split(folder)
             yield str(folder), list(found.train_ids), list(found.test_ids)
             return

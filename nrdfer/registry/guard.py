@@ -27,6 +27,7 @@ from urllib.parse import unquote, urlsplit
 from nrdfer import paths
 from nrdfer.code_version import code_version
 from nrdfer.errors import WeightsError
+from nrdfer.names import checked_name, stays_below
 from nrdfer.registry import tags
 from nrdfer.registry.addresses import Address, parse_address
 from nrdfer.store import MANIFEST, file_sha256, find_problems, read_manifest
@@ -129,7 +130,7 @@ def listed_files(uri: str, known: Mapping[str, str]) -> dict[str, str]:
             f"registered by this project, and nothing says what it would run. {_AGAIN}"
         ) from error
     for name in listed:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name or "\0" in name:
+        if not stays_below(name):
             raise WeightsError(
                 f"{uri} is refused: its list of files names {in_print(name)}, which lies outside its folder"
             )
@@ -226,7 +227,10 @@ def _folder(tracking: Tracking, found: ModelVersion, listed: Mapping[str, str]) 
     import mlflow
 
     mlflow.set_tracking_uri(tracking.uri)
-    copy = paths.home() / "models" / f"{found.name}-{found.version}"
+    try:
+        copy = paths.home() / "models" / checked_name(f"{found.name}-{found.version}", "the model")
+    except ValueError as error:
+        raise WeightsError(f"models:/{found.name}/{found.version} cannot be copied to this machine: {error}") from error
     with paths.file_lock(copy.with_name(f"{copy.name}.lock")):
         if not copy.is_dir() or file_problems(copy, listed):
             shutil.rmtree(copy, ignore_errors=True)

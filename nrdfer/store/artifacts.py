@@ -15,6 +15,7 @@ from typing import Any
 
 from nrdfer.errors import StoreError
 from nrdfer.files import sync
+from nrdfer.plain_text import one_line
 from nrdfer.store import disk, locks
 from nrdfer.store.digests import digest_of
 from nrdfer.store.entries import Verify
@@ -126,7 +127,18 @@ class Store:
 
     def is_published(self, asset: str, digest: str) -> bool:
         """Whether an undamaged artefact is there, every byte of it; nothing is moved or repaired."""
-        return (self.root / asset / digest).is_dir() and not find_problems(self.root / asset / digest, "full")
+        path = self.place(asset, digest)
+        return path.is_dir() and not find_problems(path, "full")
+
+    def place(self, asset: str, digest: str) -> Path:
+        """Where an artefact lies; it may not be there.
+
+        Raises:
+            StoreError: these can name none. They may come from a tag, and would lead out of the store.
+        """
+        if not is_artefact_name(asset, digest):
+            raise StoreError(f"{one_line(f'{asset} {digest}'[:_LONGEST])} cannot name an artefact of {self.root}")
+        return self.root / asset / digest
 
     def workdir(self, asset: str, digest: str) -> Path:
         """Where an unfinished step keeps what it wants to find again after a crash; may not exist."""
@@ -144,7 +156,7 @@ class Store:
         Raises:
             StoreError: it is missing or damaged.
         """
-        path = self.root / asset / digest
+        path = self.place(asset, digest)
         if not path.is_dir():
             raise StoreError(f"artefact {asset} {digest[:12]} is not in {self.root}; run the step that makes it again")
         problems = find_problems(path, verify)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from nrdfer.names import stays_below
 from nrdfer.store.verified import checked_sha256, is_content
 
 Verify = Literal["sizes", "full"]
@@ -27,6 +28,11 @@ def is_entry(entry: object) -> bool:
         and not isinstance(entry["bytes"], bool)
         and isinstance(entry.get("sha256"), str)
     )
+
+
+def are_entries(files: object) -> bool:
+    """Whether this can be what is told of a folder's files: each by its place in the folder."""
+    return isinstance(files, dict) and all(map(is_entry, files.values())) and all(map(stays_below, files))
 
 
 def problem_of(folder: Path, name: str, entry: Mapping[str, Any], told_in: str, verify: Verify = "full") -> str | None:

@@ -16,7 +16,7 @@ from typing import Any
 from nrdfer.code_version import code_version
 from nrdfer.set_aside import read_bounded
 from nrdfer.store.digests import digest_of
-from nrdfer.store.entries import Verify, entry_of, is_entry, problem_of
+from nrdfer.store.entries import Verify, are_entries, entry_of, problem_of
 from nrdfer.store.sealed import SEAL, sealed
 
 MANIFEST = "MANIFEST.json"
@@ -73,9 +73,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{MANIFEST} cannot be read: {error}") from error
     if not isinstance(manifest, dict):
         raise ValueError(f"{MANIFEST} is not a manifest")
-    files = manifest.get("files")
-    if not isinstance(files, dict) or not all(map(is_entry, files.values())):
-        raise ValueError(f"{MANIFEST} does not list files with their bytes and sha256")
+    if not are_entries(manifest.get("files")):
+        raise ValueError(f"{MANIFEST} does not list files of its folder with their bytes and sha256")
     if not all(isinstance(manifest.get(part), dict) for part in ("config", "inputs", "counts", "provenance")):
         raise ValueError(f"{MANIFEST} does not say what it was made of")
     _hold(manifest, folder.name)

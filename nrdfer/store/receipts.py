@@ -14,7 +14,7 @@ from pathlib import Path
 from nrdfer.files import sync, write_whole
 from nrdfer.set_aside import read_bounded
 from nrdfer.store.digests import file_sha256
-from nrdfer.store.entries import Verify, is_entry, problem_of
+from nrdfer.store.entries import Verify, are_entries, problem_of
 from nrdfer.store.sealed import sealed, unsealed
 
 _log = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ def vouched(folder: Path, name: str, verify: Verify = "full") -> frozenset[str] 
     path = receipt_of(folder, name)
     try:
         files = unsealed(read_bounded(path))["files"]
-        if not isinstance(files, dict) or not all(map(is_entry, files.values())):
-            raise ValueError("it names no files with their bytes and sha256")
+        if not are_entries(files):
+            raise ValueError("it names no files of its folder with their bytes and sha256")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError) as error:
