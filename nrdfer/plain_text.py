@@ -47,9 +47,16 @@ def utf8(text: str) -> str:
 
 def one_line(text: str) -> str:
     r"""A message for a terminal or a log: as `utf8`, and ``\x1b`` or ``\u202e`` for what would steer the terminal."""
-    return _HIDDEN.sub(
-        lambda match: f"\\x{ord(match[0]):02x}" if match[0] < "\xff" else f"\\u{ord(match[0]):04x}", utf8(text)
-    )
+    return _HIDDEN.sub(_written_out, utf8(text))
+
+
+def lines(text: str) -> str:
+    """As `one_line`, of a text that may have several lines; names in it have passed `one_line`."""
+    return _HIDDEN.sub(lambda match: match[0] if match[0] in "\n\t" else _written_out(match), utf8(text))
+
+
+def _written_out(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02x}" if match[0] < "\xff" else f"\\u{ord(match[0]):04x}"
 
 
 def _escaped(match: re.Match[str]) -> str:

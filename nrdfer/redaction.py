@@ -1,7 +1,8 @@
 """No secret in what is shown or kept: passwords, tokens and keys, of addresses and of the environment.
 
 The first rule is that secrets do not come along at all (``addresses`` takes them out of MLflow's address). This is the
-second: whatever is logged, raised or written passes `hide`.
+second: whatever is logged, raised or written passes `hide`. What is logged quotes names of files, and so also loses
+whatever would steer a terminal or begin a line of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, unquote
+
+from nrdfer.plain_text import lines, one_line
 
 HIDDEN = "***"
 #: Names of variables, and of parts of an address's query, whose values are nobody's business.
@@ -78,23 +81,30 @@ def install() -> None:
 
 
 class _Records:
-    """Makes log records whose words pass `hide`, whichever logger and handler they go through."""
+    """Makes log records whose words pass `hide` and `lines`, whichever logger and handler they go through."""
 
     def __init__(self, make: Any) -> None:
         self._make = make
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record: logging.LogRecord = self._make(*args, **kwargs)
+        if isinstance(record.args, tuple):
+            record.args = tuple(_named(value) for value in record.args)
         try:
             told = record.getMessage()
         except Exception:  # arguments that do not fit; the handler says so
             return record
-        clean = hide(told)
+        clean = lines(hide(told))
         if clean != told:
             record.msg, record.args = clean, ()
         if record.exc_info and record.exc_info[1] is not None:
             scrub(record.exc_info[1])
         return record
+
+
+def _named(value: object) -> object:
+    """A file's name, or another text that a log line quotes, on one line; anything else is left to its own words."""
+    return one_line(os.fspath(value)) if isinstance(value, str | Path) and one_line(str(value)) != str(value) else value
 
 
 def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from nrdfer.commands.common import bar, readable
 from nrdfer.errors import NrdferError
+from nrdfer.plain_text import one_line
 
 corpus_app = typer.Typer(help="Corpora: the rendered sample, and the labels of DFEW and AFEW.", no_args_is_help=True)
 
@@ -97,6 +98,6 @@ def doctor(
     for look in looks if not as_json else []:
         typer.echo(f"{look.corpus.upper()} in {look.root}")
         for finding in look.findings:
-            typer.echo(f"  {finding.level:8} {finding.text}")
+            typer.echo(f"  {finding.level:8} {one_line(finding.text)}")
     if not all(look.usable for look in looks):
         raise typer.Exit(1)

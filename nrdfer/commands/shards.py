@@ -9,6 +9,7 @@ import typer
 
 from nrdfer.commands.common import bar, readable
 from nrdfer.errors import NrdferError
+from nrdfer.plain_text import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +110,7 @@ def verify(folder: Annotated[Path | None, typer.Argument(help=_FOLDER)] = None) 
             problems = verify_shards(place, step)
         typer.echo(f"{place}: {'whole' if not problems else f'{len(problems)} problems'}")
         for problem in problems:
-            typer.echo(f"  {problem}")
+            typer.echo(f"  {one_line(problem)}")
         bad = bad or bool(problems)
     if bad:
         raise typer.Exit(1)

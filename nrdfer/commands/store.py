@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nrdfer.commands.common import bar, readable
+from nrdfer.plain_text import name_text, one_line
 
 store_app = typer.Typer(help="The store of artefacts: verify.", no_args_is_help=True)
 _MB = 1_000_000
@@ -58,9 +59,9 @@ def verify(
         typer.echo(json.dumps({"store": str(store.root), "artefacts": told, "damaged": len(damaged)}, indent=1))
     else:
         for found, aside in damaged:
-            typer.echo(f"{found.path} is damaged" + ("" if aside is None else f"; it now lies in {aside}"))
+            typer.echo(f"{name_text(found.path)} is damaged" + ("" if aside is None else f"; it now lies in {aside}"))
             for problem in found.problems:
-                typer.echo(f"  {problem}")
+                typer.echo(f"  {one_line(problem)}")
         whole = f"{len(rows) - len(damaged)} of {len(rows)} artefacts in {store.root} are whole"
         size = sum(found.bytes for found, _ in rows)
         typer.echo(f"{whole} ({size:,} bytes looked at){_advice(len(damaged), repaired=repair)}")

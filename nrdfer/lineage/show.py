@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from nrdfer.lineage.links import Chain, Link
+from nrdfer.plain_text import one_line
 
 _EACH = 7  # of a kind in a row; more are counted
 _KIND, _NAME = 20, 52  # columns
@@ -14,7 +15,7 @@ _KIND, _NAME = 20, 52  # columns
 def chain_lines(chain: Chain) -> Iterator[str]:
     """One chain, from the version to its sources."""
     aliases = f"  @{' @'.join(chain.aliases)}" if chain.aliases else ""
-    yield f"{chain.version}{aliases}"
+    yield one_line(f"{chain.version}{aliases}")
     for kind, run in groupby(chain.links, key=lambda link: link.kind):
         links = list(run)
         whole = [link for link in links if not link.problem]
@@ -28,11 +29,11 @@ def chain_lines(chain: Chain) -> Iterator[str]:
 def broken_line(link: Link) -> str:
     """One broken link: what it is, where, and what is wrong."""
     where = f"  ({link.where})" if link.where and link.where not in link.problem else ""
-    return f"  BROKEN  {link.kind}: {link.name}: {link.problem}{where}"
+    return one_line(f"  BROKEN  {link.kind}: {link.name}: {link.problem}{where}")
 
 
 def _line(state: str, kind: str, name: str, told: str) -> str:
-    return f"  {state}  {kind:{_KIND}}  {name:{_NAME}}  {told}".rstrip()
+    return one_line(f"  {state}  {kind:{_KIND}}  {name:{_NAME}}  {told}".rstrip())
 
 
 def _told(link: Link) -> str:

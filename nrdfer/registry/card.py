@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nrdfer.emotions import EMOTIONS
-from nrdfer.markdown_text import code
+from nrdfer.markdown_text import code, plain
 
 MOST = 5000  # characters that MLflow keeps of a description
 _LICENCES = {
@@ -121,5 +121,6 @@ def _plain(values: Mapping[str, Any], prefix: str = "") -> str:
         if isinstance(value, Mapping):
             parts.append(_plain(value, f"{prefix}{key}."))
         else:
-            parts.append(f"{prefix}{key} {f'{value:.4g}' if isinstance(value, float) else value}")
+            told = f"{value:.4g}" if isinstance(value, float) else str(value)
+            parts.append(f"{prefix}{key} {plain(told) if isinstance(value, str) else told}")
     return ", ".join(part for part in parts if part)

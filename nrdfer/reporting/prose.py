@@ -10,13 +10,15 @@ import textwrap
 
 from markupsafe import Markup, escape
 
+from nrdfer.plain_text import lines
+
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{12,}")
 _CODE = re.compile(r"`([^`]+)`")
 
 
 def prose(text: str) -> Markup:
     """Paragraphs of HTML; an empty line parts them. Lines that are all indented by four are shown as they are."""
-    parts = re.split(r"\n[ \t]*\n", text.strip("\n"))
+    parts = re.split(r"\n[ \t]*\n", lines(text).strip("\n"))
     return Markup("\n").join(_paragraph(part) for part in parts if part.strip())
 
 
@@ -24,7 +26,7 @@ def inline(text: str) -> Markup:
     """One line of HTML; what stands in backticks is code, and so is a digest that stands alone."""
     if _DIGEST.fullmatch(text):
         return Markup("<code>{}</code>").format(text)
-    pieces = _CODE.split(text)  # at odd places what stood in backticks
+    pieces = _CODE.split(lines(text))  # at odd places what stood in backticks
     return Markup("").join(Markup("<code>{}</code>").format(x) if i % 2 else escape(x) for i, x in enumerate(pieces))
 
 

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from nrdfer.csv_cells import cell
 from nrdfer.markdown_text import plain
+from nrdfer.plain_text import lines, one_line
 from nrdfer.reporting.grids import NO_COMPARISON, Block, Cell, Grid, compare, grids
 from nrdfer.reporting.tables import ResultTable
 
@@ -41,8 +42,8 @@ def csv_of(table: ResultTable, *, comparable: bool) -> str:
     measured are there too. If nothing is comparable, every difference is empty.
     """
     out = io.StringIO()
-    lines = csv.writer(out, lineterminator="\n")
-    lines.writerow(CSV_HEADER)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_HEADER)
     for row in table.rows:
         for measure in table.measures:
             found = compare(table, row, measure, comparable=comparable)
@@ -51,9 +52,9 @@ def csv_of(table: ResultTable, *, comparable: bool) -> str:
                     told = (found.published, found.difference) if figure is found.paper else (None, None)
                     kind = (figure.protocol, figure.aggregate)
                     values = map(_exact, (figure.value, figure.low, figure.high, *told))
-                    lines.writerow([table.name, cell(row.label), measure, *kind, *values])
+                    writer.writerow([table.name, cell(row.label), measure, *kind, *values])
             if found.paper is None and found.published is not None:
-                lines.writerow([table.name, cell(row.label), measure, "", "", "", "", "", _exact(found.published), ""])
+                writer.writerow([table.name, cell(row.label), measure, "", "", "", "", "", _exact(found.published), ""])
     return out.getvalue()
 
 
@@ -86,7 +87,7 @@ def heading(table: ResultTable) -> str:
 
 def breakable(label: str) -> Markup:
     """A label that may be broken after a plus sign, where no browser would by itself."""
-    return Markup("+<wbr>").join(label.split("+"))
+    return Markup("+<wbr>").join(lines(label).split("+"))
 
 
 @cache
@@ -98,6 +99,7 @@ def templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: lines(value) if type(value) is str else value,  # HTML was made of what passed `prose`
     )
     made.globals["breakable"] = breakable
     return made
@@ -112,12 +114,12 @@ def _grid(grid: Grid) -> str:
     columns = [grid.corner, *(["figure"] if grid.named else [])]
     for group in grid.groups:
         columns += [f"{group.title} {column}" for column in group.columns] or [group.title]
-    lines = [_line(map(plain, columns)), "|" + "---|" * len(columns)]
+    rows = [_line(map(plain, columns)), "|" + "---|" * len(columns)]
     for block in grid.blocks:
         for line in block.lines:
             names = [block.label, *([line.name] if grid.named else [])]
-            lines.append(_line([*map(plain, names), *map(_cell, line.cells)]))
-    return "\n".join(lines)
+            rows.append(_line([*map(plain, names), *map(_cell, line.cells)]))
+    return "\n".join(rows)
 
 
 def _cell(cell: Cell) -> str:
@@ -134,4 +136,4 @@ def _notes(blocks: tuple[Block, ...]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return one_line(" ".join(text.split()))
