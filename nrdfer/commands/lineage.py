@@ -13,6 +13,7 @@ import typer
 
 from nrdfer.commands.common import readable
 from nrdfer.errors import NrdferError
+from nrdfer.plain_text import one_line
 
 if TYPE_CHECKING:
     from nrdfer.lineage import Chain, Walk
@@ -97,7 +98,8 @@ def _versions_of(walk: Walk, wanted: str, *, as_json: bool) -> None:
         typer.echo(json.dumps({"of": place, "versions": rows}, indent=1))
     else:
         for chain, link in found:
-            typer.echo(f"{chain.version:36}  {link.kind}: {link.name}{'  BROKEN' if link.problem else ''}")
+            broken = "  BROKEN" if link.problem else ""
+            typer.echo(one_line(f"{chain.version:36}  {link.kind}: {link.name}{broken}"))
         typer.echo(f"versions: {len({chain.version for chain, _ in found})}")
     if not found:
         raise NrdferError(

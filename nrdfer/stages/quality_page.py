@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.decoration import not_there
-from nrdfer.plain_text import one_line
+from nrdfer.plain_text import lines
 from nrdfer.stages.clip_files import SHEETS
 
 PICTURE = "quality.png"
@@ -75,4 +75,4 @@ def _link(clip_id: str, folder: Path) -> str:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else html.escape(one_line(str(value)))
+    return "" if value is None else html.escape(lines(str(value)))
