@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from nrdfer.emotions import EMOTIONS
 from nrdfer.reporting.tables import GMACS, MEAN, POOLED, SINGLE, Figure, ResultTable, Row
@@ -79,7 +80,7 @@ class Grid:
     blocks: tuple[Block, ...]
     aside: bool = False  # not what the table is about: may be folded away
 
-    @property
+    @cached_property  # asked for every line
     def named(self) -> bool:
         """Whether lines have names."""
         return any(line.name for block in self.blocks for line in block.lines)
