@@ -12,7 +12,6 @@ from nrdfer import left_over, paths
 from nrdfer.courier import RunFacts
 from nrdfer.open_runs import PIPELINES, RUNS, OpenRun
 from nrdfer.processes import signature
-from nrdfer.set_aside import DAMAGED
 from nrdfer.tracking import Tracking, mark_pipeline
 from nrdfer.training.log import TrainingLog
 
@@ -69,7 +68,7 @@ def test_a_damaged_file_in_undelivered_ends_no_start_and_keeps_back_no_other(
     assert left_over.deliver_left_over(tracking) == 1
     assert not good.exists() and not bad.exists()
     assert f"{bad} is damaged" in caplog.text
-    aside = {path.name.rpartition("-")[0] for path in (left_over.folder() / DAMAGED).iterdir()}
+    aside = {path.name.rpartition("-")[0] for path in (left_over.folder() / ".damaged").iterdir()}
     assert aside == {"a.json", "a.jsonl"}  # nothing is lost
     assert not left_over.is_anything_left()
 
@@ -97,7 +96,7 @@ def test_a_damaged_file_in_open_runs_ends_no_start(
     left_over.deliver_left_over(tracking)
     assert list(RUNS) == []
     assert f"{RUNS.folder / 'd1'} is damaged" in caplog.text
-    assert [path.name[:3] for path in (RUNS.folder / DAMAGED).iterdir()] == ["d1-"]
+    assert [path.name[:3] for path in (RUNS.folder / ".damaged").iterdir()] == ["d1-"]
 
 
 def test_a_training_that_runs_again_is_taken_back(tracking: Tracking, log: Path) -> None:

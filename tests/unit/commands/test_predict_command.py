@@ -93,3 +93,13 @@ def test_a_folder_that_cannot_be_written_to(shell: None, network_folder: Path, t
     code, _, error = run(tmp_path / "a.mp4", "--model", network_folder, "--out", tmp_path / "file" / "out")
     assert code == 1
     assert "cannot be written to" in error
+
+
+def test_a_folder_of_videos_that_is_to_receive_the_results_is_told_as_that(
+    shell: None, network_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "a.mp4").write_bytes(b"\0nonsense" * 500)
+    code, printed, notes = run(tmp_path / "v", "--model", network_folder, "--out", tmp_path / "v")
+    assert code == 1
+    assert "results would be written into it" in notes, printed + notes

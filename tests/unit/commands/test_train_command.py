@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.config import Profile
-from nrdfer.errors import NotOursError, TrainingError
+from nrdfer.errors import NrdferError, TrainingError
 from nrdfer.profiles import made_with, profile_of_shell
 from nrdfer.stages import run_folder, tracked
 from nrdfer.stages import train as stage
@@ -308,7 +308,7 @@ def test_files_that_have_the_names_of_results_are_not_replaced(corpora: Corpora)
     out.mkdir()
     run_folder.claim(out, {"recipe": {"lr": 0.3}})
     (out / "last.safetensors").write_bytes(b"mine")
-    with pytest.raises(NotOursError, match="was not made by nrdfer"):
+    with pytest.raises(NrdferError, match="was not made by nrdfer"):
         run_folder.claim(out, {"recipe": {"lr": 0.3}})
     assert (out / "last.safetensors").read_bytes() == b"mine"
 

@@ -134,8 +134,8 @@ def test_naming_many_videos_of_one_stem_is_linear() -> None:
         def __format__(self, _: str) -> str:
             nonlocal looks
             looks += 1
+            assert looks < 2 * count, "a name is tried again for every video that has it"
             return str(self)
 
     ids = {source.clip_id for source in distinct([(Path("clip.mp4"), Counted("clip"))] * count)}
     assert len(ids) == count
-    assert looks < 2 * count
