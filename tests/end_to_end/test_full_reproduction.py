@@ -55,13 +55,6 @@ def test_each_corpus_has_its_quality_page(reproduced: tuple[Path, dict[str, str]
         assert page.with_name("quality.png").is_file()
 
 
-def test_no_file_of_faces_has_more_rights_than_the_umask_gives(reproduced: tuple[Path, dict[str, str], str]) -> None:
-    made = [path for path in (reproduced[0] / ".nrdfer").rglob("*") if not path.is_symlink()]
-    kinds = {path.suffix for path in made}
-    assert {".npy", ".tar", ".jpg", ".png", ".parquet", ".avi", ".html", ".db", ".safetensors"} <= kinds
-    assert [str(path) for path in made if path.stat().st_mode & 0o077] == []
-
-
 def test_history_of_the_command_line_is_kept(reproduced: tuple[Path, dict[str, str], str]) -> None:
     assert next(status for _, status in runs(reproduced[0])) == "SUCCESS"
 

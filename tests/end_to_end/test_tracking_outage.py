@@ -80,4 +80,8 @@ def test_trainings_go_on_without_a_server_and_are_told_when_it_is_back(
     finally:
         server.kill()
     assert [status for _, status in runs(tmp_path)] == ["FAILURE", "SUCCESS"]
+    made = [path for part in ("corpus", "store") for path in (home / part).rglob("[!.]*") if path.is_file()]
+    seen = [path for path in made if "/." not in str(path.relative_to(home))]
+    assert {".npy", ".tar", ".jpg", ".png", ".parquet", ".avi", ".html"} <= {path.suffix for path in seen}
+    assert [str(path) for path in seen if path.stat().st_mode & 0o077] == []  # faces: whose umask was 077
     assert traces([tmp_path, temporary], first=said, again=again.stdout + again.stderr) == []

@@ -1,6 +1,6 @@
 """Commands that write faces, under a umask of 077: no file and no folder of theirs can be read by anybody else.
 
-The steps of the job are looked at where the whole job runs.
+The steps of the job are looked at where the whole job runs (`test_tracking_outage`).
 """
 
 from __future__ import annotations
