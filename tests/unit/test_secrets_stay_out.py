@@ -15,13 +15,13 @@ IN_ADDRESS, IN_TOKEN, IN_ENVIRONMENT = "planted-a-91", "planted-t-92", "planted-
 _PROGRAM = """
 import logging, sys
 from pathlib import Path
-from nrdfer import left_over, redaction
+import nrdfer.cli  # as every command begins
+from nrdfer import left_over
 from nrdfer.courier import RunFacts
 from nrdfer.delivery import Delivery
 from nrdfer.tracking import Tracking
 from nrdfer.training.log import TrainingLog
 
-redaction.install()
 logging.basicConfig(level=logging.INFO)
 tracking = Tracking()
 left_over.begin_pipeline(tracking, "dagster-1", {"a": 1}, {"b": "c"})

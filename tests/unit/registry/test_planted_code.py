@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import marshal
@@ -120,6 +121,9 @@ def test_load_registered_runs_no_compiled_code_beside_checked_sources(planted: P
         planted.list_again()
     answers(planted)
     _compiled(planted, source, Path(importlib.util.cache_from_source(str(source))))
+    with contextlib.suppress(WeightsError):
+        registry.load_registered(URI)
+    assert not planted.mark.exists()
     refused(planted, r"__pycache__/model_from_code\.\S+ was not registered \(Python writes such folders")
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from nrdfer import registry
+from nrdfer import paths, registry
 from nrdfer.evaluation.evaluate import load_model, predict_clips
-from nrdfer.registry import tags
+from nrdfer.registry import logged, tags
 from nrdfer.registry.guard import model_id_of
 from nrdfer.registry.logged import find_logged
 from nrdfer.registry.versions import Facts, crops_content, log_best
@@ -80,6 +83,40 @@ def test_the_best_epoch_is_a_logged_model_of_the_same_run(tracking: Tracking, tm
     (output,) = tracking.client.get_run(run).outputs.model_outputs
     assert (output.step, output.model_id) == (2, find_logged(tracking, run, "f" * 64, "paper"))
     assert not tracking.client.search_registered_models()
+
+
+def test_two_that_log_one_best_epoch_at_once_take_nothing_from_each_other(
+    tracking: Tracking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is in the middle of it when the second comes: to the lock, or as far as it gets without one."""
+    content = crops_content(make_checkpoint(tmp_path / "checkpoint"), LAST, "# a card")
+    facts = Facts("f" * 64, "# a card", 3, {"war": 0.5}, {tags.FOLD: "fd1"})
+    run = tracking.training_run(facts.checkpoint_digest, "fd1", None, {}, {})
+    half, second = threading.Event(), threading.Event()
+    write, lock = logged._write, paths.file_lock
+
+    def slow_write(*arguments: Any) -> dict[str, str]:
+        if half.is_set():
+            second.set()
+        else:
+            half.set()
+            assert second.wait(120)
+        return write(*arguments)
+
+    def noticed_lock(path: Path) -> Any:
+        if half.is_set() and path.name == "registry.lock":
+            second.set()
+        return lock(path)
+
+    monkeypatch.setattr(logged, "_write", slow_write)
+    monkeypatch.setattr(paths, "file_lock", noticed_lock)
+    with ThreadPoolExecutor(2) as shells:
+        one = shells.submit(log_best, tracking, run, content, facts)
+        assert half.wait(120)
+        other = shells.submit(log_best, Tracking(), run, content, facts)
+        assert (one.exception(), other.exception()) == (None, None)
+    found = tracking.client.search_logged_models([tracking.experiment_id])
+    assert [str(model.status) for model in found] == ["READY"]
 
 
 def test_what_a_killed_process_left_is_replaced(tracking: Tracking, tmp_path: Path) -> None:
