@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from nrdfer.corpora.text_file import MARKS
 from nrdfer.errors import ProfileError
 from nrdfer.plain_text import one_line
+from nrdfer.text_bytes import marked_encoding, read_bytes
 
 MOST_BYTES = 1 << 18  # the longest profile has 3,000
 MOST_VALUES = 50_000  # aliases counted as often as they are used
@@ -36,16 +36,9 @@ def read_settings(path: Path, where: str) -> Any:
     Raises:
         ProfileError: it is no text, no YAML, too large, or holds other values than JSON's.
     """
+    data = read_bytes(path, where, MOST_BYTES, f"settings have at most {MOST_BYTES:,}", ProfileError)
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= MOST_BYTES else b""
-    except OSError as error:
-        raise ProfileError(f"{where} cannot be read: {error.strerror}") from error
-    if size > MOST_BYTES:
-        raise ProfileError(f"{where} has {size:,} bytes; settings have at most {MOST_BYTES:,}")
-    encoding = next((encoding for mark, encoding in MARKS if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
+        text = data.decode(marked_encoding(data) or "utf-8")
     except UnicodeError as error:
         raise ProfileError(f"{where} is not UTF-8 text: save it as UTF-8") from error
     return settings_in(text, where)

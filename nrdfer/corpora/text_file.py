@@ -5,21 +5,14 @@ What the lines mean is the readers' business.
 
 from __future__ import annotations
 
-import codecs
 import re
 from pathlib import Path
 
 from nrdfer.errors import CorpusError
 from nrdfer.plain_text import one_line
+from nrdfer.text_bytes import marked_encoding, read_bytes
 
 MOST_BYTES = 64 << 20  # the longest list of any corpus has 2 MiB
-MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f]")
 _ENDS = re.compile("\r\n|\n|\r")
 _NUMBER = re.compile("[0-9]{1,9}")
@@ -36,14 +29,8 @@ def read_lines(path: Path) -> list[str]:
         CorpusError: it cannot be read, is far too large, or is no text.
     """
     where = one_line(str(path))
-    try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= MOST_BYTES else b""
-    except OSError as error:
-        raise CorpusError(f"{where} cannot be read: {error.strerror}") from error
-    if size > MOST_BYTES:
-        raise CorpusError(f"{where} has {size:,} bytes; no label file or list of clips is that large: copy it again")
-    text = decoded(data)
+    too_large = "no label file or list of clips is that large: copy it again"
+    text = decoded(read_bytes(path, where, MOST_BYTES, too_large, CorpusError))
     if text is None:
         raise CorpusError(f"{where} is not a text file; copy it again, or save it as UTF-8 text")
     return _ENDS.split(text)
@@ -51,7 +38,7 @@ def read_lines(path: Path) -> list[str]:
 
 def decoded(data: bytes) -> str | None:
     """The text that the bytes are; None if they are none."""
-    encoding = next((encoding for mark, encoding in MARKS if data.startswith(mark)), None)
+    encoding = marked_encoding(data)
     for guess in [encoding] if encoding else [*_unmarked(data), "utf-8", "cp1252", "latin-1"]:
         try:
             text = data.decode(guess)

@@ -19,6 +19,7 @@ from nrdfer.lineage.hashes import Hashes
 from nrdfer.lineage.history import Orchestrator
 from nrdfer.lineage.links import Chain, Link
 from nrdfer.registry import guard, tags
+from nrdfer.registry.file_lists import listed_files
 from nrdfer.registry.paging import pages
 from nrdfer.registry.versions import VIDEO
 from nrdfer.stages.evaluate import read_metrics
@@ -233,7 +234,7 @@ class Walk:
 
 def _weights(uri: str, known: Mapping[str, str]) -> str:
     """sha256 of a version's weights, as it was registered."""
-    listed = guard.listed_files(uri, known)
+    listed = listed_files(uri, known)
     (found,) = {digest for path, digest in listed.items() if path.rpartition("/")[2] == LAST}
     return found
 

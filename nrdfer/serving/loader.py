@@ -1,7 +1,7 @@
 """Trained networks opened from weights and JSON alone: which code answers is this package's, never a version's.
 
 MLflow's description of a version names this module (`_load_pyfunc`), so that `mlflow models serve` runs no file of the
-version either. What a version's files must be is compared in `nrdfer.registry.guard`; here the wrappers check the
+version either. What a version's files must be is compared in `nrdfer.registry.file_lists`; here the wrappers check the
 sha256 of what they load.
 """
 

@@ -37,7 +37,9 @@ def run(model: str, *, port: int, workers: int, folders: Sequence[str], hosts: S
     import uvicorn
 
     from nrdfer.code_version import code_version
-    from nrdfer.registry.guard import note_code, open_version, private_copy, weights_sha256
+    from nrdfer.registry.guard import open_version
+    from nrdfer.registry.loading import note_code
+    from nrdfer.registry.private_copy import private_copy, weights_sha256
     from nrdfer.serving.app import make_app
     from nrdfer.serving.loader import FOLDERS, SHA256
     from nrdfer.serving.workers import Workers

@@ -23,7 +23,8 @@ from nrdfer.pointers import Pointers
 from nrdfer.profiles import shipped_profiles
 from nrdfer.records import check_clip_id
 from nrdfer.registry import tags
-from nrdfer.registry.guard import listed_files, open_version
+from nrdfer.registry.file_lists import listed_files
+from nrdfer.registry.guard import open_version
 from nrdfer.stages.results import last_results
 from nrdfer.stages.splits import find_split
 from nrdfer.store import MANIFEST, Store, read_manifest

@@ -1,0 +1,128 @@
+"""Networks out of registered versions and folders: checked weights and JSON, read by this package's own code.
+
+Nothing in a version's folder is imported or run, whatever MLflow's description of it says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nrdfer.code_version import code_version
+from nrdfer.errors import WeightsError
+from nrdfer.registry import tags
+from nrdfer.registry.guard import Opened, open_version
+from nrdfer.registry.private_copy import WEIGHTS, private_copy, weights_sha256
+from nrdfer.store import MANIFEST, file_sha256, find_problems, read_manifest
+from nrdfer.tracking import Tracking
+
+if TYPE_CHECKING:
+    from mlflow.pyfunc import PyFuncModel
+
+_log = logging.getLogger(__name__)
+
+
+def load_registered(
+    model: str, tracking: Tracking | None = None, *, folders: Sequence[str | os.PathLike[str]] = ()
+) -> PyFuncModel:
+    """A registered version behind MLflow's pyfunc interface: checked weights and JSON, and this package's own code.
+
+    Nothing in the version's folder is imported or run, whatever MLflow's description of it says.
+
+    Args:
+        model: ``models:/<name>/<version>`` or ``models:/<name>@<alias>``.
+        tracking: the MLflow store; by default this project's.
+        folders: of a version that takes videos: those whose videos it opens by their path. Without any it takes a
+            file's bytes only.
+
+    Raises:
+        WeightsError: see `open_version`.
+    """
+    from mlflow.models import Model
+    from mlflow.pyfunc import FLAVOR_NAME, PyFuncModel
+
+    from nrdfer.serving.emotion_model import signature
+    from nrdfer.serving.loader import FOLDERS, MODULE, SHA256, Answering, open_artifacts
+    from nrdfer.serving.video_model import VideoModel, video_signature
+
+    opened = open_version(model, tracking)
+    with private_copy(opened) as folder:
+        config = {SHA256: weights_sha256(opened), FOLDERS: [os.fspath(each) for each in folders]}
+        wrapper = open_artifacts(folder, config)
+    note_code(opened)
+    described = Model(
+        model_uuid=opened.model_id or None,
+        run_id=opened.run_id,
+        signature=video_signature() if isinstance(wrapper, VideoModel) else signature(),
+        flavors={FLAVOR_NAME: {"loader_module": MODULE}},
+        metadata={tags.CODE: code_version().sources},
+    )
+    return PyFuncModel(described, Answering(wrapper))
+
+
+def note_code(opened: Opened) -> str:
+    """Digest of the sources that answer for a version; says in the log if they are not those that registered it."""
+    now = code_version().sources
+    try:
+        made = json.loads(opened.tags[tags.CODE])["sources"]
+    except (KeyError, ValueError, TypeError):
+        made = "unknown"
+    if made != now:
+        _log.info(
+            "%s was registered by other sources (%s) than those that answer (%s)", opened.uri, made[:12], now[:12]
+        )
+    return now
+
+
+@contextlib.contextmanager
+def checked_weights(model: str) -> Iterator[tuple[Path, Path]]:
+    """As `find_weights`, for reading at once: of a version, files of a private copy that goes at the end."""
+    if not model.startswith("models:"):
+        yield find_weights(model)
+        return
+    with private_copy(open_version(model)) as folder:
+        yield _network_in(folder)
+
+
+def find_weights(model: str) -> tuple[Path, Path]:
+    """The description (``model.json``) and the weights of a trained network.
+
+    Args:
+        model: a registered version's address (``models:/nr-dfernet-dfew@champion``), or a folder.
+
+    Raises:
+        WeightsError: there is no such version, the folder holds no trained network, or its files are not what was
+            registered (of a version) or published (of a folder of the store).
+    """
+    if model.startswith("models:"):
+        folder = open_version(model).artifacts
+    else:
+        folder = Path(model)
+        if (folder / MANIFEST).is_file() and (changed := _changed(folder)):
+            raise WeightsError(f"{folder} is damaged: {changed}; run the training again")
+    return _network_in(folder)
+
+
+def _network_in(folder: Path) -> tuple[Path, Path]:
+    found = folder / "model.json", folder / WEIGHTS
+    missing = [path.name for path in found if not path.is_file()]
+    if missing:
+        raise WeightsError(f"{folder} is no trained network: {' and '.join(missing)} missing")
+    return found
+
+
+def _changed(folder: Path) -> str:
+    """What is wrong with the files of a network in the store; empty if nothing is."""
+    problems = find_problems(folder)
+    if problems:
+        return problems[0]
+    listed = read_manifest(folder)["files"]
+    for name in listed:
+        if name.endswith((".json", ".safetensors")) and file_sha256(folder / name) != listed[name]["sha256"]:
+            return f"{name} has another content than its sha256 in {MANIFEST}"
+    return ""
