@@ -43,9 +43,10 @@ reproduce: install
 	  nrdfer results || exit $$(( status ? status : 1 )); exit $$status; } \
 	  && echo && echo "Look at it:  make dev   (Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000)"
 
-# more threads a process would wait for each other; the longest files are collected first
+# tests wait for servers and processes too, so three at once on two cores; more threads a process would wait for each
+# other; the longest files are collected first
 test: install
-	@. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	@. $(BIN)/activate && ruff check . && ruff format --check . && mypy && lint-imports
