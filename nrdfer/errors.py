@@ -27,6 +27,13 @@ class UnreadableVideoError(NrdferError):
     """A video cannot be opened or decoded."""
 
 
+class DecoderKilledError(UnreadableVideoError):
+    """The decoder was ended from elsewhere while it read a video, about which nothing is known therefore.
+
+    Whoever keeps what became of a video must not keep this.
+    """
+
+
 class NoFaceError(NrdferError):
     """A clip shows no usable face, and the settings say that this is an error."""
 

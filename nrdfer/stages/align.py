@@ -142,7 +142,7 @@ def unfinished(rows: Sequence[Row], work: Path, verify: Verify = "full") -> list
 
 
 def _align_one(row: Row, task: Task) -> None:
-    from nrdfer.errors import NrdferError, UnreadableVideoError
+    from nrdfer.errors import DecoderKilledError, NrdferError, UnreadableVideoError
     from nrdfer.faces.clip import crops, plan_clip
     from nrdfer.faces.contact_sheet import SheetCollector
     from nrdfer.gpu_faults import raise_if_of_gpu
@@ -172,6 +172,8 @@ def _align_one(row: Row, task: Task) -> None:
             collections.deque(sheet.passing(crops(plan, settings.size)), maxlen=0)
             sheets.append(write_sheet(work, row["clip_id"], sheet))
         _set_aside(work, row, few or f"{plan.status}: {plan.reason}", sheets)
+    except DecoderKilledError:
+        raise
     except UnreadableVideoError as error:
         _set_aside(work, row, f"unreadable: {error}")
     except NrdferError:

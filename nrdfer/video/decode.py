@@ -18,7 +18,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.errors import UnreadableVideoError
+from nrdfer.errors import DecoderKilledError, UnreadableVideoError
 from nrdfer.video.bounds import check_frame
 from nrdfer.video.ffmpeg import ffmpeg_executable, ffmpeg_for, passthrough_option
 from nrdfer.video.filters import Chain, chain_for
@@ -74,6 +74,7 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
     Raises:
         UnreadableVideoError: missing, empty, not a video, cut short, largely damaged, of changing size or shape, or
             ffmpeg failed, if after some frames.
+        DecoderKilledError: ffmpeg was ended from elsewhere; nothing is known about the video.
     """
     demuxer = video_format(path)
     refuse_cut(path)
@@ -112,6 +113,8 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
 def _facts(path: Path) -> VideoInfo | None:
     try:
         return parse_listing(listing_of(path))
+    except DecoderKilledError:
+        raise  # without what it says of itself, its pictures would be others
     except UnreadableVideoError:
         return None  # the decoder will say what is wrong
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterable
 from functools import lru_cache
@@ -105,6 +106,7 @@ def _encodes(executable: str, encoder: str) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
+    _refuse_killed(executable, answer.returncode)
     return answer.returncode == 0
 
 
@@ -149,7 +151,17 @@ def _answer(executable: str, *question: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NrdferError(f"ffmpeg at {executable} cannot be run ({error}); reinstall it or fix PATH") from error
+    _refuse_killed(executable, answer.returncode)
     return (answer.stdout + answer.stderr).decode(errors="replace")
+
+
+def _refuse_killed(executable: str, code: int) -> None:
+    """Keep no answer that was never given: another ffmpeg would be taken, or a video refused, for no reason."""
+    if -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        raise NrdferError(
+            f"ffmpeg at {executable} was killed by signal {-code} while it was asked what it can do, because memory "
+            "ran out, or by somebody. The same line goes on with what is not finished"
+        )
 
 
 @lru_cache(maxsize=8)
@@ -160,6 +172,7 @@ def _why_it_does_not_run(executable: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
+    _refuse_killed(executable, answer.returncode)
     return "" if answer.returncode == 0 else f"exit status {answer.returncode}: {last_lines(answer.stderr, 1)}"
 
 

@@ -21,6 +21,8 @@ MESSAGES = "repeat+level+verbose"
 #: The filter whose lines tell of each frame; it changes nothing, and comes first.
 FRAME_LINES = "showinfo=checksum=0"
 MAX_LINE = 1 << 16
+#: What it says when a signal that it handles ends it.
+SIGNALLED = re.compile(rb"^(?:\[\w+\] )?(?:Exiting normally, received signal \d+|Received > 3 system signals)")
 
 _CUT_SHORT = (b"partial file", b"File ended prematurely")
 _NO_INDEX = b"moov atom not found"
@@ -55,6 +57,7 @@ class Complaints:
     no_index: bool = False
     no_pictures: bool = False
     no_memory: bool = False
+    signalled: bool = False  # it ended because somebody told it to
     lost_track: bool = False
     lost_frames: int = 0
     concealed: int = 0  # frames that the decoder knows to be damaged
@@ -95,6 +98,8 @@ class Complaints:
         elif (decoder := _DECODER.match(line)) is not None:
             self.stream = int(decoder[1])
             self.decoder = (decoder[2].decode(), decoder[3].decode())
+        elif SIGNALLED.match(line):
+            self.signalled = True
         if level not in (b"error", b"fatal", b"panic"):
             return
         self.cut_short |= any(mark in line for mark in _CUT_SHORT)

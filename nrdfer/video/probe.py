@@ -17,8 +17,8 @@ from nrdfer.errors import UnreadableVideoError
 from nrdfer.video.ffmpeg import last_lines
 from nrdfer.video.formats import video_format
 from nrdfer.video.inputs import executable_for, global_options, input_options, start
-from nrdfer.video.messages import FRAME_LINES
-from nrdfer.video.verdict import MAX_ASPECT
+from nrdfer.video.messages import FRAME_LINES, SIGNALLED
+from nrdfer.video.verdict import MAX_ASPECT, raise_if_killed
 
 PATIENCE = 60.0  # seconds for a listing
 MOST_RATE = 480.0  # frames a second; a larger "rate" of a file that states none is the tick of its clock
@@ -104,8 +104,10 @@ def _listing(path: Path, executable: str, demuxer: str, _mark: tuple[int, ...]) 
         if process.poll() is None:
             process.kill()
             process.communicate()
+    told = any(SIGNALLED.match(line) for line in stderr.splitlines())
+    raise_if_killed(path, process.returncode, "while it looked at it", signalled=told)
     if process.returncode < 0:
-        raise UnreadableVideoError(f"{path}: ffmpeg was killed by signal {-process.returncode} while it looked at it")
+        raise UnreadableVideoError(f"{path}: ffmpeg crashed with signal {-process.returncode} while it looked at it")
     return stderr.decode(errors="replace")
 
 

@@ -8,10 +8,11 @@ to `decode`, reading its messages to `messages`.
 from __future__ import annotations
 
 import shlex
+import signal
 from pathlib import Path
 from typing import NoReturn
 
-from nrdfer.errors import UnreadableVideoError
+from nrdfer.errors import DecoderKilledError, UnreadableVideoError
 from nrdfer.video.containers import stated_bytes, stated_frames
 from nrdfer.video.inputs import MAX_MEMORY
 from nrdfer.video.messages import Complaints
@@ -22,6 +23,33 @@ SAME_ASPECT = 1.02  # pixels whose shapes differ by less are rounded differently
 #: Codecs whose every packet is one picture, so that packets can be held against frames.
 _ONE_TO_ONE = frozenset({"h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "flv1", "wmv1", "wmv2", "wmv3", "vc1",
                          "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "gif", "apng", "vp6f", "vp6", "theora"})  # fmt: skip
+#: What others send. A process that crashes ends by SIGSEGV, SIGABRT or the like, and the file may be why.
+_FROM_ELSEWHERE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+_SIGNALLED = frozenset({255, 123})  # ffmpeg's statuses after signals that it handles; also of failures
+
+
+def raise_if_killed(path: Path, code: int, when: str, *, signalled: bool = False) -> None:
+    """Do nothing, unless ffmpeg was ended from elsewhere: by the kernel for want of memory, or by somebody.
+
+    Args:
+        path: the video.
+        code: ffmpeg's exit status; negative is a signal.
+        when: what it had done by then; ends a sentence.
+        signalled: whether it said that a signal made it end.
+
+    Raises:
+        DecoderKilledError: it was.
+    """
+    if -code in _FROM_ELSEWHERE:
+        how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
+    elif signalled and code in _SIGNALLED:
+        how = "was told to end by a signal"
+    else:
+        return
+    raise DecoderKilledError(
+        f"{path}: ffmpeg {how} {when}, because memory ran out, or by somebody. That says nothing about the video, so "
+        "it is not set aside; use fewer workers if memory is short. The same line goes on with what is not finished"
+    )
 
 
 def refuse_cut(path: Path) -> None:
@@ -51,7 +79,9 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
 
     Raises:
         UnreadableVideoError: says which defect, and what to do.
+        DecoderKilledError: ffmpeg was ended from elsewhere.
     """
+    raise_if_killed(path, code, f"after {count} frames", signalled=complaints.signalled)
     if complaints.too_large is not None:
         refuse_large(path, *complaints.too_large)
     if complaints.no_index:
@@ -72,8 +102,8 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
         )
     if code < 0:
         raise UnreadableVideoError(
-            f"{path}: ffmpeg was killed by signal {-code} after {count} frames (out of memory, or a fault of its own): "
-            "convert the video elsewhere, or install another ffmpeg"
+            f"{path}: ffmpeg crashed with signal {-code} after {count} frames: convert the video elsewhere, or install "
+            "another ffmpeg"
         )
     if code != 0:
         raise UnreadableVideoError(

@@ -15,7 +15,7 @@ import pytest
 from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.errors import NoFaceError, ProfileError
+from nrdfer.errors import DecoderKilledError, NoFaceError, ProfileError
 from nrdfer.faces import clip
 from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.clip import AlignSettings
@@ -83,6 +83,30 @@ def test_finished_clips_are_not_repeated(
     folder, counts = aligned
     moved = [{**row, "path": "/nowhere"} for row in rows]  # opening any video would fail
     assert align.align_corpus(moved, Path("no weights"), SETTINGS, folder / "work", tmp_path) == counts
+
+
+def test_a_clip_whose_ffmpeg_was_killed_is_not_set_aside(
+    rows: list[dict[str, Any]],
+    aligned: tuple[Path, Mapping[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once set aside it would be missing from every later run, though nothing is wrong with it."""
+    folder, _ = aligned
+    work, row = tmp_path / "work", rows[0]
+    work.mkdir()
+    script = tmp_path / "ffmpeg"
+    script.write_text('#!/bin/sh\ncase "$*" in *file:*) kill -9 $$;; esac\n')
+    script.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr("nrdfer.video.decode.ffmpeg_executable", lambda: str(script))
+        with pytest.raises(DecoderKilledError, match="it is not set aside"):
+            align.align_clips([row], sample_weights("retinaface"), SETTINGS, work)
+    assert align.unfinished([row], work) == [row]
+    align.align_clips([row], sample_weights("retinaface"), SETTINGS, work)
+    assert align.unfinished([row], work) == []
+    name = f"{row['clip_id']}.npy"
+    assert (work / name).read_bytes() == (folder / "out" / name).read_bytes()
 
 
 @pytest.mark.parametrize("left", ["empty", "half", "zeros", "lost"])
