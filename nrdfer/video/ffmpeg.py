@@ -20,6 +20,8 @@ import imageio_ffmpeg
 
 from nrdfer.errors import NrdferError
 
+#: Signals that others send. A process that crashes ends by SIGSEGV, SIGABRT or the like, and its file may be why.
+FROM_ELSEWHERE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 Kind = Literal["codecs", "demuxers", "encoders", "filters"]
 _LISTED = re.compile(r"^ ([A-Z.|]{1,8}(?: d)?) +([A-Za-z0-9_\-,]+)")
 _VERBS: dict[Kind, str] = {
@@ -157,7 +159,7 @@ def _answer(executable: str, *question: str) -> str:
 
 def _refuse_killed(executable: str, code: int) -> None:
     """Keep no answer that was never given: another ffmpeg would be taken, or a video refused, for no reason."""
-    if -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+    if -code in FROM_ELSEWHERE:
         raise NrdferError(
             f"ffmpeg at {executable} was killed by signal {-code} while it was asked what it can do, because memory "
             "ran out, or by somebody. The same line goes on with what is not finished"

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from nrdfer.errors import DecoderKilledError, UnreadableVideoError
 from nrdfer.video.containers import stated_bytes, stated_frames
+from nrdfer.video.ffmpeg import FROM_ELSEWHERE
 from nrdfer.video.inputs import MAX_MEMORY
 from nrdfer.video.messages import Complaints
 
@@ -23,8 +24,6 @@ SAME_ASPECT = 1.02  # pixels whose shapes differ by less are rounded differently
 #: Codecs whose every packet is one picture, so that packets can be held against frames.
 _ONE_TO_ONE = frozenset({"h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "flv1", "wmv1", "wmv2", "wmv3", "vc1",
                          "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "gif", "apng", "vp6f", "vp6", "theora"})  # fmt: skip
-#: What others send. A process that crashes ends by SIGSEGV, SIGABRT or the like, and the file may be why.
-_FROM_ELSEWHERE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 _SIGNALLED = frozenset({255, 123})  # ffmpeg's statuses after signals that it handles; also of failures
 
 
@@ -40,7 +39,7 @@ def raise_if_killed(path: Path, code: int, when: str, *, signalled: bool = False
     Raises:
         DecoderKilledError: it was.
     """
-    if -code in _FROM_ELSEWHERE:
+    if -code in FROM_ELSEWHERE:
         how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
     elif signalled and code in _SIGNALLED:
         how = "was told to end by a signal"
