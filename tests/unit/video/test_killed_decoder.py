@@ -37,7 +37,8 @@ def test_an_ffmpeg_that_somebody_ends_says_nothing_about_the_video(tmp_path: Pat
     path = encode(tmp_path / "a.mp4", numbered(side, side, [50] * 20), *X264, size=(side, side))
     frames = iter_frames(path)
     next(frames)
-    (ffmpeg,) = psutil.Process().children()
+    # other tests in this process may have children of their own
+    (ffmpeg,) = (child for child in psutil.Process().children() if any(str(path) in word for word in child.cmdline()))
     ffmpeg.send_signal(number)
     with pytest.raises(DecoderKilledError, match="says nothing about the video"):
         list(frames)
