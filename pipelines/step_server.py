@@ -34,10 +34,12 @@ LATE = (
     "mlflow.pyfunc",
     "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.tracing.processor.base_mlflow",
     "mlflow.tracing.provider",
     "onnx",
     "onnxruntime",
     "pandas",
+    "pyarrow.pandas_compat",
     "pyarrow.parquet",
     "torch._dynamo",
     "torch.onnx",
@@ -69,6 +71,8 @@ def load() -> None:
     for name in (*LATE, "pipelines.definitions", *(name for name in ours if not name.startswith(_NOT_LOADED))):
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    with contextlib.suppress(Exception):  # which distribution has which module: MLflow reads it once a process
+        importlib.import_module("mlflow.utils.requirements_utils").warn_dependency_requirement_mismatches(["mlflow"])
 
 
 if any("multiprocessing.forkserver" in word for word in sys.orig_argv):

@@ -23,7 +23,7 @@ def models(
 
     from nrdfer.models.costs import HEADER, cost_row, measure_all
 
-    costs = list(measure_all())
+    costs = measure_all()
     if as_json:
         typer.echo(json.dumps([asdict(cost) for cost in costs], indent=1))
         return

@@ -37,6 +37,7 @@ def make_project(folder: Path, epochs: int = 2, **changes: Any) -> dict[str, str
                         "afew_train_identities": 1,
                         "afew_val_identities": 1,
                         "frames": [8, 10],
+                        "afew_frames": [8, 10],
                     },
                 },
                 "weights": {"retinaface": "sample", "enlightengan": "sample", "allow_download": False},
@@ -84,6 +85,12 @@ def use_data_of(source: Path, folder: Path) -> None:
 def execute(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Type the line, as somebody whose files are for nobody else."""
     return subprocess.run(LINE, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, umask=0o077)
+
+
+def reasons(told: str) -> str:
+    """What stopped a run, as the first lines of the summary at its end have it."""
+    _, _, summary = told.partition("what stopped this run:\n")
+    return "\n".join(line for line in summary.splitlines()[:4] if line.startswith("  "))
 
 
 def runs(folder: Path) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Two trainings killed at random moments, as ``make chaos-train`` does with thirty."""
+"""One training killed at a random moment, as ``make chaos-train`` does with thirty."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def test_killed_trainings_end_in_the_same_bytes(tmp_path: Path) -> None:
-    line = [sys.executable, str(PROJECT / "scripts" / "chaos_train.py"), "--kills", "2", "--terms", "0"]
-    line += ["--epochs", "4", "--json", str(tmp_path / "told.json")]
+def test_a_killed_training_ends_in_the_same_bytes(tmp_path: Path) -> None:
+    line = [sys.executable, str(PROJECT / "scripts" / "chaos_train.py"), "--kills", "1", "--terms", "0"]
+    line += ["--epochs", "3", "--json", str(tmp_path / "told.json")]
     done = subprocess.run(line, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "identical: 2 of 2"
+    assert done.stdout.splitlines()[-1] == "identical: 1 of 1"
     told = json.loads((tmp_path / "told.json").read_text())
-    assert [trial["status"] for trial in told["trials"]] == [-9, -9]
+    assert [trial["status"] for trial in told["trials"]] == [-9]
     assert len(set(told["sha256"].values())) >= 2

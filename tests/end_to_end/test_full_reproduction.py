@@ -129,7 +129,7 @@ def test_killed_in_the_middle_of_a_fold_the_same_line_finishes(
 ) -> None:
     source, _, _ = reproduced
     folder = tmp_path / "project"
-    environment = make_project(folder, epochs=12)
+    environment = make_project(folder, epochs=8)
     use_data_of(source, folder)
     process = subprocess.Popen(LINE, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     store = folder / ".nrdfer" / "store"

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from tests.browser.servers import web_pages
-from tests.end_to_end.project import PROJECT, make_project, runs
+from tests.end_to_end.project import PROJECT, make_project, reasons, runs
 
 QUESTION = """{
   runsOrError { ... on Runs { results { runId jobName } } }
@@ -57,7 +57,10 @@ def history(activated: tuple[Path, list[str], dict[str, str]]) -> str:
     done = subprocess.run(
         [*shell, line], cwd=folder, env={**environment, "NRDFER_PROFILE": "papr"}, capture_output=True, text=True
     )
-    assert "there is no profile 'papr'" in done.stdout + done.stderr
+    assert done.returncode != 0
+    told = reasons(done.stdout + done.stderr)
+    assert "there is no profile 'papr'" in told
+    assert "profiles there: tiny" in told
     ((run_id, _),) = runs(folder)
     return run_id
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.end_to_end.project import PROJECT, make_project, metadata_of_last, runs
 
-PARTITIONS = "baseline|fd1,baseline|fd2"
+PARTITIONS = ["baseline|fd1", "baseline|fd2"]
 Project = tuple[Path, dict[str, str]]
 
 
@@ -65,9 +65,9 @@ def pages(folder: Path, environment: dict[str, str]) -> Iterator[None]:
             os.killpg(server.pid, signal.SIGKILL)
 
 
-def backfill(folder: Path, environment: dict[str, str], expected: int) -> None:
+def backfill(folder: Path, environment: dict[str, str], partitions: list[str], expected: int) -> None:
     """Type the line, and wait until that many runs in all have ended; all must have succeeded."""
-    line = ["dagster", "job", "backfill", "-j", "table_1", "--partitions", PARTITIONS, "--noprompt"]
+    line = ["dagster", "job", "backfill", "-j", "table_1", "--partitions", ",".join(partitions), "--noprompt"]
     typed = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
     assert typed.returncode == 0, typed.stderr[-3000:]
     deadline = time.monotonic() + 420
@@ -95,12 +95,12 @@ def test_a_backfill_fills_its_rows_and_the_same_line_again_trains_nothing(projec
     before = made(folder, "checkpoint")
     assert len(before) == 5
     with pages(folder, environment):
-        backfill(folder, environment, expected=2)
+        backfill(folder, environment, PARTITIONS, expected=2)
         trained = made(folder, "checkpoint")
         evaluated = made(folder, "evaluation")
         assert {path: trained[path] for path in before} == before
         assert sorted(path.parts[-4] for path in set(trained) - set(before)) == ["fd1", "fd2"]
-        backfill(folder, environment, expected=4)
+        backfill(folder, environment, PARTITIONS[:1], expected=3)
     assert made(folder, "checkpoint") == trained
     assert made(folder, "evaluation") == evaluated
     table = newest(folder, "table_1")

@@ -20,7 +20,7 @@ from nrdfer.models.network import ClipNetwork
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.models.registry import MODELS, build_model, resolve_settings
 
-SIZE = 48
+SIZE = 32
 LR = {"c3d": 2e-4}  # no norm tames its gradients
 STEPS = 200
 
@@ -109,9 +109,9 @@ def test_clips_that_no_network_takes(name: str) -> None:
     bad[1, 3, 0, 5, 5] = float("nan")
     for wrong, message in [
         (good[:, :15], "takes clips of 16 frames, got 15"),
-        (good[0], r"shape \(B, 16, 3, 48, 48\).*got \(16, 3, 48, 48\)"),
-        (good.transpose(1, 2), r"got \(2, 3, 16, 48, 48\)"),
-        (good[..., :40], r"resize frames to 48 x 48"),
+        (good[0], r"shape \(B, 16, 3, 32, 32\).*got \(16, 3, 32, 32\)"),
+        (good.transpose(1, 2), r"got \(2, 3, 16, 32, 32\)"),
+        (good[..., :24], r"resize frames to 32 x 32"),
         ((good * 255).to(torch.uint8), "divide 8-bit values by 255"),
         (bad, "clip 1 of the batch holds 1 values that are NaN"),
         (good / 0, "NaN or infinite"),
