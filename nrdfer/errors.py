@@ -27,10 +27,10 @@ class UnreadableVideoError(NrdferError):
     """A video cannot be opened or decoded."""
 
 
-class DecoderKilledError(UnreadableVideoError):
-    """The decoder was ended from elsewhere while it read a video, about which nothing is known therefore.
+class MachineError(UnreadableVideoError):
+    """A video was not read because of the machine: ffmpeg was killed, got no time, or had no file handle left.
 
-    Whoever keeps what became of a video must not keep this.
+    Nothing is known about the video therefore: whoever keeps what became of a video must not keep this.
     """
 
 

@@ -43,7 +43,7 @@ JOB, STEP, FORK_SERVER, WORKER, FFMPEG, SERVER = "job", "step", "fork server", "
 #: Twenty of them; with more or fewer trials they repeat or end.
 _PLAN = (JOB, STEP, WORKER, SERVER, FFMPEG, JOB, FORK_SERVER, STEP, JOB, WORKER, SERVER, JOB, STEP, FFMPEG, JOB,
          FORK_SERVER, SERVER, WORKER, STEP, JOB)  # fmt: skip
-_NEEDS_WORK = (WORKER, FFMPEG)  # there only while data are made
+_NEEDS_WORK = (WORKER, FFMPEG)  # there only while data are made, in the first half
 _EVALUATION = re.compile(rb" - [a-z0-9_]+__evaluation - STEP_START - ")
 
 
@@ -112,9 +112,8 @@ class Disturber:
         """One trial."""
         rng = random.Random(f"{self.seed} {trial.number}")
         seen = self.seen[trial.begins_with]
-        moment = chaos_trials.draw_moments(seen, 1, rng)[0]
-        if trial.victim in _NEEDS_WORK:
-            moment = (moment[0] // 4, rng.uniform(0.0, 1.0))
+        half = [row for row in seen if row[0] <= seen[-1][0] / 2]
+        moment = chaos_trials.draw_moments(half if trial.victim in _NEEDS_WORK else seen, 1, rng)[0]
         server = TrackingServer(folder.with_name(f"{folder.name}-server")) if trial.victim == SERVER else None
         try:
             for _ in range(_TRIES):
@@ -125,7 +124,7 @@ class Disturber:
                     environment["MLFLOW_TRACKING_URI"] = server.uri
                 if self._kill(trial, moment, folder, environment, server, rng):
                     break
-                moment = (max(moment[0] - 1, 0), moment[1] / 2)  # it was faster this time
+                moment = (moment[0] * 2 // 3, moment[1] / 2)  # it was faster this time, or such work was over
             else:
                 trial.complaints.append(f"it had ended {_TRIES} times before anything could be killed")
             if server is not None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.errors import DecoderKilledError, NoFaceError, UnreadableVideoError
+from nrdfer.errors import MachineError, NoFaceError, UnreadableVideoError
 from nrdfer.faces.alignment import fit_template, middle_square, nearest_matrices, warp
 from nrdfer.faces.detector import Face, FaceDetector
 from nrdfer.faces.search import EVERY, find_faces
@@ -128,14 +128,14 @@ def align_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> 
 
     Raises:
         NoFaceError: there is no target, and `settings.no_face` is "fail".
-        DecoderKilledError: ffmpeg was ended from elsewhere; nothing is known about the video.
+        MachineError: ffmpeg was ended from elsewhere; nothing is known about the video.
     """
     plan = plan_clip(video, detector, settings)
     frames = np.empty((len(plan.records), settings.size, settings.size, 3), np.uint8)
     try:
         for index, crop in enumerate(crops(plan, settings.size)):
             frames[index] = crop
-    except DecoderKilledError:
+    except MachineError:
         raise
     except UnreadableVideoError as error:
         return AlignedClip(frames[:0], (), "unreadable", str(error))
@@ -149,13 +149,13 @@ def plan_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> C
 
     Raises:
         NoFaceError: there is no target, and `settings.no_face` is "fail".
-        DecoderKilledError: ffmpeg was ended from elsewhere; nothing is known about the video.
+        MachineError: ffmpeg was ended from elsewhere; nothing is known about the video.
     """
     notes: list[str] = []
     try:
         samples = Samples(detector.max_side)
         detections, shots, width, height = _detect(video, detector, settings.every, notes, samples)
-    except DecoderKilledError:
+    except MachineError:
         raise
     except UnreadableVideoError as error:
         return ClipPlan(video, (), (), "unreadable", str(error))

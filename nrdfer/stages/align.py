@@ -35,6 +35,7 @@ from nrdfer.stages.clip_files import (
 )
 from nrdfer.store.entries import Verify
 from nrdfer.store.receipts import revoke, vouch, vouched
+from nrdfer.video.refused import OF_THE_MACHINE
 
 if TYPE_CHECKING:
     from nrdfer.faces.clip import AlignSettings
@@ -142,7 +143,7 @@ def unfinished(rows: Sequence[Row], work: Path, verify: Verify = "full") -> list
 
 
 def _align_one(row: Row, task: Task) -> None:
-    from nrdfer.errors import DecoderKilledError, NrdferError, UnreadableVideoError
+    from nrdfer.errors import MachineError, NrdferError, UnreadableVideoError
     from nrdfer.faces.clip import crops, plan_clip
     from nrdfer.faces.contact_sheet import SheetCollector
     from nrdfer.gpu_faults import raise_if_of_gpu
@@ -172,7 +173,7 @@ def _align_one(row: Row, task: Task) -> None:
             collections.deque(sheet.passing(crops(plan, settings.size)), maxlen=0)
             sheets.append(write_sheet(work, row["clip_id"], sheet))
         _set_aside(work, row, few or f"{plan.status}: {plan.reason}", sheets)
-    except DecoderKilledError:
+    except MachineError:
         raise
     except UnreadableVideoError as error:
         _set_aside(work, row, f"unreadable: {error}")
@@ -203,6 +204,8 @@ def too_few(records: Sequence[FrameRecord]) -> str:
 
 def _is_of(error: OSError, row: Row) -> bool:
     """Whether the system refused a video or its name, and not the folder that clips are written into."""
+    if error.errno in OF_THE_MACHINE:
+        return False
     return error.filename == row["path"] or error.errno in (errno.ENAMETOOLONG, errno.EILSEQ)
 
 

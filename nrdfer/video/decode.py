@@ -18,18 +18,19 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.errors import DecoderKilledError, UnreadableVideoError
+from nrdfer.errors import MachineError, UnreadableVideoError
 from nrdfer.video.bounds import check_frame
 from nrdfer.video.ffmpeg import ffmpeg_executable, ffmpeg_for, passthrough_option
 from nrdfer.video.filters import Chain, chain_for
 from nrdfer.video.formats import video_format
 from nrdfer.video.inputs import MAX_PIXELS, compiled, executable_for, global_options, start, video_input
 from nrdfer.video.messages import MESSAGES, Complaints, Listener
+from nrdfer.video.patience import LOOK, Patience
 from nrdfer.video.probe import VideoInfo, listing_of, parse_listing
 from nrdfer.video.shapes import coded_aspects
 from nrdfer.video.verdict import judge, refuse_cut, refuse_large
 
-PATIENCE = 120.0  # seconds for one frame
+PATIENCE = 120.0  # seconds of work on one frame
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
     Raises:
         UnreadableVideoError: missing, empty, not a video, cut short, largely damaged, of changing size or shape, or
             ffmpeg failed, if after some frames.
-        DecoderKilledError: ffmpeg was ended from elsewhere; nothing is known about the video.
+        MachineError: ffmpeg was ended from elsewhere; nothing is known about the video.
     """
     demuxer = video_format(path)
     refuse_cut(path)
@@ -89,7 +90,7 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
         raise UnreadableVideoError(f"{path}: no pipe to ffmpeg")
     listener = Listener(stderr)  # type: ignore[arg-type]
     try:
-        reader = _Reader(stdout, path)
+        reader = _Reader(stdout, path, Patience(path, process, PATIENCE))
         while (frame := reader.picture(count + 1)) is not None:
             count += 1
             yield frame
@@ -113,7 +114,7 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
 def _facts(path: Path) -> VideoInfo | None:
     try:
         return parse_listing(listing_of(path))
-    except DecoderKilledError:
+    except MachineError:
         raise  # without what it says of itself, its pictures would be others
     except UnreadableVideoError:
         return None  # the decoder will say what is wrong
@@ -146,14 +147,16 @@ def _of_pictures(count: int, chain: Chain, complaints: Complaints) -> list[str]:
 class _Reader:
     """Reads pictures from ffmpeg, and does not wait for ever."""
 
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
+    def __init__(self, stream: IO[bytes], path: Path, patience: Patience) -> None:
         self._stream = stream
         self._path = path
+        self._patience = patience
         self._poll = select.poll()
         self._poll.register(stream, select.POLLIN)
 
     def picture(self, number: int) -> NDArray[np.uint8] | None:
         """One binary PPM picture as ffmpeg writes it (``P6 <width> <height> 255``), or None at the end."""
+        self._patience.renew()
         if self._line() != b"P6\n":
             return None
         width, height = map(int, self._line().split())
@@ -183,8 +186,5 @@ class _Reader:
         return line
 
     def _wait(self) -> None:
-        if not self._poll.poll(PATIENCE * 1000):
-            raise UnreadableVideoError(
-                f"{self._path}: ffmpeg gave no picture for {PATIENCE:g} seconds: a damaged file, or a disk that does "
-                "not answer; copy the video again, or convert it"
-            )
+        while not self._poll.poll(LOOK * 1000):
+            self._patience.check("given a picture")

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 
 from nrdfer.errors import UnreadableVideoError
+from nrdfer.video.refused import refused
 
 HEAD = 1 << 16  # bytes that are looked at
 _STREAMS_OF_PICTURES = (".mjpeg", ".mjpg")  # pictures in a row, without a container: they begin like one
@@ -90,7 +91,7 @@ def read_head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(HEAD)
     except OSError as error:
-        raise UnreadableVideoError(f"{path}: cannot be opened ({error.strerror})") from error
+        raise refused(path, error, "cannot be opened ({})") from error
     except ValueError as error:  # a zero byte in the name
         raise UnreadableVideoError(f"{path}: cannot be opened ({error})") from error
 

@@ -18,9 +18,11 @@ from nrdfer.video.ffmpeg import last_lines
 from nrdfer.video.formats import video_format
 from nrdfer.video.inputs import executable_for, global_options, input_options, start
 from nrdfer.video.messages import FRAME_LINES, SIGNALLED
+from nrdfer.video.patience import LOOK, Patience
+from nrdfer.video.refused import refused
 from nrdfer.video.verdict import MAX_ASPECT, raise_if_killed
 
-PATIENCE = 60.0  # seconds for a listing
+PATIENCE = 60.0  # seconds of work on a listing
 MOST_RATE = 480.0  # frames a second; a larger "rate" of a file that states none is the tick of its clock
 
 _STREAM = re.compile(r"^\s*Stream #\d+:\d+")
@@ -83,7 +85,7 @@ def listing_of(path: Path) -> str:
     try:
         facts = path.stat()
     except OSError as error:
-        raise UnreadableVideoError(f"{path}: cannot be opened ({error.strerror})") from error
+        raise refused(path, error, "cannot be opened ({})") from error
     mark = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
     return _listing(path, executable_for(path, demuxer), demuxer, mark)
 
@@ -94,12 +96,14 @@ def _listing(path: Path, executable: str, demuxer: str, _mark: tuple[int, ...]) 
     first = ("-map", "0:V:0", "-frames:v", "1", "-vf", FRAME_LINES, "-f", "null", "-")
     command = [executable, *global_options(), *input_options(path, demuxer), *first]
     process = start(command, stdout=subprocess.DEVNULL)
+    patience = Patience(path, process, PATIENCE)
     try:
-        _, stderr = process.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        raise UnreadableVideoError(
-            f"{path}: ffmpeg has looked at it for {PATIENCE:g} seconds without an end; copy it again, or convert it"
-        ) from None
+        while True:
+            try:
+                _, stderr = process.communicate(timeout=LOOK)
+                break
+            except subprocess.TimeoutExpired:
+                patience.check("said what is in it")
     finally:
         if process.poll() is None:
             process.kill()

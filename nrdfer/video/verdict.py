@@ -12,11 +12,12 @@ import signal
 from pathlib import Path
 from typing import NoReturn
 
-from nrdfer.errors import DecoderKilledError, UnreadableVideoError
+from nrdfer.errors import MachineError, UnreadableVideoError
 from nrdfer.video.containers import stated_bytes, stated_frames
 from nrdfer.video.ffmpeg import FROM_ELSEWHERE
 from nrdfer.video.inputs import MAX_MEMORY
 from nrdfer.video.messages import Complaints
+from nrdfer.video.refused import refused
 
 MAX_LOST = 0.1  # share of a video's frames that may be damaged beyond decoding, or painted over
 MAX_ASPECT = 8.0  # width of a pixel to its height, or the other way round; a larger one is a damaged header
@@ -37,7 +38,7 @@ def raise_if_killed(path: Path, code: int, when: str, *, signalled: bool = False
         signalled: whether it said that a signal made it end.
 
     Raises:
-        DecoderKilledError: it was.
+        MachineError: it was.
     """
     if -code in FROM_ELSEWHERE:
         how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
@@ -45,7 +46,7 @@ def raise_if_killed(path: Path, code: int, when: str, *, signalled: bool = False
         how = "was told to end by a signal"
     else:
         return
-    raise DecoderKilledError(
+    raise MachineError(
         f"{path}: ffmpeg {how} {when}, because memory ran out, or by somebody. That says nothing about the video, so "
         "it is not set aside; use fewer workers if memory is short. The same line goes on with what is not finished"
     )
@@ -60,7 +61,7 @@ def refuse_cut(path: Path) -> None:
     try:
         stated, size = stated_bytes(path), path.stat().st_size
     except OSError as error:
-        raise UnreadableVideoError(f"{path}: cannot be read ({error.strerror}); is its disk whole?") from error
+        raise refused(path, error, "cannot be read ({}); is its disk whole?") from error
     if stated is not None and stated > size + 1:  # a pad byte may be missing
         raise UnreadableVideoError(
             f"{path}: the file is cut short ({size:,} of {stated:,} bytes); copy it again from its source"
@@ -78,7 +79,7 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
 
     Raises:
         UnreadableVideoError: says which defect, and what to do.
-        DecoderKilledError: ffmpeg was ended from elsewhere.
+        MachineError: ffmpeg was ended from elsewhere.
     """
     raise_if_killed(path, code, f"after {count} frames", signalled=complaints.signalled)
     if complaints.too_large is not None:

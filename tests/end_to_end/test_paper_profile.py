@@ -23,7 +23,9 @@ SHARED = PROJECT.parent / "shared" / "weights"
 
 @pytest.fixture
 def corpora(tmp_path: Path) -> Path:
-    settings = CorpusSettings(identities=5, afew_train_identities=1, afew_val_identities=1, frames=(8, 10), afew_frames=(8, 10))
+    settings = CorpusSettings(
+        identities=5, afew_train_identities=1, afew_val_identities=1, frames=(8, 10), afew_frames=(8, 10)
+    )
     return render_corpus(tmp_path / "data", settings, workers=2)
 
 

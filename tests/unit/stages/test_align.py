@@ -15,7 +15,7 @@ import pytest
 from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.errors import DecoderKilledError, NoFaceError, ProfileError
+from nrdfer.errors import MachineError, NoFaceError, ProfileError
 from nrdfer.faces import clip
 from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.clip import AlignSettings
@@ -100,7 +100,7 @@ def test_a_clip_whose_ffmpeg_was_killed_is_not_set_aside(
     script.chmod(0o755)
     with monkeypatch.context() as patch:
         patch.setattr("nrdfer.video.decode.ffmpeg_executable", lambda: str(script))
-        with pytest.raises(DecoderKilledError, match="it is not set aside"):
+        with pytest.raises(MachineError, match="it is not set aside"):
             align.align_clips([row], sample_weights("retinaface"), SETTINGS, work)
     assert align.unfinished([row], work) == [row]
     align.align_clips([row], sample_weights("retinaface"), SETTINGS, work)

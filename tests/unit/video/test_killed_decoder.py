@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nrdfer.errors import DecoderKilledError, NrdferError, UnreadableVideoError
+from nrdfer.errors import MachineError, NrdferError, UnreadableVideoError
 from nrdfer.video import decode
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.ffmpeg import offers
@@ -25,9 +25,7 @@ def test_an_ffmpeg_that_is_killed_is_told(unusual: Path, tmp_path: Path, monkeyp
     script.write_text('#!/bin/sh\ncase "$*" in *file:*) kill -9 $$;; esac\n')
     script.chmod(0o755)
     monkeypatch.setattr(decode, "ffmpeg_executable", lambda: str(script))
-    with pytest.raises(
-        DecoderKilledError, match=r"plain\.mp4: ffmpeg was killed by signal 9 \(SIGKILL\) after 0 frames"
-    ):
+    with pytest.raises(MachineError, match=r"plain\.mp4: ffmpeg was killed by signal 9 \(SIGKILL\) after 0 frames"):
         list(iter_frames(unusual / "plain.mp4"))
 
 
@@ -40,7 +38,7 @@ def test_an_ffmpeg_that_somebody_ends_says_nothing_about_the_video(tmp_path: Pat
     # other tests in this process may have children of their own
     (ffmpeg,) = (child for child in psutil.Process().children() if any(str(path) in word for word in child.cmdline()))
     ffmpeg.send_signal(number)
-    with pytest.raises(DecoderKilledError, match="says nothing about the video"):
+    with pytest.raises(MachineError, match="says nothing about the video"):
         list(frames)
     assert len(list(iter_frames(path))) == 20
 
@@ -54,7 +52,7 @@ def test_an_ffmpeg_that_crashes_over_a_video_says_that_of_the_video(
     monkeypatch.setattr(decode, "ffmpeg_executable", lambda: str(script))
     with pytest.raises(UnreadableVideoError, match=r"plain\.mp4: ffmpeg crashed with signal 11") as told:
         list(iter_frames(unusual / "plain.mp4"))
-    assert not isinstance(told.value, DecoderKilledError)
+    assert not isinstance(told.value, MachineError)
 
 
 def test_a_look_at_a_video_that_is_killed_does_not_change_its_pictures(
@@ -63,10 +61,10 @@ def test_a_look_at_a_video_that_is_killed_does_not_change_its_pictures(
     """Whether it is interlaced or HDR comes from that look."""
 
     def killed(path: Path) -> str:
-        raise DecoderKilledError(f"{path}: ffmpeg was killed")
+        raise MachineError(f"{path}: ffmpeg was killed")
 
     monkeypatch.setattr(decode, "listing_of", killed)
-    with pytest.raises(DecoderKilledError):
+    with pytest.raises(MachineError):
         list(iter_frames(unusual / "plain.mp4"))
 
 

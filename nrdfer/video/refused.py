@@ -1,0 +1,34 @@
+"""What the system's refusal to read a video means: it cannot be read, or this machine cannot do so now.
+
+Keep out: what is read (``formats``, ``probe``, ``verdict``).
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from nrdfer.errors import MachineError, UnreadableVideoError
+
+#: No file handle or memory left, or a server of files that is away: the next try may find the video whole.
+OF_THE_MACHINE = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
+     errno.ENOTCONN}
+)  # fmt: skip
+
+
+def refused(path: Path, error: OSError, how: str) -> UnreadableVideoError:
+    """The error to raise.
+
+    Args:
+        path: the video.
+        error: the system's.
+        how: what could not be done, with a place for the system's own words.
+    """
+    told = f"{path}: {how.format(error.strerror)}"
+    if error.errno in OF_THE_MACHINE:
+        return MachineError(
+            f"{told}. That says nothing about the video, so it is not set aside; the same line goes on with what is "
+            "not finished"
+        )
+    return UnreadableVideoError(told)
