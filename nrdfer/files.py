@@ -15,6 +15,11 @@ from pathlib import Path
 _NO_SUCH_THING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 #: What `link` answers where files cannot have two names; other errors (a full disk) are no reason to try another way.
 _NO_LINKS = _NO_SUCH_THING | {errno.EPERM, errno.EACCES, errno.EXDEV, errno.EMLINK}
+#: No file handle or memory left, or a server of files that is away: the next try may find the file whole.
+OF_THE_MACHINE = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
+     errno.ENOTCONN}
+)  # fmt: skip
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nrdfer.corpora.labels import read_labels
 from nrdfer.errors import CorpusError
+from nrdfer.files import OF_THE_MACHINE
 from nrdfer.plain_text import one_line
 
 #: Where face pictures of original length lie (github.com/zengqunzhao/DFER-CLIP, sunlicai/MAE-DFER,
@@ -140,6 +141,11 @@ def _pictures(folder: Path) -> tuple[tuple[str, ...], str]:
             found = [e for e in entries if e.name.lower().endswith(PICTURES) and not e.name.startswith(".")]
             odd = min((e.name for e in found if not e.is_file()), default=None)
     except OSError as error:
+        if error.errno in OF_THE_MACHINE:  # what is left out for that would stay left out
+            raise CorpusError(
+                f"{folder} cannot be read now: {error.strerror}. That says nothing about the clip; run the same line "
+                "again when this machine can open files again"
+            ) from error
         return (), f"cannot be read: {error.strerror}"
     if odd is not None:
         return (), f"holds {one_line(odd)}, which is a folder, a pipe, or a link that leads nowhere"

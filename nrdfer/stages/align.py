@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer.errors import StoreError
-from nrdfer.files import write_whole
+from nrdfer.files import OF_THE_MACHINE, write_whole
 from nrdfer.plain_text import utf8
 from nrdfer.pool import completed, one_thread
 from nrdfer.records import ClipRecord, FrameRecord
@@ -35,7 +35,6 @@ from nrdfer.stages.clip_files import (
 )
 from nrdfer.store.entries import Verify
 from nrdfer.store.receipts import revoke, vouch, vouched
-from nrdfer.video.refused import OF_THE_MACHINE
 
 if TYPE_CHECKING:
     from nrdfer.faces.clip import AlignSettings

@@ -5,16 +5,10 @@ Keep out: what is read (``formats``, ``probe``, ``verdict``).
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 from nrdfer.errors import MachineError, UnreadableVideoError
-
-#: No file handle or memory left, or a server of files that is away: the next try may find the video whole.
-OF_THE_MACHINE = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
-     errno.ENOTCONN}
-)  # fmt: skip
+from nrdfer.files import OF_THE_MACHINE
 
 
 def refused(path: Path, error: OSError, how: str) -> UnreadableVideoError:

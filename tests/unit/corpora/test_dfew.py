@@ -17,6 +17,7 @@ from nrdfer.corpora.labels import find_label_files, read_labels
 from nrdfer.corpora.published import DFEW_EMOTIONS, DFEW_TESTS
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
+from tests.unit.file_handles import no_file_handle_left
 
 CLIPS = 35  # clip i (from 1) has class (i - 1) % 7 and is tested in fold (i - 1) // 7 + 1
 Row = tuple[str, int]
@@ -188,6 +189,13 @@ def test_labelled_clips_without_pictures_are_set_aside_with_a_reason(
 def test_unlabelled_pictures_are_left_alone(dfew: Path) -> None:
     write_frames(dfew / "Clip" / "clip_224x224", [16000])
     assert len(read_dfew(dfew).clips) == CLIPS
+
+
+def test_a_machine_that_can_open_nothing_leaves_no_clip_out(dfew: Path) -> None:
+    clip = read_dfew(dfew).clips[0]
+    with no_file_handle_left(), pytest.raises(CorpusError, match=r"cannot be read now: Too many open files"):
+        frame_names(clip.folder)
+    assert frame_names(clip.folder) == clip.names
 
 
 def test_a_half_copied_corpus_is_one_error(dfew: Path) -> None:

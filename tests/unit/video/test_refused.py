@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,18 +11,7 @@ import pytest
 from nrdfer.errors import MachineError, UnreadableVideoError
 from nrdfer.video.formats import read_head
 from nrdfer.video.refused import refused
-
-
-@contextmanager
-def no_file_handle_left() -> Iterator[None]:
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    handle = os.open(os.devnull, os.O_RDONLY)  # the lowest that is free
-    os.close(handle)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (handle, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+from tests.unit.file_handles import no_file_handle_left
 
 
 def test_no_file_handle_left_says_nothing_about_the_video(tmp_path: Path) -> None:
