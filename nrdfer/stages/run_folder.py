@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ RESULT = "result.json"  # its figures, written when everything else is there
 WORK = "work"
 _RESULTS = "results"  # in it
 RESULTS = (LAST, BEST, HISTORY, MODEL, LOG)
+_OF_RANK = re.compile(r"rank-\d+-error\.json")
 
 
 @contextlib.contextmanager
@@ -51,8 +53,9 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         Its figures if it is finished, else None.
 
     Raises:
-        TrainingError: the folder holds a training of other settings, or files of something else.
-        NotOursError: files of the user's have the names of results.
+        TrainingError: the folder holds a training of other settings, files of something else, or a finished training
+            without its network.
+        NotOursError: files of the user's have the names of results or settings, or results were changed.
     """
     told = json.loads(json.dumps(settings))  # as they come back from the file: tuples are lists
     path = folder / SETTINGS
@@ -65,6 +68,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
                 "empty folder"
             )
     elif there != told:
+        refuse_foreign(path)
         if _kept(folder):
             raise TrainingError(
                 f"{name_text(folder)} holds a training of other settings ({shown(differences(there, told))}); give "
@@ -72,6 +76,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
             )
         withdraw(folder)
     elif (folder / RESULT).is_file():
+        _refuse_changed(folder)
         return read_state(folder / RESULT, dict[str, Any])  # a damaged one is set aside, and the end noted anew
     for name in (RESULT, *RESULTS):
         refuse_foreign(folder / name)
@@ -84,19 +89,42 @@ def withdraw(folder: Path) -> None:
     """Take back what `claim` wrote, unless the training has kept a step since."""
     if _kept(folder):
         return
+    try:
+        refuse_foreign(folder / SETTINGS)
+    except NotOursError:  # somebody changed it: read as it is at the next start
+        return
     work = folder / WORK
-    for left in (work / LOG, *work.glob("rank-*-error.json")):
+    for left in (work / LOG, *(path for path in work.glob("rank-*-error.json") if _OF_RANK.fullmatch(path.name))):
         left.unlink(missing_ok=True)
+    _remove_checkpoints(work)  # one that was being written when the disk was full
     for place in (work / _RESULTS, work):
         with contextlib.suppress(OSError):  # not there, or somebody's file is in it
             place.rmdir()
-    with contextlib.suppress(NotOursError):  # somebody changed it: read as it is at the next start
-        remove_made(folder / SETTINGS)
+    remove_made(folder / SETTINGS)
 
 
 def _kept(folder: Path) -> bool:
     """Whether a training has come so far that something of it would be lost."""
-    return any((folder / WORK).glob("checkpoint-*")) or any((folder / name).exists() for name in (RESULT, *RESULTS))
+    from nrdfer.training.checkpoint import list_checkpoints  # with it comes torch
+
+    return bool(list_checkpoints(folder / WORK)) or any((folder / name).exists() for name in (RESULT, *RESULTS))
+
+
+def _refuse_changed(folder: Path) -> None:
+    """Refuse to call a training finished whose results are not those that it wrote.
+
+    Raises:
+        TrainingError: the network is gone.
+        NotOursError: a result was changed.
+    """
+    for name in (LAST, MODEL):
+        if not (folder / name).exists():
+            raise TrainingError(
+                f"{name_text(folder / name)} is gone, though the training is finished; restore it, or give --out "
+                "another folder"
+            )
+    for name in RESULTS:
+        refuse_foreign(folder / name)
 
 
 def finish(folder: Path, result: Mapping[str, Any]) -> None:
@@ -105,8 +133,13 @@ def finish(folder: Path, result: Mapping[str, Any]) -> None:
         publish(path, folder / path.name)
     write_made(folder / RESULT, json.dumps(result, indent=1).encode())
     results(folder).rmdir()
-    for path in (folder / WORK).glob("checkpoint-*"):
-        path.unlink()
+    _remove_checkpoints(folder / WORK)
+
+
+def _remove_checkpoints(work: Path) -> None:
+    from nrdfer.training.checkpoint import remove_checkpoints
+
+    remove_checkpoints(work)
 
 
 def results(folder: Path) -> Path:

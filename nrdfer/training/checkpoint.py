@@ -24,6 +24,7 @@ from nrdfer.training.identity import Identity, differences, shown
 
 KEEP = 2
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
+_OWN = re.compile(r"checkpoint-\d{9}\.(?:pt|tmp|done)")
 _log = logging.getLogger(__name__)
 
 
@@ -70,6 +71,13 @@ def list_checkpoints(folder: Path) -> list[Path]:
     """Published checkpoints, oldest first; one without a receipt was never finished."""
     found = (path for path in folder.glob("checkpoint-*.pt") if _NAME.fullmatch(path.name))
     return sorted(path for path in found if receipt_of(folder, path.stem).is_file())
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove every checkpoint, half-written ones included, with its receipt, and nothing else."""
+    for path in sorted(folder.glob("checkpoint-*")):
+        if _OWN.fullmatch(path.name) and path.is_file():
+            path.unlink()
 
 
 def load_newest(folder: Path, identity: Identity) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.config import Profile
-from nrdfer.errors import NrdferError, TrainingError
+from nrdfer.errors import TrainingError
 from nrdfer.profiles import made_with, profile_of_shell
 from nrdfer.stages import run_folder, tracked
 from nrdfer.stages import train as stage
@@ -278,45 +278,3 @@ def test_a_failed_start_forbids_no_corrected_line(corpora: Corpora, monkeypatch:
     assert [path.name for path in out.iterdir() if not path.name.startswith(".")] == []
     assert train(corpora, "--set", "epochs=1").exit_code == 0
     assert json.loads((out / run_folder.SETTINGS).read_text())["recipe"]["lr"] == 0.05
-
-
-def test_a_start_that_was_killed_before_its_first_step_forbids_no_corrected_line(corpora: Corpora) -> None:
-    out = corpora.root / "out"
-    out.mkdir()
-    run_folder.claim(out, {"recipe": {"lr": 0.3}})
-    run_folder.results(out)
-    (out / run_folder.WORK / "train.jsonl").write_text('{"kind": "start"}\n')
-    assert run_folder.claim(out, {"recipe": {"lr": 0.1}}) is None
-    assert run_folder.read_settings(out) == {"recipe": {"lr": 0.1}}
-    assert not (out / run_folder.WORK).exists()
-
-
-def test_a_training_that_has_begun_is_still_not_given_to_another(corpora: Corpora) -> None:
-    out = corpora.root / "out"
-    out.mkdir()
-    run_folder.claim(out, {"recipe": {"lr": 0.3}})
-    (out / run_folder.WORK).mkdir()
-    (out / run_folder.WORK / "checkpoint-000000001.pt").write_bytes(b"")
-    run_folder.withdraw(out)  # as after a failure later on
-    with pytest.raises(TrainingError, match="training of other settings"):
-        run_folder.claim(out, {"recipe": {"lr": 0.1}})
-    assert run_folder.claim(out, {"recipe": {"lr": 0.3}}) is None
-
-
-def test_files_that_have_the_names_of_results_are_not_replaced(corpora: Corpora) -> None:
-    out = corpora.root / "out"
-    out.mkdir()
-    run_folder.claim(out, {"recipe": {"lr": 0.3}})
-    (out / "last.safetensors").write_bytes(b"mine")
-    with pytest.raises(NrdferError, match="was not made by nrdfer"):
-        run_folder.claim(out, {"recipe": {"lr": 0.3}})
-    assert (out / "last.safetensors").read_bytes() == b"mine"
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "\xff"])
-def test_a_damaged_description_is_told_in_words(corpora: Corpora, content: str) -> None:
-    out = corpora.root / "out"
-    out.mkdir()
-    (out / run_folder.SETTINGS).write_bytes(content.encode("latin-1"))
-    with pytest.raises(TrainingError, match=r"training\.json does not describe a training"):
-        run_folder.claim(out, {"recipe": {"lr": 0.3}})
