@@ -19,6 +19,7 @@ good.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import random
 import re
@@ -103,7 +104,11 @@ def fill(folder: Path, leave: int) -> Path:
     ballast = folder / "ballast"
     with ballast.open("ab") as file:
         while (excess := free_bytes(folder) - leave) >= _PAGE:
-            os.posix_fallocate(file.fileno(), file.tell(), excess // _PAGE * _PAGE)
+            try:
+                os.posix_fallocate(file.fileno(), file.tell(), excess // _PAGE * _PAGE)
+            except OSError as error:  # the run took some of it meanwhile
+                if error.errno != errno.ENOSPC:
+                    raise
             file.seek(0, os.SEEK_END)
     return ballast
 
