@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-from nrdfer.redaction import SECRET_NAME, hide
+from nrdfer.redaction import HIDDEN, SECRET_NAME, hide, parted
 
 SQLITE = "sqlite:///"
 _URI, _USER, _PASSWORD, _TOKEN = (
@@ -82,7 +82,8 @@ def _without_password(address: str) -> str:
 
 def shown(address: str) -> str:
     """An address for people, files and logs."""
-    return hide(address)
+    scheme, info, rest = parted(address)
+    return hide(f"{scheme}{HIDDEN}@{rest}" if info else address)
 
 
 def settle_environment() -> None:

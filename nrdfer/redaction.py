@@ -8,6 +8,7 @@ whatever would steer a terminal or begin a line of its own.
 from __future__ import annotations
 
 import base64
+import functools
 import logging
 import os
 import re
@@ -22,36 +23,75 @@ from nrdfer.plain_text import lines, one_line
 
 HIDDEN = "***"
 #: Names of variables, and of parts of an address's query, whose values are nobody's business.
-SECRET_NAME = re.compile(r"PASSW(OR)?D|PASSPHRASE|TOKEN|SECRET|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIAL", re.I)
+SECRET_NAME = re.compile(
+    r"PASSW(OR)?D|PASSPHRASE|TOKEN|SECRET|(API|ACCESS|ACCOUNT|PRIVATE)_?KEY|CREDENTIAL|ODBC_CONNECT"
+    r"|(^|[_.-])(PWD|SIG(NATURE)?)($|[_.-])",
+    re.I,
+)
 _SHORTEST = 6  # characters; a shorter value ("true", "1") may stand anywhere
-_USER_INFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)(?P<user>[^/\s@'\"]+)@", re.I)
-_QUERY = re.compile(r"(?P<name>[?&;](?P<key>[\w.-]+)=)(?P<value>[^&;#\s'\"]+)")
+# A database's driver takes nearly anything for a password, so one ends at the last ``@`` of its word. Three things end
+# an address before: another address, a quote that seems to close it and, of a web page, a port that a path follows.
+_USER_INFO = re.compile(
+    r"""(?P<scheme>\b(?>(?P<web>(?:[a-z]+\+)?(?:https?|wss?|ftps?))(?=://)|[a-z][a-z0-9+.-]{0,30})://)
+    (?P<user>[^/?\#\s@'":\[]*:(?(web)(?!\d{1,5}[/?\#]))(?:[^\s'":]|:(?!//)|['"](?![,:;)\]}>\s]|$))*|[^/?\#\s'"]+)@""",
+    re.I | re.X,
+)
+_WHOLE = re.compile(r"[^:/@\[]*(:.*)?@", re.S)  # the same of a text that is one address
+_PORT = re.compile(r"[^:]*:\d{1,5}[/?#]")
+_QUERY = re.compile(r"(?P<name>(?:^|[?&;])(?P<key>[\w.-]+)=)(?P<value>[^&;#\s'\"]+)")
+_SETTING = re.compile(
+    r"(?:^|(?<=[?&;=]))(?P<key>[\w.-]+)=(?=(?P<value>[^&;]+))"
+)  # in a connection string within a query, too
 
 
 def hide(text: str) -> str:
     """The text without secrets: those of the environment, and those of any address in it."""
-    for secret in _known():
+    for secret in _known(tuple(os.environ.items())):
         text = text.replace(secret, HIDDEN)
-    if "://" not in text and "?" not in text:
+    if "://" in text and "@" in text:
+        text = _USER_INFO.sub(lambda found: f"{found['scheme']}{HIDDEN}@", text)
+    if "=" not in text:
         return text
-    text = _USER_INFO.sub(lambda found: f"{found['scheme']}{HIDDEN}@", text)
     return _QUERY.sub(
         lambda found: found["name"] + (HIDDEN if SECRET_NAME.search(found["key"]) else found["value"]), text
     )
 
 
-def _known() -> list[str]:
+def parted(address: str) -> tuple[str, str, str]:
+    """One address as its scheme (in small letters, with ``://``), its user information, and the rest."""
+    scheme, sign, rest = address.strip().partition("://")
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*://", scheme + sign, re.I):
+        return "", "", address
+    scheme = scheme.lower() + sign
+    web = scheme in ("http://", "https://")
+    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    if web and "@" in place:  # what follows may have an ``@`` of its own
+        info, _, host = place.rpartition("@")
+        return scheme, info, host + rest.removeprefix(place)
+    found = _WHOLE.match(rest)
+    if found is None or (web and _PORT.match(rest)):
+        return scheme, "", rest
+    return scheme, found[0][:-1], rest[found.end() :]
+
+
+@functools.lru_cache(maxsize=2)  # asked for at every line of a log
+def _known(environment: tuple[tuple[str, str], ...]) -> list[str]:
     """Values that this process was given as secrets, as they may appear in a text; the longest first."""
     found: set[str] = set()
-    for name, value in os.environ.items():
-        if len(value) >= _SHORTEST and SECRET_NAME.search(name) and not Path(value).is_absolute():
+    for name, value in environment:
+        if SECRET_NAME.search(name) and not Path(value).is_absolute():
             found |= {value, quote(value, safe="")}
         if "@" in value and "://" in value:  # of a proxy, of a database
-            for match in _USER_INFO.finditer(value):
-                password = match["user"].partition(":")[2]
-                found |= {word for word in (password, unquote(password)) if len(word) >= _SHORTEST}
-    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
-    if password:  # as a request's header has it
+            users = [parted(value)[1], *(match["user"] for match in _USER_INFO.finditer(value))]
+            found |= {user.partition(":")[2] for user in users}
+        if "=" in value:
+            for text in (value, unquote(value)):
+                found |= {part["value"] for part in _SETTING.finditer(text) if SECRET_NAME.search(part["key"])}
+    found |= {unquote(value) for value in found}
+    found = {value for value in found if len(value) >= _SHORTEST}
+    told = dict(environment)
+    if password := told.get("MLFLOW_TRACKING_PASSWORD"):  # as a request's header has it
+        user = told.get("MLFLOW_TRACKING_USERNAME", "")
         found.add(base64.b64encode(f"{user}:{password}".encode()).decode())
     return sorted(found, key=len, reverse=True)
 

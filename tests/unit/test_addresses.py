@@ -51,7 +51,14 @@ def test_the_password_of_an_address_goes_where_mlflows_client_looks(monkeypatch:
 
 
 @pytest.mark.parametrize(
-    "address", [f"mysql+pymysql://me:{SECRET}@h/db", f"http://h/?api_key={SECRET}", f"http://{SECRET}@h"]
+    "address",
+    [
+        f"mysql+pymysql://me:{SECRET}@h/db",
+        f"mysql+pymysql://me:a /{SECRET}',@h/db",
+        f"http://h/?api_key={SECRET}",
+        f"http://{SECRET}@h",
+        f"mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3D{SECRET}",
+    ],
 )
 def test_an_address_is_shown_without_its_secret(address: str) -> None:
     assert SECRET not in addresses.shown(address)
