@@ -15,6 +15,7 @@ SQLITE = "sqlite:///"
 _URI, _USER, _PASSWORD, _TOKEN = (
     f"MLFLOW_TRACKING_{name}" for name in ("URI", "USERNAME", "PASSWORD", "TOKEN")
 )  # what MLflow's client reads at every request
+WEB = ("http://", "https://")
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -45,39 +46,31 @@ def usable(address: str, own: Path) -> str:
     if path is not None:
         _, sign, query = address.partition("?")
         return sqlite_address(path) + sign + query
-    if address.startswith(("http://", "https://")):
-        return _without_credentials(address)
-    if address.startswith(("postgresql://", "postgresql+", "postgres://")):
-        return _without_password(address)
-    return address
+    scheme, info, rest = parted(address)
+    if scheme in WEB:
+        return _without_credentials(scheme, info, rest)
+    user, colon, password = info.partition(":")
+    if colon and scheme.startswith(("postgresql", "postgres:")):  # whose driver asks the environment, too
+        os.environ["PGPASSWORD"] = unquote(password)
+        info = user
+    return f"{scheme}{info}@{rest}" if info else f"{scheme}{rest}"
 
 
-def _without_credentials(address: str) -> str:
-    try:
-        parts = urlsplit(address)
-    except ValueError:  # brackets that are no address; MLflow says so
-        return address
-    info, sign, place = parts.netloc.rpartition("@")
-    if sign:
+def _without_credentials(scheme: str, info: str, rest: str) -> str:
+    if info:
         user, _, password = info.partition(":")
         os.environ[_USER], os.environ[_PASSWORD] = unquote(user), unquote(password)
+    try:
+        parts = urlsplit(scheme + rest)
+    except ValueError:  # brackets that are no address; MLflow says so
+        return scheme + rest
     kept = []
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if SECRET_NAME.search(name):
             os.environ[_TOKEN] = value
         else:
             kept.append((name, value))
-    return urlunsplit((parts.scheme, place, parts.path, urlencode(kept), parts.fragment))
-
-
-def _without_password(address: str) -> str:
-    """Of a PostgreSQL database, whose driver asks the environment, too."""
-    scheme, sign, rest = address.partition("://")
-    info, at, place = rest.rpartition("@")
-    user, colon, password = info.partition(":")
-    if colon:
-        os.environ["PGPASSWORD"] = unquote(password)
-    return f"{scheme}{sign}{user}{at}{place}"
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(kept), parts.fragment))
 
 
 def shown(address: str) -> str:
@@ -86,13 +79,20 @@ def shown(address: str) -> str:
     return hide(f"{scheme}{HIDDEN}@{rest}" if info else address)
 
 
+def page(address: str) -> str:
+    """An address of a web page that links begin with: nobody's name in it, and no slash at its end."""
+    scheme, _, rest = parted(address)
+    return (scheme + rest).rstrip("/")
+
+
 def settle_environment() -> None:
     """Let this process and all that it starts hold MLflow's address without secrets, and ask this machine directly.
 
     A proxy is for the network: what listens on this machine's own address cannot be reached through one.
     """
     if address := os.environ.get(_URI, ""):
-        clean = usable(address, Path()) if address.startswith(("http", "postgres")) else address
+        scheme = parted(address)[0]
+        clean = address if scheme.startswith("sqlite") else usable(address, Path())  # a file's place is not known yet
         if clean != address:
             os.environ[_URI] = clean
             if os.environ.get("MLFLOW_BACKEND_STORE_URI") == address:

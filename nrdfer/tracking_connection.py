@@ -119,6 +119,7 @@ class Connection:
         except AddressError:
             raise
         except (MlflowException, OSError) as error:
+            scrub(error)
             raise TrackingError(
                 f"{otherwise}: MLflow at {self.address} does not answer ({_short(error)}). Start its server, or unset "
                 "MLFLOW_TRACKING_URI to use this project's own file, and run this step again"
@@ -127,7 +128,13 @@ class Connection:
     def find(self, **tags: str) -> list[Run]:
         """Runs that carry all the given tags (``__`` in a keyword stands for a dot), newest first."""
         terms = [f"tags.`{key.replace('__', '.')}` = '{value}'" for key, value in tags.items()]
-        return list(self.client.search_runs([self.experiment_id], " and ".join(terms), order_by=["start_time DESC"]))
+        try:
+            return list(
+                self.client.search_runs([self.experiment_id], " and ".join(terms), order_by=["start_time DESC"])
+            )
+        except Exception as error:
+            scrub(error)
+            raise
 
 
 def _short(error: Exception) -> str:

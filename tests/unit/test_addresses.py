@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from nrdfer import addresses, paths
 from nrdfer.addresses import sqlite_address, sqlite_path, usable
-from nrdfer.errors import AddressError
+from nrdfer.errors import AddressError, TrackingError
 from nrdfer.tracking import Tracking
 
 SECRET = "planted-4f1c"  # noqa: S105 - it is looked for
@@ -63,6 +66,41 @@ def test_the_password_of_an_address_goes_where_mlflows_client_looks(monkeypatch:
 def test_an_address_is_shown_without_its_secret(address: str) -> None:
     assert SECRET not in addresses.shown(address)
     assert SECRET not in Tracking(address).address
+
+
+@pytest.mark.parametrize(
+    ("address", "used"),
+    [
+        (f"HTTP://me:{SECRET}@127.0.0.1:9", "http://127.0.0.1:9"),
+        (f" http://me:{SECRET}@127.0.0.1:9\t", "http://127.0.0.1:9"),
+        (f"http://me:a/{SECRET}@127.0.0.1:9/b", "http://127.0.0.1:9/b"),
+        (f"PostgreSQL+psycopg://me:a/{SECRET}@h/db", "postgresql+psycopg://me@h/db"),
+        ("http://127.0.0.1:9/a@b", "http://127.0.0.1:9/a@b"),
+        ("MySQL+pymysql://me@h/db", "mysql+pymysql://me@h/db"),
+    ],
+)
+def test_an_address_is_cleaned_however_it_is_written(monkeypatch: pytest.MonkeyPatch, address: str, used: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    addresses.settle_environment()
+    assert os.environ["MLFLOW_TRACKING_URI"] == used
+    kept = os.environ["MLFLOW_TRACKING_PASSWORD"] + os.environ["PGPASSWORD"]
+    assert kept == ("" if SECRET not in address else f"a/{SECRET}" if "a/" in address else SECRET)
+
+
+def test_what_mlflows_client_raises_has_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        try:
+            raise OSError(f"refused {SECRET}")
+        except OSError as error:
+            raise MlflowException(f"API request to http://me:{SECRET}@h failed") from error
+
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
+    tracking = Tracking()
+    tracking._client = SimpleNamespace(search_runs=fail, get_experiment=fail)  # type: ignore[assignment]
+    for ask in (lambda: tracking.find(a="b"), lambda: tracking.require("nothing is done")):
+        with pytest.raises((MlflowException, TrackingError)) as raised:
+            ask()
+        assert SECRET not in "".join(traceback.format_exception(raised.value))
 
 
 def test_everything_that_is_started_inherits_an_address_without_its_password(tmp_path: Path) -> None:
