@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import os
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from nrdfer import paths
+from nrdfer import addresses, paths
 from nrdfer.files import write_whole
 from nrdfer.set_aside import read_state
 
@@ -47,7 +46,7 @@ def remember_ports(ports: dict[str, int]) -> None:
 
 def dagster_page() -> str:
     """Address of Dagster's page, without a slash at its end."""
-    return os.environ.get(VARIABLES["dagster"]) or address(remembered_ports()["dagster"])
+    return addresses.page(os.environ.get(VARIABLES["dagster"]) or address(remembered_ports()["dagster"]))
 
 
 def mlflow_page(tracking_uri: str | None = None) -> str:
@@ -57,8 +56,6 @@ def mlflow_page(tracking_uri: str | None = None) -> str:
         tracking_uri: where runs are kept; what the environment says if not given.
     """
     kept_at = tracking_uri or paths.tracking_uri()
-    if kept_at.startswith(("http://", "https://")):
-        parts = urlsplit(kept_at)
-        place = parts.netloc.rpartition("@")[2]  # a password in the address belongs into no link
-        return urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))
-    return os.environ.get(VARIABLES["mlflow"]) or address(remembered_ports()["mlflow"])
+    if kept_at.startswith(addresses.WEB):
+        return addresses.page(kept_at.partition("?")[0].partition("#")[0])
+    return addresses.page(os.environ.get(VARIABLES["mlflow"]) or address(remembered_ports()["mlflow"]))

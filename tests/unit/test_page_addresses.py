@@ -40,6 +40,14 @@ def test_runs_on_the_users_own_server_are_linked_there_without_a_password(monkey
     assert Tracking().run_url("def") == "https://mlflow.lab:8443/tracking/#/runs/def"
 
 
+@pytest.mark.parametrize("password", ["secret", "a/secret"])
+def test_a_password_in_the_address_of_a_page_is_in_no_link(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    monkeypatch.setenv("NRDFER_DAGSTER_URL", f"https://me:{password}@dagster.lab/")
+    monkeypatch.setenv("NRDFER_MLFLOW_URL", f"HTTPS://me:{password}@mlflow.lab:8443/a")
+    assert dagster_url("abc") == "https://dagster.lab/runs/abc"
+    assert Tracking().run_url("def") == "https://mlflow.lab:8443/a/#/runs/def"
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"dagster": "three", "mlflow": 5000}', '{"dagster": 3001}'])
 def test_a_file_that_is_not_understood_is_as_none(home: Path, content: str) -> None:
     (home / "pages.json").write_text(content)
