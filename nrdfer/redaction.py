@@ -8,24 +8,30 @@ whatever would steer a terminal or begin a line of its own.
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
+import json
 import logging
 import os
 import re
 import sys
+import threading
 import traceback
-from pathlib import Path
+import warnings
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, quote_plus, unquote
 
 from nrdfer.plain_text import lines, one_line
 
 HIDDEN = "***"
+_FOLDERS = ("PWD", "OLDPWD")  # a shell's: no passwords
+_KEPT = ("strerror", "filename", "filename2", "msg", "text")  # words of Python's own errors
 #: Names of variables, and of parts of an address's query, whose values are nobody's business.
 SECRET_NAME = re.compile(
     r"PASSW(OR)?D|PASSPHRASE|TOKEN|SECRET|(API|ACCESS|ACCOUNT|PRIVATE)_?KEY|CREDENTIAL|ODBC_CONNECT"
-    r"|(^|[_.-])(PWD|SIG(NATURE)?)($|[_.-])",
+    r"|AUTH_?HEADER|AUTHORIZATION|CONN(ECTION)?_?STR(ING)?|(^|[_.-])(PASS|PWD|PAT|SIG(NATURE)?)($|[_.-])",
     re.I,
 )
 _SHORTEST = 6  # characters; a shorter value ("true", "1") may stand anywhere
@@ -79,8 +85,8 @@ def _known(environment: tuple[tuple[str, str], ...]) -> list[str]:
     """Values that this process was given as secrets, as they may appear in a text; the longest first."""
     found: set[str] = set()
     for name, value in environment:
-        if SECRET_NAME.search(name) and not Path(value).is_absolute():
-            found |= {value, quote(value, safe="")}
+        if SECRET_NAME.search(name) and name not in _FOLDERS and not _is_there(value):
+            found |= {value, value.strip()}
         if "@" in value and "://" in value:  # of a proxy, of a database
             users = [parted(value)[1], *(match["user"] for match in _USER_INFO.finditer(value))]
             found |= {user.partition(":")[2] for user in users}
@@ -88,12 +94,24 @@ def _known(environment: tuple[tuple[str, str], ...]) -> list[str]:
             for text in (value, unquote(value)):
                 found |= {part["value"] for part in _SETTING.finditer(text) if SECRET_NAME.search(part["key"])}
     found |= {unquote(value) for value in found}
-    found = {value for value in found if len(value) >= _SHORTEST}
+    found = {form for value in found if len(value) >= _SHORTEST for form in _forms(value)}
     told = dict(environment)
     if password := told.get("MLFLOW_TRACKING_PASSWORD"):  # as a request's header has it
         user = told.get("MLFLOW_TRACKING_USERNAME", "")
         found.add(base64.b64encode(f"{user}:{password}".encode()).decode())
     return sorted(found, key=len, reverse=True)
+
+
+def _is_there(value: str) -> bool:
+    """Whether it is the path of something: a file that holds a secret may be named."""
+    return value.startswith("/") and os.access(value, os.F_OK)
+
+
+def _forms(value: str) -> set[str]:
+    """A secret as it stands in an address, in JSON, in what Python shows of a text, and in a line of a log."""
+    shown = {form(value)[1:-1] for form in (json.dumps, repr, ascii)} | {json.dumps(value, ensure_ascii=False)[1:-1]}
+    shown |= {form.replace("'", "\\'") for form in shown}  # of a text with both kinds of quotes
+    return {value, quote(value), quote(value, safe=""), quote_plus(value), one_line(value), *shown}
 
 
 def scrub(error: BaseException) -> None:
@@ -105,19 +123,46 @@ def scrub(error: BaseException) -> None:
         if found is None or id(found) in seen:
             continue
         seen.add(id(found))
-        found.args = tuple(hide(part) if isinstance(part, str) else part for part in found.args)
-        for name, value in vars(found).items():  # MLflow's and SQLAlchemy's keep their words beside `args`
-            if isinstance(value, str) and hide(value) != value:
-                setattr(found, name, hide(value))
-        waiting += [found.__cause__, found.__context__]
+        found.args = tuple(_clean(part) for part in found.args)
+        for name in (*vars(found), *_KEPT):  # MLflow's and SQLAlchemy's keep their words beside `args`
+            value = getattr(found, name, None)
+            if (clean := _clean(value)) is not value:
+                with contextlib.suppress(AttributeError, TypeError):  # one that cannot be written
+                    setattr(found, name, clean)
+        waiting += [found.__cause__, found.__context__, *getattr(found, "exceptions", ())]
+        waiting += [part for part in (*found.args, *vars(found).values()) if isinstance(part, BaseException)]
+
+
+def _clean(value: Any, depth: int = 6) -> Any:
+    """The value without secrets, down to that depth; itself if there is none, because others may hold it, too."""
+    if isinstance(value, str):
+        clean: Any = hide(value)
+        return value if clean == value else clean
+    if isinstance(value, bytes):
+        text = value.decode("utf-8", "surrogateescape")
+        return value if (clean := hide(text)) == text else clean.encode("utf-8", "surrogateescape")
+    if isinstance(value, PurePath):
+        return value if (clean := hide(str(value))) == str(value) else type(value)(clean)
+    if depth == 0:
+        return value
+    if type(value) is dict:
+        clean = {_clean(key, depth - 1): _clean(part, depth - 1) for key, part in value.items()}
+        same = all(a is b and c is d for (a, c), (b, d) in zip(value.items(), clean.items(), strict=False))
+        return value if same and len(clean) == len(value) else clean
+    if type(value) in (list, tuple):
+        parts = [_clean(part, depth - 1) for part in value]
+        return value if all(a is b for a, b in zip(parts, value, strict=True)) else type(value)(parts)
+    return value
 
 
 def install() -> None:
-    """Let everything that this process logs, and the traceback that ends it, pass `hide`; safe to repeat."""
+    """Let all that this process logs, its warnings and tracebacks of its threads pass `hide`; safe to repeat."""
     make = logging.getLogRecordFactory()
     if not isinstance(make, _Records):
         logging.setLogRecordFactory(_Records(make))
     sys.excepthook = tell
+    threading.excepthook = _tell_of_thread
+    warnings.formatwarning = _warning
 
 
 class _Records:
@@ -133,6 +178,7 @@ class _Records:
         try:
             told = record.getMessage()
         except Exception:  # arguments that do not fit; the handler says so
+            record.msg, record.args = _clean(record.msg), _clean(record.args)
             return record
         clean = lines(hide(told))
         if clean != told:
@@ -150,3 +196,18 @@ def _named(value: object) -> object:
 def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """As Python's own end of a program, without secrets."""
     sys.stderr.write(hide("".join(traceback.format_exception(kind, error, trace))))
+
+
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is None or issubclass(ended.exc_type, SystemExit):
+        return
+    sys.stderr.write(hide(f"Exception in thread {ended.thread.name if ended.thread else ''}:\n"))
+    tell(ended.exc_type, ended.exc_value, ended.exc_traceback)
+
+
+_python_warning = warnings.formatwarning
+
+
+def _warning(*args: Any, **kwargs: Any) -> str:
+    """As Python writes a warning, without secrets."""
+    return lines(hide(_python_warning(*args, **kwargs)))

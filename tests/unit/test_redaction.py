@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from nrdfer import redaction
 from nrdfer.errors import NrdferError
+from nrdfer.plain_text import one_line
 from nrdfer.redaction import hide, scrub
 
 SECRET = "planted-4f1c"  # noqa: S105 - it is looked for
@@ -96,6 +100,63 @@ def test_a_long_text_costs_little() -> None:
     assert time.perf_counter() - began < 5
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["DB_PASS", "MYSQL_PWD", "GITHUB_PAT", "AUTH_HEADER", "AZURE_STORAGE_CONNECTION_STRING", "AWS_SECRET_ACCESS_KEY"],
+)
+def test_a_name_that_says_secret_hides_even_what_looks_like_a_path(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, f"/{SECRET}/K7")
+    assert hide(f"key is /{SECRET}/K7") == "key is ***"
+
+
+def test_a_secrets_file_may_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_WEB_IDENTITY_TOKEN_FILE", "OLDPWD", "PATH", "SSH_AUTH_SOCK"):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert hide(f"in {tmp_path}") == f"in {tmp_path}"
+    monkeypatch.setenv("OLDPWD", "/was/here/before")
+    assert hide("in /was/here/before") == "in /was/here/before"
+
+
+def test_a_secret_is_hidden_in_every_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "pa\"s\\w/\u00f6rd'99 \x1b"  # noqa: S105
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", secret)
+    for text in (
+        secret, json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret), ascii(secret), quote(secret),
+        quote(secret, safe=""), quote_plus(secret), one_line(secret),
+    ):  # fmt: skip
+        assert "rd" not in hide(text) and "***" in hide(text), text
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", f"it's-{SECRET}")
+    assert SECRET not in hide(repr(f'say "it\'s-{SECRET}"'))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        subprocess.CalledProcessError(1, ["curl", "-H", f"Bearer {SECRET}"], f"a {SECRET}".encode(), f"b {SECRET}"),
+        FileNotFoundError(2, "No such file", f"/data/{SECRET}", None, Path(f"/data/{SECRET}")),
+        ExceptionGroup("several", [ValueError(SECRET), ExceptionGroup("more", [KeyError(SECRET)])]),
+        RuntimeError({"url": [f"http://me:{SECRET}@h/", (SECRET, 1)]}),
+        RuntimeError(ValueError(SECRET)),
+        ImportError(f"no {SECRET}"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_exception_of_any_kind_loses_its_secrets(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    error.add_note(f"asked with {SECRET}")
+    scrub(error)
+    assert SECRET not in "".join(traceback.format_exception(error))
+    assert SECRET not in f"{error!r} {vars(error)} {error.args}"
+
+
+def test_what_an_exception_was_given_stays_with_its_giver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    line, itself = ["curl", SECRET], []  # type: ignore[var-annotated]
+    itself.append(itself)
+    scrub(RuntimeError(line, itself, object()))
+    assert line == ["curl", SECRET]
+
+
 def test_an_exception_and_its_causes_lose_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow.exceptions import MlflowException
 
@@ -127,6 +188,29 @@ def test_logged_words_and_tracebacks_lose_their_secrets(monkeypatch: pytest.Monk
         sys.excepthook = hook
     assert "asking http://***@h with ***" in told.getvalue() and "refused ***" in told.getvalue()
     assert SECRET not in told.getvalue()
+
+
+def test_what_python_itself_tells_has_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import logging, os, threading, warnings\n"
+        "from nrdfer import redaction\n"
+        "redaction.install(); redaction.install(); logging.basicConfig()\n"
+        "def go(): raise ValueError('refused ' + os.environ['HF_TOKEN'])\n"
+        "thread = threading.Thread(target=go, name='sampler'); thread.start(); thread.join()\n"
+        "warnings.warn('old ' + os.environ['HF_TOKEN'])\n"
+        "logging.warning('%d of %s', [os.environ['HF_TOKEN']], 3)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env={**os.environ, "HF_TOKEN": SECRET, "PYTHONPATH": str(Path(redaction.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and SECRET not in done.stderr
+    for told in ("Exception in thread sampler", "ValueError: refused ***", "UserWarning: old ***", "Logging error"):
+        assert told in done.stderr
+    assert "Arguments: (['***'], 3)" in done.stderr
 
 
 def test_a_program_that_ends_in_a_traceback_tells_no_secret(tmp_path: Path) -> None:
