@@ -90,7 +90,7 @@ def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> 
         )
         for told in (model.note, *(f"not as in training: {override}" for override in overrides)):
             if told:
-                context.log.warning(told)
+                context.log.warning("%s", told)
         cropper = Cropper.load(used, device=config.device)
         rows = predict_videos(
             [folder],

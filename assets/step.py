@@ -32,7 +32,7 @@ def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[
         yield
     except TrainingStopped as stopped:
         # somebody ended the run in the UI or from the shell: that is no failure
-        context.log.info(str(stopped))
+        context.log.info("%s", stopped)
         raise DagsterExecutionInterruptedError() from None
     except NrdferError as error:
         # the message says what was wrong, where, and what to do; a traceback would only bury it
@@ -81,7 +81,7 @@ def whence(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dict[st
 
 def _tell(context: dg.OpExecutionContext | dg.AssetExecutionContext, artifact: Artifact) -> None:
     if artifact.repaired:
-        context.log.warning(artifact.repaired)
+        context.log.warning("%s", artifact.repaired)
     if artifact.up_to_date:
         context.log.info(
             f"{artifact.asset} was up to date: {artifact.digest[:12]} found in the store, nothing computed"

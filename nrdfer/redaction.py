@@ -173,9 +173,11 @@ class _Records:
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record: logging.LogRecord = self._make(*args, **kwargs)
-        if isinstance(record.args, tuple):
-            record.args = tuple(_named(value) for value in record.args)
         try:
+            if isinstance(record.args, tuple):
+                record.args = tuple(_named(value) for value in record.args)
+            elif isinstance(record.args, dict):
+                record.args = {name: _named(value) for name, value in record.args.items()}
             told = record.getMessage()
         except Exception:  # arguments that do not fit; the handler says so
             record.msg, record.args = _clean(record.msg), _clean(record.args)
@@ -189,8 +191,11 @@ class _Records:
 
 
 def _named(value: object) -> object:
-    """A file's name, or another text that a log line quotes, on one line; anything else is left to its own words."""
-    return one_line(os.fspath(value)) if isinstance(value, str | Path) and one_line(str(value)) != str(value) else value
+    """A file's name, a text, or an error that quotes one, on one line; anything else is left to its own words."""
+    if not isinstance(value, str | Path | BaseException):
+        return value
+    text = str(value)
+    return value if (line := one_line(text)) == text else line
 
 
 def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from nrdfer import redaction
+from nrdfer.plain_text import one_line
 from nrdfer.trouble import disk_in_words
 
 _PATIENCE = 10.0  # seconds for steps that save, before they are ended
@@ -25,7 +26,14 @@ _last_words: list[str] = []
 
 def summary(reasons: Mapping[str, str]) -> str:
     """What stopped a run: a line a step."""
-    return "what stopped this run:\n" + "\n".join(f"  {step}: {reason}" for step, reason in reasons.items())
+    return "what stopped this run:\n" + "\n".join(
+        f"  {step}: {_on_one_line(reason)}" for step, reason in reasons.items()
+    )
+
+
+def _on_one_line(reason: str) -> str:
+    """It may quote a file's name, which begins no line of its own."""
+    return one_line(" ".join(reason.splitlines()))
 
 
 def tell(log: logging.Logger, reasons: Mapping[str, str], *, storage_is_lost: bool) -> None:

@@ -89,9 +89,11 @@ _PAIRS = (("war", "uar"), ("war_unfiltered", "uar_unfiltered"))
 
 
 def _warn_of_leaks(folder: Path, split: str) -> None:
+    from nrdfer.plain_text import one_line
     from nrdfer.stages.run_folder import read_settings
     from nrdfer.stages.splits import AFEW
 
     trained = (read_settings(folder) or {}).get("split", split)
     if trained != split and AFEW not in (trained, split):
-        typer.echo(f"warning: trained on {trained}, which learnt from the test clips of {split}", err=True)
+        told = one_line(f"warning: trained on {trained}, which learnt from the test clips of {split}")
+        typer.echo(told, err=True)

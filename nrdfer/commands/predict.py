@@ -88,7 +88,7 @@ def predict(
         retinaface=retinaface, convention=convention, enhance=enhance, **align
     )
     for told in _notes(trained, used, overrides):
-        typer.echo(f"note: {told}", err=True)
+        typer.echo(one_line(f"note: {told}"), err=True)
     predictor = Predictor(trained, Cropper.load(used, device=device), windows, device=device)
     progress, step = bar("videos")
     say = _printer()

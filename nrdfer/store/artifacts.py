@@ -201,8 +201,8 @@ class Store:
         try:
             return self.open(asset, digest), ""
         except StoreError as error:
-            told = f"{error}. It now lies in {self._move_aside(asset, digest)} and the step runs again"
-            _log.warning(told)
+            told = one_line(f"{error}. It now lies in {self._move_aside(asset, digest)} and the step runs again")
+            _log.warning("%s", told)
             return None, told
 
     def _publish(self, asset: str, digest: str, step: Mapping[str, Any], build: ResumableBuild) -> Artifact:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -18,9 +19,10 @@ from assets.prediction import table, told_of
 from assets.shown import reasons_table
 from nrdfer import redaction
 from nrdfer.commands.common import readable
+from nrdfer.commands.evaluate import _warn_of_leaks
 from nrdfer.csv_cells import original
 from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import CorpusError
+from nrdfer.errors import CorpusError, StoreError
 from nrdfer.lineage.links import Chain, Link
 from nrdfer.lineage.show import chain_lines
 from nrdfer.predict.clip_folder import COLUMNS, Row
@@ -32,6 +34,7 @@ from nrdfer.reporting.page import Section, write_page
 from nrdfer.reporting.render import csv_of
 from nrdfer.stages import quality_page
 from nrdfer.stages.clip_files import read_reasons, write_reasons
+from nrdfer.store import Store
 from tests.unit.reporting.made_up import figures
 
 FORMULA, SCRIPT, LINK = "=cmd|' /C calc'!A0", "<script>alert(1)</script>", "](javascript:alert(1))"
@@ -182,12 +185,47 @@ def records() -> Iterator[list[logging.LogRecord]]:
     logging.setLogRecordFactory(before)
 
 
+def test_a_traceback_in_a_log_keeps_its_lines(records: list[logging.LogRecord]) -> None:
+    try:
+        raise CorpusError(NAME)
+    except CorpusError:
+        logging.getLogger("test.hostile").exception("failed")
+    assert "Traceback (most recent call last):\n  File" in logging.Formatter().format(records[0])
+
+
+def test_why_an_artefact_is_made_again_is_told_on_one_line(
+    records: list[logging.LogRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    made = store.build("a", code_version="1", config={}, inputs={}, build=lambda _: {})
+    monkeypatch.setattr(store, "open", lambda *_: (_ for _ in ()).throw(StoreError(f"{NAME} is damaged")))
+    logger, handler = logging.getLogger("nrdfer.store"), logging.getLogger("test.hostile").handlers[0]
+    logger.addHandler(handler)
+    try:
+        found, told = store._find("a", made.digest)
+    finally:
+        logger.removeHandler(handler)
+    assert found is None and "is damaged" in told
+    assert [text for text in (told, *(record.getMessage() for record in records)) if "\n" in text] == []
+
+
+def test_what_a_trained_folder_says_of_itself_steers_no_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "training.json").write_text(json.dumps({"split": f"fd3{NAME}"}))
+    _warn_of_leaks(tmp_path, "fd1")
+    told = capsys.readouterr().err
+    assert "trained on fd3" in told and told.count("\n") == 1 and not _STEERING.search(told)
+
+
 def test_no_name_in_a_log_steers_the_terminal_or_forges_a_line(records: list[logging.LogRecord]) -> None:
     log = logging.getLogger("test.hostile")
     log.warning("%s and %s: %d", NAME, Path(NAME), 3)
     log.warning(f"{NAME.replace(NEW_LINE, '')}: 3\nand a line that was meant")
-    log.warning("%(name)s", {"name": NAME.replace(NEW_LINE, "")})
+    log.warning("%(name)s", {"name": NAME})
+    log.warning("left out: %s", CorpusError(f"{NAME} cannot be read"))
+    log.warning("%(error)s", {"error": FileNotFoundError(2, "is not there", NAME)})
     told = [record.getMessage() for record in records]
-    assert [text.count("\n") for text in told] == [0, 1, 0]
+    assert [text.count("\n") for text in told] == [0, 1, 0, 0, 0]
     assert told[0].endswith(": 3") and "\\x1b[31m" in told[0] and "\\u202e" in told[0]
     assert not [text for text in told if _STEERING.search(text)]

@@ -74,3 +74,8 @@ def test_how_a_step_died_is_read_from_what_dagster_says() -> None:
     prefix = "Multiprocess executor: child process for step dfew__fd1__checkpoint"
     assert [exit_code_in(get_run_crash_explanation(prefix, code)) for code in (-9, -15, 3)] == [-9, -15, 3]
     assert exit_code_in("Executing steps using multiprocess executor") is None
+
+
+def test_a_reason_that_quotes_a_name_begins_no_line_of_its_own() -> None:
+    words = last_words.summary({"faces": "/data/a\nwell: forged\x1b[31m.mp4 is damaged", "train": "no room"})
+    assert words.splitlines()[1:] == ["  faces: /data/a well: forged\\x1b[31m.mp4 is damaged", "  train: no room"]
