@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,10 +30,12 @@ from nrdfer.files import write_whole
 from nrdfer.names import checked_name
 from nrdfer.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun, check_end
 from nrdfer.redaction import hide
-from nrdfer.set_aside import DAMAGED, read_state, set_aside
+from nrdfer.set_aside import read_state, set_aside
 from nrdfer.tracking import Tracking
 from nrdfer.training.log import repair_log
 
+#: A log without its marker, and what `write_whole` had begun: all that a killed process can leave here.
+_HALF = re.compile(r"[0-9a-f]{64}\.jsonl|\.nrdfer-[0-9]+-[0-9a-f]{12}\.part\.jsonl?")
 _log = logging.getLogger(__name__)
 
 
@@ -70,7 +73,8 @@ def take_back(digest: str) -> None:
 
 def is_anything_left() -> bool:
     """Whether there is something to tell, to whichever MLflow."""
-    return any(path.name != DAMAGED for path in folder().glob("*")) or bool(_closings() or _abandoned())
+    lying = any(path.suffix == ".json" or _HALF.fullmatch(path.name) for path in folder().glob("*"))
+    return lying or bool(_closings() or _abandoned())
 
 
 def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
@@ -212,9 +216,9 @@ def _abandoned() -> dict[str, OpenRun]:
 
 
 def _remove_halves() -> None:
-    """Remove what a process left that was killed here while it wrote or removed a pair of files."""
+    """Remove what a process left that was killed here while it wrote or removed a pair of files, and nothing else."""
     for path in folder().glob("*"):
-        if path.name == DAMAGED or path.suffix == ".json" or path.with_suffix(".json").exists():
+        if not _HALF.fullmatch(path.name) or (path.suffix == ".jsonl" and path.with_suffix(".json").exists()):
             continue
         if path.is_dir():  # not ours
             set_aside(path)

@@ -10,6 +10,7 @@ import pytest
 
 from nrdfer import left_over, paths
 from nrdfer.courier import RunFacts
+from nrdfer.files import temporary_beside
 from nrdfer.open_runs import PIPELINES, RUNS, OpenRun
 from nrdfer.processes import signature
 from nrdfer.tracking import Tracking, mark_pipeline
@@ -161,11 +162,21 @@ def test_one_that_was_deleted_is_forgotten(tracking: Tracking) -> None:
 
 def test_what_a_killed_process_left_half_written_goes(tracking: Tracking, log: Path) -> None:
     whole = left_over.leave(RunFacts("d1", "fd1"), "http://elsewhere:5000", log, "FINISHED", 1.0, 2.0)
-    half, hidden = whole.with_name("d2.jsonl"), whole.with_name(".d3.json.x1y2")
+    half, hidden = whole.with_name(f"{'d2' * 32}.jsonl"), temporary_beside(whole)
     half.touch()
     hidden.touch()
     left_over.deliver_left_over(tracking)
     assert sorted(path.name for path in left_over.folder().iterdir()) == ["d1.json", "d1.jsonl"]
+
+
+def test_what_somebody_else_put_there_stays(tracking: Tracking, log: Path) -> None:
+    marker = left_over.leave(RunFacts("d1", "fd1"), tracking.uri, log, "FINISHED", 1.0, 2.0)
+    theirs = [marker.with_name(name) for name in ("notes-of-mine.txt", "mine.jsonl", ".hidden")]
+    for path in theirs:
+        path.write_text("mine")
+    assert left_over.deliver_left_over(tracking) == 1
+    assert sorted(left_over.folder().iterdir()) == sorted(theirs)
+    assert not left_over.is_anything_left()  # no start asks MLflow because of them
 
 
 def test_a_file_of_another_version_keeps_back_nothing(tracking: Tracking, caplog: pytest.LogCaptureFixture) -> None:
