@@ -90,5 +90,10 @@ docs: install
 	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py \
 	  && python scripts/docs_noise.py && python scripts/docs_prediction.py && python scripts/docs_pages.py
 
+# videos to predict and weights got by hand lie in the project's folder, but are the user's
+YOURS := inbox weights
 clean:
-	rm -rf .nrdfer .dagster .tmp_dagster_home_*
+	rm -rf .dagster .tmp_dagster_home_*
+	@test ! -d .nrdfer || find -H .nrdfer -mindepth 1 -maxdepth 1 $(YOURS:%=! -name %) -exec rm -rf {} +
+	@rmdir $(YOURS:%=.nrdfer/%) .nrdfer 2>/dev/null || true
+	@for kept in $(YOURS:%=.nrdfer/%); do test ! -e $$kept || echo "kept $$kept: what you put there is yours"; done
