@@ -37,6 +37,8 @@ from training.ways import LabelledPictures, OurTraining, PlainLoop
 from nrdfer.clips.cache import FrameCache, open_cache
 from nrdfer.clips.dataset import ClipDataset
 from nrdfer.clips.loader import Positions
+from nrdfer.errors import NotOursError
+from nrdfer.made import refuse_foreign, write_made
 from nrdfer.models.flops import count_macs, count_parameters
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.registry import resolve_settings
@@ -159,6 +161,11 @@ def main() -> None:
     parser.add_argument("--settings", type=json.loads, default={}, help="of the network, JSON, over the paper's")
     parser.add_argument("--json", type=Path, help="a file that receives the line, too")
     given = parser.parse_args()
+    if given.json is not None:
+        try:
+            refuse_foreign(given.json)
+        except NotOursError as error:
+            parser.error(str(error))
     recipe = dataclasses.replace(RECIPES["dfew-paper"], batch=given.batch)
     asked = given.engines.split(",")
     if unknown := sorted(set(asked) - set(ENGINES)):
@@ -187,7 +194,7 @@ def main() -> None:
     )
     print(line)
     if given.json is not None:
-        given.json.write_text(line + "\n")
+        write_made(given.json, f"{line}\n".encode())
 
 
 if __name__ == "__main__":

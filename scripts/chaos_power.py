@@ -53,7 +53,7 @@ def record(folder: Path, trials: int, seen: chaos_trials.Seen, rng: random.Rando
         steps: how many syncs, renames and links such a run makes.
     """
     place, shadow = folder / "run", folder / "shadow"
-    for left in (place, shadow, *folder.glob("state-*")):
+    for left in (place, shadow, *folder.glob("state-[0-9]*")):
         shutil.rmtree(left, ignore_errors=True)
     environment = chaos_trials.project(place)
     power = PowerCut(place, shadow)

@@ -28,6 +28,10 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+from own_places import json_file
+
+from nrdfer.made import write_made
+
 FOLDS, POINTS = (1, 2, 3, 4, 5), 20
 PIPELINE = "00000000-0000-4000-8000-000000000000"
 _PATIENCE = 300.0
@@ -141,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20, help="of five processes each")
     parser.add_argument("--with-server", type=int, default=5, help="how many of them with a starting `mlflow ui`")
-    parser.add_argument("--json", type=Path, help="file to write")
+    parser.add_argument("--json", type=json_file, help="file to write")
     given = parser.parse_args()
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_BACKEND_STORE_URI", "NRDFER_HOME"):
         os.environ.pop(name, None)
@@ -155,7 +159,7 @@ def main() -> None:
             told = "" if before is None else f", mlflow ui was started {before:.1f} s before"
             print(f"round {number}: {counts[-1]} of {len(FOLDS)}{told}", flush=True)
     if given.json:
-        given.json.write_text(json.dumps({"rounds": counts}))
+        write_made(given.json, json.dumps({"rounds": counts}).encode())
     print(f"recorded: {sum(counts)} of {len(FOLDS) * given.rounds}")
     if sum(counts) != len(FOLDS) * given.rounds:
         raise SystemExit(1)

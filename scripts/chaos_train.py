@@ -26,10 +26,12 @@ from pathlib import Path
 from typing import Any
 
 from chaos_trials import Moment, Seen, draw_moments
+from own_places import json_file
 
 from nrdfer.config import ShardsConfig
 from nrdfer.corpora.dfew import read_dfew
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
+from nrdfer.made import write_made
 from nrdfer.stages.listing import DfewListing, list_dfew
 from nrdfer.stages.shard import shard_dfew, write_folds
 
@@ -221,12 +223,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--epochs", type=int, default=20, help="of the training; enough to outlast Python's start")
     parser.add_argument("--at-once", type=int, default=min(2, os.cpu_count() or 1), help="trials side by side")
-    parser.add_argument("--json", type=Path, help="file to write")
+    parser.add_argument("--json", type=json_file, help="file to write")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-train-") as folder:
         told = chaos(given, Path(folder))
     if given.json:
-        given.json.write_text(json.dumps(told, indent=1))
+        write_made(given.json, json.dumps(told, indent=1).encode())
     if told["good"] != len(told["trials"]):
         raise SystemExit(1)
 

@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import job_state
+from own_places import json_file, take_folder
+
+from nrdfer.made import write_made
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.end_to_end.project import LINE, environment_of, make_project, use_data_of
@@ -193,7 +196,7 @@ def arguments(doc: str | None, trials: int) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn (0)")
     parser.add_argument("--at-once", type=int, default=1, help="trials side by side (1)")
     parser.add_argument("--folder", type=Path, help="to work in and to keep; what ended there is not repeated")
-    parser.add_argument("--json", type=Path, help="file to write")
+    parser.add_argument("--json", type=json_file, help="file to write")
     return parser
 
 
@@ -204,7 +207,7 @@ def work_folder(given: argparse.Namespace) -> Iterator[Path]:
         os.environ.pop(name, None)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         folder = (given.folder or Path(temporary)).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
+        take_folder(folder)
         yield folder
 
 
@@ -233,7 +236,7 @@ def conclude(given: argparse.Namespace, word: str, trials: Sequence[Trial], **mo
     good = sum(not trial.complaints for trial in trials)
     if given.json:
         told = {"seed": given.seed, **more, "good": good, "trials": [asdict(trial) for trial in trials]}
-        given.json.write_text(json.dumps(told, indent=1))
+        write_made(given.json, json.dumps(told, indent=1).encode())
     print(f"{word}: {good} of {len(trials)}")
     if good != len(trials):
         raise SystemExit(1)
