@@ -6,6 +6,7 @@ What the text means, and what becomes of one without a mark, is the readers' bus
 from __future__ import annotations
 
 import codecs
+import stat
 from pathlib import Path
 
 from nrdfer.errors import NrdferError
@@ -20,7 +21,7 @@ _MARKS = (
 
 
 def read_bytes(path: Path, where: str, most: int, too_large: str, error: type[NrdferError]) -> bytes:
-    """A file's bytes, of which nothing is read if they are too many.
+    """A file's bytes, of which nothing is read if they are too many, or if a pipe or a device has its name.
 
     Args:
         path: of the file.
@@ -30,13 +31,16 @@ def read_bytes(path: Path, where: str, most: int, too_large: str, error: type[Nr
         error: kind of what is raised.
 
     Raises:
-        NrdferError: of that kind; the file cannot be read, or has too many bytes.
+        NrdferError: of that kind; the file cannot be read, is no regular one, or has too many bytes.
     """
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= most else b""
+        found = path.stat()
+        size, regular = found.st_size, stat.S_ISREG(found.st_mode)
+        data = path.read_bytes() if regular and size <= most else b""
     except OSError as trouble:
         raise error(f"{where} cannot be read: {trouble.strerror}") from trouble
+    if not regular:  # a pipe would be waited for, and a device may never end
+        raise error(f"{where} cannot be read: it is no regular file")
     if size > most:
         raise error(f"{where} has {size:,} bytes; {too_large}")
     return data

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nrdfer.corpora.lists import COPY, DFEW_NAME, files_like_labels, label_folders, read_dfew_list
-from nrdfer.corpora.text_file import excerpt, number_in, read_lines
+from nrdfer.corpora.text_file import excerpt, number_in, read_lines, read_whole
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 from nrdfer.plain_text import one_line
@@ -71,14 +71,14 @@ def find_label_files(root: Path) -> dict[Key, Path]:
     """(fold, ``train`` or ``test``) -> file. Csvs in an ``EmoLabel_DataSplit`` win over others, these over lists.
 
     Raises:
-        CorpusError: a file is missing, or two different files claim the same place.
+        CorpusError: a file is missing, or two that differ, or of which one cannot be read, claim the same place.
     """
     claims = list(candidates(root))
     csvs = [(key, path) for key, path in claims if is_csv(path)]
     official = [(key, path) for key, path in csvs if SPLIT_FOLDER.lower() in map(str.lower, path.parts)]
     found: dict[Key, Path] = {}
     for key, path in official or csvs or claims:
-        if key in found and found[key].read_bytes() != path.read_bytes():
+        if key in found and read_whole(found[key]) != read_whole(path):
             raise CorpusError(f"two label files for fold {key[0]} {key[1]}: {found[key]} and {path}; keep one of them")
         found.setdefault(key, path)
     missing = [f"fold {k} {part}" for k in FOLDS for part in ("train", "test") if (k, part) not in found]

@@ -28,12 +28,20 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         CorpusError: it cannot be read, is far too large, or is no text.
     """
-    where = one_line(str(path))
-    too_large = "no label file or list of clips is that large: copy it again"
-    text = decoded(read_bytes(path, where, MOST_BYTES, too_large, CorpusError))
+    text = decoded(read_whole(path))
     if text is None:
-        raise CorpusError(f"{where} is not a text file; copy it again, or save it as UTF-8 text")
+        raise CorpusError(f"{one_line(str(path))} is not a text file; copy it again, or save it as UTF-8 text")
     return _ENDS.split(text)
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of such a file.
+
+    Raises:
+        CorpusError: it cannot be read, is no regular file, or is far too large.
+    """
+    too_large = "no label file or list of clips is that large: copy it again"
+    return read_bytes(path, one_line(str(path)), MOST_BYTES, too_large, CorpusError)
 
 
 def decoded(data: bytes) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -13,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nrdfer.corpora.dfew import find_frames, frame_names, read_dfew
+from nrdfer.corpora.doctor import examine_dfew
 from nrdfer.corpora.labels import find_label_files, read_labels
 from nrdfer.corpora.published import DFEW_EMOTIONS, DFEW_TESTS
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 from tests.unit.file_handles import no_file_handle_left
+from tests.unit.patience import at_most
 
 CLIPS = 35  # clip i (from 1) has class (i - 1) % 7 and is tested in fold (i - 1) // 7 + 1
 Row = tuple[str, int]
@@ -468,3 +471,25 @@ def test_a_label_file_of_absurd_size_is_not_read(dfew: Path) -> None:
         file.truncate(1 << 40)
     with pytest.raises(CorpusError, match=r"has 1,099,511,627,776 bytes; no label file"):
         read_labels(dfew)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_label_file_that_is_no_file_is_refused_by_name(tmp_path: Path, kind: str) -> None:
+    write_labels(tmp_path)
+    odd = official(tmp_path, 3, "train")
+    odd.unlink()
+    if kind == "device":
+        odd.symlink_to("/dev/null")
+    else:
+        os.mkfifo(odd)
+    refused = r"train\(single-labeled\)/set_3\.csv cannot be read: it is no regular"
+    with at_most(10), pytest.raises(CorpusError, match=refused):
+        read_labels(tmp_path)
+
+
+def test_a_second_copy_that_is_a_link_to_nowhere_stops_the_doctor_for_its_corpus_only(tmp_path: Path) -> None:
+    write_labels(tmp_path)
+    second = official(tmp_path, 3, "train").with_name("set_3 (1).csv")
+    second.symlink_to("/nowhere")
+    (finding,) = examine_dfew(tmp_path).findings
+    assert finding.level == "error" and f"{second} cannot be read: No such file" in finding.text
