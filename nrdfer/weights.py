@@ -182,8 +182,11 @@ def verify(path: Path, pinned: PinnedWeights) -> None:
     """
     if not path.is_file():
         raise WeightsError(f"{path} does not exist; wanted: {pinned.description} ({pinned.content_id})")
-    refuse_pointer(path)
-    problem = _mismatch(path, pinned)
+    try:
+        refuse_pointer(path)
+        problem = _mismatch(path, pinned)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}); wanted: {pinned.description}") from error
     if problem:
         raise WeightsError(
             f"{path} is not {pinned.description}: {problem}. It may be cut short, or another version; get it "
@@ -235,17 +238,22 @@ def resolve(name: str, local: Path | None = None, *, allow_download: bool = Fals
 
 
 def _search(folder: Path, pinned: PinnedWeights) -> Path | None:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
     wanted = Path(pinned.filename).name
+    wrong = []
     # The file of the published name first: where it is wrong, that is what the user needs to hear.
-    for path in sorted(files, key=lambda path: path.name != wanted):
-        if path.name == wanted:
-            refuse_pointer(path)
-        if _mismatch(path, pinned) is None:
-            return path
-    for path in files:
-        if path.name == wanted:
-            verify(path, pinned)
+    for path in sorted(folder.rglob("*"), key=lambda path: (path.name != wanted, path)):
+        try:
+            if not path.is_file():
+                continue
+            if path.name == wanted:
+                wrong.append(path)
+                refuse_pointer(path)
+            if _mismatch(path, pinned) is None:
+                return path
+        except OSError as error:  # another may be the right one
+            _log.warning("%s cannot be read (%s) and is passed over", path, error.strerror)
+    for path in wrong:
+        verify(path, pinned)
     return None
 
 

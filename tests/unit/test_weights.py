@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -272,3 +273,23 @@ def test_sample_weights_ship_with_a_card_that_names_their_content(name):
     assert path.stat().st_size < 2_500_000
     card = Path(path.with_suffix(".md")).read_text(encoding="utf-8")
     assert content_ids(path)[0] in card
+
+
+def test_a_file_that_may_not_be_read_hides_no_other(catalogue, folder, monkeypatch, caplog):
+    denied, right = folder / "aaa-other-peoples.bin", folder / "my-name.pth"
+    denied.write_bytes(CONTENT)
+    right.write_bytes(CONTENT)
+    real = Path.open
+
+    def refuse(path, *options, **more):
+        if path in (denied, folder / "brought.pth"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path, *options, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert resolve("brought", folder) == right
+    assert f"{denied} cannot be read (Permission denied)" in caplog.text
+    right.unlink()
+    denied.rename(folder / "brought.pth")
+    with pytest.raises(WeightsError, match=r"brought\.pth cannot be read \(Permission denied\)"):
+        resolve("brought", folder)
