@@ -49,6 +49,9 @@ def test_a_password_in_the_address_of_a_page_is_in_no_link(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"dagster": "three", "mlflow": 5000}', '{"dagster": 3001}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"dagster": true, "mlflow": 5}', '{"dagster": "three", "mlflow": 5000}', '{"dagster": 3001}']
+)
 def test_a_file_that_is_not_understood_is_as_none(home: Path, content: str) -> None:
     (home / "pages.json").write_text(content)
     assert remembered_ports() == {"dagster": 3000, "mlflow": 5000}
