@@ -11,9 +11,11 @@ import json
 import logging
 import sqlite3
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from nrdfer.files import write_whole
+from nrdfer.set_aside import read_state
 
 _COLUMNS = {
     "experiments": ("artifact_location",),
@@ -37,7 +39,8 @@ def relocate(database: Path, artifacts: Path, experiment: str, log: logging.Logg
         experiment: name of the project's experiment.
         log: told what was done, or why not.
     """
-    if database.resolve().parent != artifacts.resolve().parent or not database.is_file():
+    # the folder of artefacts may itself be a link to a larger disk: MLflow knows it by its name here
+    if database.resolve().parent != artifacts.parent.resolve() or not database.is_file():
         return False
     with contextlib.closing(sqlite3.connect(database, timeout=_PATIENCE, isolation_level=None)) as open_database:
         row = open_database.execute(
@@ -121,11 +124,13 @@ def _path_of(location: str) -> Path | None:
 
 
 def _moved_from(home: Path) -> list[str]:
-    try:
-        known = json.loads((home / _MOVED_FROM).read_text())
-    except (OSError, ValueError):
-        return []
-    return [str(place) for place in known] if isinstance(known, list) else []
+    return read_state(home / _MOVED_FROM, _places, _log) or []
+
+
+def _places(told: Any) -> list[str]:
+    if not isinstance(told, list) or not all(isinstance(place, str) for place in told):
+        raise ValueError("it is no list of folders")
+    return told
 
 
 def _remember(home: Path, former: Path) -> None:

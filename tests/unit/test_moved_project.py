@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,6 +14,7 @@ import pytest
 from nrdfer import registry
 from nrdfer.moved_project import here
 from nrdfer.tracking import Tracking
+from tests.unit.patience import at_most
 from tests.unit.registry.registered import NAME, make_checkpoint, model_folder, register
 
 CHAMPION = f"models:/{NAME}@champion"
@@ -90,3 +92,26 @@ def test_a_database_whose_files_are_elsewhere_only_stays_as_it_is(
         assert model_folder(tracking, "1").is_relative_to(project)
     assert "it stays as it is" in caplog.text
     assert (home / "mlflow.db").read_bytes() == content
+
+
+def test_artefacts_on_a_larger_disk_are_found_after_a_move(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts = project / "mlartifacts"
+    artifacts.symlink_to(artifacts.rename(tmp_path / "larger disk"))
+    home = project.parent.rename(tmp_path / "after") / ".nrdfer"
+    _answers_below(home, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"[1]", b"{}", None])
+def test_a_damaged_list_of_former_places_is_set_aside(
+    tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    former = tmp_path / "moved-from.json"
+    if content is None:
+        os.mkfifo(former)
+    else:
+        former.write_bytes(content)
+    with at_most(10):
+        assert here("/gone/x", tmp_path) == Path("/gone/x")
+    assert f"{former} is damaged" in caplog.text and not former.exists()
