@@ -12,9 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nrdfer.convert import brief
+from nrdfer.errors import StoreError
+from nrdfer.plain_text import name_text
 from nrdfer.shards.index import INDEX, ShardIndex, Span
-from nrdfer.store import MANIFEST, file_sha256, read_manifest
+from nrdfer.store import MANIFEST, file_sha256, find_problems, read_manifest
 from nrdfer.store.entries import problem_of
+
+_NAMED = 3  # problems that a message names
 
 
 def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> list[str]:
@@ -47,6 +51,23 @@ def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> li
     expected = {shard.name for shard in index.shards}
     problems += [f"{p.name} is not in the index" for p in sorted(root.glob("*.tar")) if p.name not in expected]
     return problems
+
+
+def refuse_damaged(root: Path) -> None:
+    """Refuse a folder of shards that is not, byte for byte, what was written.
+
+    One with a manifest is held against it, as the store does with its own: once a run, however many steps read it.
+
+    Raises:
+        StoreError: so it is; names the files.
+    """
+    problems = find_problems(root, "full") if (root / MANIFEST).exists() else verify(root)
+    if problems:
+        more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
+        raise StoreError(
+            f"{name_text(root)} is damaged ({'; '.join(problems[:_NAMED])}{more}); run the step that made it, or write "
+            "the shards again"
+        )
 
 
 def _against_manifest(root: Path, index: ShardIndex) -> list[str]:

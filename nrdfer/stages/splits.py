@@ -13,6 +13,7 @@ from nrdfer.config import Profile
 from nrdfer.errors import CorpusError
 from nrdfer.profiles import last_made
 from nrdfer.shards.reader import ShardReader
+from nrdfer.shards.verify import refuse_damaged
 from nrdfer.stages.shard import read_folds
 from nrdfer.stages.train import afew_split
 
@@ -37,18 +38,20 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
     Args:
         profile: whose last run is meant where `shards` or `folds` are None.
         name: one of `SPLITS`.
-        shards: folder of shards.
+        shards: folder of shards; looked at byte by byte, as the store does with those of the last run.
         folds: DFEW's folds, see `read_folds`; AFEW's division stands in its shards.
 
     Raises:
         CorpusError: there is no such split, or it names clips that the shards lack.
-        StoreError: the profile has no run that made the shards or folds, or they are damaged.
+        StoreError: the profile has no run that made the shards or folds, or they are damaged, or the given ones are.
     """
     if name not in SPLITS:
         raise CorpusError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
     if name == AFEW and folds is not None:
         raise CorpusError("AFEW's division stands in its shards; folds are DFEW's: leave --folds out")
     corpus = AFEW if name == AFEW else "dfew"
+    if shards is not None:
+        refuse_damaged(shards)
     place = shards or last_made(profile, f"{corpus}/shards", "--shards DIR").path
     if name == AFEW:
         return afew_as_split(place)
