@@ -48,6 +48,12 @@ def refuse_foreign(path: Path) -> None:
         )
 
 
+def was_changed(file: Path) -> bool:
+    """Whether a file has another content than when it was published; one without a note has not."""
+    noted = _noted_contents(file)
+    return bool(noted) and {_WHOLE: _entry(file)} not in noted
+
+
 def write_made(path: Path, data: bytes) -> None:
     """Write a file whole, in the place of an earlier one of this project only.
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from nrdfer.code_version import code_version
 from nrdfer.errors import WeightsError
+from nrdfer.made import NOTES, was_changed
+from nrdfer.plain_text import name_text
 from nrdfer.registry import tags
 from nrdfer.registry.guard import Opened, open_version
 from nrdfer.registry.private_copy import WEIGHTS, private_copy, weights_sha256
@@ -24,6 +26,7 @@ from nrdfer.tracking import Tracking
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel
 
+_SUFFIXES = (".json", ".safetensors")  # of what a network is read from
 _log = logging.getLogger(__name__)
 
 
@@ -97,7 +100,7 @@ def find_weights(model: str) -> tuple[Path, Path]:
 
     Raises:
         WeightsError: there is no such version, the folder holds no trained network, or its files are not what was
-            registered (of a version) or published (of a folder of the store).
+            registered (of a version) or made (of a folder of the store, or one that ``nrdfer train`` filled).
     """
     if model.startswith("models:"):
         folder = open_version(model).artifacts
@@ -105,6 +108,7 @@ def find_weights(model: str) -> tuple[Path, Path]:
         folder = Path(model)
         if (folder / MANIFEST).is_file() and (changed := _changed(folder)):
             raise WeightsError(f"{folder} is damaged: {changed}; run the training again")
+        _refuse_changed(folder)
     return _network_in(folder)
 
 
@@ -116,6 +120,17 @@ def _network_in(folder: Path) -> tuple[Path, Path]:
     return found
 
 
+def _refuse_changed(folder: Path) -> None:
+    """Refuse a folder of the user's in which a file is not what was noted when nrdfer made it."""
+    for path in sorted(folder.glob("*")):
+        if path.suffix in _SUFFIXES and path.is_file() and was_changed(path):
+            raise WeightsError(
+                f"{name_text(folder)} is damaged: {name_text(path.name)} was changed since nrdfer made it. Restore it "
+                "or run the training again; if the change is meant, copy the files into a folder without "
+                f"{NOTES}"
+            )
+
+
 def _changed(folder: Path) -> str:
     """What is wrong with the files of a network in the store; empty if nothing is."""
     problems = find_problems(folder)
@@ -123,6 +138,6 @@ def _changed(folder: Path) -> str:
         return problems[0]
     listed = read_manifest(folder)["files"]
     for name in listed:
-        if name.endswith((".json", ".safetensors")) and file_sha256(folder / name) != listed[name]["sha256"]:
+        if name.endswith(_SUFFIXES) and file_sha256(folder / name) != listed[name]["sha256"]:
             return f"{name} has another content than its sha256 in {MANIFEST}"
     return ""

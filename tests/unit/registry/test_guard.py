@@ -144,6 +144,26 @@ def test_a_changed_checkpoint_of_the_store_is_refused(tmp_path: Path) -> None:
         registry.find_weights(str(found.path))
 
 
+@pytest.mark.parametrize("name", ["last.safetensors", "model.json"])
+def test_a_changed_file_of_a_training_of_the_users_is_refused(tmp_path: Path, name: str) -> None:
+    """A folder that ``nrdfer train`` filled has no manifest, and a note of what was made in it."""
+    from nrdfer.made import write_made
+
+    made, folder = make_checkpoint(tmp_path / "made"), tmp_path / "filled"
+    for path in made.iterdir():
+        write_made(folder / path.name, path.read_bytes())
+    assert registry.find_weights(str(folder))[1] == folder / "last.safetensors"
+    content = bytearray((folder / name).read_bytes())
+    content[-3] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=rf"filled is damaged: {name} was changed since nrdfer made it"):
+        registry.find_weights(str(folder))
+    for path in made.iterdir():  # the user's own, of which there is no note
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "own" / path.name).write_bytes((folder / path.name).read_bytes())
+    assert registry.find_weights(str(tmp_path / "own"))
+
+
 @pytest.mark.parametrize(
     "text", ["models:/", "models:/a", "models:/a/b", "models:/../1", "models:a/1", "models:/a/1/../2", "models:/a@"]
 )
