@@ -6,7 +6,7 @@ Metrics of the predictions belong to ``protocols``. Shapes: B clips, T frames, C
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from nrdfer.clips.dataset import ClipDataset, ClipSource
 from nrdfer.clips.loader import Batch, BatchLoader
 from nrdfer.clips.sampling import Sampling
 from nrdfer.config import build_settings
+from nrdfer.convert import convert
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import WeightsError
 from nrdfer.evaluation.protocols import check_complete
@@ -48,10 +49,10 @@ def load_model(settings: Path, weights: Path) -> ClipNetwork:
         ProfileError: it names a network or a setting that this version does not know.
     """
     try:
-        described = json.loads(settings.read_text())
-        name, values = described["model"], described["settings"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{settings} does not describe a trained network: {error!r}") from error
+        described = _read(settings)
+        name, values = _field(described, "model", str), _field(described, "settings", Mapping[str, Any])
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{settings} does not describe a trained network: {error}") from error
     model = build_model(name, values)
     load_weights(model, weights)
     return model.eval()
@@ -65,10 +66,32 @@ def read_sampling(settings: Path) -> Sampling:
         ProfileError: it holds a setting that this version does not know.
     """
     try:
-        values = json.loads(settings.read_text())["recipe"]["sampling"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{settings} does not say how clips were sampled: {error!r}") from error
+        recipe = _field(_read(settings), "recipe", Mapping[str, Any])
+        values = _field(recipe, "sampling", Mapping[str, Any])
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{settings} does not say how clips were sampled: {error}") from error
     return build_settings(Sampling, values, f"sampling in {settings}")
+
+
+def _read(settings: Path) -> Mapping[str, Any]:
+    """What a ``model.json`` holds; a ValueError says why it is none."""
+    try:
+        described = json.loads(settings.read_text())
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(described, dict):
+        raise ValueError(f"it holds {type(described).__name__}, but must hold named values")
+    return described
+
+
+def _field(values: Mapping[str, Any], name: str, hint: Any) -> Any:
+    """One field of it, of the kind of `hint`; a ValueError names the field."""
+    if name not in values:
+        raise ValueError(f"it has no {name}")
+    try:
+        return convert(values[name], hint)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
 
 
 def evaluate(

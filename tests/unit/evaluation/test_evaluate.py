@@ -15,7 +15,7 @@ from nrdfer.clips.dataset import ClipDataset
 from nrdfer.clips.memory import MemorySource
 from nrdfer.emotions import EMOTIONS, NEUTRAL
 from nrdfer.errors import WeightsError
-from nrdfer.evaluation.evaluate import LOGITS, evaluate, load_model, predict, predict_clips
+from nrdfer.evaluation.evaluate import LOGITS, evaluate, load_model, predict, predict_clips, read_sampling
 from nrdfer.evaluation.figures import plot_confusion, plot_curves
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.snippet_filter import filter_logits, find_vetoes
@@ -179,3 +179,43 @@ def test_a_network_without_snippets_has_a_state_only(source: MemorySource) -> No
     assert [len(row) for row in table["attention"]] == [0, 0, 0]
     assert [len(row) for row in table["snippets_3"]] == [0, 0, 0]
     assert len({len(row) for row in table["state"]}) == 1 and len(table["state"][0]) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 200_000, "model.json does not describe a trained network"),
+        ("[]", "model.json does not describe a trained network: it holds list"),
+        ('{"settings": {}}', "model.json does not describe a trained network: it has no model"),
+        ('{"model": [], "settings": {}}', r"model.json does not .*: model is \[\] \(list\), but must be text"),
+        ('{"model": "nr-dfernet"}', "it has no settings"),
+        *(
+            (
+                '{"model": "nr-dfernet", "settings": %s}' % value,
+                rf"model.json .* settings is {shown}, but must be named",
+            )
+            for value, shown in (("[]", r"\[\] \(list\)"), ("5", r"5 \(int\)"), ("null", r"None \(NoneType\)"))
+        ),
+    ],
+)
+def test_a_description_of_the_wrong_kind_is_told_by_its_field(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(WeightsError, match=words):
+        load_model(tmp_path / "model.json", tmp_path / "last.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 200_000, "does not say how clips were sampled"),
+        ('{"recipe": []}', r"recipe is \[\] \(list\), but must be named settings"),
+        *(
+            (f'{{"recipe": {{"sampling": {value}}}}}', f"model.json .* sampling is {shown}, but must be named")
+            for value, shown in (("[]", r"\[\] \(list\)"), ("5", r"5 \(int\)"), ("null", r"None \(NoneType\)"))
+        ),
+    ],
+)
+def test_sampling_of_the_wrong_kind_is_told_by_its_field(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(WeightsError, match=words):
+        read_sampling(tmp_path / "model.json")
