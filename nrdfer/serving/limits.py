@@ -71,7 +71,7 @@ def allowed_file(path: str, folders: Sequence[str]) -> Path:
         roots = [Path(os.path.realpath(folder)) for folder in folders]
         inside = any(place.is_relative_to(root) for root in roots)
     except (OSError, ValueError) as error:  # a zero byte, a name that is too long, bytes that no file system has
-        raise UnreadableVideoError(f"{ascii(path)[:200]} is no name of a file") from error
+        raise UnreadableVideoError(f"{ascii(path)[:200]} is no name of a file that is opened here") from error
     if not inside:
         raise RequestError(f"{ascii(path)[:200]} lies outside of the folders that this server opens videos of", 403)
     try:

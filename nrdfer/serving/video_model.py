@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PATH, VIDEO = "path", "video"  # columns; a row gives one of them
 MAX_BYTES = 1 << 30  # of a video that is sent
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")  # http: concat: data: pipe: file: ...
+_ADDRESS = re.compile(r"-|[A-Za-z][A-Za-z0-9+.\-]*:")  # http: concat: data: pipe: file: ... and options
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -96,7 +96,7 @@ class VideoModel(ServedModel):
         if (path is None) == (content is None):
             raise UnreadableVideoError(f"a row gives either {PATH} or {VIDEO}; this one gives {_given(given)}")
         if content is None:
-            return self._answer(allowed_file(str(local_file(str(path))), self.folders), str(path), bounds)
+            return self._answer(local_file(str(path), self.folders), str(path), bounds)
         with tempfile.TemporaryDirectory(prefix="nrdfer-video-") as folder:
             file = Path(folder) / "video"
             file.write_bytes(content)
@@ -133,17 +133,25 @@ def video_signature() -> ModelSignature:
     )
 
 
-def local_file(path: str) -> Path:
-    """A path as the name of a local file.
+def local_file(path: str, folders: Sequence[str]) -> Path:
+    """The real place of a local file; whether it lies in one of the folders is asked before anything looks at it.
+
+    What looks like an address or an option is a file only if it lies there. Elsewhere it is refused without a look, so
+    that nothing is said of what exists, in a row of its own: whoever sent it took it for something else than a file.
 
     Raises:
-        UnreadableVideoError: it looks like an address, an option, or holds a zero byte.
+        RequestError: it lies outside of the folders, or there is none.
+        UnreadableVideoError: it looks like an address or an option, or no file can be called so.
     """
-    if "\0" in path or path.startswith("-"):
-        raise UnreadableVideoError(f"{path!r} is no name of a file that is opened here")
-    if _ADDRESS.match(path) and not _DRIVE.match(path) and not Path(path).is_file():
-        raise UnreadableVideoError(f"{path!r} is an address; only local files are opened, by their path")
-    return Path(path)
+    odd = bool(_ADDRESS.match(path)) and not _DRIVE.match(path)
+    try:
+        place = allowed_file(path, folders)
+        if not odd or place.is_file():
+            return place
+    except RequestError:
+        if not odd or not folders:
+            raise
+    raise UnreadableVideoError(f"{ascii(path)[:200]} is an address or an option; only local files are opened here")
 
 
 def _columns() -> dict[str, str]:

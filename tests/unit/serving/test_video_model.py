@@ -93,10 +93,12 @@ def test_only_names_of_local_files_are_opened(served: VideoModel, given: str) ->
     assert "opened" in row["reason"]
 
 
-def test_a_file_with_a_colon_in_its_name_is_a_file(tmp_path: Path) -> None:
-    (tmp_path / "at:noon.mp4").write_bytes(b"")
-    assert local_file(str(tmp_path / "at:noon.mp4")).is_file()
-    assert local_file(r"C:\videos\a.mp4") == Path(r"C:\videos\a.mp4")
+def test_a_file_with_a_colon_in_its_name_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("at:noon.mp4", "-i.mp4"):
+        (tmp_path / name).write_bytes(b"")
+        assert local_file(name, [str(tmp_path)]).is_file()
+    assert local_file(r"C:\videos\a.mp4", [str(tmp_path)]) == tmp_path / r"C:\videos\a.mp4"
 
 
 def test_a_table_without_either_column_is_refused(served: VideoModel) -> None:
