@@ -8,7 +8,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 import traceback
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -93,11 +92,10 @@ def test_a_password_of_an_address_in_the_environment_is_a_secret_too(
     assert hide(f"access denied with a/{SECRET} b!") == "access denied with ***!"
 
 
-def test_a_long_text_costs_little() -> None:
-    began = time.perf_counter()
+def test_a_long_text_comes_to_its_end() -> None:
+    """With an expression that tries again from every letter this test would take hours."""
     for text in ("http://a:b" * 20_000, "a." * 100_000 + "://", "x://a:" + "'" * 100_000):
         assert hide(f"@ {text}") == f"@ {text}"
-    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize(
