@@ -14,11 +14,11 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nrdfer.errors import NotOursError
-from nrdfer.files import sync, write_whole
+from nrdfer.files import OF_THE_MACHINE, sync, write_whole
 from nrdfer.plain_text import name_text
 from nrdfer.processes import is_gone, signature
 
@@ -95,9 +95,9 @@ def remove_made(path: Path) -> None:
     Raises:
         NotOursError: see `refuse_foreign`.
     """
+    refuse_foreign(path)
     if not os.path.lexists(path) or (path.is_dir() and not path.is_symlink() and not any(path.iterdir())):
         return
-    refuse_foreign(path)
     with unfinished(path.parent) as place:  # moved first: a half-deleted folder would look like somebody's files
         path.rename(place / "removed")
     _note_of(path).unlink(missing_ok=True)
@@ -129,6 +129,16 @@ def clear_unfinished(out: Path) -> None:
             shutil.rmtree(holder, ignore_errors=True)
 
 
+def is_as_made(folder: Path, names: Iterable[str]) -> bool:
+    """Whether these files of a folder are what was published in it; others may have come or gone.
+
+    Raises:
+        OSError: one of them is missing or cannot be read.
+    """
+    found = {name: _entry(folder / name) for name in names}
+    return any(found.items() <= content.items() for content in _noted_contents(folder))
+
+
 def is_own_note(path: Path) -> bool:
     """Whether a path lies among notes or unfinished files, and so is nothing that a user put there."""
     return any(part == NOTES or part.startswith(_UNFINISHED) for part in path.parts)
@@ -143,11 +153,18 @@ def _place(fresh: Path, path: Path) -> None:
 def _why_foreign(path: Path) -> str:
     """Why what lies under a name may not be replaced; empty if it may, or if there is nothing."""
     try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return ""
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            return ""
+        return _why_of(path, mode)
     except OSError as error:
+        if error.errno in OF_THE_MACHINE:
+            raise
         return f"cannot be looked at ({error.strerror})"
+
+
+def _why_of(path: Path, mode: int) -> str:
     if stat.S_ISLNK(mode):
         return "is a link"
     if stat.S_ISDIR(mode) and not any(path.iterdir()):
@@ -209,7 +226,7 @@ def _content(path: Path) -> Content | None:
     if path.is_file():
         return {_WHOLE: _entry(path)}
     content: Content = {}
-    for folder, folders, files in os.walk(path):
+    for folder, folders, files in os.walk(path, onerror=_raise):
         here = Path(folder)
         for name in [*folders, *files]:
             mode = (here / name).lstat().st_mode
@@ -218,6 +235,10 @@ def _content(path: Path) -> Content | None:
             place = name_text((here / name).relative_to(path))
             content[place] = _entry(here / name) if stat.S_ISREG(mode) else ("", 0)
     return content
+
+
+def _raise(error: OSError) -> None:
+    raise error  # a folder that cannot be listed may hold anything
 
 
 def _entry(file: Path) -> tuple[str, int]:

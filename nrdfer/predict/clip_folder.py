@@ -16,7 +16,7 @@ from typing import Any
 
 from nrdfer.errors import DeviceError, NoFaceError, NotOursError, NrdferError
 from nrdfer.files import write_whole
-from nrdfer.made import publish, refuse_foreign, remove_made, unfinished
+from nrdfer.made import is_as_made, publish, refuse_foreign, remove_made, unfinished
 from nrdfer.plain_text import name_text, one_line, utf8
 from nrdfer.predict.annotate import write_annotated
 from nrdfer.predict.predictor import Predictor
@@ -146,7 +146,7 @@ def _forget_other(folder: Path, sha256: str) -> None:
     """Remove an earlier answer, if it is to a video of other content."""
     try:
         answered = json.loads((folder / PREDICTION).read_text())["video"]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
     if answered != sha256:
         remove_made(folder)
@@ -172,15 +172,15 @@ def as_json(content: Any) -> bytes:
 def _earlier(source: Source, work: Work, key: str) -> Row | None:
     folder = work.out / source.clip_id
     wanted = (PREDICTION, TIMELINE, FRAMES, STRIP, *([ANNOTATED] if work.annotate else []))
-    if not all((folder / name).is_file() for name in wanted):
-        return None
     try:
+        if not all((folder / name).is_file() for name in wanted) or not is_as_made(folder, wanted):
+            return None
         there = json.loads((folder / PREDICTION).read_text())
         if there["key"] != key:
             return None
         return Row(**{**there["row"], "video": name_text(source.path), "clip_id": source.clip_id, "repeated": True})
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # of another version, or damaged: made again
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None  # of another version: made again; or it may not be opened, which is told when that is tried
 
 
 def _write(source: Source, work: Work, prediction: Prediction, key: str, sha256: str, began: float) -> Row:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nrdfer.errors import NotOursError
-from nrdfer.made import NOTES, publish, refuse_foreign, remove_made, unfinished, write_made
+from nrdfer.made import NOTES, is_as_made, publish, refuse_foreign, remove_made, unfinished, write_made
 
 
 def publish_folder(path: Path, **files: str) -> None:
@@ -188,3 +190,30 @@ def test_what_a_power_cut_left_between_note_and_name_is_ours(tmp_path: Path, mon
 
 def _full(fresh: Path, target: Path) -> None:
     raise OSError(28, "the disk is full")
+
+
+def test_a_folder_that_may_not_be_opened_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_folder(tmp_path / "ours", a="one")
+    (tmp_path / "theirs").mkdir()
+    monkeypatch.setattr("os.scandir", _denied)  # what root may not be denied
+    monkeypatch.setattr("os.listdir", _denied)
+    for path in (tmp_path / "ours", tmp_path / "theirs"):
+        for refused in (refuse_foreign, remove_made):
+            with pytest.raises(
+                NotOursError, match=r"is there and cannot be looked at \(Permission denied\); it is left"
+            ):
+                refused(path)
+
+
+def _denied(path: str) -> None:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
+def test_files_are_held_against_what_was_made(tmp_path: Path) -> None:
+    folder = tmp_path / "clip"
+    publish_folder(folder, a="one", b="two")
+    (folder / "mine").touch()
+    assert is_as_made(folder, ["deep/a", "deep/b"])
+    (folder / "deep" / "b").write_text("owt")
+    assert is_as_made(folder, ["deep/a"]) and not is_as_made(folder, ["deep/a", "deep/b"])
+    assert not is_as_made(folder, ["mine"])

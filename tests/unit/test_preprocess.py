@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -208,3 +209,22 @@ def test_a_video_that_breaks_a_library_ends_no_corpus(tmp_path: Path, blind: Fac
     rows = preprocess_videos(videos, Odd(blind.net, blind.convention), CENTRED, tmp_path / "out")
     assert [row.status for row in rows] == ["unreadable", "centred"]
     assert "IndexError: list index out of range" in rows[0].reason
+
+
+def test_a_folder_of_somebody_else_is_its_videos_row(
+    tmp_path: Path, blind: FaceDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        write_video(tmp_path / "in" / f"{name}.avi", [100] * 4)
+    (tmp_path / "out" / "b").mkdir(parents=True)
+    real = os.listdir
+
+    def denied(path: str | Path) -> list[str]:
+        if Path(path).name == "b":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path)
+
+    monkeypatch.setattr("os.listdir", denied)
+    rows = preprocess_videos([tmp_path / "in"], blind, AlignSettings(), tmp_path / "out")
+    assert [row.status for row in rows] == ["no_face", "refused", "no_face"]
+    assert "cannot be looked at (Permission denied)" in rows[1].reason

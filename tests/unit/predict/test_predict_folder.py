@@ -285,3 +285,59 @@ def test_odd_names_have_a_row_each_and_no_cell_is_a_formula(
     (row,) = predict_videos([Path("=1+1.mp4")], Work(predictor, out, annotate=False))
     assert read_csv(out / "predictions.csv")[0]["video"] == "'=1+1.mp4"
     assert original("'=1+1.mp4") == row.video
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (PREDICTION, b"[" * 100_000),
+        (PREDICTION, None),  # one word is another
+        (TIMELINE, b""),
+        (STRIP, b""),
+    ],
+)
+def test_an_answer_that_was_changed_is_not_repeated_and_not_replaced(
+    filled: tuple[Path, Path, list[Row]], predictor: Predictor, name: str, content: bytes | None
+) -> None:
+    folder, out, _ = filled
+    videos, work = [folder / "acted.mp4", folder / "wall.mp4"], Work(predictor, out, annotate=False)
+    predict_videos(videos, work)
+    path = out / "wall" / name
+    before = path.read_bytes()
+    changed = before.replace(b'"no_face"', b'"no_fase"') if content is None else content
+    path.write_bytes(changed)
+    try:
+        again = predict_videos(videos, work)
+        assert [(row.status, row.repeated) for row in again] == [("ok", True), ("refused", False)]
+        assert "wall is there and was changed since nrdfer made it; it is left as it is" in again[1].reason
+        assert path.read_bytes() == changed
+    finally:
+        path.write_bytes(before)
+
+
+def test_a_folder_that_may_not_be_opened_is_its_videos_row(
+    filled: tuple[Path, Path, list[Row]], predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out, _ = filled
+    videos, work = [folder / "acted.mp4", folder / "wall.mp4"], Work(predictor, out, annotate=False)
+    predict_videos(videos, work)
+    real_stat, real_list = os.stat, os.listdir
+
+    def denied(path: str | Path) -> None:
+        if "acted" in (Path(path).name, Path(path).parent.name) and str(path).startswith(str(out)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    def stat(path: str | Path, **options: bool) -> os.stat_result:
+        if isinstance(path, str | Path) and Path(path).parent.name == "acted":
+            denied(path)
+        return real_stat(path, **options)
+
+    def listdir(path: str | Path) -> list[str]:
+        denied(path)
+        return real_list(path)
+
+    monkeypatch.setattr("os.stat", stat)
+    monkeypatch.setattr("os.listdir", listdir)
+    again = predict_videos(videos, work)
+    assert [(row.status, row.repeated) for row in again] == [("refused", False), ("no_face", True)]
+    assert "acted is there and cannot be looked at (Permission denied)" in again[0].reason
