@@ -173,3 +173,17 @@ def test_the_bench_prints_every_figure(tmp_path: Path) -> None:
     on_a_gpu = ("matmul_peak_tflops", "share_of_peak", "dfew_five_folds_70_epochs", "cache")
     assert all(told[name] is None for name in on_a_gpu)
     assert told["gflop_training_a_clip"] == pytest.approx(6 * told["gmacs_forward_a_clip"], rel=0.02)
+
+
+def test_a_file_of_somebody_else_is_refused_before_the_work(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, link = tmp_path / "thesis.json", tmp_path / "link.json"
+    mine.write_text("two years")
+    link.symlink_to(mine)
+    monkeypatch.setattr(bench, "set_up", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr("sys.argv", ["train.py", "--json", str(link)])
+    with pytest.raises(SystemExit):
+        bench.main()
+    assert "link.json is there and is a link; it is left as it is" in capsys.readouterr().err
+    assert mine.read_text() == "two years"
