@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nrdfer.errors import NrdferError, UnreadableVideoError
+from nrdfer.plain_text import utf8
 from nrdfer.serving.base import ServedModel
 from nrdfer.serving.emotion_model import EmotionModel
 from nrdfer.serving.limits import Limits, RequestError
@@ -33,7 +34,7 @@ class Reply:
 
 def refusal(message: str, status: int) -> Reply:
     """A reply that says in words why there is no answer."""
-    return Reply(status, json.dumps({"error": message, "status": status}, allow_nan=False).encode())
+    return Reply(status, json.dumps({"error": utf8(message), "status": status}, allow_nan=False).encode())
 
 
 class Service:

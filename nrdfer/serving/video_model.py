@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import json
 import re
 import tempfile
@@ -20,6 +21,7 @@ import pandas as pd
 
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import NoFaceError, UnreadableVideoError
+from nrdfer.plain_text import name_text, utf8
 from nrdfer.serving.base import ServedModel
 from nrdfer.serving.limits import RequestError, allowed_file
 from nrdfer.video.bounds import Bounds, bounded, check_header
@@ -96,7 +98,7 @@ class VideoModel(ServedModel):
         if (path is None) == (content is None):
             raise UnreadableVideoError(f"a row gives either {PATH} or {VIDEO}; this one gives {_given(given)}")
         if content is None:
-            return self._answer(local_file(str(path), self.folders), str(path), bounds)
+            return self._answer(local_file(str(path), self.folders), name_text(str(path)), bounds)
         with tempfile.TemporaryDirectory(prefix="nrdfer-video-") as folder:
             file = Path(folder) / "video"
             file.write_bytes(content)
@@ -106,14 +108,14 @@ class VideoModel(ServedModel):
         """A row whose reason names the video as whoever asks does: not where it really lies."""
         try:
             if bounds is None:
-                row = _as_row(self.predictor.predict(file))
+                prediction = self.predictor.predict(file)
             else:
                 check_header(file, bounds)
                 with bounded(bounds):
-                    row = _as_row(self.predictor.predict(file))
+                    prediction = self.predictor.predict(file)
         except (UnreadableVideoError, NoFaceError) as error:
             raise type(error)(str(error).replace(str(file), name)) from error
-        return {**row, "reason": row["reason"].replace(str(file), name)}
+        return _as_row(dataclasses.replace(prediction, reason=prediction.reason.replace(str(file), name)))
 
 
 def video_signature() -> ModelSignature:
@@ -178,7 +180,7 @@ def _as_row(prediction: Prediction) -> dict[str, Any]:
     return {
         "emotion": None if answer is None else answer.emotion,
         "status": prediction.status,
-        "reason": prediction.reason,
+        "reason": utf8(prediction.reason),
         "frames": len(prediction.records),
         "frames_with_face": prediction.frames_with_face,
         **{f"probability_{name}": p for name, p in zip(EMOTIONS, probabilities, strict=True)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,16 @@ def test_nothing_is_said_of_files_outside_of_the_folders(folder: Path, names: tu
         Path(name).write_text("secret")
     there, missing = (json.dumps(ask([folder], name)) for name in names)
     assert there.replace("there", "missing") == missing
+
+
+@pytest.mark.parametrize("name", ["{}/\udcff.mp4", "{}/missing\udcff.mp4", "{}/\ud800.mp4", "a:\udcff.mp4", "\udcff"])
+def test_an_answer_about_a_name_of_odd_bytes_is_strict_json(folder: Path, name: str) -> None:
+    (folder / os.fsdecode(b"\xff.mp4")).write_bytes(b"")
+    _, answer = ask([folder], name.format(folder))
+    json.dumps(answer, ensure_ascii=False).encode()  # what a strict reader refuses cannot be written, either
+
+
+def test_a_name_of_odd_bytes_is_told_as_everywhere(folder: Path) -> None:
+    (folder / os.fsdecode(b"\xff.mp4")).write_bytes(b"")
+    _, answer = ask([folder], f"{folder}/\udcff.mp4")
+    assert answer["predictions"][0]["reason"] == f"{folder}/\\xff.mp4: no video"
