@@ -36,7 +36,7 @@ def evaluate(
     if out is not None:
         refuse_unwritable(out, folder=True)
     from nrdfer.profiles import profile_of_shell
-    from nrdfer.registry import find_weights
+    from nrdfer.registry import checked_weights
     from nrdfer.stages import train as stage
     from nrdfer.stages.evaluate import PROTOCOLS, evaluate_checkpoint, files_of
     from nrdfer.stages.splits import find_split
@@ -49,14 +49,16 @@ def evaluate(
             refuse_foreign(out / name)
     base = profile_of_shell(profile)
     found = find_split(base, split, shards, folds)
-    folder = find_weights(checkpoint)[0].parent
-    _warn_of_leaks(folder, split)
     try:
         if out is not None:
             clear_unfinished(out)
-        with tempfile.TemporaryDirectory() if out is None else unfinished(out) as scratch:
+        with (
+            checked_weights(checkpoint) as (described, _),
+            tempfile.TemporaryDirectory() if out is None else unfinished(out) as scratch,
+        ):
+            _warn_of_leaks(described.parent, split)
             metrics = evaluate_checkpoint(
-                folder,
+                described.parent,
                 found.shards,
                 found.test_ids,
                 Path(scratch),

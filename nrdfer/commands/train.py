@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,40 +60,42 @@ def train(
     base = profile_of_shell(profile)
     found = find_split(base, split, shards, folds)
     changed = lay_over(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
-    weights = _initial(base, split, initial)
-    told = stage.identity(changed, found.corpus, found.shards, found.train_ids, found.test_ids, weights)
-    fit = _tracked(found, out, told) if track else stage.train_fold
-    with run_folder.held(out):
-        result = run_folder.claim(out, {"split": split, **told})
-        if result is not None:
-            typer.echo(f"{out} is finished; nothing was done", err=True)
-        else:
-            shown, step, decoded = training_bar(split)
-            try:
-                with sigterm_interrupts(), shown:
-                    result = fit(
-                        changed,
-                        found.corpus,
-                        found.shards,
-                        found.train_ids,
-                        found.test_ids,
-                        out / run_folder.WORK,
-                        run_folder.results(out),
-                        initial_weights=weights,
-                        on_epoch=lambda row: typer.echo(epoch_line(row), err=as_json),
-                        progress=step,
-                        decoding=decoded,
-                    )
-            except TrainingStopped as stopped:
-                typer.echo(f"stopped: {stopped}\nthe same line continues: {_line()}", err=True)
-                raise typer.Exit(STOPPED) from stopped
-            except KeyboardInterrupt as interrupt:  # not while it trained: that is saved, and told above
-                typer.echo(f"stopped; what is finished is kept, and the same line continues: {_line()}", err=True)
-                raise typer.Exit(STOPPED) from interrupt
-            except BaseException:
-                run_folder.withdraw(out)  # so that a start that failed does not stand in the way of the corrected line
-                raise
-            run_folder.finish(out, result)
+    with _initial(base, split, initial) as weights:
+        told = stage.identity(changed, found.corpus, found.shards, found.train_ids, found.test_ids, weights)
+        fit = _tracked(found, out, told) if track else stage.train_fold
+        with run_folder.held(out):
+            result = run_folder.claim(out, {"split": split, **told})
+            if result is not None:
+                typer.echo(f"{out} is finished; nothing was done", err=True)
+            else:
+                shown, step, decoded = training_bar(split)
+                try:
+                    with sigterm_interrupts(), shown:
+                        result = fit(
+                            changed,
+                            found.corpus,
+                            found.shards,
+                            found.train_ids,
+                            found.test_ids,
+                            out / run_folder.WORK,
+                            run_folder.results(out),
+                            initial_weights=weights,
+                            on_epoch=lambda row: typer.echo(epoch_line(row), err=as_json),
+                            progress=step,
+                            decoding=decoded,
+                        )
+                except TrainingStopped as stopped:
+                    typer.echo(f"stopped: {stopped}\nthe same line continues: {_line()}", err=True)
+                    raise typer.Exit(STOPPED) from stopped
+                except KeyboardInterrupt as interrupt:  # not while it trained: that is saved, and told above
+                    typer.echo(f"stopped; what is finished is kept, and the same line continues: {_line()}", err=True)
+                    raise typer.Exit(STOPPED) from interrupt
+                except BaseException:
+                    run_folder.withdraw(
+                        out
+                    )  # so that a start that failed does not stand in the way of the corrected line
+                    raise
+                run_folder.finish(out, result)
     if as_json:
         typer.echo(json.dumps({"split": split, "out": str(out), **result}, indent=1))
         return
@@ -156,16 +159,22 @@ def lay_over(
     return dataclasses.replace(profile, **changes)
 
 
-def _initial(profile: Profile, split: str, given: str | None) -> Path | None:
+@contextlib.contextmanager
+def _initial(profile: Profile, split: str, given: str | None) -> Iterator[Path | None]:
+    """The weights to start from, there for as long as they may be read: each process of a training reads them."""
     from nrdfer.profiles import last_made
-    from nrdfer.registry import find_weights
+    from nrdfer.registry import checked_weights
     from nrdfer.stages.splits import AFEW
 
     if given is None and split == AFEW:  # as the paper does, and the graph
         given = str(
             last_made(profile, "dfew/fd1/checkpoint", f"--initial DIR (--initial {SCRATCH}: from scratch)").path
         )
-    return None if given in (None, SCRATCH) else find_weights(str(given))[1]
+    if given in (None, SCRATCH):
+        yield None
+        return
+    with checked_weights(str(given)) as (_, weights):
+        yield weights
 
 
 def epoch_line(row: Mapping[str, Any]) -> str:

@@ -93,7 +93,9 @@ def checked_weights(model: str) -> Iterator[tuple[Path, Path]]:
 
 
 def find_weights(model: str) -> tuple[Path, Path]:
-    """The description (``model.json``) and the weights of a trained network.
+    """The description (``model.json``) and the weights of a trained network, where they lie.
+
+    Of a version that is a folder which others may write to later: whoever reads takes `checked_weights`.
 
     Args:
         model: a registered version's address (``models:/nr-dfernet-dfew@champion``), or a folder.
