@@ -10,6 +10,8 @@ import errno
 import os
 import secrets
 import shutil
+import stat
+from io import FileIO
 from pathlib import Path
 
 _NO_SUCH_THING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -20,6 +22,26 @@ OF_THE_MACHINE = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH,
      errno.ENOTCONN}
 )  # fmt: skip
+
+
+def open_plain(path: str | os.PathLike[str]) -> FileIO:
+    """Open a regular file that somebody else made, for reading; opening a pipe would wait for whoever writes into it.
+
+    Raises:
+        OSError: it is not there, may not be read, or is a folder, a pipe or a device.
+    """
+    return open(path, "rb", buffering=0, opener=_regular)
+
+
+def _regular(path: str, flags: int) -> int:
+    handle = os.open(path, flags | os.O_NONBLOCK)  # which means nothing to a regular file
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", path)
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -6,10 +6,11 @@ What the text means, and what becomes of one without a mark, is the readers' bus
 from __future__ import annotations
 
 import codecs
-import stat
+import os
 from pathlib import Path
 
 from nrdfer.errors import NrdferError
+from nrdfer.files import open_plain
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -31,16 +32,14 @@ def read_bytes(path: Path, where: str, most: int, too_large: str, error: type[Nr
         error: kind of what is raised.
 
     Raises:
-        NrdferError: of that kind; the file cannot be read, is no regular one, or has too many bytes.
+        NrdferError: of that kind; the file cannot be read, or has too many bytes.
     """
     try:
-        found = path.stat()
-        size, regular = found.st_size, stat.S_ISREG(found.st_mode)
-        data = path.read_bytes() if regular and size <= most else b""
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read() if size <= most else b""
     except OSError as trouble:
         raise error(f"{where} cannot be read: {trouble.strerror}") from trouble
-    if not regular:  # a pipe would be waited for, and a device may never end
-        raise error(f"{where} cannot be read: it is no regular file")
     if size > most:
         raise error(f"{where} has {size:,} bytes; {too_large}")
     return data

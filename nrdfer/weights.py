@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrdfer.errors import WeightsError
-from nrdfer.files import write_whole
+from nrdfer.files import open_plain, write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -158,7 +158,7 @@ def refuse_pointer(path: Path) -> None:
 
 
 def _is_pointer(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return file.read(len(_POINTER)) == _POINTER
 
 
@@ -166,7 +166,7 @@ def content_ids(path: Path) -> tuple[str, str]:
     """The sha256 and the git blob id (sha1 of ``blob <size>``, a zero byte, and the content) of a file."""
     sha256 = hashlib.sha256()
     blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         while chunk := file.read(_CHUNK):
             sha256.update(chunk)
             blob.update(chunk)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nrdfer.errors import UnreadablePictureError
+from nrdfer.files import open_plain
 from nrdfer.plain_text import one_line
 
 MOST_PIXELS = 50_000_000  # a face picture has 50,000; a file of a few bytes can claim thousands of millions
@@ -46,7 +47,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         UnreadablePictureError: it is cut short, damaged, of another format than JPEG, PNG or BMP, or absurdly large.
         OSError: the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
         data = file.read() if size <= MOST_BYTES else b""
     problem = f"has {size:,} bytes" if size > MOST_BYTES else look_at(data)

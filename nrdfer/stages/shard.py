@@ -17,6 +17,7 @@ from nrdfer.convert import brief
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import CorpusError
 from nrdfer.faces.stats import luma_of
+from nrdfer.files import open_plain
 from nrdfer.shards.groups import publish_groups, read_group
 from nrdfer.shards.index import ShardIndex
 from nrdfer.shards.reader import ShardReader
@@ -172,7 +173,8 @@ def read_folds(place: Path) -> dict[str, dict[str, list[str]]]:
     """
     path = place / FOLDS if place.is_dir() else place
     try:
-        folds: dict[str, dict[str, list[str]]] = json.loads(path.read_text())
+        with open_plain(path) as file:
+            folds: dict[str, dict[str, list[str]]] = json.load(file)
         parts = [fold[part] for fold in folds.values() for part in ("train", "test")]
         if not all(isinstance(part, list) and all(isinstance(clip, str) for clip in part) for part in parts):
             raise ValueError("train and test must be lists of clip ids")

@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nrdfer.files import open_plain
+
 
 def digest_of(value: Any) -> str:
     """sha256 (hex) of a value as canonical JSON: keys sorted, no spaces, ASCII; tuples count as lists.
@@ -23,6 +25,6 @@ def digest_of(value: Any) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 (hex) of a file's content, read in blocks."""
-    with path.open("rb") as handle:
+    """sha256 (hex) of a regular file's content, read in blocks."""
+    with open_plain(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 
 from nrdfer.errors import UnreadableVideoError
+from nrdfer.files import open_plain
 from nrdfer.video.refused import refused
 
 HEAD = 1 << 16  # bytes that are looked at
@@ -86,9 +87,9 @@ def read_head(path: Path) -> bytes:
         UnreadableVideoError: it is none, or cannot be read.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+        if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableVideoError(f"{path}: cannot be opened as a video: a folder, a pipe or a device")
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return file.read(HEAD)
     except OSError as error:
         raise refused(path, error, "cannot be opened ({})") from error
