@@ -16,7 +16,6 @@ from nrdfer.serving.limits import Limits
 from nrdfer.serving.service import Service
 
 HOST = "127.0.0.1"
-_ENDING = 5  # seconds for requests that are being answered
 
 
 def run(model: str, *, port: int, workers: int, folders: Sequence[str], hosts: Sequence[str], limits: Limits) -> None:
@@ -41,6 +40,7 @@ def run(model: str, *, port: int, workers: int, folders: Sequence[str], hosts: S
     from nrdfer.registry.loading import note_code
     from nrdfer.registry.private_copy import private_copy, weights_sha256
     from nrdfer.serving.app import make_app
+    from nrdfer.serving.connections import settings_of
     from nrdfer.serving.loader import FOLDERS, SHA256
     from nrdfer.serving.workers import Workers
 
@@ -59,10 +59,7 @@ def run(model: str, *, port: int, workers: int, folders: Sequence[str], hosts: S
                 file=sys.stderr,
                 flush=True,
             )
-            settings = uvicorn.Config(
-                app, log_level="warning", server_header=False, ws="none", timeout_graceful_shutdown=_ENDING
-            )
-            uvicorn.Server(settings).run(sockets=[place])
+            uvicorn.Server(settings_of(app, limits)).run(sockets=[place])
         finally:
             answering.close()
 
