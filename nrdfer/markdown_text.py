@@ -10,7 +10,10 @@ import re
 from nrdfer.plain_text import one_line
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>&|~#])")
-_ADDRESS = re.compile(r"\b(?:(https?|ftp|mailto|xmpp)(:)|(www)(\.))", re.IGNORECASE)
+#: The character by which GitHub's Markdown knows an address, whatever stands before it.
+_ADDRESS = re.compile(
+    r"(?:(?<=https)|(?<=http)|(?<=ftp)|(?<=mailto)|(?<=xmpp)):|(?<=www)\.|@(?=[\w\\-]+\.)", re.IGNORECASE
+)
 _TICKS = re.compile(r"`+")
 
 
@@ -21,7 +24,7 @@ def plain(text: str) -> str:
     """
     line = _MARKUP.sub(r"\\\1", one_line(" ".join(text.split())))
     # an address would become a link by itself
-    return _ADDRESS.sub(lambda found: f"{found[1] or found[3]}\\{found[2] or found[4]}", line)
+    return _ADDRESS.sub(r"\\\g<0>", line)
 
 
 def code(text: str) -> str:
