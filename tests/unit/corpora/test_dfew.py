@@ -482,7 +482,7 @@ def test_a_label_file_that_is_no_file_is_refused_by_name(tmp_path: Path, kind: s
         odd.symlink_to("/dev/null")
     else:
         os.mkfifo(odd)
-    refused = r"train\(single-labeled\)/set_3\.csv cannot be read: it is no regular"
+    refused = r"train\(single-labeled\)/set_3\.csv cannot be read: it is a pipe or a device"
     with at_most(10), pytest.raises(CorpusError, match=refused):
         read_labels(tmp_path)
 
