@@ -191,7 +191,7 @@ def test_a_network_without_snippets_has_a_state_only(source: MemorySource) -> No
         ('{"model": "nr-dfernet"}', "it has no settings"),
         *(
             (
-                '{"model": "nr-dfernet", "settings": %s}' % value,
+                f'{{"model": "nr-dfernet", "settings": {value}}}',
                 rf"model.json .* settings is {shown}, but must be named",
             )
             for value, shown in (("[]", r"\[\] \(list\)"), ("5", r"5 \(int\)"), ("null", r"None \(NoneType\)"))
