@@ -5,13 +5,12 @@ The shape of a profile belongs to ``config``; what an artefact holds, to its ste
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from nrdfer import paths
+from nrdfer import environment, paths
 from nrdfer.config import Profile, load_profile, merge
 from nrdfer.errors import ProfileError, StoreError
 from nrdfer.names import checked_name
@@ -68,13 +67,12 @@ def profile_of_shell(name: str | None = None) -> Profile:
     Raises:
         ProfileError: no such profile, or a setting that is not understood.
     """
-    folder = os.environ.get("NRDFER_PROFILES")
     return resolve_profile(
-        name or os.environ.get("NRDFER_PROFILE", DEFAULT),
-        Path(folder) if folder else shipped_profiles(),
-        afew_root=os.environ.get("NRDFER_AFEW_ROOT", ""),
-        dfew_root=os.environ.get("NRDFER_DFEW_ROOT", ""),
-        weights_folder=os.environ.get("NRDFER_WEIGHTS", ""),
+        name or environment.text("NRDFER_PROFILE", DEFAULT),
+        environment.folder("NRDFER_PROFILES") or shipped_profiles(),
+        afew_root=environment.text("NRDFER_AFEW_ROOT"),
+        dfew_root=environment.text("NRDFER_DFEW_ROOT"),
+        weights_folder=environment.text("NRDFER_WEIGHTS"),
     )
 
 

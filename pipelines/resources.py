@@ -7,7 +7,6 @@ them one by one.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,20 @@ import dagster as dg
 from pydantic import Field
 
 from assets.workbench import ArtifactReferences, Workbench
-from nrdfer import paths
+from nrdfer import environment, paths
 
 PROFILES = Path(__file__).parent / "profiles"
+_LONGEST_WAIT = 1e7  # seconds: four months
+
+
+def _number(variable: str, default: float) -> float:
+    return environment.number(variable, default, least=0, most=_LONGEST_WAIT)
 
 
 def _field(name: str, variable: str, default: str | float = "") -> Any:
     """The workbench's field with a default from the environment."""
     return Field(
-        default=type(default)(os.environ.get(variable, default)),
+        default=_number(variable, default) if isinstance(default, float) else environment.text(variable, default),
         description=f"{Workbench.model_fields[name].description} Default: the variable {variable}.",
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nrdfer import environment
 from nrdfer.devices import pick_device
 from nrdfer.training.engine import Engine
 
@@ -38,7 +39,9 @@ def set_up(engine: Engine) -> torch.device:
         torch.set_num_threads(engine.threads)
     device = pick_device(engine.device)
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", torch.cuda.current_device())))
+        last = torch.cuda.device_count() - 1
+        number = environment.whole("LOCAL_RANK", torch.cuda.current_device(), least=0, most=last)
+        device = torch.device("cuda", number)
         torch.cuda.set_device(device)
     return device
 

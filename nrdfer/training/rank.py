@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from nrdfer import environment
 from nrdfer.config import build_settings
 from nrdfer.errors import NrdferError, TrainingStopped
 from nrdfer.files import write_whole
@@ -38,7 +39,7 @@ def read_task(path: Path) -> Task:
 def run(path: Path) -> int:
     """Take part in a training; the exit code."""
     task = read_task(path)
-    rank = int(os.environ.get("RANK", "0"))
+    rank = environment.whole("RANK", 0, least=0, most=sys.maxsize)  # `joined` holds it against the world
     # imported late: a file that cannot be read is told at once
     from nrdfer.shards.reader import ShardReader
     from nrdfer.training.loop import train

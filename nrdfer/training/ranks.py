@@ -19,10 +19,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from nrdfer import environment
+
 #: A rank that waits this long for another gives up; evaluation and checkpoints of rank 0 are far shorter.
 TIMEOUT = timedelta(minutes=30)
 #: Names the file over which the ranks of one machine find each other.
 STORE = "NRDFER_RANKS_STORE"
+_MOST = 1 << 16  # ranks; no cluster has more GPUs
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,15 @@ def joined(device: torch.device) -> Iterator[Ranks]:
 
     The ranks of one machine meet over a file and talk over the loopback interface only; under ``torchrun``, which may
     span machines, they meet where it says.
+
+    Raises:
+        NrdferError: a variable is no such number.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    world = environment.whole("WORLD_SIZE", 1, least=1, most=_MOST)
     if world == 1:
         yield Ranks()
         return
-    rank = int(os.environ["RANK"])
+    rank = environment.whole("RANK", None, least=0, most=world - 1)
     store = os.environ.get(STORE)
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
