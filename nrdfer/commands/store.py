@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated
 
 import typer
 
 from nrdfer.commands.common import bar, readable
+from nrdfer.errors import StoreError
 from nrdfer.plain_text import name_text, one_line
 
 store_app = typer.Typer(help="The store of artefacts: verify.", no_args_is_help=True)
@@ -36,6 +38,10 @@ def verify(
     from nrdfer.store import Store
     from nrdfer.store.verify import verify_store
 
+    for place in (paths.home(), paths.store_root()):  # "0 of 0 are whole" would be said of a mistyped folder, too
+        if not place.is_dir() and (place == paths.home() or os.path.lexists(place)):
+            state = "is no folder" if os.path.lexists(place) else "is not there"
+            raise StoreError(f"{name_text(place)} {state}; set NRDFER_HOME to the project's folder, or go beside it")
     store = Store(paths.store_root())
     progress, step = bar("verifying artefacts (MB)", "MB")
     rows = []

@@ -76,3 +76,24 @@ def test_repair_sets_damaged_artefacts_aside_and_the_step_makes_them_again(made:
 def test_an_empty_store_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
     assert "0 of 0 artefacts" in runner.invoke(app, ["store", "verify"]).stdout
+
+
+@pytest.mark.parametrize("place", ["nowhere", "file", "home-with-a-file"])
+def test_a_project_folder_that_is_none_is_no_whole_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "home-with-a-file").mkdir()
+    (tmp_path / "home-with-a-file" / "store").write_text("")
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / place))
+    result = runner.invoke(app, ["store", "verify"])
+    assert result.exit_code == 1
+    assert f"error: {tmp_path / place}" in result.stderr and "NRDFER_HOME" in result.stderr
+    assert "are whole" not in result.stdout
+
+
+def test_a_project_folder_without_an_artefact_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    result = runner.invoke(app, ["store", "verify"])
+    assert result.exit_code == 0
+    assert "0 of 0 artefacts" in result.stdout
