@@ -10,12 +10,23 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from nrdfer import addresses, file_locks
+from nrdfer import addresses, environment, file_locks
+from nrdfer.errors import NrdferError
 
 
 def home() -> Path:
-    """The folder that holds everything this project makes, absolute."""
-    return Path(os.environ.get("NRDFER_HOME", ".nrdfer")).absolute()
+    """The folder that holds everything this project makes, absolute.
+
+    Raises:
+        NrdferError: it lies in a working directory that is gone, or in the home of nobody.
+    """
+    try:
+        return (environment.folder("NRDFER_HOME") or Path(".nrdfer")).absolute()
+    except FileNotFoundError as error:
+        raise NrdferError(
+            "the working directory was removed, so there is no project folder in it; go to another one, or set "
+            "NRDFER_HOME to the whole path of the project's folder"
+        ) from error
 
 
 def store_root() -> Path:
@@ -35,8 +46,8 @@ def weights_folder() -> Path:
 
 def inbox() -> Path:
     """Where new videos are noticed: ``NRDFER_INBOX`` if set."""
-    given = os.environ.get("NRDFER_INBOX")
-    return Path(given).expanduser().absolute() if given else home() / "inbox"
+    given = environment.folder("NRDFER_INBOX")
+    return given.absolute() if given else home() / "inbox"
 
 
 def predictions() -> Path:

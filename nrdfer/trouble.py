@@ -6,6 +6,7 @@ place, for the command line, the steps and the end of a run. What is an error of
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from nrdfer import paths
 from nrdfer.addresses import shown, sqlite_path
+from nrdfer.errors import NrdferError
 from nrdfer.redaction import hide
 from nrdfer.store.disk import is_disk_full, is_read_only, least_room
 
@@ -93,12 +95,17 @@ def mlflow_in_words(error: BaseException) -> str | None:
 
 def written_places() -> list[Path]:
     """Folders that every run writes: the project's, MLflow's database's, the working directory, passing files'."""
+    places: list[Path] = []
+    for ask in (paths.home, _database_folder, Path.cwd, lambda: Path(tempfile.gettempdir())):
+        with contextlib.suppress(FileNotFoundError, NrdferError):  # an error is being told: this must not be another
+            found = ask()
+            places += [] if found is None else [found]
+    return places or [Path("/")]
+
+
+def _database_folder() -> Path | None:
     database = sqlite_path(paths.tracking_uri())
-    try:
-        passing = [Path(tempfile.gettempdir())]
-    except FileNotFoundError:
-        passing = []
-    return [paths.home(), *([] if database is None else [database.parent]), Path.cwd(), *passing]
+    return None if database is None else database.parent
 
 
 def waiting_helps(error: BaseException) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +15,10 @@ _FOLDER = "Looked into first; without it NRDFER_WEIGHTS, or this project's folde
 
 
 def _folder(given: Path | None) -> Path | None:
+    from nrdfer import environment
     from nrdfer.stages.weights import local_folder
 
-    return given or local_folder(os.environ.get("NRDFER_WEIGHTS"))
+    return given or environment.folder("NRDFER_WEIGHTS") or local_folder(None)
 
 
 @weights_app.command("list")

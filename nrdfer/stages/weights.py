@@ -7,14 +7,22 @@ from typing import Literal
 
 from nrdfer import paths
 from nrdfer.config import WeightsConfig
+from nrdfer.convert import brief
 from nrdfer.errors import WeightsError
 from nrdfer.weights import CATALOGUE, resolve, sample_weights
 
 
 def local_folder(given: str | None) -> Path | None:
-    """Where a user's weights are looked for first: the folder given, else this project's own if there is one."""
+    """Where a user's weights are looked for first: the folder given, else this project's own if there is one.
+
+    Raises:
+        WeightsError: it lies in the home of nobody.
+    """
     if given:
-        return Path(given).expanduser()
+        try:
+            return Path(given).expanduser()
+        except RuntimeError as error:
+            raise WeightsError(f"no weights can lie in {brief(given)}: there is no such user") from error
     return paths.weights_folder() if paths.weights_folder().is_dir() else None
 
 

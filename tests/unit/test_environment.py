@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import pipelines
-from nrdfer import environment
+from nrdfer import environment, paths
+from nrdfer.cli import app
 from nrdfer.errors import NrdferError
+from nrdfer.trouble import written_places
 
 
 def resources() -> Any:
@@ -57,3 +60,32 @@ def test_a_folder_of_a_user_that_is_none(monkeypatch: pytest.MonkeyPatch) -> Non
     assert environment.folder("NRDFER_WEIGHTS") == Path.home() / "w"
     monkeypatch.setenv("NRDFER_WEIGHTS", "")
     assert environment.folder("NRDFER_WEIGHTS") is None
+
+
+def test_the_project_folder_of_a_users_home_and_of_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NRDFER_HOME", "~/x")
+    assert paths.home() == Path.home() / "x"
+    monkeypatch.setenv("NRDFER_HOME", "")
+    assert paths.home() == tmp_path / ".nrdfer"
+
+
+def test_weights_of_a_user_that_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    monkeypatch.setenv("NRDFER_WEIGHTS", "~nobody-of-this-name/w")
+    result = CliRunner().invoke(app, ["weights", "list"])
+    assert result.exit_code == 1
+    assert "~nobody-of-this-name/w" in result.stderr and "there is no such user" in result.stderr
+
+
+def test_a_working_directory_that_was_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("NRDFER_HOME", raising=False)
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = CliRunner().invoke(app, ["store", "verify"])
+    assert result.exit_code == 1
+    assert "the working directory was removed" in result.stderr and "NRDFER_HOME" in result.stderr
+    with pytest.raises(NrdferError, match="the working directory was removed"):
+        paths.home()
+    assert written_places()  # asked while an error is told: it raises none of its own
