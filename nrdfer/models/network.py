@@ -11,16 +11,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nrdfer.convert import brief
 from nrdfer.emotions import EMOTIONS
 from nrdfer.errors import ClipError
 
+# Far beyond any network that is studied: hundreds of blocks at most, a few thousand features, some hundred frames.
+_BOUNDS = {"depth": 1024, "blocks": 1024, "heads": 1024, "frames": 4096, "image_size": 4096}  # part of a field's name
+_MOST = 1 << 16  # of any other whole number
 _NARROW = 8  # channels; see `ClipNetwork.lay_out`
 
 
@@ -40,6 +44,12 @@ class NetworkSettings:
         for name, least in (("image_size", 16), ("frames", 2), ("classes", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for told in fields(self):  # before anything is allocated for them
+            value = getattr(self, told.name)
+            most = next((bound for part, bound in _BOUNDS.items() if part in told.name), _MOST)
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, int) and number > most:
+                    raise ValueError(f"{told.name} is {brief(number)}, but can be at most {most:,}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -177,3 +177,27 @@ def test_the_authors_later_code() -> None:
 def test_what_cannot_be_built_is_named(name: str, settings: dict[str, object], preset: str, message: str) -> None:
     with pytest.raises(ProfileError, match=message):
         build_model(name, settings, preset)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("temporal_depth", 10**8),
+        ("frames", 9 * 10**18),
+        ("frames", 10**30),
+        ("image_size", 10**9),
+        ("spatial_heads", 10**11),
+        ("spatial_mlp", 10**6),
+        ("widths", [64, 10**6, 256]),
+        ("stage_blocks", [1, 10**5, 1]),
+    ],
+)
+def test_a_huge_network_is_refused_before_anything_is_allocated(field: str, value: object) -> None:
+    with pytest.raises(ProfileError, match=rf"settings of nr-dfernet: {field} .*at most [\d,]+"):
+        resolve_settings("nr-dfernet", {field: value})
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_preset_is_far_below_the_bounds(name: str) -> None:
+    for preset in MODELS[name].presets:
+        assert resolve_settings(name, {}, preset) == MODELS[name].presets[preset]
