@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nrdfer.commands.common import bar, listed_videos, readable
+from nrdfer.errors import NrdferError
 from nrdfer.plain_text import one_line
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def preprocess(
     from nrdfer.outputs import refuse_unwritable
     from nrdfer.stages.weights import network_weights
 
+    if workers < 1:
+        raise NrdferError(f"--workers {workers}: give a number of 1 or more")
     listed_videos(videos)
     refuse_unwritable(out, folder=True)
     if json_file is not None:

@@ -49,6 +49,9 @@ def _folder(path: Path) -> str:
     return str(path.resolve())
 
 
+_MOST = 1 << 40  # more than any machine takes of what is limited
+
+
 def _limits(given: list[str] | tuple[str, ...]) -> Limits:
     """The limits with those that were given.
 
@@ -56,9 +59,9 @@ def _limits(given: list[str] | tuple[str, ...]) -> Limits:
         ProfileError: one has no such name, or no positive number.
     """
     import dataclasses
-    import math
 
     from nrdfer.commands.common import fields_of
+    from nrdfer.convert import brief
     from nrdfer.errors import ProfileError
 
     kinds = {field.name: type(getattr(_LIMITS, field.name)) for field in dataclasses.fields(Limits)}
@@ -67,9 +70,9 @@ def _limits(given: list[str] | tuple[str, ...]) -> Limits:
         field = "request_bytes" if name == "request_mib" else name
         if field not in kinds or name == "request_bytes":
             raise ProfileError(f"--limit {name}: there is no such limit; see nrdfer serve --help")
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or value <= 0:
-            raise ProfileError(f"--limit {name}={value}: a limit is a number above 0")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 < value < _MOST:  # nor is NaN
+            raise ProfileError(f"--limit {name}={brief(value)}: a limit is a number above 0 and below {_MOST:,}")
         changes[field] = kinds[field](value * MIB if name == "request_mib" else value)
         if not changes[field]:
             raise ProfileError(f"--limit {name}={value}: a limit is a number above 0")

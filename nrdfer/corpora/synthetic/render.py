@@ -87,7 +87,9 @@ def _is_there(out: Path, settings: CorpusSettings) -> bool:
     try:
         found = json.loads((out / SETTINGS).read_text())
         values, rendering = found["settings"], found["rendering"]
-    except (OSError, ValueError, KeyError, TypeError):
+        if not isinstance(values, dict):
+            raise TypeError
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CorpusError(
             f"{out} exists and is not a rendered corpus; give another folder, or remove this one"
         ) from None
