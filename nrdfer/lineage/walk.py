@@ -161,7 +161,7 @@ class Walk:
             with tempfile.TemporaryDirectory() as scratch:
                 path = self._tracking.client.download_artifacts(run.info.run_id, RESOLVED, scratch)
                 found = digest_of(json.loads(Path(path).read_text()))
-        except (MlflowException, OSError, ValueError) as error:
+        except (MlflowException, OSError, ValueError, RecursionError) as error:
             return Link(name, known.get(tags.PROFILE, "?"), where, expected, f"cannot be read: {error}")
         problem = "" if found == expected else f"its digest is {found[:12]}, the version's {expected[:12]}"
         return Link(name, f"profile {known.get(tags.PROFILE)}", where, expected, problem)

@@ -151,7 +151,7 @@ class Preprocessing:
             values = json.loads(path.read_text())
             if not isinstance(values, dict):
                 raise ValueError(f"it holds a {type(values).__name__}")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise WeightsError(f"{path} does not describe preprocessing: {error}") from error
         return cls.from_dict(values, str(path))
 

@@ -33,7 +33,7 @@ def listed_files(uri: str, known: Mapping[str, str]) -> dict[str, str]:
         listed = json.loads(known[tags.FILES])
         if not isinstance(listed, dict) or not all(isinstance(digest, str) for digest in listed.values()):
             raise ValueError("no list of files")
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise WeightsError(
             f"{uri} is refused: it has no list of its files with their sha256 (tag {tags.FILES}), so it was not "
             f"registered by this project, and nothing says what it would run. {AGAIN}"

@@ -73,7 +73,7 @@ def note_code(opened: Opened) -> str:
     now = code_version().sources
     try:
         made = json.loads(opened.tags[tags.CODE])["sources"]
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         made = "unknown"
     if made != now:
         _log.info(

@@ -99,7 +99,7 @@ def _read_contents(path: Path) -> dict[str, dict[str, str]]:
     try:
         contents = json.loads(path.read_text())
         parts = {part: {"file": str(entry["file"]), "sha256": str(entry["sha256"])} for part, entry in contents.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path} does not list a bundle's files: {error!r}") from error
     unknown = sorted(set(parts) - set(PARTS))
     missing = sorted(set(PARTS) - {"enlightengan"} - set(parts))

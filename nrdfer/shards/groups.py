@@ -106,7 +106,7 @@ def read_group(folder: Path, name: str, verify: Verify = "full") -> Group | None
             ShardIndex.from_dict(told["index"], str(path)),
             tuple(SetAside(clip_id, reason) for clip_id, reason in told["set_aside"]),
         )
-    except (OSError, StoreError, ValueError, KeyError, TypeError) as error:
+    except (OSError, StoreError, ValueError, KeyError, TypeError, RecursionError) as error:
         _log.warning("%s: %s; its clips are written again", path, error)
         return None
 

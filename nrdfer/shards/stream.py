@@ -92,7 +92,7 @@ def decode_sample(sample: dict[str, Any]) -> Clip:
             f"clip {key} from {url} came without {error} (with {len(numbers)} frames): the shard was cut off; fetch or "
             "write it again"
         ) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"clip {key} from {url}: {error}; the shard is damaged, fetch or write it again") from error
     return record, np.stack(frames)
 

@@ -46,7 +46,7 @@ def read_planted_noise(corpus: Path) -> dict[str, tuple[str, ...]]:
     try:
         truths = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return {truth["clip_id"]: tuple(truth["noise"]) for truth in truths}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error!r}; render the corpus again") from error
 
 
