@@ -22,8 +22,10 @@ os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Before any fixture, forget the address that MLflow keeps in the environment, also from earlier threads."""
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    """Before any fixture, forget what an address left in the environment, also from earlier threads."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD",
+                 "MLFLOW_TRACKING_TOKEN", "PGPASSWORD"):  # fmt: skip
+        os.environ.pop(name, None)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
