@@ -11,9 +11,10 @@ line is typed again.
 A trial is good if the first line ends by itself, with another status than 0 and the summary of what stopped it, which
 tells of the full disk, within 30 seconds of the disk's being full; if everything published is whole at that moment;
 and if the second line ends with 0 and the bytes of an undisturbed run (crops, shards, weights, histories,
-predictions, figures, tables), and leaves no process, pool slot or RUNNING run; or if the first line needs no room there
-and ends so. Needs root, for mounting; the mounts are seen by this script's processes only, and are gone when it ends,
-however it ends. Ends with status 1 unless all are good.
+predictions, figures, tables), and leaves no process, pool slot or RUNNING run. A step that needs no room there may end
+well: then not a byte must have been free while it ran, and its results must be right. Needs root, for mounting; the
+mounts are seen by this script's processes only, and are gone when it ends, however it ends. Ends with status 1 unless
+all are good.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Full(Trial):
     free: int = 0  # bytes that were left to the step
     ended_with: int | None = None
     after_full: float = 0.0  # seconds until the line had ended
+    nothing_free: bool = False  # while the step had begun and not yet ended
     summary: str = field(default="")
 
 
@@ -100,7 +102,8 @@ def free_bytes(folder: Path) -> int:
 
 
 def fill(folder: Path, leave: int) -> Path:
-    """Put a file into a folder so that at most so many bytes stay free on its disk; returns it."""
+    """Put a file into a folder so that at most so many bytes, in whole pages, stay free on its disk; returns it."""
+    leave = leave // _PAGE * _PAGE
     ballast = folder / "ballast"
     with ballast.open("ab") as file:
         while (excess := free_bytes(folder) - leave) >= _PAGE:
@@ -140,10 +143,12 @@ class Filler:
                     chaos_trials.type_again(trial, home, environment, self.expected, log_in=own)
                     return
                 if trial.free < _PAGE:  # the step writes nothing there: then its results must be right
-                    trial.summary = "ended with 0, though at most one page was free"
+                    trial.summary = "ended with 0, though nothing was free"
+                    if not trial.nothing_free:
+                        trial.complaints.append("it ended with 0, and the step had ended before the disk was full")
                     trial.complaints += chaos_trials.complaints_of(home, self.expected)
                     return
-            trial.free //= 4
+            trial.free = trial.free // 4 // _PAGE * _PAGE  # as much as `fill` leaves
         trial.complaints.append(f"it ended with 0 {_TRIES} times: the disk was never full")
 
     def _bytes_of(self, asset: str) -> int:
@@ -161,10 +166,14 @@ class Filler:
         process, log = chaos_trials.start(own / "home", environment, "full", log_in=own)
         step = trial.asset.replace("/", "__")
         begins = re.compile(rf" - {'RUN_START' if step == 'corpus' else step + r'[^ ]* - STEP_START'} - ")
+        last = "RUN" if step == "corpus" else step + r"(?:[.][^ ]*_publish)? - STEP"
+        ends = re.compile(rf" - {last}_SUCCESS - ")
         while process.poll() is None and not begins.search(log.read_text(errors="replace")):
             time.sleep(chaos_trials.LOOK)
         for place in disks.values():
             fill(place, trial.free)
+        trial.nothing_free = not any(free_bytes(place) for place in disks.values())
+        trial.nothing_free &= ends.search(log.read_text(errors="replace")) is None
         full_since: float | None = None
         deadline = time.monotonic() + _PATIENCE
         while process.poll() is None and time.monotonic() < deadline:
