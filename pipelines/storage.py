@@ -1,0 +1,29 @@
+"""Dagster's storage in SQLite, opened by one process at a time.
+
+``dagster.yaml`` names this class. Dagster makes its databases when they are first opened, and two processes that do so
+at once (two shells, the parts of ``dagster dev``) write the schema's version twice: one fails, or every later command
+does. Keep out: who owns a run (``instance.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData
+
+from nrdfer.store.locks import held
+
+_LOCK = ".opening.lock"
+
+
+class SharedSqliteStorage(DagsterSqliteStorage):
+    """As Dagster's ``sqlite``, with the same setting ``base_dir`` and the same files."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        """Open the databases, or make them, while no other process does."""
+        with held(Path(config_value["base_dir"]) / _LOCK, "Dagster's storage"):
+            return cls.from_local(inst_data=inst_data, **config_value)
