@@ -13,6 +13,7 @@ from assets.step import materialize, step
 from assets.training import FOLDS
 from assets.workbench import Workbench
 from nrdfer.config import Profile
+from nrdfer.plain_text import one_line
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _evaluate_and_register(
     champion = {}
     if alias is None:  # the only split of its corpus
         outcome = registry.challenge(workbench.tracking, registered.name, registered.version)
-        context.log.info(f"champion of {registered.name}: version {outcome.champion} ({outcome.reason})")
+        context.log.info(f"champion of {registered.name}: version {outcome.champion} ({one_line(outcome.reason)})")
         champion = {
             "champion": f"version {outcome.champion}: {outcome.reason}",
             **_video_model(context, workbench, registered.name, registered.version, outcome.champion),
@@ -255,7 +256,7 @@ def dfew_cross_validation(
                 f"the checkpoint of {best} is not registered as {model} any more; materialise dfew/{best}/evaluation"
             )
         outcome = registry.challenge(tracking, model, str(version.version))
-        context.log.info(f"champion of {model}: version {outcome.champion} ({outcome.reason})")
+        context.log.info(f"champion of {model}: version {outcome.champion} ({one_line(outcome.reason)})")
         return materialize(
             context,
             artifact,

@@ -12,6 +12,7 @@ import typer
 
 from nrdfer.commands.common import fields_of, readable, training_bar
 from nrdfer.errors import TrainingStopped
+from nrdfer.plain_text import name_text
 
 if TYPE_CHECKING:
     from nrdfer.config import Profile
@@ -97,7 +98,7 @@ def train(
                     raise
                 run_folder.finish(out, result)
     if as_json:
-        typer.echo(json.dumps({"split": split, "out": str(out), **result}, indent=1))
+        typer.echo(json.dumps({"split": split, "out": name_text(out), **result}, indent=1))
         return
     last, best = result["last"], result["best"]
     typer.echo(f"{out}: {result['epochs']} epochs")
@@ -115,11 +116,12 @@ def _tracked(split: Split, out: Path, told: Mapping[str, Any]) -> Callable[..., 
     from nrdfer.store import digest_of
     from nrdfer.tracking import Tracking
 
-    digest = digest_of([told, str(out.absolute())])
+    folder = name_text(out.absolute())
+    digest = digest_of([told, folder])
     facts = RunFacts(
         digest,
-        f"{split.name} in {out.name}",
-        tags={"nrdfer.folder": str(out.absolute())},
+        f"{split.name} in {name_text(out.name)}",
+        tags={"nrdfer.folder": folder},
         params=told,
         datasets=datasets_of(split, told["shards"]),
     )

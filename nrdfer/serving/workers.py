@@ -40,6 +40,8 @@ class Worker:
         self._make = make
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
+        self._launched = 0.0
+        self._ready = False
         self._scratch = tempfile.mkdtemp(prefix="nrdfer-serve-")  # videos that were sent; emptied when it is killed
 
     def start(self) -> None:
@@ -48,28 +50,28 @@ class Worker:
         Raises:
             NrdferError: it is not.
         """
-        context = get_context("spawn")
-        self._pipe, other = context.Pipe()
-        self._process = context.Process(target=_work, args=(self._make, other, self._scratch), daemon=True)
-        self._process.start()
-        other.close()
         try:
-            told = self._pipe.recv() if self._pipe.poll(_STARTING) else "it does not become ready"
-        except (EOFError, OSError):
-            told = "its process died"
-        if told:
+            self._launch()
+            if not self._becomes_ready(_STARTING):
+                raise NrdferError("the model cannot be served: it does not become ready")
+        except BaseException:
             self.close()
-            raise NrdferError(f"the model cannot be served: {told}")
+            raise
 
     def ask(self, body: bytes, seconds: float) -> Reply:
-        """A reply, within `seconds`; a process that gives none is replaced."""
+        """A reply, within `seconds`; a process that gives none is replaced, and the next loads the model at once."""
+        deadline = time.monotonic() + seconds
         try:
             if self._process is None:
-                self.start()
+                self._launch()
             if self._pipe is None:
                 raise OSError("no pipe")
+            if not self._becomes_ready(seconds):
+                if time.monotonic() - self._launched > _STARTING:
+                    self._end()
+                return refusal("the model is loaded again, as a request ended the process that had it; ask later", 503)
             self._pipe.send_bytes(body)
-            if self._pipe.poll(seconds):
+            if self._pipe.poll(max(0.0, deadline - time.monotonic())):
                 return Reply(int(self._pipe.recv()), self._pipe.recv_bytes())
             told = refusal(f"the request took longer than {seconds:.0f} s; send less at a time", 422)
         except NrdferError as error:
@@ -79,7 +81,37 @@ class Worker:
             words = "the process that answered died over this request (memory is the usual cause); send less at a time"
             told = refusal(words, 422)
         self._end()
+        with contextlib.suppress(OSError):  # the next request tries again
+            self._launch()
         return told
+
+    def _launch(self) -> None:
+        context = get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=_work, args=(self._make, other, self._scratch), daemon=True)
+        self._launched, self._ready = time.monotonic(), False
+        self._process.start()
+        other.close()
+
+    def _becomes_ready(self, seconds: float) -> bool:
+        """Wait until the model is loaded, at most so long.
+
+        Raises:
+            NrdferError: it cannot be loaded.
+        """
+        if self._ready or self._pipe is None:
+            return self._ready
+        try:
+            if not self._pipe.poll(seconds):
+                return False
+            told = self._pipe.recv()
+        except (EOFError, OSError):
+            told = "its process died"
+        if told:
+            self._end()
+            raise NrdferError(f"the model cannot be served: {told}")
+        self._ready = True
+        return True
 
     def close(self) -> None:
         """End the process, and remove what it left."""

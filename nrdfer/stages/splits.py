@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nrdfer.config import Profile
-from nrdfer.errors import CorpusError
+from nrdfer.errors import CorpusError, StoreError
+from nrdfer.plain_text import name_text
 from nrdfer.profiles import last_made
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.verify import refuse_damaged
-from nrdfer.stages.shard import read_folds
+from nrdfer.stages.shard import FOLDS, read_folds
 from nrdfer.stages.train import afew_split
+from nrdfer.store import MANIFEST, read_manifest
+from nrdfer.store.entries import problem_of
 
 AFEW = "afew"
 SPLITS = ("fd1", "fd2", "fd3", "fd4", "fd5", AFEW)
@@ -39,7 +42,7 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
         profile: whose last run is meant where `shards` or `folds` are None.
         name: one of `SPLITS`.
         shards: folder of shards; looked at byte by byte, as the store does with those of the last run.
-        folds: DFEW's folds, see `read_folds`; AFEW's division stands in its shards.
+        folds: DFEW's, see `read_folds`, held against the manifest beside them; AFEW's division stands in its shards.
 
     Raises:
         CorpusError: there is no such split, or it names clips that the shards lack.
@@ -52,11 +55,25 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
     corpus = AFEW if name == AFEW else "dfew"
     if shards is not None:
         refuse_damaged(shards)
+    if folds is not None:
+        _refuse_changed(folds / FOLDS if folds.is_dir() else folds)
     place = shards or last_made(profile, f"{corpus}/shards", "--shards DIR").path
     if name == AFEW:
         return afew_as_split(place)
     source = folds or last_made(profile, "dfew/folds", "--folds FILE").path
     return dfew_split(place, source, int(name.removeprefix("fd")))
+
+
+def _refuse_changed(path: Path) -> None:
+    """Hold a given file of folds against the manifest beside it, where there is one."""
+    if not (path.parent / MANIFEST).exists():
+        return
+    try:
+        entry = read_manifest(path.parent)["files"].get(path.name)
+    except ValueError as error:
+        raise StoreError(f"{name_text(path.parent)} is damaged: {error}") from error
+    if entry and (problem := problem_of(path.parent, path.name, entry, MANIFEST)):
+        raise StoreError(f"{name_text(path.parent)} is damaged ({problem}); run the step that made it again")
 
 
 def afew_as_split(shards: Path) -> Split:

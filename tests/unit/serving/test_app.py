@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import json
 import os
 import tempfile
@@ -271,6 +272,14 @@ def make_slow() -> Any:
     return _Slow()
 
 
+def make_slowly_later(mark: Path) -> Any:
+    """Load at once the first time, slowly afterwards."""
+    if mark.exists():
+        time.sleep(8)
+    mark.touch()
+    return _Slow()
+
+
 def refuse() -> Any:
     raise NrdferError("the weights are gone")
 
@@ -287,3 +296,16 @@ def test_a_worker_that_takes_too_long_or_dies_is_replaced() -> None:
     assert b"longer than" in replies[1].body and b"died over this request" in replies[3].body
     with pytest.raises(NrdferError, match="cannot be served: the weights are gone"):
         Workers(refuse, 1).start()
+
+
+def test_a_request_does_not_wait_longer_than_it_may_for_a_process_that_loads_again(tmp_path: Path) -> None:
+    workers = Workers(functools.partial(make_slowly_later, tmp_path / "loaded"), 1)
+    workers.start()
+    try:
+        died = asyncio.run(workers.answer(b"die", 30.0))
+        early = asyncio.run(workers.answer(b"1", 0.5))
+        late = asyncio.run(workers.answer(b"2", 120.0))
+    finally:
+        workers.close()
+    assert (died.status, early.status, late.status) == (422, 503, 200)
+    assert b"is loaded again" in early.body

@@ -73,3 +73,20 @@ def test_a_manifest_that_was_changed(shards: Path) -> None:
         pytest.skip("there is none")
     manifest.write_text(manifest.read_text().replace('"dfew/shards"', '"afew/shards"', 1))
     refused(shards, f"{MANIFEST} has another content than when it was written")
+
+
+def test_one_clip_of_given_folds(shards: Path, tmp_path: Path) -> None:
+    def build(out: Path) -> dict[str, Any]:
+        shutil.copy(folds_of(shards), out)
+        return {}
+
+    made = Store(tmp_path / "store").build("dfew/folds", code_version="1", config={}, inputs={}, build=build).path
+    copy = shutil.copytree(made, tmp_path / "folds")
+    assert find_split(PROFILE, "fd1", shards, copy).train_ids == ("00000", "00001")
+    file = copy / "folds.json"
+    told = json.loads(file.read_text())
+    told["1"]["test"] = told["1"]["test"][:1] + told["1"]["train"][:1]
+    file.write_text(json.dumps(told))
+    for given in (copy, file):
+        with pytest.raises(StoreError, match=r"folds.json has another (content|length|size)"):
+            find_split(PROFILE, "fd1", shards, given)
