@@ -71,19 +71,23 @@ def judge(trial: Round, folder: Path, logs: list[Path], whole: Path) -> None:
             trial.complaints.append(f"{count} {name}, not {meant}")
     if len(job_state.dagster_runs(folder)) != trial.shells:
         trial.complaints.append(f"{len(job_state.dagster_runs(folder))} runs in Dagster")
-    sets = [_artefacts(at) for at in (folder, whole)]
+    sets = [_artefacts(folder, besides=whole), _artefacts(whole)]
     if sets[0] != sets[1]:
         trial.complaints.append(f"other artefacts than after one run: {[*(sets[0] - sets[1]), *(sets[1] - sets[0])]}")
     trial.complaints += chaos_trials.complaints_of(folder, job_state.results(whole))
 
 
-def _artefacts(folder: Path) -> Counter[str]:
-    """How often each artefact is there, by its digest; listings by their asset."""
-    paths = [path.relative_to(folder / ".nrdfer/store") for path in job_state.artefacts(folder)]
-    assets = [path.parent.as_posix() for path in paths]
-    return Counter(
-        asset if asset in _LISTINGS else f"{asset}/{path.name}" for asset, path in zip(assets, paths, strict=True)
-    )
+def _artefacts(folder: Path, besides: Path | None = None) -> Counter[str]:
+    """How often each artefact is there, by its digest; listings by their asset, without those that were copied."""
+    copied = set() if besides is None else {path.relative_to(besides) for path in job_state.artefacts(besides)}
+    found: Counter[str] = Counter()
+    for path in job_state.artefacts(folder):
+        asset = path.parent.relative_to(folder / ".nrdfer/store").as_posix()
+        if asset not in _LISTINGS:
+            found[f"{asset}/{path.name}"] += 1
+        elif path.relative_to(folder) not in copied:
+            found[asset] += 1
+    return found
 
 
 def main() -> None:
