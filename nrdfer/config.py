@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nrdfer.convert import brief, convert
+from nrdfer.convert import brief, brief_quotes, convert
 from nrdfer.errors import ProfileError
 from nrdfer.names import checked_name
 from nrdfer.plain_text import one_line
@@ -115,7 +115,7 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     try:
         return cls(**arguments)
     except (TypeError, ValueError) as error:
-        raise ProfileError(f"{where}: {error}") from error
+        raise ProfileError(f"{where}: {brief_quotes(str(error))}") from error
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ values must be beyond their type, to the dataclass itself.
 from __future__ import annotations
 
 import math
+import re
 import reprlib
 import types
 import typing
@@ -48,6 +49,11 @@ def brief(value: Any) -> str:
     return one_line(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 
+def brief_quotes(message: str) -> str:
+    """A message in which values are quoted, with the ends of long ones left out."""
+    return _QUOTED.sub(r"\1\2...\1", message)
+
+
 class _Short(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()
@@ -59,6 +65,7 @@ class _Short(reprlib.Repr):
 
 _LONGEST = 120
 _SHORT = _Short()
+_QUOTED = re.compile(rf"(['\"])(.{{{_LONGEST}}}).+\1", re.DOTALL)
 
 
 def _whole(value: Any) -> int:

@@ -11,6 +11,7 @@ import pytest
 from nrdfer.config import ShardsConfig, build_settings, load_profile, merge
 from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.errors import ProfileError
+from nrdfer.training.engine import Engine
 from pipelines.resources import PROFILES
 
 
@@ -135,3 +136,9 @@ def test_a_value_of_another_type_is_refused_by_name(name: str, given: Any, messa
 
 def test_lists_become_tuples() -> None:
     assert build_settings(CorpusSettings, {"frames": [8, 10]}, "test").frames == (8, 10)
+
+
+def test_a_long_value_is_not_quoted_whole() -> None:
+    with pytest.raises(ProfileError, match=r"precision must be one of fp32.*not 'fp\[+\.\.\.'$") as raised:
+        build_settings(Engine, {"precision": "fp" + "[" * 50_000}, "profile mine: engine")
+    assert len(str(raised.value)) < 400
