@@ -10,11 +10,11 @@ from typing import Any
 
 import dagster as dg
 
-from assets import story
-from assets.fan_out import EARLY, clip_asset
-from assets.shown import quality, reasons_table
-from assets.step import materialize, progress_logger, step
-from assets.workbench import Workbench
+from assets import asset_groups
+from assets.chunked_assets import EARLY, clip_asset
+from assets.metadata import quality, reasons_table
+from assets.project_resource import Workbench
+from assets.step_results import materialize, progress_logger, step
 from nrdfer.store import Artifact
 
 Progress = Callable[[int, int], None]
@@ -27,14 +27,14 @@ class Alignment:
     code_version = "2"
 
     def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
-        from nrdfer.stages import sources
-        from nrdfer.stages.settings import align_settings
-        from nrdfer.stages.weights import network_weights
+        from nrdfer.preprocessing import corpus_listing
+        from nrdfer.preprocessing.settings import align_settings
         from nrdfer.store import file_sha256
+        from nrdfer.weights.locate import network_weights
 
         (videos,) = read
         profile = workbench.settings
-        self.rows = sources.read_listing(videos.path)["clips"]
+        self.rows = corpus_listing.read_listing(videos.path)["clips"]
         self.settings = align_settings(profile)
         self.weights = network_weights("retinaface", profile.weights)
         self.convention, self.device = profile.weights.retinaface_convention, profile.device
@@ -45,13 +45,13 @@ class Alignment:
 
     def pending(self, work: Path) -> list[str]:
         """See `ClipWork`."""
-        from nrdfer.stages import align
+        from nrdfer.preprocessing import align
 
         return [row["clip_id"] for row in align.unfinished(self.rows, work, "sizes")]
 
     def work_on(self, clip_ids: Sequence[str], work: Path, progress: Progress) -> None:
         """See `ClipWork`."""
-        from nrdfer.stages import align
+        from nrdfer.preprocessing import align
 
         wanted = set(clip_ids)
         rows = [row for row in self.rows if row["clip_id"] in wanted]
@@ -61,7 +61,7 @@ class Alignment:
 
     def publish(self, work: Path, out: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
-        from nrdfer.stages import align
+        from nrdfer.preprocessing import align
 
         return align.align_corpus(
             self.rows, self.weights, self.settings, work, out, convention=self.convention, device=self.device
@@ -69,7 +69,7 @@ class Alignment:
 
     def shown(self, published: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
-        from nrdfer.stages.clip_files import NOTES, SET_ASIDE, read_reasons
+        from nrdfer.preprocessing.clip_files import NOTES, SET_ASIDE, read_reasons
 
         return {
             "clips_set_aside": reasons_table(read_reasons(published / SET_ASIDE)),
@@ -84,11 +84,11 @@ class Enhancement:
     code_version = "3"
 
     def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
-        from nrdfer.stages import sources
-        from nrdfer.stages.enhance import check_mode
-        from nrdfer.stages.settings import align_settings
-        from nrdfer.stages.weights import network_weights
+        from nrdfer.preprocessing import corpus_listing
+        from nrdfer.preprocessing.enhance import check_mode
+        from nrdfer.preprocessing.settings import align_settings
         from nrdfer.store import file_sha256
+        from nrdfer.weights.locate import network_weights
 
         aligned, videos = read
         profile = workbench.settings
@@ -96,7 +96,7 @@ class Enhancement:
         check_mode(self.mode, f"profile {profile.name}")
         self.aligned = aligned.path
         self.settings = align_settings(profile)
-        self.videos = {row["clip_id"]: Path(row["path"]) for row in sources.read_listing(videos.path)["clips"]}
+        self.videos = {row["clip_id"]: Path(row["path"]) for row in corpus_listing.read_listing(videos.path)["clips"]}
         self.weights = None if self.mode == "none" else network_weights("enlightengan", profile.weights)
         self.config: Mapping[str, Any] = {"enhance": self.mode}
         digest = file_sha256(self.weights) if self.weights else "none"
@@ -105,13 +105,13 @@ class Enhancement:
 
     def pending(self, work: Path) -> list[str]:
         """See `ClipWork`."""
-        from nrdfer.stages.clip_files import is_written, list_clips
+        from nrdfer.preprocessing.clip_files import is_written, list_clips
 
         return [clip_id for clip_id in list_clips(self.aligned) if not is_written(work, clip_id, "sizes")]
 
     def work_on(self, clip_ids: Sequence[str], work: Path, progress: Progress) -> None:
         """See `ClipWork`."""
-        from nrdfer.stages.enhance import enhance_clips
+        from nrdfer.preprocessing.enhance import enhance_clips
 
         enhance_clips(
             self.aligned, clip_ids, self.weights, work, mode=self.mode, videos=self.videos, settings=self.settings,
@@ -121,7 +121,7 @@ class Enhancement:
 
     def publish(self, work: Path, out: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
-        from nrdfer.stages.enhance import enhance_corpus
+        from nrdfer.preprocessing.enhance import enhance_corpus
 
         return enhance_corpus(
             self.aligned,
@@ -143,9 +143,9 @@ afew_aligned_faces = clip_asset(
     Alignment.asset,
     {"videos": "afew/videos"},
     Alignment,
-    chapter=story.FACES,
+    chapter=asset_groups.FACES,
     kinds={"onnx", "opencv"},
-    description=story.description(
+    description=asset_groups.description(
         "One person's face from every video: RetinaFace, tracking of the target, 112x112 crops aligned on five "
         "landmarks.",
         "`afew/videos` and the detector's `weights`. Clips are worked on in chunks, each a step that is retried alone.",
@@ -157,9 +157,9 @@ afew_enhanced_faces = clip_asset(
     Enhancement.asset,
     {"aligned_faces": "afew/aligned_faces", "videos": "afew/videos"},
     Enhancement,
-    chapter=story.FACES,
+    chapter=asset_groups.FACES,
     kinds={"onnx"},
-    description=story.description(
+    description=asset_groups.description(
         "The aligned faces, brightened by EnlightenGAN: crops, whole frames, or nothing at all, as the profile's "
         "`enhance` says.",
         "`afew/aligned_faces`, the videos, and the enhancer's `weights`.",
@@ -172,10 +172,10 @@ afew_enhanced_faces = clip_asset(
 @dg.asset(
     key=["afew", "shards"],
     ins={"enhanced_faces": dg.AssetIn(key=["afew", "enhanced_faces"])},
-    group_name=story.SHARDS.group,
+    group_name=asset_groups.SHARDS.group,
     kinds={"webdataset"},
     op_tags=EARLY,
-    description=story.description(
+    description=asset_groups.description(
         "AFEW's faces as WebDataset shards with an index: what training reads. Byte-identical whoever builds them.",
         "`afew/enhanced_faces` and the profile's `shards` (clips a shard, size and quality of the pictures).",
         "`clips` and `emotions`; the checks tell whether anything was lost. `nrdfer shards show CLIP` shows one clip.",
@@ -188,7 +188,7 @@ def afew_shards(
     with step(context):
         import dataclasses
 
-        from nrdfer.stages import shard
+        from nrdfer.preprocessing import shards as shard
 
         config = workbench.settings.shards
         artifact = workbench.store.build(

@@ -5,19 +5,19 @@ Keep here: DFEW's data assets. Keep out: what is trained on them (``training.py`
 
 import dagster as dg
 
-from assets import story
-from assets.shown import quality, reasons_table
-from assets.step import materialize, progress_logger, step
-from assets.workbench import Workbench
+from assets import asset_groups
+from assets.metadata import quality, reasons_table
+from assets.project_resource import Workbench
+from assets.step_results import materialize, progress_logger, step
 from nrdfer.store import Artifact
 
 
 @dg.asset(
     key=["dfew", "shards"],
     ins={"clips": dg.AssetIn(key=["dfew", "clips"])},
-    group_name=story.SHARDS.group,
+    group_name=asset_groups.SHARDS.group,
     kinds={"webdataset"},
-    description=story.description(
+    description=asset_groups.description(
         "All of DFEW's clips as WebDataset shards with an index, written once for all five folds.",
         "`dfew/clips` and the profile's `shards` (clips a shard, size and quality of the pictures).",
         "`clips`, `emotions` and `set_aside`. `nrdfer shards show CLIP` shows one clip.",
@@ -30,8 +30,8 @@ def dfew_shards(
     with step(context):
         import dataclasses
 
-        from nrdfer.stages import shard
-        from nrdfer.stages.listing import DfewListing
+        from nrdfer.preprocessing import shards as shard
+        from nrdfer.preprocessing.dfew_listing import DfewListing
 
         settings = workbench.settings
         config = settings.shards
@@ -58,9 +58,9 @@ def dfew_shards(
         "clips": dg.AssetIn(key=["dfew", "clips"]),
         "shards": dg.AssetIn(key=["dfew", "shards"]),
     },
-    group_name=story.SHARDS.group,
+    group_name=asset_groups.SHARDS.group,
     kinds={"json"},
-    description=story.description(
+    description=asset_groups.description(
         "The five folds as lists of clip ids for training and test; no pixel is copied.",
         "DFEW's published label files, as far as their clips are in `dfew/shards`.",
         "`quality`, the corpus at a glance; `quality_page`, every clip of it; `clips_set_aside`; the check "
@@ -72,16 +72,16 @@ def dfew_folds(
 ) -> dg.MaterializeResult[Artifact]:
     """Assemble the folds, and look at every clip."""
     with step(context):
-        from nrdfer.stages import shard
-        from nrdfer.stages.clip_files import SET_ASIDE, read_reasons
-        from nrdfer.stages.listing import DfewListing
+        from nrdfer.preprocessing.clip_files import SET_ASIDE, read_reasons
+        from nrdfer.preprocessing.dfew_listing import DfewListing
+        from nrdfer.preprocessing.folds import write_folds
 
         artifact = workbench.store.build(
             "dfew/folds",
             code_version="2",
             config={},
             inputs={"clips": clips.manifest["counts"]["content_digest"], "shards": shards.digest},
-            build=lambda out: shard.write_folds(
+            build=lambda out: write_folds(
                 DfewListing(clips.path).folds, shards.path, out, progress_logger(context, "clips looked at")
             ),
         )

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets import story
-from assets.shown import mlflow_run, picture
-from assets.step import materialize, step
+from assets import asset_groups
+from assets.metadata import mlflow_run, picture
+from assets.project_resource import Workbench
+from assets.step_results import materialize, step
 from assets.training import FOLDS
-from assets.workbench import Workbench
-from nrdfer.config import Profile
-from nrdfer.plain_text import one_line
+from nrdfer.config.profile import Profile
+from nrdfer.core.plain_text import one_line
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
-    from nrdfer.stages.splits import Split
+    from nrdfer.shards.split import Split
 
 
 def evaluate(
@@ -41,9 +41,9 @@ def evaluate(
         checkpoint: of the training.
         title: of the figures.
     """
-    from nrdfer.stages import evaluate as stage
-    from nrdfer.stages.steps import evaluation_step
-    from nrdfer.stages.train import engine_of
+    from nrdfer.evaluation import checkpoints as stage
+    from nrdfer.training.fold import engine_of
+    from nrdfer.training.step_keys import evaluation_step
 
     made_of = evaluation_step(split, shards.digest, checkpoint.digest)
     return workbench.store.build(
@@ -65,10 +65,10 @@ def run_of(
     Raises:
         TrackingError: MLflow does not answer.
     """
-    from nrdfer.left_over import deliver_left_over
-    from nrdfer.restored_runs import facts_of, run_of_finished
-    from nrdfer.stages.register import whence
-    from nrdfer.stages.train import read_history
+    from nrdfer.models.saved_model import read_history
+    from nrdfer.publish.register_model import whence
+    from nrdfer.tracking.pending_uploads import deliver_left_over
+    from nrdfer.tracking.restored_runs import facts_of, run_of_finished
 
     tracking = workbench.tracking
     tracking.require(f"the evaluation of {name} is finished and kept, but it cannot be shown in MLflow")
@@ -79,10 +79,10 @@ def run_of(
 
 
 def record(workbench: Workbench, run_id: str, artifact: Artifact) -> None:
-    """Bring an evaluation into its training's MLflow run; see `nrdfer.stages.register.record`."""
-    from nrdfer.stages import register
+    """Bring an evaluation into its training's MLflow run; see `nrdfer.publish.register_model.record`."""
+    from nrdfer.publish import register_model
 
-    register.record(workbench.tracking, run_id, artifact.path)
+    register_model.record(workbench.tracking, run_id, artifact.path)
 
 
 def _evaluate_and_register(
@@ -95,14 +95,14 @@ def _evaluate_and_register(
     alias: str | None,
 ) -> dg.MaterializeResult[Artifact]:
     from nrdfer import registry
-    from nrdfer.stages import register
-    from nrdfer.stages.evaluate import read_metrics
+    from nrdfer.evaluation.checkpoints import read_metrics
+    from nrdfer.publish import register_model
 
     profile, name = workbench.settings, split.name
     artifact = evaluate(context, workbench, profile, split, shards, checkpoint, title=name)
     run_id = run_of(context, workbench, checkpoint, split, name)
-    evaluated = register.Evaluated(profile, split, shards, checkpoint, artifact, run_id, context.run_id)
-    registered = register.register(workbench.tracking, evaluated, alias=alias, log=context.log)
+    evaluated = register_model.Evaluated(profile, split, shards, checkpoint, artifact, run_id, context.run_id)
+    registered = register_model.register(workbench.tracking, evaluated, alias=alias, log=context.log)
     record(workbench, run_id, artifact)
     champion = {}
     if alias is None:  # the only split of its corpus
@@ -115,7 +115,7 @@ def _evaluate_and_register(
     return materialize(
         context,
         artifact,
-        **register.flat_figures(read_metrics(artifact.path)),
+        **register_model.flat_figures(read_metrics(artifact.path)),
         **champion,
         test_clips=len(split.test_ids),
         registered_model=registered.uri,
@@ -129,7 +129,7 @@ def _video_model(
     """The champion's video model, if the champion is the version at hand; an earlier champion has its own."""
     if version != champion:
         return {}
-    from nrdfer.stages.register_video import register_video
+    from nrdfer.publish.register_video_model import register_video
 
     return {"video_model": register_video(workbench.tracking, model, version, log=context.log).uri}
 
@@ -153,9 +153,9 @@ def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
             "shards": dg.AssetIn(key=["dfew", "shards"]),
             "folds": dg.AssetIn(key=["dfew", "folds"]),
         },
-        group_name=story.EVALUATION.group,
+        group_name=asset_groups.EVALUATION.group,
         kinds={"pytorch", "mlflow"},
-        description=story.description(
+        description=asset_groups.description(
             f"WAR and UAR on fold {k} under both protocols, every prediction, and the model version `@fd{k}`.",
             f"`dfew/fd{k}/checkpoint` on the test clips of fold {k}. `honest` reads the last epoch; `paper` the epoch "
             "that is best on the test clips, as published figures do.",
@@ -171,7 +171,7 @@ def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
         folds: Artifact,
     ) -> dg.MaterializeResult[Artifact]:
         with step(context):
-            from nrdfer.stages.splits import dfew_split
+            from nrdfer.preprocessing.folds import dfew_split
 
             split = dfew_split(shards.path, folds.path, k)
             return _evaluate_and_register(
@@ -187,9 +187,9 @@ def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
         "checkpoint": dg.AssetIn(key=["afew", "checkpoint"]),
         "shards": dg.AssetIn(key=["afew", "shards"]),
     },
-    group_name=story.EVALUATION.group,
+    group_name=asset_groups.EVALUATION.group,
     kinds={"pytorch", "mlflow"},
-    description=story.description(
+    description=asset_groups.description(
         "WAR and UAR on AFEW's validation split under both protocols, every prediction, and AFEW's model version.",
         "`afew/checkpoint` on the validation clips of `afew/shards`.",
         "`war_honest` and `uar_honest`, which the UI plots over time; `confusion` and `curves`; `registered_model` and "
@@ -201,7 +201,7 @@ def afew_evaluation(
 ) -> dg.MaterializeResult[Artifact]:
     """Evaluate on AFEW."""
     with step(context):
-        from nrdfer.stages.splits import afew_as_split
+        from nrdfer.preprocessing.folds import afew_as_split
 
         split = afew_as_split(shards.path)
         return _evaluate_and_register(context, workbench, split=split, checkpoint=checkpoint, shards=shards, alias=None)
@@ -213,9 +213,9 @@ def afew_evaluation(
         **{f"evaluation_{k}": dg.AssetIn(key=["dfew", f"fd{k}", "evaluation"]) for k in FOLDS},
         **{f"checkpoint_{k}": dg.AssetIn(key=["dfew", f"fd{k}", "checkpoint"]) for k in FOLDS},
     },
-    group_name=story.EVALUATION.group,
+    group_name=asset_groups.EVALUATION.group,
     kinds={"mlflow"},
-    description=story.description(
+    description=asset_groups.description(
         "The five folds together: mean of folds and pooled, under both protocols; names the `@champion`.",
         "the five evaluations `dfew/fd1/evaluation` to `dfew/fd5/evaluation`.",
         "the figures, which the UI plots over time; `confusion` of all folds; `curves`; `best_fold`, whose network is "
@@ -228,9 +228,9 @@ def dfew_cross_validation(
     """Put the folds together."""
     with step(context):
         from nrdfer import registry
-        from nrdfer.errors import WeightsError
-        from nrdfer.stages import evaluate as stage
-        from nrdfer.stages.register import flat_figures
+        from nrdfer.core.errors import WeightsError
+        from nrdfer.evaluation import checkpoints as stage
+        from nrdfer.publish.register_model import flat_figures
 
         evaluations = {f"fd{k}": inputs[f"evaluation_{k}"] for k in FOLDS}
         checkpoints = {f"fd{k}": inputs[f"checkpoint_{k}"] for k in FOLDS}

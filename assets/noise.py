@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets import story
-from assets.shown import into_mlflow, picture
-from assets.step import materialize, output, progress_logger, step, training_logger
+from assets import asset_groups
+from assets.metadata import into_mlflow, picture
+from assets.project_resource import Workbench
+from assets.step_results import materialize, output, progress_logger, step, training_logger
 from assets.training import RETRY
-from assets.workbench import Workbench
 from nrdfer.store import Artifact, digest_of
 
 if TYPE_CHECKING:
     from nrdfer.noise.settings import NoiseSettings
 
-GROUP = story.NOISE.group
+GROUP = asset_groups.NOISE.group
 _CLIPS, _TRAINING, _MEASUREMENTS, _BENCHMARK = (
     "noise/clips", "noise/training", "noise/measurements", "noise/benchmark"
 )  # fmt: skip
@@ -42,7 +42,7 @@ def _settings(workbench: Workbench) -> "NoiseSettings":
     key=_CLIPS.split("/"),
     group_name=GROUP,
     kinds={"webdataset"},
-    description=story.description(
+    description=asset_groups.description(
         "Rendered clips to learn from, and the same test clips in every condition of noise, N1 and N2 in steps.",
         "the profile's `noise` alone: every person and frame follows from its seed, so all that is wrong with a frame "
         "is known.",
@@ -164,7 +164,7 @@ def noise_collect(
     ins={"clips": dg.AssetIn(key=_CLIPS.split("/"))},
     group_name=GROUP,
     kinds={"pytorch"},
-    description=story.description(
+    description=asset_groups.description(
         "Every network of the benchmark, trained several times: the settings of Table 1, and rivals.",
         "`noise/clips`. Each training is a step of its own, and shares the pool `gpu` with all others.",
         "`trainings`, how many there are; the log of each step tells its figures.",
@@ -181,7 +181,7 @@ def noise_measurements(clips: Any) -> Any:
     ins={"clips": dg.AssetIn(key=_CLIPS.split("/")), "measurements": dg.AssetIn(key=_MEASUREMENTS.split("/"))},
     group_name=GROUP,
     kinds={"mlflow"},
-    description=story.description(
+    description=asset_groups.description(
         "What noisy frames do to each network, and a verdict on each of the paper's claims, also where it does not "
         "show.",
         "the predictions of `noise/measurements` on `noise/clips`, whose every frame is known.",
@@ -194,9 +194,9 @@ def noise_benchmark(
 ) -> dg.MaterializeResult[Artifact]:
     """Find out what holds."""
     with step(context):
+        from nrdfer.noise.analyse import measure
         from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
         from nrdfer.noise.report import MARKDOWN
-        from nrdfer.stages.noise import measure
 
         settings = _settings(workbench)
         artifact = workbench.store.build(

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from assets import story
-from assets.step import progress_logger, step, whence
-from nrdfer import paths
-from nrdfer.markdown_text import plain
-from nrdfer.plain_text import name_of, one_line
+from assets import asset_groups
+from assets.step_results import progress_logger, step, whence
+from nrdfer.core import paths
+from nrdfer.core.markdown_text import plain
+from nrdfer.core.plain_text import name_of, one_line
 
 if TYPE_CHECKING:
-    from nrdfer.predict.clip_folder import Row
+    from nrdfer.predict.video_output import Row
 
-GROUP = story.PREDICTION.group
+GROUP = asset_groups.PREDICTION.group
 NAME = "predictions"
 _MOST_ROWS, _MOST_STRIPS, _STRIP_WIDTH = 50, 10, 900  # shown in the UI; the folder holds all, at full size
 
@@ -61,7 +61,7 @@ class PredictionConfig(dg.Config):
     key=[NAME],
     group_name=GROUP,
     kinds={"pytorch", "ffmpeg"},
-    description=story.description(
+    description=asset_groups.description(
         "Emotions of every video in a folder by a registered model, as a whole and over time. What was answered before "
         "is not asked again.",
         "the folder `NRDFER_INBOX` (default: `inbox` below `NRDFER_HOME`) and a registered version; the sensor "
@@ -72,13 +72,13 @@ class PredictionConfig(dg.Config):
 def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> dg.MaterializeResult[None]:
     """Answer for a folder of videos."""
     with step(context):
-        from nrdfer.config import build_settings
-        from nrdfer.errors import UnreadableVideoError
-        from nrdfer.predict.clip_folder import Work
+        from nrdfer.config.profile import build_settings
+        from nrdfer.core.errors import UnreadableVideoError
+        from nrdfer.predict.batch import predict_videos
         from nrdfer.predict.crops import Cropper
-        from nrdfer.predict.folder import predict_videos
         from nrdfer.predict.model import open_model
         from nrdfer.predict.predictor import Predictor
+        from nrdfer.predict.video_output import Work
         from nrdfer.predict.windows import WindowSettings
 
         folder = Path(config.folder).expanduser() if config.folder else paths.inbox()
@@ -117,7 +117,7 @@ def told_of(row: "Row") -> str:
 
 def shown(rows: Sequence["Row"], out: Path, model: str) -> dict[str, Any]:
     """What the UI shows: counts, the table, and the strips of what is new, or else of what is there."""
-    from nrdfer.predict.clip_folder import STRIP
+    from nrdfer.predict.video_output import STRIP
 
     counts = {
         status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "unreadable", "refused")

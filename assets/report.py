@@ -1,15 +1,15 @@
 """The report: the last asset of the graph, everything put side by side.
 
-Keep here: what the report is made of. Keep out: how it is written (``nrdfer/stages/report.py``).
+Keep here: what the report is made of. Keep out: how it is written (``nrdfer/reporting/build.py``).
 """
 
 import dagster as dg
 
-from assets import story
-from assets.shown import into_mlflow, picture
-from assets.step import materialize, step
+from assets import asset_groups
+from assets.metadata import into_mlflow, picture
+from assets.project_resource import Workbench
+from assets.step_results import materialize, step
 from assets.training import FOLDS
-from assets.workbench import Workbench
 from nrdfer.store import Artifact
 
 INPUTS = {
@@ -27,9 +27,9 @@ INPUTS = {
     ins={name: dg.AssetIn(key=key) for name, key in INPUTS.items()},
     # Tables and the noise benchmark are no dependencies: they are shown as far as they are there, and of a dependency
     # that was never made the UI says, before every launch, that the run may fail.
-    group_name=story.REPORT.group,
+    group_name=asset_groups.REPORT.group,
     kinds={"html"},
-    description=story.description(
+    description=asset_groups.description(
         "Every table and figure of the paper beside ours, in one page: both protocols, intervals, settings, digests.",
         "the evaluations and the data they stand on; tables and the noise benchmark as far as their own jobs have run.",
         "`page`, which a browser opens without a network; `report`, the same as text, here; `tables_filled`. "
@@ -41,9 +41,10 @@ def report(
 ) -> dg.MaterializeResult[Artifact]:
     """Write the report."""
     with step(context):
-        from nrdfer.stages.register import log_report
-        from nrdfer.stages.report import FIGURES, PAGE, REPORT, find, write_report
-        from nrdfer.tracking import dagster_url
+        from nrdfer.publish.register_model import log_report
+        from nrdfer.reporting.build import FIGURES, PAGE, REPORT, write_report
+        from nrdfer.reporting.collect import find
+        from nrdfer.tracking.client import dagster_url
 
         profile = workbench.settings
         found = find(

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assets import asset_groups
 from assets import evaluation as evaluations
-from assets import story
 from assets import training as trainings
-from assets.shown import picture
-from assets.step import step, whence
+from assets.metadata import picture
+from assets.project_resource import Workbench, describe
+from assets.step_results import step, whence
 from assets.training import FOLDS, RETRY
-from assets.workbench import Workbench, describe
 from nrdfer.experiments.catalogue import TABLES, TRAINED, Experiment, TableSpec
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
     from nrdfer.experiments.results import Results
 
-GROUP = story.TABLES.group
+GROUP = asset_groups.TABLES.group
 EXPERIMENT, SPLIT = "experiment", "split"  # dimensions of the partitions
 
 
@@ -45,8 +45,8 @@ def _train(
     """The checkpoint of one experiment on one split, trained if it is not in the store; AFEW's after DFEW's fold 1."""
     from nrdfer.experiments.profiles import profile_of
     from nrdfer.experiments.results import PRETRAINING
-    from nrdfer.profiles import last_made
-    from nrdfer.stages.splits import AFEW
+    from nrdfer.preprocessing.folds import AFEW
+    from nrdfer.store.pointers import last_made
 
     initial = _train(context, workbench, table, experiment, PRETRAINING) if name == AFEW else None
     profile = profile_of(workbench.settings, experiment)
@@ -76,7 +76,7 @@ def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
         kinds={"pytorch", "mlflow"},
         pool="gpu",
         retry_policy=RETRY,
-        description=story.description(
+        description=asset_groups.description(
             f"The trainings of Table {table.number}: one a partition, which is an experiment on a split.",
             "the corpora's shards and folds, and the settings that the experiment changes in the profile. What was "
             "trained before, also by the main job, is found and not repeated.",
@@ -105,7 +105,7 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
         partitions_def=partitions,
         group_name=GROUP,
         kinds={"pytorch", "mlflow"},
-        description=story.description(
+        description=asset_groups.description(
             f"WAR and UAR of each training of Table {table.number} under both protocols, and every prediction.",
             f"`{table.name}/checkpoint` on the test clips of the partition's split.",
             "`war_honest` and `uar_honest`; `confusion` and `curves`.",
@@ -113,10 +113,10 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
     )
     def evaluation(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
         with step(context):
+            from nrdfer.evaluation.checkpoints import read_metrics
             from nrdfer.experiments.profiles import profile_of
-            from nrdfer.profiles import last_made
-            from nrdfer.stages.evaluate import read_metrics
-            from nrdfer.stages.register import flat_figures
+            from nrdfer.publish.register_model import flat_figures
+            from nrdfer.store.pointers import last_made
 
             experiment, name = _of_partition(context, table)
             results = _results(workbench)
@@ -142,7 +142,7 @@ def make_table(table: TableSpec, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefini
         deps=list(deps),
         group_name=GROUP,
         kinds={"table"},
-        description=story.description(
+        description=asset_groups.description(
             f"{table.title}: what was published beside what was measured.",
             "the evaluations that are in the store. Rows that were not run say so; nothing is trained here.",
             "`table`, published figures beside ours; `rows_open`, what is still to be run.",
@@ -150,7 +150,7 @@ def make_table(table: TableSpec, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefini
     )
     def filled(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
         with step(context):
-            from nrdfer.stages.tables import MARKDOWN, PICTURE, build_table
+            from nrdfer.reporting.table_artifacts import MARKDOWN, PICTURE, build_table
 
             artifact = build_table(table, workbench.settings, workbench.store)
             pictures = {"picture": picture(artifact.path / PICTURE)} if (artifact.path / PICTURE).is_file() else {}

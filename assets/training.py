@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from assets import story
-from assets.shown import mlflow_run
-from assets.step import materialize, progress_logger, step, training_logger
-from assets.workbench import Workbench
-from nrdfer.config import Profile
+from assets import asset_groups
+from assets.metadata import mlflow_run
+from assets.project_resource import Workbench
+from assets.step_results import materialize, progress_logger, step, training_logger
+from nrdfer.config.profile import Profile
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
-    from nrdfer.stages.splits import Split
+    from nrdfer.shards.split import Split
 
 FOLDS = (1, 2, 3, 4, 5)
 RETRY = dg.RetryPolicy(max_retries=1)  # a step that was killed for memory continues from its checkpoint
@@ -47,13 +47,14 @@ def train(
         name: of the training, in logs and in MLflow.
         tags: more of them for the MLflow run.
     """
-    from nrdfer.courier import RunFacts
-    from nrdfer.dataset_inputs import datasets_of
-    from nrdfer.stages import tracked
-    from nrdfer.stages.steps import FROM_SCRATCH, training_step
-    from nrdfer.stages.train import LAST, recipe_of
-    from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, TAG_NOTE
-    from nrdfer.training.choices import choices_markdown
+    from nrdfer.models.saved_model import LAST
+    from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, TAG_NOTE
+    from nrdfer.tracking.dataset_inputs import datasets_of
+    from nrdfer.tracking.log_uploader import RunFacts
+    from nrdfer.training import tracked
+    from nrdfer.training.fold import recipe_of
+    from nrdfer.training.open_choices import choices_markdown
+    from nrdfer.training.step_keys import FROM_SCRATCH, training_step
 
     made_of = training_step(profile, split, shards.digest, initial.digest if initial else FROM_SCRATCH)
     recipe = recipe_of(profile, split.corpus)
@@ -110,8 +111,8 @@ def train(
 
 def shown(workbench: Workbench, profile: Profile, split: "Split", artifact: Artifact) -> dict[str, Any]:
     """What the UI shows of a training."""
-    from nrdfer.stages.train import engine_of, recipe_of
-    from nrdfer.training.choices import choices_markdown
+    from nrdfer.training.fold import engine_of, recipe_of
+    from nrdfer.training.open_choices import choices_markdown
 
     counts = artifact.manifest["counts"]
     last, best = counts["last"], counts["best"]
@@ -136,11 +137,11 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
     @dg.asset(
         key=["dfew", f"fd{k}", "checkpoint"],
         ins={"shards": dg.AssetIn(key=["dfew", "shards"]), "folds": dg.AssetIn(key=["dfew", "folds"])},
-        group_name=story.TRAINING.group,
+        group_name=asset_groups.TRAINING.group,
         kinds={"pytorch", "mlflow"},
         pool="gpu",
         retry_policy=RETRY,
-        description=story.description(
+        description=asset_groups.description(
             f"The network, trained on the other four folds and watched on fold {k}: weights, history, settings.",
             "`dfew/shards` and `dfew/folds`; the profile's `model`, `dfew_recipe` and `engine`. A training that was "
             "killed continues from its last checkpoint.",
@@ -152,7 +153,7 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, workbench: Workbench, shards: Artifact, folds: Artifact
     ) -> dg.MaterializeResult[Artifact]:
         with step(context):
-            from nrdfer.stages.splits import dfew_split
+            from nrdfer.preprocessing.folds import dfew_split
 
             profile, split = workbench.settings, dfew_split(shards.path, folds.path, k)
             artifact = train(context, workbench, profile, split, shards, name=split.name)
@@ -167,11 +168,11 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
         "shards": dg.AssetIn(key=["afew", "shards"]),
         "dfew_checkpoint": dg.AssetIn(key=["dfew", "fd1", "checkpoint"]),
     },
-    group_name=story.TRAINING.group,
+    group_name=asset_groups.TRAINING.group,
     kinds={"pytorch", "mlflow"},
     pool="gpu",
     retry_policy=RETRY,
-    description=story.description(
+    description=asset_groups.description(
         "The network, fine-tuned on AFEW's training split.",
         "`afew/shards`, and the weights of `dfew/fd1/checkpoint`, with which it begins; the profile's `afew_recipe`.",
         "`mlflow_run`, its curves while it runs; `war_last_epoch` (honest) and `war_best_epoch` (the paper's way).",
@@ -182,7 +183,7 @@ def afew_checkpoint(
 ) -> dg.MaterializeResult[Artifact]:
     """Fine-tune on AFEW."""
     with step(context):
-        from nrdfer.stages.splits import afew_as_split
+        from nrdfer.preprocessing.folds import afew_as_split
 
         profile, split = workbench.settings, afew_as_split(shards.path)
         artifact = train(context, workbench, profile, split, shards, dfew_checkpoint, name=split.name)

@@ -23,7 +23,7 @@ from full_size.build import Build, digest_store, stages, visible_problems
 from full_size.kills import draw_moments, kill_builds
 from full_size.tree import make_tree
 
-from nrdfer.config import ShardsConfig
+from nrdfer.config.profile import ShardsConfig
 from nrdfer.corpora.published import DFEW_CLIPS
 from nrdfer.shards.verify import verify
 

@@ -35,21 +35,21 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from nrdfer.clips.augment import AugmentSettings, colours, warp
-from nrdfer.clips.cache import open_cache
-from nrdfer.clips.dataset import ClipDataset, size_of
-from nrdfer.clips.loader import BatchLoader
-from nrdfer.clips.sampling import sample_indices
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import ClipRecord
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
 from nrdfer.corpora.synthetic.settings import CorpusSettings
-from nrdfer.emotions import EMOTIONS
-from nrdfer.records import ClipRecord
+from nrdfer.data.augment import AugmentSettings, colours, warp
+from nrdfer.data.dataset import ClipDataset, size_of
+from nrdfer.data.frame_cache import open_cache
+from nrdfer.data.loader import BatchLoader
+from nrdfer.data.sampling import sample_indices
 from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.writer import write_shards
 from nrdfer.training.recipe import RECIPES
 from nrdfer.video.decode import iter_frames
-from nrdfer.video.sources import list_sources
+from nrdfer.video.discovery import list_sources
 
 SOURCE, SIDE, QUALITY, BATCH = 224, 112, 95, 16
 CPU = torch.device("cpu")
@@ -84,7 +84,7 @@ def cut_pictures(videos: Path, out: Path, count: int, frames: int) -> list[Path]
 
 
 def shard_folders(folders: Sequence[Path], out: Path) -> ShardReader:
-    """The same pictures as the project keeps them (`nrdfer.stages.pictures`)."""
+    """The same pictures as the project keeps them (`nrdfer.preprocessing.dfew_shards`)."""
 
     def clips() -> Iterator[tuple[ClipRecord, NDArray[np.uint8]]]:
         for number, folder in enumerate(folders):

@@ -32,17 +32,18 @@ from torch import nn
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.enhance.generator import EnlightenGenerator
-from nrdfer.faces import search
+from nrdfer.faces import sparse_detection
+from nrdfer.faces.align_clip import AlignSettings, crops, plan_clip
 from nrdfer.faces.alignment import fit_template, nearest_matrices, warp
-from nrdfer.faces.clip import AlignSettings, crops, plan_clip
-from nrdfer.faces.detector import Face, FaceDetector, load_detector
-from nrdfer.faces.engine import SeenNetwork
+from nrdfer.faces.backends import SeenNetwork
+from nrdfer.faces.detector import Face, FaceDetector
+from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.tracking import choose_target, is_usable
 from nrdfer.shards.jpeg import encode_jpeg
+from nrdfer.video.discovery import list_sources
 from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option
 from nrdfer.video.shots import ShotLabeller
-from nrdfer.video.sources import list_sources
-from nrdfer.weights import sample_weights
+from nrdfer.weights.catalogue import sample_weights
 
 Frames = list[NDArray[np.uint8]]
 QUALITY = 95
@@ -84,7 +85,7 @@ class EagerEngine:
 
     @torch.inference_mode()
     def __call__(self, pictures_BHWC: NDArray[np.uint8]) -> Any:
-        """See `nrdfer.faces.engine.Engine`."""
+        """See `nrdfer.faces.backends.Engine`."""
         return tuple(answer.numpy() for answer in self.seen(torch.from_numpy(pictures_BHWC)))
 
 
@@ -234,7 +235,7 @@ def main() -> None:
                 "ratio": round(per_second[1] / per_second[0], 2),
                 "seconds": {"plain": stages[0], "ours": stages[1]},
                 "agreement": figures,
-                "whole_frames_every": search.EVERY,
+                "whole_frames_every": sparse_detection.EVERY,
                 "machine": platform.machine(),
                 "torch": torch.__version__,
             }

@@ -29,10 +29,12 @@ from typing import Any
 import numpy as np
 
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
-from nrdfer.registry import load_registered, register, tags
-from nrdfer.registry.versions import Facts, crops_content
-from nrdfer.tracking import Tracking
-from nrdfer.training.results import LAST, cpu_weights, write_description, write_weights
+from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
+from nrdfer.publish.model_files import crops_content
+from nrdfer.registry import register, tags
+from nrdfer.registry.versions import Facts
+from nrdfer.serving.registered_model import load_registered
+from nrdfer.tracking.client import Tracking
 
 _NAME, _CLIPS, _SIDE, _START = "bench-serving", 16, 8, 300
 _TINY: dict[str, Any] = {"image_size": 32, "widths": (4, 6, 8), "spatial_depth": 1, "temporal_depth": 1}

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.records import ClipRecord
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.stream import stream_clips
 from nrdfer.shards.verify import verify

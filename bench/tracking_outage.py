@@ -24,14 +24,14 @@ import numpy as np
 from outage.compare import compare
 from outage.server import TrackingServer
 
-from nrdfer.clips.memory import MemorySource
-from nrdfer.courier import RunFacts
-from nrdfer.delivery import Delivery
-from nrdfer.emotions import EMOTIONS
-from nrdfer.records import ClipRecord
-from nrdfer.tracking import Tracking
-from nrdfer.training.engine import Engine
-from nrdfer.training.log import LOG, read_all
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import ClipRecord
+from nrdfer.data.in_memory import MemorySource
+from nrdfer.runtime.engine import Engine
+from nrdfer.tracking.background_upload import Delivery
+from nrdfer.tracking.client import Tracking
+from nrdfer.tracking.log_uploader import RunFacts
+from nrdfer.tracking.training_log import LOG, read_all
 from nrdfer.training.loop import train
 from nrdfer.training.recipe import Recipe
 

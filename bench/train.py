@@ -34,17 +34,17 @@ from training.clocks import best, in_turns, ratio, row
 from training.gpu import on_gpu, step_flops
 from training.ways import LabelledPictures, OurTraining, PlainLoop
 
-from nrdfer.clips.cache import FrameCache, open_cache
-from nrdfer.clips.dataset import ClipDataset
-from nrdfer.clips.loader import Positions
-from nrdfer.errors import NotOursError
-from nrdfer.made import refuse_foreign, write_made
+from nrdfer.core.errors import NotOursError
+from nrdfer.core.own_files import refuse_foreign, write_made
+from nrdfer.data.dataset import ClipDataset
+from nrdfer.data.frame_cache import FrameCache, open_cache
+from nrdfer.data.loader import Positions
 from nrdfer.models.flops import count_macs, count_parameters
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.registry import resolve_settings
+from nrdfer.runtime.determinism import set_up
+from nrdfer.runtime.engine import Engine
 from nrdfer.shards.reader import ShardReader
-from nrdfer.training.engine import Engine
-from nrdfer.training.numerics import set_up
 from nrdfer.training.recipe import RECIPES, Recipe
 
 #: Ours, by name; what is not said is the engine's default.

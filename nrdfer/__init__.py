@@ -6,7 +6,7 @@ torch, OpenCV and MLflow are imported by the modules that need them.
 
 import os
 
-from nrdfer.addresses import settle_environment
+from nrdfer.core.addresses import settle_environment
 
 # faces are personal data, nothing leaves the machine: libraries that would report their use are told before they load
 for _name, _value in {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "ORT_DISABLE_TELEMETRY": "1"}.items():

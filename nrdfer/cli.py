@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import typer
 
-from nrdfer import redaction
 from nrdfer.commands.corpus import corpus_app, doctor
 from nrdfer.commands.evaluate import evaluate
 from nrdfer.commands.lineage import lineage
@@ -21,6 +20,7 @@ from nrdfer.commands.shards import shards_app
 from nrdfer.commands.store import store_app
 from nrdfer.commands.train import train
 from nrdfer.commands.weights import weights_app
+from nrdfer.core import redaction
 
 app = typer.Typer(
     help="NR-DFERNet, from raw video to registered model.", no_args_is_help=True, pretty_exceptions_enable=False

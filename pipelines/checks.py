@@ -1,7 +1,7 @@
 """Asset checks: facts that must hold for an artefact to be used, each explained in the UI.
 
 Keep here: which asset is judged, by what, and that a failure blocks what comes after. Keep out: the judging
-(`nrdfer.stages.judge`), and input validation (the library does that when it reads).
+(`nrdfer.preprocessing.validation`), and input validation (the library does that when it reads).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import dagster as dg
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
-    from nrdfer.stages.judge import Verdict
+    from nrdfer.preprocessing.validation import Verdict
 
 _MOST = 20  # problems that are told
 
@@ -38,8 +38,8 @@ def told(verdict: Verdict) -> dg.AssetCheckResult:
 )
 def faces_are_found(aligned_faces: Artifact, videos: Artifact) -> dg.AssetCheckResult:
     """Detection worked."""
-    from nrdfer.stages.judge import judge_faces
-    from nrdfer.stages.sources import read_listing
+    from nrdfer.preprocessing.corpus_listing import read_listing
+    from nrdfer.preprocessing.validation import judge_faces
 
     return told(judge_faces(read_listing(videos.path)["clips"], aligned_faces.path))
 
@@ -56,8 +56,8 @@ def faces_are_found(aligned_faces: Artifact, videos: Artifact) -> dg.AssetCheckR
 )
 def afew_is_complete(shards: Artifact, videos: Artifact) -> dg.AssetCheckResult:
     """AFEW's shards hold what is listed."""
-    from nrdfer.stages.judge import judge_afew_shards
-    from nrdfer.stages.sources import read_listing
+    from nrdfer.preprocessing.corpus_listing import read_listing
+    from nrdfer.preprocessing.validation import judge_afew_shards
 
     return told(judge_afew_shards(read_listing(videos.path)["clips"], shards.path))
 
@@ -74,9 +74,9 @@ def afew_is_complete(shards: Artifact, videos: Artifact) -> dg.AssetCheckResult:
 )
 def dfew_is_complete(folds: Artifact, clips: Artifact, shards: Artifact) -> dg.AssetCheckResult:
     """DFEW's shards and folds hold what is listed."""
-    from nrdfer.stages.judge import judge_dfew
-    from nrdfer.stages.listing import DfewListing
-    from nrdfer.stages.shard import read_folds
+    from nrdfer.preprocessing.dfew_listing import DfewListing
+    from nrdfer.preprocessing.folds import read_folds
+    from nrdfer.preprocessing.validation import judge_dfew
 
     return told(judge_dfew(DfewListing(clips.path), shards.path, read_folds(folds.path)))
 
@@ -89,8 +89,8 @@ def dfew_is_complete(folds: Artifact, clips: Artifact, shards: Artifact) -> dg.A
 )
 def folds_are_disjoint(folds: Artifact, shards: Artifact) -> dg.AssetCheckResult:
     """Fold hygiene."""
-    from nrdfer.stages.judge import judge_folds
-    from nrdfer.stages.shard import read_folds
+    from nrdfer.preprocessing.folds import read_folds
+    from nrdfer.preprocessing.validation import judge_folds
 
     return told(judge_folds(shards.path, read_folds(folds.path)))
 
@@ -105,8 +105,8 @@ def make_shard_check(corpus: str) -> dg.AssetChecksDefinition:
         description="Every shard's sha256 and every member's place are what the index says.",
     )
     def shards_are_intact(shards: Artifact) -> dg.AssetCheckResult:
+        from nrdfer.preprocessing.validation import Verdict
         from nrdfer.shards.verify import verify
-        from nrdfer.stages.judge import Verdict
 
         return told(Verdict(tuple(verify(shards.path)), {}))
 

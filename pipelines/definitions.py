@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import afew, corpora, dfew, evaluation, noise, prediction, report, tables, training
+from assets import afew, dfew, evaluation, listings, noise, prediction, report, tables, training
 from pipelines import last_words
+from pipelines.asset_specs import presented
 from pipelines.checks import checks
 from pipelines.executor import repairing_executor
 from pipelines.jobs import jobs
-from pipelines.presentation import presented
 from pipelines.resources import resources
 from pipelines.sensors import sensors
 
@@ -21,8 +21,8 @@ last_words.install()  # every process of a run loads this module
 defs = dg.Definitions(
     assets=presented(
         [
-            corpora.afew_videos,
-            corpora.dfew_clips,
+            listings.afew_videos,
+            listings.dfew_clips,
             afew.afew_aligned_faces,
             afew.afew_enhanced_faces,
             afew.afew_shards,

@@ -21,11 +21,11 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events import DagsterEventType
 from dagster._core.executor.multiprocess import MultiprocessExecutor
 
-from nrdfer import killed
-from nrdfer.processes import children_marked
-from nrdfer.trouble import disk_in_words, full_disk_in_words
-from pipelines import last_words, repair, step_server, tracked_run
-from pipelines.signing import sign_run
+from nrdfer.core.machine_errors import disk_in_words, full_disk_in_words
+from nrdfer.core.processes import children_marked
+from nrdfer.runtime import exit_signals
+from pipelines import fork_server, last_words, mlflow_run, repair
+from pipelines.run_ownership import sign_run
 
 if TYPE_CHECKING:
     from dagster._core.events import DagsterEvent
@@ -60,8 +60,8 @@ class RepairingExecutor(MultiprocessExecutor):
         sign_run(plan_context.instance, run_id)  # also of a run that another process made: the UI's
         with children_marked(run_id):
             if self._start_method == "forkserver":
-                step_server.begin()
-            elif reason := step_server.obstacle():
+                fork_server.begin()
+            elif reason := fork_server.obstacle():
                 plan_context.log.info(f"every step starts a Python of its own, which takes seconds: {reason}")
             repair.repair_dead_runs(plan_context.instance, plan_context.log)
             yield from self._execute_tracked(plan_context, execution_plan, end)
@@ -70,7 +70,7 @@ class RepairingExecutor(MultiprocessExecutor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan, end: _End
     ) -> Iterator[DagsterEvent]:
         run_id = plan_context.dagster_run.run_id
-        tracked_run.begin(plan_context)
+        mlflow_run.begin(plan_context)
         status = "FAILED"
         trouble = None
         try:
@@ -98,7 +98,7 @@ class _End:
         self.trouble: str | None = None
         self._refused: dict[str, list[str]] = {}
         self._died: dict[str, int] = {}
-        self._kills = killed.out_of_memory_kills()
+        self._kills = exit_signals.out_of_memory_kills()
 
     def see(self, event: DagsterEvent) -> None:
         """Take from an event what it says of a failure."""
@@ -116,9 +116,9 @@ class _End:
     def _of_death(self, step: str) -> str:
         if step not in self._died:
             return ""
-        now = killed.out_of_memory_kills()
+        now = exit_signals.out_of_memory_kills()
         kills = None if now is None or self._kills is None else now - self._kills
-        return killed.in_words(self._died[step], kills)
+        return exit_signals.in_words(self._died[step], kills)
 
 
 _ENDED = re.compile(
@@ -155,7 +155,7 @@ def repairing_executor(init_context: InitExecutorContext) -> RepairingExecutor:
     from dagster._core.execution.retries import RetryMode
 
     config = init_context.executor_config
-    default = "spawn" if step_server.obstacle() else "forkserver"
+    default = "spawn" if fork_server.obstacle() else "forkserver"
     chosen: Mapping[str, object] = config.get("start_method") or {default: {}}  # type: ignore[assignment]
     retries = RetryMode.from_config(config.get("retries", {"enabled": {}}))  # type: ignore[arg-type]
     return RepairingExecutor(
@@ -163,5 +163,5 @@ def repairing_executor(init_context: InitExecutorContext) -> RepairingExecutor:
         tag_concurrency_limits=config.get("tag_concurrency_limits"),  # type: ignore[arg-type]
         retries=retries or RetryMode.ENABLED,
         start_method=next(iter(chosen)),
-        explicit_forkserver_preload=[step_server.__name__],
+        explicit_forkserver_preload=[fork_server.__name__],
     )

@@ -15,10 +15,10 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
-from nrdfer import paths
-from nrdfer.errors import NrdferError
+from nrdfer.core import paths
+from nrdfer.core.errors import NrdferError
 from nrdfer.lineage.history import Materialisation, RunSeen
-from nrdfer.tracking import dagster_url
+from nrdfer.tracking.client import dagster_url
 
 SETTINGS = "dagster.yaml"
 _LONG = 2000  # characters of a metadata value

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from pipelines import last_words
-from pipelines.signing import signature_tags
+from pipelines.run_ownership import signature_tags
 
 last_words.install()  # the first of this project that Dagster loads
 

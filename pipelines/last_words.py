@@ -3,7 +3,7 @@
 Dagster tells the end of a run through its own database. Where that lies on a full disk, telling raises, and what
 stopped the run is lost among tracebacks of nameless files. Then the reasons go to standard error as the process's last
 words, and processes that hang on are not waited for. Keep out: what stopped a run (``executor``), and the words for a
-disk's trouble (``nrdfer/trouble.py``).
+disk's trouble (``nrdfer/core/machine_errors.py``).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import time
 from collections.abc import Mapping
 from types import TracebackType
 
-from nrdfer import redaction
-from nrdfer.plain_text import one_line
-from nrdfer.trouble import disk_in_words
+from nrdfer.core import redaction
+from nrdfer.core.machine_errors import disk_in_words
+from nrdfer.core.plain_text import one_line
 
 _PATIENCE = 10.0  # seconds for steps that save, before they are ended
 _last_words: list[str] = []

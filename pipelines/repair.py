@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from nrdfer import paths
-from nrdfer.open_runs import PIPELINES
-from nrdfer.processes import end_orphans
-from pipelines.signing import is_signed, signer_is_gone
+from nrdfer.core import paths
+from nrdfer.core.processes import end_orphans
+from nrdfer.tracking.open_runs import PIPELINES
+from pipelines.run_ownership import is_signed, signer_is_gone
 
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -57,8 +57,8 @@ def close_tracking(run_id: str, status: str, log: logging.Logger) -> None:
     Tracking that cannot be reached does not fail a run: that is said, and they are closed when it is back.
     """
     if PIPELINES.read(run_id) is not None:
-        from nrdfer.left_over import close_pipeline
-        from nrdfer.tracking import Tracking
+        from nrdfer.tracking.client import Tracking
+        from nrdfer.tracking.pending_uploads import close_pipeline
 
         close_pipeline(Tracking(), run_id, status, log)
 
@@ -95,8 +95,8 @@ def _report(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 
 def _close_tracking(run_id: str, status: str, log: logging.Logger) -> None:
     if PIPELINES.read(run_id) is not None:
-        from nrdfer.left_over import close_pipeline
-        from nrdfer.tracking import Tracking
+        from nrdfer.tracking.client import Tracking
+        from nrdfer.tracking.pending_uploads import close_pipeline
 
         close_pipeline(Tracking(), run_id, status, log, killed=True)
 
@@ -122,8 +122,8 @@ def _free_stale_slots(instance: dg.DagsterInstance, log: logging.Logger) -> None
 
 def _tell_left_over(log: logging.Logger) -> None:
     """Close the MLflow runs of killed processes that Dagster knows nothing of, or knows the end of already."""
-    from nrdfer.left_over import deliver_left_over, is_anything_left
-    from nrdfer.tracking import Tracking
+    from nrdfer.tracking.client import Tracking
+    from nrdfer.tracking.pending_uploads import deliver_left_over, is_anything_left
 
     if is_anything_left():
         deliver_left_over(Tracking(), log)

@@ -13,8 +13,8 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from assets.workbench import ArtifactReferences, Workbench
-from nrdfer import environment, paths
+from assets.project_resource import ArtifactReferences, Workbench
+from nrdfer.core import environment, paths
 
 PROFILES = Path(__file__).parent / "profiles"
 _LONGEST_WAIT = 1e7  # seconds: four months

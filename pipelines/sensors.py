@@ -9,11 +9,11 @@ from pathlib import Path
 import dagster as dg
 
 from assets import prediction
-from nrdfer import paths
-from nrdfer.errors import CorpusError
-from nrdfer.plain_text import name_text
+from nrdfer.core import paths
+from nrdfer.core.errors import CorpusError
+from nrdfer.core.plain_text import name_text
 from nrdfer.store import digest_of
-from nrdfer.video.sources import list_sources
+from nrdfer.video.discovery import list_sources
 from pipelines.jobs import predict_videos
 
 INTERVAL = 30  # seconds between two looks

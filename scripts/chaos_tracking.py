@@ -3,10 +3,10 @@
     python scripts/chaos_tracking.py [--rounds 20] [--with-server 5] [--json FILE]
 
 A round is a new folder without a database, and five processes that have imported everything, wait for each other, and
-then do what five trainings of one pipeline do: each brings its log into MLflow (`nrdfer.delivery`), below the one run
-of the pipeline. In the last rounds ``mlflow ui`` is starting on the same file meanwhile. A run counts as recorded
-if the database itself has its parameters, every point of its curve, its parent and its end. Ends with status 1 unless
-all are.
+then do what five trainings of one pipeline do: each brings its log into MLflow (`nrdfer.tracking.background_upload`),
+below the one run of the pipeline. In the last rounds ``mlflow ui`` is starting on the same file meanwhile. A run
+counts as recorded if the database itself has its parameters, every point of its curve, its parent and its end. Ends
+with status 1 unless all are.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import Any
 
 from own_places import json_file
 
-from nrdfer.made import write_made
+from nrdfer.core.own_files import write_made
 
 FOLDS, POINTS = (1, 2, 3, 4, 5), 20
 PIPELINE = "00000000-0000-4000-8000-000000000000"
@@ -43,10 +43,10 @@ def fold(k: int, home: Path, together: Barrier) -> None:
     import mlflow  # noqa: F401  (what takes long comes before the barrier)
     from mlflow.store.tracking import sqlalchemy_store  # noqa: F401
 
-    from nrdfer.courier import RunFacts
-    from nrdfer.delivery import Delivery
-    from nrdfer.tracking import TAG_DAGSTER_RUN, Tracking
-    from nrdfer.training.log import TrainingLog
+    from nrdfer.tracking.background_upload import Delivery
+    from nrdfer.tracking.client import TAG_DAGSTER_RUN, Tracking
+    from nrdfer.tracking.log_uploader import RunFacts
+    from nrdfer.tracking.training_log import TrainingLog
 
     path = home / f"fd{k}.jsonl"
     facts = RunFacts(

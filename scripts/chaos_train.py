@@ -28,12 +28,13 @@ from typing import Any
 from chaos_trials import Moment, Seen, draw_moments
 from own_places import json_file
 
-from nrdfer.config import ShardsConfig
+from nrdfer.config.profile import ShardsConfig
+from nrdfer.core.own_files import write_made
 from nrdfer.corpora.dfew import read_dfew
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
-from nrdfer.made import write_made
-from nrdfer.stages.listing import DfewListing, list_dfew
-from nrdfer.stages.shard import shard_dfew, write_folds
+from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew
+from nrdfer.preprocessing.folds import write_folds
+from nrdfer.preprocessing.shards import shard_dfew
 
 RESULT, WORK = "result.json", "work"
 FILES = ("last.safetensors", "best.safetensors", "history.jsonl")

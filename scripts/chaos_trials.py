@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import job_state
 from own_places import json_file, take_folder
 
-from nrdfer.made import write_made
+from nrdfer.core.own_files import write_made
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.end_to_end.project import LINE, environment_of, make_project, use_data_of

@@ -2,7 +2,7 @@
 
 Expects the activated virtual environment. Ports: ``DAGSTER_PORT`` and ``MLFLOW_PORT``, else those this project had
 first, else 3000 and 5000; a port that is taken is passed over, which is said. Keep out: what links lead to
-(``nrdfer/pages.py``).
+(``nrdfer/tracking/ui_urls.py``).
 """
 
 from __future__ import annotations
@@ -25,12 +25,20 @@ from typing import IO, Any
 import psutil
 from rich.console import Console
 
-from nrdfer import paths
-from nrdfer.addresses import shown
-from nrdfer.file_locks import lock
-from nrdfer.files import write_whole
-from nrdfer.pages import HOST, TRAINING_VIEW, VARIABLES, address, mlflow_page, remember_ports, remembered_ports
-from nrdfer.processes import die_with_parent
+from nrdfer.core import paths
+from nrdfer.core.addresses import shown
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.file_locks import lock
+from nrdfer.core.processes import die_with_parent
+from nrdfer.tracking.ui_urls import (
+    HOST,
+    TRAINING_VIEW,
+    VARIABLES,
+    address,
+    mlflow_page,
+    remember_ports,
+    remembered_ports,
+)
 
 PATIENCE = 180.0  # seconds until a server must have answered; a cold disk takes long
 TITLES = {"dagster": "Dagster", "mlflow": "MLflow"}
@@ -150,7 +158,7 @@ def environment_of_servers(ports: dict[str, int]) -> dict[str, str]:
 
 def make_database(environment: dict[str, str]) -> None:
     """Make MLflow's database if there is none, under the lock that runs take: two makers at once crash MLflow."""
-    line = [sys.executable, "-c", "from nrdfer.tracking import Tracking; Tracking().experiment_id"]
+    line = [sys.executable, "-c", "from nrdfer.tracking.client import Tracking; Tracking().experiment_id"]
     done = subprocess.run(line, env=environment, capture_output=True, text=True, start_new_session=True)  # noqa: S603
     if done.returncode:
         raise ServerError(f"MLflow's database {shown(paths.tracking_uri())} cannot be used:\n{done.stderr[-2000:]}")

@@ -14,14 +14,14 @@ import cv2
 import matplotlib
 import torch
 
-from assets import story
-from nrdfer import paths
+from assets import asset_groups
+from nrdfer.core import paths
 from nrdfer.faces.contact_sheet import contact_sheet
-from nrdfer.pointers import Pointers
-from nrdfer.stages.clip_files import list_clips, read_clip, read_record
-from nrdfer.stages.report import FIGURES
-from nrdfer.stages.results import RESULTS, closing_rows
+from nrdfer.preprocessing.clip_files import list_clips, read_clip, read_record
+from nrdfer.reporting.build import FIGURES
+from nrdfer.reporting.results import RESULTS, closing_rows
 from nrdfer.store import Store
+from nrdfer.store.pointers import Pointers
 from pipelines.definitions import defs
 
 matplotlib.use("Agg")
@@ -31,12 +31,12 @@ from matplotlib.patches import FancyBboxPatch
 PROJECT = Path(__file__).resolve().parents[1]
 PICTURES = PROJECT / "docs" / "pictures"
 COLOURS = {
-    story.CORPORA.group: "#DCE6F2",
-    story.FACES.group: "#CFE8F7",
-    story.SHARDS.group: "#D5F0E3",
-    story.TRAINING.group: "#FCE9C8",
-    story.EVALUATION.group: "#F3DCE9",
-    story.REPORT.group: "#E6E6E6",
+    asset_groups.CORPORA.group: "#DCE6F2",
+    asset_groups.FACES.group: "#CFE8F7",
+    asset_groups.SHARDS.group: "#D5F0E3",
+    asset_groups.TRAINING.group: "#FCE9C8",
+    asset_groups.EVALUATION.group: "#F3DCE9",
+    asset_groups.REPORT.group: "#E6E6E6",
 }
 MARKERS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 

@@ -9,9 +9,10 @@ import re
 import shutil
 from pathlib import Path
 
+from nrdfer.config.resolve import profile_of_shell
 from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
 from nrdfer.noise.report import MARKDOWN
-from nrdfer.profiles import last_made, profile_of_shell
+from nrdfer.store.pointers import last_made
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "noise.md"

@@ -18,12 +18,12 @@ import numpy.typing as npt
 from nrdfer.corpora.synthetic.clips import AFEW_FPS, AFEW_HEIGHT, AFEW_WIDTH, afew_frames
 from nrdfer.corpora.synthetic.identity import draw_identity
 from nrdfer.corpora.synthetic.timeline import draw_timeline
-from nrdfer.predict.clip_folder import ANNOTATED, STRIP, Work, predict_one
 from nrdfer.predict.model import open_model
 from nrdfer.predict.predictor import Predictor
+from nrdfer.predict.video_output import ANNOTATED, STRIP, Work, predict_one
+from nrdfer.video.constant_rate_writer import VideoWriter
 from nrdfer.video.decode import iter_frames
-from nrdfer.video.encode import VideoWriter
-from nrdfer.video.sources import Source
+from nrdfer.video.discovery import Source
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 ACTED = ("happiness", "anger", "surprise")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nrdfer.training.choices import CHOICES, HEADER, RECIPES_HEADER, choice_row, markdown, recipe_row
+from nrdfer.training.open_choices import CHOICES, HEADER, RECIPES_HEADER, choice_row, markdown, recipe_row
 from nrdfer.training.recipe import RECIPES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "training.md"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from nrdfer.processes import MARK
+from nrdfer.core.processes import MARK
 from nrdfer.store.manifest import find_problems
 
 _RESULTS = (

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nrdfer.errors import NrdferError
-from nrdfer.made import refuse_foreign
-from nrdfer.outputs import refuse_unwritable
-from nrdfer.plain_text import name_text
+from nrdfer.core.errors import NrdferError
+from nrdfer.core.output_checks import refuse_unwritable
+from nrdfer.core.own_files import refuse_foreign
+from nrdfer.core.plain_text import name_text
 
 _MARK = ".chaos-folder"  # in a folder that was empty, or not there, when a script was given it
 
 
 def json_file(name: str) -> Path:
-    """A file for `nrdfer.made.write_made`, as argparse asks for it: refused before anything has been done."""
+    """A file for `nrdfer.core.own_files.write_made`, as argparse asks for it: refused before anything has been done."""
     path = Path(name)
     try:
         refuse_unwritable(path, folder=False)

@@ -21,10 +21,12 @@ from typing import Any
 
 import psutil
 
-from nrdfer.config import ShardsConfig
+from nrdfer.config.profile import ShardsConfig
 from nrdfer.corpora.dfew import read_dfew
-from nrdfer.stages import shard, sources
-from nrdfer.stages.listing import DfewListing, list_dfew
+from nrdfer.preprocessing import corpus_listing
+from nrdfer.preprocessing import shards as shard
+from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew
+from nrdfer.preprocessing.folds import write_folds
 from nrdfer.store import MANIFEST, Artifact, Store, digest_of, file_sha256
 
 ASSETS = ("dfew/clips", "dfew/shards", "dfew/folds")
@@ -64,7 +66,7 @@ def stages(dfew: Path, store_root: Path, workers: int, config: ShardsConfig, tel
         code_version="2",
         config={},
         inputs={"clips": content, "shards": shards.digest},
-        build=lambda out: shard.write_folds(DfewListing(clips.path).folds, shards.path, out),
+        build=lambda out: write_folds(DfewListing(clips.path).folds, shards.path, out),
     )
     seconds["folds"] = time.monotonic() - began
     mark(END)(0, 0)
@@ -79,7 +81,7 @@ def _list(store: Store, dfew: Path, workers: int, progress: Callable[[int, int],
         "dfew/clips",
         code_version="2",
         config={},
-        inputs={"files": sources.fingerprint_dfew(dfew, corpus), "labels": labels},
+        inputs={"files": corpus_listing.fingerprint_dfew(dfew, corpus), "labels": labels},
         build=lambda work, out: list_dfew(corpus, work, out, workers=workers, progress=progress),
     )
 

@@ -18,12 +18,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from nrdfer.core.emotions import emotion_index
 from nrdfer.corpora.labels import candidates, read_labels
 from nrdfer.corpora.lists import read_dfew_list
 from nrdfer.corpora.published import DFEW_CLIPS, DFEW_EMOTIONS, DFEW_FRAMES, DFEW_NOMINAL
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
 from nrdfer.corpora.synthetic.settings import CorpusSettings
-from nrdfer.emotions import emotion_index
 
 HIGHEST_ID = 16_372
 #: Clips with a label and no pictures: the counts that papers print less those that are distributed.

@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from nrdfer.curves import Curves
-from nrdfer.tracking import Tracking
-from nrdfer.training.log import read_all
+from nrdfer.tracking.client import Tracking
+from nrdfer.tracking.metric_points import Curves
+from nrdfer.tracking.training_log import read_all
 
 
 def compare(tracking: Tracking, run_id: str, log: Path) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from nrdfer.clips.loader import Positions
-from nrdfer.errors import TrainingError
+from nrdfer.core.errors import TrainingError
+from nrdfer.data.loader import Positions
 from training.ways import Way
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from loader import SIDE
 
-from nrdfer.clips.cache import FrameCache
-from nrdfer.clips.dataset import ClipDataset
 from nrdfer.corpora.published import DFEW_CLIPS, DFEW_FRAMES, DFEW_TESTS
-from nrdfer.evaluation.evaluate import predict
+from nrdfer.data.dataset import ClipDataset
+from nrdfer.data.frame_cache import FrameCache
+from nrdfer.evaluation.inference import predict
 from nrdfer.models.nrdfernet import NRDFERNet
+from nrdfer.runtime.engine import Engine
 from nrdfer.shards.reader import ShardReader
-from nrdfer.training.engine import Engine
 from nrdfer.training.recipe import Recipe
 from training.clocks import wait_for
 from training.ways import OurTraining

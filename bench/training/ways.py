@@ -13,17 +13,17 @@ from loader import PictureFolders
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from nrdfer.clips.cache import FrameCache
-from nrdfer.clips.dataset import ClipDataset
-from nrdfer.clips.loader import BatchLoader, Positions
-from nrdfer.errors import TrainingError
-from nrdfer.models.network import trusted_clips
+from nrdfer.core.errors import TrainingError
+from nrdfer.data.dataset import ClipDataset
+from nrdfer.data.frame_cache import FrameCache
+from nrdfer.data.loader import BatchLoader, Positions
+from nrdfer.models.base import trusted_clips
 from nrdfer.models.nrdfernet import NRDFERNet
-from nrdfer.training.engine import Engine
+from nrdfer.runtime.determinism import seed_step, set_up
+from nrdfer.runtime.distributed import Ranks
+from nrdfer.runtime.engine import Engine
 from nrdfer.training.learner import Learner
-from nrdfer.training.numerics import seed_step, set_up
-from nrdfer.training.optimiser import make_optimiser
-from nrdfer.training.ranks import Ranks
+from nrdfer.training.optimizer import make_optimiser
 from nrdfer.training.recipe import Recipe
 
 PROCESSES = 8  # of the plain loop on a GPU

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from nrdfer.brief_requests import brief_requests
-from nrdfer.errors import NrdferError, ProfileError, WeightsError
-from nrdfer.plain_text import name_text, one_line
-from nrdfer.plain_yaml import settings_in
-from nrdfer.redaction import scrub
-from nrdfer.trouble import in_words
+from nrdfer.core.errors import NrdferError, ProfileError, WeightsError
+from nrdfer.core.machine_errors import in_words
+from nrdfer.core.plain_text import name_text, one_line
+from nrdfer.core.plain_yaml import settings_in
+from nrdfer.core.redaction import scrub
+from nrdfer.tracking.timeouts import brief_requests
 
 if TYPE_CHECKING:
     from nrdfer.training.progress import Progress as TrainingProgress
@@ -78,7 +78,7 @@ def _told(error: Exception) -> str:
 
 def listed_videos(videos: Sequence[Path]) -> None:
     """Refuse at once, before anything slow is loaded, videos that are not there and folders without one."""
-    from nrdfer.video.sources import list_sources
+    from nrdfer.video.discovery import list_sources
 
     list_sources(videos)
 

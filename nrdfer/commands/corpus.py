@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from nrdfer.commands.common import bar, readable
-from nrdfer.errors import NrdferError
-from nrdfer.plain_text import one_line
+from nrdfer.core.errors import NrdferError
+from nrdfer.core.plain_text import one_line
 
 corpus_app = typer.Typer(help="Corpora: the rendered sample, and the labels of DFEW and AFEW.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def corpus_render(
     workers: Annotated[int, typer.Option(help="Processes; never changes the result.")] = 2,
 ) -> None:
     """Render a corpus of expressive faces in the layouts of AFEW and DFEW."""
-    from nrdfer.config import build_settings
+    from nrdfer.config.profile import build_settings
     from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 
     given = {
@@ -47,9 +47,9 @@ def corpus_render(
 @readable
 def corpus_sample() -> None:
     """Render the corpus of the profile 'sample' into this project's folder (at once if it is there)."""
-    from nrdfer.config import load_profile
-    from nrdfer.profiles import shipped_profiles
-    from nrdfer.stages.sources import render_sample
+    from nrdfer.config.profile import load_profile
+    from nrdfer.config.resolve import shipped_profiles
+    from nrdfer.preprocessing.corpus_listing import render_sample
 
     progress, step = bar("rendering the sample corpus")
     with progress:

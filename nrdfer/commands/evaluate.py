@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from nrdfer.commands.common import readable
-from nrdfer.errors import NrdferError
+from nrdfer.core.errors import NrdferError
 
 BOTH = "both"
 _MEANING = {"honest": "last epoch", "paper": "best epoch on the test fold"}
@@ -30,16 +30,16 @@ def evaluate(
     import json
     import tempfile
 
-    from nrdfer.made import clear_unfinished, publish, refuse_foreign, unfinished
-    from nrdfer.outputs import in_words, refuse_unwritable
+    from nrdfer.core.output_checks import in_words, refuse_unwritable
+    from nrdfer.core.own_files import clear_unfinished, publish, refuse_foreign, unfinished
 
     if out is not None:
         refuse_unwritable(out, folder=True)
-    from nrdfer.profiles import profile_of_shell
+    from nrdfer.config.resolve import profile_of_shell
+    from nrdfer.evaluation.checkpoints import PROTOCOLS, evaluate_checkpoint, files_of
+    from nrdfer.preprocessing.folds import find_split
     from nrdfer.registry import checked_weights
-    from nrdfer.stages import train as stage
-    from nrdfer.stages.evaluate import PROTOCOLS, evaluate_checkpoint, files_of
-    from nrdfer.stages.splits import find_split
+    from nrdfer.training import fold as stage
 
     if protocol not in (*PROTOCOLS, BOTH):
         raise NrdferError(f"there is no protocol {protocol!r}; use one of {', '.join((*PROTOCOLS, BOTH))}")
@@ -91,9 +91,9 @@ _PAIRS = (("war", "uar"), ("war_unfiltered", "uar_unfiltered"))
 
 
 def _warn_of_leaks(folder: Path, split: str) -> None:
-    from nrdfer.plain_text import one_line
-    from nrdfer.stages.run_folder import read_settings
-    from nrdfer.stages.splits import AFEW
+    from nrdfer.core.plain_text import one_line
+    from nrdfer.preprocessing.folds import AFEW
+    from nrdfer.training.run_folder import read_settings
 
     trained = (read_settings(folder) or {}).get("split", split)
     if trained != split and AFEW not in (trained, split):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nrdfer.commands.common import readable
-from nrdfer.errors import NrdferError
-from nrdfer.plain_text import one_line
+from nrdfer.core.errors import NrdferError
+from nrdfer.core.plain_text import one_line
 
 if TYPE_CHECKING:
     from nrdfer.lineage import Chain, Walk
@@ -37,13 +37,13 @@ def lineage(
 
     Exits with 1 if a link is broken.
     """
-    from nrdfer import paths
+    from nrdfer.core import paths
     from nrdfer.lineage import Walk
     from nrdfer.lineage.history import find_orchestrator
     from nrdfer.lineage.links import broken_in
     from nrdfer.lineage.show import broken_line, chain_lines
     from nrdfer.store import Store
-    from nrdfer.tracking import Tracking
+    from nrdfer.tracking.client import Tracking
 
     if (model is None) != every:
         raise NrdferError("name one version (models:/nr-dfernet-dfew@champion), or give --all for every one")

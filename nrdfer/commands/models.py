@@ -47,13 +47,13 @@ def export(
     ] = "models:/nr-dfernet-dfew@champion",
 ) -> None:
     """Write a trained network as one file that needs none of this project's code."""
-    from nrdfer.made import refuse_foreign
-    from nrdfer.outputs import refuse_unwritable
+    from nrdfer.core.output_checks import refuse_unwritable
+    from nrdfer.core.own_files import refuse_foreign
 
     refuse_unwritable(out, folder=False)
     refuse_foreign(out)
-    from nrdfer.evaluation.evaluate import load_model
-    from nrdfer.export import OUTPUTS, check_target, export_network
+    from nrdfer.models.export import OUTPUTS, check_target, export_network
+    from nrdfer.models.saved_model import load_model
     from nrdfer.registry import checked_weights
 
     check_target(out)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nrdfer.commands.common import bar, listed_videos, readable, refuse_no_model
-from nrdfer.errors import ProfileError
-from nrdfer.plain_text import one_line
+from nrdfer.core.errors import ProfileError
+from nrdfer.core.plain_text import one_line
 
 if TYPE_CHECKING:
-    from nrdfer.predict.clip_folder import Row
     from nrdfer.predict.model import TrainedModel
-    from nrdfer.predict.preprocessing import Preprocessing
+    from nrdfer.predict.video_output import Row
+    from nrdfer.preprocessing.spec import Preprocessing
 
 _HEADER = f"{'':10}  {'emotion':9}  {'prob.':>6}  {'frames with face':>16}  {'s per s':>7}  video"
 
@@ -61,7 +61,7 @@ def predict(
 
     Ends with status 1 if no video at all could be read.
     """
-    from nrdfer.config import build_settings
+    from nrdfer.config.profile import build_settings
     from nrdfer.predict.places import refuse_places
     from nrdfer.predict.windows import WindowSettings
 
@@ -76,11 +76,11 @@ def predict(
     refuse_no_model(model)
     if model.startswith("models:"):
         typer.echo(f"looking up {model} in MLflow", err=True)
-    from nrdfer.predict.clip_folder import Work
+    from nrdfer.predict.batch import predict_videos
     from nrdfer.predict.crops import Cropper
-    from nrdfer.predict.folder import predict_videos
     from nrdfer.predict.model import open_model
     from nrdfer.predict.predictor import Predictor
+    from nrdfer.predict.video_output import Work
 
     trained = open_model(model)
     align = _set({"target": target, "max_side": max_side, "min_track": min_track, "every": every})

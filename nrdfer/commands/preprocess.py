@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nrdfer.commands.common import bar, listed_videos, readable
-from nrdfer.errors import NrdferError
-from nrdfer.plain_text import one_line
+from nrdfer.core.errors import NrdferError
+from nrdfer.core.plain_text import one_line
 
 if TYPE_CHECKING:
-    from nrdfer.preprocess import ClipSummary
+    from nrdfer.preprocessing.videos import ClipSummary
 
 
 @readable
@@ -52,10 +52,10 @@ def preprocess(
     workers: Annotated[int, typer.Option(help="Processes, one core each.")] = 2,
 ) -> None:
     """Decode, detect, choose the target face and align: aligned crops of any videos."""
-    from nrdfer.config import WeightsConfig, build_settings
-    from nrdfer.made import refuse_foreign
-    from nrdfer.outputs import refuse_unwritable
-    from nrdfer.stages.weights import network_weights
+    from nrdfer.config.profile import WeightsConfig, build_settings
+    from nrdfer.core.output_checks import refuse_unwritable
+    from nrdfer.core.own_files import refuse_foreign
+    from nrdfer.weights.locate import network_weights
 
     if workers < 1:
         raise NrdferError(f"--workers {workers}: give a number of 1 or more")
@@ -67,8 +67,8 @@ def preprocess(
     config = WeightsConfig(retinaface, None, enlightengan or "", folder=os.environ.get("NRDFER_WEIGHTS"))
     weights = network_weights("retinaface", config)
     brightening = network_weights("enlightengan", config) if enlightengan else None
-    from nrdfer.faces.clip import AlignSettings
-    from nrdfer.preprocess import preprocess_videos
+    from nrdfer.faces.align_clip import AlignSettings
+    from nrdfer.preprocessing.videos import preprocess_videos
 
     given = {
         "margin": margin,

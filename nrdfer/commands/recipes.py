@@ -20,7 +20,7 @@ def recipes(
     from rich.console import Console
     from rich.table import Table
 
-    from nrdfer.training.choices import CHOICES, HEADER, RECIPES_HEADER, choice_row, recipe_row
+    from nrdfer.training.open_choices import CHOICES, HEADER, RECIPES_HEADER, choice_row, recipe_row
     from nrdfer.training.recipe import RECIPES
 
     if as_json:

@@ -20,9 +20,9 @@ def results(
     from rich.table import Table
     from rich.text import Text
 
-    from nrdfer.plain_text import one_line
-    from nrdfer.stages.report import PAGE
-    from nrdfer.stages.results import closing_rows, comparability, last_results
+    from nrdfer.core.plain_text import one_line
+    from nrdfer.reporting.build import PAGE
+    from nrdfer.reporting.results import closing_rows, comparability, last_results
 
     found = last_results(profile)
     header, *rows = closing_rows(found.figures)

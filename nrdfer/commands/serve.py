@@ -42,7 +42,7 @@ def serve(
 
 
 def _folder(path: Path) -> str:
-    from nrdfer.errors import NrdferError
+    from nrdfer.core.errors import NrdferError
 
     if not path.is_dir():
         raise NrdferError(f"--videos {path}: there is no such folder")
@@ -61,8 +61,8 @@ def _limits(given: list[str] | tuple[str, ...]) -> Limits:
     import dataclasses
 
     from nrdfer.commands.common import fields_of
-    from nrdfer.convert import brief
-    from nrdfer.errors import ProfileError
+    from nrdfer.core.coerce import brief
+    from nrdfer.core.errors import ProfileError
 
     kinds = {field.name: type(getattr(_LIMITS, field.name)) for field in dataclasses.fields(Limits)}
     changes: dict[str, float] = {}

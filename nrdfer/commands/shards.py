@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nrdfer.commands.common import bar, readable
-from nrdfer.errors import NrdferError
-from nrdfer.plain_text import one_line
+from nrdfer.core.errors import NrdferError
+from nrdfer.core.plain_text import one_line
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nrdfer.records import ClipRecord
+    from nrdfer.core.records import ClipRecord
 
 shards_app = typer.Typer(help="Shards: list, look into, verify.", no_args_is_help=True)
 _FOLDER = "A folder of shards; without one, every set in this project's store."
 
 
 def _sets(folder: Path | None) -> list[Path]:
-    from nrdfer import paths
+    from nrdfer.core import paths
 
     if folder is not None:
         return [folder]
@@ -62,8 +62,8 @@ def show(
     from dataclasses import asdict
 
     if sheet is not None:
-        from nrdfer.made import refuse_foreign
-        from nrdfer.outputs import refuse_unwritable
+        from nrdfer.core.output_checks import refuse_unwritable
+        from nrdfer.core.own_files import refuse_foreign
 
         refuse_unwritable(sheet, folder=False)
         refuse_foreign(sheet)
@@ -85,9 +85,9 @@ def show(
 def _draw(frames: NDArray[np.uint8], record: ClipRecord, path: Path) -> None:
     import cv2
 
+    from nrdfer.core.own_files import write_made
+    from nrdfer.core.records import FrameRecord
     from nrdfer.faces.contact_sheet import contact_sheet
-    from nrdfer.made import write_made
-    from nrdfer.records import FrameRecord
 
     # shards of others may hold no records of single frames; each frame is a face crop all the same
     records = record.frames or tuple(FrameRecord(i, has_face=True) for i in range(record.n_frames))

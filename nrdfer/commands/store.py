@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from nrdfer.commands.common import bar, readable
-from nrdfer.errors import StoreError
-from nrdfer.plain_text import name_text, one_line
+from nrdfer.core.errors import StoreError
+from nrdfer.core.plain_text import name_text, one_line
 
 store_app = typer.Typer(help="The store of artefacts: verify.", no_args_is_help=True)
 _MB = 1_000_000
@@ -34,7 +34,7 @@ def verify(
     Nothing is ever deleted: with --repair a damaged artefact is moved to .damaged in the store, and the next run of the
     line that made it makes it again, with what depends on it.
     """
-    from nrdfer import paths
+    from nrdfer.core import paths
     from nrdfer.store import Store
     from nrdfer.store.verify import verify_store
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nrdfer.commands.common import fields_of, readable, training_bar
-from nrdfer.errors import TrainingStopped
-from nrdfer.plain_text import name_text
+from nrdfer.core.errors import TrainingStopped
+from nrdfer.core.plain_text import name_text
 
 if TYPE_CHECKING:
-    from nrdfer.config import Profile
-    from nrdfer.stages.splits import Split
+    from nrdfer.config.profile import Profile
+    from nrdfer.shards.split import Split
 
 STOPPED = 143  # what a shell shows of a process that SIGTERM ended
 SCRATCH = "none"
@@ -49,13 +49,13 @@ def train(
     """Train one split. The same line continues what was stopped or killed, and says so if all is done."""
     import json
 
-    from nrdfer.outputs import refuse_unwritable
+    from nrdfer.core.output_checks import refuse_unwritable
 
     refuse_unwritable(out, folder=True)
-    from nrdfer.profiles import profile_of_shell
-    from nrdfer.stages import run_folder
-    from nrdfer.stages import train as stage
-    from nrdfer.stages.splits import find_split
+    from nrdfer.config.resolve import profile_of_shell
+    from nrdfer.preprocessing.folds import find_split
+    from nrdfer.training import fold as stage
+    from nrdfer.training import run_folder
     from nrdfer.training.signals import sigterm_interrupts
 
     base = profile_of_shell(profile)
@@ -110,11 +110,11 @@ def _tracked(split: Split, out: Path, told: Mapping[str, Any]) -> Callable[..., 
     """`train_fold` under MLflow; a line that continues a training continues its run."""
     import functools
 
-    from nrdfer.courier import RunFacts
-    from nrdfer.dataset_inputs import datasets_of
-    from nrdfer.stages.tracked import train_tracked
     from nrdfer.store import digest_of
-    from nrdfer.tracking import Tracking
+    from nrdfer.tracking.client import Tracking
+    from nrdfer.tracking.dataset_inputs import datasets_of
+    from nrdfer.tracking.log_uploader import RunFacts
+    from nrdfer.training.tracked import train_tracked
 
     folder = name_text(out.absolute())
     digest = digest_of([told, folder])
@@ -145,7 +145,7 @@ def lay_over(
     """
     import dataclasses
 
-    from nrdfer.config import merge
+    from nrdfer.config.profile import merge
 
     field = f"{corpus}_recipe"
     base = getattr(profile, field) if recipe is None else {"name": recipe}
@@ -164,9 +164,9 @@ def lay_over(
 @contextlib.contextmanager
 def _initial(profile: Profile, split: str, given: str | None) -> Iterator[Path | None]:
     """The weights to start from, there for as long as they may be read: each process of a training reads them."""
-    from nrdfer.profiles import last_made
+    from nrdfer.preprocessing.folds import AFEW
     from nrdfer.registry import checked_weights
-    from nrdfer.stages.splits import AFEW
+    from nrdfer.store.pointers import last_made
 
     if given is None and split == AFEW:  # as the paper does, and the graph
         given = str(

@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 
 from nrdfer.commands.common import readable
-from nrdfer.errors import NrdferError, WeightsError
+from nrdfer.core.errors import NrdferError, WeightsError
 
 weights_app = typer.Typer(help="Pretrained weights: list, fetch, verify.", no_args_is_help=True)
 _FOLDER = "Looked into first; without it NRDFER_WEIGHTS, or this project's folder."
 
 
 def _folder(given: Path | None) -> Path | None:
-    from nrdfer import environment
-    from nrdfer.stages.weights import local_folder
+    from nrdfer.core import environment
+    from nrdfer.weights.locate import local_folder
 
     return given or environment.folder("NRDFER_WEIGHTS") or local_folder(None)
 
@@ -31,7 +31,7 @@ def list_weights(
     import json
     from dataclasses import asdict
 
-    from nrdfer.weights import CATALOGUE, resolve
+    from nrdfer.weights.catalogue import CATALOGUE, resolve
 
     rows = []
     for pinned in CATALOGUE.values():
@@ -61,7 +61,7 @@ def fetch(
     folder: Annotated[Path | None, typer.Option(help=_FOLDER)] = None,
 ) -> None:
     """Find weights in the folder or the hub's cache, else download them; prints the verified file."""
-    from nrdfer.weights import resolve
+    from nrdfer.weights.catalogue import resolve
 
     typer.echo(resolve(name, _folder(folder), allow_download=True))
 
@@ -70,7 +70,7 @@ def fetch(
 @readable
 def verify(file: Annotated[Path, typer.Argument(help="A weights file.")]) -> None:
     """Tell which published weights a file is, by its content; exits with 1 if it is none of them."""
-    from nrdfer.weights import CATALOGUE, content_ids, refuse_pointer
+    from nrdfer.weights.catalogue import CATALOGUE, content_ids, refuse_pointer
 
     if not file.is_file():
         raise WeightsError(f"{file} does not exist")

@@ -1,5 +1,5 @@
 """Corpora: AFEW and DFEW as they lie on disk, and the rendered corpus that imitates both layouts.
 
 Finding clips, labels and folds belongs here, and the rendering of the corpus that needs no licence. Decoding videos
-(`nrdfer.video`), cutting faces out (`nrdfer.preprocess`) and packing clips (`nrdfer.shards`) do not.
+(`nrdfer.video`), cutting faces out (`nrdfer.preprocessing.videos`) and packing clips (`nrdfer.shards`) do not.
 """

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nrdfer.emotions import AFEW_FOLDERS
-from nrdfer.errors import CorpusError
-from nrdfer.names import shortened
-from nrdfer.plain_text import one_line, utf8
-from nrdfer.video.sources import VIDEO_SUFFIXES, distinct
+from nrdfer.core.emotions import AFEW_FOLDERS
+from nrdfer.core.errors import CorpusError
+from nrdfer.core.plain_text import one_line, utf8
+from nrdfer.core.safe_names import shortened
+from nrdfer.video.discovery import VIDEO_SUFFIXES, distinct
 
 SPLITS = {"train": "Train_AFEW", "val": "Val_AFEW"}
 #: With a frame's number behind it (``.0123456.jpg``) a clip's id must fit into a tar's header: 100 characters.

@@ -12,10 +12,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from nrdfer.core.atomic_files import OF_THE_MACHINE
+from nrdfer.core.errors import CorpusError
+from nrdfer.core.plain_text import one_line
 from nrdfer.corpora.labels import read_labels
-from nrdfer.errors import CorpusError
-from nrdfer.files import OF_THE_MACHINE
-from nrdfer.plain_text import one_line
 
 #: Where face pictures of original length lie (github.com/zengqunzhao/DFER-CLIP, sunlicai/MAE-DFER,
 #: jiangxingxun/DFEW); each may hold a folder of its own name once more, as archives unpack.

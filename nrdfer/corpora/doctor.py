@@ -13,13 +13,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import CorpusError
 from nrdfer.corpora import published
 from nrdfer.corpora.afew import files_left_out, find_videos, names_of
 from nrdfer.corpora.dfew import DfewCorpus, read_dfew
 from nrdfer.corpora.labels import candidates, find_label_files, is_csv
 from nrdfer.corpora.lists import read_dfew_list
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import CorpusError
 
 T = 16  # frames that dynamic sampling draws
 LEVELS = ("ok", "known", "warning", "error")

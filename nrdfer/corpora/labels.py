@@ -1,6 +1,6 @@
 """DFEW's label files: every naming and numbering found in the wild, read into emotions by name.
 
-The distributed csvs number the emotions 1 to 7 (in the order of `nrdfer.emotions.EMOTIONS`), some copies 0 to 6
+The distributed csvs number the emotions 1 to 7 (in the order of `nrdfer.core.emotions.EMOTIONS`), some copies 0 to 6
 (MSA-LMC/S2D), and so do text lists (``lists``), which serve where there are no csvs. The base is found over ALL files
 together: a 0 proves one, a 7 the other; a single file may show neither. Pictures are `dfew`'s business: nothing here
 opens or counts them.
@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import CorpusError
+from nrdfer.core.plain_text import one_line
 from nrdfer.corpora.lists import COPY, DFEW_NAME, files_like_labels, label_folders, read_dfew_list
 from nrdfer.corpora.text_file import excerpt, number_in, read_lines, read_whole
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import CorpusError
-from nrdfer.plain_text import one_line
 
 FOLDS = range(1, 6)
 SPLIT_FOLDER = "EmoLabel_DataSplit"

@@ -1,7 +1,7 @@
 """Lists of clips as other repositories ship them: one line ``<path> <number of frames> <label>`` a clip.
 
 The format is Former-DFER's (github.com/zengqunzhao/Former-DFER), also used by IAL and DFER-CLIP: labels count from 0
-in the order of `nrdfer.emotions.EMOTIONS`. The frame counts in them are not to be trusted (in DFEW's folds 2 to 5,
+in the order of `nrdfer.core.emotions.EMOTIONS`. The frame counts in them are not to be trusted (in DFEW's folds 2 to 5,
 clips of fewer than 16 frames are written as 16), so they are read, but only ``doctor`` looks at them. DFEW's csvs are
 `labels`' business.
 """
@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nrdfer.core.emotions import AFEW_FOLDERS, EMOTIONS
+from nrdfer.core.errors import CorpusError
+from nrdfer.core.plain_text import one_line
 from nrdfer.corpora.text_file import excerpt, number_in, read_lines
-from nrdfer.emotions import AFEW_FOLDERS, EMOTIONS
-from nrdfer.errors import CorpusError
-from nrdfer.plain_text import one_line
 
 #: What a browser or a file manager adds to the name of a second copy: ``list (1).txt``.
 COPY = r"(?: ?\([0-9]+\)| - Copy| copy)?"

@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.errors import UnreadablePictureError
-from nrdfer.files import open_plain
-from nrdfer.plain_text import one_line
+from nrdfer.core.atomic_files import open_plain
+from nrdfer.core.errors import UnreadablePictureError
+from nrdfer.core.plain_text import one_line
 
 MOST_PIXELS = 50_000_000  # a face picture has 50,000; a file of a few bytes can claim thousands of millions
 MOST_BYTES = 256 << 20

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.afew import SPLITS, find_videos
 from nrdfer.corpora.labels import candidates, is_csv, read_labels
 from nrdfer.corpora.lists import AFEW_NAME, files_like_labels, label_folders, read_afew_lists
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import CorpusError
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nrdfer.errors import CorpusError
-from nrdfer.plain_text import one_line
-from nrdfer.text_bytes import marked_encoding, read_bytes
+from nrdfer.core.errors import CorpusError
+from nrdfer.core.plain_text import one_line
+from nrdfer.core.text_bytes import marked_encoding, read_bytes
 
 MOST_BYTES = 64 << 20  # the longest list of any corpus has 2 MiB
 _CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f]")

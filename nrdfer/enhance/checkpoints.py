@@ -1,6 +1,6 @@
 """Reading files that hold EnlightenGAN's generator: the original's state dict, the public ONNX model, this project's.
 
-Which published file is wanted and whether its content is the pinned one is `nrdfer.weights`' business.
+Which published file is wanted and whether its content is the pinned one is `nrdfer.weights.catalogue`' business.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from nrdfer.core.errors import WeightsError
 from nrdfer.enhance.generator import EnlightenGenerator
-from nrdfer.errors import WeightsError
-from nrdfer.state_dict import fitted, plain_names, read_state_dict
-from nrdfer.weights import refuse_pointer
+from nrdfer.models.state_dict import fitted, plain_names, read_state_dict
+from nrdfer.weights.catalogue import refuse_pointer
 
 FORMAT = "nrdfer-enlightengan"
 
@@ -37,7 +37,8 @@ def load_generator(path: Path) -> EnlightenGenerator:
     if first is None or first.ndim != 4:
         raise WeightsError(
             f"{path} does not hold EnlightenGAN's generator: it has no convolution conv1_1.weight. "
-            "Expected is the file 200_net_G_A.pth, enlighten.onnx, or one made by `python -m nrdfer.enhance.train`."
+            "Expected is the file 200_net_G_A.pth, enlighten.onnx, or one made by "
+            "`python -m nrdfer.pretraining.enlightengan`."
         )
     channels = int(first.shape[0])
     return cast(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nrdfer.enhance.checkpoints import load_generator
 from nrdfer.enhance.generator import MULTIPLE, EnlightenGenerator
-from nrdfer.onnx_session import Session, export
+from nrdfer.runtime.onnx_session import Session, export
 
 BACKENDS = ("auto", "onnxruntime", "torch")
 LARGEST = 2200  # pixels: of a frame that is brightened at its own size

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nrdfer.emotions import EMOTIONS, emotion_index
+from nrdfer.core.emotions import EMOTIONS, emotion_index
 from nrdfer.evaluation.metrics import confusion_matrix, recalls, uar, war
 
 

@@ -2,7 +2,7 @@
 
 An experiment is a training, repeated on every split of its table. A row is an experiment and a way of reading its
 predictions: with and without the snippet-based filter, and all settings of the filter, are readings of one training.
-How an experiment becomes a profile belongs to ``profiles``; published figures to ``nrdfer.reporting.published``.
+How an experiment becomes a profile belongs to ``profiles``; published figures to ``nrdfer.experiments.published``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nrdfer.experiments.reading import Reading
+from nrdfer.evaluation.filter_settings import Reading
 from nrdfer.models.names import TITLES
 
 FOLDS = ("fd1", "fd2", "fd3", "fd4", "fd5")
@@ -34,7 +34,7 @@ class Experiment:
 class RowSpec:
     """One row of a table."""
 
-    label: str  # as `nrdfer.reporting.published` names it
+    label: str  # as `nrdfer.experiments.published` names it
     cells: Mapping[str, str]  # descriptive columns
     experiment: str = ""  # empty: from the literature, nothing is trained
     reading: Reading = field(default_factory=Reading)
@@ -49,7 +49,7 @@ class TableSpec:
     number: str  # in the paper; empty if its figures are not published there
     title: str
     note: str
-    splits: tuple[str, ...]  # of nrdfer.stages.splits
+    splits: tuple[str, ...]  # of nrdfer.preprocessing.folds
     experiments: tuple[Experiment, ...]
     rows: tuple[RowSpec, ...]
     costs: bool = False  # whether it has a column GMACs

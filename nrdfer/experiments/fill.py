@@ -14,16 +14,16 @@ from typing import Any
 
 import pandas as pd
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.evaluation.apply_filter import Labels, decide, truth
+from nrdfer.evaluation.checkpoints import PROTOCOLS, predictions_path
+from nrdfer.evaluation.filter_settings import Reading
+from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, UAR, WAR, Figure, ResultTable, Row
+from nrdfer.evaluation.row_metrics import figures_of
 from nrdfer.experiments.catalogue import TRAINED, RowSpec, TableSpec
-from nrdfer.experiments.reading import Reading
+from nrdfer.experiments.published import published
 from nrdfer.experiments.results import Results
-from nrdfer.reporting.decide import Labels, decide, truth
-from nrdfer.reporting.measure import figures_of
-from nrdfer.reporting.published import published
-from nrdfer.reporting.tables import GMACS, MEAN, POOLED, SINGLE, UAR, WAR, Figure, ResultTable, Row
-from nrdfer.stages.evaluate import PROTOCOLS, predictions_path
-from nrdfer.stages.train import MODEL
+from nrdfer.models.saved_model import MODEL
 
 MEASURED, NOT_RUN, LITERATURE = "measured", "not run", "as published"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nrdfer.config import Profile, build_settings, merge
+from nrdfer.config.profile import Profile, build_settings, merge
 from nrdfer.experiments.catalogue import OURS, Experiment
 
 

@@ -1,21 +1,22 @@
 """What of the experiments is in the store, asked for by content: nothing is run, and it does not matter who ran it.
 
-An experiment's training is named by everything it depends on (``nrdfer.stages.steps``); so one that the main job did
-counts for every table that needs it, and one of other settings or other data never does.
+An experiment's training is named by everything it depends on (``nrdfer.training.step_keys``); so one that the main job
+did counts for every table that needs it, and one of other settings or other data never does.
 """
 
 from __future__ import annotations
 
 import functools
 
-from nrdfer.config import Profile
-from nrdfer.errors import StoreError
+from nrdfer.config.profile import Profile
+from nrdfer.core.errors import StoreError
 from nrdfer.experiments.catalogue import Experiment
 from nrdfer.experiments.profiles import profile_of
-from nrdfer.profiles import last_made
-from nrdfer.stages.splits import AFEW, Split, find_split
-from nrdfer.stages.steps import FROM_SCRATCH, Step, evaluation_step, training_step
+from nrdfer.preprocessing.folds import AFEW, find_split
+from nrdfer.shards.split import Split
 from nrdfer.store import Artifact, Store
+from nrdfer.store.pointers import last_made
+from nrdfer.training.step_keys import FROM_SCRATCH, Step, evaluation_step, training_step
 
 #: AFEW's trainings start from the checkpoint of this split (paper, section 4.2).
 PRETRAINING = "fd1"

@@ -3,7 +3,7 @@
 The template is ArcFace's for 112 x 112 pixels. The transform is the least-squares similarity of Umeyama
 (1991) over all five points; OpenCV's robust estimators throw points away and tilt faces, so they are not
 used. Which face to align is decided in `nrdfer.faces.tracking`; what a bad fit means for a frame, in
-`nrdfer.preprocess`.
+`nrdfer.preprocessing.videos`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.records import FrameRecord
+from nrdfer.core.records import FrameRecord
 
 FACE_RGB = (0, 114, 178)
 MISSING_RGB = (213, 94, 0)

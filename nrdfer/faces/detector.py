@@ -1,31 +1,25 @@
-"""Finding faces in a picture with RetinaFace: whole pictures or regions, decoding, and loading of weights.
+"""Finding faces in a picture with RetinaFace: whole pictures or regions, and decoding.
 
 A detector always carries the `Convention` of its weights, known from the file's content or stated by the user.
-Which regions of a video's frames are looked at is decided in `nrdfer.faces.search`, which face of a frame matters in
-`nrdfer.faces.tracking`; where published weights come from, in `nrdfer.weights`.
+Which regions of a video's frames are looked at is decided in `nrdfer.faces.sparse_detection`, which face of a frame
+matters in `nrdfer.faces.tracking`; loading of weights is `nrdfer.faces.load_detector`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
-from nrdfer.errors import WeightsError
-from nrdfer.faces.conventions import CONVENTIONS, KNOWN_FILES, REFUSED_FILES, Convention
-from nrdfer.faces.engine import make_engine
-from nrdfer.faces.network import BACKBONES, Backbone, RetinaFaceNet
+from nrdfer.faces.backends import make_engine
+from nrdfer.faces.input_conventions import Convention
+from nrdfer.faces.network import RetinaFaceNet
 from nrdfer.faces.priors import decode_boxes, decode_points, nms, prior_boxes
-from nrdfer.state_dict import fitted, plain_names, read_state_dict
-from nrdfer.weights import content_ids, refuse_pointer
 
 MAX_CANDIDATES = 1000  # best anchors of a picture that enter suppression
 NMS_THRESHOLD = 0.4
@@ -177,91 +171,3 @@ class FaceDetector:
         boxes_N4, points_N52, scores_N = boxes_N4[sound], points_N52[sound], scores_N[sound]
         kept = nms(boxes_N4, scores_N, NMS_THRESHOLD)
         return [Face(boxes_N4[i].copy(), float(scores_N[i]), points_N52[i].copy()) for i in kept]
-
-
-def load_detector(
-    path: Path,
-    *,
-    convention: str | None = None,
-    threshold: float = 0.7,
-    max_side: int = 640,
-    device: str = "cpu",
-    backend: str = "auto",
-    self_test: bool = True,
-) -> FaceDetector:
-    """Load a checkpoint of either family, or this project's own.
-
-    Args:
-        path: a ``.pth`` state dict with the names of Pytorch_Retinaface (wrappers are taken off, see
-            `nrdfer.state_dict`), or a ``.safetensors`` of this project, which states backbone and convention.
-        convention: "pytorch_retinaface" or "retinaface_pytorch"; needed for a ``.pth`` whose content is not
-            known.
-        threshold: see `FaceDetector`.
-        max_side: see `FaceDetector`.
-        device: see `FaceDetector`.
-        backend: see `FaceDetector`.
-        self_test: whether a file whose content is not known is first asked about rendered faces.
-
-    Raises:
-        WeightsError: the file is missing, damaged, holds code, is of another network, its convention is unknown or
-            contradicts the one given, or the self-test finds that it does not see faces this way.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"RetinaFace weights {path} do not exist; correct the path or get the file")
-    refuse_pointer(path)
-    if convention is not None and convention not in CONVENTIONS:
-        raise WeightsError(f"convention {convention!r} is not known; use one of {', '.join(CONVENTIONS)}")
-    stated: Convention | None
-    if path.suffix == ".safetensors":
-        tensors, stated = _read_safetensors(path)
-    else:
-        stated = _known_convention(path)
-        tensors = read_state_dict(path)
-    known = stated is not None
-    if stated is None:
-        if convention is None:
-            raise WeightsError(
-                f"{path} is not a published file this project knows, and the file does not tell which input "
-                f"it wants; say so with convention={' or '.join(repr(name) for name in CONVENTIONS)}"
-            )
-        stated = CONVENTIONS[convention]
-    elif convention is not None and stated.name != convention:
-        raise WeightsError(f"{path} wants the input convention {stated.name!r}, not {convention!r}; drop the setting")
-    detector = FaceDetector(
-        _fitted(tensors, path), stated, threshold=threshold, max_side=max_side, device=device, backend=backend
-    )
-    if self_test and not known:
-        from nrdfer.faces.self_test import check_detector  # which asks detectors, hence not at the top
-
-        check_detector(detector, path)
-    return detector
-
-
-def _known_convention(path: Path) -> Convention | None:
-    sha256, _ = content_ids(path)
-    if sha256 in REFUSED_FILES:
-        raise WeightsError(f"{path} cannot be used: {REFUSED_FILES[sha256]}")
-    return KNOWN_FILES.get(sha256)
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Convention]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} cannot be read as safetensors ({error}); it may be cut short") from error
-    if metadata.get("format") != "nrdfer-retinaface" or metadata.get("convention") not in CONVENTIONS:
-        raise WeightsError(
-            f"{path} is a safetensors file without this project's RetinaFace metadata (format "
-            f"'nrdfer-retinaface', convention one of {', '.join(CONVENTIONS)}); use a .pth, or weights of "
-            "nrdfer.faces.train"
-        )
-    return plain_names(tensors, path), CONVENTIONS[metadata["convention"]]
-
-
-def _fitted(tensors: Mapping[str, Tensor], path: Path) -> RetinaFaceNet:
-    backbone: Backbone = "resnet50" if "body.layer1.0.conv1.weight" in tensors else "mobilenet0.25"
-    what = f"a RetinaFace of {' or '.join(BACKBONES)} with the tensor names of Pytorch_Retinaface"
-    return cast(RetinaFaceNet, fitted(lambda: RetinaFaceNet(backbone), tensors, path, what))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.records import FrameRecord
+from nrdfer.core.records import FrameRecord
 
 #: Correlation of two successive thumbnails below which they hardly show one person. Measured with the published
 #: MobileNet detector on seven real clips: 0.81 to 1.00 (median 0.998) over 812 pairs of successive target frames, and

@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import nrdfer
-from nrdfer.code_version import code_version, has_commit
-from nrdfer.errors import NrdferError
+from nrdfer.core.errors import NrdferError
 from nrdfer.lineage.hashes import Hashes
 from nrdfer.lineage.links import Link
-from nrdfer.moved_project import here
-from nrdfer.stages.listing import DfewListing
-from nrdfer.stages.shard import read_folds
-from nrdfer.stages.sources import read_listing
-from nrdfer.stages.splits import afew_as_split
-from nrdfer.stages.steps import FROM_SCRATCH
+from nrdfer.preprocessing.corpus_listing import read_listing
+from nrdfer.preprocessing.dfew_listing import DfewListing
+from nrdfer.preprocessing.folds import afew_as_split, read_folds
+from nrdfer.runtime.code_version import code_version, has_commit
 from nrdfer.store import MANIFEST, Artifact, Store, digest_of, read_manifest
+from nrdfer.tracking.relocation import here
+from nrdfer.training.step_keys import FROM_SCRATCH
 
 Found = Generator[Link, None, Mapping[str, Any] | None]
-_SAMPLES = Path(nrdfer.__file__).parent / "sample_weights"
+_SAMPLES = Path(nrdfer.__file__).parent / "weights/sample"
 _KINDS = {".tar": "shard", ".safetensors": "weights"}
 
 

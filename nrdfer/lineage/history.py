@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
-from nrdfer.errors import NrdferError
+from nrdfer.core.errors import NrdferError
 
 GROUP = "nrdfer.orchestrators"
 

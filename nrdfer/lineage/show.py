@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from nrdfer.core.plain_text import one_line
 from nrdfer.lineage.links import Chain, Link
-from nrdfer.plain_text import one_line
 
 _EACH = 7  # of a kind in a row; more are counted
 _KIND, _NAME = 20, 52  # columns

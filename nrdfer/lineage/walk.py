@@ -12,21 +12,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nrdfer.dataset_inputs import clips_digest
-from nrdfer.errors import NrdferError, WeightsError
+from nrdfer.core.errors import NrdferError, WeightsError
+from nrdfer.evaluation.checkpoints import read_metrics
 from nrdfer.lineage.data import DataWalk
 from nrdfer.lineage.hashes import Hashes
 from nrdfer.lineage.history import Orchestrator
 from nrdfer.lineage.links import Chain, Link
-from nrdfer.registry import guard, tags
+from nrdfer.models.saved_model import LAST
+from nrdfer.publish.register_model import RESOLVED, flat_figures
+from nrdfer.registry import tags, verified_open
 from nrdfer.registry.file_lists import listed_files
 from nrdfer.registry.paging import pages
 from nrdfer.registry.versions import VIDEO
-from nrdfer.stages.evaluate import read_metrics
-from nrdfer.stages.register import RESOLVED, flat_figures
-from nrdfer.stages.train import LAST
 from nrdfer.store import Store, digest_of, read_manifest
-from nrdfer.tracking import TAG_ASSET, TAG_DAGSTER_RUN, TAG_DIGEST, Tracking
+from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, TAG_DIGEST, Tracking
+from nrdfer.tracking.dataset_inputs import clips_digest
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -65,7 +65,7 @@ class Walk:
         Raises:
             WeightsError: there is no such version. Everything else that is wrong is a broken link.
         """
-        version = guard.look_up(self._tracking, model)
+        version = verified_open.look_up(self._tracking, model)
         uri = f"models:/{version.name}/{version.version}"
         mine = sorted(self._aliases(str(version.name)).get(str(version.version), ()))
         return Chain(uri, tuple(mine), tuple(self._links(uri, version)))
@@ -101,7 +101,7 @@ class Walk:
         """The version's own files, as `guard` looks at them before anything is loaded."""
         listed = str(version.tags.get(tags.FILES, ""))
         try:
-            opened = guard.open_version(uri, self._tracking)
+            opened = verified_open.open_version(uri, self._tracking)
         except WeightsError as error:
             return Link("registered version", uri, uri, digest_of(listed), problem=str(error))
         count = len(json.loads(listed))
@@ -147,7 +147,7 @@ class Walk:
     def _back_from_run(self, uri: str, version: ModelVersion, run: Run) -> Link:
         """The training's run names the version's logged model among its own: the way from MLflow's run back."""
         made = {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}
-        model_id = guard.model_id_of(version)
+        model_id = verified_open.model_id_of(version)
         problem = "" if model_id in made else "the MLflow run does not name it among its models"
         return Link("logged model", f"{uri} among its run's models", str(version.source), model_id, problem)
 
@@ -198,7 +198,7 @@ class Walk:
         """The version that takes crops, whose weights one that takes videos has."""
         of = known.get(tags.OF, "")
         try:
-            other = dict(guard.look_up(self._tracking, of).tags)
+            other = dict(verified_open.look_up(self._tracking, of).tags)
             problem = "" if _weights(of, other) == _weights(uri, known) else f"has other weights than {of}"
         except NrdferError as error:
             problem = str(error)

@@ -15,10 +15,10 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
+from nrdfer.models.base import ClipNetwork, Inspection, NetworkSettings, check_clips, start_convolutions
 from nrdfer.models.dct import POSITIONS, TemporalStage
 from nrdfer.models.dsf import DynamicStaticFusion
 from nrdfer.models.encoder import EncoderSettings
-from nrdfer.models.network import ClipNetwork, Inspection, NetworkSettings, check_clips, start_convolutions
 from nrdfer.models.snippet_filter import (
     FILTER_OUTPUTS,
     filter_logits,

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nrdfer.config import build_settings
-from nrdfer.errors import ProfileError
+from nrdfer.config.profile import build_settings
+from nrdfer.core.errors import ProfileError
 from nrdfer.models import nrdfernet
+from nrdfer.models.base import ClipNetwork, NetworkSettings
 from nrdfer.models.baselines import (
     c3d,
     ec_stfl,
@@ -27,7 +28,6 @@ from nrdfer.models.baselines import (
 )
 from nrdfer.models.baselines import resnet3d_center_loss as center_loss
 from nrdfer.models.names import TITLES
-from nrdfer.models.network import ClipNetwork, NetworkSettings
 
 
 @dataclass(frozen=True)

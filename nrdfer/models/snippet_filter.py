@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nrdfer.emotions import NEUTRAL
+from nrdfer.core.emotions import NEUTRAL
 
 SNIPPET_UNITS = ("pair", "frame")
 FILTER_OUTPUTS = ("renormalised", "zeroed")

@@ -18,14 +18,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from nrdfer import pool
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.corpora.synthetic.clips import dfew_frames
 from nrdfer.corpora.synthetic.expression import Course
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.timeline import N1_KINDS, NEUTRAL_BELOW, Noise, Timeline, draw_timeline, draw_turn
-from nrdfer.emotions import EMOTIONS
 from nrdfer.noise.settings import N1, N2, NoiseSettings
-from nrdfer.records import ClipRecord, FrameRecord
+from nrdfer.runtime import process_pool
 from nrdfer.shards.groups import EncodedClip, publish_groups, read_group, write_group
 from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.shards.tar import remove_unfinished
@@ -175,7 +175,7 @@ def render_clips(
     jobs = [_Job(part, settings, work, shard_name("noise", number)) for number, part in enumerate(parts)]
     left = [job for job in jobs if read_group(work, job.name) is None]
     done = len(clips) - sum(len(job.clips) for job in left)
-    for job, _ in pool.completed(_write, left, workers=workers, what="clips of the noise benchmark"):
+    for job, _ in process_pool.completed(_write, left, workers=workers, what="clips of the noise benchmark"):
         done += len(job.clips)
         if progress is not None:
             progress(done, len(clips))

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nrdfer.core.errors import NrdferError
 from nrdfer.corpora.synthetic.timeline import N1_KINDS
-from nrdfer.errors import NrdferError
 from nrdfer.noise.corpus import TRAINING
 from nrdfer.noise.settings import COMPONENTS, N1, NoiseSettings
 
@@ -71,7 +71,7 @@ def build_panel(
     """Bring all predictions together.
 
     Args:
-        predictions: (network, seed) -> its table, see `nrdfer.evaluation.evaluate`.
+        predictions: (network, seed) -> its table, see `nrdfer.evaluation.inference`.
         truth: of the clips.
         settings: of the benchmark.
 

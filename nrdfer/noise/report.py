@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nrdfer.csv_cells import cell
+from nrdfer.core.csv_cells import cell
 from nrdfer.noise.findings import MASS, NEUTRAL, RATIO, WAR, Curve, Findings, Verdict, counts
 from nrdfer.noise.intervals import Estimate
 from nrdfer.noise.measure import LETTERS, settings_of

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nrdfer.config import build_settings, merge
-from nrdfer.convert import brief
-from nrdfer.errors import ProfileError
+from nrdfer.config.profile import build_settings, merge
+from nrdfer.core.coerce import brief
+from nrdfer.core.errors import ProfileError
 
 N1, N2 = "n1", "n2"
 #: Table 1's trainings by name: whether the network has DSF and DCT.

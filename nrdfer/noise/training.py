@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nrdfer.config import build_settings, merge
+from nrdfer.config.profile import build_settings, merge
 from nrdfer.noise.corpus import TRAINING, read_truth
 from nrdfer.noise.settings import COMPONENTS, N1, NoiseSettings
-from nrdfer.training.engine import Engine
+from nrdfer.runtime.engine import Engine
 from nrdfer.training.progress import Report
 from nrdfer.training.recipe import Recipe, build_recipe
 
@@ -85,11 +85,12 @@ def train_and_predict(
         TrainingStopped: SIGTERM or Ctrl-C; the same call continues.
         NrdferError: see `nrdfer.training.loop.train`.
     """
-    from nrdfer.evaluation.evaluate import evaluate, load_model
+    from nrdfer.evaluation.inference import evaluate
+    from nrdfer.models.saved_model import load_model
+    from nrdfer.runtime.determinism import set_up
+    from nrdfer.runtime.placement import places
     from nrdfer.shards.reader import ShardReader
-    from nrdfer.training.launch import places
     from nrdfer.training.loop import train
-    from nrdfer.training.numerics import set_up
 
     model, values = network_of(name, settings)
     recipe = recipe_of(settings, seed)

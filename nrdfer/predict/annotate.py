@@ -1,7 +1,8 @@
 """The source video with what was found drawn into it: the target's box and points, and a panel below the picture.
 
 The panel never covers the picture: left the probabilities of the window that speaks for the frame, right the timeline
-with a play head. Colours are the report's, and every one stands beside its word. Encoding is `nrdfer.video.timed`'s.
+with a play head. Colours are the report's, and every one stands beside its word. Encoding is in
+`nrdfer.video.timed_writer`.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import UnreadableVideoError
-from nrdfer.predict.palette import NO_FACE_RGB, RGB, ink_on, rgb_of
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import UnreadableVideoError
+from nrdfer.core.records import FrameRecord
+from nrdfer.plotting.palette import NO_FACE_RGB, RGB, ink_on, rgb_of
 from nrdfer.predict.result import Prediction, WindowAnswer
-from nrdfer.records import FrameRecord
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.prefetch import prefetched
-from nrdfer.video.timed import TimedWriter
+from nrdfer.video.timed_writer import TimedWriter
 
 LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT = 480, 1280, 960  # pixels of the shown picture
 _MOST_NOTE = 300  # characters; ffmpeg may have much to say

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.devices import pick_device
+from nrdfer.core.errors import UnreadableVideoError
 from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.errors import UnreadableVideoError
-from nrdfer.faces.clip import ClipPlan, crops, plan_clip
-from nrdfer.faces.detector import FaceDetector, load_detector
-from nrdfer.predict.preprocessing import Preprocessing
+from nrdfer.faces.align_clip import ClipPlan, crops, plan_clip
+from nrdfer.faces.detector import FaceDetector
+from nrdfer.faces.load_detector import load_detector
+from nrdfer.preprocessing.spec import Preprocessing
+from nrdfer.runtime.devices import pick_device
 from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.video.probe import probe
 

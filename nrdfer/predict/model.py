@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nrdfer.predict.preprocessing import FILE, Preprocessing
+from nrdfer.preprocessing.spec import FILE, Preprocessing
 from nrdfer.store import file_sha256
 
 if TYPE_CHECKING:
-    from nrdfer.clips.sampling import Sampling
-    from nrdfer.models.network import ClipNetwork
+    from nrdfer.data.sampling import Sampling
+    from nrdfer.models.base import ClipNetwork
 
 #: AFEW's network learned from crops made exactly as those of a user's video; DFEW's pictures are framed otherwise.
 DEFAULT_MODEL = "models:/nr-dfernet-afew@champion"
@@ -72,13 +72,13 @@ def open_model(address: str = DEFAULT_MODEL) -> TrainedModel:
 
 def load_trained(settings: Path, weights: Path, origin: Origin) -> TrainedModel:
     """As `open_model`, for files that are already there."""
-    from nrdfer.evaluation.evaluate import load_model, read_sampling
+    from nrdfer.models.saved_model import load_model, read_sampling
 
     network = load_model(settings, weights)
     beside = settings.with_name(FILE)
     if beside.is_file():
         return TrainedModel(network, read_sampling(settings), Preprocessing.read(beside), origin)
-    from nrdfer.profiles import profile_of_shell
+    from nrdfer.config.resolve import profile_of_shell
 
     profile = profile_of_shell()
     note = (
@@ -92,8 +92,8 @@ def _origin(address: str, settings: Path, weights: Path) -> Origin:
     digests = file_sha256(settings), file_sha256(weights)
     if not address.startswith("models:"):
         return Origin(address, *digests)
-    from nrdfer.registry.guard import look_up
-    from nrdfer.tracking import Tracking
+    from nrdfer.registry.verified_open import look_up
+    from nrdfer.tracking.client import Tracking
 
     found = look_up(Tracking(), address)
     return Origin(address, *digests, name=found.name, version=str(found.version), run_id=found.run_id)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nrdfer.made import refuse_foreign
-from nrdfer.outputs import refuse_input, refuse_unwritable
+from nrdfer.core.output_checks import refuse_input, refuse_unwritable
+from nrdfer.core.own_files import refuse_foreign
 
 SUMMARY = "predictions"  # .csv and .json, of all videos
 

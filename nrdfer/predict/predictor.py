@@ -9,16 +9,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from nrdfer.devices import pick_device
-from nrdfer.errors import ClipError, NrdferError, UnreadableVideoError
-from nrdfer.gpu_faults import raise_if_of_gpu
-from nrdfer.predict.answer import Answer, answers
+from nrdfer.core.errors import ClipError, NrdferError, UnreadableVideoError
 from nrdfer.predict.crops import CroppedVideo, Cropper
+from nrdfer.predict.inference import Answer, answers
 from nrdfer.predict.model import TrainedModel
 from nrdfer.predict.result import NO_FACE, OK, UNREADABLE, Prediction, WindowAnswer
 from nrdfer.predict.windows import WindowSettings, plan_windows
+from nrdfer.runtime.devices import pick_device
+from nrdfer.runtime.gpu_errors import raise_if_of_gpu
 from nrdfer.video.probe import probe
-from nrdfer.video.times import FrameTimes, frame_times
+from nrdfer.video.timestamps import FrameTimes, frame_times
 
 
 class Predictor:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.predict.answer import Answer
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import FrameRecord
 from nrdfer.predict.crops import CroppedVideo
+from nrdfer.predict.inference import Answer
 from nrdfer.predict.windows import Window, nearest_window
-from nrdfer.records import FrameRecord
-from nrdfer.video.times import FrameTimes
+from nrdfer.video.timestamps import FrameTimes
 
 SCHEMA = 1
 OK, NO_FACE, UNREADABLE = "ok", "no_face", "unreadable"

@@ -14,20 +14,9 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.plotting.style import BLACK, BLUE, EMOTION_STYLES, LARGE, NORMAL, SMALL, VERMILLION, new_figure, save, tidy
 from nrdfer.predict.result import OK, Prediction, WindowAnswer
-from nrdfer.reporting.figures.style import (
-    BLACK,
-    BLUE,
-    EMOTION_STYLES,
-    LARGE,
-    NORMAL,
-    SMALL,
-    VERMILLION,
-    new_figure,
-    save,
-    tidy,
-)
 
 TILES = 12
 _WIDTH, _LEFT, _RIGHT = 11.0, 0.95, 1.15  # inches

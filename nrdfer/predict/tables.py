@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nrdfer.csv_cells import cell
-from nrdfer.emotions import EMOTIONS
-from nrdfer.predict.answer import Answer
+from nrdfer.core.csv_cells import cell
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.predict.inference import Answer
 from nrdfer.predict.result import Prediction
 
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right of the picture
@@ -73,7 +73,7 @@ def answer_columns(answer: Answer | None) -> dict[str, Any]:
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = ()) -> bytes:
-    """Rows as CSV; `columns` are needed where there may be no row. `nrdfer.csv_cells.original` reads a text back."""
+    """Rows as CSV; `columns` are needed where there may be no row. See `nrdfer.core.csv_cells`."""
     names = list(columns) or list(rows[0])
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names, lineterminator="\n")

@@ -5,12 +5,12 @@ A version is identified by the digest of its checkpoint. Aliases point at versio
 """
 
 from nrdfer.registry.aliases import CHAMPION, Challenge, challenge, point_alias
-from nrdfer.registry.guard import Opened, open_version
-from nrdfer.registry.loading import checked_weights, find_weights, load_registered
+from nrdfer.registry.loading import checked_weights, find_weights
 from nrdfer.registry.private_copy import private_copy
+from nrdfer.registry.verified_open import Opened, open_version
 from nrdfer.registry.versions import Registered, find_version, register, registered_name
 
 __all__ = [
     "CHAMPION", "Challenge", "Opened", "Registered", "challenge", "checked_weights", "find_version", "find_weights",
-    "load_registered", "open_version", "point_alias", "private_copy", "register", "registered_name",
+    "open_version", "point_alias", "private_copy", "register", "registered_name",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from nrdfer.errors import WeightsError
+from nrdfer.core.errors import WeightsError
 
 _ADDRESS = re.compile(r"models:/(?P<name>(?!\.+[/@])[^/@:]+)(?:/(?P<version>[0-9]+)|@(?P<alias>[A-Za-z0-9_.\-]+))")
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nrdfer import paths
-from nrdfer.errors import WeightsError
-from nrdfer.registry import guard, tags
-from nrdfer.tracking import Tracking
+from nrdfer.core import paths
+from nrdfer.core.errors import WeightsError
+from nrdfer.registry import tags, verified_open
+from nrdfer.tracking.client import Tracking
 
 CHAMPION = "champion"
 
@@ -97,7 +97,7 @@ def _tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str] | No
 def _unusable(tracking: Tracking, name: str, version: str) -> str:
     """Why nobody can use a version; empty if it can be opened. What cannot be opened defends nothing."""
     try:
-        guard.open_version(f"models:/{name}/{version}", tracking)
+        verified_open.open_version(f"models:/{name}/{version}", tracking)
     except WeightsError as error:
         return str(error).partition(". ")[0]
     return ""

@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from nrdfer.errors import WeightsError
-from nrdfer.names import stays_below
+from nrdfer.core.errors import WeightsError
+from nrdfer.core.safe_names import stays_below
 from nrdfer.registry import tags
 from nrdfer.store import file_sha256
 

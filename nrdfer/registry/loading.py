@@ -8,64 +8,24 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nrdfer.code_version import code_version
-from nrdfer.errors import WeightsError
-from nrdfer.made import NOTES, was_changed
-from nrdfer.plain_text import name_text
+from nrdfer.core.errors import WeightsError
+from nrdfer.core.own_files import NOTES, was_changed
+from nrdfer.core.plain_text import name_text
 from nrdfer.registry import tags
-from nrdfer.registry.guard import Opened, open_version
-from nrdfer.registry.private_copy import WEIGHTS, private_copy, weights_sha256
+from nrdfer.registry.private_copy import WEIGHTS, private_copy
+from nrdfer.registry.verified_open import Opened, open_version
+from nrdfer.runtime.code_version import code_version
 from nrdfer.store import MANIFEST, file_sha256, find_problems, read_manifest
-from nrdfer.tracking import Tracking
 
 if TYPE_CHECKING:
-    from mlflow.pyfunc import PyFuncModel
+    pass
 
 _SUFFIXES = (".json", ".safetensors")  # of what a network is read from
 _log = logging.getLogger(__name__)
-
-
-def load_registered(
-    model: str, tracking: Tracking | None = None, *, folders: Sequence[str | os.PathLike[str]] = ()
-) -> PyFuncModel:
-    """A registered version behind MLflow's pyfunc interface: checked weights and JSON, and this package's own code.
-
-    Nothing in the version's folder is imported or run, whatever MLflow's description of it says.
-
-    Args:
-        model: ``models:/<name>/<version>`` or ``models:/<name>@<alias>``.
-        tracking: the MLflow store; by default this project's.
-        folders: of a version that takes videos: those whose videos it opens by their path. Without any it takes a
-            file's bytes only.
-
-    Raises:
-        WeightsError: see `open_version`.
-    """
-    from mlflow.models import Model
-    from mlflow.pyfunc import FLAVOR_NAME, PyFuncModel
-
-    from nrdfer.serving.emotion_model import signature
-    from nrdfer.serving.loader import FOLDERS, MODULE, SHA256, Answering, open_artifacts
-    from nrdfer.serving.video_model import VideoModel, video_signature
-
-    opened = open_version(model, tracking)
-    with private_copy(opened) as folder:
-        config = {SHA256: weights_sha256(opened), FOLDERS: [os.fspath(each) for each in folders]}
-        wrapper = open_artifacts(folder, config)
-    note_code(opened)
-    described = Model(
-        model_uuid=opened.model_id or None,
-        run_id=opened.run_id,
-        signature=video_signature() if isinstance(wrapper, VideoModel) else signature(),
-        flavors={FLAVOR_NAME: {"loader_module": MODULE}},
-        metadata={tags.CODE: code_version().sources},
-    )
-    return PyFuncModel(described, Answering(wrapper))
 
 
 def note_code(opened: Opened) -> str:

@@ -13,9 +13,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from nrdfer.errors import WeightsError
+from nrdfer.core.errors import WeightsError
 from nrdfer.registry.file_lists import AGAIN, in_print, listed_files
-from nrdfer.registry.guard import Opened
+from nrdfer.registry.verified_open import Opened
 
 WEIGHTS = "last.safetensors"
 _ARTIFACTS = "artifacts/"  # the project's own files in a version's folder

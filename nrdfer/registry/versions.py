@@ -10,17 +10,15 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nrdfer import paths
-from nrdfer.code_version import code_version
-from nrdfer.errors import WeightsError
-from nrdfer.registry import guard, tags
-from nrdfer.registry.example import example_clip
-from nrdfer.registry.logged import Content, find_logged, log_checkpoint
+from nrdfer.core import paths
+from nrdfer.core.errors import WeightsError
+from nrdfer.registry import tags, verified_open
+from nrdfer.registry.logged_models import Content, find_logged, log_checkpoint
 from nrdfer.registry.paging import pages
-from nrdfer.tracking import Tracking
+from nrdfer.runtime.code_version import code_version
+from nrdfer.tracking.client import Tracking
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -110,7 +108,7 @@ def register(
         existing = find_version(tracking, name, facts.checkpoint_digest)
         if existing is not None:
             try:
-                guard.open_version(f"models:/{name}/{existing.version}", tracking)
+                verified_open.open_version(f"models:/{name}/{existing.version}", tracking)
                 return Registered(name, str(existing.version), created=False)
             except WeightsError as error:
                 log.warning("%s. It stays as it is; the checkpoint is registered anew", error)
@@ -157,32 +155,6 @@ def _make_registered_model(tracking: Tracking, name: str, description: str) -> N
             raise
 
 
-def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Content:
-    """The files of a version that takes aligned crops.
-
-    Args:
-        checkpoint: folder with ``model.json`` and the weights.
-        weights: name of the weights' file.
-        card: the model card.
-        *more: files to lie beside the weights.
-    """
-    from nrdfer.serving.emotion_model import signature
-    from nrdfer.serving.loader import SHA256
-    from nrdfer.store import file_sha256
-
-    return Content(
-        artifacts={
-            "settings": checkpoint / "model.json",
-            "weights": checkpoint / weights,
-            **{path.stem: path for path in more},
-        },
-        signature=signature(),
-        card=card,
-        example={"clip": example_clip()},
-        config={SHA256: file_sha256(checkpoint / weights)},
-    )
-
-
 def log_best(tracking: Tracking, run_id: str, content: Content, facts: Facts) -> None:
     """Log the paper protocol's checkpoint (best epoch on the test clips) as a model of its run, not registered."""
     # Looking for it removes what a killed process left; of one that is alive, that would be what it is just making.
@@ -201,6 +173,6 @@ def log_best(tracking: Tracking, run_id: str, content: Content, facts: Facts) ->
 
 
 __all__ = [
-    "CROPS", "VIDEO", "Facts", "Registered", "crops_content", "find_version", "log_best", "register",
+    "CROPS", "VIDEO", "Facts", "Registered", "find_version", "log_best", "register",
     "registered_name",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from enum import Enum
 
 import numpy as np
 
-from nrdfer.reporting.intervals import Counts, wilson
+from nrdfer.evaluation.bootstrap import Counts, wilson
 
 
 class Standing(Enum):

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from nrdfer.files import write_whole
-from nrdfer.markdown_text import code, plain
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.markdown_text import code, plain
 from nrdfer.reporting.page import Section
 from nrdfer.reporting.render import markdown_of
 

@@ -1,6 +1,6 @@
 """The report as one HTML file that needs nothing else: no network, no script, pictures inside.
 
-What a table looks like belongs to ``render``, what is told in it to ``nrdfer.stages.report``. The file's own policy
+What a table looks like belongs to ``render``, what is told in it to ``nrdfer.reporting.build``. The file's own policy
 forbids the browser to load anything, so that it shows the same for ever and wherever it is copied.
 """
 
@@ -15,12 +15,12 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from nrdfer.decoration import Missing
-from nrdfer.errors import NrdferError
-from nrdfer.files import write_whole
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.errors import NrdferError
+from nrdfer.core.optional_output import Missing
+from nrdfer.evaluation.result_table import ResultTable
 from nrdfer.reporting.prose import inline, prose
 from nrdfer.reporting.render import heading, html_of, templates
-from nrdfer.reporting.tables import ResultTable
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _WIDE = 1.35  # pictures that are this much wider than high stand alone in their line

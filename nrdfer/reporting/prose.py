@@ -10,7 +10,7 @@ import textwrap
 
 from markupsafe import Markup, escape
 
-from nrdfer.plain_text import lines
+from nrdfer.core.plain_text import lines
 
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{12,}")
 _CODE = re.compile(r"`([^`]+)`")

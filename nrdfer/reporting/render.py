@@ -14,11 +14,11 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from nrdfer.csv_cells import cell
-from nrdfer.markdown_text import plain
-from nrdfer.plain_text import lines, one_line
-from nrdfer.reporting.grids import NO_COMPARISON, Block, Cell, Grid, compare, grids
-from nrdfer.reporting.tables import ResultTable
+from nrdfer.core.csv_cells import cell
+from nrdfer.core.markdown_text import plain
+from nrdfer.core.plain_text import lines, one_line
+from nrdfer.evaluation.result_table import ResultTable
+from nrdfer.reporting.table_layout import NO_COMPARISON, Block, Cell, Grid, compare, grids
 
 CSV_HEADER = (
     "table",

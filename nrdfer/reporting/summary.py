@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.evaluation.filter_settings import Reading
+from nrdfer.evaluation.result_table import MEAN, POOLED, SINGLE, UAR, WAR, ResultTable, Row
 from nrdfer.experiments.catalogue import OURS
 from nrdfer.experiments.fill import read_figures
-from nrdfer.experiments.reading import Reading
+from nrdfer.experiments.published import published
 from nrdfer.models.names import TITLES
-from nrdfer.reporting.published import published
-from nrdfer.reporting.tables import MEAN, POOLED, SINGLE, UAR, WAR, ResultTable, Row
 
 _MEASURES = (UAR, WAR)
 _READINGS = {"with the filter": Reading(), "without the filter": Reading(sf=False)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nrdfer.errors import WeightsError
+from nrdfer.core.errors import WeightsError
 from nrdfer.store import file_sha256
 
 

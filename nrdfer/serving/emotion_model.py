@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.serving.base import ServedModel
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class EmotionModel(ServedModel):
         Raises:
             WeightsError: they are not those, or cannot be read.
         """
-        from nrdfer.evaluation.evaluate import load_model
+        from nrdfer.models.saved_model import load_model
         from nrdfer.serving.checked import require_sha256
 
         weights = Path(context.artifacts["weights"])
@@ -63,7 +63,7 @@ class EmotionModel(ServedModel):
         """
         import torch
 
-        from nrdfer.evaluation.evaluate import predict_clips
+        from nrdfer.evaluation.inference import predict_clips
 
         clips = model_input["clip"] if isinstance(model_input, dict) else model_input
         x_BTCHW = np.asarray(clips, dtype=np.float32)

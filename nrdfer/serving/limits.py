@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nrdfer.errors import NrdferError, UnreadableVideoError
+from nrdfer.core.errors import NrdferError, UnreadableVideoError
 
 MIB = 1 << 20
 

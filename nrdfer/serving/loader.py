@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nrdfer.errors import WeightsError
+from nrdfer.core.errors import WeightsError
 from nrdfer.serving.base import ServedModel
 from nrdfer.serving.emotion_model import EmotionModel
 from nrdfer.serving.video_bundle import CONTENTS, bundle_in

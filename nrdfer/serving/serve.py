@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nrdfer.errors import NrdferError
+from nrdfer.core.errors import NrdferError
 from nrdfer.serving.limits import Limits
 from nrdfer.serving.service import Service
 
@@ -35,10 +35,10 @@ def run(model: str, *, port: int, workers: int, folders: Sequence[str], hosts: S
     """
     import uvicorn
 
-    from nrdfer.code_version import code_version
-    from nrdfer.registry.guard import open_version
     from nrdfer.registry.loading import note_code
     from nrdfer.registry.private_copy import private_copy, weights_sha256
+    from nrdfer.registry.verified_open import open_version
+    from nrdfer.runtime.code_version import code_version
     from nrdfer.serving.app import make_app
     from nrdfer.serving.connections import settings_of
     from nrdfer.serving.loader import FOLDERS, SHA256

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nrdfer.errors import NrdferError, UnreadableVideoError
-from nrdfer.plain_text import utf8
+from nrdfer.core.errors import NrdferError, UnreadableVideoError
+from nrdfer.core.plain_text import utf8
 from nrdfer.serving.base import ServedModel
 from nrdfer.serving.emotion_model import EmotionModel
 from nrdfer.serving.limits import Limits, RequestError

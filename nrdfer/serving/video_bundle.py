@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from nrdfer.errors import WeightsError
-from nrdfer.files import write_whole
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.errors import WeightsError
 from nrdfer.predict.crops import Cropper
 from nrdfer.predict.model import Origin, load_trained
 from nrdfer.predict.predictor import Predictor
-from nrdfer.predict.preprocessing import FILE, Preprocessing
 from nrdfer.predict.windows import WindowSettings
+from nrdfer.preprocessing.spec import FILE, Preprocessing
 from nrdfer.store import file_sha256
-from nrdfer.weights import save_safetensors
+from nrdfer.weights.catalogue import save_safetensors
 
 CONTENTS = "bundle.json"  # name of a part -> its file and sha256
 PARTS = ("settings", "weights", "preprocessing", "retinaface", "enlightengan")
@@ -134,7 +134,7 @@ def _checked(artifacts: Mapping[str, str]) -> dict[str, Path]:
 
 
 def _detector(preprocessing: Preprocessing, target: Path) -> Path:
-    from nrdfer.faces.detector import load_detector
+    from nrdfer.faces.load_detector import load_detector
 
     source = preprocessing.retinaface.locate("retinaface")
     detector = load_detector(source, convention=preprocessing.retinaface.convention)  # asks unknown weights for faces

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import NoFaceError, UnreadableVideoError
-from nrdfer.plain_text import name_text, utf8
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import NoFaceError, UnreadableVideoError
+from nrdfer.core.plain_text import name_text, utf8
 from nrdfer.serving.base import ServedModel
 from nrdfer.serving.limits import RequestError, allowed_file
 from nrdfer.video.bounds import Bounds, bounded, check_header

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from nrdfer.errors import NrdferError
+from nrdfer.core.errors import NrdferError
 from nrdfer.serving.service import Reply, Service, refusal
 
 Open = Callable[[], Service]  # of a module, or what can be pickled; called in the worker
@@ -181,7 +181,7 @@ def _work(make: Open, pipe: Connection, scratch: str) -> None:
     """What a worker does."""
     import signal
 
-    from nrdfer.processes import die_with_parent
+    from nrdfer.core.processes import die_with_parent
 
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's, which ends its workers

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nrdfer.errors import StoreError
-from nrdfer.files import write_whole
-from nrdfer.records import ClipRecord
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.errors import StoreError
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex
 from nrdfer.shards.tar import Member, TarShard
 from nrdfer.shards.writer import add_clip

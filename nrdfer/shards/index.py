@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nrdfer.convert import brief
-from nrdfer.errors import StoreError
-from nrdfer.files import write_whole
-from nrdfer.records import check_clip_id
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.coerce import brief
+from nrdfer.core.errors import StoreError
+from nrdfer.core.records import check_clip_id
 
 INDEX = "index.json"
 SCHEMA = 1

@@ -12,9 +12,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.convert import brief
-from nrdfer.errors import StoreError
-from nrdfer.records import ClipRecord
+from nrdfer.core.coerce import brief
+from nrdfer.core.errors import StoreError
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import ClipEntry, ShardIndex, Span
 from nrdfer.shards.jpeg import decode_jpeg
 

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import webdataset as wds
 
-from nrdfer.errors import StoreError
-from nrdfer.records import ClipRecord
+from nrdfer.core.errors import StoreError
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import INDEX, ShardIndex
 from nrdfer.shards.jpeg import decode_jpeg
 

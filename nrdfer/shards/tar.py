@@ -12,7 +12,7 @@ import tarfile
 from pathlib import Path
 from typing import BinaryIO
 
-from nrdfer.files import sync
+from nrdfer.core.atomic_files import sync
 from nrdfer.shards.index import ShardEntry, Span
 from nrdfer.store import file_sha256
 

@@ -11,9 +11,9 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from nrdfer.convert import brief
-from nrdfer.errors import StoreError
-from nrdfer.plain_text import name_text
+from nrdfer.core.coerce import brief
+from nrdfer.core.errors import StoreError
+from nrdfer.core.plain_text import name_text
 from nrdfer.shards.index import INDEX, ShardIndex, Span
 from nrdfer.store import MANIFEST, file_sha256, find_problems, read_manifest
 from nrdfer.store.entries import problem_of

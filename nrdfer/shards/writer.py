@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.records import ClipRecord
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex
 from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.shards.tar import LONGEST_NAME, Member, TarShard, padded

@@ -12,8 +12,8 @@ Beside the artefacts lie ``.locks`` (one file a digest), ``.work`` (what unfinis
 ``.verified`` (what the present runs have looked at) and ``.damaged`` (artefacts that were found changed).
 """
 
+from nrdfer.core.hashing import digest_of, file_sha256
 from nrdfer.store.artifacts import Artifact, Store, is_artefact_name
-from nrdfer.store.digests import digest_of, file_sha256
 from nrdfer.store.manifest import MANIFEST, find_problems, read_manifest
 
 __all__ = [

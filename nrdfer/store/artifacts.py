@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nrdfer.errors import StoreError
-from nrdfer.files import sync
-from nrdfer.plain_text import one_line
-from nrdfer.store import disk, locks
-from nrdfer.store.digests import digest_of
+from nrdfer.core import disk
+from nrdfer.core.atomic_files import sync
+from nrdfer.core.errors import StoreError
+from nrdfer.core.hashing import digest_of
+from nrdfer.core.plain_text import one_line
+from nrdfer.store import locks
 from nrdfer.store.entries import Verify
 from nrdfer.store.manifest import find_problems, read_manifest, write_manifest
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from nrdfer.names import stays_below
+from nrdfer.core.safe_names import stays_below
 from nrdfer.store.verified import checked_sha256, is_content
 
 Verify = Literal["sizes", "full"]

@@ -13,8 +13,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from nrdfer.file_locks import lock
-from nrdfer.processes import is_alive, this_process
+from nrdfer.core.file_locks import lock
+from nrdfer.core.processes import is_alive, this_process
 
 _TEMPORARY = re.compile(r"\.tmp-(?P<digest>[0-9a-f]+)-(?P<pid>\d+)-(?P<started>\d+\.\d+)")
 _log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nrdfer.code_version import code_version
-from nrdfer.set_aside import read_bounded
-from nrdfer.store.digests import digest_of
+from nrdfer.core.hashing import digest_of
+from nrdfer.core.state_files import read_bounded
+from nrdfer.runtime.code_version import code_version
 from nrdfer.store.entries import Verify, are_entries, entry_of, problem_of
 from nrdfer.store.sealed import SEAL, sealed
 

@@ -11,9 +11,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from nrdfer.files import sync, write_whole
-from nrdfer.set_aside import read_bounded
-from nrdfer.store.digests import file_sha256
+from nrdfer.core.atomic_files import sync, write_whole
+from nrdfer.core.hashing import file_sha256
+from nrdfer.core.state_files import read_bounded
 from nrdfer.store.entries import Verify, are_entries, problem_of
 from nrdfer.store.sealed import sealed, unsealed
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from nrdfer.store.digests import digest_of
+from nrdfer.core.hashing import digest_of
 
 SEAL = "seal"
 

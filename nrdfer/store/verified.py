@@ -13,9 +13,9 @@ import threading
 import time
 from pathlib import Path
 
-from nrdfer import paths
-from nrdfer.processes import is_alive, run_signature
-from nrdfer.store.digests import file_sha256
+from nrdfer.core import paths
+from nrdfer.core.hashing import file_sha256
+from nrdfer.core.processes import is_alive, run_signature
 
 FOLDER = ".verified"
 _SETTLED_NS = 100_000_000  # a file written twice within a tick of the clock has the same times

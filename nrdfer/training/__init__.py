@@ -1,1 +1,1 @@
-"""Training: the recipe, the loop, checkpoints. Networks belong to ``nrdfer.models``, data to ``nrdfer.clips``."""
+"""Training: the recipe, the loop, checkpoints. Networks belong to ``nrdfer.models``, data to ``nrdfer.data``."""

@@ -17,8 +17,8 @@ from typing import IO, Any, BinaryIO, cast
 
 import torch
 
-from nrdfer.errors import TrainingError
-from nrdfer.set_aside import set_aside
+from nrdfer.core.errors import TrainingError
+from nrdfer.core.state_files import set_aside
 from nrdfer.store.receipts import receipt_of, revoke, vouch, vouched
 from nrdfer.training.identity import Identity, differences, shown
 

@@ -19,17 +19,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nrdfer.clips.dataset import ClipDataset
-from nrdfer.clips.loader import Batch, BatchLoader
-from nrdfer.errors import TrainingError, TrainingStopped
+from nrdfer.core.errors import TrainingError, TrainingStopped
+from nrdfer.data.dataset import ClipDataset
+from nrdfer.data.loader import Batch, BatchLoader
+from nrdfer.models.saved_model import EpochReport, best_epoch, cpu_weights, write_history
+from nrdfer.runtime.determinism import seed_step
 from nrdfer.training.checkpoint import load_newest, save_checkpoint
 from nrdfer.training.identity import Identity
 from nrdfer.training.learner import Learner
-from nrdfer.training.numerics import seed_step
+from nrdfer.training.monitor import Watch
 from nrdfer.training.recipe import Recipe
-from nrdfer.training.results import EpochReport, best_epoch, cpu_weights, write_history
 from nrdfer.training.signals import StopRequest
-from nrdfer.training.watch import Watch
 
 #: Where in an epoch a training stands; fields of `Training`.
 _PLACE = ("epoch", "batches_done", "loss_sum", "correct", "lr")

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nrdfer.config import flatten
-from nrdfer.training.engine import Engine
+from nrdfer.config.profile import flatten
+from nrdfer.runtime.engine import Engine
 from nrdfer.training.recipe import Recipe
 
 Identity = dict[str, Any]

@@ -14,19 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nrdfer import paths
-from nrdfer.device_slots import claim, visible_gpus
-from nrdfer.devices import pick_device
-from nrdfer.errors import NrdferError, ProfileError, TrainingError, TrainingStopped
-from nrdfer.set_aside import read_state
-from nrdfer.training.engine import Engine
-from nrdfer.training.ranks import STORE
+from nrdfer.core.errors import NrdferError, ProfileError, TrainingError, TrainingStopped
+from nrdfer.core.state_files import read_state
+from nrdfer.runtime.distributed import STORE
+from nrdfer.runtime.engine import Engine
 from nrdfer.training.recipe import Recipe
 from nrdfer.training.signals import stop_requests
 
@@ -54,32 +50,6 @@ class Task:
     def to_json(self) -> str:
         """The file that `rank` reads."""
         return json.dumps(asdict(self), default=str)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a training runs: this process alone, or several."""
-
-    world: int
-    visible: tuple[str, ...] | None  # a GPU for each process; None on a CPU
-
-
-@contextmanager
-def places(engine: Engine) -> Iterator[Place]:
-    """Take the devices that an engine asks for, of several GPUs the least used ones; given back at the end.
-
-    Raises:
-        ProfileError: a GPU is asked for and there is none, or more than there are.
-    """
-    if pick_device(engine.device).type == "cpu":
-        yield Place(engine.devices or 1, None)
-        return
-    import torch
-
-    gpus = visible_gpus()
-    with claim(gpus, engine.devices or len(gpus), paths.device_slots()) as indices:
-        torch.cuda.set_device(indices[0])
-        yield Place(len(indices), tuple(f"GPU-{gpus[index]}" for index in indices))
 
 
 def error_file(workdir: Path, rank: int) -> Path:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from nrdfer.errors import ProfileError, TrainingError
-from nrdfer.models.network import ClipNetwork, trusted_clips
-from nrdfer.training.engine import Engine
-from nrdfer.training.numerics import autocast
-from nrdfer.training.optimiser import make_optimiser, make_schedule
-from nrdfer.training.ranks import Ranks
+from nrdfer.core.errors import ProfileError, TrainingError
+from nrdfer.models.base import ClipNetwork, trusted_clips
+from nrdfer.runtime.determinism import autocast
+from nrdfer.runtime.distributed import Ranks
+from nrdfer.runtime.engine import Engine
+from nrdfer.training.optimizer import make_optimiser, make_schedule
 from nrdfer.training.recipe import Recipe
 
 

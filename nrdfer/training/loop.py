@@ -3,7 +3,7 @@
 Exact: a training that was killed and continued ends with the same weights and history, bit for bit, as one that was
 not; the clips of a batch and their augmentation are the same for any number of ranks and loader threads. Where it
 stands is ``epochs``' business, one step ``learner``'s, what the files are called ``results``', where clips come from
-``nrdfer.clips``'.
+``nrdfer.data``'.
 """
 
 from __future__ import annotations
@@ -18,22 +18,13 @@ from typing import Any
 
 import torch
 
-from nrdfer.clips.cache import open_cache
-from nrdfer.clips.dataset import ClipDataset, ClipSource
-from nrdfer.clips.loader import BatchLoader
-from nrdfer.evaluation.evaluate import predict
+from nrdfer.data.dataset import ClipDataset, ClipSource
+from nrdfer.data.frame_cache import open_cache
+from nrdfer.data.loader import BatchLoader
+from nrdfer.evaluation.inference import predict
 from nrdfer.evaluation.protocols import fold_metrics
 from nrdfer.models.registry import build_model
-from nrdfer.training.engine import Engine
-from nrdfer.training.epochs import Training
-from nrdfer.training.identity import identity_of
-from nrdfer.training.learner import Learner
-from nrdfer.training.memory import memory_errors
-from nrdfer.training.numerics import described, full_precision, gpus_of, set_up
-from nrdfer.training.progress import Report
-from nrdfer.training.ranks import joined
-from nrdfer.training.recipe import Recipe
-from nrdfer.training.results import (
+from nrdfer.models.saved_model import (
     BEST,
     LAST,
     EpochReport,
@@ -44,9 +35,18 @@ from nrdfer.training.results import (
     write_history,
     write_weights,
 )
+from nrdfer.runtime.determinism import described, full_precision, gpus_of, set_up
+from nrdfer.runtime.distributed import joined
+from nrdfer.runtime.engine import Engine
+from nrdfer.training.epochs import Training
+from nrdfer.training.identity import identity_of
+from nrdfer.training.input_checks import check_emotions, check_lists, check_sampling, learnable
+from nrdfer.training.learner import Learner
+from nrdfer.training.monitor import Watch
+from nrdfer.training.out_of_memory import memory_errors
+from nrdfer.training.progress import Report
+from nrdfer.training.recipe import Recipe
 from nrdfer.training.signals import stop_requests
-from nrdfer.training.split import check_emotions, check_lists, check_sampling, learnable
-from nrdfer.training.watch import Watch
 
 
 @dataclass(frozen=True)

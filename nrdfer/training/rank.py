@@ -13,12 +13,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from nrdfer import environment
-from nrdfer.config import build_settings
-from nrdfer.errors import NrdferError, TrainingStopped
-from nrdfer.files import write_whole
-from nrdfer.processes import die_with_parent
-from nrdfer.training.engine import Engine
+from nrdfer.config.profile import build_settings
+from nrdfer.core import environment
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.errors import NrdferError, TrainingStopped
+from nrdfer.core.processes import die_with_parent
+from nrdfer.runtime.engine import Engine
 from nrdfer.training.launch import PARENT, STOPPED, Task, error_file
 from nrdfer.training.recipe import Recipe
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nrdfer.clips.augment import AugmentSettings
-from nrdfer.clips.sampling import Sampling
-from nrdfer.config import build_settings, merge
-from nrdfer.convert import brief
-from nrdfer.errors import ProfileError
+from nrdfer.config.profile import build_settings, merge
+from nrdfer.core.coerce import brief
+from nrdfer.core.errors import ProfileError
+from nrdfer.data.augment import AugmentSettings
+from nrdfer.data.sampling import Sampling
 
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("exponential", "step", "onecycle")

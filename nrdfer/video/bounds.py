@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nrdfer.errors import UnreadableVideoError
+from nrdfer.core.errors import UnreadableVideoError
 
 
 @dataclass(frozen=True)

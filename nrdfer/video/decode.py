@@ -18,17 +18,17 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.errors import MachineError, UnreadableVideoError
+from nrdfer.core.errors import MachineError, UnreadableVideoError
 from nrdfer.video.bounds import check_frame
 from nrdfer.video.ffmpeg import ffmpeg_executable, ffmpeg_for, passthrough_option
 from nrdfer.video.filters import Chain, chain_for
 from nrdfer.video.formats import video_format
 from nrdfer.video.inputs import MAX_PIXELS, compiled, executable_for, global_options, start, video_input
+from nrdfer.video.integrity import judge, refuse_cut, refuse_large
 from nrdfer.video.messages import MESSAGES, Complaints, Listener
 from nrdfer.video.patience import LOOK, Patience
 from nrdfer.video.probe import VideoInfo, listing_of, parse_listing
 from nrdfer.video.shapes import coded_aspects
-from nrdfer.video.verdict import judge, refuse_cut, refuse_large
 
 PATIENCE = 120.0  # seconds of work on one frame
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 import imageio_ffmpeg
 
-from nrdfer.errors import NrdferError
+from nrdfer.core.errors import NrdferError
 
 #: Signals that others send. A process that crashes ends by SIGSEGV, SIGABRT or the like, and its file may be why.
 FROM_ELSEWHERE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})

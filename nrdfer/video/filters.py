@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nrdfer.video.ffmpeg import ffmpeg_for, offers
+from nrdfer.video.integrity import MAX_ASPECT
 from nrdfer.video.messages import FRAME_LINES
 from nrdfer.video.probe import VideoInfo
-from nrdfer.video.verdict import MAX_ASPECT
 
 #: Transfer functions of HDR, and what people call them.
 HDR = {"smpte2084": "HDR10 (PQ)", "arib-std-b67": "HLG"}

@@ -12,8 +12,8 @@ import re
 import stat
 from pathlib import Path
 
-from nrdfer.errors import UnreadableVideoError
-from nrdfer.files import open_plain
+from nrdfer.core.atomic_files import open_plain
+from nrdfer.core.errors import UnreadableVideoError
 from nrdfer.video.refused import refused
 
 HEAD = 1 << 16  # bytes that are looked at

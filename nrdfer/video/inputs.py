@@ -17,7 +17,7 @@ from typing import Any
 
 import ffmpeg
 
-from nrdfer.errors import UnreadableVideoError
+from nrdfer.core.errors import UnreadableVideoError
 from nrdfer.video.ffmpeg import ffmpeg_executable, ffmpeg_for
 
 #: Larger pictures than any camera's (8192 x 8192) are a damaged header, or would cost gigabytes.

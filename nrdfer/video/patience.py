@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from nrdfer.errors import MachineError, UnreadableVideoError
+from nrdfer.core.errors import MachineError, UnreadableVideoError
 
 LOOK = 5.0  # seconds from one look at the clock to the next
 _BY_THE_CLOCK = 10  # times as many seconds may pass as it may work

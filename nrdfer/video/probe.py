@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from nrdfer.errors import UnreadableVideoError
+from nrdfer.core.errors import UnreadableVideoError
 from nrdfer.video.ffmpeg import last_lines
 from nrdfer.video.formats import video_format
 from nrdfer.video.inputs import executable_for, global_options, input_options, start
+from nrdfer.video.integrity import MAX_ASPECT, raise_if_killed
 from nrdfer.video.messages import FRAME_LINES, SIGNALLED
 from nrdfer.video.patience import LOOK, Patience
 from nrdfer.video.refused import refused
-from nrdfer.video.verdict import MAX_ASPECT, raise_if_killed
 
 PATIENCE = 60.0  # seconds of work on a listing
 MOST_RATE = 480.0  # frames a second; a larger "rate" of a file that states none is the tick of its clock

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nrdfer.errors import MachineError, UnreadableVideoError
-from nrdfer.files import OF_THE_MACHINE
+from nrdfer.core.atomic_files import OF_THE_MACHINE
+from nrdfer.core.errors import MachineError, UnreadableVideoError
 
 
 def refused(path: Path, error: OSError, how: str) -> UnreadableVideoError:

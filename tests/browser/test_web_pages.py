@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from assets import story
+from assets import asset_groups
 from tests.browser.chromium import browser, find_chromium
 from tests.browser.servers import PROJECT, web_pages
 
@@ -86,14 +86,14 @@ def visit(reproduced: Reproduced) -> Iterator[Visit]:
 def test_the_graph_tells_its_story(visit: Visit) -> None:
     visit.page.goto(visit.dagster)
     visit.page.locator('a[href="/asset-groups"]').first.click()
-    for chapter in (*story.MAIN, *story.BESIDE):
+    for chapter in (*asset_groups.MAIN, *asset_groups.BESIDE):
         visit.see(chapter.group)
     visit.shot("dagster_graph")
-    visit.see(story.SHARDS.group).dblclick()  # opens it
+    visit.see(asset_groups.SHARDS.group).dblclick()  # opens it
     for name in ("folds", "shards"):
         visit.see(re.compile(rf"^{name}$"))
     visit.shot("dagster_graph_opened")
-    visit.page.goto(f"{visit.dagster}/locations/nrdfer/asset-groups/{story.SHARDS.group}")
+    visit.page.goto(f"{visit.dagster}/locations/nrdfer/asset-groups/{asset_groups.SHARDS.group}")
     visit.see("Passed")  # the state of checks, on the boxes
     visit.shot("dagster_group")
 
@@ -122,7 +122,12 @@ def test_an_asset_shows_its_picture_its_plots_and_its_source(visit: Visit) -> No
     page = visit.page
     page.goto(f"{visit.dagster}/assets/dfew/fd1/evaluation")
     visit.see("Made of")
-    for said in (story.EVALUATION.group, story.EVALUATION.owner.removeprefix("team:"), "evaluation.py", "war_honest"):
+    for said in (
+        asset_groups.EVALUATION.group,
+        asset_groups.EVALUATION.owner.removeprefix("team:"),
+        "evaluation.py",
+        "war_honest",
+    ):
         visit.see(said)
     visit.see(re.compile(r"assets/evaluation\.py:\d+$"))  # of the materialisation
     visit.shot("dagster_asset")

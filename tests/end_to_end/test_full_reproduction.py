@@ -63,7 +63,7 @@ def test_models_are_registered_with_their_lineage(reproduced: tuple[Path, dict[s
     folder, environment, _ = reproduced
     code = """
 import json, numpy as np
-from nrdfer.tracking import Tracking
+from nrdfer.tracking.client import Tracking
 client = Tracking().client
 versions = client.search_model_versions("name = 'nr-dfernet-dfew'")
 aliases = client.get_registered_model("nr-dfernet-dfew").aliases

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
 
 ASKED = 3
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.models.snippet_filter import filter_logits, find_vetoes
 from tests.browser.chromium import look_at
 
@@ -127,7 +127,7 @@ def test_the_page_stands_in_a_browser_without_a_network(report: Path, width: int
 def test_mlflow_and_dagster_lead_to_it(reproduced: Reproduced, report: Path) -> None:
     folder, environment, _ = reproduced
     code = """
-from nrdfer.tracking import Tracking
+from nrdfer.tracking.client import Tracking
 tracking = Tracking()
 for run in tracking.find(nrdfer__role="pipeline"):
     print([file.path for file in tracking.client.list_artifacts(run.info.run_id, "report")])

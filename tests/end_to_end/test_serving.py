@@ -21,9 +21,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nrdfer.clips.dataset import ClipDataset
-from nrdfer.emotions import EMOTIONS
-from nrdfer.evaluation.evaluate import evaluate, load_model, read_sampling
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.data.dataset import ClipDataset
+from nrdfer.evaluation.inference import evaluate
+from nrdfer.models.saved_model import load_model, read_sampling
 from nrdfer.shards.reader import ShardReader
 
 Run = tuple[Path, dict[str, str], str]

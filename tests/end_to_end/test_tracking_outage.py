@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from bench.outage.server import TrackingServer
-from nrdfer.left_over import deliver_left_over
-from nrdfer.tracking import Tracking
+from nrdfer.tracking.client import Tracking
+from nrdfer.tracking.pending_uploads import deliver_left_over
 from tests.end_to_end.project import execute, make_project, runs, use_data_of
 from tests.planted import planted, traces
 

@@ -39,7 +39,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
-from nrdfer.errors import NrdferError
+from nrdfer.core.errors import NrdferError
 
 HANG_SECONDS = 30
 MEMORY = 2 << 30

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nrdfer.errors import StoreError
+from nrdfer.core.errors import StoreError
 from tests.fuzz import harness
 from tests.fuzz.harness import fuzz
 from tests.fuzz.mutate import damaged_bytes, damaged_json, damaged_text, damaged_value, json_bytes

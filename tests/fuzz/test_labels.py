@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from nrdfer.core.emotions import AFEW_FOLDERS, EMOTIONS
 from nrdfer.corpora.labels import read_labels
 from nrdfer.corpora.lists import read_afew_lists
-from nrdfer.emotions import AFEW_FOLDERS, EMOTIONS
-from nrdfer.stages.shard import read_folds
+from nrdfer.preprocessing.folds import read_folds
 from tests.fuzz.harness import fuzz
 from tests.fuzz.mutate import damaged_bytes, damaged_json
 

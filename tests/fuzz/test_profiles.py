@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from nrdfer.config import Profile
+from nrdfer.config.profile import Profile
+from nrdfer.config.resolve import resolve_profile, shipped_profiles
+from nrdfer.core.safe_names import checked_name
 from nrdfer.experiments.profiles import settings_of
-from nrdfer.names import checked_name
 from nrdfer.noise.settings import build_noise_settings
-from nrdfer.profiles import config_digest, resolve_profile, shipped_profiles
-from nrdfer.stages.settings import align_settings
-from nrdfer.stages.train import engine_of, network_settings, recipe_of
+from nrdfer.preprocessing.settings import align_settings
+from nrdfer.store.pointers import config_digest
+from nrdfer.training.fold import engine_of, network_settings, recipe_of
 from tests.fuzz.harness import fuzz
 from tests.fuzz.mutate import TOKENS, damaged_bytes, damaged_text, damaged_value
 

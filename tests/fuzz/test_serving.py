@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.predict.model import open_model
 from nrdfer.serving.limits import Limits
 from nrdfer.serving.loader import open_artifacts

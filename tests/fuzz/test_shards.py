@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.records import ClipRecord, FrameRecord
+from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.shards.index import INDEX, ShardIndex
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.verify import verify

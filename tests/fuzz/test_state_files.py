@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from nrdfer import left_over, pages
-from nrdfer.courier import RunFacts
-from nrdfer.curves import Curves
-from nrdfer.errors import TrainingError
-from nrdfer.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun
-from nrdfer.pointers import Pointers
-from nrdfer.set_aside import DAMAGED, MOST_BYTES
+from nrdfer.core.errors import TrainingError
+from nrdfer.core.state_files import DAMAGED, MOST_BYTES
 from nrdfer.store import MANIFEST, Artifact, Store, find_problems, is_artefact_name
+from nrdfer.store.pointers import Pointers
 from nrdfer.store.receipts import receipt_of, vouch, vouched
-from nrdfer.training.log import TrainingLog, read_all, repair_log
+from nrdfer.tracking import pending_uploads, ui_urls
+from nrdfer.tracking.log_uploader import RunFacts
+from nrdfer.tracking.metric_points import Curves
+from nrdfer.tracking.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun
+from nrdfer.tracking.training_log import TrainingLog, read_all, repair_log
 from tests.fuzz.harness import fuzz
 from tests.fuzz.mutate import damaged_bytes, damaged_json, json_bytes
 
@@ -115,7 +115,7 @@ def test_open_pipelines(home: Path) -> None:
 
     def read(content: bytes | str) -> None:
         read_or_aside(PIPELINES.folder / "run", content, lambda: PIPELINES.read("run"))
-        left_over.is_anything_left()
+        pending_uploads.is_anything_left()
         PIPELINES.change("run", status="FINISHED", ended=1.6e9)
 
     def make(rng: random.Random) -> bytes | str:
@@ -128,16 +128,16 @@ def test_open_pipelines(home: Path) -> None:
 def test_undelivered(home: Path) -> None:
     facts = RunFacts(DIGEST, "fd1", {"a": "b"}, {"lr": "0.1"}, "run", {"x": "1"}, [{"name": "train", "digest": "d"}])
     told = {"facts": dataclasses.asdict(facts), "uri": "u", "status": "FINISHED", "started": 1.5e9, "ended": 1.6e9}
-    marker = left_over.folder() / f"{DIGEST}.json"
+    marker = pending_uploads.folder() / f"{DIGEST}.json"
 
     def read(content: bytes | str) -> None:
         put(marker, content)
         marker.with_suffix(".jsonl").write_text("log")
-        waiting = left_over._waiting()
-        left_over._remove_halves()
-        left_over.is_anything_left()
+        waiting = pending_uploads._waiting()
+        pending_uploads._remove_halves()
+        pending_uploads.is_anything_left()
         if not waiting and content not in (LINK, LOOP):
-            assert len(list((left_over.folder() / DAMAGED).iterdir())) == 2  # with its log
+            assert len(list((pending_uploads.folder() / DAMAGED).iterdir())) == 2  # with its log
         for found in waiting.values():
             assert found["facts"]["digest"] == DIGEST
             assert isinstance(found["facts"]["name"], str) and hash(found["facts"]["pipeline"]) is not None
@@ -148,8 +148,8 @@ def test_undelivered(home: Path) -> None:
 def test_page_addresses(home: Path) -> None:
     def read(content: bytes | str) -> None:
         put(home / "pages.json", content)
-        assert all(0 < port < 65536 for port in pages.remembered_ports().values())
-        assert pages.dagster_page().startswith("http://127.0.0.1:")
+        assert all(0 < port < 65536 for port in ui_urls.remembered_ports().values())
+        assert ui_urls.dagster_page().startswith("http://127.0.0.1:")
 
     fuzz("addresses of the pages", of({"dagster": 3000, "mlflow": 5000}), read)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.video.containers import stated_bytes, stated_frames
+from nrdfer.video.container_headers import stated_bytes, stated_frames
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.formats import format_of, video_format
 from nrdfer.video.probe import probe
-from nrdfer.video.times import frame_times
+from nrdfer.video.timestamps import frame_times
 from tests.fuzz.harness import MEMORY, fuzz
 from tests.fuzz.mutate import damaged_bytes
 from tests.unit.odd_videos import MPEG4, X264, encode, numbered

@@ -12,8 +12,8 @@ from safetensors.torch import save
 
 from nrdfer.enhance.checkpoints import load_generator
 from nrdfer.enhance.generator import EnlightenGenerator
-from nrdfer.state_dict import read_state_dict
-from nrdfer.training.results import load_weights
+from nrdfer.models.saved_model import load_weights
+from nrdfer.models.state_dict import read_state_dict
 from tests.fuzz.harness import fuzz
 from tests.fuzz.mutate import damaged_bytes
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nrdfer.errors import NrdferError, StoreError, WeightsError
-from nrdfer.predict.preprocessing import Preprocessing
+from nrdfer.core.errors import NrdferError, StoreError, WeightsError
+from nrdfer.preprocessing.spec import Preprocessing
 from nrdfer.registry import tags
 from nrdfer.registry.file_lists import listed_files
 from nrdfer.serving.video_bundle import CONTENTS, bundle_in

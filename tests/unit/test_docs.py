@@ -11,18 +11,18 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from assets import story
+from assets import asset_groups
 from nrdfer.cli import app
-from nrdfer.evaluation.evaluate import WIDTHS, snippets_column
+from nrdfer.evaluation.inference import WIDTHS, snippets_column
 from nrdfer.experiments.catalogue import TABLES
 from nrdfer.experiments.fill import line_of
 from nrdfer.models.costs import HEADER, cost_row, measure, measure_all
 from nrdfer.models.nrdfernet import NRDFERNetSettings
 from nrdfer.models.registry import MODELS
 from nrdfer.noise.settings import NoiseSettings
-from nrdfer.training.choices import CHOICES, RECIPES_HEADER, choice_row, recipe_row
-from nrdfer.training.choices import HEADER as HEADER_OF_CHOICES
-from nrdfer.training.engine import Engine
+from nrdfer.runtime.engine import Engine
+from nrdfer.training.open_choices import CHOICES, RECIPES_HEADER, choice_row, recipe_row
+from nrdfer.training.open_choices import HEADER as HEADER_OF_CHOICES
 from nrdfer.training.recipe import RECIPES
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -101,7 +101,7 @@ def test_the_figures_in_the_text_are_the_measured_ones() -> None:
 
 
 def test_the_bounds_of_the_engines_options_are_those_that_are_tested() -> None:
-    from nrdfer.training.engine import DEVIATIONS
+    from nrdfer.runtime.engine import DEVIATIONS
 
     text = " ".join((PROJECT / "docs" / "training.md").read_text().split())
     for option in ("fused", "channels_last", "compile"):
@@ -134,4 +134,4 @@ def test_the_noise_page_holds_findings_of_the_small_setting() -> None:
 
 def test_the_page_about_the_web_pages_tells_every_chapter() -> None:
     (rows,) = _tables((PROJECT / "docs" / "pages.md").read_text())
-    assert rows[1:] == [[f"`{chapter.group}`", chapter.told] for chapter in (*story.MAIN, *story.BESIDE)]
+    assert rows[1:] == [[f"`{chapter.group}`", chapter.told] for chapter in (*asset_groups.MAIN, *asset_groups.BESIDE)]

@@ -16,23 +16,23 @@ from typing import Any
 
 import pytest
 
-from assets.shown import reasons_table
+from assets.metadata import reasons_table
 from nrdfer.corpora.dfew import DfewClip, DfewCorpus, Fold
+from nrdfer.evaluation import result_table
 from nrdfer.lineage.data import DataWalk
 from nrdfer.lineage.hashes import Hashes
 from nrdfer.lineage.history import Materialisation
 from nrdfer.lineage.links import Chain, Link, broken_in
 from nrdfer.lineage.walk import Walk
-from nrdfer.predict.clip_folder import COLUMNS, Row
 from nrdfer.predict.tables import as_csv
+from nrdfer.predict.video_output import COLUMNS, Row
+from nrdfer.preprocessing import quality, validation
+from nrdfer.preprocessing.dfew_listing import ListedClip, Part, list_dfew
 from nrdfer.registry import aliases, find_version, tags
-from nrdfer.reporting import tables
 from nrdfer.reporting.render import csv_of, html_of, markdown_of
 from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex
-from nrdfer.stages import judge, quality
-from nrdfer.stages.listing import ListedClip, Part, list_dfew
 from nrdfer.store import Store, digest_of
-from nrdfer.video.sources import distinct, list_sources
+from nrdfer.video.discovery import distinct, list_sources
 from tests.unit.reporting.made_up import figures
 
 SMALL, TIMES = 50, 4
@@ -117,7 +117,7 @@ def test_listing_dfew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def here(work: Callable[[Part], None], parts: list[Part], **_: object) -> list[tuple[Part, None]]:
         return [(part, work(part)) for part in parts]  # in this process, where calls are counted
 
-    monkeypatch.setattr("nrdfer.stages.listing.pool.completed", here)
+    monkeypatch.setattr("nrdfer.preprocessing.dfew_listing.process_pool.completed", here)
 
     def make(n: int) -> Callable[[], object]:
         found = corpus(tmp_path / f"corpus{n}", n)
@@ -144,8 +144,8 @@ def test_judging_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def make(n: int) -> Callable[[], object]:
         names, entry = ids(n), ClipEntry(0, (0, 1), ((0, 1),), "fear")
         reader = SimpleNamespace(index=SimpleNamespace(clips=dict.fromkeys(names, entry)), clip_ids=names)
-        monkeypatch.setattr(judge, "ShardReader", lambda _: _Opened(reader))
-        monkeypatch.setattr(judge, "read_reasons", lambda _: [(name, "no face") for name in ids(2 * n)[n:]])
+        monkeypatch.setattr(validation, "ShardReader", lambda _: _Opened(reader))
+        monkeypatch.setattr(validation, "read_reasons", lambda _: [(name, "no face") for name in ids(2 * n)[n:]])
         fold = {"train": names, "test": names}
         listing = SimpleNamespace(
             clips=lambda: [SimpleNamespace(clip_id=name, emotion="fear") for name in ids(2 * n)],
@@ -154,8 +154,8 @@ def test_judging_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         )
 
         def work() -> None:
-            judge.judge_dfew(listing, tmp_path, {"1": fold})  # type: ignore[arg-type]
-            judge.judge_folds(tmp_path, {"1": fold})
+            validation.judge_dfew(listing, tmp_path, {"1": fold})  # type: ignore[arg-type]
+            validation.judge_folds(tmp_path, {"1": fold})
 
         return work
 
@@ -185,8 +185,10 @@ def test_clips_of_every_shard() -> None:
 
 def test_tables_of_results() -> None:
     def make(n: int) -> Callable[[], object]:
-        rows = tuple(tables.Row(name, {"method": name}, figures(tables.WAR, 50.0)) for name in ids(n))
-        table = tables.ResultTable("t", "T", "", "", ("method",), (tables.WAR,), (tables.MEAN, tables.POOLED), rows)
+        rows = tuple(result_table.Row(name, {"method": name}, figures(result_table.WAR, 50.0)) for name in ids(n))
+        table = result_table.ResultTable(
+            "t", "T", "", "", ("method",), (result_table.WAR,), (result_table.MEAN, result_table.POOLED), rows
+        )
         return lambda: [write(table, comparable=True) for write in (csv_of, markdown_of, html_of)]
 
     grows_with_its_size(make)

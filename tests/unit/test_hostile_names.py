@@ -15,25 +15,25 @@ import pytest
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
+from assets.metadata import reasons_table
 from assets.prediction import table, told_of
-from assets.shown import reasons_table
-from nrdfer import redaction
 from nrdfer.commands.common import readable
 from nrdfer.commands.evaluate import _warn_of_leaks
-from nrdfer.csv_cells import original
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import CorpusError, StoreError
+from nrdfer.core import redaction
+from nrdfer.core.csv_cells import original
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import CorpusError, StoreError
+from nrdfer.evaluation import result_table as tables
 from nrdfer.lineage.links import Chain, Link
 from nrdfer.lineage.show import chain_lines
-from nrdfer.predict.clip_folder import COLUMNS, Row
 from nrdfer.predict.tables import as_csv
-from nrdfer.registry.card import CardFacts, write_card
-from nrdfer.reporting import tables
+from nrdfer.predict.video_output import COLUMNS, Row
+from nrdfer.preprocessing import quality_page
+from nrdfer.preprocessing.clip_files import read_reasons, write_reasons
+from nrdfer.publish.model_card import CardFacts, write_card
 from nrdfer.reporting.markdown import write_markdown
 from nrdfer.reporting.page import Section, write_page
 from nrdfer.reporting.render import csv_of
-from nrdfer.stages import quality_page
-from nrdfer.stages.clip_files import read_reasons, write_reasons
 from nrdfer.store import Store
 from tests.unit.reporting.made_up import figures
 

@@ -12,25 +12,26 @@ from typing import Any
 import pytest
 from huggingface_hub.errors import HFValidationError
 
-from nrdfer import hub, left_over
-from nrdfer.courier import RunFacts
-from nrdfer.errors import CorpusError, NrdferError, StoreError, TrackingError, WeightsError
+from nrdfer.config.resolve import shipped_profiles
+from nrdfer.core.errors import CorpusError, NrdferError, StoreError, TrackingError, WeightsError
+from nrdfer.core.records import check_clip_id
+from nrdfer.core.safe_names import stays_below
 from nrdfer.lineage.data import DataWalk
 from nrdfer.lineage.hashes import Hashes
-from nrdfer.names import stays_below
-from nrdfer.open_runs import PIPELINES, RUNS
-from nrdfer.pointers import Pointers
-from nrdfer.profiles import shipped_profiles
-from nrdfer.records import check_clip_id
+from nrdfer.preprocessing.folds import find_split
 from nrdfer.registry import tags
 from nrdfer.registry.file_lists import listed_files
-from nrdfer.registry.guard import open_version
-from nrdfer.stages.results import last_results
-from nrdfer.stages.splits import find_split
+from nrdfer.registry.verified_open import open_version
+from nrdfer.reporting.results import last_results
 from nrdfer.store import MANIFEST, Store, read_manifest
+from nrdfer.store.pointers import Pointers
 from nrdfer.store.receipts import receipt_of, vouched
 from nrdfer.store.sealed import sealed
-from nrdfer.video.sources import clip_id_of
+from nrdfer.tracking import pending_uploads
+from nrdfer.tracking.log_uploader import RunFacts
+from nrdfer.tracking.open_runs import PIPELINES, RUNS
+from nrdfer.video.discovery import clip_id_of
+from nrdfer.weights import hub
 
 UP = "../../outside"
 NAMES = [UP, "../outside", "..", "/etc/hostname", "a/../../../outside", "a\\..\\outside", "a\0b", "\x1b[2J"]
@@ -67,9 +68,9 @@ def test_ids_of_runs_make_no_path(home: Path, name: str) -> None:
 @named
 def test_a_trainings_digest_makes_no_path(home: Path, name: str) -> None:
     with pytest.raises(ValueError, match="cannot be used as a name"):
-        left_over.take_back(name)
+        pending_uploads.take_back(name)
     with pytest.raises(ValueError, match="cannot be used as a name"):
-        left_over.leave(RunFacts(name, "fd1"), "", home / "log", "FAILED", 0, 0)
+        pending_uploads.leave(RunFacts(name, "fd1"), "", home / "log", "FAILED", 0, 0)
 
 
 @named

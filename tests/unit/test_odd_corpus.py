@@ -15,15 +15,16 @@ import psutil
 import pytest
 import torch
 
+from nrdfer.core.emotions import AFEW_FOLDERS
+from nrdfer.core.own_files import NOTES
 from nrdfer.corpora.afew import VIDEO_SUFFIXES
-from nrdfer.emotions import AFEW_FOLDERS
-from nrdfer.faces.detector import Face, FaceDetector, load_detector
-from nrdfer.made import NOTES
-from nrdfer.preprocess import AlignSettings, ClipSummary, preprocess_videos
-from nrdfer.stages.align import align_corpus
-from nrdfer.stages.clip_files import SET_ASIDE, read_clips
-from nrdfer.stages.sources import list_afew, read_listing
-from nrdfer.weights import sample_weights
+from nrdfer.faces.detector import Face, FaceDetector
+from nrdfer.faces.load_detector import load_detector
+from nrdfer.preprocessing.align import align_corpus
+from nrdfer.preprocessing.clip_files import SET_ASIDE, read_clips
+from nrdfer.preprocessing.corpus_listing import list_afew, read_listing
+from nrdfer.preprocessing.videos import AlignSettings, ClipSummary, preprocess_videos
+from nrdfer.weights.catalogue import sample_weights
 from tests.unit.odd_videos import Odd
 
 Corpus = tuple[Path, list[Odd]]

@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
+from nrdfer.core.atomic_files import open_plain
+from nrdfer.core.errors import NrdferError
+from nrdfer.core.plain_yaml import read_settings
 from nrdfer.corpora.labels import find_label_files
 from nrdfer.corpora.picture_file import read_picture
 from nrdfer.corpora.text_file import read_lines
-from nrdfer.errors import NrdferError
-from nrdfer.files import open_plain
-from nrdfer.plain_yaml import read_settings
-from nrdfer.predict.clip_folder import Work, predict_one
 from nrdfer.predict.result import UNREADABLE
-from nrdfer.stages.listing import _hash_picture
-from nrdfer.stages.shard import read_folds
-from nrdfer.stages.sources import hash_files
+from nrdfer.predict.video_output import Work, predict_one
+from nrdfer.preprocessing.corpus_listing import hash_files
+from nrdfer.preprocessing.dfew_listing import _hash_picture
+from nrdfer.preprocessing.folds import read_folds
+from nrdfer.video.discovery import list_sources
 from nrdfer.video.formats import read_head, video_format
-from nrdfer.video.sources import list_sources
-from nrdfer.weights import content_ids, refuse_pointer
+from nrdfer.weights.catalogue import content_ids, refuse_pointer
 
 
 @pytest.fixture(autouse=True)

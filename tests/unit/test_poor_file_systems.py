@@ -41,9 +41,9 @@ int flock(int file, int how) {
 }
 """
 _TRACKED = """
-from nrdfer import paths
+from nrdfer.core import paths
 from nrdfer.store import Store
-from nrdfer.tracking import Tracking
+from nrdfer.tracking.client import Tracking
 
 def build(out):
     (out / "a.txt").write_text("a")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 CODE = """
 import nrdfer, torch
-from nrdfer.onnx_session import Session, export
+from nrdfer.runtime.onnx_session import Session, export
 network = torch.nn.Linear(2, 1)
 print(Session(export(network, torch.ones(1, 2), ("y",), {}), threads=1) is not None)
 """

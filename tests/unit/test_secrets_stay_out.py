@@ -16,15 +16,15 @@ _PROGRAM = """
 import logging, sys
 from pathlib import Path
 import nrdfer.cli  # as every command begins
-from nrdfer import left_over
-from nrdfer.courier import RunFacts
-from nrdfer.delivery import Delivery
-from nrdfer.tracking import Tracking
-from nrdfer.training.log import TrainingLog
+from nrdfer.tracking import pending_uploads
+from nrdfer.tracking.log_uploader import RunFacts
+from nrdfer.tracking.background_upload import Delivery
+from nrdfer.tracking.client import Tracking
+from nrdfer.tracking.training_log import TrainingLog
 
 logging.basicConfig(level=logging.INFO)
 tracking = Tracking()
-left_over.begin_pipeline(tracking, "dagster-1", {"a": 1}, {"b": "c"})
+pending_uploads.begin_pipeline(tracking, "dagster-1", {"a": 1}, {"b": "c"})
 try:
     with TrainingLog(Path("train.jsonl")) as log, Delivery(
         tracking, log.path, RunFacts("d" * 64, "fd1", pipeline="dagster-1"), wait=1.0, every=0.1
@@ -33,7 +33,7 @@ try:
         if sys.argv[1] == "fails":
             raise ValueError("the training failed")
 finally:
-    left_over.close_pipeline(tracking, "dagster-1", "FINISHED")
+    pending_uploads.close_pipeline(tracking, "dagster-1", "FINISHED")
 """
 
 

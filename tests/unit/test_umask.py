@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
-from nrdfer.records import ClipRecord
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.writer import write_shards
 from tests.unit.acting import act
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.corpora.synthetic.background import Map, draw_background
 from nrdfer.corpora.synthetic.camera import Camera, Picture
 from nrdfer.corpora.synthetic.face import Light, RenderedFace, blur, render_face
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.scene import SceneFace, occlude, place_face
 from nrdfer.corpora.synthetic.timeline import Timeline, draw_light_of_clip, draw_timeline
-from nrdfer.emotions import EMOTIONS
 
 AFEW_WIDTH, AFEW_HEIGHT, AFEW_FPS = 720, 576, 25.0
 DFEW_SIDE = 224

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nrdfer.core.emotions import AFEW_FOLDERS, EMOTIONS
 from nrdfer.corpora.synthetic.clips import (
     AFEW_FPS,
     AFEW_HEIGHT,
@@ -26,8 +27,7 @@ from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.scene import SceneFace
 from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.corpora.synthetic.timeline import Timeline, draw_timeline, draw_turn
-from nrdfer.emotions import AFEW_FOLDERS, EMOTIONS
-from nrdfer.video.encode import VideoWriter
+from nrdfer.video.constant_rate_writer import VideoWriter
 
 FOLDS = 5
 DFEW_CLIPS = "DFEW/Clip/clip_224x224"

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nrdfer.core.emotions import emotion_index
+from nrdfer.core.errors import CorpusError
+from nrdfer.core.output_checks import refuse_unwritable
+from nrdfer.core.own_files import clear_unfinished, publish, refuse_foreign, unfinished
 from nrdfer.corpora.synthetic.jobs import FOLDS, ClipJob, plan, render_clip
 from nrdfer.corpora.synthetic.settings import CorpusSettings
-from nrdfer.emotions import emotion_index
-from nrdfer.errors import CorpusError
-from nrdfer.made import clear_unfinished, publish, refuse_foreign, unfinished
-from nrdfer.outputs import refuse_unwritable
-from nrdfer.pool import completed
+from nrdfer.runtime.process_pool import completed
 
 __all__ = ["CorpusSettings", "render_corpus"]
 

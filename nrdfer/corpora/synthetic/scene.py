@@ -12,12 +12,12 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.corpora.synthetic.background import draw_background
 from nrdfer.corpora.synthetic.camera import Picture, finish
 from nrdfer.corpora.synthetic.expression import ACTIONS, Action, act
 from nrdfer.corpora.synthetic.face import SIDE, Light, Map, Pose, RenderedFace, blur, render_face
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
-from nrdfer.emotions import EMOTIONS
 
 Role = Literal["target", "other"]
 HEAD = SIDE / 0.9  # side of a rendered square in heights of the head

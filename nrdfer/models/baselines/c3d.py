@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from nrdfer.models.base import ClipNetwork, NetworkSettings, start_unnormed
 from nrdfer.models.layers3d import MaxPool3d, clip_to_volume
-from nrdfer.models.network import ClipNetwork, NetworkSettings, start_unnormed
 
 
 @dataclass(frozen=True)

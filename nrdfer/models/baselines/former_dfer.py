@@ -14,8 +14,8 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
+from nrdfer.models.base import ClipNetwork, NetworkSettings, start_convolutions
 from nrdfer.models.encoder import Encoder, EncoderSettings
-from nrdfer.models.network import ClipNetwork, NetworkSettings, start_convolutions
 from nrdfer.models.stem import BasicBlock, make_stem
 
 

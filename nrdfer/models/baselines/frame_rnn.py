@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nrdfer.models.network import ClipNetwork, NetworkSettings, start_convolutions
+from nrdfer.models.base import ClipNetwork, NetworkSettings, start_convolutions
 from nrdfer.models.stem import make_stem
 
 #: Hidden width. 128 is the one power of two with which all three published costs fit.

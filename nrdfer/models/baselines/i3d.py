@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nrdfer.models.base import ClipNetwork, NetworkSettings, start_convolutions
 from nrdfer.models.layers3d import MaxPool3d, clip_to_volume, mean_over_volume
-from nrdfer.models.network import ClipNetwork, NetworkSettings, start_convolutions
 
 #: Channels of each inception module's four branches: 1x1x1; 1x1x1 then 3x3x3, twice; pooling then 1x1x1.
 MODULES = (

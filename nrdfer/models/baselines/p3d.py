@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from nrdfer.models.base import ClipNetwork, NetworkSettings, start_convolutions
 from nrdfer.models.layers3d import MaxPool3d, clip_to_volume
-from nrdfer.models.network import ClipNetwork, NetworkSettings, start_convolutions
 
 #: Blocks of the four layers, by the depth in the network's name.
 DEPTHS = {63: (3, 4, 6, 3), 131: (3, 4, 23, 3), 199: (3, 8, 36, 3)}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from nrdfer.models.base import NetworkSettings
 from nrdfer.models.baselines.frame_rnn import HIDDEN, FrameRNN, ResNet18Frames
-from nrdfer.models.network import NetworkSettings
 
 
 @dataclass(frozen=True)

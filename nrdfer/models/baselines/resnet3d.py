@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from nrdfer.models.base import ClipNetwork, NetworkSettings, start_convolutions
 from nrdfer.models.layers3d import MaxPool3d, clip_to_volume, mean_over_volume
-from nrdfer.models.network import ClipNetwork, NetworkSettings, start_convolutions
 
 
 @dataclass(frozen=True)

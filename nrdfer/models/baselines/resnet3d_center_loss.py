@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
+from nrdfer.models.base import check_clips
 from nrdfer.models.baselines.resnet3d import ResNet3D, ResNet3DSettings
 from nrdfer.models.losses import CenterLoss
-from nrdfer.models.network import check_clips
 
 
 @dataclass(frozen=True)

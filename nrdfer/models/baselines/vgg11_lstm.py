@@ -12,8 +12,8 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
+from nrdfer.models.base import NetworkSettings, start_unnormed
 from nrdfer.models.baselines.frame_rnn import HIDDEN, FrameRNN
-from nrdfer.models.network import NetworkSettings, start_unnormed
 
 #: Channels of VGG-11's convolutions as multiples of its first; 0 is a max-pooling.
 LAYOUT = (1, 0, 2, 0, 4, 4, 0, 8, 8, 0, 8, 8, 0)

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.patches import Patch, Rectangle
 
+from nrdfer.plotting.style import BLACK, BLUE, LARGE, NORMAL, SMALL, VERMILLION, new_figure, save, tidy
 from nrdfer.reporting.figures.planted_noise import Noise, NoiseAttention, is_n1, is_n2, noise_of_features, seen_clips
-from nrdfer.reporting.figures.style import BLACK, BLUE, LARGE, NORMAL, SMALL, VERMILLION, new_figure, save, tidy
 
 Pictures = npt.NDArray[np.uint8]
 TOKENS = ("learned token", "dynamic token")

@@ -16,10 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from nrdfer.emotions import EMOTIONS, NEUTRAL
+from nrdfer.core.emotions import EMOTIONS, NEUTRAL
 from nrdfer.evaluation.metrics import uar, war
 from nrdfer.evaluation.protocols import confusion_of
-from nrdfer.reporting.figures.style import BLUE, HEAT, LARGE, NORMAL, SMALL, VERMILLION, ink, new_figure, save, tidy
+from nrdfer.plotting.style import BLUE, HEAT, LARGE, NORMAL, SMALL, VERMILLION, ink, new_figure, save, tidy
 
 _NEUTRAL = EMOTIONS[NEUTRAL]
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.reporting.figures.style import EMOTION_STYLES, LARGE, NORMAL, SMALL, new_figure, save, signed
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.plotting.style import EMOTION_STYLES, LARGE, NORMAL, SMALL, new_figure, save, signed
 
 NEIGHBOURS = 5
 PERPLEXITY = 30.0

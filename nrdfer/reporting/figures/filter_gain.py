@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrdfer.reporting.figures.style import BLACK, BLUE, LARGE, NORMAL, SMALL, VERMILLION, new_figure, save, signed, tidy
+from nrdfer.plotting.style import BLACK, BLUE, LARGE, NORMAL, SMALL, VERMILLION, new_figure, save, signed, tidy
 
 MEAN = "mean of folds"
 _WEAK = 0.3  # a rank correlation below this is not called a relation however many epochs there are

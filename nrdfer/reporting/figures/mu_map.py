@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from nrdfer.reporting.figures.style import HEAT, LARGE, NORMAL, SMALL, VERMILLION, ink, new_figure, save
+from nrdfer.plotting.style import HEAT, LARGE, NORMAL, SMALL, VERMILLION, ink, new_figure, save
 
 DEFAULT = (0.7, 0.05)  # mu1 and mu2 of the paper
 MEASURES = ("WAR", "UAR")

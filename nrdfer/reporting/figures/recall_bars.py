@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.evaluation.bootstrap import wilson
 from nrdfer.evaluation.protocols import confusion_of
-from nrdfer.reporting.figures.style import BLACK, LARGE, NORMAL, ORANGE, SKY, SMALL, new_figure, save, tidy
-from nrdfer.reporting.intervals import wilson
+from nrdfer.plotting.style import BLACK, LARGE, NORMAL, ORANGE, SKY, SMALL, new_figure, save, tidy
 
 _LOOKS = ((SKY, ""), (ORANGE, "///"), ("0.75", "..."), ("white", "xx"))  # colour and hatch of each table's bars
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from nrdfer.clips.augment import AugmentSettings
-from nrdfer.clips.dataset import ClipDataset
-from nrdfer.clips.sampling import sample_indices
+from nrdfer.data.augment import AugmentSettings
+from nrdfer.data.dataset import ClipDataset
+from nrdfer.data.sampling import sample_indices
 
 PROJECT = Path(__file__).resolve().parents[3]
 

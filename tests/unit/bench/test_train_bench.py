@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from nrdfer.errors import TrainingError
-from nrdfer.training.engine import Engine
+from nrdfer.core.errors import TrainingError
+from nrdfer.runtime.engine import Engine
 from nrdfer.training.recipe import RECIPES
 
 PROJECT = Path(__file__).resolve().parents[3]

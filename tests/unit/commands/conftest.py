@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.records import ClipRecord
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.writer import write_shards
 
 NETWORK = {

@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.faces.clip import AlignSettings, crops, plan_clip
-from nrdfer.faces.detector import load_detector
+from nrdfer.faces.align_clip import AlignSettings, crops, plan_clip
+from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.stats import luma_of
 from nrdfer.shards.jpeg import encode_jpeg
-from nrdfer.weights import sample_weights
+from nrdfer.weights.catalogue import sample_weights
 
 runner = CliRunner()
 
@@ -125,7 +125,7 @@ def test_models_for_programs_and_for_people() -> None:
 
 def test_export_writes_a_file_from_a_checkpoint_and_says_what_it_takes(tmp_path: Path) -> None:
     from nrdfer.models.registry import build_model
-    from nrdfer.training.results import LAST, cpu_weights, write_description, write_weights
+    from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
 
     settings = {"image_size": 32, "width": 4, "hidden": 8}
     write_weights(tmp_path / LAST, cpu_weights(build_model("resnet18-gru", settings)))

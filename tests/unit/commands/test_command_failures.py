@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.commands.common import INTERRUPTED, readable
-from nrdfer.errors import StoreError
+from nrdfer.core.errors import StoreError
 
 runner = CliRunner()
 

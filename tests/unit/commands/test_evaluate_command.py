@@ -9,8 +9,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
-from nrdfer.stages import evaluate as stage
-from nrdfer.training.engine import Engine
+from nrdfer.evaluation import checkpoints as stage
+from nrdfer.runtime.engine import Engine
 from tests.unit.commands.conftest import Corpora
 
 runner = CliRunner()
@@ -76,7 +76,7 @@ def test_what_cannot_be_meant(trained: Corpora) -> None:
 
 
 def test_a_clip_left_out_is_noticed(trained: Corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nrdfer.evaluation import evaluate as module
+    from nrdfer.evaluation import inference as module
 
     original = module.evaluate
     monkeypatch.setattr(module, "evaluate", lambda *given, **named: original(*given, **named).iloc[1:])

@@ -12,7 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
-from nrdfer.video.encode import VideoWriter
+from nrdfer.video.constant_rate_writer import VideoWriter
 
 SIZE = (64, 48)
 

@@ -5,7 +5,7 @@ import json
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
-from nrdfer.training.choices import CHOICES
+from nrdfer.training.open_choices import CHOICES
 from nrdfer.training.recipe import RECIPES
 
 runner = CliRunner()

@@ -18,13 +18,14 @@ from typing import Any
 
 import pytest
 
+from nrdfer.models.saved_model import LAST
 from nrdfer.predict.model import open_model
-from nrdfer.predict.preprocessing import FILE
+from nrdfer.preprocessing.spec import FILE
+from nrdfer.publish.model_files import crops_content
+from nrdfer.publish.register_video_model import register_video
 from nrdfer.registry import register, tags
-from nrdfer.registry.versions import Facts, crops_content
-from nrdfer.stages.register_video import register_video
-from nrdfer.tracking import Tracking
-from nrdfer.training.results import LAST
+from nrdfer.registry.versions import Facts
+from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import NAME, TOLD
 
 JSON = {"Content-Type": "application/json"}

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
-from nrdfer.emotions import EMOTIONS
-from nrdfer.records import ClipRecord, FrameRecord
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.shards.writer import write_shards
 
 runner = CliRunner()

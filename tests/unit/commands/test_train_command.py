@@ -13,14 +13,15 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
-from nrdfer.config import Profile
-from nrdfer.errors import TrainingError
-from nrdfer.profiles import made_with, profile_of_shell
-from nrdfer.stages import run_folder, tracked
-from nrdfer.stages import train as stage
+from nrdfer.config.profile import Profile
+from nrdfer.config.resolve import profile_of_shell
+from nrdfer.core.errors import TrainingError
 from nrdfer.store import Store
-from nrdfer.tracking import Tracking
-from nrdfer.training.watch import Watch
+from nrdfer.store.pointers import made_with
+from nrdfer.tracking.client import Tracking
+from nrdfer.training import fold as stage
+from nrdfer.training import run_folder, tracked
+from nrdfer.training.monitor import Watch
 from tests.unit.commands.conftest import Corpora
 
 runner = CliRunner()

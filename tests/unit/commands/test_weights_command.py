@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
-from nrdfer.weights import CATALOGUE
+from nrdfer.weights.catalogue import CATALOGUE
 
 runner = CliRunner()
 DETECTOR = "retinaface-mobilenet0.25"

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nrdfer.core.emotions import AFEW_FOLDERS, EMOTIONS
+from nrdfer.core.errors import CorpusError
+from nrdfer.core.records import ClipRecord
 from nrdfer.corpora.afew import LONGEST_ID, find_videos
-from nrdfer.emotions import AFEW_FOLDERS, EMOTIONS
-from nrdfer.errors import CorpusError
-from nrdfer.records import ClipRecord
 
 SPLITS = ("Train_AFEW", "Val_AFEW")
 

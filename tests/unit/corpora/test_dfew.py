@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.dfew import find_frames, frame_names, read_dfew
 from nrdfer.corpora.doctor import examine_dfew
 from nrdfer.corpora.labels import find_label_files, read_labels
 from nrdfer.corpora.published import DFEW_EMOTIONS, DFEW_TESTS
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import CorpusError
 from tests.unit.file_handles import no_file_handle_left
 from tests.unit.patience import at_most
 

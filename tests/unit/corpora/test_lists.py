@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
+from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.labels import read_labels
 from nrdfer.corpora.lists import read_afew_lists, read_dfew_list
 from nrdfer.corpora.published import AFEW_EMOTIONS, DFEW_CLIPS, DFEW_EMOTIONS, DFEW_TESTS
 from nrdfer.corpora.summary import read_label_sets
-from nrdfer.errors import CorpusError
 
 
 def _afew(folder: Path, train: str, validation: str, name: str = "AFEW_validation.txt") -> Path:

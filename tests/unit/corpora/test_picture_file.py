@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from nrdfer.core.errors import UnreadablePictureError
 from nrdfer.corpora.picture_file import MOST_PIXELS, read_picture
-from nrdfer.errors import UnreadablePictureError
 
 Picture = NDArray[np.uint8]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.corpora.synthetic.expression import ACTIONS, act, draw_course, prototype
 from nrdfer.corpora.synthetic.face import Light, Pose, RenderedFace, render_face
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
-from nrdfer.emotions import EMOTIONS
 
 ONES, ZEROS = np.ones(len(ACTIONS), np.float32), np.zeros(len(ACTIONS), np.float32)
 

@@ -11,15 +11,15 @@ from typing import Any
 import cv2
 import pytest
 
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import CorpusError, NotOursError
+from nrdfer.core.own_files import NOTES
+from nrdfer.core.processes import signature
 from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.dfew import read_dfew
 from nrdfer.corpora.synthetic import render
 from nrdfer.corpora.synthetic.jobs import plan
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import CorpusError, NotOursError
-from nrdfer.made import NOTES
-from nrdfer.processes import signature
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.probe import probe
 

@@ -147,7 +147,7 @@ def test_the_camera_exposes_and_adds_noise() -> None:
 
 
 def test_a_real_detector_finds_rendered_faces_where_the_truth_says(shared_dir: Path) -> None:
-    from nrdfer.faces.detector import load_detector
+    from nrdfer.faces.load_detector import load_detector
 
     detector = load_detector(shared_dir / "weights/retinaface_mobilenet0.25.pth", threshold=0.7, max_side=320)
     errors = []

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.corpora.synthetic.clips import AFEW_HEIGHT, AFEW_WIDTH, DFEW_SIDE, afew_frames, dfew_frames
 from nrdfer.corpora.synthetic.identity import draw_identity
 from nrdfer.corpora.synthetic.timeline import N1_KINDS, NEUTRAL_BELOW, Timeline, draw_timeline
-from nrdfer.emotions import EMOTIONS
 
 
 def a_timeline(seed: int, emotion: str = "anger", frames: int = 20, rate: float = 0.0, n2: bool = False) -> Timeline:

@@ -11,10 +11,10 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from nrdfer.core.errors import WeightsError
 from nrdfer.enhance.checkpoints import load_generator
 from nrdfer.enhance.generator import EnlightenGenerator
-from nrdfer.errors import WeightsError
-from nrdfer.onnx_session import export
+from nrdfer.runtime.onnx_session import export
 
 
 class Fused(nn.Module):

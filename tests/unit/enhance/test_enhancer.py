@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from nrdfer.core.errors import WeightsError
 from nrdfer.enhance.checkpoints import FORMAT, load_generator
 from nrdfer.enhance.enhancer import Enhancer, Pixels
 from nrdfer.enhance.generator import EnlightenGenerator
-from nrdfer.errors import WeightsError
-from nrdfer.weights import save_safetensors
+from nrdfer.weights.catalogue import save_safetensors
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.evaluation.metrics import confusion_matrix, recalls, uar, war
 from nrdfer.evaluation.protocols import check_complete, cross_validation, fold_metrics
 

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from nrdfer.config import Profile
+from nrdfer.config.profile import Profile
 from nrdfer.experiments.catalogue import FILTER_THRESHOLDS, TABLES, TableSpec
 from nrdfer.experiments.profiles import profile_of
+from nrdfer.experiments.published import published
 from nrdfer.models.names import TITLES
 from nrdfer.models.registry import MODELS, resolve_settings
-from nrdfer.reporting.published import published
-from nrdfer.stages.train import network_settings, recipe_of
+from nrdfer.training.fold import network_settings, recipe_of
 
 PAPER = Profile("paper", "", afew_recipe={"name": "afew-paper"})
 tables = pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))

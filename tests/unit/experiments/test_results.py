@@ -11,21 +11,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nrdfer.config import Profile
-from nrdfer.emotions import EMOTIONS
+from nrdfer.config.profile import Profile
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import ClipRecord
+from nrdfer.evaluation.checkpoints import predictions_path
+from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, UAR, WAR
 from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLE_4, TABLE_5, TABLES, TableSpec
 from nrdfer.experiments.fill import fill
 from nrdfer.experiments.profiles import profile_of
 from nrdfer.experiments.results import Results
-from nrdfer.profiles import made_with
-from nrdfer.records import ClipRecord
-from nrdfer.reporting.tables import GMACS, MEAN, POOLED, SINGLE, UAR, WAR
+from nrdfer.models.saved_model import MODEL
+from nrdfer.preprocessing.folds import find_split
 from nrdfer.shards.writer import write_shards
-from nrdfer.stages.evaluate import predictions_path
-from nrdfer.stages.splits import find_split
-from nrdfer.stages.steps import evaluation_step, training_step
-from nrdfer.stages.train import MODEL, network_settings
 from nrdfer.store import Store
+from nrdfer.store.pointers import made_with
+from nrdfer.training.fold import network_settings
+from nrdfer.training.step_keys import evaluation_step, training_step
 
 PROFILE = Profile("own", "", model_preset="sample", dfew_recipe={"name": "sample"}, afew_recipe={"name": "sample-afew"})
 CLIPS = 35

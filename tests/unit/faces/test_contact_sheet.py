@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nrdfer.core.records import FrameRecord
 from nrdfer.faces.contact_sheet import (
     FACE_RGB,
     MAX_TILES,
@@ -18,7 +19,6 @@ from nrdfer.faces.contact_sheet import (
     shown_frames,
     thinned,
 )
-from nrdfer.records import FrameRecord
 
 
 def count_colour(sheet: np.ndarray, rgb: tuple[int, int, int]) -> int:

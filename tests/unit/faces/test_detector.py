@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nrdfer.errors import WeightsError
-from nrdfer.faces.conventions import PYTORCH_RETINAFACE, RETINAFACE_PYTORCH, Convention
-from nrdfer.faces.detector import FaceDetector, load_detector
-from nrdfer.faces.engine import SeenNetwork, folded, make_engine
+from nrdfer.core.errors import WeightsError
+from nrdfer.faces.backends import SeenNetwork, folded, make_engine
+from nrdfer.faces.detector import FaceDetector
+from nrdfer.faces.input_conventions import PYTORCH_RETINAFACE, RETINAFACE_PYTORCH, Convention
+from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.network import RetinaFaceNet
 from nrdfer.faces.priors import prior_boxes
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import FrameRecord
 from nrdfer.corpora.synthetic.clips import Frame, afew_frames
 from nrdfer.corpora.synthetic.identity import draw_identity
 from nrdfer.corpora.synthetic.timeline import Noise, draw_timeline
-from nrdfer.emotions import EMOTIONS
 from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.stats import ClipStats, StatsCollector, correlation, jitter, longest_gap, luma_of
-from nrdfer.preprocess import AlignSettings, preprocess_videos
-from nrdfer.records import FrameRecord
+from nrdfer.preprocessing.videos import AlignSettings, preprocess_videos
 
 EYES = 40.0  # distance of the made points' eyes
 POINTS = np.array([[0.0, 0.0], [EYES, 0.0], [20.0, 25.0], [5.0, 45.0], [35.0, 45.0]])

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from nrdfer.faces import turned
-from nrdfer.faces.clip import AlignSettings, plan_clip
-from nrdfer.faces.detector import FaceDetector, load_detector
+from nrdfer.faces.align_clip import AlignSettings, plan_clip
+from nrdfer.faces.detector import FaceDetector
+from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.turned import SAMPLES, Samples
+from nrdfer.video.constant_rate_writer import VideoWriter
 from nrdfer.video.decode import iter_frames
-from nrdfer.video.encode import VideoWriter
 
 TURNS = {1: ("left side", "transpose=clock"), 2: ("upside down", "hflip,vflip"), 3: ("right side", "transpose=cclock")}
 CLIPS = ("pyfeat_single_face.mp4", "short_hamilton_clip.mp4", "pyfeat_WolfgangLanger_Pexels.mp4")

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from nrdfer.clips.memory import MemorySource
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import ClipRecord
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
 from nrdfer.corpora.synthetic.settings import CorpusSettings
-from nrdfer.emotions import EMOTIONS
-from nrdfer.records import ClipRecord
+from nrdfer.data.in_memory import MemorySource
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nrdfer.emotions import NEUTRAL
+from nrdfer.core.emotions import NEUTRAL
 from nrdfer.models.dct import TemporalStage, dynamic_class_token
 from nrdfer.models.dsf import DynamicStaticFusion, frame_differences
 from nrdfer.models.encoder import Encoder, EncoderSettings

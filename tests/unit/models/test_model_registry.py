@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from nrdfer.clips.dataset import ClipDataset
-from nrdfer.clips.memory import MemorySource
-from nrdfer.errors import ClipError, ProfileError
-from nrdfer.evaluation.evaluate import evaluate
+from nrdfer.core.errors import ClipError, ProfileError
+from nrdfer.data.dataset import ClipDataset
+from nrdfer.data.in_memory import MemorySource
+from nrdfer.evaluation.inference import evaluate
 from nrdfer.evaluation.protocols import fold_metrics
-from nrdfer.export import export_program
-from nrdfer.models.network import ClipNetwork
+from nrdfer.models.base import ClipNetwork
+from nrdfer.models.export import export_program
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.models.registry import MODELS, build_model, resolve_settings
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from nrdfer.emotions import NEUTRAL
+from nrdfer.core.emotions import NEUTRAL
 from nrdfer.models.flops import count_parameters
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrdfer.emotions import NEUTRAL
+from nrdfer.core.emotions import NEUTRAL
 from nrdfer.models.snippet_filter import (
     filter_logits,
     filter_probabilities,

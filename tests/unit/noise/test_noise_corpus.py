@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import ProfileError
 from nrdfer.corpora.synthetic.timeline import N1_KINDS
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import ProfileError
 from nrdfer.noise.corpus import NoisyClip, plan, plant_order, read_truth, render_clips, timeline_of
 from nrdfer.noise.settings import N1, N2, NoiseSettings, build_noise_settings
 from nrdfer.shards.reader import ShardReader

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import NrdferError
 from nrdfer.corpora.synthetic.timeline import N1_KINDS
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import NrdferError
 from nrdfer.noise.corpus import plan, timeline_of
 from nrdfer.noise.findings import CONTRADICTED, HOLDS, NOT_SHOWN, RATIO, Findings, Verdict
 from nrdfer.noise.findings import NEUTRAL as CALLED

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import dagster as dg
 
-from nrdfer.stages.judge import Verdict
+from nrdfer.preprocessing.validation import Verdict
 from pipelines.checks import checks, told
 
 PROJECT = Path(__file__).resolve().parents[3]
 RUN = """
 import dagster as dg
-from nrdfer.stages.judge import Verdict
+from nrdfer.preprocessing.validation import Verdict
 from pipelines.checks import told
 from pipelines.executor import repairing_executor
 

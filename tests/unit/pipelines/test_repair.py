@@ -21,12 +21,12 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
-from nrdfer import left_over
-from nrdfer.open_runs import PIPELINES
-from nrdfer.processes import MARK, signature, started_at
-from nrdfer.tracking import Tracking
+from nrdfer.core.processes import MARK, signature, started_at
+from nrdfer.tracking import pending_uploads
+from nrdfer.tracking.client import Tracking
+from nrdfer.tracking.open_runs import PIPELINES
 from pipelines import repair
-from pipelines.signing import TAG_HOST, TAG_PROCESS, signature_tags
+from pipelines.run_ownership import TAG_HOST, TAG_PROCESS, signature_tags
 
 PROJECT = Path(__file__).resolve().parents[3]
 LOG = logging.getLogger("test")
@@ -172,7 +172,7 @@ def test_mlflow_runs_of_a_killed_run_are_closed_as_failed_whoever_noticed_first(
     noticed = started_run(instance, signature_of_a_dead_process(), status=dg.DagsterRunStatus.FAILURE)
     alive = started_run(instance, signature())
     for run_id in (dead, noticed, alive):
-        assert left_over.begin_pipeline(tracking, run_id, {"name": "tiny"}, {"a": "b"})
+        assert pending_uploads.begin_pipeline(tracking, run_id, {"name": "tiny"}, {"a": "b"})
     for run_id in (dead, noticed):
         PIPELINES.change(run_id, process=signature_of_a_dead_process())
     (told,) = tracking.find(dagster__run_id=dead)

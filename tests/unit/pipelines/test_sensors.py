@@ -13,9 +13,9 @@ import dagster as dg
 import pytest
 
 from assets import prediction
-from nrdfer.plain_text import name_of
-from nrdfer.predict.clip_folder import failed
-from nrdfer.video.sources import Source
+from nrdfer.core.plain_text import name_of
+from nrdfer.predict.video_output import failed
+from nrdfer.video.discovery import Source
 from pipelines.definitions import defs
 from pipelines.sensors import new_videos
 from tests.unit.acting import act

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nrdfer.plotting.palette import ink_on, rgb_of
 from nrdfer.predict.annotate import Canvas, write_annotated
-from nrdfer.predict.palette import ink_on, rgb_of
 from nrdfer.predict.predictor import Predictor
 from nrdfer.predict.result import Prediction
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.probe import probe
-from nrdfer.video.timed import TimedWriter
-from nrdfer.video.times import frame_times
+from nrdfer.video.timed_writer import TimedWriter
+from nrdfer.video.timestamps import frame_times
 from tests.unit.acting import EMPTY, FACE, pictures
 from tests.unit.odd_videos import X264, encode, ffmpeg
 
@@ -86,7 +86,7 @@ def test_a_turned_video_with_sound_and_odd_sides(predictor: Predictor, tmp_path:
 
 
 def test_ink_is_read_on_every_colour() -> None:
-    from nrdfer.emotions import EMOTIONS
+    from nrdfer.core.emotions import EMOTIONS
 
     for name in (None, *EMOTIONS):
         colour = np.array(rgb_of(name)) @ [0.299, 0.587, 0.114]

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from nrdfer.clips.sampling import Sampling
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import DeviceError
-from nrdfer.evaluation.evaluate import LOGITS, evaluate
-from nrdfer.predict.answer import answers
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import DeviceError
+from nrdfer.core.records import ClipRecord
+from nrdfer.data.sampling import Sampling
+from nrdfer.evaluation.inference import LOGITS, evaluate
+from nrdfer.predict.inference import answers
 from nrdfer.predict.model import TrainedModel
 from nrdfer.predict.predictor import Predictor
 from nrdfer.predict.result import Prediction, prediction_to_dict
 from nrdfer.predict.windows import WindowSettings
-from nrdfer.records import ClipRecord
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.writer import write_shards
 from tests.unit.acting import EMPTY, FACE, act
@@ -62,7 +62,7 @@ def test_the_whole_video_is_answered_as_an_evaluation_would(
     predictor: Predictor, predicted: Prediction, tmp_path: Path, acted_video: Path
 ) -> None:
     """Through shards, as the graph does it, and through the network in batches of another size."""
-    from nrdfer.faces.clip import crops, plan_clip
+    from nrdfer.faces.align_clip import crops, plan_clip
 
     cropper = predictor.cropper
     plan = plan_clip(acted_video, cropper.detector, cropper.preprocessing.align)
@@ -128,7 +128,7 @@ def test_a_video_of_hours_is_refused_before_work(
 def test_a_stretch_too_long_to_interpolate_is_told(
     predictor: Predictor, trained: TrainedModel, acted_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nrdfer.predict.answer.MAX_INTERPOLATED", 60)
+    monkeypatch.setattr("nrdfer.predict.inference.MAX_INTERPOLATED", 60)
     interpolating = dataclasses.replace(trained, sampling=Sampling("ti"))
     told = Predictor(interpolating, predictor.cropper, WindowSettings(1, 1), device="cpu").predict(acted_video)
     assert (told.status, told.answer) == ("unreadable", None)

@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 from nrdfer import registry
+from nrdfer.publish.model_files import crops_content
 from nrdfer.registry import tags
-from nrdfer.registry.versions import Facts, crops_content, log_best
-from nrdfer.tracking import Tracking
+from nrdfer.registry.versions import Facts, log_best
+from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import NAME, TOLD
 
 DIGEST = "f" * 64

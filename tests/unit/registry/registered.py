@@ -8,11 +8,12 @@ from urllib.parse import unquote, urlsplit
 
 from nrdfer import registry
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
+from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
+from nrdfer.publish.model_files import crops_content
 from nrdfer.registry import tags
-from nrdfer.registry.guard import model_id_of
-from nrdfer.registry.versions import Facts, crops_content
-from nrdfer.tracking import Tracking
-from nrdfer.training.results import LAST, cpu_weights, write_description, write_weights
+from nrdfer.registry.verified_open import model_id_of
+from nrdfer.registry.versions import Facts
+from nrdfer.tracking.client import Tracking
 
 NAME = "nr-dfernet-dfew"
 TINY = {"image_size": 32, "widths": [4, 6, 8], "spatial_depth": 1, "temporal_depth": 1}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from nrdfer import registry
-from nrdfer.errors import WeightsError
+from nrdfer.core.errors import WeightsError
 from nrdfer.registry import tags
-from nrdfer.tracking import Tracking
+from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import NAME, make_checkpoint, model_folder, register
 
 

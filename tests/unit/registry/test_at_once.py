@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from nrdfer import registry
-from nrdfer.tracking import Tracking
+from nrdfer.tracking.client import Tracking
 from tests.conftest import PROJECT
 from tests.unit.registry.at_once import DIGEST
 from tests.unit.registry.registered import NAME, make_checkpoint

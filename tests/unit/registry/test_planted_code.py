@@ -19,12 +19,13 @@ import pytest
 import yaml
 
 from nrdfer import registry
-from nrdfer.errors import WeightsError
-from nrdfer.registry import guard, tags
+from nrdfer.core.errors import WeightsError
+from nrdfer.registry import tags, verified_open
+from nrdfer.serving.registered_model import load_registered
 from nrdfer.store import file_sha256
-from nrdfer.tracking import Tracking
+from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import NAME, make_checkpoint, model_folder, register
-from tests.unit.registry.test_guard import Bomb
+from tests.unit.registry.test_verified_open import Bomb
 
 URI = f"models:/{NAME}/1"
 _CODE = """from mlflow.models import set_model
@@ -90,7 +91,7 @@ def planted(home: tuple[Path, Path], tmp_path: Path) -> Planted:
 
 
 def refused(planted: Planted, words: str) -> None:
-    for way in (registry.open_version, registry.find_weights, registry.load_registered):
+    for way in (registry.open_version, registry.find_weights, load_registered):
         with pytest.raises(WeightsError, match=words):
             way(URI)
     assert not planted.mark.exists()
@@ -99,7 +100,7 @@ def refused(planted: Planted, words: str) -> None:
 def answers(planted: Planted) -> None:
     """It loads, and answers, without running anything of the folder."""
     clip = np.zeros((1, 16, 3, 32, 32), np.float32)
-    assert registry.load_registered(URI).predict({"clip": clip})["emotion"].notna().all()
+    assert load_registered(URI).predict({"clip": clip})["emotion"].notna().all()
     assert not planted.mark.exists()
 
 
@@ -122,7 +123,7 @@ def test_load_registered_runs_no_compiled_code_beside_checked_sources(planted: P
     answers(planted)
     _compiled(planted, source, Path(importlib.util.cache_from_source(str(source))))
     with contextlib.suppress(WeightsError):
-        registry.load_registered(URI)
+        load_registered(URI)
     assert not planted.mark.exists()
     refused(planted, r"__pycache__/model_from_code\.\S+ was not registered \(Python writes such folders")
 
@@ -228,16 +229,16 @@ def _by_link(planted: Planted) -> None:
 def test_a_file_that_is_exchanged_between_check_and_use(
     planted: Planted, exchange: Callable[[Planted], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked = guard.file_problems
+    looked = verified_open.file_problems
 
     def late(folder: Path, listed: dict[str, str]) -> list[str]:
         found = looked(folder, listed)
         exchange(planted)
         return found
 
-    monkeypatch.setattr(guard, "file_problems", late)
+    monkeypatch.setattr(verified_open, "file_problems", late)
     with pytest.raises(WeightsError, match=r"was exchanged while|no plain file any more|cannot be read any more"):
-        registry.load_registered(URI)
+        load_registered(URI)
     assert not planted.mark.exists()
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from bench.outage.server import TrackingServer
 from nrdfer import registry
-from nrdfer.errors import WeightsError
-from nrdfer.tracking import Tracking
+from nrdfer.core.errors import WeightsError
+from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import make_checkpoint, register
 
 

@@ -12,14 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from nrdfer import paths, registry
-from nrdfer.evaluation.evaluate import load_model, predict_clips
-from nrdfer.registry import logged, tags
-from nrdfer.registry.guard import model_id_of
-from nrdfer.registry.logged import find_logged
-from nrdfer.registry.versions import Facts, crops_content, log_best
-from nrdfer.tracking import Tracking
-from nrdfer.training.results import LAST
+from nrdfer import registry
+from nrdfer.core import paths
+from nrdfer.evaluation.inference import predict_clips
+from nrdfer.models.saved_model import LAST, load_model
+from nrdfer.publish.model_files import crops_content
+from nrdfer.registry import logged_models as logged
+from nrdfer.registry import tags
+from nrdfer.registry.logged_models import find_logged
+from nrdfer.registry.verified_open import model_id_of
+from nrdfer.registry.versions import Facts, log_best
+from nrdfer.serving.registered_model import load_registered
+from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import NAME, listed, make_checkpoint, model_folder, register
 
 
@@ -31,7 +35,7 @@ def test_a_checkpoint_is_registered_once_and_answers_as_offline(tracking: Tracki
     settings, weights = registry.find_weights(f"models:/{NAME}@{registry.CHAMPION}")
     assert settings.read_bytes() == (folder / "model.json").read_bytes()
     assert weights.read_bytes() == (folder / LAST).read_bytes()
-    served = registry.load_registered(f"models:/{NAME}@{registry.CHAMPION}")
+    served = load_registered(f"models:/{NAME}@{registry.CHAMPION}")
     clips = np.random.default_rng(0).random((3, 16, 3, 40, 40), dtype=np.float32)
     answer = served.predict(clips)
     logits, final = predict_clips(load_model(settings, weights), torch.from_numpy(clips))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.reporting.published import published
-from nrdfer.reporting.tables import GMACS, MEAN, POOLED, UAR, WAR, Figure, ResultTable, Row
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, UAR, WAR, Figure, ResultTable, Row
+from nrdfer.experiments.published import published
 
 METRICS = (UAR, WAR)
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from nrdfer.errors import NrdferError
+from nrdfer.core.errors import NrdferError
 from nrdfer.reporting.page import Picture, Section, write_page
 from nrdfer.reporting.prose import inline, prose
 from tests.unit.reporting.made_up import components, rivals, thresholds

@@ -11,9 +11,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from nrdfer.reporting.grids import NO_COMPARISON, compare, grids, number
+from nrdfer.evaluation.result_table import MEAN, POOLED, UAR, WAR, Figure, ResultTable, Row
 from nrdfer.reporting.render import CSV_HEADER, csv_of, heading, html_of, markdown_of
-from nrdfer.reporting.tables import MEAN, POOLED, UAR, WAR, Figure, ResultTable, Row
+from nrdfer.reporting.table_layout import NO_COMPARISON, compare, grids, number
 from tests.unit.reporting.made_up import components, rivals, thresholds
 
 HOSTILE = "<b>\"x\" & 'y'</b> | *z* _w_ `v` [u](t) \\ #1"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nrdfer.addresses import sqlite_path
+from nrdfer.core.addresses import sqlite_path
 
 HOOK = Path(__file__).resolve().parents[3] / "scripts" / "activate_hook.sh"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nrdfer.pages import remembered_ports
+from nrdfer.tracking.ui_urls import remembered_ports
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "dev.py"
 
@@ -102,7 +102,7 @@ def test_a_proxy_of_the_environment_is_not_asked_whether_a_page_answers(
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from threading import Thread
 
-    from nrdfer.addresses import settle_environment
+    from nrdfer.core.addresses import settle_environment
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

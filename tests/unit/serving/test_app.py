@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import NrdferError
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import NrdferError
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
+from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
 from nrdfer.predict.model import open_model
 from nrdfer.serving.app import host_name, make_app
 from nrdfer.serving.limits import Limits
@@ -28,7 +29,6 @@ from nrdfer.serving.service import Reply, Service
 from nrdfer.serving.video_bundle import write_bundle
 from nrdfer.serving.workers import Workers
 from nrdfer.store import file_sha256
-from nrdfer.training.results import LAST, cpu_weights, write_description, write_weights
 
 SIDE = 8
 JSON = {"content-type": "application/json"}

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
+from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
 from nrdfer.serving.emotion_model import EmotionModel
 from nrdfer.store import file_sha256
-from nrdfer.training.results import LAST, cpu_weights, write_description, write_weights
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import WeightsError
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import WeightsError
 from nrdfer.predict.model import open_model
 from nrdfer.predict.predictor import Predictor
 from nrdfer.serving.loader import MODULE

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.records import ClipRecord, FrameRecord
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.shards.writer import write_shards
 
 Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nrdfer.errors import StoreError
-from nrdfer.records import ClipRecord
+from nrdfer.core.errors import StoreError
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.groups import EncodedClip, SetAside, publish_groups, read_group, write_group
 from nrdfer.shards.index import ShardIndex
 from nrdfer.shards.tar import remove_unfinished

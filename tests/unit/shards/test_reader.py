@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nrdfer.errors import StoreError
-from nrdfer.records import ClipRecord
+from nrdfer.core.errors import StoreError
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import INDEX, ClipEntry, ShardEntry, ShardIndex
 from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.shards.reader import ShardReader

@@ -14,8 +14,8 @@ import pytest
 import torch
 import webdataset as wds
 
-from nrdfer.errors import StoreError
-from nrdfer.records import ClipRecord
+from nrdfer.core.errors import StoreError
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import ShardIndex
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.stream import clip_dataset, open_index, stream_clips

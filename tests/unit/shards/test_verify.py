@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.errors import StoreError
+from nrdfer.core.errors import StoreError
 from nrdfer.shards.index import INDEX
 from nrdfer.shards.verify import verify
 from nrdfer.store import Store, file_sha256

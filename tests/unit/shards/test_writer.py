@@ -22,8 +22,8 @@ import webdataset as wds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nrdfer.errors import StoreError
-from nrdfer.records import ClipRecord
+from nrdfer.core.errors import StoreError
+from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import INDEX, ShardIndex
 from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.shards.verify import verify
@@ -88,7 +88,7 @@ def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         import numpy as np
-        from nrdfer.records import ClipRecord
+        from nrdfer.core.records import ClipRecord
         from nrdfer.shards.writer import write_shards
         rng = np.random.default_rng(0)
         clips = [(ClipRecord("c", f"{i}", "fear", "train", 3, ""), rng.integers(0, 256, (3, 20, 20, 3), np.uint8))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nrdfer.errors import StoreError
+from nrdfer.core.errors import StoreError
 from nrdfer.store import MANIFEST, Artifact, Store, digest_of, file_sha256
 from tests.unit.store.building import Writer, make, visible
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nrdfer.errors import StoreError
+from nrdfer.core.errors import StoreError
 from nrdfer.store import MANIFEST, Store
 from tests.unit.store.building import Writer, make
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from nrdfer.errors import StoreError
+from nrdfer.core.disk import is_disk_full
+from nrdfer.core.errors import StoreError
 from nrdfer.store import MANIFEST, Store
-from nrdfer.store.disk import is_disk_full
 from tests.unit.store.building import Writer, make, script, visible
 
 
@@ -26,7 +26,7 @@ def test_a_file_size_limit_is_reported_and_nothing_is_published(tmp_path: Path) 
             (out / "small").write_bytes(b"x" * 40_000)
             (out / "large").write_bytes(b"x" * 60_000)
             return {}
-        from nrdfer.errors import StoreError
+        from nrdfer.core.errors import StoreError
         try:
             make(build)
         except StoreError as error:
@@ -53,7 +53,7 @@ def test_a_full_disk_is_reported_and_nothing_is_published(tmp_path: Path) -> Non
         """
         import sys
         from pathlib import Path
-        from nrdfer.errors import StoreError
+        from nrdfer.core.errors import StoreError
         from nrdfer.store import Store
         root, store = Path(sys.argv[1]), Store(Path(sys.argv[1]) / "store")
         def build(out):

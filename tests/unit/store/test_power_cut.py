@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.pointers import Pointers
-from nrdfer.stages.clip_files import is_written, read_clip
+from nrdfer.preprocessing.clip_files import is_written, read_clip
 from nrdfer.store import Store
+from nrdfer.store.pointers import Pointers
 from scripts.power_cut import make_library
 from tests.power_cuts import left_after, needs_simulator
 
@@ -19,8 +19,8 @@ CLIP = """
 import os
 from pathlib import Path
 import numpy as np
-from nrdfer.records import ClipRecord
-from nrdfer.stages.clip_files import write_clip
+from nrdfer.core.records import ClipRecord
+from nrdfer.preprocessing.clip_files import write_clip
 frames = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 3), dtype=np.uint8)
 record = ClipRecord("afew", "clip", "anger", "train", 3, "0" * 64)
 Path("work").mkdir()
@@ -30,7 +30,7 @@ os._exit(0)
 ARTEFACT = """
 import os
 from pathlib import Path
-from nrdfer.pointers import Pointers
+from nrdfer.store.pointers import Pointers
 from nrdfer.store import Store
 def build(out):
     for name in ("a", "b/c"):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nrdfer.processes import MARK, signature
+from nrdfer.core.hashing import file_sha256
+from nrdfer.core.processes import MARK, signature
 from nrdfer.store import verified
-from nrdfer.store.digests import file_sha256
 from nrdfer.store.verified import FOLDER, checked_sha256, is_content
 
 

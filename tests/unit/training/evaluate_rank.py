@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from nrdfer.clips.dataset import ClipDataset
-from nrdfer.evaluation.evaluate import predict
+from nrdfer.data.dataset import ClipDataset
+from nrdfer.evaluation.inference import predict
 from nrdfer.models.registry import build_model
+from nrdfer.runtime.distributed import joined
 from nrdfer.shards.reader import ShardReader
-from nrdfer.training.ranks import joined
 from tests.unit.training.tiny import SETTINGS
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from nrdfer.clips.dataset import ClipDataset
-from nrdfer.clips.loader import BatchLoader
-from nrdfer.clips.memory import MemorySource
+from nrdfer.data.dataset import ClipDataset
+from nrdfer.data.in_memory import MemorySource
+from nrdfer.data.loader import BatchLoader
+from nrdfer.runtime.distributed import Ranks
+from nrdfer.tracking.training_log import LOG, last_of_each, read_all
 from nrdfer.training.epochs import epoch_batches
-from nrdfer.training.log import LOG, last_of_each, read_all
-from nrdfer.training.ranks import Ranks
 from nrdfer.training.recipe import Recipe
 from tests.unit.training.tiny import ENGINE, RECIPE, KilledError, after_step, bytes_of, run, spots
 

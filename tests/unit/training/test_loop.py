@@ -12,15 +12,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from nrdfer.clips.augment import AugmentSettings
-from nrdfer.clips.memory import MemorySource
-from nrdfer.clips.sampling import Sampling
-from nrdfer.errors import ProfileError, TrainingError, WeightsError
-from nrdfer.evaluation.evaluate import evaluate, load_model
+from nrdfer.core.errors import ProfileError, TrainingError, WeightsError
+from nrdfer.core.state_files import DAMAGED
+from nrdfer.data.augment import AugmentSettings
+from nrdfer.data.in_memory import MemorySource
+from nrdfer.data.sampling import Sampling
+from nrdfer.evaluation.inference import evaluate
 from nrdfer.evaluation.protocols import fold_metrics
-from nrdfer.set_aside import DAMAGED
+from nrdfer.models.saved_model import EpochReport, best_epoch, load_model
 from nrdfer.training.checkpoint import list_checkpoints
-from nrdfer.training.results import EpochReport, best_epoch
 from tests.unit.training.tiny import (
     ENGINE,
     FILES,

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from nrdfer.clips.sampling import Sampling
-from nrdfer.config import load_profile
-from nrdfer.stages.train import engine_of, recipe_of
+from nrdfer.config.profile import load_profile
+from nrdfer.data.sampling import Sampling
+from nrdfer.training.fold import engine_of, recipe_of
 from nrdfer.training.recipe import RECIPES, Recipe
 from pipelines.resources import PROFILES
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nrdfer.clips.memory import MemorySource
-from nrdfer.clips.sampling import Sampling
-from nrdfer.emotions import EMOTIONS
-from nrdfer.errors import WeightsError
-from nrdfer.evaluation.evaluate import evaluate, load_model, read_sampling
-from nrdfer.records import ClipRecord
-from nrdfer.training.engine import Engine
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import WeightsError
+from nrdfer.core.records import ClipRecord
+from nrdfer.data.in_memory import MemorySource
+from nrdfer.data.sampling import Sampling
+from nrdfer.evaluation.inference import evaluate
+from nrdfer.models.saved_model import load_model, read_sampling
+from nrdfer.runtime.engine import Engine
 from nrdfer.training.loop import train
 from nrdfer.training.progress import Progress
 from nrdfer.training.recipe import Recipe

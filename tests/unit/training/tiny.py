@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from nrdfer.clips.augment import AugmentSettings
-from nrdfer.clips.dataset import ClipSource
-from nrdfer.clips.memory import MemorySource
-from nrdfer.emotions import EMOTIONS
-from nrdfer.records import ClipRecord
-from nrdfer.training.engine import Engine
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.records import ClipRecord
+from nrdfer.data.augment import AugmentSettings
+from nrdfer.data.dataset import ClipSource
+from nrdfer.data.in_memory import MemorySource
+from nrdfer.models.saved_model import EpochReport
+from nrdfer.runtime.engine import Engine
 from nrdfer.training.loop import TrainingResult, train
 from nrdfer.training.progress import Progress
 from nrdfer.training.recipe import Recipe
-from nrdfer.training.results import EpochReport
 
 SETTINGS: dict[str, Any] = {
     "image_size": 32,

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.errors import EncodingError, UnreadableVideoError
+from nrdfer.core.errors import EncodingError, UnreadableVideoError
 from nrdfer.video import ffmpeg as choice
+from nrdfer.video.constant_rate_writer import VideoWriter
 from nrdfer.video.decode import iter_frames
-from nrdfer.video.encode import VideoWriter
 from nrdfer.video.ffmpeg import candidates, ffmpeg_executable, ffmpeg_for, offers
 from nrdfer.video.probe import probe
-from nrdfer.video.timed import TimedWriter
-from nrdfer.video.times import FrameTimes
+from nrdfer.video.timed_writer import TimedWriter
+from nrdfer.video.timestamps import FrameTimes
 from tests.unit.odd_videos import FRAMES, HEIGHT, WIDTH, X264, encode, ffmpeg, numbered
 
 TIMES = FrameTimes((0.0, 0.04), 0.08, 25, even=True)

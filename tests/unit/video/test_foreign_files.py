@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.errors import UnreadableVideoError
+from nrdfer.core.errors import UnreadableVideoError
 from nrdfer.video.decode import decode_command, iter_frames
 from nrdfer.video.ffmpeg import ffmpeg_executable
 from nrdfer.video.probe import probe
-from nrdfer.video.times import frame_times
+from nrdfer.video.timestamps import frame_times
 from tests.unit.odd_videos import FRAMES, MPEG4, X264, encode, numbered
 
 CANARY = (11, 222, 111)

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nrdfer.errors import MachineError, NrdferError, UnreadableVideoError
+from nrdfer.core.errors import MachineError, NrdferError, UnreadableVideoError
 from nrdfer.video import decode
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.ffmpeg import offers

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nrdfer.errors import UnreadableVideoError
-from nrdfer.video import containers, decode, verdict
+from nrdfer.core.errors import UnreadableVideoError
+from nrdfer.video import container_headers, decode, integrity
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.ffmpeg import ffmpeg_executable
 from nrdfer.video.messages import read_complaints
@@ -202,22 +202,22 @@ def test_a_note_nobody_takes_is_logged(unusual: Path, caplog: pytest.LogCaptureF
 def test_frames_that_an_avi_leaves_empty_are_none_that_are_missing(tmp_path: Path) -> None:
     """Recorders write a chunk without bytes where a frame was dropped; the header counts it."""
     gaps = encode(tmp_path / "gaps.avi", numbered(), "-vf", "select='not(eq(mod(n,4),2))'", "-fps_mode", "vfr", *MPEG4)
-    assert containers.stated_frames(gaps) == len(decoded(gaps)) == FRAMES - 2
+    assert container_headers.stated_frames(gaps) == len(decoded(gaps)) == FRAMES - 2
     header = gaps.read_bytes().index(b"strh") + 8 + 32
     assert int.from_bytes(gaps.read_bytes()[header : header + 4], "little") == FRAMES
 
 
 def test_containers_state_what_they_hold(odd_videos: Corpus, tmp_path: Path) -> None:
     plain = odd_videos[0] / "unusual" / "plain.mp4"
-    assert containers.stated_frames(plain) == FRAMES
-    assert containers.stated_bytes(plain) == plain.stat().st_size
+    assert container_headers.stated_frames(plain) == FRAMES
+    assert container_headers.stated_bytes(plain) == plain.stat().st_size
     longer = tmp_path / "appended.mp4"
     longer.write_bytes(plain.read_bytes() + b"\xff\xff\xff\xffsome camera's own words")
     assert len(decoded(longer)) == FRAMES  # what follows the video is not the video's
     fragments = encode(tmp_path / "fragments.mp4", numbered(), *X264, "-movflags", "+frag_keyframe+empty_moov")
-    assert containers.stated_frames(fragments) is None
+    assert container_headers.stated_frames(fragments) is None
     assert len(decoded(fragments)) == FRAMES
-    assert containers.stated_frames(odd_videos[0] / "unusual" / "ten bits.mkv") is None
+    assert container_headers.stated_frames(odd_videos[0] / "unusual" / "ten bits.mkv") is None
 
 
 @given(
@@ -230,7 +230,7 @@ def test_containers_that_lie_are_read_without_harm(
     content = whole_files[kind][:end]
     path = tmp_path_factory.getbasetemp() / f"lying.{kind}"
     path.write_bytes(content[:at] + noise + content[at + len(noise) :])
-    for stated in (containers.stated_bytes(path), containers.stated_frames(path)):
+    for stated in (container_headers.stated_bytes(path), container_headers.stated_frames(path)):
         assert stated is None or stated >= 0
 
 
@@ -240,7 +240,7 @@ def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def fails(_: Path) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(verdict, "stated_bytes", fails)
+    monkeypatch.setattr(integrity, "stated_bytes", fails)
     with pytest.raises(UnreadableVideoError, match=r"a\.mp4: cannot be read \(Input/output error\)"):
         list(iter_frames(path))
 

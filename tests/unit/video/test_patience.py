@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nrdfer.errors import MachineError, UnreadableVideoError
+from nrdfer.core.errors import MachineError, UnreadableVideoError
 from nrdfer.video import decode, patience, probe
 from nrdfer.video.ffmpeg import ffmpeg_executable
 from tests.unit.odd_videos import X264, encode, numbered

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.errors import UnreadableVideoError
+from nrdfer.core.errors import UnreadableVideoError
 from nrdfer.video import filters
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.ffmpeg import ffmpeg_executable

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nrdfer.errors import MachineError, UnreadableVideoError
+from nrdfer.core.errors import MachineError, UnreadableVideoError
 from nrdfer.video.formats import read_head
 from nrdfer.video.refused import refused
 from tests.unit.file_handles import no_file_handle_left

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.errors import NrdferError
+from nrdfer.core.errors import NrdferError
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.ffmpeg import ffmpeg_executable
 from nrdfer.video.probe import probe
-from nrdfer.video.timed import TimedWriter
-from nrdfer.video.times import FrameTimes, frame_times
+from nrdfer.video.timed_writer import TimedWriter
+from nrdfer.video.timestamps import FrameTimes, frame_times
 from tests.unit.odd_videos import FRAMES, HEIGHT, LEVELS, WIDTH, level_of, numbered
-from tests.unit.video.test_frame_times import write_uneven
+from tests.unit.video.test_timestamps import write_uneven
 
 
 def listing(path: Path) -> str:

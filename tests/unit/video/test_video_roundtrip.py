@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.errors import NrdferError, UnreadableVideoError
+from nrdfer.core.errors import NrdferError, UnreadableVideoError
 from nrdfer.video import decode
+from nrdfer.video.constant_rate_writer import VideoWriter
 from nrdfer.video.decode import decode_command, iter_frames
-from nrdfer.video.encode import VideoWriter
 from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option
 from nrdfer.video.probe import parse_listing, probe
 

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from nrdfer.plotting.style import BLUE, VERMILLION
 from nrdfer.reporting.figures.attention import AttentionRow, attention_rows, draw_attention
 from nrdfer.reporting.figures.planted_noise import attention_on_noise
-from nrdfer.reporting.figures.style import BLUE, VERMILLION
 from tests.unit.reporting.figures.pictures import check_png, share_of
 
 WIDTH, FRAMES = 7.4, 6

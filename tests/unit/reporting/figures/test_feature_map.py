@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.plotting.style import VERMILLION
 from nrdfer.reporting.figures import feature_map
 from nrdfer.reporting.figures.feature_map import FoldFeatures, Separation, draw_feature_map, embed, separation
-from nrdfer.reporting.figures.style import VERMILLION
 from tests.unit.reporting.figures.pictures import check_png, share_of
 
 EACH = 9

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nrdfer.plotting.style import VERMILLION
 from nrdfer.reporting.figures.mu_map import draw_mu_map
-from nrdfer.reporting.figures.style import VERMILLION
 from tests.unit.reporting.figures.pictures import check_png, share_of
 
 # as steps of 0.1 make them: 0.7000000000000001

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from nrdfer.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.reporting.figures.recall_bars import draw_recall_bars, recall_table, wilson
 from tests.unit.reporting.figures.pictures import check_png
 

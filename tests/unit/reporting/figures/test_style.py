@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nrdfer.emotions import EMOTIONS
-from nrdfer.reporting.figures.style import EMOTION_STYLES, new_figure, save, signed
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.plotting.style import EMOTION_STYLES, new_figure, save, signed
 
 
 def test_no_two_emotions_share_a_colour_or_a_marker() -> None:

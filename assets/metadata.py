@@ -1,0 +1,75 @@
+"""Results as metadata that the UI shows: pictures and tables.
+
+Keep here: turning files into metadata. Keep out: making the files.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from assets.project_resource import Workbench
+from nrdfer.core.markdown_text import plain
+from nrdfer.core.optional_output import not_there
+from nrdfer.store import Artifact
+from nrdfer.tracking.client import Tracking
+from nrdfer.tracking.open_runs import PIPELINES
+
+_MOST = 50  # rows of a table in the UI; the file holds all
+
+
+def picture(path: Path) -> dg.MarkdownMetadataValue:
+    """A PNG file as metadata that the UI shows as a picture; or, if it could not be drawn, why."""
+    if not path.is_file():
+        return dg.MetadataValue.md(plain(str(not_there(path.stem, path))))
+    data = base64.b64encode(path.read_bytes()).decode()
+    return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{data})")
+
+
+def quality(published: Path) -> Mapping[str, Any]:
+    """The quality page of an artefact: its picture, and where it lies."""
+    from nrdfer.preprocessing.quality import PAGE, PICTURE
+
+    return {
+        "quality": picture(published / PICTURE),
+        "quality_page": dg.MetadataValue.path(str(published / PAGE)),
+    }
+
+
+def reasons_table(rows: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
+    """Clips and what there is to say of each."""
+    if not rows:
+        return dg.MetadataValue.md("none")
+    shown = [f"| {plain(clip_id)} | {plain(reason)} |" for clip_id, reason in rows[:_MOST]]
+    more = [f"| ... | and {len(rows) - _MOST} more |"] if len(rows) > _MOST else []
+    return dg.MetadataValue.md("\n".join(["| clip | reason |", "|---|---|", *shown, *more]))
+
+
+def into_mlflow(
+    context: dg.AssetExecutionContext, workbench: Workbench, artifact: Artifact, folder: str
+) -> dg.MetadataValue[str | None]:
+    """Log an artefact's files to the MLflow run of this pipeline run; returns the run's address.
+
+    Raises:
+        TrackingError: MLflow does not answer.
+    """
+    tracking = workbench.tracking
+    tracking.require(f"{artifact.asset} is finished and lies in {artifact.path}, but it cannot be logged")
+    run_id = tracking.pipeline_run(context.run_id, workbench.settings.to_dict())
+    tracking.client.log_artifacts(run_id, str(artifact.path), folder)
+    return mlflow_run(tracking, run_id)
+
+
+def mlflow_run(tracking: Tracking, run_id: str) -> dg.MetadataValue[str | None]:
+    """The address of an MLflow run; the id is empty if MLflow was away while the run would have been made."""
+    if not run_id:
+        return dg.MetadataValue.text("MLflow was away; it is told when its server is back")
+    return dg.MetadataValue.url(tracking.run_url(run_id))
+
+
+def pipeline_run(dagster_run_id: str) -> dict[str, Any]:
+    """The address of a pipeline run's MLflow run, as metadata; nothing if none was begun. Asks no server."""
+    begun = PIPELINES.read(dagster_run_id)
+    return {} if begun is None else {"mlflow_run": mlflow_run(Tracking(), begun.run_id)}

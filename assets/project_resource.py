@@ -1,0 +1,141 @@
+"""The one resource that assets use: the resolved profile, the artefact store and MLflow, together.
+
+Keep here: what every asset needs to reach the library. Keep out: job and executor settings (``pipelines/``).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from nrdfer.config import resolve
+from nrdfer.config.profile import Profile
+from nrdfer.core import paths
+from nrdfer.core.errors import StoreError
+from nrdfer.core.processes import end_with_run
+from nrdfer.store import Artifact, Store
+from nrdfer.store.pointers import Pointers, config_digest, made_with
+from nrdfer.tracking.client import Tracking
+
+
+class Workbench(dg.ConfigurableResource["Workbench"]):
+    """The profile a run uses, with the few settings that a user changes most at the top level."""
+
+    profile: str = Field(
+        description=(
+            "Which reproduction: a file in profiles_folder, without .yaml. Shipped are sample (rendered faces, "
+            "minutes), quick (the same, smaller) and paper (your DFEW and AFEW)."
+        )
+    )
+    profiles_folder: str = Field(description="Folder that holds the profiles.")
+    afew_root: str = Field(
+        default="", description="Your AFEW folder (holds Train_AFEW and Val_AFEW). Empty: what the profile says."
+    )
+    dfew_root: str = Field(
+        default="", description="Your DFEW folder (holds EmoLabel_DataSplit and Clip). Empty: what the profile says."
+    )
+    weights_folder: str = Field(
+        default="",
+        description="Folder with pretrained weights, looked into before the hub. Empty: what the profile says.",
+    )
+    tracking_wait: float = Field(
+        default=120.0, description="Seconds that a finished training waits for MLflow's server if it is away."
+    )
+    overrides: dict[str, Any] = Field(
+        default={},
+        description=(
+            "Any other field of the profile, laid over it, e.g. {dfew_recipe: {epochs: 2}, engine: {precision: bf16}}. "
+            "A field that does not exist ends the run at its first step, which says so. Default: none."
+        ),
+    )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """First of all in a step's process, of an asset and of a check: let it end with its run."""
+        end_with_run()
+
+    @property
+    def settings(self) -> Profile:
+        """The resolved profile.
+
+        Raises:
+            ProfileError: no such profile, or an unknown setting.
+        """
+        return resolve.resolve_profile(
+            self.profile,
+            Path(self.profiles_folder),
+            afew_root=self.afew_root,
+            dfew_root=self.dfew_root,
+            weights_folder=self.weights_folder,
+            overrides=self.overrides,
+        )
+
+    @property
+    def config_digest(self) -> str:
+        """Digest of everything in the resolved profile."""
+        return config_digest(self.settings)
+
+    @property
+    def store(self) -> Store:
+        """The artefact store."""
+        return Store(paths.store_root())
+
+    @property
+    def pointers(self) -> Pointers:
+        """Which artefact each asset stands for under this profile's settings."""
+        return made_with(self.settings)
+
+    def remember_report(self, artifact: Artifact) -> None:
+        """Let ``nrdfer results`` find the newest report of this profile."""
+        Pointers(self.store, paths.home() / "reports").set(self.settings.name, artifact)
+
+    @property
+    def tracking(self) -> Tracking:
+        """MLflow."""
+        return Tracking()
+
+
+class ArtifactReferences(dg.ConfigurableIOManager):
+    """Hands an artefact's name and digest from step to step; the files themselves stay in the store.
+
+    References are kept per resolved profile, so that materialising one asset from the UI finds the inputs made with
+    the same settings, and never those of another profile.
+    """
+
+    workbench: dg.ResourceDependency[Workbench]
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """As the workbench's, for steps that only read."""
+        end_with_run()
+
+    def handle_output(self, context: dg.OutputContext, obj: Artifact) -> None:
+        """Remember which artefact an asset stands for."""
+        self.workbench.pointers.set(context.asset_key.to_user_string(), obj)
+
+    def load_input(self, context: dg.InputContext) -> Artifact:
+        """Find the artefact an upstream asset stands for.
+
+        Raises:
+            dg.Failure: it was never made with these settings, or was damaged since.
+        """
+        try:
+            artifact = self.workbench.pointers.get(context.asset_key.to_user_string())
+        except StoreError as error:  # in its own words, and no retry would change it
+            raise dg.Failure(str(error), allow_retries=False) from None
+        if artifact is None:
+            raise dg.Failure(
+                f"{context.asset_key.to_user_string()} has not been made with this profile; materialise it first",
+                allow_retries=False,
+            )
+        return artifact
+
+
+def describe(artifact: Artifact, **extra: Any) -> Mapping[str, Any]:
+    """Metadata that every materialisation shows."""
+    return {
+        "up_to_date": dg.MetadataValue.bool(artifact.up_to_date),
+        "digest": artifact.digest,
+        "path": dg.MetadataValue.path(str(artifact.path)),
+        **extra,
+    }

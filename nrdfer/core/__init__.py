@@ -1,0 +1,1 @@
+"""What every other package may use: errors, emotions, text from outside, paths, atomic files, hashing, processes."""

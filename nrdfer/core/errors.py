@@ -1,0 +1,82 @@
+"""The errors that a researcher is meant to read.
+
+Add a class here when callers need to tell one kind of trouble from another. Messages say what is wrong, where,
+and what to do; they are composed where the trouble is found, not here.
+"""
+
+from nrdfer.core.redaction import hide
+
+
+class NrdferError(Exception):
+    """Base of all errors caused by input, settings or the machine rather than by a defect of this project."""
+
+    def __str__(self) -> str:
+        """The message; never with a password or a token in it."""
+        return hide(super().__str__())
+
+
+class CorpusError(NrdferError):
+    """A corpus folder or a label file is missing, incomplete or contradictory."""
+
+
+class UnreadablePictureError(CorpusError):
+    """A picture of a corpus is damaged; its clip is set aside, the others go on."""
+
+
+class UnreadableVideoError(NrdferError):
+    """A video cannot be opened or decoded."""
+
+
+class MachineError(UnreadableVideoError):
+    """A video was not read because of the machine: ffmpeg was killed, got no time, or had no file handle left.
+
+    Nothing is known about the video therefore: whoever keeps what became of a video must not keep this.
+    """
+
+
+class NoFaceError(NrdferError):
+    """A clip shows no usable face, and the settings say that this is an error."""
+
+
+class WeightsError(NrdferError):
+    """A weights file is missing, is not what it claims to be, or does not fit the network."""
+
+
+class StoreError(NrdferError):
+    """An artefact is missing, damaged, or could not be written whole."""
+
+
+class NotOursError(NrdferError):
+    """Something is in the way that this project did not make, or that was changed since; it is left as it is."""
+
+
+class ProfileError(NrdferError):
+    """A profile does not exist or holds a setting that is not understood."""
+
+
+class TrainingError(NrdferError):
+    """Training cannot go on (a loss that is not a number, a checkpoint that does not fit)."""
+
+
+class TrainingStopped(NrdferError):  # noqa: N818 - nothing went wrong: it was asked to stop
+    """A training was asked to stop, and did so after it had saved where it stood; the same call continues it."""
+
+
+class DeviceError(NrdferError):
+    """The GPU is full or failed; nothing is said about what was being worked on."""
+
+
+class TrackingError(NrdferError):
+    """MLflow does not answer, where nothing can go on without it."""
+
+
+class AddressError(TrackingError):
+    """MLflow's address cannot be used; waiting does not mend that."""
+
+
+class ClipError(NrdferError, ValueError):
+    """A tensor does not hold clips as a network takes them."""
+
+
+class EncodingError(NrdferError):
+    """A video could not be written; nothing is said about what was to be shown in it."""

@@ -1,0 +1,34 @@
+"""Text from outside (names, reasons, tags) in Markdown: shown as it is, on one line, never as markup.
+
+HTML is escaped by `html` and `markupsafe`, CSV by ``csv_cells``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from nrdfer.core.plain_text import one_line
+
+_MARKUP = re.compile(r"([\\`*_\[\]<>&|~#])")
+#: The character by which GitHub's Markdown knows an address, whatever stands before it.
+_ADDRESS = re.compile(
+    r"(?:(?<=https)|(?<=http)|(?<=ftp)|(?<=mailto)|(?<=xmpp)):|(?<=www)\.|@(?=[\w\\-]+\.)", re.IGNORECASE
+)
+_TICKS = re.compile(r"`+")
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line: no link, no picture, no tag, no column.
+
+    Control characters become visible.
+    """
+    line = _MARKUP.sub(r"\\\1", one_line(" ".join(text.split())))
+    # an address would become a link by itself
+    return _ADDRESS.sub(r"\\\g<0>", line)
+
+
+def code(text: str) -> str:
+    """Text as inline code, whatever backticks it holds; not for cells of tables, which end at a pipe."""
+    line = one_line(" ".join(text.split()))
+    fence = "`" * (max(map(len, _TICKS.findall(line)), default=0) + 1)
+    return f"{fence}{line}{fence}" if len(fence) == 1 else f"{fence} {line} {fence}"

@@ -1,0 +1,80 @@
+"""Where this project keeps things on this machine: one folder, ``.nrdfer`` in the working directory by default.
+
+Set the environment variable ``NRDFER_HOME`` to keep it elsewhere (a larger disk). Only these functions know names
+inside it; what lies inside the store is `nrdfer.store`'s own business.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from nrdfer.core import addresses, environment, file_locks
+from nrdfer.core.errors import NrdferError
+
+
+def home() -> Path:
+    """The folder that holds everything this project makes, absolute.
+
+    Raises:
+        NrdferError: it lies in a working directory that is gone, or in the home of nobody.
+    """
+    try:
+        return (environment.folder("NRDFER_HOME") or Path(".nrdfer")).absolute()
+    except FileNotFoundError as error:
+        raise NrdferError(
+            "the working directory was removed, so there is no project folder in it; go to another one, or set "
+            "NRDFER_HOME to the whole path of the project's folder"
+        ) from error
+
+
+def store_root() -> Path:
+    """Content-addressed artefacts."""
+    return home() / "store"
+
+
+def corpus_root(name: str) -> Path:
+    """A rendered corpus, by profile name."""
+    return home() / "corpus" / name
+
+
+def weights_folder() -> Path:
+    """Where a user may put pretrained weights by hand."""
+    return home() / "weights"
+
+
+def inbox() -> Path:
+    """Where new videos are noticed: ``NRDFER_INBOX`` if set."""
+    given = environment.folder("NRDFER_INBOX")
+    return given.absolute() if given else home() / "inbox"
+
+
+def predictions() -> Path:
+    """What was predicted of them."""
+    return home() / "predictions"
+
+
+def device_slots() -> Path:
+    """Files that say by their locks which GPU is in use; see `nrdfer.runtime.gpu_slots`."""
+    return home() / "devices"
+
+
+def tracking_uri() -> str:
+    """MLflow's store: ``MLFLOW_TRACKING_URI`` if set, else one SQLite file in `home`.
+
+    An address without secrets, which means the same in every folder; see `nrdfer.core.addresses.usable`.
+    """
+    own = home() / "mlflow.db"
+    given = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+    return addresses.usable(given, own) if given else addresses.sqlite_address(own)
+
+
+def tracking_artifacts() -> Path:
+    """Where MLflow keeps files of runs and models when its store is the local SQLite file."""
+    return home() / "mlartifacts"
+
+
+def file_lock(path: Path) -> AbstractContextManager[None]:
+    """Hold an exclusive lock on `path` (created if missing); the kernel releases it if this process dies."""
+    return file_locks.held(path)

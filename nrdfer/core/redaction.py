@@ -1,0 +1,218 @@
+"""No secret in what is shown or kept: passwords, tokens and keys, of addresses and of the environment.
+
+The first rule is that secrets do not come along at all (``addresses`` takes them out of MLflow's address). This is the
+second: whatever is logged, raised or written passes `hide`. What is logged quotes names of files, and so also loses
+whatever would steer a terminal or begin a line of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import json
+import logging
+import os
+import re
+import sys
+import threading
+import traceback
+import warnings
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+from nrdfer.core.plain_text import lines, one_line
+
+HIDDEN = "***"
+_FOLDERS = ("PWD", "OLDPWD")  # a shell's: no passwords
+_KEPT = ("strerror", "filename", "filename2", "msg", "text")  # words of Python's own errors
+#: Names of variables, and of parts of an address's query, whose values are nobody's business.
+SECRET_NAME = re.compile(
+    r"PASSW(OR)?D|PASSPHRASE|TOKEN|SECRET|(API|ACCESS|ACCOUNT|PRIVATE)_?KEY|CREDENTIAL|ODBC_CONNECT"
+    r"|AUTH_?HEADER|AUTHORIZATION|CONN(ECTION)?_?STR(ING)?|(^|[_.-])(PASS|PWD|PAT|SIG(NATURE)?)($|[_.-])",
+    re.I,
+)
+_SHORTEST = 6  # characters; a shorter value ("true", "1") may stand anywhere
+# A database's driver takes nearly anything for a password, so one ends at the last ``@`` of its word. Three things end
+# an address before: another address, a quote that seems to close it and, of a web page, a port that a path follows.
+_USER_INFO = re.compile(
+    r"""(?P<scheme>\b(?>(?P<web>(?:[a-z]+\+)?(?:https?|wss?|ftps?))(?=://)|[a-z][a-z0-9+.-]{0,30})://)
+    (?P<user>[^/?\#\s@'":\[]*:(?(web)(?!\d{1,5}[/?\#]))(?:[^\s'":]|:(?!//)|['"](?![,:;)\]}>\s]|$))*|[^/?\#\s'"]+)@""",
+    re.I | re.X,
+)
+_WHOLE = re.compile(r"[^:/@\[]*(:.*)?@", re.S)  # the same of a text that is one address
+_PORT = re.compile(r"[^:]*:\d{1,5}[/?#]")
+_QUERY = re.compile(r"(?P<name>(?:^|[?&;])(?P<key>[\w.-]+)=)(?P<value>[^&;#\s'\"]+)")
+_SETTING = re.compile(
+    r"(?:^|(?<=[?&;=]))(?P<key>[\w.-]+)=(?=(?P<value>[^&;]+))"
+)  # in a connection string within a query, too
+
+
+def hide(text: str) -> str:
+    """The text without secrets: those of the environment, and those of any address in it."""
+    for secret in _known(tuple(os.environ.items())):
+        text = text.replace(secret, HIDDEN)
+    if "://" in text and "@" in text:
+        text = _USER_INFO.sub(lambda found: f"{found['scheme']}{HIDDEN}@", text)
+    if "=" not in text:
+        return text
+    return _QUERY.sub(
+        lambda found: found["name"] + (HIDDEN if SECRET_NAME.search(found["key"]) else found["value"]), text
+    )
+
+
+def parted(address: str) -> tuple[str, str, str]:
+    """One address as its scheme (in small letters, with ``://``), its user information, and the rest."""
+    scheme, sign, rest = address.strip().partition("://")
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*://", scheme + sign, re.I):
+        return "", "", address
+    scheme = scheme.lower() + sign
+    web = scheme in ("http://", "https://")
+    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    if web and "@" in place:  # what follows may have an ``@`` of its own
+        info, _, host = place.rpartition("@")
+        return scheme, info, host + rest.removeprefix(place)
+    found = _WHOLE.match(rest)
+    if found is None or (web and _PORT.match(rest)):
+        return scheme, "", rest
+    return scheme, found[0][:-1], rest[found.end() :]
+
+
+@functools.lru_cache(maxsize=2)  # asked for at every line of a log
+def _known(environment: tuple[tuple[str, str], ...]) -> list[str]:
+    """Values that this process was given as secrets, as they may appear in a text; the longest first."""
+    found: set[str] = set()
+    for name, value in environment:
+        if SECRET_NAME.search(name) and name not in _FOLDERS and not _is_there(value):
+            found |= {value, value.strip()}
+        if "@" in value and "://" in value:  # of a proxy, of a database
+            users = [parted(value)[1], *(match["user"] for match in _USER_INFO.finditer(value))]
+            found |= {user.partition(":")[2] for user in users}
+        if "=" in value:
+            for text in (value, unquote(value)):
+                found |= {part["value"] for part in _SETTING.finditer(text) if SECRET_NAME.search(part["key"])}
+    found |= {unquote(value) for value in found}
+    found = {form for value in found if len(value) >= _SHORTEST for form in _forms(value)}
+    told = dict(environment)
+    if password := told.get("MLFLOW_TRACKING_PASSWORD"):  # as a request's header has it
+        user = told.get("MLFLOW_TRACKING_USERNAME", "")
+        found.add(base64.b64encode(f"{user}:{password}".encode()).decode())
+    return sorted(found, key=len, reverse=True)
+
+
+def _is_there(value: str) -> bool:
+    """Whether it is the path of something: a file that holds a secret may be named."""
+    return value.startswith("/") and os.access(value, os.F_OK)
+
+
+def _forms(value: str) -> set[str]:
+    """A secret as it stands in an address, in JSON, in what Python shows of a text, and in a line of a log."""
+    shown = {form(value)[1:-1] for form in (json.dumps, repr, ascii)} | {json.dumps(value, ensure_ascii=False)[1:-1]}
+    shown |= {form.replace("'", "\\'") for form in shown}  # of a text with both kinds of quotes
+    return {value, quote(value), quote(value, safe=""), quote_plus(value), one_line(value), *shown}
+
+
+def scrub(error: BaseException) -> None:
+    """Take secrets out of an exception and of those that it came from, where their words are kept."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        found.args = tuple(_clean(part) for part in found.args)
+        for name in (*vars(found), *_KEPT):  # MLflow's and SQLAlchemy's keep their words beside `args`
+            value = getattr(found, name, None)
+            if (clean := _clean(value)) is not value:
+                with contextlib.suppress(AttributeError, TypeError):  # one that cannot be written
+                    setattr(found, name, clean)
+        waiting += [found.__cause__, found.__context__, *getattr(found, "exceptions", ())]
+        waiting += [part for part in (*found.args, *vars(found).values()) if isinstance(part, BaseException)]
+
+
+def _clean(value: Any, depth: int = 6) -> Any:
+    """The value without secrets, down to that depth; itself if there is none, because others may hold it, too."""
+    if isinstance(value, str):
+        clean: Any = hide(value)
+        return value if clean == value else clean
+    if isinstance(value, bytes):
+        text = value.decode("utf-8", "surrogateescape")
+        return value if (clean := hide(text)) == text else clean.encode("utf-8", "surrogateescape")
+    if isinstance(value, PurePath):
+        return value if (clean := hide(str(value))) == str(value) else type(value)(clean)
+    if depth == 0:
+        return value
+    if type(value) is dict:
+        clean = {_clean(key, depth - 1): _clean(part, depth - 1) for key, part in value.items()}
+        same = all(a is b and c is d for (a, c), (b, d) in zip(value.items(), clean.items(), strict=False))
+        return value if same and len(clean) == len(value) else clean
+    if type(value) in (list, tuple):
+        parts = [_clean(part, depth - 1) for part in value]
+        return value if all(a is b for a, b in zip(parts, value, strict=True)) else type(value)(parts)
+    return value
+
+
+def install() -> None:
+    """Let all that this process logs, its warnings and tracebacks of its threads pass `hide`; safe to repeat."""
+    make = logging.getLogRecordFactory()
+    if not isinstance(make, _Records):
+        logging.setLogRecordFactory(_Records(make))
+    sys.excepthook = tell
+    threading.excepthook = _tell_of_thread
+    warnings.formatwarning = _warning
+
+
+class _Records:
+    """Makes log records whose words pass `hide` and `lines`, whichever logger and handler they go through."""
+
+    def __init__(self, make: Any) -> None:
+        self._make = make
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record: logging.LogRecord = self._make(*args, **kwargs)
+        try:
+            if isinstance(record.args, tuple):
+                record.args = tuple(_named(value) for value in record.args)
+            elif isinstance(record.args, dict):
+                record.args = {name: _named(value) for name, value in record.args.items()}
+            told = record.getMessage()
+        except Exception:  # arguments that do not fit; the handler says so
+            record.msg, record.args = _clean(record.msg), _clean(record.args)
+            return record
+        clean = lines(hide(told))
+        if clean != told:
+            record.msg, record.args = clean, ()
+        if record.exc_info and record.exc_info[1] is not None:
+            scrub(record.exc_info[1])
+        return record
+
+
+def _named(value: object) -> object:
+    """A file's name, a text, or an error that quotes one, on one line; anything else is left to its own words."""
+    if not isinstance(value, str | Path | BaseException):
+        return value
+    text = str(value)
+    return value if (line := one_line(text)) == text else line
+
+
+def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """As Python's own end of a program, without secrets."""
+    sys.stderr.write(hide("".join(traceback.format_exception(kind, error, trace))))
+
+
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is None or issubclass(ended.exc_type, SystemExit):
+        return
+    sys.stderr.write(hide(f"Exception in thread {ended.thread.name if ended.thread else ''}:\n"))
+    tell(ended.exc_type, ended.exc_value, ended.exc_traceback)
+
+
+_python_warning = warnings.formatwarning
+
+
+def _warning(*args: Any, **kwargs: Any) -> str:
+    """As Python writes a warning, without secrets."""
+    return lines(hide(_python_warning(*args, **kwargs)))

@@ -1,0 +1,154 @@
+"""Clips for training and testing, in an order and with augmentations that follow from seeds alone.
+
+The order of an epoch is a permutation of (seed, epoch); a clip's frames and augmentation come from a generator of
+(seed, epoch, clip index). So neither workers nor a restart change what the network sees. A clip is made in three parts
+that may happen in different places: planned, read, and augmented; where and when belongs to ``loader``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nrdfer.core.emotions import emotion_index
+from nrdfer.core.records import ClipRecord
+from nrdfer.data.augment import DRAWS, AugmentSettings, Change, apply_into, change_of, plain
+from nrdfer.data.sampling import Sampling, sample_indices
+from nrdfer.data.time_interpolation import interpolate
+
+_ORDER, _CLIP = 0, 1  # separate streams of random numbers
+
+
+class ClipSource(Protocol):
+    """Where clips are read from (`nrdfer.shards.reader.ShardReader`)."""
+
+    def record(self, clip_id: str) -> ClipRecord:
+        """What is known of a clip."""
+        ...
+
+    def frames(self, clip_id: str, indices: Sequence[int] | None = None) -> npt.NDArray[np.uint8]:
+        """Frames (T, H, W, 3) RGB at `indices`."""
+        ...
+
+
+#: Frames (T, H, W, 3) of a clip at some indices, or all: `ClipSource.frames`, or what stands in for it.
+ReadFrames = Callable[[str, Sequence[int] | None], npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything random about one clip in one epoch, before anything is read."""
+
+    position: int
+    clip_id: str
+    indices: tuple[int, ...] | None  # frames to read; None: all, to be interpolated
+    draws: tuple[float, ...] | None  # what the augmentation is made of; None: plain resizing
+
+
+def size_of(frames_THWC: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """Height and width of a clip's frames."""
+    return frames_THWC.shape[1], frames_THWC.shape[2]
+
+
+class ClipDataset:
+    """A fixed list of clips as network input.
+
+    Args:
+        source: where frames are read.
+        clip_ids: the clips; their position is part of the seed of their augmentation.
+        image_size: side of the output, pixels.
+        sampling: how a clip becomes T frames.
+        seed: everything random derives from it.
+        augment: None for testing: plain resizing, and the middle of the segments in dynamic sampling.
+
+    Raises:
+        ValueError: a clip has no emotion.
+    """
+
+    def __init__(
+        self,
+        source: ClipSource,
+        clip_ids: Sequence[str],
+        *,
+        image_size: int,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        augment: AugmentSettings | None = None,
+    ) -> None:
+        self.source = source
+        self.clip_ids = list(clip_ids)
+        self.image_size = image_size
+        self.sampling = sampling or Sampling()
+        self.seed = seed
+        self.augment = augment
+        records = [source.record(clip_id) for clip_id in self.clip_ids]
+        for record in records:
+            if record.emotion is None:
+                raise ValueError(f"clip {record.clip_id} has no emotion; it cannot be trained on or evaluated")
+        self.n_frames = [record.n_frames for record in records]
+        self.labels = np.array([emotion_index(record.emotion or "") for record in records], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.clip_ids)
+
+    def order(self, epoch: int, oversample: bool = False) -> npt.NDArray[np.int64]:
+        """Positions of the clips of one epoch, in order.
+
+        Oversampling draws as many clips as there are, every emotion with the same probability.
+        """
+        rng = np.random.default_rng([self.seed, _ORDER, epoch])
+        if not oversample:
+            return rng.permutation(len(self))
+        share = 1.0 / np.bincount(self.labels)[self.labels]
+        return rng.choice(len(self), size=len(self), p=share / share.sum())
+
+    def plan(self, position: int, epoch: int = 0) -> Plan:
+        """What clip number `position` becomes in `epoch`."""
+        rng = np.random.default_rng([self.seed, _CLIP, epoch, position]) if self.augment else None
+        sampling, indices = self.sampling, None
+        if sampling.strategy == "ds":
+            found = sample_indices(self.n_frames[position], sampling.segments, sampling.duration, rng)
+            indices = tuple(found)
+        draws = None if rng is None else tuple(rng.random(DRAWS).tolist())
+        return Plan(position, self.clip_ids[position], indices, draws)
+
+    def read(self, plan: Plan, read: ReadFrames | None = None) -> npt.NDArray[np.uint8]:
+        """The clip's T frames, (T, H, W, 3) uint8; `read` may stand in for the source."""
+        frames = (read or self.source.frames)(plan.clip_id, plan.indices)
+        if plan.indices is not None:
+            return frames
+        return interpolate(frames, self.sampling.frames, self.sampling.strategy)
+
+    def change(self, plan: Plan, size: tuple[int, int]) -> Change:
+        """What is done to the clip's frames, given their height and width."""
+        if self.augment is None or plan.draws is None:
+            return plain(size, self.image_size)
+        return change_of(size, self.image_size, self.augment, plan.draws)
+
+    def make(self, plan: Plan, x_TSSC: npt.NDArray[np.float32], read: ReadFrames | None = None) -> None:
+        """Read and augment a clip into `x_TSSC`: float32, values 0 to 1; `read` may stand in for the source."""
+        frames = self.read(plan, read)
+        apply_into(frames, self.change(plan, size_of(frames)), x_TSSC)
+
+    def empty(self, *clips: int) -> npt.NDArray[np.float32]:
+        """Memory for some clips, (*clips, T, S, S, 3) float32, as `make` fills it."""
+        return np.empty((*clips, self.sampling.frames, self.image_size, self.image_size, 3), np.float32)
+
+    def get(self, position: int, epoch: int = 0) -> npt.NDArray[np.float32]:
+        """Clip number `position` as the network sees it in `epoch`: (T, 3, S, S) float32, values 0 to 1."""
+        x_TSSC = self.empty()
+        self.make(self.plan(position, epoch), x_TSSC)
+        return x_TSSC.transpose(0, 3, 1, 2)
+
+    def batch(
+        self, positions: Sequence[int] | npt.NDArray[np.int64], epoch: int = 0
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """Several clips (B, T, 3, S, S) and their labels (B,)."""
+        x_BTSSC = self.empty(len(positions))
+        for x_TSSC, position in zip(x_BTSSC, positions, strict=True):
+            self.make(self.plan(int(position), epoch), x_TSSC)
+        return x_BTSSC.transpose(0, 1, 4, 2, 3), self.labels[np.asarray(positions)]

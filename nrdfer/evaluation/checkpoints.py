@@ -1,0 +1,157 @@
+"""Steps: evaluate one checkpoint under both protocols, and put five folds together.
+
+``honest`` is the last epoch, with nothing chosen on test data. ``paper`` is the best epoch on the test fold, which
+is how published figures of this field are picked. Both are always reported, and always named.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrdfer.core.errors import WeightsError
+from nrdfer.core.optional_output import draw
+from nrdfer.models.saved_model import BEST, HISTORY, LAST, MODEL, read_history
+from nrdfer.runtime.engine import Engine
+from nrdfer.shards.reader import ShardReader
+
+PROTOCOLS: Mapping[str, str] = {"honest": LAST, "paper": BEST}
+METRICS = "metrics.json"
+_CURVES = "curves.png"
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    shards: Path,
+    test_ids: Sequence[str],
+    out: Path,
+    *,
+    title: str,
+    engine: Engine,
+    protocols: Sequence[str] = tuple(PROTOCOLS),
+) -> dict[str, Any]:
+    """Predict every test clip once under each protocol; write predictions, figures and `METRICS`.
+
+    What was predicted is kept whole, with the history and the network's description: the report, its tables and other
+    settings of the filter need neither the weights nor the shards.
+
+    Args:
+        checkpoint: folder of a training. Without its history (a registered model has none) no curves are drawn.
+        shards: folder of the shards.
+        test_ids: clips to predict.
+        out: receives the files.
+        title: of the figures.
+        engine: its device, threads and loader; the precision is always float32's own.
+        protocols: names of `PROTOCOLS`.
+
+    Returns:
+        protocol -> metrics (``war``, ``uar``, and both without the snippet-based filter).
+
+    Raises:
+        WeightsError: the folder lacks the weights of a protocol.
+        ValueError: not exactly the test clips were predicted.
+    """
+    from nrdfer.evaluation.inference import evaluate
+    from nrdfer.evaluation.protocols import check_complete, fold_metrics
+    from nrdfer.models.saved_model import load_model, read_sampling
+    from nrdfer.runtime.determinism import set_up
+    from nrdfer.runtime.placement import places
+
+    reader = ShardReader(shards)
+    metrics: dict[str, Any] = {}
+    alone = dataclasses.replace(engine, devices=1, precision="fp32")
+    with places(alone):
+        device = set_up(alone)
+        for protocol in protocols:
+            model = load_model(checkpoint / MODEL, _weights(checkpoint, protocol)).to(device)
+            sampling = read_sampling(checkpoint / MODEL)
+            predictions = evaluate(
+                model, reader, list(test_ids), sampling=sampling, workers=engine.workers, details=True
+            )
+            check_complete(predictions, test_ids, f"{title}, {protocol} protocol")
+            np.save(features_path(out, protocol), np.stack(predictions.pop("state").tolist()).astype(np.float16))
+            predictions.to_parquet(predictions_path(out, protocol), index=False)
+            metrics[protocol] = fold_metrics(predictions)
+            _draw_confusion(predictions, out, protocol, f"{title}, {protocol} protocol")
+    history = read_history(checkpoint)
+    if history:
+        _draw_curves({title: history}, out)
+        shutil.copyfile(checkpoint / HISTORY, out / HISTORY)
+    shutil.copyfile(checkpoint / MODEL, out / MODEL)
+    (out / METRICS).write_text(json.dumps(metrics, indent=1))
+    return metrics
+
+
+def _draw_confusion(predictions: pd.DataFrame, out: Path, protocol: str, title: str) -> None:
+    from nrdfer.evaluation.plots import plot_confusion
+
+    path = _confusion(out, protocol)
+    draw(
+        f"The picture of confusions, {protocol} protocol,", path, lambda: plot_confusion(predictions, path, title=title)
+    )
+
+
+def _draw_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], out: Path) -> None:
+    from nrdfer.evaluation.plots import plot_curves
+
+    path = out / _CURVES
+    draw("The picture of the training's curves", path, lambda: plot_curves(histories, path))
+
+
+def _weights(checkpoint: Path, protocol: str) -> Path:
+    path = checkpoint / PROTOCOLS[protocol]
+    if not path.is_file():
+        raise WeightsError(
+            f"{checkpoint} holds no {path.name}, which the {protocol} protocol evaluates (a registered model is the "
+            "last epoch only: protocol honest)"
+        )
+    return path
+
+
+def predictions_path(folder: Path, protocol: str) -> Path:
+    """The predictions table of one protocol."""
+    return folder / f"predictions_{protocol}.parquet"
+
+
+def features_path(folder: Path, protocol: str) -> Path:
+    """What the classifier saw of each clip, (N, D) float16, in the order of the predictions table."""
+    return folder / f"features_{protocol}.npy"
+
+
+def files_of(protocols: Sequence[str]) -> list[str]:
+    """Names of the files that `evaluate_checkpoint` may write."""
+    here = Path()
+    each = [[predictions_path(here, name), features_path(here, name), _confusion(here, name)] for name in protocols]
+    return [path.name for paths in each for path in paths] + [_CURVES, HISTORY, MODEL, METRICS]
+
+
+def _confusion(folder: Path, protocol: str) -> Path:
+    return folder / f"confusion_{protocol}.png"
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """What `evaluate_checkpoint` or `cross_validate` wrote."""
+    metrics: dict[str, Any] = json.loads((folder / METRICS).read_text())
+    return metrics
+
+
+def cross_validate(evaluations: Mapping[str, Path], checkpoints: Mapping[str, Path], out: Path) -> dict[str, Any]:
+    """Mean of the folds and pooled figures of both protocols; write `METRICS` and figures."""
+    from nrdfer.evaluation.protocols import cross_validation
+
+    summary: dict[str, Any] = {}
+    for protocol in PROTOCOLS:
+        tables = {fold: pd.read_parquet(predictions_path(path, protocol)) for fold, path in evaluations.items()}
+        summary[protocol] = cross_validation(tables)
+        pooled = pd.concat(tables.values(), ignore_index=True)
+        _draw_confusion(pooled, out, protocol, f"Five folds pooled, {protocol} protocol")
+    _draw_curves({fold: read_history(path) for fold, path in checkpoints.items()}, out)
+    (out / METRICS).write_text(json.dumps(summary, indent=1))
+    return summary

@@ -1,0 +1,33 @@
+"""How the predictions of one training are read: with which settings of the snippet-based filter, if with any.
+
+Applying a reading to stored logits belongs to ``nrdfer.evaluation.apply_filter``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Settings of the filter; None leaves the network's own.
+
+    Raises:
+        ValueError: a value that cannot be meant.
+    """
+
+    sf: bool = True  # False: the sequence's own logits decide
+    width: int | None = None  # L
+    stride: int | None = None  # S
+    mu1: float | None = None
+    mu2: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("width", "stride"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        for name in ("mu1", "mu2"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name} is a probability, not {value}")

@@ -1,0 +1,76 @@
+"""The figures of one row: UAR, WAR and recalls of its predictions, over folds and pooled, with intervals.
+
+How answers are read from predictions belongs to ``decide``; which rows there are to ``nrdfer.experiments``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.evaluation.apply_filter import Labels
+from nrdfer.evaluation.bootstrap import Counts, interval, resample, wars_of
+from nrdfer.evaluation.metrics import confusion_matrix, recalls
+from nrdfer.evaluation.result_table import MEAN, POOLED, SINGLE, UAR, WAR, Figure
+
+_SEED = 0  # of the bootstrap: the same predictions always give the same intervals
+Values = npt.NDArray[np.float64]
+
+
+def figures_of(
+    answers: Mapping[str, tuple[Labels, Labels]], protocol: str, *, by_emotion: bool = False
+) -> tuple[Figure, ...]:
+    """All figures of one protocol, in percent.
+
+    Args:
+        answers: split -> true and predicted classes of its test clips.
+        protocol: honest or paper.
+        by_emotion: also the recall of each emotion.
+
+    Returns:
+        Over several splits their mean and the pooled figures; over one, its own.
+
+    Raises:
+        ValueError: no split, or a split without clips.
+    """
+    if not answers:
+        raise ValueError("no split to take figures of")
+    counts = np.stack([confusion_matrix(*answers[split]) for split in sorted(answers)])  # (F, K, K)
+    rng = np.random.default_rng(_SEED)
+    drawn = np.stack([resample(fold, rng) for fold in counts], axis=1)  # (draws, F, K, K)
+    if len(counts) == 1:
+        return _figures(counts[0], drawn[:, 0], protocol, SINGLE, by_emotion)
+    return (
+        *_figures(counts, drawn, protocol, MEAN, by_emotion),
+        *_figures(counts.sum(0), drawn.sum(1), protocol, POOLED, by_emotion),
+    )
+
+
+def _figures(counts: Counts, drawn: Counts, protocol: str, aggregate: str, by_emotion: bool) -> tuple[Figure, ...]:
+    """Of one matrix (K, K), or the means over several (F, K, K)."""
+    over_folds = counts.ndim == 3
+    ours, again = _measures(counts, over_folds), _measures(drawn, over_folds)
+    names = [UAR, WAR, *(EMOTIONS if by_emotion else ())]
+    figures = []
+    for name in names:
+        value = float(ours[name])
+        if np.isnan(value):
+            continue  # an emotion without a test clip has no recall
+        low, high = interval(again[name])
+        figures.append(Figure(name, protocol, aggregate, 100 * value, 100 * low, 100 * high))
+    return tuple(figures)
+
+
+def _measures(confusions: Counts, over_folds: bool) -> dict[str, Values]:
+    """Measure -> values over everything but the fold and class axes."""
+    each = recalls(confusions)  # (..., [F,] K)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a class without clips: NaN, as it should be
+        uar, war = np.nanmean(each, -1), wars_of(confusions)
+        if over_folds:
+            uar, war, each = uar.mean(-1), war.mean(-1), np.nanmean(each, -2)
+    return {UAR: uar, WAR: war, **{emotion: each[..., k] for k, emotion in enumerate(EMOTIONS)}}

@@ -1,0 +1,215 @@
+"""What every network of this project is: clips in, logits out, and one objective to learn by.
+
+Training, evaluation and export know networks only through `ClipNetwork`, so that NR-DFERNet and its rivals are treated
+alike. How a network is built belongs to its own file. Shapes: B clips, T frames, H x W pixels, D features, S snippets,
+K classes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, fields
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nrdfer.core.coerce import brief
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import ClipError
+
+# Far beyond any network that is studied: hundreds of blocks at most, a few thousand features, some hundred frames.
+_BOUNDS = {"depth": 1024, "blocks": 1024, "heads": 1024, "frames": 4096, "image_size": 4096}  # part of a field's name
+_MOST = 1 << 16  # of any other whole number
+_NARROW = 8  # channels; see `ClipNetwork.lay_out`
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What every network can be told.
+
+    Raises:
+        ValueError: a value that cannot be meant.
+    """
+
+    image_size: int = 112  # pixels
+    frames: int = 16  # T
+    classes: int = len(EMOTIONS)  # K
+
+    def __post_init__(self) -> None:
+        for name, least in (("image_size", 16), ("frames", 2), ("classes", 2)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for told in fields(self):  # before anything is allocated for them
+            value = getattr(self, told.name)
+            most = next((bound for part, bound in _BOUNDS.items() if part in told.name), _MOST)
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, int) and number > most:
+                    raise ValueError(f"{told.name} is {brief(number)}, but can be at most {most:,}")
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What can be seen of a network while it classifies clips; all of it is what evaluation stores."""
+
+    state_BD: Tensor  # what the classifier sees of the sequence
+    attention_BP: Tensor | None = None  # how much the class token looks at each pair of frames; rows sum to 1
+    #: Width L -> logits (B, n, K) of all snippets of that width at stride 1, whatever filter the network is set to.
+    snippets: Mapping[int, Tensor] = field(default_factory=dict)
+
+
+class ClipNetwork(nn.Module, ABC):
+    """A network that classifies clips."""
+
+    settings: NetworkSettings
+    head: nn.Module
+    #: How frames lie in memory for 2D convolutions, which are up to twice as fast with the colours last; values and
+    #: state-dict shapes are the same. See `lay_out`.
+    memory_format: torch.memory_format = torch.contiguous_format
+
+    def lay_out(self, memory_format: torch.memory_format) -> None:
+        """Lay weights and, from now on, frames out in memory like this.
+
+        A network with a convolution of fewer than `_NARROW` channels stays contiguous: on some CPUs oneDNN (of torch
+        2.13) writes past its buffers there in the backward pass of ``channels_last``.
+        """
+        convolutions = [module for module in self.modules() if isinstance(module, nn.Conv2d)]
+        if min((module.out_channels for module in convolutions), default=_NARROW) < _NARROW:
+            memory_format = torch.contiguous_format
+        self.memory_format = memory_format
+        self.to(memory_format=memory_format)  # type: ignore[call-overload]  # missing from torch's stub
+
+    def as_frames(self, x_BTCHW: Tensor) -> Tensor:
+        """Clips as single pictures, (B, T, C, H, W) -> (B T, C, H, W), laid out as the network wants them."""
+        return x_BTCHW.flatten(0, 1).contiguous(memory_format=self.memory_format)
+
+    @abstractmethod
+    def represent(self, x_BTCHW: Tensor) -> Tensor:
+        """Clips (B, T, 3, H, W), values 0 to 1 -> what the classifier sees, (B, D)."""
+
+    def forward(self, x_BTCHW: Tensor) -> Tensor:
+        """Logits (B, K) of clips (B, T, 3, H, W), RGB, values 0 to 1.
+
+        Raises:
+            ClipError: another shape than the settings say, integers, or values that are not numbers.
+        """
+        check_clips(x_BTCHW, self.settings)
+        logits_BK: Tensor = self.head(self.represent(x_BTCHW))
+        return logits_BK
+
+    def forward_with_snippets(self, x_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, K) of clips, and (B, S, K) of their snippets; S is 0 for a network that looks at none."""
+        logits_BK = self(x_BTCHW)
+        return logits_BK, logits_BK.new_empty(logits_BK.shape[0], 0, logits_BK.shape[-1])
+
+    def inspect(self, x_BTCHW: Tensor, widths: Sequence[int] = ()) -> Inspection:
+        """What is inside: for figures and for settings of the filter that need no other training.
+
+        Args:
+            x_BTCHW: clips, as `forward` takes them.
+            widths: of snippets to classify; a network without snippets has none.
+        """
+        return Inspection(self.represent(x_BTCHW))
+
+    def vetoes(self, snippet_logits_BSK: Tensor) -> Tensor:
+        """Whether the snippets of a clip forbid the answer neutral: (B,) bool."""
+        return torch.zeros(snippet_logits_BSK.shape[0], dtype=torch.bool, device=snippet_logits_BSK.device)
+
+    def decide(self, logits_BK: Tensor, snippet_logits_BSK: Tensor) -> Tensor:
+        """Final logits (B, K); their largest is the answer."""
+        return logits_BK
+
+    def probabilities(self, logits_BK: Tensor, snippet_logits_BSK: Tensor) -> Tensor:
+        """Final probabilities (B, K)."""
+        return self.decide(logits_BK, snippet_logits_BSK).softmax(-1)
+
+    def objective(self, x_BTCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
+        """What training minimises, a number, and the logits (B, K); cross-entropy unless a network says otherwise.
+
+        Raises:
+            ClipError: see `forward`.
+        """
+        logits_BK = self(x_BTCHW)
+        return cross_entropy(logits_BK, y_B), logits_BK
+
+
+_trusted: ContextVar[bool] = ContextVar("trusted", default=False)
+
+
+@contextmanager
+def trusted_clips() -> Iterator[None]:
+    """Within, clips on a GPU are not searched for values that are no numbers.
+
+    For clips made of 8-bit frames, which hold none: looking would make the CPU wait for the GPU at every step.
+    """
+    before = _trusted.set(True)
+    try:
+        yield
+    finally:
+        _trusted.reset(before)
+
+
+def cross_entropy(logits_BK: Tensor, y_B: Tensor) -> Tensor:
+    """Mean cross-entropy of a batch, in float32 at least whatever the logits' precision."""
+    return F.cross_entropy(logits_BK.to(torch.promote_types(logits_BK.dtype, torch.float32)), y_B)
+
+
+def check_clips(x_BTCHW: Tensor, settings: NetworkSettings, *, any_size: bool = False) -> None:
+    """Make sure that a tensor holds clips as a network of these settings takes them.
+
+    Args:
+        x_BTCHW: clips.
+        settings: of the network.
+        any_size: accept frames of another size, which the caller is going to resize.
+
+    Raises:
+        ClipError: the message says what is wrong, with which clip, and what to do.
+    """
+    size = settings.image_size
+    expected = f"(B, {settings.frames}, 3, {size}, {size})"
+    shape = tuple(x_BTCHW.shape)
+    if len(shape) != 5 or shape[2] != 3 or not (any_size or shape[3:] == (size, size)):
+        raise ClipError(
+            f"expected clips of shape {expected} (clips, frames, RGB, height, width), got {shape}; "
+            f"resize frames to {size} x {size} (nrdfer.data.augment) and add a leading dimension to a single clip"
+        )
+    if shape[1] != settings.frames:
+        raise ClipError(
+            f"the network takes clips of {settings.frames} frames, got {shape[1]}; "
+            f"choose {settings.frames} of a clip's frames with nrdfer.data.sampling (short clips repeat frames)"
+        )
+    if not x_BTCHW.is_floating_point():
+        raise ClipError(f"expected floating-point values 0 to 1, got {x_BTCHW.dtype}; divide 8-bit values by 255")
+    if torch.compiler.is_compiling() or x_BTCHW.is_meta:
+        return  # no values to look at
+    if x_BTCHW.is_cuda and _trusted.get():
+        return
+    if not bool(x_BTCHW.sum().isfinite()):
+        bad_B = (~x_BTCHW.isfinite()).flatten(1).sum(1).tolist()
+        clip = next((i for i, count in enumerate(bad_B) if count), 0)
+        raise ClipError(
+            f"clip {clip} of the batch holds {bad_B[clip]} values that are NaN or infinite; "
+            "look at how its frames were read and scaled"
+        )
+
+
+def start_convolutions(network: nn.Module) -> None:
+    """He et al.'s start for convolutions (fan-out), as in the first author's code and torch's ResNets."""
+    _start(network, "fan_out", nn.Conv2d, nn.Conv3d)
+
+
+def start_unnormed(network: nn.Module) -> None:
+    """He et al.'s start for layers that no norm follows (fan-in): what enters a layer keeps its spread through it."""
+    _start(network, "fan_in", nn.Conv2d, nn.Conv3d, nn.Linear)
+
+
+def _start(network: nn.Module, mode: Literal["fan_in", "fan_out"], *kinds: type[nn.Module]) -> None:
+    for module in network.modules():
+        if isinstance(module, kinds):
+            nn.init.kaiming_normal_(cast(Tensor, module.weight), mode=mode, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(cast(Tensor, module.bias))

@@ -1,0 +1,151 @@
+"""The files a training leaves behind, and how weights come back: safetensors, the history, the description.
+
+A file appears under its name only when it is complete. Checkpoints (what a training needs to continue) belong to
+``checkpoint``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from nrdfer.config.profile import build_settings
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.coerce import convert
+from nrdfer.core.errors import WeightsError
+from nrdfer.data.sampling import Sampling
+from nrdfer.models.base import ClipNetwork
+from nrdfer.models.registry import build_model
+from nrdfer.models.state_dict import misfit, plain_names
+
+LAST = "last.safetensors"  # weights after the last epoch: honest protocol
+BEST = "best.safetensors"  # weights of the epoch with the best filtered WAR on the test clips: paper protocol
+HISTORY = "history.jsonl"
+MODEL = "model.json"
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """Figures of one epoch. WAR and UAR are fractions; the test's are after the snippet-based filter unless named."""
+
+    epoch: int  # counts from 1
+    lr: float  # at the epoch's beginning
+    train_loss: float  # mean over the epoch's clips, as they were seen
+    train_war: float
+    test_war: float
+    test_uar: float
+    test_war_unfiltered: float
+    test_uar_unfiltered: float
+
+
+def best_epoch(reports: Sequence[EpochReport]) -> EpochReport:
+    """The paper protocol's choice: best filtered WAR on the test clips, the earliest of equals."""
+    return max(reports, key=lambda report: (report.test_war, -report.epoch))
+
+
+def cpu_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of a network's weights and buffers on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def write_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Write safetensors."""
+    write_whole(path, save({name: tensor.contiguous() for name, tensor in weights.items()}))
+
+
+def write_history(folder: Path, reports: Sequence[EpochReport]) -> None:
+    """Write `HISTORY`, one JSON line an epoch."""
+    write_whole(folder / HISTORY, "".join(json.dumps(asdict(row)) + "\n" for row in reports).encode())
+
+
+def write_description(folder: Path, model: str, settings: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+    """Write `MODEL`: what `load_model` needs, and how the weights came about."""
+    described = {"model": model, "settings": dict(settings), "recipe": dict(recipe)}
+    write_whole(folder / MODEL, json.dumps(described, indent=1).encode())
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Load safetensors into a network of the same settings: every weight, and no other.
+
+    Raises:
+        WeightsError: the file is missing, unreadable, or of another network.
+    """
+    advice = "use the settings in the model.json beside the weights"
+    try:
+        tensors = plain_names(load_file(path), path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"weights {path} cannot be read: {error}") from error
+    told = misfit({name: tuple(value.shape) for name, value in model.state_dict().items()}, tensors)
+    if told:
+        raise WeightsError(f"weights {path} do not fit the network: {told}; {advice}")
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"weights {path} do not fit the network ({str(error)[:400]}); {advice}") from error
+
+
+def load_model(settings: Path, weights: Path) -> ClipNetwork:
+    """A trained network in evaluation mode, from a training's ``model.json`` and one of its safetensors.
+
+    Raises:
+        WeightsError: the description cannot be read, or the weights do not fit it.
+        ProfileError: it names a network or a setting that this version does not know.
+    """
+    try:
+        described = _read(settings)
+        name, values = _field(described, "model", str), _field(described, "settings", Mapping[str, Any])
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{settings} does not describe a trained network: {error}") from error
+    model = build_model(name, values)
+    load_weights(model, weights)
+    return model.eval()
+
+
+def read_sampling(settings: Path) -> Sampling:
+    """How the network of a training's ``model.json`` saw its clips, and wants to see them in testing.
+
+    Raises:
+        WeightsError: the description cannot be read.
+        ProfileError: it holds a setting that this version does not know.
+    """
+    try:
+        recipe = _field(_read(settings), "recipe", Mapping[str, Any])
+        values = _field(recipe, "sampling", Mapping[str, Any])
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{settings} does not say how clips were sampled: {error}") from error
+    return build_settings(Sampling, values, f"sampling in {settings}")
+
+
+def _read(settings: Path) -> Mapping[str, Any]:
+    """What a ``model.json`` holds; a ValueError says why it is none."""
+    try:
+        described = json.loads(settings.read_text())
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(described, dict):
+        raise ValueError(f"it holds {type(described).__name__}, but must hold named values")
+    return described
+
+
+def _field(values: Mapping[str, Any], name: str, hint: Any) -> Any:
+    """One field of it, of the kind of `hint`; a ValueError names the field."""
+    if name not in values:
+        raise ValueError(f"it has no {name}")
+    try:
+        return convert(values[name], hint)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """One row an epoch, in order; empty if no epoch has ended."""
+    path = folder / HISTORY
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []

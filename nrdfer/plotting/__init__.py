@@ -1,0 +1,1 @@
+"""The style and the colours that all figures share."""

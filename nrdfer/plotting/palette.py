@@ -1,0 +1,24 @@
+"""The emotions' colours on pictures and frames: the report's, as numbers, and ink that is read on them."""
+
+from __future__ import annotations
+
+from nrdfer.plotting.style import EMOTION_STYLES
+
+RGB = tuple[int, int, int]
+NO_FACE_RGB: RGB = (150, 150, 150)
+
+
+def rgb_of(emotion: str | None) -> RGB:
+    """The colour of an emotion, or of no face."""
+    return NO_FACE_RGB if emotion is None else from_hex(EMOTION_STYLES[emotion][0])
+
+
+def from_hex(text: str) -> RGB:
+    """``#RRGGBB`` as numbers."""
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+
+
+def ink_on(colour: RGB) -> RGB:
+    """Black or white, whichever is read better."""
+    red, green, blue = colour
+    return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else (255, 255, 255)

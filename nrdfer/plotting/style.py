@@ -1,0 +1,75 @@
+"""How every figure looks: colours that colour-blind readers tell apart, the emotions' markers, one way to save.
+
+Figures are made without pyplot: nothing is registered anywhere, so nothing is left open, and threads may draw at the
+same time. What a figure shows belongs to its own module.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from nrdfer.core.emotions import EMOTIONS
+
+DPI = 110
+SMALL, NORMAL, LARGE = 8.5, 9.5, 11.0  # points
+
+# Okabe and Ito's palette, by what it is used for
+BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, BLACK = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#E69F00",
+    "#56B4E9",
+    "#CC79A7",
+    "#000000",
+)
+HEAT = "cividis"
+
+#: Of each emotion: colour and marker. Their lightness differs too where two markers are alike.
+EMOTION_STYLES: dict[str, tuple[str, str]] = dict(
+    zip(
+        EMOTIONS,
+        ((ORANGE, "o"), (BLUE, "s"), (BLACK, "x"), (VERMILLION, "^"), (SKY, "D"), (GREEN, "P"), (PURPLE, "v")),
+        strict=True,
+    )
+)
+
+
+def new_figure(width: float, height: float, *, constrained: bool = True) -> Figure:
+    """An empty figure of that many inches; without `constrained` its axes are placed by hand."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained" if constrained else None, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def tidy(axes: Any, *, grid: str | None = None) -> None:
+    """Small ticks, no frame above and on the right, and a faint grid along `grid` (x, y or both)."""
+    axes.tick_params(labelsize=SMALL)
+    axes.spines[["top", "right"]].set_visible(False)
+    if grid is not None:
+        axes.grid(axis=grid, color="0.85", linewidth=0.6)
+        axes.set_axisbelow(True)
+
+
+def ink(shade: float) -> str:
+    """Black or white, whichever is read better on that part (0 to 1) of `HEAT`."""
+    return "black" if shade > 0.5 else "white"
+
+
+def signed(value: float) -> str:
+    """Two decimals with a sign and a real minus; never -0.00."""
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as PNG; equal figures are equal bytes, whatever draws them.
+
+    Raises:
+        OSError: the disk is full or not writable.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Software": None})

@@ -1,0 +1,103 @@
+"""What a network says of clips of crops: logits, probabilities after the snippet filter, attention by source frame.
+
+A clip is any stretch of a cropped video; it becomes T frames as in testing (`nrdfer.data`), so a whole video gets the
+answer that an evaluation of it would. Which stretches there are belongs to `windows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import ClipError
+from nrdfer.data.augment import apply_into, plain
+from nrdfer.data.sampling import Sampling, sample_indices
+from nrdfer.data.time_interpolation import interpolate
+from nrdfer.models.base import ClipNetwork, trusted_clips
+from nrdfer.predict.crops import CroppedVideo
+
+BATCH = 16  # clips at a time, as in evaluation
+#: Frames of a clip that is interpolated: all of them are in memory at the same time.
+MAX_INTERPOLATED = 20_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says of one clip; K numbers are in the order of `nrdfer.core.emotions.EMOTIONS`."""
+
+    logits: tuple[float, ...]  # K, of the sequence, before the filter
+    probabilities: tuple[float, ...]  # K, after it
+    vetoed: bool  # a snippet vetoed neutral
+    frames: tuple[int, ...]  # T source frames; of an interpolated clip the nearest ones
+    attention: tuple[float, ...]  # T - 1, of each pair of frames, sum 1; empty for a network without a class token
+
+    @property
+    def emotion(self) -> str:
+        """The answer."""
+        return EMOTIONS[int(np.argmax(self.probabilities))]
+
+    @property
+    def probability(self) -> float:
+        """Of the answer."""
+        return max(self.probabilities)
+
+
+def answers(
+    network: ClipNetwork, sampling: Sampling, video: CroppedVideo, clips: Sequence[range], batch: int = BATCH
+) -> Iterator[Answer]:
+    """Answers for stretches of a video, in order, a batch at a time.
+
+    Args:
+        network: in evaluation mode.
+        sampling: of its training.
+        video: the crops.
+        clips: ranges of frames, none empty.
+        batch: how many at a time; bounds the memory.
+
+    Raises:
+        ClipError: a stretch without a frame, or too long to be interpolated.
+    """
+    size = network.settings.image_size
+    for start in range(0, len(clips), batch):
+        part = clips[start : start + batch]
+        x_BTSSC = np.empty((len(part), sampling.frames, size, size, 3), np.float32)
+        seen = [_read(video, clip, sampling, x_TSSC) for clip, x_TSSC in zip(part, x_BTSSC, strict=True)]
+        yield from _ask(network, x_BTSSC, seen)
+
+
+def _read(video: CroppedVideo, clip: range, sampling: Sampling, x_TSSC: npt.NDArray[np.float32]) -> tuple[int, ...]:
+    """Fill in one clip; returns the source frames that it shows."""
+    if len(clip) == 0:
+        raise ClipError(f"a stretch of no frame ({clip}) cannot be classified")
+    if sampling.strategy == "ds":
+        indices = [clip[i] for i in sample_indices(len(clip), sampling.segments, sampling.duration)]
+        frames = video.frames(indices)
+    else:
+        if len(clip) > MAX_INTERPOLATED:
+            raise ClipError(
+                f"a stretch of {len(clip):,} frames is too long to be interpolated (at most {MAX_INTERPOLATED:,}); "
+                "split the video, or use a network trained with dynamic sampling"
+            )
+        indices = [clip[round(place)] for place in np.linspace(0, len(clip) - 1, sampling.frames)]
+        frames = interpolate(video.frames(clip), sampling.frames, sampling.strategy)
+    apply_into(frames, plain((frames.shape[1], frames.shape[2]), x_TSSC.shape[1]), x_TSSC)
+    return tuple(indices)
+
+
+def _ask(network: ClipNetwork, x_BTSSC: npt.NDArray[np.float32], seen: Sequence[tuple[int, ...]]) -> Iterator[Answer]:
+    device = next(network.parameters()).device
+    with torch.inference_mode(), trusted_clips():
+        x_BTCHW = torch.from_numpy(x_BTSSC).permute(0, 1, 4, 2, 3).to(device)
+        logits_BK, snippets_BSK = network.forward_with_snippets(x_BTCHW)
+        final_BK = network.probabilities(logits_BK, snippets_BSK).float().cpu()
+        vetoed = network.vetoes(snippets_BSK).tolist()
+        attention_BP = network.inspect(x_BTCHW).attention_BP
+    weights: list[list[float]] = [[]] * len(seen) if attention_BP is None else attention_BP.float().cpu().tolist()
+    rows = zip(logits_BK.float().cpu().tolist(), final_BK.tolist(), vetoed, seen, weights, strict=True)
+    for logits, final, veto, frames, attention in rows:
+        yield Answer(tuple(logits), tuple(final), bool(veto), frames, tuple(attention))

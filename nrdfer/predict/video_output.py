@@ -1,0 +1,244 @@
+"""One video's folder of answers: asked once, written whole or not at all, and found again by what it depends on.
+
+What is in the files belongs to `result`, `tables`, `strip` and `annotate`; many videos, to `folder`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.errors import DeviceError, NoFaceError, NotOursError, NrdferError
+from nrdfer.core.own_files import is_as_made, publish, refuse_foreign, remove_made, unfinished
+from nrdfer.core.plain_text import name_text, one_line, utf8
+from nrdfer.predict.annotate import write_annotated
+from nrdfer.predict.predictor import Predictor
+from nrdfer.predict.result import NO_FACE, OK, REFUSED, SCHEMA, UNREADABLE, Prediction, prediction_to_dict
+from nrdfer.predict.strip import draw_strip
+from nrdfer.predict.tables import answer_columns, as_csv, frame_rows, timeline_rows
+from nrdfer.store import digest_of, file_sha256
+from nrdfer.video.discovery import Source
+
+PREDICTION, TIMELINE, FRAMES = "prediction.json", "timeline.csv", "frames.csv"
+STRIP, ANNOTATED = "strip.png", "annotated.mp4"
+#: What a write answers when every other one will, too.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_MOST_REASON = 300  # characters of what an encoder says, in a note
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What is done to every video."""
+
+    predictor: Predictor
+    out: Path  # receives a folder a video
+    overrides: tuple[str, ...] = ()  # what differs from the training, in words
+    annotate: bool = True  # write the annotated video
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one video."""
+
+    video: str  # path, as `nrdfer.core.plain_text.name_text` makes it
+    clip_id: str  # name of its folder
+    status: str  # see predict.result
+    reason: str
+    emotion: str | None
+    probability: float | None
+    frames: int
+    frames_with_face: int
+    duration_s: float
+    seconds: float  # that it took; of one that was there before, when it was made
+    repeated: bool  # it was there already
+    note: str
+    answer: dict[str, Any]  # columns of tables.answer_columns
+
+    @property
+    def answered(self) -> bool:
+        """Whether there was something to say of it, be it that nobody is in it."""
+        return self.status in (OK, NO_FACE)
+
+    def flat(self) -> dict[str, Any]:
+        """As one row of a table."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "answer"}
+        return {**values, **self.answer}
+
+
+#: Columns of `Row.flat`.
+COLUMNS = tuple(
+    dict.fromkeys((*(f.name for f in dataclasses.fields(Row) if f.name != "answer"), *answer_columns(None)))
+)
+
+
+def predict_one(source: Source, work: Work) -> Row:
+    """Answer for one video and write its folder, unless the same answer is there.
+
+    An earlier answer stays until the new one is there. One to another video of that name is removed if this one cannot
+    be read. What is no earlier answer, or was changed since, is never touched: the row says so.
+
+    Raises:
+        DeviceError: the GPU is full or failed.
+        OSError: `work.out` cannot be written to.
+    """
+    began = time.perf_counter()
+    folder = work.out / source.clip_id
+    try:
+        sha256 = file_sha256(source.path)
+    except OSError as error:
+        return failed(source, f"{source.path}: cannot be read ({error.strerror})")
+    key = key_of(work, sha256)
+    earlier = _earlier(source, work, key)
+    if earlier is not None:
+        return earlier
+    try:
+        refuse_foreign(folder)
+        prediction = work.predictor.predict(source.path)
+        if prediction.status == UNREADABLE:
+            _forget_other(folder, sha256)
+            return failed(source, prediction.reason)
+        return _write(source, work, prediction, key, sha256, began)
+    except NotOursError as error:
+        return failed(source, str(error), REFUSED)
+    except NoFaceError as error:
+        return failed(source, str(error), NO_FACE)
+    except DeviceError:
+        raise
+    except NrdferError as error:  # the video changed meanwhile
+        return failed(source, str(error))
+
+
+def key_of(work: Work, sha256: str) -> str:
+    """Name of an answer: all that it depends on."""
+    predictor = work.predictor
+    preprocessing = predictor.cropper.preprocessing.to_dict()
+    for network in ("retinaface", "enlightengan"):
+        if preprocessing[network] is not None:
+            del preprocessing[network]["path"]  # where a file lies changes nothing
+    origin = predictor.model.origin
+    return digest_of(
+        {
+            "schema": SCHEMA,
+            "video": sha256,
+            "network": [origin.settings_sha256, origin.weights_sha256],
+            "preprocessing": preprocessing,
+            "windows": asdict(predictor.windows),
+        }
+    )
+
+
+def failed(source: Source, reason: str, status: str = UNREADABLE) -> Row:
+    """The row of a video that gave nothing."""
+    return Row(
+        name_text(source.path), source.clip_id, status, utf8(reason), None, None, 0, 0, 0.0, 0.0, False,
+        utf8(source.note), answer_columns(None),
+    )  # fmt: skip
+
+
+def _forget_other(folder: Path, sha256: str) -> None:
+    """Remove an earlier answer, if it is to a video of other content."""
+    try:
+        answered = json.loads((folder / PREDICTION).read_text())["video"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return
+    if answered != sha256:
+        remove_made(folder)
+
+
+def common(work: Work) -> dict[str, Any]:
+    """What is the same for all videos, for JSON."""
+    predictor = work.predictor
+    return {
+        "model": predictor.model.origin.to_dict(),
+        "preprocessing": predictor.cropper.preprocessing.to_dict(),
+        "overrides": list(work.overrides),
+        "windows": asdict(predictor.windows),
+    }
+
+
+def as_json(content: Any) -> bytes:
+    """JSON for people and programs; without numbers that JSON has no word for."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode(errors="backslashreplace")  # names of files need not be UTF-8
+
+
+def _earlier(source: Source, work: Work, key: str) -> Row | None:
+    folder = work.out / source.clip_id
+    wanted = (PREDICTION, TIMELINE, FRAMES, STRIP, *([ANNOTATED] if work.annotate else []))
+    try:
+        if not all((folder / name).is_file() for name in wanted) or not is_as_made(folder, wanted):
+            return None
+        there = json.loads((folder / PREDICTION).read_text())
+        if there["key"] != key:
+            return None
+        return Row(**{**there["row"], "video": name_text(source.path), "clip_id": source.clip_id, "repeated": True})
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None  # of another version: made again; or it may not be opened, which is told when that is tried
+
+
+def _write(source: Source, work: Work, prediction: Prediction, key: str, sha256: str, began: float) -> Row:
+    """Write a clip's folder beside its place, and give it its name."""
+    with unfinished(work.out) as place:
+        fresh = place / "answer"
+        fresh.mkdir()
+        write_whole(fresh / TIMELINE, as_csv(timeline_rows(prediction)))
+        write_whole(fresh / FRAMES, as_csv(frame_rows(prediction)))
+        title, model = one_line(source.path.name), work.predictor.model.origin.title
+        notes = [_decorated(STRIP, lambda: draw_strip(prediction, title, model, fresh / STRIP))]
+        if work.annotate:
+            notes.append(_decorated(ANNOTATED, lambda: write_annotated(source.path, prediction, fresh / ANNOTATED)))
+        row = _row(source, prediction, [note for note in notes if note], time.perf_counter() - began)
+        content = {
+            "schema": SCHEMA,
+            "key": key,
+            "video": {"path": name_text(source.path), "sha256": sha256},
+            **common(work),
+            **prediction_to_dict(prediction),
+            "reason": row.reason,
+            "note": row.note,
+            "row": asdict(row),
+        }
+        write_whole(fresh / PREDICTION, as_json(content))
+        publish(fresh, work.out / source.clip_id)
+    return row
+
+
+def _decorated(name: str, make: Callable[[], str | None]) -> str:
+    """Make a picture or a video of an answer, which never decides over it; a note of what is missing."""
+    try:
+        return make() or ""
+    except DeviceError:
+        raise
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        reason = error.strerror or str(error)
+    except Exception as error:
+        reason = str(error) if isinstance(error, NrdferError) else f"{type(error).__name__}: {error}"
+    return f"{name} could not be made: {one_line(reason)[:_MOST_REASON]}"
+
+
+def _row(source: Source, prediction: Prediction, notes: Sequence[str], seconds: float) -> Row:
+    answer = prediction.answer
+    return Row(
+        video=name_text(source.path),
+        clip_id=source.clip_id,
+        status=prediction.status,
+        reason=utf8(prediction.reason),
+        emotion=None if answer is None else answer.emotion,
+        probability=None if answer is None else answer.probability,
+        frames=len(prediction.records),
+        frames_with_face=prediction.frames_with_face,
+        duration_s=prediction.duration,
+        seconds=seconds,
+        repeated=False,
+        note=utf8("; ".join(filter(None, (source.note, prediction.note, *notes)))),
+        answer=answer_columns(answer),
+    )

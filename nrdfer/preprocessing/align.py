@@ -1,0 +1,264 @@
+"""Step: aligned faces of a video corpus.
+
+Clips are finished one by one in a work folder that survives a crash, so a restart repeats at most the clips that were
+open, and those whose files are not as they were written; several processes may each work on their own part of the
+corpus there. A clip that cannot be used is set aside in
+``set_aside.csv`` with its reason, and what is odd about one that can is told in ``notes.csv``. What a clip's files look
+like is `clip_files`' business.
+"""
+
+from __future__ import annotations
+
+import collections
+import errno
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nrdfer.core.atomic_files import OF_THE_MACHINE, write_whole
+from nrdfer.core.errors import StoreError
+from nrdfer.core.plain_text import utf8
+from nrdfer.core.records import ClipRecord, FrameRecord
+from nrdfer.preprocessing.clip_files import (
+    NOTE,
+    NOTES,
+    SET_ASIDE,
+    link_clip,
+    link_sheet,
+    read_record,
+    write_clip,
+    write_reasons,
+    write_sheet,
+)
+from nrdfer.runtime.process_pool import completed, one_thread
+from nrdfer.store.entries import Verify
+from nrdfer.store.receipts import revoke, vouch, vouched
+
+if TYPE_CHECKING:
+    from nrdfer.faces.align_clip import AlignSettings
+    from nrdfer.faces.detector import FaceDetector
+
+Progress = Callable[[int, int], None]
+Row = Mapping[str, Any]
+Task = tuple["FaceDetector", "AlignSettings", Path]
+#: Of a clip's frames that show the person. No clip of AFEW has so many frames that five would be less.
+LEAST_SHARE = 0.03
+_ASIDE = ".aside"  # ending of the reason why a clip could not be used
+
+
+def align_corpus(
+    rows: Sequence[Row],
+    weights: Path,
+    settings: AlignSettings,
+    work: Path,
+    out: Path,
+    *,
+    convention: str | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Align every video of a listing and publish them all: `align_clips`, then `publish`."""
+    align_clips(rows, weights, settings, work, convention=convention, device=device, workers=workers, progress=progress)
+    return publish(rows, work, out)
+
+
+def align_clips(
+    rows: Sequence[Row],
+    weights: Path,
+    settings: AlignSettings,
+    work: Path,
+    *,
+    convention: str | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> None:
+    """Detect, choose the target and align the videos of a listing, or of a part of it.
+
+    Args:
+        rows: of the listing of `corpus_listing.list_afew`.
+        weights: RetinaFace weights file.
+        settings: detection and alignment settings.
+        work: folder that survives a crash; clips that are finished there are left alone.
+        convention: input convention of the weights if the file does not say it.
+        device: "cpu", "cuda" or "auto"; results differ by rounding.
+        workers: processes, one core each; the result does not depend on their number.
+        progress: called with (clips done, clips).
+
+    Raises:
+        WeightsError: the weights cannot be used.
+        NoFaceError: a clip has no target, and the settings' `no_face` is "fail".
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    todo = unfinished(rows, work)
+    done = len(rows) - len(todo)
+    if not todo:
+        return
+    from nrdfer.faces.load_detector import load_detector
+    from nrdfer.runtime.devices import pick_device
+
+    # here and not in the workers: what is wrong with the weights is told once, and in words
+    detector = load_detector(
+        weights,
+        convention=convention,
+        threshold=settings.threshold,
+        max_side=settings.max_side,
+        device=str(pick_device(device)),
+    )
+    one_thread()  # this process is one of several that work on chunks
+    task = (detector, settings, work)
+    # a clip that was open when its process died is tried again in a process of its own, which may die
+    suspects = [row for row in todo if _started(work, row).is_file()]
+    others = [row for row in todo if not _started(work, row).is_file()]
+    alone = workers == 1
+    for _ in itertools.chain(
+        map(_align_one, others if alone else [], itertools.repeat(task)),
+        completed(
+            _align_one,
+            suspects if alone else todo,
+            workers=workers,
+            what="aligning",
+            shared=task,
+            on_death=functools.partial(_died, work=work),
+        ),
+    ):
+        done += 1
+        if progress is not None:
+            progress(done, len(rows))
+
+
+def unfinished(rows: Sequence[Row], work: Path, verify: Verify = "full") -> list[Row]:
+    """The rows of which neither a clip nor a reason lies in the work folder as it was written.
+
+    Args:
+        rows: of the listing.
+        work: the folder.
+        verify: see `nrdfer.store.receipts.vouched`.
+    """
+    return [row for row in rows if vouched(work, row["clip_id"], verify) is None]
+
+
+def _align_one(row: Row, task: Task) -> None:
+    from nrdfer.core.errors import MachineError, NrdferError, UnreadableVideoError
+    from nrdfer.faces.align_clip import crops, plan_clip
+    from nrdfer.faces.contact_sheet import SheetCollector
+    from nrdfer.runtime.gpu_errors import raise_if_of_gpu
+
+    detector, settings, work = task
+    _started(work, row).touch()
+    revoke(work, row["clip_id"])
+    try:
+        plan = plan_clip(Path(row["path"]), detector, settings)
+        few = too_few(plan.records)
+        if plan.usable and not few:
+            record = ClipRecord(
+                corpus="afew",
+                clip_id=row["clip_id"],
+                emotion=row["emotion"],
+                split=row["split"],
+                n_frames=len(plan.records),
+                source_sha256=row["sha256"],
+                frames=plan.records,
+            )
+            note = "; ".join(filter(None, (row.get("note"), plan.note)))
+            write_clip(work, record, crops(plan, settings.size), settings.size, note=utf8(note))
+            return
+        sheets = []
+        if plan.records:  # there is something to see
+            sheet = SheetCollector(plan.records)
+            collections.deque(sheet.passing(crops(plan, settings.size)), maxlen=0)
+            sheets.append(write_sheet(work, row["clip_id"], sheet))
+        _set_aside(work, row, few or f"{plan.status}: {plan.reason}", sheets)
+    except MachineError:
+        raise
+    except UnreadableVideoError as error:
+        _set_aside(work, row, f"unreadable: {error}")
+    except NrdferError:
+        raise  # of the settings or the machine, not of this video
+    except Exception as error:  # whatever a decoder or a library makes of an odd file or of its name
+        raise_if_of_gpu(error, row["path"])
+        if isinstance(error, OSError) and not _is_of(error, row):
+            raise
+        _set_aside(work, row, f"unreadable: {row['path']}: {type(error).__name__}: {error}")
+    finally:
+        _started(work, row).unlink(missing_ok=True)
+
+
+def too_few(records: Sequence[FrameRecord]) -> str:
+    """Why a clip shows its person too briefly to be learnt from; empty if it does not.
+
+    A few frames that a false detection fills would else give a long clip its label's face.
+    """
+    shown = sum(record.has_face for record in records)
+    if not 0 < shown < LEAST_SHARE * len(records):
+        return ""
+    return (
+        f"no_face: the face is in {shown} of {len(records)} frames, less than {LEAST_SHARE:.0%}: a false detection, or "
+        "somebody who passes by"
+    )
+
+
+def _is_of(error: OSError, row: Row) -> bool:
+    """Whether the system refused a video or its name, and not the folder that clips are written into."""
+    if error.errno in OF_THE_MACHINE:
+        return False
+    return error.filename == row["path"] or error.errno in (errno.ENAMETOOLONG, errno.EILSEQ)
+
+
+def _died(row: Row, work: Path) -> None:
+    """One odd file must not cost a night's corpus."""
+    from nrdfer.faces.align_clip import PROCESS_DIED
+
+    _set_aside(work, row, f"unreadable: {row['path']}: {PROCESS_DIED}")
+    _started(work, row).unlink(missing_ok=True)
+
+
+def _started(work: Path, row: Row) -> Path:
+    return work / f".{row['clip_id']}.started"
+
+
+def _set_aside(work: Path, row: Row, reason: str, sheets: Sequence[str] = ()) -> None:
+    clip_id = row["clip_id"]
+    name = f"{clip_id}{_ASIDE}"
+    write_whole(work / name, utf8(reason).encode())  # names of files need not be UTF-8
+    vouch(work, clip_id, [name, *sheets])
+
+
+def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
+    """Put all finished clips of a listing and the table of the others into `out`.
+
+    Returns:
+        Counts: clips, frames, frames with a face, clips set aside.
+
+    Raises:
+        StoreError: a clip is not finished.
+    """
+    aside: list[tuple[str, str]] = []
+    notes: list[tuple[str, str]] = []
+    frames = with_face = 0
+    for row in rows:
+        clip_id = row["clip_id"]
+        files = vouched(work, clip_id, "sizes")  # whoever found it finished has looked at its content
+        if files is None:
+            raise StoreError(f"clip {clip_id} in {work} is not finished, or was changed since; run the same line again")
+        if f"{clip_id}{_ASIDE}" in files:
+            aside.append((clip_id, (work / f"{clip_id}{_ASIDE}").read_text(encoding="utf-8")))
+            link_sheet(work, out, clip_id)
+            continue
+        link_clip(work, out, clip_id)
+        if f"{clip_id}{NOTE}" in files:
+            notes.append((clip_id, (work / f"{clip_id}{NOTE}").read_text(encoding="utf-8")))
+        record = read_record(out, clip_id)
+        frames += record.n_frames
+        with_face += sum(frame.has_face for frame in record.frames)
+    write_reasons(out / SET_ASIDE, aside)
+    write_reasons(out / NOTES, notes)
+    return {
+        "clips": len(rows) - len(aside),
+        "frames": frames,
+        "frames_with_face": with_face,
+        "set_aside": len(aside),
+    }

@@ -1,0 +1,184 @@
+"""Step: DFEW's listing, one line a clip with the sha256 of every picture; written in parts, read line by line.
+
+At full size it names 900,000 pictures (75 MB), so nobody holds it whole: processes hash parts of it, which survive a
+crash, and readers go through it clip by clip. Where DFEW lies, and whether it was touched, is `sources`' business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from nrdfer.core.atomic_files import open_plain, write_whole
+from nrdfer.core.errors import CorpusError
+from nrdfer.corpora.dfew import DfewClip, DfewCorpus
+from nrdfer.runtime import process_pool
+from nrdfer.store import digest_of
+from nrdfer.store.receipts import vouch, vouched
+
+CLIPS = "clips.jsonl"
+LISTING = "listing.json"  # folds, and labelled clips without pictures
+Progress = Callable[[int, int], None]
+_PART = 128  # clips that are hashed at a time
+_MOST = 4  # processes: hashing is quick, and more of them would only wait for the disk
+
+
+@dataclass(frozen=True, slots=True)
+class ListedClip:
+    """One line of the listing."""
+
+    clip_id: str
+    emotion: str
+    sha256: str  # of its pictures' sha256
+    folder: str
+    frames: tuple[tuple[str, str], ...]  # name and sha256 of each picture, in order
+
+    def to_line(self) -> str:
+        """The line, without its end."""
+        names, digests = zip(*self.frames, strict=True)
+        fields = (self.clip_id, self.emotion, self.sha256, self.folder, names, digests)
+        return json.dumps(dict(zip(_FIELDS, fields, strict=True)), separators=(",", ":"))
+
+    @classmethod
+    def from_line(cls, line: str | bytes) -> ListedClip:
+        """Read a line."""
+        fields = json.loads(line)
+        clip_id, emotion, sha256, folder, names, digests = (fields[name] for name in _FIELDS)
+        return cls(clip_id, emotion, sha256, folder, tuple(zip(names, digests, strict=True)))
+
+
+_FIELDS = ("clip_id", "emotion", "sha256", "folder", "frames", "frames_sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some clips whose pictures one process hashes, and the file that their lines go to; a receipt vouches for it."""
+
+    clips: tuple[DfewClip, ...]
+    path: Path
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the file is there as it was written."""
+        return vouched(self.path.parent, self.path.stem) is not None
+
+    @property
+    def n_frames(self) -> int:
+        """Pictures of all its clips."""
+        return sum(clip.n_frames for clip in self.clips)
+
+
+class DfewListing:
+    """The listing that `list_dfew` wrote into a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        about = json.loads((folder / LISTING).read_text())
+        self.folds: Mapping[str, Mapping[str, Sequence[str]]] = about["folds"]
+        self.set_aside: list[tuple[str, str]] = [(clip_id, reason) for clip_id, reason in about["set_aside"]]
+
+    def clips(self) -> Iterator[ListedClip]:
+        """All clips in order, one at a time."""
+        with (self.folder / CLIPS).open("rb") as lines:
+            yield from map(ListedClip.from_line, lines)
+
+    def groups(self, size: int) -> list[tuple[int, int]]:
+        """Where each group of `size` clips begins (in bytes), and how many clips it has; the last may have fewer."""
+        groups: list[tuple[int, int]] = []
+        offset = 0
+        with (self.folder / CLIPS).open("rb") as lines:
+            while group := [len(line) for line in islice(lines, size)]:
+                groups.append((offset, len(group)))
+                offset += sum(group)
+        return groups
+
+
+def read_group(folder: Path, offset: int, count: int) -> Iterator[ListedClip]:
+    """`count` clips of the listing in `folder`, from the line that begins at byte `offset`."""
+    with (folder / CLIPS).open("rb") as lines:
+        lines.seek(offset)
+        yield from map(ListedClip.from_line, islice(lines, count))
+
+
+def list_dfew(
+    corpus: DfewCorpus, work: Path, out: Path, *, workers: int = 2, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Write the listing of DFEW's clips, folds and set-aside clips into `out`; returns counts and content digest.
+
+    Args:
+        corpus: DFEW as it lies on disk.
+        work: folder that survives a crash; pictures whose lines are found there, whole, are not hashed again.
+        out: folder that receives the listing.
+        workers: processes, of which hashing uses four at most; the result does not depend on their number.
+        progress: called with (pictures done, pictures).
+
+    Raises:
+        CorpusError: a picture cannot be read.
+    """
+    parts = [
+        Part(tuple(corpus.clips[start : start + _PART]), work / f"{start // _PART:06d}.jsonl")
+        for start in range(0, len(corpus.clips), _PART)
+    ]
+    total = sum(part.n_frames for part in parts)
+    left = [part for part in parts if not part.is_finished]
+    done = total - sum(part.n_frames for part in left)
+    if progress is not None:
+        progress(done, total)
+    for part, _ in process_pool.completed(hash_part, left, workers=min(workers, _MOST), what="listing of DFEW"):
+        done += part.n_frames
+        if progress is not None:
+            progress(done, total)
+    rows = _join(parts, out / CLIPS)
+    folds = {str(k): {"train": list(f.train), "test": list(f.test)} for k, f in sorted(corpus.folds.items())}
+    about = {"folds": folds, "set_aside": [list(pair) for pair in corpus.set_aside]}
+    (out / LISTING).write_text(json.dumps(about, indent=1))
+    return {
+        "clips": len(rows),
+        "frames": total,
+        "set_aside": len(corpus.set_aside),
+        "folds": len(folds),
+        "content_digest": digest_of([rows, folds]),
+    }
+
+
+def _join(parts: Sequence[Part], path: Path) -> list[list[str]]:
+    """Put the parts' lines into one file; returns what of each clip later steps depend on."""
+    rows: list[list[str]] = []
+    with path.open("wb") as whole:
+        for part in parts:
+            with part.path.open("rb") as lines:
+                for line in lines:
+                    clip = ListedClip.from_line(line)
+                    rows.append([clip.clip_id, clip.emotion, clip.sha256])
+                    whole.write(line)
+    return rows
+
+
+def hash_part(part: Part) -> None:
+    """Hash the pictures of some clips and write their lines, all or none."""
+    lines = (_hash_clip(clip).to_line() + "\n" for clip in part.clips)
+    write_whole(part.path, "".join(lines).encode())
+    vouch(part.path.parent, part.path.stem, [part.path.name])
+
+
+def _hash_clip(clip: DfewClip) -> ListedClip:
+    folder = str(clip.folder)
+    digests = [_hash_picture(f"{folder}/{name}") for name in clip.names]
+    frames = tuple(zip(clip.names, digests, strict=True))
+    return ListedClip(clip.clip_id, clip.emotion, digest_of(digests), folder, frames)
+
+
+def _hash_picture(path: str) -> str:
+    try:
+        with open_plain(path) as file:  # as text: a Path for each of 900,000 costs more than the hash
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError as error:
+        raise CorpusError(
+            f"{path} cannot be read: {error}. If the disk and its permissions are in order, copy or unpack that clip "
+            "again, and run the same line again"
+        ) from error

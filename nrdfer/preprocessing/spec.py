@@ -1,0 +1,234 @@
+"""Everything that turns a video into the crops a network was trained on, as one value that travels with the network.
+
+A registered version carries it as ``preprocessing.json``. Only the settings and which weights are meant belong here;
+running them is `nrdfer.predict.crops`' business.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nrdfer.config.profile import Profile, WeightsConfig, build_settings
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.errors import WeightsError
+from nrdfer.faces.align_clip import AlignSettings
+from nrdfer.preprocessing.enhance import MODES
+from nrdfer.preprocessing.settings import align_settings
+from nrdfer.store import file_sha256
+from nrdfer.weights.catalogue import CATALOGUE
+from nrdfer.weights.locate import local_folder, network_weights
+
+FILE = "preprocessing.json"  # beside model.json
+SCHEMA = 1
+Network = Literal["retinaface", "enlightengan"]
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """Which file of weights, by content; where it lies is only a hint."""
+
+    name: str  # "sample", a name of nrdfer.weights.catalogue.CATALOGUE, or the file's own name
+    sha256: str
+    convention: str | None = None  # RetinaFace only: faces.conventions; None where the content tells it
+    path: str | None = None  # of a file that has no other name
+
+    def locate(self, network: Network) -> Path:
+        """The file on this machine, its content checked.
+
+        Raises:
+            WeightsError: it is not here, or has other content.
+        """
+        if self.path is not None:
+            return self._located_by_content(network)
+        config = _shell_weights()
+        config = (
+            dataclasses.replace(config, retinaface=self.name)
+            if network == "retinaface"
+            else dataclasses.replace(config, enlightengan=self.name)
+        )
+        found = network_weights(network, config)
+        if file_sha256(found) != self.sha256:
+            raise WeightsError(
+                f"{found} is not the {network} file that the model was trained behind: its sha256 is "
+                f"{file_sha256(found)}, expected {self.sha256}. Another version of this project ships other sample "
+                "weights; give the right file, or name this one openly on the command line"
+            )
+        return found
+
+    def _located_by_content(self, network: Network) -> Path:
+        given = Path(self.path or "")
+        folder = local_folder(os.environ.get("NRDFER_WEIGHTS"))
+        inside = [path for path in sorted(folder.rglob("*")) if path.is_file()] if folder and folder.is_dir() else []
+        for path in [given, *inside]:
+            if path.is_file() and file_sha256(path) == self.sha256:
+                return path
+        raise WeightsError(
+            f"the model was trained behind {network} weights {self.name} with sha256 {self.sha256}; no such file is at "
+            f"{given} or in {folder or 'NRDFER_WEIGHTS (not set)'}. Put it there, or name another one openly"
+        )
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From a video to crops.
+
+    Raises:
+        ValueError: an unknown mode, a quality that JPEG does not have, or brightening without weights.
+    """
+
+    align: AlignSettings
+    retinaface: WeightsFile
+    enhance: str = "none"  # none | crop | frame: see nrdfer.preprocessing.enhance
+    enlightengan: WeightsFile | None = None  # None with enhance "none"
+    jpeg_quality: int = 95  # of the shards: a network has never seen a crop that was not a JPEG
+
+    def __post_init__(self) -> None:
+        if self.enhance not in MODES:
+            raise ValueError(f"enhance must be one of {', '.join(MODES)}, not {self.enhance!r}")
+        if not 1 <= self.jpeg_quality <= 100:
+            raise ValueError(f"jpeg_quality must lie in 1 to 100, not {self.jpeg_quality}")
+        if (self.enlightengan is None) != (self.enhance == "none"):
+            raise ValueError(f"enhance {self.enhance!r} and EnlightenGAN weights {self.enlightengan} contradict")
+
+    @classmethod
+    def of_profile(cls, profile: Profile) -> Preprocessing:
+        """What a profile does to videos. The weights are looked for as in training, and hashed.
+
+        Raises:
+            WeightsError: weights cannot be found, or are not the pinned ones.
+            ProfileError: a setting that is not known, or a value that is refused.
+        """
+        from nrdfer.preprocessing.enhance import check_mode
+
+        check_mode(profile.enhance, f"profile {profile.name}")
+        brightening = None if profile.enhance == "none" else weights_file("enlightengan", profile.weights)
+        return cls(
+            align=align_settings(profile),
+            retinaface=weights_file("retinaface", profile.weights),
+            enhance=profile.enhance,
+            enlightengan=brightening,
+            jpeg_quality=profile.shards.jpeg_quality,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, ready for JSON; the inverse of `from_dict`."""
+        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = FILE) -> Preprocessing:
+        """Rebuild from parsed JSON.
+
+        Raises:
+            WeightsError: written by another version of this project.
+            ProfileError: a setting that is not known, or a value that is refused.
+        """
+        if values.get("schema") != SCHEMA:
+            raise WeightsError(f"{where} has schema {values.get('schema')!r}; this version reads {SCHEMA}")
+        given = {name: value for name, value in values.items() if name != "schema"}
+        brightening = given.get("enlightengan")
+        if isinstance(brightening, Mapping):  # optional: `build_settings` builds settings that are always there
+            given["enlightengan"] = build_settings(WeightsFile, brightening, f"{where}: enlightengan")
+        return build_settings(cls, given, where)
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole or not at all."""
+        write_whole(path, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Preprocessing:
+        """Read what `write` wrote.
+
+        Raises:
+            WeightsError: the file cannot be read as such.
+        """
+        try:
+            values = json.loads(path.read_text())
+            if not isinstance(values, dict):
+                raise ValueError(f"it holds a {type(values).__name__}")
+        except (OSError, ValueError, RecursionError) as error:
+            raise WeightsError(f"{path} does not describe preprocessing: {error}") from error
+        return cls.from_dict(values, str(path))
+
+    def overridden(
+        self, *, retinaface: str | None = None, convention: str | None = None, enhance: str | None = None, **align: Any
+    ) -> tuple[Preprocessing, tuple[str, ...]]:
+        """With other settings laid over, and in words what now differs from the training.
+
+        A detector of other content brings the usual `max_side`, if that of the training is smaller and none is given:
+        a training on large faces tells nothing about what another detector needs to see.
+
+        Args:
+            retinaface: a name or a path, as in a profile.
+            convention: input convention of a file that does not tell.
+            enhance: another mode; "crop" and "frame" take the training's EnlightenGAN, else the shell's profile's.
+            **align: fields of `AlignSettings`.
+
+        Raises:
+            WeightsError: weights cannot be found.
+            ProfileError: a value that is refused.
+        """
+        changed = self
+        if align:
+            fields = {**dataclasses.asdict(self.align), **align}
+            changed = dataclasses.replace(changed, align=build_settings(AlignSettings, fields, "prediction"))
+        if retinaface is not None:
+            config = dataclasses.replace(_shell_weights(), retinaface=retinaface, retinaface_convention=convention)
+            changed = dataclasses.replace(changed, retinaface=weights_file("retinaface", config))
+            usual = AlignSettings().max_side
+            if changed.retinaface.sha256 != self.retinaface.sha256 and "max_side" not in align:
+                larger = dataclasses.replace(changed.align, max_side=max(changed.align.max_side, usual))
+                changed = dataclasses.replace(changed, align=larger)
+        if enhance is not None and enhance != self.enhance:
+            changed = changed._enhanced(enhance)
+        return changed, tuple(_differences(self, changed))
+
+    def _enhanced(self, mode: str) -> Preprocessing:
+        from nrdfer.preprocessing.enhance import check_mode
+
+        check_mode(mode, "prediction")
+        brightening = None
+        if mode != "none":
+            brightening = self.enlightengan or weights_file("enlightengan", _shell_weights())
+        return dataclasses.replace(self, enhance=mode, enlightengan=brightening)
+
+
+def weights_file(network: Network, config: WeightsConfig) -> WeightsFile:
+    """The file that a profile's weights mean for one of the networks, hashed.
+
+    Raises:
+        WeightsError: it cannot be found, or its content is not the pinned one.
+    """
+    path, value = network_weights(network, config), str(getattr(config, network))
+    named = value == "sample" or value in CATALOGUE
+    return WeightsFile(
+        name=value if named else path.name,
+        sha256=file_sha256(path),
+        convention=config.retinaface_convention if network == "retinaface" else None,
+        path=None if named else str(path.absolute()),
+    )
+
+
+def _shell_weights() -> WeightsConfig:
+    from nrdfer.config.resolve import profile_of_shell
+
+    return profile_of_shell().weights
+
+
+def _differences(before: Preprocessing, after: Preprocessing) -> list[str]:
+    """What `after` does otherwise, in words."""
+    told = []
+    for field in dataclasses.fields(AlignSettings):
+        old, new = getattr(before.align, field.name), getattr(after.align, field.name)
+        if old != new:
+            told.append(f"{field.name} {new} instead of {old}")
+    if before.retinaface.sha256 != after.retinaface.sha256:
+        told.append(f"RetinaFace {after.retinaface.name} instead of {before.retinaface.name}")
+    if before.enhance != after.enhance:
+        told.append(f"enhance {after.enhance} instead of {before.enhance}")
+    return told

@@ -1,0 +1,235 @@
+"""Verdicts on what the data steps made: was nothing lost, is every class still there, are faces there, do folds leak.
+
+A verdict looks at the artefacts themselves and not at what their steps counted. Validating a user's input, and whether
+a shard's bytes are whole (`nrdfer.shards.verify`), do not belong here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.preprocessing.clip_files import SET_ASIDE, list_clips, read_reasons, read_record
+from nrdfer.preprocessing.dfew_listing import DfewListing
+from nrdfer.shards.reader import ShardReader
+
+#: More clips set aside than kept: then something is wrong with the videos, the weights or the settings, not with clips.
+#: On AFEW and on the rendered corpus, only single clips are set aside.
+MOST_SET_ASIDE = 0.5
+#: Frames with the target among all frames of the kept clips. Film clips that were chosen for their faces show one in
+#: most frames; a detector that finds fewer than half of them misses faces, or is given the wrong input convention.
+LEAST_WITH_FACE = 0.5
+_NAMED = 5  # clips that a sentence names
+
+Folds = Mapping[str, Mapping[str, Sequence[str]]]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found: no problems, or each in a sentence; and figures in any case."""
+
+    problems: tuple[str, ...]
+    figures: Mapping[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found."""
+        return not self.problems
+
+
+def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
+    """Were faces found: in enough clips, and in enough of their frames?
+
+    Args:
+        rows: AFEW's listing.
+        aligned: folder of the clips that faces were found in, with the table of the others.
+    """
+    shares: list[float] = []
+    frames = found = 0
+    clip_ids = list_clips(aligned)
+    for clip_id in clip_ids:
+        record = read_record(aligned, clip_id)
+        there = sum(frame.has_face for frame in record.frames)
+        shares.append(there / record.n_frames)
+        frames += record.n_frames
+        found += there
+    aside = read_reasons(aligned / SET_ASIDE)
+    problems = _add_up((row["clip_id"] for row in rows), clip_ids, [clip_id for clip_id, _ in aside], "aligned")
+    if len(aside) > MOST_SET_ASIDE * len(rows):
+        reasons = Counter(reason.split(":")[0] for _, reason in aside)
+        told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        problems.append(
+            f"{len(aside)} of {len(rows)} clips were set aside ({told}; e.g. {aside[0][0]}: {aside[0][1]}); check the "
+            f"videos, RetinaFace's weights and their convention, and the setting align; all reasons: "
+            f"{aligned / SET_ASIDE}"
+        )
+    if found < LEAST_WITH_FACE * frames:
+        problems.append(
+            f"the target was found in {found} of {frames} frames, fewer than {LEAST_WITH_FACE:.0%}; look at the "
+            "contact sheets, and check RetinaFace's weights and their convention, and the setting align"
+        )
+    quantiles = np.quantile(shares, [0, 0.05, 0.5]).round(4).tolist() if shares else [None] * 3
+    names = ("lowest_share_of_a_clip", "share_of_a_clip_5_percent", "share_of_a_clip_median")
+    figures = {
+        "clips": len(shares),
+        "set_aside": len(aside),
+        "most_set_aside": MOST_SET_ASIDE,
+        "share_of_frames_with_face": round(found / frames, 4) if frames else None,
+        "least_share_of_frames_with_face": LEAST_WITH_FACE,
+        "clips_with_face_in_less_than_half": sum(share < 0.5 for share in shares),
+        **dict(zip(names, quantiles, strict=True)),
+    }
+    return Verdict(tuple(problems), {name: figure for name, figure in figures.items() if figure is not None})
+
+
+def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
+    """Is every listed video of AFEW in the shards or set aside, once, as what it is listed as?
+
+    Args:
+        rows: AFEW's listing.
+        shards: folder of AFEW's shards.
+    """
+    aside = [clip_id for clip_id, _ in read_reasons(shards / SET_ASIDE)]
+    counted = Counter(row["clip_id"] for row in rows)
+    problems = _told(
+        "listed more than once, in train and val or in one of them", (c for c in counted if counted[c] > 1)
+    )
+    listed = {row["clip_id"]: row for row in rows}
+    frames = 0
+    present: Counter[tuple[str, str]] = Counter()
+    other_frames, other_labels = [], []
+    with ShardReader(shards) as reader:
+        problems += _add_up(listed, reader.index.clips, aside)
+        for clip_id, entry in reader.index.clips.items():
+            record = reader.record(clip_id)
+            frames += entry.n_frames
+            if record.n_frames != entry.n_frames or len(record.frames) != entry.n_frames:
+                other_frames.append(clip_id)
+            if clip_id not in listed:
+                continue  # told above
+            row = listed[clip_id]
+            present[row["split"], row["emotion"]] += 1
+            if not record.emotion == entry.emotion == row["emotion"] or record.split != row["split"]:
+                other_labels.append(clip_id)
+        in_shards = len(reader.index.clips)
+    problems += _told("with another number of frames in the record than in the index", other_frames)
+    problems += _told("with another emotion or split in the shards than in the listing", other_labels)
+    wanted = Counter((row["split"], row["emotion"]) for row in rows)
+    for split, emotion in sorted(set(wanted) - set(present)):
+        problems.append(
+            f"{split} has no clip of {emotion} left, though {wanted[split, emotion]} are listed; see "
+            f"{shards / SET_ASIDE}"
+        )
+    videos: dict[str, set[str]] = {}
+    for row in rows:
+        videos.setdefault(row["sha256"], set()).add(row["split"])
+    return Verdict(
+        tuple(problems),
+        {
+            "clips_listed": len(rows),
+            "clips_in_shards": in_shards,
+            "clips_set_aside": len(aside),
+            "frames": frames,
+            "clips_per_class": {
+                split: {emotion: present[split, emotion] for emotion in EMOTIONS}
+                for split in sorted({split for split, _ in wanted})
+            },
+            # told and not refused: whether two names of one file are a fault is for the corpus's user to say
+            "videos_in_train_and_val": sum(len(splits) > 1 for splits in videos.values()),
+        },
+    )
+
+
+def judge_dfew(listing: DfewListing, shards: Path, folds: Folds) -> Verdict:
+    """Is every listed clip of DFEW in the shards or set aside, and does each fold hold every class it is labelled with?
+
+    Args:
+        listing: DFEW's clips. Clips that are labelled and have no pictures bear no emotion there, so a class that is
+            labelled by such clips only is not asked for.
+        shards: folder of DFEW's shards.
+        folds: as they were assembled.
+    """
+    emotions = {clip.clip_id: clip.emotion for clip in listing.clips()}
+    with ShardReader(shards) as reader:
+        in_shards = {clip_id: entry.emotion for clip_id, entry in reader.index.clips.items()}
+    aside = [clip_id for clip_id, _ in read_reasons(shards / SET_ASIDE)]
+    problems = _add_up({*emotions, *(clip_id for clip_id, _ in listing.set_aside)}, in_shards, aside)
+    problems += _told(
+        "with another emotion in the shards than in the listing",
+        (clip_id for clip_id in in_shards if clip_id in emotions and in_shards[clip_id] != emotions[clip_id]),
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for k, fold in sorted(listing.folds.items()):
+        for part in ("train", "test"):
+            wanted = {emotions[clip_id] for clip_id in fold[part] if clip_id in emotions}
+            present = Counter(in_shards.get(clip_id) for clip_id in folds.get(k, {}).get(part, ()))
+            counts[f"fold {k} {part}"] = {emotion: present[emotion] for emotion in EMOTIONS}
+            problems += [
+                f"fold {k}: no {part} clip of {emotion} is left, though it is labelled with some; see "
+                f"{shards / SET_ASIDE}"
+                for emotion in sorted(wanted)
+                if not present[emotion]
+            ]
+    return Verdict(
+        tuple(problems),
+        {
+            "clips_listed": len(emotions) + len(listing.set_aside),
+            "clips_in_shards": len(in_shards),
+            "clips_set_aside": len(aside),
+            "clips_per_class": counts,
+        },
+    )
+
+
+def judge_folds(shards: Path, folds: Folds) -> Verdict:
+    """Do the folds keep training and test apart, and test every clip once?"""
+    with ShardReader(shards) as reader:
+        clips = set(reader.clip_ids)
+    tested = Counter(clip_id for fold in folds.values() for clip_id in fold["test"])
+    leaks = {k: sorted(set(fold["train"]) & set(fold["test"])) for k, fold in folds.items()}
+    problems = [problem for k, leak in leaks.items() for problem in _told(f"in train and test of fold {k}", leak)]
+    repeated = [clip_id for clip_id in tested if tested[clip_id] > 1]
+    problems += _told("in two test folds", repeated)
+    problems += _told("in no test fold", clips - set(tested))
+    problems += _told(
+        "in a fold and not in the shards", {c for f in folds.values() for p in f.values() for c in p} - clips
+    )
+    return Verdict(
+        tuple(problems),
+        {
+            "clips_in_train_and_test": {k: leak[:_NAMED] for k, leak in leaks.items() if leak},
+            "clips_in_no_test_fold": len(clips - set(tested)),
+            "clips_in_two_test_folds": len(repeated),
+            "clips_tested": tested.total(),
+        },
+    )
+
+
+def _add_up(
+    listed: Iterable[str], kept: Iterable[str], aside: Sequence[str], where: str = "in the shards"
+) -> list[str]:
+    """Listed clips are those that were kept and those set aside, and no clip is both."""
+    known, present, left = set(listed), set(kept), Counter(aside)
+    return [
+        *_told(f"listed, and neither {where} nor set aside", known - present - set(left)),
+        *_told(f"{where} and not listed", present - known),
+        *_told("set aside and not listed", set(left) - known),
+        *_told(f"{where}, though set aside", present & set(left)),
+        *_told("set aside more than once", (clip_id for clip_id in left if left[clip_id] > 1)),
+    ]
+
+
+def _told(what: str, clips: Iterable[str]) -> list[str]:
+    """One sentence about some clips; none if there are none."""
+    named = sorted(clips)
+    if not named:
+        return []
+    count = "1 clip is" if len(named) == 1 else f"{len(named)} clips are"
+    return [f"{count} {what}, e.g. {', '.join(named[:_NAMED])}"]

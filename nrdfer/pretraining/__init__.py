@@ -1,0 +1,1 @@
+"""The trainings of the two sample networks that ship with the project."""

@@ -1,0 +1,1 @@
+"""Registering trained networks: a version's files, its model card and its input example."""

@@ -1,0 +1,126 @@
+"""The model card of a registered version: what it is, what it learnt from, how good it is, what it is for and what not.
+
+Made of facts that are handed in; the text is the same in MLflow's page and in ``model_card.md`` beside the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.markdown_text import code, plain
+
+MOST = 5000  # characters that MLflow keeps of a description
+_LICENCES = {
+    True: (
+        "The data were rendered by this project: no person is shown, and no licence is needed. What is measured on "
+        "them is comparable to nothing that was published."
+    ),
+    False: (
+        "{corpus} is given out by its authors under a licence for research; weights learnt from it are for what that "
+        "licence allows. Faces are personal data: ask before these weights or figures leave your group."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card is written of.
+
+    Attributes:
+        title: of the network.
+        model: registered model's name.
+        split: ``fd1`` .. ``fd5`` or ``afew``.
+        corpus: ``dfew`` or ``afew``.
+        profile: its name.
+        rendered: whether the corpus was rendered by this project.
+        clips: ``train`` and ``test`` -> how many.
+        initial: what the training started from, in words.
+        recipe: fields of the recipe.
+        preprocessing: fields that turn a video into crops.
+        metrics: protocol -> metrics of `nrdfer.evaluation.protocols.fold_metrics`.
+        epochs: protocol -> the epoch its weights are of.
+        links: name -> address, of what made it.
+    """
+
+    title: str
+    model: str
+    split: str
+    corpus: str
+    profile: str
+    rendered: bool
+    clips: Mapping[str, int]
+    initial: str
+    recipe: Mapping[str, Any]
+    preprocessing: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, Any]]
+    epochs: Mapping[str, int]
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_card(facts: CardFacts) -> str:
+    """The card as Markdown, short enough for MLflow's description."""
+    corpus = facts.corpus.upper()
+    of = f"fold {facts.split[2:]} of {corpus}" if facts.split.startswith("fd") else f"{corpus}'s own division"
+    links = ", ".join(f"[{name}]({address})" for name, address in facts.links.items())
+    sections = {
+        f"{facts.title}: {facts.model}, {facts.split}": (
+            f"Dynamic facial expression recognition: 16 frames of one face in, one of seven emotions out. Profile "
+            f"{code(facts.profile)}.\n\nMade by: {links}. Every link back to the videos: `nrdfer lineage "
+            f"models:/{facts.model}@{'champion' if facts.corpus == 'afew' else facts.split}`."
+        ),
+        "Figures": _figures(facts),
+        "Data": (
+            f"Trained on {facts.clips['train']} clips and tested on {facts.clips['test']}, {of}. Started from "
+            f"{facts.initial}. {_LICENCES[facts.rendered].format(corpus=corpus)}"
+        ),
+        "Recipe": _plain(facts.recipe),
+        "Preprocessing of videos": _plain(facts.preprocessing),
+        "Use": (
+            "Input: aligned face crops, (B, 16, 3, H, W), RGB, 0 to 1. Output: a row a clip with the emotion, its "
+            "probabilities after the snippet-based filter, and the logits before it. The weights are the last epoch's. "
+            f"For videos: `nrdfer predict VIDEO --model models:/{facts.model}@champion`."
+        ),
+        "Meant for": (
+            "Research on expressions in video, and comparison of methods under the two protocols named above. A "
+            "person's face is not their feeling: not for judging people, hiring, policing, health, or watching "
+            "anyone without their consent."
+        ),
+        "Limits": (
+            "One face a clip. Acted or cinematic expressions; rare classes (disgust, fear) are recognised far less "
+            "often than the mean says. Crops aligned in another way lower its figures. Probabilities are not "
+            "calibrated. Behaviour across age, skin and sex was not measured."
+        ),
+    }
+    text = "\n\n".join(f"{'#' if i == 0 else '##'} {head}\n\n{body}" for i, (head, body) in enumerate(sections.items()))
+    return text if len(text) <= MOST else text[: MOST - 4] + " ..."
+
+
+def _figures(facts: CardFacts) -> str:
+    rows = [
+        "| protocol | weights | WAR | UAR | WAR, no filter | UAR, no filter | clips |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    meaning = {"honest": "last epoch", "paper": "best epoch on the test clips"}
+    for protocol, metrics in facts.metrics.items():
+        numbers = (metrics[key] for key in ("war", "uar", "war_unfiltered", "uar_unfiltered"))
+        cells = " | ".join(f"{100 * number:.2f}" for number in numbers)
+        epoch = facts.epochs[protocol]
+        rows.append(f"| {protocol} | {meaning[protocol]} ({epoch}) | {cells} | {metrics['clips']} |")
+    recalls = facts.metrics["honest"]["recalls"]
+    each = ", ".join(f"{name} {'-' if recalls[name] is None else f'{100 * recalls[name]:.1f}'}" for name in EMOTIONS)
+    return "\n".join(rows) + f"\n\nRecall of each emotion, honest protocol: {each}. Per cent."
+
+
+def _plain(values: Mapping[str, Any], prefix: str = "") -> str:
+    """Settings on one line."""
+    parts = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            parts.append(_plain(value, f"{prefix}{key}."))
+        else:
+            told = f"{value:.4g}" if isinstance(value, float) else str(value)
+            parts.append(f"{prefix}{key} {plain(told) if isinstance(value, str) else told}")
+    return ", ".join(part for part in parts if part)

@@ -1,0 +1,213 @@
+"""Step: register an evaluated checkpoint, and bring what was measured into its training's MLflow run.
+
+What a version is made of, said once; how MLflow is told belongs to ``nrdfer.registry``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nrdfer import registry
+from nrdfer.config.profile import Profile
+from nrdfer.core import paths
+from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
+from nrdfer.models.saved_model import BEST, LAST, read_history
+from nrdfer.publish.model_card import CardFacts, write_card
+from nrdfer.publish.model_files import crops_content
+from nrdfer.registry import tags
+from nrdfer.registry.versions import Facts, log_best
+from nrdfer.shards.split import Split
+from nrdfer.store import Artifact
+from nrdfer.store.pointers import config_digest
+from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, Tracking, dagster_url
+from nrdfer.tracking.dataset_inputs import corpus_dataset, to_mlflow
+from nrdfer.training.fold import recipe_of
+from nrdfer.training.step_keys import FROM_SCRATCH
+
+RESOLVED = "config/resolved.json"  # the profile, beside the run's other artefacts
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A checkpoint that was evaluated, and what it was made of."""
+
+    profile: Profile
+    split: Split
+    shards: Artifact
+    checkpoint: Artifact
+    evaluation: Artifact
+    mlflow_run: str  # of the training
+    dagster_run: str  # that evaluated
+
+
+def flat_figures(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Protocol -> metrics as flat, plottable numbers."""
+    return {
+        f"{key}_{protocol}": float(value)
+        for protocol, values in metrics.items()
+        for key, value in values.items()
+        if isinstance(value, int | float)
+    }
+
+
+def record(tracking: Tracking, run_id: str, folder: Path) -> None:
+    """Bring an evaluation's figures, pictures and predictions into its training's MLflow run, if they are not there.
+
+    Args:
+        tracking: the MLflow store.
+        run_id: of the training.
+        folder: of the evaluation.
+    """
+    told = flat_figures(read_metrics(folder))
+    with _recording():
+        if set(told) <= set(tracking.client.get_run(run_id).data.metrics):
+            return
+        for path in sorted(folder.glob("*.p*")):  # pictures and prediction tables
+            tracking.client.log_artifact(run_id, str(path), "evaluation")
+        tracking.log_metrics(run_id, told)  # last: they say that everything is there
+
+
+def register(
+    tracking: Tracking, evaluated: Evaluated, *, alias: str | None, log: logging.Logger = _log
+) -> registry.Registered:
+    """Register the last epoch's weights as a version, and log the best epoch's as a model of the same run.
+
+    Args:
+        tracking: the MLflow store.
+        evaluated: what is registered.
+        alias: that points at the version from now on; none if it is None.
+        log: told what the registry had to repair.
+
+    Raises:
+        WeightsError: the weights of detector or brightener, which a version names, are not there.
+    """
+    from nrdfer.preprocessing.spec import FILE, Preprocessing
+
+    profile, checkpoint = evaluated.profile, evaluated.checkpoint
+    preprocessing = Preprocessing.of_profile(profile)
+    metrics, history = read_metrics(evaluated.evaluation.path), read_history(checkpoint.path)
+    epochs = {"honest": len(history), "paper": int(checkpoint.manifest["counts"]["best"]["epoch"])}
+    name = registry.registered_name(profile.model, evaluated.split.corpus)
+    card = write_card(_card_facts(evaluated, name, metrics, epochs, preprocessing.to_dict()))
+    with tempfile.TemporaryDirectory() as scratch:
+        resolved, described = Path(scratch) / "resolved.json", Path(scratch) / FILE
+        resolved.write_text(json.dumps(profile.to_dict(), indent=1, sort_keys=True))
+        preprocessing.write(described)
+        with _recording():
+            tracking.client.log_artifact(evaluated.mlflow_run, str(resolved), "config")
+        facts = {
+            protocol: Facts(
+                checkpoint.digest, card, epochs[protocol], _own(metrics[protocol]), _tags(evaluated, metrics)
+            )
+            for protocol in PROTOCOLS
+        }
+        registered = registry.register(
+            tracking,
+            name,
+            evaluated.mlflow_run,
+            crops_content(checkpoint.path, LAST, card, described),
+            facts["honest"],
+            log=log,
+        )
+        log_best(
+            tracking,
+            evaluated.mlflow_run,
+            crops_content(checkpoint.path, BEST, card, described),
+            facts["paper"],
+        )
+    if alias is not None:
+        registry.point_alias(tracking, name, alias, registered.version)
+    return registered
+
+
+def log_report(
+    tracking: Tracking, pipeline_run: str, page: Path, evaluations: Sequence[Artifact], shards: Sequence[Artifact]
+) -> None:
+    """Bring the report's page into the MLflow run of every training it tells of, and the corpora into the pipeline's.
+
+    Args:
+        tracking: the MLflow store.
+        pipeline_run: MLflow run of the whole run.
+        page: of the report.
+        evaluations: that it tells of.
+        shards: of both corpora.
+    """
+    rows = [corpus_dataset(made.asset.split("/")[0], made.path, made.digest) for made in shards]
+    with _recording():
+        for evaluation in evaluations:
+            for run in tracking.find(nrdfer__digest=evaluation.manifest["inputs"]["checkpoint"]):
+                tracking.client.log_artifact(run.info.run_id, str(page), "report")
+        tracking.client.log_inputs(pipeline_run, to_mlflow(rows))
+
+
+def _recording() -> AbstractContextManager[None]:
+    """Held while a run is looked at and told what it lacks: a second process would tell it again."""
+    return paths.file_lock(paths.home() / "mlflow.lock-record")
+
+
+def whence(checkpoint: Artifact) -> dict[str, str]:
+    """Which Dagster run and asset made a checkpoint, as tags."""
+    trained = checkpoint.manifest["counts"]
+    # a table's partition trains what the main job would: then the asset is the table's
+    return {TAG_DAGSTER_RUN: trained["dagster_run_id"], TAG_ASSET: trained.get("dagster_asset_key", checkpoint.asset)}
+
+
+def _own(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {key: float(metrics[key]) for key in ("war", "uar", "war_unfiltered", "uar_unfiltered")}
+
+
+def _tags(evaluated: Evaluated, metrics: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        **whence(evaluated.checkpoint),
+        tags.FOLD: evaluated.split.name,
+        tags.PROFILE: evaluated.profile.name,
+        tags.CONFIG: config_digest(evaluated.profile),
+        tags.DATA: evaluated.shards.digest,
+        tags.EVALUATION: evaluated.evaluation.digest,
+        tags.EVALUATED_BY: evaluated.dagster_run,
+        tags.TEST_CLIPS: str(len(evaluated.split.test_ids)),
+        tags.EPOCH: str(evaluated.checkpoint.manifest["counts"]["epochs"]),
+        **{key: f"{value:.6f}" for key, value in flat_figures(metrics).items()},
+    }
+
+
+def _card_facts(
+    evaluated: Evaluated,
+    name: str,
+    metrics: Mapping[str, Any],
+    epochs: Mapping[str, int],
+    preprocessing: Mapping[str, Any],
+) -> CardFacts:
+    from nrdfer.models.registry import find_model
+
+    profile, split = evaluated.profile, evaluated.split
+    initial = evaluated.checkpoint.manifest["inputs"]["initial"]
+    made_by = evaluated.checkpoint.manifest["counts"]["dagster_run_id"]
+    recipe = dataclasses.asdict(recipe_of(profile, split.corpus))
+    return CardFacts(
+        title=find_model(profile.model).title,
+        model=name,
+        split=split.name,
+        corpus=split.corpus,
+        profile=profile.name,
+        rendered=profile.corpora.rendered,
+        clips={"train": len(split.train_ids), "test": len(split.test_ids)},
+        initial="random weights" if initial == FROM_SCRATCH else f"the checkpoint {initial[:12]} (DFEW, fold 1)",
+        recipe=recipe,
+        preprocessing=preprocessing,
+        metrics={protocol: metrics[protocol] for protocol in PROTOCOLS},
+        epochs=epochs,
+        links={
+            "this Dagster run": dagster_url(made_by),
+            "this MLflow run": Tracking().run_url(evaluated.mlflow_run),
+        },
+    )

@@ -1,0 +1,168 @@
+"""The report's pictures, drawn from stored evaluations: which there are, what each shows, and what was measured in it.
+
+Each function returns the picture, or why it could not be made: none costs the report.
+How a picture is drawn belongs to ``figures``; where evaluations lie to ``nrdfer.experiments`` and the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nrdfer.core.optional_output import Missing, draw
+from nrdfer.evaluation.checkpoints import features_path, predictions_path
+from nrdfer.models.saved_model import read_history
+from nrdfer.reporting.figures.attention import attention_rows, draw_attention
+from nrdfer.reporting.figures.confusions import draw_confusions
+from nrdfer.reporting.figures.feature_map import FoldFeatures, Separation, draw_feature_map
+from nrdfer.reporting.figures.filter_gain import MEAN, draw_filter_gain
+from nrdfer.reporting.figures.planted_noise import Noise, attention_on_noise, choose_clips, seen_clips
+from nrdfer.reporting.figures.recall_bars import draw_recall_bars
+from nrdfer.reporting.page import Picture
+from nrdfer.shards.reader import ShardReader
+
+HONEST, PAPER = "honest", "paper"
+
+
+def predictions_of(evaluation: Path, protocol: str = HONEST) -> pd.DataFrame:
+    """The predictions of an evaluation."""
+    return pd.read_parquet(predictions_path(evaluation, protocol))
+
+
+def pooled(evaluations: Mapping[str, Path], protocol: str = HONEST) -> pd.DataFrame:
+    """The predictions of several folds as one table."""
+    return pd.concat([predictions_of(path, protocol) for path in evaluations.values()], ignore_index=True)
+
+
+def gain_picture(folds: Mapping[str, Path], out: Path) -> Picture | Missing:
+    """Figure 4: WAR by epoch with and without the filter, and the gain."""
+    path = out / "figure_4_filter_gain.png"
+    return draw("Figure 4, what the filter gains by epoch,", path, lambda: _gain(folds, path))
+
+
+def _gain(folds: Mapping[str, Path], path: Path) -> Picture:
+    trends = draw_filter_gain({fold: read_history(folder) for fold, folder in folds.items()}, path)
+    whole = trends.get(MEAN) or next(iter(trends.values()))
+    return Picture(
+        path,
+        "Figure 4: what the snippet-based filter gains, epoch by epoch",
+        f"Over {whole.epochs} epochs the filter gains {whole.mean_gain:+.2f} points of WAR in the mean, "
+        f"{whole.last_gain:+.2f} after the last epoch (mean of folds). {whole.reading[:1].upper()}{whole.reading[1:]}.",
+        "Curves of WAR over epochs with and without the filter, and the difference below them.",
+    )
+
+
+def attention_picture(
+    ours: Path, learned: Path | None, shards: Path, noise: Callable[[], Noise], out: Path, clips: int = 4
+) -> Picture | Missing | None:
+    """Figure 5: where the class token looks; None if the network has no class token.
+
+    Args:
+        ours: evaluation of the network with the dynamic class token.
+        learned: of the one with a learned token, on the same clips.
+        shards: that the clips lie in.
+        noise: reads what was planted in the clips, where it is known.
+        out: receives the picture.
+        clips: shown at most.
+    """
+    path = out / "figure_5_attention.png"
+    return draw(
+        "Figure 5, attention on each frame,", path, lambda: _attention(ours, learned, shards, noise(), path, clips)
+    )
+
+
+def _attention(ours: Path, learned: Path | None, shards: Path, noise: Noise, path: Path, clips: int) -> Picture | None:
+    dynamic, other = predictions_of(ours), None if learned is None else predictions_of(learned)
+    chosen = choose_clips(dynamic, noise, clips)
+    if not chosen:
+        return None
+    if other is not None and not set(chosen) <= set(seen_clips(other)):
+        other = None
+    with ShardReader(shards) as reader:
+        rows = attention_rows(chosen, reader.frames, dynamic=dynamic, learned=other, noise=noise)
+        overall = attention_on_noise(dynamic, noise)
+        overall_learned = None if other is None else attention_on_noise(other, noise)
+        draw_attention(rows, path, overall=overall, overall_learned=overall_learned)
+    words = (
+        "Bars: attention of the class token, multiplied over layers and heads and normalised, for each pair of frames."
+    )
+    if overall is not None:
+        words += f" Dynamic token, frames of noise N1: {overall.words}."
+    if overall_learned is not None:
+        words += f" Learned token: {overall_learned.words}."
+    return Picture(
+        path,
+        "Figure 5: attention on each frame",
+        words,
+        "Frames of some clips with bars of attention below each; frames of planted noise are marked.",
+    )
+
+
+def features_picture(ours: Mapping[str, Path], baseline: Mapping[str, Path], out: Path) -> Picture | Missing:
+    """Figure 6: t-SNE of what the classifier sees, and how well emotions are told apart in it."""
+    path = out / "figure_6_features.png"
+    return draw("Figure 6, the features of the test clips,", path, lambda: _features(ours, baseline, path))
+
+
+def _features(ours: Mapping[str, Path], baseline: Mapping[str, Path], path: Path) -> Picture:
+    found = draw_feature_map(_read_features(ours), path, baseline=_read_features(baseline) or None)
+    told = "; ".join(
+        f"{'NR-DFERNet' if name == 'ours' else name}: {_separation(folds)}" for name, folds in found.items()
+    )
+    return Picture(
+        path,
+        "Figure 6: the features of each fold's test clips",
+        f"t-SNE of what the classifier sees. Measured in the features themselves, mean of folds: {told}.",
+        "Scatter plots of features by fold, emotions told by colour and marker.",
+    )
+
+
+def _read_features(evaluations: Mapping[str, Path]) -> dict[str, FoldFeatures]:
+    return {
+        fold: FoldFeatures(np.load(features_path(path, HONEST)), predictions_of(path)["emotion"].tolist())
+        for fold, path in evaluations.items()
+    }
+
+
+def _separation(folds: Mapping[str, Separation]) -> str:
+    def mean(get: Callable[[Separation], float | None]) -> str:
+        values = [value for value in map(get, folds.values()) if value is not None]
+        return f"{np.mean(values):.3f}" if values else "n/a"
+
+    alike, chance = mean(lambda s: s.like_neighbours), mean(lambda s: s.chance)
+    return f"silhouette {mean(lambda s: s.silhouette)}, neighbours of the same emotion {alike} (by chance {chance})"
+
+
+def confusion_picture(evaluations: Mapping[str, Path], name: str, what: str, out: Path) -> Picture | Missing:
+    """The supplement's confusion matrices: without and with the filter."""
+    path = out / f"confusion_{name}.png"
+    return draw(f"The picture of confusions of {what},", path, lambda: _confusion(pooled(evaluations), what, path))
+
+
+def _confusion(table: pd.DataFrame, what: str, path: Path) -> Picture:
+    counts = draw_confusions(table, path)
+    return Picture(
+        path,
+        f"Confusion matrices, {what}",
+        f"Without the filter {counts.called_neutral_before} of {counts.non_neutral} non-neutral clips are called "
+        f"neutral, with it {counts.called_neutral_after}; {counts.corrected} of those it takes out are then right, and "
+        f"{counts.neutral_lost} of {counts.neutral} neutral clips are lost.",
+        "Two confusion matrices, and bars of the clips that are called neutral.",
+    )
+
+
+def recall_picture(
+    evaluations: Mapping[str, Path], name: str, what: str, published: Mapping[str, float] | None, out: Path
+) -> Picture | Missing:
+    """The recall of each emotion under both protocols."""
+    path = out / f"recalls_{name}.png"
+    return draw(f"The picture of recalls of {what},", path, lambda: _recalls(evaluations, what, published, path))
+
+
+def _recalls(evaluations: Mapping[str, Path], what: str, published: Mapping[str, float] | None, path: Path) -> Picture:
+    tables = {protocol: pooled(evaluations, protocol) for protocol in (HONEST, PAPER)}
+    draw_recall_bars(tables, path, published=published)
+    return Picture(path, f"Recall of each emotion, {what}", "All test clips together.", "Bars of recalls by emotion.")

@@ -1,0 +1,99 @@
+"""Everything that a report shows, found in the store. Nothing is computed that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from nrdfer.config.profile import Profile
+from nrdfer.core.errors import NrdferError
+from nrdfer.core.optional_output import Missing, reason
+from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLES
+from nrdfer.experiments.fill import Filled, fill
+from nrdfer.experiments.results import Results
+from nrdfer.store import Artifact, Store
+from nrdfer.store.pointers import made_with
+
+NOISE = "noise/benchmark"  # asset of the noise benchmark
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that a report shows, found in the store."""
+
+    profile: Profile
+    folds: Mapping[str, Artifact]  # evaluations of DFEW's folds
+    cross_validation: Artifact
+    afew: Artifact  # evaluation on AFEW
+    dfew_shards: Artifact
+    digests: Mapping[str, str]  # of the graph's assets
+    tables: tuple[Filled, ...]
+    baseline: Mapping[str, Artifact] = field(default_factory=dict)  # Table 1's setting a, by fold
+    learned_token: Artifact | None = None  # Table 1's network with DSF and without DCT, on fold 1
+    noise: Artifact | None = None  # the noise benchmark
+    gaps: tuple[Missing, ...] = ()  # what is in the store and cannot be read
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Digests of everything the report depends on."""
+        more = {} if self.noise is None else {NOISE: self.noise.digest}
+        return {
+            **self.digests,
+            **more,
+            **{f"{f.table.name}: {name}": digest for f in self.tables for name, digest in f.evaluations.items()},
+        }
+
+
+def find(
+    profile: Profile,
+    store: Store,
+    folds: Mapping[str, Artifact],
+    cross_validation: Artifact,
+    afew: Artifact,
+    dfew_shards: Artifact,
+    digests: Mapping[str, str],
+) -> Findings:
+    """Look for everything else that a report can show: tables, their networks, the noise benchmark.
+
+    None of it is what the run was for, so what is damaged there is told in the report and does not end it.
+    """
+    results, gaps = Results(profile, store), _Gaps()
+
+    def fold_of(experiment: str, fold: str) -> Artifact | None:
+        asked = TABLE_1.experiment(experiment)
+        return gaps.keep(f"What table_1's {asked.name} shows of {fold}", lambda: results.evaluation(asked, fold))
+
+    baseline = {fold: fold_of("baseline", fold) for fold in FOLDS}
+    tables = [gaps.keep(f"The table {name}", partial(fill, table, results)) for name, table in TABLES.items()]
+    return Findings(
+        profile,
+        folds,
+        cross_validation,
+        afew,
+        dfew_shards,
+        digests,
+        tuple(filled for filled in tables if filled is not None),
+        {fold: found for fold, found in baseline.items() if found is not None},
+        fold_of("dsf", FOLDS[0]),
+        gaps.keep("The noise benchmark", lambda: made_with(profile).get(NOISE)),
+        tuple(gaps.found),
+    )
+
+
+class _Gaps:
+    """Collects what cannot be read."""
+
+    def __init__(self) -> None:
+        self.found: list[Missing] = []
+
+    def keep(self, what: str, get: Callable[[], Kept]) -> Kept | None:
+        """What `get` returns; None if it is damaged or its settings cannot be meant."""
+        try:
+            return get()
+        except NrdferError as error:
+            self.found.append(Missing(what, reason(error)))
+            return None

@@ -1,0 +1,83 @@
+"""PyTorch set up as an engine says: determinism, precision, threads, and the random numbers of one step.
+
+What the settings are belongs to ``engine``; this module is the only one that changes PyTorch's global state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+
+from nrdfer.core import environment
+from nrdfer.runtime.devices import pick_device
+from nrdfer.runtime.engine import Engine
+
+_STEP = 2  # stream of random numbers; 0 and 1 are the clips' (nrdfer.data.dataset)
+
+
+def set_up(engine: Engine) -> torch.device:
+    """Make PyTorch compute as the engine says, and give the device.
+
+    Raises:
+        ProfileError: a GPU is asked for and there is none.
+    """
+    # cuBLAS is only deterministic with a fixed workspace, set before it starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(engine.deterministic)
+    torch.backends.cudnn.benchmark = not engine.deterministic
+    # cuDNN's default is TF32, which keeps 10 bits of a product's 23: only if asked for
+    faster = engine.precision != "fp32"
+    torch.backends.cudnn.allow_tf32 = faster
+    torch.backends.cuda.matmul.allow_tf32 = faster
+    if engine.threads:
+        torch.set_num_threads(engine.threads)
+    device = pick_device(engine.device)
+    if device.type == "cuda":
+        last = torch.cuda.device_count() - 1
+        number = environment.whole("LOCAL_RANK", torch.cuda.current_device(), least=0, most=last)
+        device = torch.device("cuda", number)
+        torch.cuda.set_device(device)
+    return device
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Within, products are float32's own, whatever the training uses: evaluation is the same for every engine."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def autocast(engine: Engine, device: torch.device) -> AbstractContextManager[object]:
+    """Where the forward pass runs: under bfloat16 autocast if the engine says so."""
+    if engine.precision != "bf16":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def seed_step(seed: int, epoch: int, batch: int, rank: int) -> None:
+    """Random numbers of one step (dropout): they follow from the arguments, so a restart need not restore them."""
+    words = np.random.SeedSequence([seed, _STEP, epoch, batch, rank]).generate_state(2, np.uint32)
+    torch.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
+
+
+def described(engine: Engine, device: torch.device, world: int) -> dict[str, Any]:
+    """On what a training runs, for its log."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    return {"device": name, "world": world, "torch": torch.__version__, "engine": dataclasses.asdict(engine)}
+
+
+def gpus_of(device: torch.device, world: int) -> Sequence[int]:
+    """The GPUs of a training, as this process counts them."""
+    if device.type != "cuda":
+        return ()
+    return range(world) if world > 1 else (device.index,)

@@ -1,0 +1,46 @@
+"""Trouble of the GPU told from trouble of what was being worked on: a full GPU says nothing about a video.
+
+What belongs here: how PyTorch, the driver, cuBLAS and cuDNN say it. What does not: what a training then advises
+(``training/memory.py``).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from nrdfer.core.errors import DeviceError
+
+#: What a full GPU makes the driver, cuBLAS and cuDNN say; only PyTorch's own allocator has a class for it.
+_FULL = (
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+)
+_FAILED = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "NVRTC")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that the GPU's memory is full."""
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _FULL)
+
+
+def raise_if_of_gpu(error: BaseException, video: object) -> None:
+    """Do nothing, unless it was the GPU that failed.
+
+    Args:
+        error: what ended the work on a video.
+        video: its name.
+
+    Raises:
+        DeviceError: the GPU is full or failed, so nothing is known about this video; the next would fail alike.
+    """
+    full = is_full(error)
+    if full or any(words in str(error) for words in _FAILED):
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        what = "has not enough free memory" if full else "failed"
+        raise DeviceError(
+            f"the GPU {what} while {video} was looked at ({reason}). That says nothing about the video, so it is not "
+            "set aside. nvidia-smi shows who uses the GPU; free it, or choose device: cpu. The same line goes on with "
+            "what is not finished"
+        ) from error

@@ -1,0 +1,95 @@
+"""Pointers: a small file that says which artefact a name stands for at present.
+
+A pointer holds an asset's name and a digest, never a file; it is replaced whole. The store knows artefacts by
+digest only, and this is how a later process finds the one that was made last under a given set of settings.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nrdfer.config.profile import Profile
+from nrdfer.core import paths
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.errors import StoreError
+from nrdfer.core.hashing import digest_of
+from nrdfer.core.safe_names import checked_name
+from nrdfer.core.state_files import read_state
+from nrdfer.store import is_artefact_name
+from nrdfer.store.artifacts import Artifact, Store
+
+
+class Pointers:
+    """Named pointers into one store."""
+
+    def __init__(self, store: Store, root: Path) -> None:
+        self.store = store
+        self.root = root
+
+    def set(self, name: str, artifact: Artifact) -> None:
+        """Let `name` stand for `artifact` from now on.
+
+        Raises:
+            ValueError: it can be no name.
+        """
+        write_whole(self._path(name), json.dumps({"asset": artifact.asset, "digest": artifact.digest}).encode())
+
+    def get(self, name: str) -> Artifact | None:
+        """The artefact `name` stands for, every byte of which was looked at; None if the name is not known.
+
+        A damaged pointer is set aside in words; its name is not known then, until the artefact's step is run again. A
+        name that would lead elsewhere is never known.
+
+        Raises:
+            StoreError: the name is known, but its artefact is gone or damaged.
+        """
+        try:
+            path = self._path(name)
+        except ValueError:
+            return None
+        target = read_state(path, _target)
+        return None if target is None else self.store.open(*target)
+
+    def _path(self, name: str) -> Path:
+        *folders, last = [checked_name(part, "asset or profile") for part in name.split("/")]
+        return self.root.joinpath(*folders, f"{last}.json")
+
+
+def _target(told: Any) -> tuple[str, str]:
+    """Asset and digest, neither of which leads out of the store."""
+    asset, digest = told["asset"], told["digest"]
+    if not (isinstance(asset, str) and isinstance(digest, str) and is_artefact_name(asset, digest)):
+        raise ValueError("it names no artefact")
+    return asset, digest
+
+
+def config_digest(profile: Profile) -> str:
+    """Digest of everything in a resolved profile."""
+    return digest_of(profile.to_dict())
+
+
+def made_with(profile: Profile) -> Pointers:
+    """Which artefact each asset stands for under exactly this profile's settings."""
+    return Pointers(Store(paths.store_root()), paths.home() / "pointers" / config_digest(profile)[:16])
+
+
+def last_made(profile: Profile, asset: str, instead: str) -> Artifact:
+    """The artefact that the last run of a profile made of `asset`.
+
+    Args:
+        profile: with which it was made; one other setting is another profile.
+        asset: its name, e.g. ``dfew/shards``.
+        instead: what the caller may be given in its place, for the message.
+
+    Raises:
+        StoreError: no run made it, or it is gone or damaged.
+    """
+    artifact = made_with(profile).get(asset)
+    if artifact is None:
+        raise StoreError(
+            f"{asset} has not been made with the profile {profile.name!r} as this shell sets it up; give {instead}, or "
+            "run: dagster job execute -j full_reproduction"
+        )
+    return artifact

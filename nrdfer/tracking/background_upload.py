@@ -1,0 +1,194 @@
+"""A training's log into MLflow while it runs, by a thread that a missing server never stops.
+
+What belongs here: when to try, to wait and to give up. What is exchanged is ``courier``'s; what is left when a
+training ends without a server is ``left_over``'s. The training's own thread never talks to MLflow.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+from nrdfer.core.errors import TrainingStopped
+from nrdfer.core.machine_errors import waiting_helps
+from nrdfer.core.redaction import hide
+from nrdfer.tracking import pending_uploads
+from nrdfer.tracking.client import Tracking, mark_pipeline
+from nrdfer.tracking.log_uploader import Courier, RunFacts, count_points
+from nrdfer.tracking.open_runs import RUNS, OpenRun
+from nrdfer.tracking.timeouts import brief_requests
+
+_log = logging.getLogger(__name__)
+_LONGEST_PAUSE = 15.0  # seconds between two tries while the server is away
+_AT_THE_END = 3.0  # the same when the training is over and waits for it
+_PATIENCE_WHEN_KILLED = 10.0  # whoever interrupts a training wants it to end
+_LAST_TRY = 3.0  # once more at the end, in case the disk has room again
+_UNDER_WAY = 25.0  # a request that was begun ends by itself within this time
+
+
+class Delivery:
+    """Delivers inside its ``with`` block; at the block's end the run's status says how the training ended.
+
+    FINISHED; FAILED after an exception; KILLED after an interrupt. If the process is killed, so that nothing is said
+    at the end, the next start of anything that finds the same MLflow says FAILED (`left_over.deliver_left_over`).
+
+    Args:
+        tracking: the MLflow store; the delivery's thread is the only one to use it meanwhile.
+        path: of the training's log.
+        facts: what MLflow is told besides.
+        wait: seconds that the end waits for a server that is away; then the rest is left for a later delivery.
+        every: seconds between two looks at the log.
+        log: where it is said that the server went and came back.
+    """
+
+    def __init__(
+        self,
+        tracking: Tracking,
+        path: Path,
+        facts: RunFacts,
+        *,
+        wait: float = 120.0,
+        every: float = 2.0,
+        log: logging.Logger = _log,
+    ) -> None:
+        self._tracking, self._path, self._facts = tracking, path, facts
+        self._wait, self._every, self._log = wait, every, log
+        self.run_id: str | None = None  # of MLflow's run, once the server has answered
+        self.complete = False  # everything was delivered, the status too
+        self._away = False
+        self._hopeless = False  # what failed does not mend itself: a full disk, an address that is none
+        self._arrived = 0
+        self._since_lost = 0
+        self._status, self._started, self._ended = "", time.time(), 0.0
+        self._over, self._abandon = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="delivery to MLflow", daemon=True)
+
+    def __enter__(self) -> Delivery:
+        if self._facts.pipeline:
+            mark_pipeline(self._facts.pipeline, self._tracking.address)
+        self._mark("FAILED")  # which it has if nobody is there to say how it ended
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._status = "FINISHED"
+        else:
+            asked = isinstance(error, TrainingStopped) or not isinstance(error, Exception)
+            self._status = "KILLED" if asked else "FAILED"
+        self._ended = time.time()
+        patience = min(self._wait, _PATIENCE_WHEN_KILLED) if self._status == "KILLED" else self._wait
+        if self._hopeless:
+            patience = min(patience, _LAST_TRY)
+        elif self._away:
+            self._log.warning("the training has ended; waiting up to %.0f s for %s", patience, self._server)
+        self._over.set()
+        try:
+            self._wait_for_it(patience)
+        finally:  # an interrupt ends the waiting, not the keeping
+            self._abandon.set()
+            self._thread.join(min(patience, _UNDER_WAY))
+            if self.complete or self._leave():
+                RUNS.remove(self._facts.digest)
+            else:
+                self._mark(self._status, int(1000 * self._ended))  # so that at least its end is told later
+
+    def _wait_for_it(self, patience: float) -> None:
+        """Wait until everything is delivered, but not long for what waiting does not mend."""
+        deadline = time.monotonic() + patience
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            self._thread.join(0.2)
+            if self._hopeless:
+                deadline = min(deadline, time.monotonic() + _LAST_TRY)
+
+    @property
+    def _server(self) -> str:
+        return f"MLflow at {self._tracking.address}"
+
+    def _run(self) -> None:
+        courier: Courier | None = None
+        failures = 0
+        while not self._abandon.is_set():
+            over = self._over.is_set()  # asked before the log is read: if so, the log is whole
+            try:
+                with brief_requests():
+                    fresh = courier is None
+                    if courier is None:
+                        courier = self._connect()
+                    self._since_lost += courier.send()
+                    self._arrived = courier.arrived
+                    if over:
+                        courier.end(self._status, self._ended)
+                self._found()
+                if over:
+                    self.complete = True
+                    return
+                if fresh:
+                    pending_uploads.deliver_left_over(self._tracking, self._log)
+                failures, pause = 0, self._every
+            except Exception as error:
+                # of any kind (a proxy's page, a database's own error): training goes on, and the next try
+                # begins by asking what has arrived
+                courier = None
+                self._hopeless = not waiting_helps(error)
+                self._lose(error)
+                pause = min(2.0**failures, _AT_THE_END if over else _LONGEST_PAUSE)
+                failures += 1
+            (self._abandon if over else self._over).wait(pause)
+
+    def _connect(self) -> Courier:
+        pending_uploads.take_back(self._facts.digest)
+        courier = Courier(self._tracking, self._path, self._facts, self._started)
+        courier.begin()
+        self.run_id = courier.run_id
+        return courier
+
+    def _lose(self, error: Exception) -> None:
+        if not self._away:
+            self._away, self._since_lost = True, 0
+            self._log.warning(
+                "%s does not take this training's metrics (%s); training goes on, its log is %s, and what is "
+                "missing is delivered later",
+                self._server,
+                hide(f"{type(error).__name__}: {str(error)[:200]}"),
+                self._path,
+            )
+
+    def _found(self) -> None:
+        self._hopeless = False
+        if self._away:
+            self._away = False
+            self._log.warning("%s is back: %d points that it had missed are delivered", self._server, self._since_lost)
+
+    def _mark(self, status: str, ended: int | None = None) -> None:
+        """Say that the run is open, and how it ended if this process is gone; a training does not fail over it."""
+        try:
+            RUNS.write(self._facts.digest, OpenRun(uri=self._tracking.address, status=status, ended=ended))
+        except OSError as error:
+            self._log.warning("%s will not be closed in MLflow if its process is killed: %s", self._facts.name, error)
+
+    def _leave(self) -> bool:
+        """Keep for later what has not arrived; a training that has ended well must not fail over it."""
+        try:
+            missing = count_points(self._path) - self._arrived
+            marker = pending_uploads.leave(
+                self._facts, self._tracking.address, self._path, self._status, self._started, self._ended
+            )
+        except Exception:
+            self._log.exception("what MLflow misses of the training in %s could not be kept for later", self._path)
+            return False
+        self._log.warning(
+            "%s is still away: %d points of %s and its end (%s) are missing there; they are kept in %s and delivered "
+            "by the next training or evaluation that finds the server",
+            self._server,
+            missing,
+            self._facts.name,
+            self._status,
+            marker,
+        )
+        return True

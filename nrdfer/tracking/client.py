@@ -1,0 +1,205 @@
+"""MLflow: runs that always tell the truth about their state, and lineage tags that lead both ways.
+
+What belongs here: everything that talks to MLflow about runs (creation, status, repair). Registering models is
+`nrdfer.registry`'s business, the connection ``tracking_connection``'s. Runs are found again by tag (``nrdfer.digest``),
+never by a remembered id, so that a restarted training continues its own MLflow run, and the local history file stays
+the truth that is replayed into MLflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nrdfer.core import addresses, paths
+from nrdfer.tracking.open_runs import PIPELINES
+from nrdfer.tracking.ui_urls import dagster_page, mlflow_page
+from nrdfer.tracking.values import Values
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+TAG_DAGSTER_RUN = "dagster.run_id"
+TAG_ASSET = "dagster.asset_key"
+TAG_DIGEST = "nrdfer.digest"
+TAG_ROLE = "nrdfer.role"
+TAG_NOTE = "mlflow.note.content"  # MLflow shows it as the run's description
+_PARENT = "pipeline"
+_FOLD = "training"
+
+
+class Tracking(Values):
+    """The runs of one MLflow store."""
+
+    def pipeline_run(
+        self,
+        dagster_run_id: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str] | None = None,
+        started: float | None = None,
+    ) -> str:
+        """Id of the parent run of one pipeline run, made at the first call; safe from several processes.
+
+        Args:
+            dagster_run_id: of Dagster's run.
+            params: the resolved profile, nested; those that the run has already stay.
+            tags: more of them.
+            started: seconds since 1970; now if not given.
+        """
+        with paths.file_lock(paths.home() / "mlflow.lock-pipeline"):
+            mark_pipeline(dagster_run_id, self.address)
+            found = self.find(dagster__run_id=dagster_run_id, nrdfer__role=_PARENT)
+            if found:
+                run_id = self._found(found[0], tags or {}, params)
+            else:
+                link = {TAG_DAGSTER_RUN: dagster_run_id, TAG_ROLE: _PARENT, TAG_NOTE: _link(dagster_run_id)}
+                run_id = self._create(f"pipeline {dagster_run_id[:8]}", {**(tags or {}), **link}, params, started)
+            PIPELINES.change(dagster_run_id, run_id=run_id)
+            return run_id
+
+    def training_run(
+        self,
+        digest: str,
+        name: str,
+        parent: str | None,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any],
+        started: float | None = None,
+    ) -> str:
+        """Id of the run that belongs to one training, identified by its digest; a restart finds it again.
+
+        Args:
+            digest: of the training's artefact.
+            name: that MLflow shows.
+            parent: run that it appears under.
+            tags: where it comes from.
+            params: its settings, nested.
+            started: seconds since 1970; now if not given.
+        """
+        if TAG_DAGSTER_RUN in tags:
+            link = _link(tags[TAG_DAGSTER_RUN], tags.get(TAG_ASSET))
+            tags = {**tags, TAG_NOTE: f"{link}\n\n{tags.get(TAG_NOTE, '')}".strip()}
+        with paths.file_lock(paths.home() / "mlflow.lock-training"):  # two processes would each make one
+            return self._training_run(digest, name, parent, tags, params, started)
+
+    def _training_run(
+        self,
+        digest: str,
+        name: str,
+        parent: str | None,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any],
+        started: float | None,
+    ) -> str:
+        found = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
+        if parent is not None:  # another one than before, if a later pipeline goes on with it
+            tags = {**tags, "mlflow.parentRunId": parent}
+        if found:
+            return self._found(found[0], tags, params)
+        return self._create(name, {**tags, TAG_DIGEST: digest, TAG_ROLE: _FOLD}, params, started)
+
+    def _create(self, name: str, tags: Mapping[str, str], params: Mapping[str, Any], started: float | None) -> str:
+        """Make a run that began then (seconds since 1970; None: now) and log its parameters; returns its id."""
+        run = self.client.create_run(self.experiment_id, _milliseconds(started), dict(tags), name)
+        self.log_params(run.info.run_id, params)
+        return str(run.info.run_id)
+
+    def _found(self, run: Run, tags: Mapping[str, str], params: Mapping[str, Any]) -> str:
+        """Complete a run that is there already; returns its id."""
+        for key, value in tags.items():
+            self.client.set_tag(run.info.run_id, key, value)
+        self._complete_params(run, params)
+        return str(run.info.run_id)
+
+    def surviving_run(
+        self,
+        run_id: str,
+        digest: str,
+        name: str,
+        history: Sequence[Mapping[str, float]],
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """The run of a finished training: `run_id` if MLflow has it, else the one of that digest, else a new one.
+
+        The store outlives MLflow's database, and a training may have ended before MLflow could be told of it
+        (`run_id` is empty then); so the run is completed from the local history.
+
+        Args:
+            run_id: that the training had, or nothing.
+            digest: of the training's artefact.
+            name: of the training.
+            history: its epochs.
+            tags: of a run that must be made again: where the training comes from.
+        """
+        from mlflow.exceptions import MlflowException
+        from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+        if run_id:
+            try:
+                self.client.get_run(run_id)
+                return run_id
+            except MlflowException as error:
+                if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                    raise
+        known = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
+        told = {} if known or tags is None else tags  # what a run that is there says of itself is better
+        run_id = self.training_run(digest, f"{name} training (restored)", None, told, {})
+        self.sync_history(run_id, history)
+        if self.client.get_run(run_id).info.status != "FINISHED":
+            self.client.set_terminated(run_id, "FINISHED")
+        return run_id
+
+    def close_training(self, digest: str, status: str, ended: int | None) -> int:
+        """End a training's run if it is still RUNNING; returns how many there were (0 or 1)."""
+        return self._close(self.find(nrdfer__digest=digest, nrdfer__role=_FOLD), status, ended)
+
+    def close_runs_of(
+        self, dagster_run_id: str, status: str, ended: float | None = None, *, correct: bool = False
+    ) -> int:
+        """End every run of one pipeline run that is still RUNNING; returns how many there were.
+
+        Args:
+            dagster_run_id: of Dagster's run.
+            status: that they get.
+            ended: seconds since 1970; now if not given.
+            correct: the pipeline's own run gets this status whatever it has: its process told one, and was killed
+                before Dagster knew of it.
+        """
+        found = self.find(dagster__run_id=dagster_run_id)
+        own = [run for run in found if run.data.tags.get(TAG_ROLE) == _PARENT]
+        if correct:
+            for run in own:
+                if run.info.status not in (status, "RUNNING"):
+                    self.client.set_terminated(run.info.run_id, status, run.info.end_time)
+        return self._close(found, status, _milliseconds(ended))
+
+    def _close(self, runs: Sequence[Run], status: str, ended: int | None) -> int:
+        open_runs = [run for run in runs if run.info.status == "RUNNING"]
+        for run in open_runs:
+            self.client.set_terminated(run.info.run_id, status, ended)
+        return len(open_runs)
+
+    def run_url(self, run_id: str) -> str:
+        """Address of a run in the MLflow page that ``make dev`` serves; asks no server."""
+        return f"{mlflow_page(self.uri)}/#/runs/{run_id}"
+
+
+def mark_pipeline(dagster_run_id: str, uri: str) -> None:
+    """Lets whoever ends a pipeline run know, without importing MLflow, that there may be something to close."""
+    if not (PIPELINES.folder / dagster_run_id).exists():
+        PIPELINES.change(dagster_run_id, uri=addresses.shown(uri))
+
+
+def dagster_url(dagster_run_id: str) -> str:
+    """Address of a Dagster run in the page that ``make dev`` serves."""
+    return f"{dagster_page()}/runs/{dagster_run_id}"
+
+
+def _link(dagster_run_id: str, asset: str | None = None) -> str:
+    link = f"Made by Dagster run [{dagster_run_id[:8]}]({dagster_url(dagster_run_id)})"
+    return f"{link}, asset `{asset}`." if asset else f"{link}."
+
+
+def _milliseconds(time: float | None) -> int | None:
+    """Seconds since 1970 as MLflow counts them; None stays."""
+    return None if time is None else int(1000 * time)

@@ -1,0 +1,151 @@
+"""MLflow runs that processes of this machine have open: one small file each, so that a killed one's can be closed.
+
+What belongs here: the files, below ``pipeline-runs`` and ``open-runs`` of this project's folder. What does not: telling
+MLflow (``left_over``). A file is signed by its process; if that is gone, the file says what is left to do. Reading one
+imports no MLflow, so the steps of a pipeline find their pipeline's run here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from nrdfer.core import paths
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.coerce import convert
+from nrdfer.core.errors import TrackingError
+from nrdfer.core.processes import is_gone, is_signature, signature
+from nrdfer.core.safe_names import checked_name
+from nrdfer.core.state_files import read_state
+
+_log = logging.getLogger(__name__)
+_STATUSES = ("", "FINISHED", "FAILED", "KILLED")
+_LATEST = 1e14  # milliseconds since 1970: in some thousand years
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Signed:
+    host: str = field(default_factory=socket.gethostname)
+    process: str = field(default_factory=signature)
+
+    @property
+    def signed(self) -> dict[str, str]:
+        """Whose it is, as fields."""
+        return {"host": self.host, "process": self.process}
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the process that has it open was on this host and is gone."""
+        return is_gone(self.host, self.process)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPipeline(_Signed):
+    """The run of a pipeline, from its beginning until MLflow knows its end."""
+
+    uri: str = ""  # of the MLflow it is meant for; empty: not known yet
+    run_id: str = ""  # of MLflow's run; empty: MLflow has not answered yet
+    make: bool = False  # it must be told to MLflow even if no part of it was
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    started: float | None = None  # seconds since 1970
+    status: str = ""  # how it ended; empty: it runs
+    ended: float | None = None
+    killed: bool = False  # nobody but the next start has seen its end
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRun(_Signed):
+    """A training's run; the file's name is the training's digest, by which MLflow's run is found."""
+
+    uri: str = ""
+    status: str = "FAILED"  # what it gets if the process is gone
+    ended: int | None = None  # milliseconds since 1970; None: now
+
+
+def check_end(status: str, *times: float | None) -> None:
+    """Refuse what MLflow would refuse at every start: a status that is none, a time that no clock shows.
+
+    Raises:
+        ValueError: see above.
+    """
+    if status not in _STATUSES:
+        raise ValueError(f"{status[:20]!r} is no status")
+    if not all(time is None or 0 <= time < _LATEST for time in times):
+        raise ValueError("its times are none")
+
+
+Told = TypeVar("Told", OpenPipeline, OpenRun)
+
+
+class OpenFiles(Generic[Told]):
+    """The files of one kind, by name."""
+
+    def __init__(self, folder: str, kind: type[Told]) -> None:
+        self._folder = folder
+        self._kind: type[Told] = kind
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return paths.home() / self._folder
+
+    def read(self, name: str) -> Told | None:
+        """What a file says; None if there is none, or it is damaged or another version's: then it is set aside.
+
+        Raises:
+            TrackingError: it can be no file's name.
+        """
+        return self._read(self._path(name))
+
+    def _read(self, path: Path) -> Told | None:
+        return read_state(path, self._understand, _log)
+
+    def _path(self, name: str) -> Path:
+        """Where a run's file lies: a run's id comes from Dagster's database, or from whoever launched the run."""
+        try:
+            return self.folder / checked_name(name, "the id of a run")
+        except ValueError as error:
+            raise TrackingError(str(error)) from error
+
+    def _understand(self, told: Any) -> Told:
+        hints = typing.get_type_hints(self._kind)
+        understood: Told = self._kind(**{name: convert(value, hints[name]) for name, value in told.items()})
+        if not is_signature(understood.process):
+            raise ValueError("it is signed by no process")
+        check_end(understood.status, understood.ended)
+        return understood
+
+    def write(self, name: str, told: Told) -> None:
+        """Write a file, as a whole."""
+        write_whole(self._path(name), json.dumps(asdict(told)).encode())
+
+    def change(self, name: str, **fields: Any) -> Told:
+        """Change some fields; a file that is missing is made, signed by this process."""
+        with paths.file_lock(paths.home() / f"{self._folder}.lock"):
+            told: Told = replace(self.read(name) or self._kind(), **fields)
+            self.write(name, told)
+            return told
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        self._path(name).unlink(missing_ok=True)
+
+    def __iter__(self) -> Iterator[tuple[str, Told]]:
+        """All files that can be read."""
+        for path in sorted(self.folder.glob("*")):
+            told = None if path.name.startswith(".") else self._read(path)  # hidden: being written, or set aside
+            if told is not None:
+                yield path.name, told
+
+
+#: Named by the id of Dagster's run.
+PIPELINES = OpenFiles("pipeline-runs", OpenPipeline)
+#: Named by a training's digest.
+RUNS = OpenFiles("open-runs", OpenRun)

@@ -1,0 +1,283 @@
+"""What MLflow could not be told when it happened, told later: ends above all, and what came before a missed end.
+
+What belongs here: trainings whose delivery was not finished when they ended; runs whose process was killed (their
+files are ``open_runs``'s); the beginning and the end of pipeline runs. What does not: the delivery of a training that
+still runs (``delivery``).
+
+Each unfinished training is two files in ``undelivered`` below this project's folder, ``<digest>.json`` (what
+`RunFacts` and the end were) and ``<digest>.jsonl`` (a copy of its log, because the work folder of a finished step
+goes). Everything is told to the MLflow at the address it was meant for, and no other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import logging
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nrdfer.config.profile import flatten
+from nrdfer.core import paths
+from nrdfer.core.addresses import shown, usable
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.redaction import hide
+from nrdfer.core.safe_names import checked_name
+from nrdfer.core.state_files import read_state, set_aside
+from nrdfer.tracking.client import Tracking
+from nrdfer.tracking.log_uploader import Courier, RunFacts
+from nrdfer.tracking.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun, check_end
+from nrdfer.tracking.timeouts import brief_requests
+from nrdfer.tracking.training_log import repair_log
+
+#: A log without its marker, and what `write_whole` had begun: all that a killed process can leave here.
+_HALF = re.compile(r"[0-9a-f]{64}\.jsonl|\.nrdfer-[0-9]+-[0-9a-f]{12}\.part\.jsonl?")
+_log = logging.getLogger(__name__)
+
+
+def folder() -> Path:
+    """Where unfinished deliveries lie."""
+    return paths.home() / "undelivered"
+
+
+def leave(facts: RunFacts, uri: str, log: Path, status: str, started: float, ended: float) -> Path:
+    """Keep a training's log and what else MLflow must be told; returns the file that says so.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    plain = dataclasses.replace(facts, params=_text(facts.params), pipeline_params=_text(facts.pipeline_params))
+    told = {
+        "facts": dataclasses.asdict(plain),
+        "uri": shown(uri),
+        "status": status,
+        "started": started,
+        "ended": ended,
+    }
+    marker = _marker(facts.digest)
+    with _lock():
+        write_whole(_log_of(marker), log.read_bytes() if log.is_file() else b"")
+        write_whole(marker, json.dumps(told, indent=1).encode())
+    return marker
+
+
+def take_back(digest: str) -> None:
+    """Forget an unfinished delivery, because the same training runs again and delivers itself."""
+    with _lock():  # even if there is nothing: whoever closes what was killed must have finished with this one
+        _remove(_marker(digest))
+
+
+def is_anything_left() -> bool:
+    """Whether there is something to tell, to whichever MLflow."""
+    lying = any(path.suffix == ".json" or _HALF.fullmatch(path.name) for path in folder().glob("*"))
+    return lying or bool(_closings() or _abandoned())
+
+
+def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
+    """Tell `tracking` everything that was left for it; returns how many trainings that were.
+
+    Raises nothing if MLflow does not answer: it is said in `log`, and stays for the next time.
+    """
+    if not is_anything_left():
+        return 0
+    done = 0
+    with _lock(), brief_requests():
+        _remove_halves()
+        try:
+            tracking.client.get_experiment(tracking.experiment_id)
+        except Exception as error:  # asked once, because each question to a server that is away may take long
+            log.warning(
+                "MLflow at %s does not answer; what it misses is told later (%s)", tracking.address, _brief(error)
+            )
+            return 0
+        for marker, told in _waiting().items():
+            name = told["facts"]["name"]
+            if not _is_for(tracking, told["uri"]):
+                log.info(
+                    "%s waits for the MLflow at %s; MLFLOW_TRACKING_URI is not set to it", name, shown(told["uri"])
+                )
+                continue
+            try:
+                sent = _deliver(tracking, marker, told)
+            except Exception as error:  # of any kind: one that MLflow refuses must not keep back the others
+                log.warning("%s could not be told to MLflow yet (%s); it stays in %s", name, _brief(error), marker)
+            else:
+                log.warning("%s is told to MLflow now: %d points that were missing", name, sent)
+                _remove(marker)
+                done += 1
+        _close_abandoned(tracking, log)
+        _close_pipelines(tracking, log)
+    return done
+
+
+def begin_pipeline(
+    tracking: Tracking,
+    dagster_run_id: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    log: logging.Logger = _log,
+) -> bool:
+    """Make a pipeline's MLflow run, in its own process, before its steps; returns whether MLflow answered.
+
+    If it did not, that is said in `log`, and the run is made by the first part of the pipeline that finds MLflow, or
+    when the pipeline has ended.
+    """
+    begun = time.time()
+    PIPELINES.change(
+        dagster_run_id,
+        **OpenPipeline().signed,
+        uri=tracking.address,
+        make=True,
+        params=_text(params),
+        tags=dict(tags),
+        started=begun,
+    )
+    try:
+        with brief_requests():
+            tracking.pipeline_run(dagster_run_id, params, tags, begun)
+    except Exception as error:  # of any kind: a pipeline does not fail because it cannot be shown
+        log.warning(
+            "MLflow at %s does not take this run (%s); it goes on, and MLflow is told later",
+            tracking.address,
+            _brief(error),
+        )
+        return False
+    return True
+
+
+def close_pipeline(
+    tracking: Tracking, dagster_run_id: str, status: str, log: logging.Logger = _log, *, killed: bool = False
+) -> None:
+    """End the MLflow runs of a pipeline run, now or as soon as MLflow answers.
+
+    Args:
+        tracking: the MLflow store.
+        dagster_run_id: of Dagster's run.
+        status: FINISHED, FAILED or KILLED.
+        log: told what cannot be done yet.
+        killed: the process of the run was killed, and this is another one.
+    """
+    PIPELINES.change(dagster_run_id, uri=tracking.address, status=status, ended=time.time(), killed=killed)
+    deliver_left_over(tracking, log)
+
+
+def _deliver(tracking: Tracking, marker: Path, told: dict[str, Any]) -> int:
+    repair_log(_log_of(marker))
+    courier = Courier(tracking, _log_of(marker), RunFacts(**told["facts"]), told["started"])
+    sent = courier.send()
+    courier.end(told["status"], told["ended"])
+    return sent
+
+
+def _close_abandoned(tracking: Tracking, log: logging.Logger) -> None:
+    """Put runs right whose process was killed: what it would have said at its end."""
+    for name, told in _abandoned().items():
+        if not _is_for(tracking, told.uri):
+            continue
+        try:
+            closed = tracking.close_training(name, told.status, told.ended)
+        except Exception as error:
+            log.warning("the MLflow run of training %s could not be closed yet: %s", name[:12], _brief(error))
+            continue
+        if closed:
+            log.warning("the process of an MLflow run was killed: training %s is %s now", name[:12], told.status)
+        if RUNS.read(name) == told:  # else it runs again
+            RUNS.remove(name)
+
+
+def _close_pipelines(tracking: Tracking, log: logging.Logger) -> None:
+    open_trainings = {told["facts"]["pipeline"] for told in _waiting().values()}
+    for run_id, told in _closings().items():
+        if not _is_for(tracking, told.uri):
+            continue
+        try:
+            if told.make and not told.run_id:  # MLflow was away as long as it ran
+                tracking.pipeline_run(run_id, told.params, told.tags, told.started)
+            tracking.close_runs_of(run_id, told.status or "FAILED", told.ended, correct=told.killed or not told.status)
+        except Exception as error:
+            log.warning("MLflow runs of run %s could not be closed yet: %s", run_id, _brief(error))
+            return
+        if run_id not in open_trainings:  # telling those will make the pipeline's run, which must then be ended
+            PIPELINES.remove(run_id)
+
+
+def _is_for(tracking: Tracking, address: str) -> bool:
+    """Whether what was meant for the MLflow at an address is for this one, however the address was written."""
+    return shown(usable(address, paths.home() / "mlflow.db")) == tracking.address
+
+
+def _abandoned() -> dict[str, OpenRun]:
+    """Open runs whose process is gone."""
+    return {name: told for name, told in RUNS if told.is_abandoned}
+
+
+def _remove_halves() -> None:
+    """Remove what a process left that was killed here while it wrote or removed a pair of files, and nothing else."""
+    for path in folder().glob("*"):
+        if not _HALF.fullmatch(path.name) or (path.suffix == ".jsonl" and path.with_suffix(".json").exists()):
+            continue
+        if path.is_dir():  # not ours
+            set_aside(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _waiting() -> dict[Path, dict[str, Any]]:
+    """What the files say; a damaged one is set aside in words, with its log."""
+    waiting = {}
+    for marker in sorted(folder().glob("*.json")):
+        told = read_state(marker, functools.partial(_understood, marker.stem), _log)
+        if told is not None:
+            waiting[marker] = told
+        elif not marker.exists() and _log_of(marker).exists():
+            set_aside(_log_of(marker))
+    return waiting
+
+
+def _understood(digest: str, told: Any) -> dict[str, Any]:
+    """A file's content, if it is what `leave` wrote under this name."""
+    facts = RunFacts(**told["facts"])
+    pipeline = "" if facts.pipeline is None else facts.pipeline
+    texts = (facts.digest, facts.name, pipeline, told["uri"], told["status"])
+    mappings = (facts.tags, facts.params, facts.pipeline_params, *facts.datasets)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(part, dict) for part in mappings):
+        raise ValueError("its fields are of other types")
+    if facts.digest != digest:
+        raise ValueError("it tells of another training than its name says")
+    check_end(told["status"], 1000 * float(told["started"]), 1000 * float(told["ended"]))
+    return {**told, "facts": dataclasses.asdict(facts)}
+
+
+def _closings() -> dict[str, OpenPipeline]:
+    """Pipeline runs that have ended, or whose process is gone, by Dagster's id."""
+    return {name: told for name, told in PIPELINES if told.status or told.is_abandoned}
+
+
+def _marker(digest: str) -> Path:
+    return folder() / f"{checked_name(digest, 'the digest of a training')}.json"
+
+
+def _lock() -> Any:
+    return paths.file_lock(paths.home() / "undelivered.lock")
+
+
+def _log_of(marker: Path) -> Path:
+    return marker.with_suffix(".jsonl")
+
+
+def _remove(marker: Path) -> None:
+    marker.unlink(missing_ok=True)  # first: without it, the log means nothing
+    _log_of(marker).unlink(missing_ok=True)
+
+
+def _text(params: Any) -> dict[str, str]:
+    """Parameters as MLflow shows them; JSON would change tuples."""
+    return {key: str(value) for key, value in flatten(params).items()}
+
+
+def _brief(error: Exception) -> str:
+    return hide(f"{type(error).__name__}: {str(error)[:200]}")

@@ -1,0 +1,55 @@
+"""Parameters and figures of MLflow's runs; what MLflow has already is not told again.
+
+Which runs there are, and how they end, is ``tracking``'s business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nrdfer.config.profile import flatten
+from nrdfer.tracking.connection import Connection
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+
+class Values(Connection):
+    """A connection that can tell the parameters and figures of runs."""
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Log nested settings as dotted parameters."""
+        from mlflow.entities import Param
+
+        flat = [Param(key, str(value)[:6000]) for key, value in flatten(params).items()]
+        for start in range(0, len(flat), 100):
+            self.client.log_batch(run_id, params=flat[start : start + 100])
+
+    def _complete_params(self, run: Run, params: Mapping[str, Any]) -> None:
+        """Log the parameters a run lacks: MLflow may have gone away between making it and being told them."""
+        there = run.data.params
+        self.log_params(run.info.run_id, {k: v for k, v in flatten(params).items() if k not in there})
+
+    def sync_history(self, run_id: str, history: Sequence[Mapping[str, float]]) -> None:
+        """Bring MLflow's curves up to the local history: epochs that MLflow already has are not logged again."""
+        from mlflow.entities import Metric
+
+        present = self.client.get_metric_history(run_id, "train_loss")
+        done = {metric.step for metric in present}
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(key, float(value), now, int(row["epoch"]))
+            for row in history
+            if int(row["epoch"]) not in done
+            for key, value in row.items()
+            if key != "epoch" and isinstance(value, int | float)
+        ]
+        for start in range(0, len(metrics), 500):
+            self.client.log_batch(run_id, metrics=metrics[start : start + 500])
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Log single figures (no step)."""
+        for key, value in metrics.items():
+            self.client.log_metric(run_id, key, float(value))

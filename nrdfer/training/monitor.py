@@ -1,0 +1,118 @@
+"""Telling of a training: its log, its progress, and what it takes of the machine. Only the first rank tells.
+
+What happened is the caller's to say; ``nrdfer.tracking.background_upload`` shows it beyond the log.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from nrdfer.tracking.training_log import LOG, TrainingLog, read_log
+from nrdfer.training.progress import Meter, Progress, Report
+from nrdfer.training.system_metrics import SystemSampler
+
+
+class Watch:
+    """The log of one training, open inside its ``with`` block, and the callback of whoever follows it.
+
+    Args:
+        workdir: holds the log.
+        epochs: of the training.
+        batches: of an epoch.
+        tells: whether this is the rank that tells.
+        gpus: to sample, beside the machine.
+        progress: called after each batch.
+    """
+
+    def __init__(
+        self, workdir: Path, epochs: int, batches: int, *, tells: bool, gpus: Sequence[int], progress: Report | None
+    ) -> None:
+        self.epochs, self.batches, self.tells, self.progress = epochs, batches, tells, progress
+        self._path, self._gpus = workdir / LOG, gpus
+        self._log: TrainingLog | None = None
+        self._open = ExitStack()
+        self._meter = Meter(epochs * batches)
+        self._clips = 0  # seen by this process
+        self._since = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self.tells:
+            self._log = self._open.enter_context(TrainingLog(self._path))
+            self._open.enter_context(SystemSampler(self._path, gpus=self._gpus))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Write a line of the log."""
+        if self._log is not None:
+            self._log.write(kind, **fields)
+
+    def sync(self) -> None:
+        """Bring the log to the disk."""
+        if self._log is not None:
+            self._log.sync()
+
+    def begin(self, step: int) -> None:
+        """Learning begins or goes on after `step` batches of the training."""
+        self._meter.tick(step, self._clips)
+        self._since = time.monotonic()
+
+    def waiting_share(self, waited: float) -> float:
+        """The share of the time since the last call that `waited` seconds are."""
+        now = time.monotonic()
+        share = min(1.0, waited / max(now - self._since, 1e-9))
+        self._since = now
+        return share
+
+    def batch(self, epoch: int, step: int, clips: int, loss: float, lr: float, waiting_share: float) -> None:
+        """One batch was learnt from; `step` counts the training's from 1."""
+        self._clips += clips
+        self._meter.tick(step, self._clips)
+        rate = self._meter.clips_per_second
+        seen = Progress(
+            epoch, self.epochs, step, self.epochs * self.batches, rate, self._meter.eta_seconds, loss, waiting_share
+        )
+        self.tell("batch", lr=lr, **dataclasses.asdict(seen))
+        if self.progress is not None and self.tells:
+            self.progress(seen)
+
+
+class Follower:
+    """Follows a training that other processes run, by its log.
+
+    Args:
+        workdir: holds the log.
+        on_epoch: called with the figures of each epoch.
+        progress: called with the newest batch.
+    """
+
+    def __init__(
+        self,
+        workdir: Path,
+        on_epoch: Callable[[Mapping[str, Any]], None] | None,
+        progress: Report | None,
+    ) -> None:
+        self._path, self._on_epoch, self._progress = workdir / LOG, on_epoch, progress
+        self._offset = self._path.stat().st_size if self._path.is_file() else 0  # what is there is of an earlier start
+
+    def look(self) -> None:
+        """Tell of what has happened since the last look."""
+        newest: Mapping[str, Any] | None = None
+        while True:
+            lines, self._offset = read_log(self._path, self._offset)
+            if not lines:
+                break
+            for line in lines:
+                if line["kind"] == "batch":
+                    newest = line
+                elif line["kind"] == "epoch" and self._on_epoch is not None:
+                    self._on_epoch({key: value for key, value in line.items() if key not in ("kind", "time", "step")})
+        if newest is not None and self._progress is not None:
+            self._progress(Progress(**{field.name: newest[field.name] for field in dataclasses.fields(Progress)}))

@@ -1,0 +1,172 @@
+"""A training's folder outside the store: of which settings it is, whether it is finished, and who is at it.
+
+The folder receives what `train_fold` writes; ``work`` in it holds the checkpoints until the training is finished.
+Trainings of the graph lie in the store, which knows these things by digest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nrdfer.core.errors import NotOursError, TrainingError
+from nrdfer.core.file_locks import lock
+from nrdfer.core.own_files import publish, refuse_foreign, remove_made, write_made
+from nrdfer.core.plain_text import name_text, one_line
+from nrdfer.core.state_files import read_state
+from nrdfer.models.saved_model import BEST, HISTORY, LAST, MODEL
+from nrdfer.tracking.training_log import LOG
+from nrdfer.training.identity import differences, shown
+
+SETTINGS = "training.json"  # what the training is, written before it begins
+RESULT = "result.json"  # its figures, written when everything else is there
+WORK = "work"
+_RESULTS = "results"  # in it
+RESULTS = (LAST, BEST, HISTORY, MODEL, LOG)
+_OF_RANK = re.compile(r"rank-\d+-error\.json")
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Make the folder and hold it for this training; the kernel lets go of it if the process dies.
+
+    Raises:
+        TrainingError: another process is training into it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as handle:
+        if not lock(handle, folder / ".lock", wait=False):
+            raise TrainingError(f"another process is training into {folder}; wait for it, or give another folder")
+        yield  # closing the file releases the lock
+
+
+def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the folder to the training of these settings, new or continued.
+
+    A training of other settings that ended before it kept a step (a wrong option, no device, no room) forbids nothing.
+
+    Returns:
+        Its figures if it is finished, else None.
+
+    Raises:
+        TrainingError: the folder holds a training of other settings, files of something else, or a finished training
+            without its network.
+        NotOursError: files of the user's have the names of results or settings, or results were changed.
+    """
+    told = json.loads(json.dumps(settings))  # as they come back from the file: tuples are lists
+    path = folder / SETTINGS
+    there = read_settings(folder)
+    if there is None:
+        others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        if others:
+            raise TrainingError(
+                f"{name_text(folder)} holds something else ({', '.join(map(one_line, others[:3]))}); give --out an "
+                "empty folder"
+            )
+    elif there != told:
+        refuse_foreign(path)
+        if _kept(folder):
+            raise TrainingError(
+                f"{name_text(folder)} holds a training of other settings ({shown(differences(there, told))}); give "
+                "--out another folder, or remove this one"
+            )
+        withdraw(folder)
+    elif (folder / RESULT).is_file():
+        _refuse_changed(folder)
+        return read_state(folder / RESULT, dict[str, Any])  # a damaged one is set aside, and the end noted anew
+    for name in (RESULT, *RESULTS):
+        refuse_foreign(folder / name)
+    if there != told:
+        write_made(path, json.dumps(told, indent=1).encode())
+    return None
+
+
+def withdraw(folder: Path) -> None:
+    """Take back what `claim` wrote, unless the training has kept a step since."""
+    if _kept(folder):
+        return
+    try:
+        refuse_foreign(folder / SETTINGS)
+    except NotOursError:  # somebody changed it: read as it is at the next start
+        return
+    work = folder / WORK
+    for left in (work / LOG, *(path for path in work.glob("rank-*-error.json") if _OF_RANK.fullmatch(path.name))):
+        left.unlink(missing_ok=True)
+    _remove_checkpoints(work)  # one that was being written when the disk was full
+    for place in (work / _RESULTS, work):
+        with contextlib.suppress(OSError):  # not there, or somebody's file is in it
+            place.rmdir()
+    remove_made(folder / SETTINGS)
+
+
+def _kept(folder: Path) -> bool:
+    """Whether a training has come so far that something of it would be lost."""
+    from nrdfer.training.checkpoint import list_checkpoints  # with it comes torch
+
+    return bool(list_checkpoints(folder / WORK)) or any((folder / name).exists() for name in (RESULT, *RESULTS))
+
+
+def _refuse_changed(folder: Path) -> None:
+    """Refuse to call a training finished whose results are not those that it wrote.
+
+    Raises:
+        TrainingError: the network is gone.
+        NotOursError: a result was changed.
+    """
+    for name in (LAST, MODEL):
+        if not (folder / name).exists():
+            raise TrainingError(
+                f"{name_text(folder / name)} is gone, though the training is finished; restore it, or give --out "
+                "another folder"
+            )
+    for name in RESULTS:
+        refuse_foreign(folder / name)
+
+
+def finish(folder: Path, result: Mapping[str, Any]) -> None:
+    """Publish what lies in `results`, note the figures of a finished training, remove what it needed to continue."""
+    for path in sorted(results(folder).iterdir()):
+        publish(path, folder / path.name)
+    write_made(folder / RESULT, json.dumps(result, indent=1).encode())
+    results(folder).rmdir()
+    _remove_checkpoints(folder / WORK)
+
+
+def _remove_checkpoints(work: Path) -> None:
+    from nrdfer.training.checkpoint import remove_checkpoints
+
+    remove_checkpoints(work)
+
+
+def results(folder: Path) -> Path:
+    """Where a training leaves its results before they get their names."""
+    place = folder / WORK / _RESULTS
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def read_settings(folder: Path) -> dict[str, Any] | None:
+    """What the training in a folder is; None if no training of ``nrdfer train`` lies there.
+
+    Raises:
+        TrainingError: the file that says so is damaged.
+    """
+    path = folder / SETTINGS
+    return _read(path) if path.is_file() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds a {type(content).__name__}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise TrainingError(
+            f"{name_text(path)} does not describe a training ({error}): it was changed or damaged. Give --out another "
+            "folder, or restore the file"
+        ) from error
+    return content

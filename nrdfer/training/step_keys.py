@@ -1,0 +1,83 @@
+"""What a training and an evaluation are made of, as the store names them: the same digest, whoever asks.
+
+The graph's folds, the experiments of the paper's tables and the report all ask here, so a training that two of them
+need is done once, and what is in the store is found without running anything. Doing it belongs to ``train`` and
+``evaluate``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nrdfer.config.profile import Profile
+from nrdfer.preprocessing.folds import AFEW
+from nrdfer.shards.split import Split
+from nrdfer.store import Store, digest_of
+from nrdfer.training.fold import engine_of, network_settings, recipe_of
+
+FROM_SCRATCH = "none"
+_TRAINING, _EVALUATION = "3", "2"  # code versions: raised when the meaning of a step changes
+
+
+@dataclass(frozen=True)
+class Step:
+    """Everything that the digest of an artefact is made of."""
+
+    asset: str
+    code_version: str
+    config: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+    def digest(self, store: Store) -> str:
+        """The artefact's name in the store."""
+        return store.digest(self.asset, self.code_version, self.config, self.inputs)
+
+
+def training_step(profile: Profile, split: Split, shards: str, initial: str = FROM_SCRATCH) -> Step:
+    """A training.
+
+    Args:
+        profile: its network, recipe and engine.
+        split: its clips.
+        shards: digest of the shards they lie in.
+        initial: digest of the checkpoint it starts from.
+
+    Raises:
+        ProfileError: unknown network, preset, recipe or setting.
+    """
+    return Step(
+        f"{_folder(split)}/checkpoint",
+        _TRAINING,
+        {
+            "model": profile.model,
+            "model_settings": network_settings(profile),
+            "recipe": dataclasses.asdict(recipe_of(profile, split.corpus)),
+            "engine": engine_of(profile).numerics(),
+        },
+        {
+            "shards": shards,
+            "clips": digest_of([sorted(split.train_ids), sorted(split.test_ids)]),
+            "initial": initial,
+        },
+    )
+
+
+def evaluation_step(split: Split, shards: str, checkpoint: str) -> Step:
+    """The evaluation of a checkpoint, given the digests of the shards and of the checkpoint."""
+    return Step(
+        f"{_folder(split)}/evaluation",
+        _EVALUATION,
+        {},
+        {"checkpoint": checkpoint, "shards": shards, "clips": _clips(split.test_ids)},
+    )
+
+
+def _clips(clip_ids: Sequence[str]) -> str:
+    return digest_of(sorted(clip_ids))
+
+
+def _folder(split: Split) -> str:
+    return AFEW if split.name == AFEW else f"{split.corpus}/{split.name}"

@@ -1,0 +1,136 @@
+"""One pinned file of the Hugging Face hub: looked for in the hub's local cache, and downloaded into it.
+
+The client's `hf_hub_download` begins anew after a process was killed and shows whatever was served under the name
+that later calls look for. So its addresses, its transfer and its cache's layout are used, and the rest is here: bytes
+gather in a file of another name, are continued by the next call, and take the name only once their content was
+checked. No token is sent, nor anything about this machine. Which files there are is stated in
+`nrdfer.weights.catalogue`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import constants, hf_hub_url
+from huggingface_hub.file_download import http_get, repo_folder_name
+
+from nrdfer.core.atomic_files import sync
+from nrdfer.core.errors import WeightsError
+from nrdfer.core.paths import file_lock
+
+_log = logging.getLogger(__name__)
+#: All that is told to the hub. Compressed, a transfer could not be continued in its middle.
+_HEADERS = {"user-agent": "nrdfer", "accept-encoding": "identity"}
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """Where a file lies on the hub, and what is known of its content."""
+
+    repo: str
+    repo_type: str | None  # None: a model
+    revision: str  # a commit
+    filename: str
+    size: int  # bytes
+    content: str  # a hash of the content; names the unfinished download
+
+    @property
+    def _name(self) -> str:
+        return repo_folder_name(repo_id=self.repo, repo_type=self.repo_type or "model")
+
+    @property
+    def cached(self) -> Path:
+        """Where it lies in the cache once it was downloaded, by this project or by any other."""
+        return _cache() / self._name / "snapshots" / self.revision / self.filename
+
+    @property
+    def unfinished(self) -> Path:
+        """Where its bytes gather. The ending lets the client's own tools clear forgotten downloads away."""
+        return _cache() / self._name / "blobs" / f"{self.content}.nrdfer.incomplete"
+
+    @property
+    def lock(self) -> Path:
+        """Held while it is downloaded."""
+        return _cache() / ".locks" / self._name / f"{self.content}.nrdfer.lock"
+
+    @property
+    def url(self) -> str:
+        """Its address on the hub."""
+        return hf_hub_url(self.repo, self.filename, repo_type=self.repo_type, revision=self.revision)
+
+
+def _cache() -> Path:
+    return Path(constants.HF_HUB_CACHE).expanduser()
+
+
+def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
+    """Download a file into the cache, going on where an earlier call was cut; a progress bar on terminals.
+
+    Args:
+        file: what to download.
+        problem: says in words why a file's content is not the wanted one; None if it is.
+
+    Returns:
+        The file in the cache. One whose content is another one is put aside.
+
+    Raises:
+        WeightsError: it could not be downloaded (what came is kept for the next call), or its content is
+            another one (nothing is kept).
+    """
+    part = file.unfinished
+    try:
+        with file_lock(file.lock):
+            if file.cached.is_file() and problem(file.cached) is None:
+                return file.cached  # another process was faster
+            continued = part.is_file()
+            _transfer(file, part)
+            found = problem(part)
+            if found is not None and continued:  # what an earlier call left may have been damaged by a power cut
+                part.unlink()
+                _transfer(file, part)
+                found = problem(part)
+            if found is not None:
+                part.unlink()
+                raise WeightsError(
+                    f"what came from {file.url} was refused: {found}. It was removed; another call asks the hub anew"
+                )
+            sync(part)
+            file.cached.parent.mkdir(parents=True, exist_ok=True)
+            _put_aside(file)
+            part.replace(file.cached)
+            sync(file.cached.parent)
+    except WeightsError:
+        raise
+    except Exception as error:  # the client raises its own, its HTTP library's and the system's errors
+        kept = part.stat().st_size if part.is_file() else 0
+        if not kept:
+            part.unlink(missing_ok=True)
+        goes_on = f"; {kept:,} of {file.size:,} bytes are here and the next call goes on from there" if kept else ""
+        raise WeightsError(
+            f"downloading {file.filename} from the hub repository {file.repo} failed ({error}){goes_on}"
+        ) from error
+    return file.cached
+
+
+def _put_aside(file: HubFile) -> None:
+    """Keep what has the name and another content: a fetch cannot know whether somebody wants it."""
+    if os.path.lexists(file.cached):
+        kept = file.unfinished.with_name(f"{file.content}.{time.time_ns()}.nrdfer-other")
+        file.cached.rename(kept)
+        _log.warning("%s had another content; that is kept as %s", file.cached, kept)
+
+
+def _transfer(file: HubFile, part: Path) -> None:
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("ab") as target:
+        if target.tell() > file.size:  # not of this file
+            target.truncate(0)
+            target.seek(0)
+        if target.tell() < file.size:
+            name = Path(file.filename).name
+            http_get(file.url, target, resume_size=target.tell(), headers=_HEADERS, displayed_filename=name)

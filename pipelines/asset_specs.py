@@ -1,0 +1,35 @@
+"""How the graph presents itself to people: owners, tags and links to source lines, the same for every asset.
+
+Keep here: what can be said of all assets alike. Keep out: what one asset is (its description, in ``assets/``).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import dagster as dg
+
+from assets import asset_groups
+
+_OWNERS = {chapter.group: chapter.owner for chapter in (*asset_groups.MAIN, *asset_groups.BESIDE)}
+_CORPORA = ("afew", "dfew")
+
+
+def presented(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The assets with their chapter's owner, a tag for the corpus, and a link to the line that makes them.
+
+    What an asset says of itself stays.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # code references; tested here
+        linked = dg.with_source_code_references(assets)
+    return [asset.map_asset_specs(_complete) for asset in linked if isinstance(asset, dg.AssetsDefinition)]
+
+
+def _complete(spec: dg.AssetSpec) -> dg.AssetSpec:
+    owner = _OWNERS.get(spec.group_name or "")
+    corpus = {"corpus": spec.key.path[0]} if spec.key.path[0] in _CORPORA else {}
+    return spec.replace_attributes(
+        owners=spec.owners or ([owner] if owner else []), tags={**corpus, **spec.tags}, kinds=spec.kinds
+    )

@@ -1,0 +1,49 @@
+"""A pipeline's run in MLflow, made in the run's own process before its first step.
+
+So everything that the steps materialise can name it without importing MLflow. Keep out: how it is made and ended
+(``nrdfer/tracking/pending_uploads.py``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nrdfer.core.errors import NrdferError
+
+if TYPE_CHECKING:
+    from dagster._core.execution.context.system import PlanOrchestrationContext
+
+    from nrdfer.config.profile import Profile
+
+TAG_JOB = "dagster.job_name"
+TAG_CONFIG = "nrdfer.config_digest"
+
+
+def begin(context: PlanOrchestrationContext) -> None:
+    """Make the MLflow run of a pipeline run, with the resolved profile as its parameters.
+
+    An MLflow that does not answer is told later.
+    """
+    from nrdfer.store.pointers import config_digest
+    from nrdfer.tracking.client import Tracking
+    from nrdfer.tracking.pending_uploads import begin_pipeline
+
+    run, profile = context.dagster_run, settings_of(context)
+    tags = {TAG_JOB: run.job_name} | ({TAG_CONFIG: config_digest(profile)} if profile else {})
+    begin_pipeline(Tracking(), run.run_id, profile.to_dict() if profile else {}, tags, context.log)
+
+
+def settings_of(context: PlanOrchestrationContext) -> Profile | None:
+    """The profile that the run's steps will use; None if there is none, which the first step will tell in words."""
+    from dagster._core.system_config.objects import ResolvedRunConfig
+
+    from pipelines.resources import EnvironmentWorkbench
+
+    resolved = ResolvedRunConfig.build(context.job.get_definition(), context.dagster_run.run_config)
+    configured = resolved.resources.get("workbench")
+    if configured is None:
+        return None
+    try:
+        return EnvironmentWorkbench(**configured.config).settings
+    except NrdferError:
+        return None

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nrdfer.config.profile import load_profile
+from nrdfer.core.errors import ProfileError
+from nrdfer.experiments.check_profile import check_profile
+from nrdfer.models.registry import MODELS
+from nrdfer.training.fold import network_settings
+from pipelines.resources import PROFILES
+
+
+@pytest.mark.parametrize("profile", ["sample", "paper"])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_network_fits_both_profiles(profile: str, model: str) -> None:
+    check_profile(load_profile(PROFILES / f"{profile}.yaml", {"model": model}))
+
+
+def test_a_profiles_network_is_its_preset_with_its_own_settings_on_top() -> None:
+    profile = load_profile(PROFILES / "sample.yaml", {"model_settings": {"mu1": 0.6}})
+    settings = network_settings(profile)
+    assert (settings["mu1"], settings["image_size"], settings["widths"]) == (0.6, 64, (24, 48, 96))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"model": "nr-dferent"}, "there is no model 'nr-dferent'; known are nr-dfernet, c3d"),
+        ({"model": "c3d", "model_preset": "author-code"}, "c3d has no preset 'author-code'"),
+        ({"model_settings": {"width": 3}}, "unknown setting width"),
+        ({"model_settings": {"stem": "vgg"}}, "stem must be"),
+        ({"dfew_recipe": {"sampling": {"segments": 4}}}, "dfew_recipe samples 4 x 2 = 8 frames, but nr-dfernet takes"),
+        ({"afew_recipe": {"sampling": {"strategy": "tim"}}}, "strategy must be one of ds, ti, linear"),
+        ({"afew_recipe": {"epoch": 3}}, "afew_recipe: unknown setting epoch"),
+        ({"align": {"margins": 3}}, "align: unknown setting margins"),
+        ({"corpora": {"render": {"identity": 3}}}, "corpora.render: unknown setting identity"),
+    ],
+)
+def test_a_typo_is_found_before_any_work(overrides: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProfileError, match=message):
+        check_profile(load_profile(PROFILES / "sample.yaml", overrides))
