@@ -88,7 +88,8 @@ licences: install
 
 docs: install
 	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py \
-	  && python scripts/docs_noise.py && python scripts/docs_prediction.py && python scripts/docs_pages.py
+	  && python scripts/docs_noise.py && python scripts/docs_prediction.py && python scripts/docs_pages.py \
+	  && python scripts/docs_architecture.py
 
 # videos to predict and weights got by hand lie in the project's folder, but are the user's
 YOURS := inbox weights

@@ -1,7 +1,7 @@
 """AFEW from video to shards: detection and alignment, light enhancement, WebDataset shards.
 
-Keep here: the preprocessing assets of AFEW. Keep out: how work is cut into chunks (``fan_out.py``), AFEW's training and
-evaluation (``training.py``).
+Keep here: the preprocessing assets of AFEW. Keep out: how work is cut into chunks (``chunked_assets.py``), AFEW's
+training and evaluation (``training.py``).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """What every step does around its own work: readable errors, a link to MLflow, a report of what was already done.
 
-Keep here: the `step` wrapper. Keep out: the work.
+Keep here: the `step_results` wrapper. Keep out: the work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How it is run: the Dagster definitions, jobs, executor, resources, repair and profiles.
+"""Dagster definitions: jobs, executor, instance, repair, resources, sensors, checks and profiles.
 
 Keep out: assets (``assets/``) and any computation (``nrdfer/``).
 """

@@ -1,9 +1,9 @@
 """The executor: Dagster's multiprocess executor, which first clears the wreck of runs that were killed.
 
-On Linux its steps are forked from one process that has loaded what they all need (``step_server.py``).
+On Linux its steps are forked from one process that has loaded what they all need (``fork_server.py``).
 
 ``dagster job execute`` offers no earlier place that runs once, in the run's own process, before any step asks for a
-pool slot. Keep out: what repair does (``repair.py``), and what MLflow is told (``tracked_run.py``).
+pool slot. Keep out: what repair does (``repair.py``), and what MLflow is told (``mlflow_run.py``).
 """
 
 from __future__ import annotations

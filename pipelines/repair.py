@@ -1,7 +1,7 @@
 """Repair: recognise runs whose process was killed, and clear what they left behind.
 
 A SIGKILLed run stays STARTED for ever, keeps its pool slots, so that the next run would wait without end, leaves its
-MLflow runs RUNNING, and may leave processes. Every run is signed by its process (``signing``); at the start of
+MLflow runs RUNNING, and may leave processes. Every run is signed by its process (``run_ownership``); at the start of
 another one, or by ``python -m pipelines.repair``, what belongs to a process of this host that is gone is cleared. A
 run on another host is never touched. Repairing is safe to repeat: what marks a run as dead goes last.
 """

@@ -1,1 +1,4 @@
-"""What every other package may use: errors, emotions, text from outside, paths, atomic files, hashing, processes."""
+"""Code that every other package may use: errors, emotions, paths, atomic files, hashing, text from outside, processes.
+
+Nothing here knows of videos, networks or MLflow runs.
+"""

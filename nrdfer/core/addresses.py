@@ -1,6 +1,7 @@
 """Addresses: MLflow's as it is used, as it is shown, and without the password that was written into it.
 
-What belongs here: text. What answers at an address is ``tracking``'s business. Nobody else shows or keeps an address.
+What belongs here: text. What answers at an address belongs to ``nrdfer.tracking``. Nothing else shows or keeps
+an address.
 """
 
 from __future__ import annotations

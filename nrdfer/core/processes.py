@@ -1,7 +1,7 @@
 """Processes: which one is meant (a number alone may belong to another later), whose they are, and how they end.
 
 What belongs here: what the operating system knows of processes. What does not: what is done about one that died
-(``pipelines/repair.py``, ``left_over``).
+(``pipelines/repair.py``, ``nrdfer.tracking.pending_uploads``).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ What the paper says: random cropping, horizontal flipping, colour jittering (sec
 the defaults are the author's later code (area .9 to 1, ratio 5/7 to 7/5, brightness .6, rotation 4 degrees).
 
 Pixels are changed here with OpenCV, clip by clip: one warp, one table of colours. The same for a batch on a GPU belongs
-to ``augment_device``. Shapes: T frames, H x W pixels of a source frame, S x S of an output frame, D draws.
+to ``augment_gpu``. Shapes: T frames, H x W pixels of a source frame, S x S of an output frame, D draws.
 """
 
 from __future__ import annotations

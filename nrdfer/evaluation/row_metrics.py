@@ -1,6 +1,6 @@
 """The figures of one row: UAR, WAR and recalls of its predictions, over folds and pooled, with intervals.
 
-How answers are read from predictions belongs to ``decide``; which rows there are to ``nrdfer.experiments``.
+How answers are read from predictions belongs to ``apply_filter``; which rows there are to ``nrdfer.experiments``.
 """
 
 from __future__ import annotations

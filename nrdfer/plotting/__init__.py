@@ -1,1 +1,1 @@
-"""The style and the colours that all figures share."""
+"""Style and colours shared by all figures."""

@@ -1,4 +1,4 @@
-"""Videos to emotions: the preprocessing of the training, the network, windows over time, and what is shown of them.
+"""Prediction for any videos: preprocessing as in training, the network, windows over time, tables and annotated video.
 
 What is done for a corpus belongs to ``nrdfer.preprocessing``; how a network is served, to ``nrdfer.serving``.
 """

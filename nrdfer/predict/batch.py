@@ -1,4 +1,4 @@
-"""Many videos into one folder: a folder a video, and a table of all. What is done to one is `clip_folder`'s."""
+"""Many videos into one folder: a folder a video, and a table of all. What is done to one is `video_output`'s."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A trained network with all that is needed to ask it about videos: sampling, preprocessing, and where it comes from.
 
-Finding weights by an address belongs to `nrdfer.registry`; asking, to `answer`.
+Finding weights by an address belongs to `nrdfer.registry`; asking, to `inference`.
 """
 
 from __future__ import annotations

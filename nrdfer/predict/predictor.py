@@ -1,6 +1,6 @@
 """Asking a trained network about videos, one at a time: crops, the whole video's answer, and a timeline of windows.
 
-Everything is loaded once. Writing what was found belongs to `folder`.
+Everything is loaded once. Writing what was found belongs to `batch`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One picture of what was found in a video: faces at regular times, probabilities over time, attention, gaps.
 
 Colours and markers are the report's, and every curve is named; gaps are hatched. Writing other files belongs to
-`folder`.
+`batch`.
 """
 
 from __future__ import annotations

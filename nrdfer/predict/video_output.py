@@ -1,6 +1,6 @@
 """One video's folder of answers: asked once, written whole or not at all, and found again by what it depends on.
 
-What is in the files belongs to `result`, `tables`, `strip` and `annotate`; many videos, to `folder`.
+What is in the files belongs to `result`, `tables`, `strip` and `annotate`; many videos, to `batch`.
 """
 
 from __future__ import annotations

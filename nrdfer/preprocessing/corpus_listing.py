@@ -2,7 +2,7 @@
 
 A listing's *fingerprint* (paths, sizes, times) says cheaply whether it must be made again; its *content digest*
 (the hashes) is what later steps depend on, so that copying or touching a corpus repeats no work. DFEW's listing, which
-is large, is `listing`'s business.
+is large, is `dfew_listing`'s business.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Step: DFEW's listing, one line a clip with the sha256 of every picture; written in parts, read line by line.
 
 At full size it names 900,000 pictures (75 MB), so nobody holds it whole: processes hash parts of it, which survive a
-crash, and readers go through it clip by clip. Where DFEW lies, and whether it was touched, is `sources`' business.
+crash, and readers go through it clip by clip. Where DFEW lies, and whether it was touched, belongs to
+`corpus_listing`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a worker process does for DFEW's shards: the pictures of one group of clips, resized once, as one shard.
 
-Everything that a group's bytes depend on is in its `GroupJob`. Which groups there are is `shard`'s business.
+Everything that a group's bytes depend on is in its `GroupJob`. Which groups there are is `shards`'s business.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Splits by name: which clips are learnt from and tested on, and where they lie.
 
-``fd1`` .. ``fd5`` are DFEW's folds, ``afew`` is AFEW's own division. What is done with them belongs to ``train`` and
-``evaluate``.
+``fd1`` .. ``fd5`` are DFEW's folds, ``afew`` is AFEW's own division. What is done with them belongs to
+``nrdfer.training`` and ``nrdfer.evaluation``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Steps: WebDataset shards of aligned AFEW faces and of DFEW's face pictures, and DFEW's folds as lists of ids.
 
-What a worker does with DFEW's pictures is `pictures`' business.
+What a worker does with DFEW's pictures is `dfew_shards`' business.
 """
 
 from __future__ import annotations

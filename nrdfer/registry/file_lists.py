@@ -1,7 +1,7 @@
 """The list of a version's files, as it was registered, and how a folder differs from it.
 
 All files count, by their sha256 in the version's tags: one that was replaced (by a pickle, say), added under any name,
-or made a link is told. What is done about it is `guard`'s business.
+or made a link is told. What is done about it is `verified_open`'s business.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Registered versions: one a trained checkpoint, with its files' sha256 and the tags that lead back to its making.
 
 Registering the same checkpoint again finds the version that exists; if that version's files were changed meanwhile, a
-new one is made beside it. What a version's folder holds belongs to ``logged``, aliases to ``aliases``.
+new one is made beside it. What a version's folder holds belongs to ``logged_models``, aliases to ``aliases``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A table of results as tidy CSV, as Markdown and as a fragment of HTML.
 
-What the cells say belongs to ``grids``; the page around the fragments to ``page``.
+What the cells say belongs to ``table_layout``; the page around the fragments to ``page``.
 """
 
 from __future__ import annotations

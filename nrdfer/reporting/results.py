@@ -1,6 +1,6 @@
 """The figures of one reproduction as plain data: where the last ones are, the closing table, and what they show.
 
-Keep out: the report's page, tables and pictures (``report``).
+Keep out: the report's page, tables and pictures (``build``).
 """
 
 from __future__ import annotations

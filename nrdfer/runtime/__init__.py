@@ -1,1 +1,4 @@
-"""The machine underneath: processes, GPUs, distributed training, determinism, and the version of the code."""
+"""The machine underneath: worker processes, GPUs, distributed training, determinism, the version of the code.
+
+What is computed on it does not belong here.
+"""

@@ -1,7 +1,7 @@
 """Trouble of the GPU told from trouble of what was being worked on: a full GPU says nothing about a video.
 
 What belongs here: how PyTorch, the driver, cuBLAS and cuDNN say it. What does not: what a training then advises
-(``training/memory.py``).
+(``training/out_of_memory.py``).
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""The model as MLflow serves it: the wrapper around a trained network, and the file MLflow loads it from."""
+"""Serving: trained networks behind MLflow's pyfunc interface, for crops and for videos, and the web server.
+
+Which files a version holds belongs to ``nrdfer.publish``.
+"""

@@ -1,1 +1,4 @@
-"""MLflow: the client, what was logged while its server was away, and the addresses of its pages."""
+"""MLflow: its client and database, the log of a training, and uploads that outlive an unreachable server.
+
+Registered models belong to ``nrdfer.registry``.
+"""

@@ -1,7 +1,7 @@
 """A training's log into MLflow while it runs, by a thread that a missing server never stops.
 
-What belongs here: when to try, to wait and to give up. What is exchanged is ``courier``'s; what is left when a
-training ends without a server is ``left_over``'s. The training's own thread never talks to MLflow.
+What belongs here: when to try, to wait and to give up. What is exchanged is ``log_uploader``'s; what is left when a
+training ends without a server is ``pending_uploads``'s. The training's own thread never talks to MLflow.
 """
 
 from __future__ import annotations

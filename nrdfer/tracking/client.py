@@ -1,7 +1,7 @@
 """MLflow: runs that always tell the truth about their state, and lineage tags that lead both ways.
 
 What belongs here: everything that talks to MLflow about runs (creation, status, repair). Registering models is
-`nrdfer.registry`'s business, the connection ``tracking_connection``'s. Runs are found again by tag (``nrdfer.digest``),
+`nrdfer.registry`'s business, the connection ``connection``'s. Runs are found again by tag (``nrdfer.digest``),
 never by a remembered id, so that a restarted training continues its own MLflow run, and the local history file stays
 the truth that is replayed into MLflow.
 """

@@ -4,7 +4,7 @@ MLflow makes its tables in place, for seconds, by dozens of migrations. Two proc
 other, and one that is killed leaves half a database, with which nothing starts any more. So it is made beside its
 place and then put there. What is there already is opened as SQLite opens it, which undoes what a killed process had
 begun to write; only a database without a single experiment, in which nobody can have anything, is ever put aside.
-Keep out: what is stored (``tracking``).
+Keep out: what is stored (``client``).
 """
 
 from __future__ import annotations

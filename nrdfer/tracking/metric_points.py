@@ -1,6 +1,6 @@
 """Which lines of a training's log become points of MLflow's curves.
 
-What belongs here: the choice and the names. What does not: sending them (``courier``). The choice depends on the
+What belongs here: the choice and the names. What does not: sending them (``log_uploader``). The choice depends on the
 lines alone, so that a delivery that begins again chooses the same points.
 """
 

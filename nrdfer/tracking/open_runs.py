@@ -1,8 +1,8 @@
 """MLflow runs that processes of this machine have open: one small file each, so that a killed one's can be closed.
 
 What belongs here: the files, below ``pipeline-runs`` and ``open-runs`` of this project's folder. What does not: telling
-MLflow (``left_over``). A file is signed by its process; if that is gone, the file says what is left to do. Reading one
-imports no MLflow, so the steps of a pipeline find their pipeline's run here.
+MLflow (``pending_uploads``). A file is signed by its process; if that is gone, the file says what is left to do.
+Reading one imports no MLflow, so the steps of a pipeline find their pipeline's run here.
 """
 
 from __future__ import annotations

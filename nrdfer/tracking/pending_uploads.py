@@ -2,7 +2,7 @@
 
 What belongs here: trainings whose delivery was not finished when they ended; runs whose process was killed (their
 files are ``open_runs``'s); the beginning and the end of pipeline runs. What does not: the delivery of a training that
-still runs (``delivery``).
+still runs (``background_upload``).
 
 Each unfinished training is two files in ``undelivered`` below this project's folder, ``<digest>.json`` (what
 `RunFacts` and the end were) and ``<digest>.jsonl`` (a copy of its log, because the work folder of a finished step

@@ -8,8 +8,9 @@ Every line has ``kind`` and ``time`` (seconds since 1970):
 - ``start``: a training begins or continues (engine, device, world size, the step it continues from);
 - ``batch``: ``step`` (batches done over the whole training, from 1), ``epoch``, ``loss``, ``lr``,
   ``clips_per_second``, ``waiting_share``;
-- ``epoch``: ``epoch``, ``step`` and the figures of ``results.EpochReport``;
-- ``system``: ``step`` (samples taken over the whole training, from 1) and the figures of ``system``;
+- ``epoch``: ``epoch``, ``step`` and the figures of ``EpochReport``;
+- ``system``: ``step`` (samples taken over the whole training, from 1) and the figures of
+  ``nrdfer.training.system_metrics``;
 - ``stop``: ``reason``.
 
 A killed training computes the steps after its last checkpoint again and logs them again, with the same values: of

@@ -1,6 +1,6 @@
 """Parameters and figures of MLflow's runs; what MLflow has already is not told again.
 
-Which runs there are, and how they end, is ``tracking``'s business.
+Which runs there are, and how they end, is ``client``'s business.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A receipt vouches for each (`nrdfer.store.receipts`): one that a power cut or the disk has changed is set aside, and the
 training continues from the one before it. What the state holds belongs to ``epochs``, whose training it is to
-``identity``; the weights that others use (safetensors) are written by ``results``.
+``identity``; the weights that others use (safetensors) are written by ``nrdfer.models.saved_model``.
 """
 
 from __future__ import annotations

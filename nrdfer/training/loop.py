@@ -2,8 +2,8 @@
 
 Exact: a training that was killed and continued ends with the same weights and history, bit for bit, as one that was
 not; the clips of a batch and their augmentation are the same for any number of ranks and loader threads. Where it
-stands is ``epochs``' business, one step ``learner``'s, what the files are called ``results``', where clips come from
-``nrdfer.data``'.
+stands is ``epochs``' business, one step ``learner``'s, what the files are called
+``nrdfer.models.saved_model``', where clips come from ``nrdfer.data``'.
 """
 
 from __future__ import annotations

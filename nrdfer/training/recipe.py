@@ -1,7 +1,7 @@
 """The recipe: every setting that decides what a training learns, frozen, and the named recipes.
 
-What the paper leaves open is chosen here once; ``choices`` says by what. How a training is computed belongs to
-``engine``, the network's settings to ``nrdfer.models``, which clips are learnt from to the caller.
+What the paper leaves open is chosen here once; ``open_choices`` says by what. How a training is computed belongs to
+``nrdfer.runtime.engine``, the network's settings to ``nrdfer.models``, which clips are learnt from to the caller.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Step: train one fold while MLflow shows it, whether or not MLflow's server is there.
 
 What belongs here: what surrounds a training that is watched: its run's identity, the delivery, the log in the
-artefact. What does not: the training (``train``), and what is delivered how
+artefact. What does not: the training (``fold``), and what is delivered how
 (``nrdfer.tracking.background_upload``).
 """
 

@@ -2,7 +2,7 @@
 
 ffmpeg's defaults do not do this: it repeats and drops frames to reach a constant rate. Here every decoded
 frame gets a timestamp of its own by counting, and ffmpeg is told to pass frames through; so a variable frame
-rate neither adds nor loses frames nor stops the decoder. Whether the file was whole is `verdict`'s question, what is
+rate neither adds nor loses frames nor stops the decoder. Whether the file was whole is `integrity`'s question, what is
 done to pictures on the way `filters`'; encoding and choosing frames do not belong here.
 """
 

@@ -1,7 +1,7 @@
 """A video that ffmpeg writes from what is piped into it: there as a whole, or not at all.
 
 Keep here: the process, its complaints, and the file's appearing under its name. Keep out: which command, and what is
-piped (``encode``, ``timed``).
+piped (``constant_rate_writer``, ``timed_writer``).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 ffmpeg guesses among some three hundred formats. Some of them are lists of other files (playlists, ffconcat, session
 descriptions, subtitles with pictures beside them), and a guess may follow them to any file of this machine. So the
 format is decided here, among those that hold their own pictures, and ffmpeg is told to use that one and no other.
-Running ffmpeg does not belong here; what a container states about itself is in `containers`.
+Running ffmpeg does not belong here; what a container states about itself is in `container_headers`.
 """
 
 from __future__ import annotations

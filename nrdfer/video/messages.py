@@ -1,7 +1,7 @@
 """What ffmpeg says while it decodes, boiled down line by line: frames, their times and shapes, complaints.
 
 Lines are told apart by how they begin, because names and comments from inside the file are printed, too. What follows
-from all this is `verdict`'s and `times`' question.
+from all this is `integrity`'s and `timestamps`' question.
 """
 
 from __future__ import annotations

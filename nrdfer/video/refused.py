@@ -1,6 +1,6 @@
 """What the system's refusal to read a video means: it cannot be read, or this machine cannot do so now.
 
-Keep out: what is read (``formats``, ``probe``, ``verdict``).
+Keep out: what is read (``formats``, ``probe``, ``integrity``).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The pictures are what counts: where no ffmpeg encodes H.264 another codec is tak
 is left out, both with a note.
 
 Raw frames reach ffmpeg as a Matroska stream, because a pipe of bare pictures could only run at a constant rate. Frames
-of a constant rate without sound are `encode`'s; what is drawn on them is the caller's business.
+of a constant rate without sound are `constant_rate_writer`'s; what is drawn on them is the caller's business.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""Pinned third-party weights: what each file is, and where it is found."""
+"""Pinned third-party weights: what each file is, where it is found, how it is downloaded.
+
+Reading tensors belongs to ``nrdfer.models.state_dict`` and the packages that own the networks.
+"""

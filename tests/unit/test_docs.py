@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -135,3 +136,13 @@ def test_the_noise_page_holds_findings_of_the_small_setting() -> None:
 def test_the_page_about_the_web_pages_tells_every_chapter() -> None:
     (rows,) = _tables((PROJECT / "docs" / "pages.md").read_text())
     assert rows[1:] == [[f"`{chapter.group}`", chapter.told] for chapter in (*asset_groups.MAIN, *asset_groups.BESIDE)]
+
+
+def test_the_picture_and_table_of_packages_are_current() -> None:
+    spec = importlib.util.spec_from_file_location("docs_architecture", PROJECT / "scripts/docs_architecture.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.PICTURE.read_text() == script.draw(), "run: python scripts/docs_architecture.py"
+    assert script.PAGE.read_text() == script.page(), "run: python scripts/docs_architecture.py"
+    assert all(len(script.sentence_of(name)) > 20 for line in script.layers() for name in line)
