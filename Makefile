@@ -1,5 +1,8 @@
 # make reproduce   everything from a bare clone: install, render the sample corpus, run the job, print the table
 # make test        install if needed, pass all tests
+# make test-fast   tests/unit without what is marked slow; minutes
+# make check       lint and the fast tests: what to run before a commit
+# make format      ruff's fixes and layout, in place
 # make dev         Dagster UI and MLflow UI on localhost
 # make install / make lint / make bench
 # make chaos-train kills trainings with SIGKILL and SIGTERM at random moments and compares their bytes; minutes
@@ -20,7 +23,7 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: install reproduce test lint dev bench fuzz audit licences docs clean
+.PHONY: install reproduce test test-fast lint format check dev bench fuzz audit licences docs clean
 .PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking
 .DEFAULT_GOAL := install
 
@@ -48,8 +51,16 @@ reproduce: install
 test: install
 	@. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
+test-fast: install
+	@. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest tests/unit -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
+
 lint: install
 	@. $(BIN)/activate && ruff check . && ruff format --check . && mypy && lint-imports
+
+format: install
+	@. $(BIN)/activate && ruff check --fix . && ruff format .
+
+check: lint test-fast
 
 dev: install
 	@. $(BIN)/activate && python scripts/dev.py

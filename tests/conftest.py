@@ -28,6 +28,21 @@ def pytest_runtest_setup() -> None:
         os.environ.pop(name, None)
 
 
+#: Folder below tests/ -> marker of everything in it; `slow` and `network` stand in the test files themselves.
+MARKED_FOLDERS = {"browser": "browser", "end_to_end": "end_to_end"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies in the folders of `MARKED_FOLDERS`."""
+    for item in items:
+        if not item.path.is_relative_to(PROJECT / "tests"):
+            continue
+        marker = MARKED_FOLDERS.get(item.path.relative_to(PROJECT / "tests").parts[0])
+        if marker is not None:
+            item.add_marker(marker)
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """On several processes a file stays on one, and so do all files that share the one whole run of the job."""

@@ -44,6 +44,7 @@ def _tables(text: str) -> list[list[list[str]]]:
     return [[table[0], *table[2:]] for table in found if table]
 
 
+@pytest.mark.slow
 def test_the_table_of_costs_is_current() -> None:
     assert _tables(PAGE)[0] == [list(HEADER), *(cost_row(cost) for cost in measure_all())]
 

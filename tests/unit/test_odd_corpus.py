@@ -27,6 +27,8 @@ from nrdfer.preprocessing.videos import AlignSettings, ClipSummary, preprocess_v
 from nrdfer.weights.catalogue import sample_weights
 from tests.unit.odd_videos import Odd
 
+pytestmark = pytest.mark.slow
+
 Corpus = tuple[Path, list[Odd]]
 SETTINGS = AlignSettings(max_side=128)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _LIBRARY = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -11,6 +11,8 @@ import pytest
 
 from bench.outage.server import TrackingServer
 
+pytestmark = pytest.mark.slow
+
 IN_ADDRESS, IN_TOKEN, IN_ENVIRONMENT = "planted-a-91", "planted-t-92", "planted-e-93"
 _PROGRAM = """
 import logging, sys

@@ -18,6 +18,8 @@ from nrdfer.core.errors import TrainingError
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.recipe import RECIPES
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[3]
 CPU = torch.device("cpu")
 TINY = {"widths": [8, 8, 16], "spatial_depth": 1, "spatial_mlp": 8, "temporal_depth": 1, "temporal_mlp": 8}

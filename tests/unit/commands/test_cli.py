@@ -20,6 +20,8 @@ from nrdfer.faces.stats import luma_of
 from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.weights.catalogue import sample_weights
 
+pytestmark = pytest.mark.slow
+
 runner = CliRunner()
 
 

@@ -13,6 +13,8 @@ from nrdfer.evaluation import checkpoints as stage
 from nrdfer.runtime.engine import Engine
 from tests.unit.commands.conftest import Corpora
 
+pytestmark = pytest.mark.slow
+
 runner = CliRunner()
 
 

@@ -28,6 +28,8 @@ from nrdfer.registry.versions import Facts
 from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import NAME, TOLD
 
+pytestmark = pytest.mark.slow
+
 JSON = {"Content-Type": "application/json"}
 
 

@@ -24,6 +24,8 @@ from nrdfer.training import run_folder, tracked
 from nrdfer.training.monitor import Watch
 from tests.unit.commands.conftest import Corpora
 
+pytestmark = pytest.mark.slow
+
 runner = CliRunner()
 RESULT = ("last.safetensors", "best.safetensors", "history.jsonl", "model.json")
 

@@ -15,6 +15,8 @@ from nrdfer.corpora.doctor import Examination, examine_afew, examine_dfew
 from nrdfer.corpora.lists import read_list
 from nrdfer.corpora.published import AFEW_EMOTIONS
 
+pytestmark = pytest.mark.slow
+
 
 def _texts(found: Examination, level: str) -> str:
     return "\n".join(finding.text for finding in found.findings if finding.level == level)

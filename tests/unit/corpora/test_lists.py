@@ -136,6 +136,7 @@ def test_a_folder_without_labels_says_what_was_looked_for(tmp_path: Path) -> Non
         read_label_sets(tmp_path)
 
 
+@pytest.mark.slow
 def test_csvs_win_over_lists(shared_dir: Path, tmp_path: Path) -> None:
     for name in ("dfew_csv", "dfew_txt"):
         (tmp_path / name).symlink_to(shared_dir / "annotations" / name)
@@ -144,6 +145,7 @@ def test_csvs_win_over_lists(shared_dir: Path, tmp_path: Path) -> None:
     assert text_only == read_labels(shared_dir / "annotations")
 
 
+@pytest.mark.slow
 def test_the_real_label_files_through_the_command_line(shared_dir: Path) -> None:
     done = CliRunner().invoke(app, ["corpus", "labels", str(shared_dir / "annotations"), "--json"])
     assert done.exit_code == 0, done.output

@@ -23,6 +23,8 @@ from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.probe import probe
 
+pytestmark = pytest.mark.slow
+
 TINY = dataclasses.replace(
     CorpusSettings.tiny(), frames=(3, 4), afew_frames=(2, 3), n1_clips=1.0, n1_rate=0.3, n2_rate=0.5
 )

@@ -15,6 +15,8 @@ from nrdfer.faces.detector import Face
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.video.constant_rate_writer import VideoWriter
 
+pytestmark = pytest.mark.slow
+
 
 class ScriptedDetector:
     """Finds a face of the template's shape where the script says; frames are numbered as they come."""

@@ -14,6 +14,8 @@ from nrdfer.faces.sparse_detection import GRID, Looks, find_faces
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.shots import ShotLabeller
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 640, 352
 BLANK = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 

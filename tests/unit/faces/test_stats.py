@@ -18,6 +18,8 @@ from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.stats import ClipStats, StatsCollector, correlation, jitter, longest_gap, luma_of
 from nrdfer.preprocessing.videos import AlignSettings, preprocess_videos
 
+pytestmark = pytest.mark.slow
+
 EYES = 40.0  # distance of the made points' eyes
 POINTS = np.array([[0.0, 0.0], [EYES, 0.0], [20.0, 25.0], [5.0, 45.0], [35.0, 45.0]])
 

@@ -17,6 +17,8 @@ from nrdfer.faces.network import RetinaFaceNet
 from nrdfer.faces.weights_check import answers, built_in_scenes, check_detector, swapped
 from nrdfer.weights.catalogue import sample_weights
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def official(shared_dir: Path) -> Path:

@@ -13,6 +13,8 @@ from nrdfer.models.encoder import EncoderLayer, EncoderSettings
 from nrdfer.models.flops import count_macs, count_parameters, count_published
 from nrdfer.models.registry import MODELS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def costs() -> list[Cost]:

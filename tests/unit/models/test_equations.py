@@ -152,6 +152,7 @@ def test_equation_6_the_number_and_places_of_snippets(length: int, width: int, s
         assert [list(range(start, start + width)) for start in snippet_starts(length, width, stride)] == expected
 
 
+@pytest.mark.slow
 @examples
 @given(seed=seeds, frames=st.integers(4, 9), width=st.integers(1, 3), stride=st.integers(1, 3))
 def test_snippets_pass_the_temporal_stage_like_sequences(seed: int, frames: int, width: int, stride: int) -> None:

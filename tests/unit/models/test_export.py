@@ -14,6 +14,8 @@ from nrdfer.models.export import export_network
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.models.registry import build_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def network() -> NRDFERNet:

@@ -20,6 +20,8 @@ from nrdfer.models.export import export_program
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.models.registry import MODELS, build_model, resolve_settings
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 LR = {"c3d": 2e-4}  # no norm tames its gradients
 STEPS = 200

@@ -88,6 +88,7 @@ def full_size() -> NRDFERNet:
     return NRDFERNet().eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["pair", "frame"])
 @pytest.mark.parametrize(("stride", "width"), [(1, 3), (2, 3), (3, 3), (1, 6), (2, 6), (3, 6)])
 def test_snippets_of_table_2_at_full_size(full_size: NRDFERNet, stride: int, width: int, unit: str) -> None:

@@ -203,6 +203,7 @@ def test_an_archive_that_grows_when_it_is_read_is_refused(tmp_path: Path) -> Non
         read_state_dict(path)
 
 
+@pytest.mark.slow
 def test_a_detector_saved_from_a_compiled_network_finds_the_same_faces(tmp_path: Path) -> None:
     plain = load_detector(sample_weights("retinaface"))
     names = {f"_orig_mod.module.{name}": value for name, value in plain.net.state_dict().items()}

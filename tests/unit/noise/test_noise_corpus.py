@@ -13,6 +13,8 @@ from nrdfer.noise.settings import N1, N2, NoiseSettings, build_noise_settings
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.verify import verify
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = NoiseSettings()
 TINY = build_noise_settings({"preset": "tiny"}, "test")
 

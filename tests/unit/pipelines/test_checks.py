@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from nrdfer.preprocessing.validation import Verdict
 from pipelines.checks import checks, told
+
+pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).resolve().parents[3]
 RUN = """

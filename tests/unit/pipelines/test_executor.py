@@ -12,7 +12,10 @@ import pytest
 
 from tests.conftest import PROJECT
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and a full disk are played as Linux has them")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="signals and a full disk are played as Linux has them"),
+]
 
 _JOB = """
 import errno, os, signal

@@ -14,7 +14,10 @@ import pytest
 
 from pipelines import fork_server
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every step starts a Python of its own")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every step starts a Python of its own"),
+]
 
 LOADING = """
 import json, os, sys, threading, torch

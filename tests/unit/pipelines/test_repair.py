@@ -28,6 +28,8 @@ from nrdfer.tracking.open_runs import PIPELINES
 from pipelines import repair
 from pipelines.run_ownership import TAG_HOST, TAG_PROCESS, signature_tags
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[3]
 LOG = logging.getLogger("test")
 

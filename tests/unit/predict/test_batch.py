@@ -26,6 +26,8 @@ from nrdfer.predict.windows import WindowSettings
 from nrdfer.video.discovery import list_sources
 from tests.unit.acting import EMPTY, FACE, act
 
+pytestmark = pytest.mark.slow
+
 FILES = {ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE}
 
 

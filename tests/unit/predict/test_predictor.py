@@ -23,6 +23,8 @@ from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.writer import write_shards
 from tests.unit.acting import EMPTY, FACE, act
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_timeline_covers_the_video_and_gaps_are_not_guessed(predicted: Prediction) -> None:
     assert (predicted.status, len(predicted.records)) == ("ok", FACE + EMPTY)

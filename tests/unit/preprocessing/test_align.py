@@ -27,6 +27,8 @@ from nrdfer.video.constant_rate_writer import VideoWriter
 from nrdfer.video.decode import iter_frames
 from nrdfer.weights.catalogue import sample_weights
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = AlignSettings(max_side=360)
 
 

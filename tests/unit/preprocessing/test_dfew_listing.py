@@ -16,6 +16,8 @@ from nrdfer.preprocessing import corpus_listing, dfew_listing
 from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew
 from nrdfer.store import digest_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:

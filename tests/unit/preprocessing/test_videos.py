@@ -20,6 +20,8 @@ from nrdfer.preprocessing.videos import AlignSettings, preprocess_videos
 from nrdfer.video.constant_rate_writer import VideoWriter
 from nrdfer.weights.catalogue import sample_weights
 
+pytestmark = pytest.mark.slow
+
 
 class DyingDetector(FaceDetector):
     """Kills its process when it meets a picture that is all white."""

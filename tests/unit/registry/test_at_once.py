@@ -8,11 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from nrdfer import registry
 from nrdfer.tracking.client import Tracking
 from tests.conftest import PROJECT
 from tests.unit.registry.at_once import DIGEST
 from tests.unit.registry.registered import NAME, make_checkpoint
+
+pytestmark = pytest.mark.slow
 
 SHELLS = 3
 

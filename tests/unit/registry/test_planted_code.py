@@ -27,6 +27,8 @@ from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import NAME, make_checkpoint, model_folder, register
 from tests.unit.registry.test_verified_open import Bomb
 
+pytestmark = pytest.mark.slow
+
 URI = f"models:/{NAME}/1"
 _CODE = """from mlflow.models import set_model
 

@@ -12,6 +12,8 @@ from nrdfer.core.errors import WeightsError
 from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import make_checkpoint, register
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_version_is_copied_once_and_a_changed_one_is_refused(
     server: TrackingServer, remote: Tracking, tmp_path: Path

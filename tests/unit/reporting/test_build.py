@@ -109,6 +109,7 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nrdfer.evaluation.row_metrics.resample", functools.partial(resample, draws=20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "fails"),
     [

@@ -29,6 +29,8 @@ from nrdfer.training.launch import Task, train_on_ranks
 from nrdfer.training.recipe import Recipe
 from tests.unit.training.tiny import ENGINE, RECIPE, SETTINGS, bytes_of, run, spots
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[3]
 
 

@@ -162,6 +162,7 @@ def test_bfloat16_stays_near_the_reference(source: MemorySource, tmp_path: Path)
     assert 0 < abs(pair[1] - pair[0]) <= DEVIATIONS["bf16"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"torch.compile needs a C++ compiler; no {COMPILER} here")
 def test_compiled_it_learns_the_same(source: MemorySource, tmp_path: Path) -> None:
     # batches of one size, and few blocks: each shape is compiled anew, which takes most of this file's time

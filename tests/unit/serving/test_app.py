@@ -30,6 +30,8 @@ from nrdfer.serving.video_bundle import write_bundle
 from nrdfer.serving.workers import Workers
 from nrdfer.store import file_sha256
 
+pytestmark = pytest.mark.slow
+
 SIDE = 8
 JSON = {"content-type": "application/json"}
 

@@ -22,6 +22,8 @@ from nrdfer.serving.loader import MODULE
 from nrdfer.serving.video_bundle import CONTENTS, bundle_in, load_bundle, write_bundle
 from nrdfer.serving.video_model import VideoModel, local_file, video_signature
 
+pytestmark = pytest.mark.slow
+
 LOGITS = [f"logit_{name}" for name in EMOTIONS]
 
 

@@ -26,6 +26,8 @@ from nrdfer.tracking.log_uploader import RunFacts
 from nrdfer.tracking.open_runs import RUNS
 from nrdfer.tracking.training_log import TrainingLog, last_of_each, read_all
 
+pytestmark = pytest.mark.slow
+
 OUTAGE = float(os.environ.get("NRDFER_OUTAGE_SECONDS", "5"))
 FACTS = RunFacts("d" * 64, "fd1 training", {"a": "1"}, {"recipe": {"lr": 0.1}}, "dagster-1", {"profile": "tiny"})
 EPOCH = 10  # batches

@@ -19,6 +19,8 @@ from nrdfer.training.epochs import epoch_batches
 from nrdfer.training.recipe import Recipe
 from tests.unit.training.tiny import ENGINE, RECIPE, KilledError, after_step, bytes_of, run, spots
 
+pytestmark = pytest.mark.slow
+
 STEPS = 12  # 3 epochs of 14 clips in batches of 4
 
 

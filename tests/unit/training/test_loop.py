@@ -34,6 +34,8 @@ from tests.unit.training.tiny import (
     spots,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def source() -> MemorySource:

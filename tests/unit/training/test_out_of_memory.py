@@ -18,6 +18,8 @@ from nrdfer.training.out_of_memory import memory_errors
 from nrdfer.training.recipe import Recipe
 from tests.unit.training.tiny import ENGINE, run, spots
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[3]
 
 # As much address space as a batch of one clip of the paper's size needs, not one of 14.

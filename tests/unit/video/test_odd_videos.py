@@ -22,6 +22,8 @@ from nrdfer.video.messages import read_complaints
 from nrdfer.video.probe import probe
 from tests.unit.odd_videos import FRAMES, HEIGHT, LEVELS, MPEG4, WIDTH, X264, Odd, encode, level_of, numbered
 
+pytestmark = pytest.mark.slow
+
 Corpus = tuple[Path, list[Odd]]
 
 

@@ -36,6 +36,7 @@ def _shapes(network: nn.Module, kind: type[nn.Module], call: Any) -> list[tuple[
     return shapes
 
 
+@pytest.mark.slow
 def test_c3d_keeps_time_in_its_first_pooling_and_ends_with_one_frame() -> None:
     with torch.device("meta"):
         network = C3D()
