@@ -92,9 +92,18 @@ def clip_asset(
     def chunk(context: dg.OpExecutionContext, workbench: Workbench, clip_ids: list[str], **read: Artifact) -> int:
         with step(context):
             work = make_work(workbench, list(read.values()))
-            folder = workbench.store.workdir(work.asset, _digest(workbench, work))
+            digest = _digest(workbench, work)
+            if workbench.store.is_published(work.asset, digest):
+                return 0
+            folder = workbench.store.workdir(work.asset, digest)
             folder.mkdir(parents=True, exist_ok=True)
-            work.work_on(clip_ids, folder, progress_logger(context, f"{name}: clips"))
+            try:
+                work.work_on(clip_ids, folder, progress_logger(context, f"{name}: clips"))
+            except Exception:
+                # another run that shares this folder may have published the artefact, and removed the folder
+                if not workbench.store.is_published(work.asset, digest):
+                    raise
+                context.log.info(f"{name}: another run has published it meanwhile")
             return len(clip_ids)
 
     @dg.op(

@@ -148,6 +148,8 @@ def _align_one(row: Row, task: Task) -> None:
     from nrdfer.runtime.gpu_errors import raise_if_of_gpu
 
     detector, settings, work = task
+    if vouched(work, row["clip_id"]) is not None:  # another run that shares the work has finished it meanwhile
+        return
     _started(work, row).touch()
     revoke(work, row["clip_id"])
     try:

@@ -119,6 +119,8 @@ def enhance_clips(
         enhancer = Enhancer.load(weights, pick_device(device))
         one_thread()
     for done, clip_id in enumerate(todo, start=len(clip_ids) - len(todo) + 1):
+        if is_written(work, clip_id):  # another run that shares the work has finished it meanwhile
+            continue
         record, frames = read_clip(aligned, clip_id)
         sheet = SheetCollector(record.frames)
         if enhancer is None:

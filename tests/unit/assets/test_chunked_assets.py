@@ -25,6 +25,7 @@ class Work:
     facts: Mapping[str, Any] = {"fact": 1}
     failures: dict[str, int] = {}  # noqa: RUF012  (set by each test)
     diary: list[str] = []  # noqa: RUF012
+    meanwhile: Callable[[], object] | None = None  # happens after the first clip
 
     def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
         (source,) = read
@@ -42,6 +43,9 @@ class Work:
                 raise RuntimeError(f"{clip} failed")
             self.diary.append(clip)
             (work / clip).write_text(clip)
+            if (hook := type(self).meanwhile) is not None:
+                type(self).meanwhile = None
+                hook()
 
     def publish(self, work: Path, out: Path) -> Mapping[str, Any]:
         assert self.pending(work) == []
@@ -63,7 +67,7 @@ def source(workbench: Workbench) -> Artifact:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dg.ExecuteInProcessResult]:
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
     (tmp_path / "p.yaml").write_text("name: p\ndescription: d\nchunk_clips: 3\n")
-    Work.failures, Work.diary = {}, []
+    Work.failures, Work.diary, Work.meanwhile = {}, [], None
     asset = clip_asset(
         "demo/out", {"source": "demo/source"}, Work, chapter=asset_groups.FACES, description="Demo.", kinds=set()
     )
@@ -119,3 +123,16 @@ def test_what_was_finished_stays_finished_when_a_run_fails(
     assert result.success
     assert sorted(Work.diary) == CLIPS
     assert metadata(result)["chunks"] == 1  # the two clips that were left
+
+
+def test_another_run_that_publishes_meanwhile_ends_nothing(
+    run: Callable[[], dg.ExecuteInProcessResult], tmp_path: Path
+) -> None:
+    others: list[dg.ExecuteInProcessResult] = []
+    Work.meanwhile = lambda: others.append(run())
+    result = run()  # its folder of work is gone after its first clip
+    assert others[0].success and result.success
+    assert metadata(others[0])["up_to_date"] is False and metadata(result)["up_to_date"] is True
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+    assert [*(tmp_path / "store/.work").rglob("clip*")] == []
+    assert len(Store(tmp_path / "store").find("demo/out")) == 1
