@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,3 +79,10 @@ def network_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def acted_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seconds with a rendered face and two without, 25 frames a second; read only."""
     return act(tmp_path_factory.mktemp("acted") / "acted.mp4")
+
+
+@pytest.fixture(scope="session")
+def sample_shell() -> None:
+    """The profile ``sample``, whatever the shell that runs the tests says."""
+    for name in ("NRDFER_PROFILE", "NRDFER_PROFILES", "NRDFER_WEIGHTS", "NRDFER_AFEW_ROOT", "NRDFER_DFEW_ROOT"):
+        os.environ.pop(name, None)

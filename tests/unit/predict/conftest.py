@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,6 @@ from nrdfer.predict.model import TrainedModel, open_model
 from nrdfer.predict.predictor import Predictor
 from nrdfer.predict.result import Prediction
 from nrdfer.predict.windows import WindowSettings
-
-
-@pytest.fixture(scope="session")
-def sample_shell() -> None:
-    """The profile ``sample``, whatever the shell that runs the tests says."""
-    for name in ("NRDFER_PROFILE", "NRDFER_PROFILES", "NRDFER_WEIGHTS", "NRDFER_AFEW_ROOT", "NRDFER_DFEW_ROOT"):
-        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import pytest
 
 from tests.unit.weights.hub_server import HubServer
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REVISION = "a" * 40
 ADDRESS = f"/datasets/someone/networks/resolve/{REVISION}/folder/hosted.pth"
 #: The client hands over 10 MiB at a time: whatever is to be continued must be longer.
@@ -28,7 +28,7 @@ FETCH = ("weights", "fetch", "hosted")
 #: The command line with a catalogue of one file.
 CHILD = f"""
 import sys
-from nrdfer import weights
+from nrdfer.weights import catalogue as weights
 weights.CATALOGUE = {{"hosted": weights.PinnedWeights(
     name="hosted", description="a hosted network", filename="folder/hosted.pth", licence="MIT",
     source="the bookshop at the corner", repo="someone/networks", repo_type="dataset", revision="{REVISION}",
