@@ -65,7 +65,8 @@ class _Short(reprlib.Repr):
 
 _LONGEST = 120
 _SHORT = _Short()
-_QUOTED = re.compile(rf"(['\"])(.{{{_LONGEST}}}).+\1", re.DOTALL)
+_CHARACTER = r"(?:\\.|(?!\1)[^\\])"  # of a quoted value: an escape, or anything but its quote
+_QUOTED = re.compile(rf"(?<!\w)(['\"])({_CHARACTER}{{{_LONGEST}}}){_CHARACTER}+\1", re.DOTALL)
 
 
 def _whole(value: Any) -> int:

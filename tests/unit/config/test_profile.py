@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nrdfer.config.profile import ShardsConfig, build_settings, load_profile, merge
+from nrdfer.core.coerce import brief_quotes
 from nrdfer.core.errors import ProfileError
 from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.runtime.engine import Engine
@@ -142,3 +143,11 @@ def test_a_long_value_is_not_quoted_whole() -> None:
     with pytest.raises(ProfileError, match=r"precision must be one of fp32.*not 'fp\[+\.\.\.'$") as raised:
         build_settings(Engine, {"precision": "fp" + "[" * 50_000}, "profile mine: engine")
     assert len(str(raised.value)) < 400
+
+
+def test_only_a_long_quoted_value_is_cut_out_of_a_message() -> None:
+    advice = f"the detector's size must fit; {'see the table of sizes, ' * 10}the network's own is 'large', not 'small'"
+    assert brief_quotes(advice) == advice
+    assert brief_quotes(f"not {'x' * 200!r}, but 'y'") == f"not '{'x' * 120}...', but 'y'"
+    quoted = brief_quotes(f"not {chr(39) + chr(34) + 'x' * 200!r}; try 'y'")  # both kinds of quotes: one is escaped
+    assert quoted.endswith("...'; try 'y'") and len(quoted) < 160
