@@ -47,7 +47,7 @@ def train(
         name: of the training, in logs and in MLflow.
         tags: more of them for the MLflow run.
     """
-    from nrdfer.models.saved_model import LAST
+    from nrdfer.models.trained_files import LAST
     from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, TAG_NOTE
     from nrdfer.tracking.dataset_inputs import datasets_of
     from nrdfer.tracking.log_uploader import RunFacts

@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
-from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
+from nrdfer.models.saved_model import cpu_weights, write_description, write_weights
+from nrdfer.models.trained_files import LAST
 from nrdfer.publish.model_files import crops_content
 from nrdfer.registry import register, tags
 from nrdfer.registry.versions import Facts

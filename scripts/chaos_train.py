@@ -32,12 +32,13 @@ from nrdfer.config.profile import ShardsConfig
 from nrdfer.core.own_files import write_made
 from nrdfer.corpora.dfew import read_dfew
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
+from nrdfer.models.trained_files import BEST, HISTORY, LAST
 from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew
 from nrdfer.preprocessing.folds import write_folds
 from nrdfer.preprocessing.shards import shard_dfew
 
 RESULT, WORK = "result.json", "work"
-FILES = ("last.safetensors", "best.safetensors", "history.jsonl")
+FILES = (LAST, BEST, HISTORY)
 STOPPED = 143
 _BEGINNING, _END = -1, sys.maxsize
 _LOOK = 0.01  # seconds between two looks at a folder

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from nrdfer.core.processes import MARK
+from nrdfer.models.trained_files import HISTORY
 from nrdfer.store.manifest import find_problems
 
 _RESULTS = (
@@ -23,7 +24,7 @@ _RESULTS = (
     "*.parquet",
     "*.npy",
     "*.tar",
-    "history.jsonl",
+    HISTORY,
     "metrics.json",
     "tables/*",
 )

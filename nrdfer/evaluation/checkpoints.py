@@ -18,7 +18,8 @@ import pandas as pd
 
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.optional_output import draw
-from nrdfer.models.saved_model import BEST, HISTORY, LAST, MODEL, read_history
+from nrdfer.models.saved_model import read_history
+from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.runtime.engine import Engine
 from nrdfer.shards.reader import ShardReader
 

@@ -23,7 +23,7 @@ from nrdfer.evaluation.row_metrics import figures_of
 from nrdfer.experiments.catalogue import TRAINED, RowSpec, TableSpec
 from nrdfer.experiments.published import published
 from nrdfer.experiments.results import Results
-from nrdfer.models.saved_model import MODEL
+from nrdfer.models.trained_files import MODEL
 
 MEASURED, NOT_RUN, LITERATURE = "measured", "not run", "as published"
 

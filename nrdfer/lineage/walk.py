@@ -18,7 +18,7 @@ from nrdfer.lineage.data import DataWalk
 from nrdfer.lineage.hashes import Hashes
 from nrdfer.lineage.history import Orchestrator
 from nrdfer.lineage.links import Chain, Link
-from nrdfer.models.saved_model import LAST
+from nrdfer.models.trained_files import LAST
 from nrdfer.publish.register_model import RESOLVED, flat_figures
 from nrdfer.registry import tags, verified_open
 from nrdfer.registry.file_lists import listed_files

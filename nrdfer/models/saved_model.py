@@ -1,7 +1,7 @@
 """The files a training leaves behind, and how weights come back: safetensors, the history, the description.
 
-A file appears under its name only when it is complete. Checkpoints (what a training needs to continue) belong to
-``checkpoint``.
+A file appears under its name (``trained_files``) only when it is complete. Checkpoints (what a training needs to
+continue) belong to ``nrdfer.training.checkpoint``.
 """
 
 from __future__ import annotations
@@ -25,11 +25,7 @@ from nrdfer.data.sampling import Sampling
 from nrdfer.models.base import ClipNetwork
 from nrdfer.models.registry import build_model
 from nrdfer.models.state_dict import misfit, plain_names
-
-LAST = "last.safetensors"  # weights after the last epoch: honest protocol
-BEST = "best.safetensors"  # weights of the epoch with the best filtered WAR on the test clips: paper protocol
-HISTORY = "history.jsonl"
-MODEL = "model.json"
+from nrdfer.models.trained_files import HISTORY, MODEL
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises:
         WeightsError: the file is missing, unreadable, or of another network.
     """
-    advice = "use the settings in the model.json beside the weights"
+    advice = f"use the settings in the {MODEL} beside the weights"
     try:
         tensors = plain_names(load_file(path), path)
     except (OSError, SafetensorError) as error:
@@ -146,6 +142,6 @@ def _field(values: Mapping[str, Any], name: str, hint: Any) -> Any:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """One row an epoch, in order; empty if no epoch has ended."""
+    """One row an epoch, in order, with the fields of `EpochReport`; empty if no epoch has ended."""
     path = folder / HISTORY
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []

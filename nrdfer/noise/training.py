@@ -87,6 +87,7 @@ def train_and_predict(
     """
     from nrdfer.evaluation.inference import evaluate
     from nrdfer.models.saved_model import load_model
+    from nrdfer.models.trained_files import LAST, MODEL
     from nrdfer.runtime.determinism import set_up
     from nrdfer.runtime.placement import places
     from nrdfer.shards.reader import ShardReader
@@ -114,7 +115,7 @@ def train_and_predict(
             progress=progress,
         )
         log(f"{name}, seed {seed}: {len(tested)} test clips")
-        network = load_model(out / "model.json", out / "last.safetensors")
+        network = load_model(out / MODEL, out / LAST)
         network = network.to(set_up(dataclasses.replace(engine, precision="fp32")))
         table = evaluate(network, reader, tested, sampling=recipe.sampling, workers=engine.workers, details=True)
     table.drop(columns=["state", "snippets_3", "snippets_6"]).to_parquet(out / PREDICTIONS, index=False)

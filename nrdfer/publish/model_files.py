@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nrdfer.models.trained_files import MODEL
 from nrdfer.publish.input_example import example_clip
 from nrdfer.registry.logged_models import Content
 
@@ -23,7 +24,7 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
 
     return Content(
         artifacts={
-            "settings": checkpoint / "model.json",
+            "settings": checkpoint / MODEL,
             "weights": checkpoint / weights,
             **{path.stem: path for path in more},
         },

@@ -19,7 +19,8 @@ from nrdfer import registry
 from nrdfer.config.profile import Profile
 from nrdfer.core import paths
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
-from nrdfer.models.saved_model import BEST, LAST, read_history
+from nrdfer.models.saved_model import read_history
+from nrdfer.models.trained_files import BEST, LAST
 from nrdfer.publish.model_card import CardFacts, write_card
 from nrdfer.publish.model_files import crops_content
 from nrdfer.registry import tags

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.own_files import NOTES, was_changed
 from nrdfer.core.plain_text import name_text
+from nrdfer.models.trained_files import LAST, MODEL
 from nrdfer.registry import tags
-from nrdfer.registry.private_copy import WEIGHTS, private_copy
+from nrdfer.registry.private_copy import private_copy
 from nrdfer.registry.verified_open import Opened, open_version
 from nrdfer.runtime.code_version import code_version
 from nrdfer.store import MANIFEST, file_sha256, find_problems, read_manifest
@@ -75,7 +76,7 @@ def find_weights(model: str) -> tuple[Path, Path]:
 
 
 def _network_in(folder: Path) -> tuple[Path, Path]:
-    found = folder / "model.json", folder / WEIGHTS
+    found = folder / MODEL, folder / LAST
     missing = [path.name for path in found if not path.is_file()]
     if missing:
         raise WeightsError(f"{folder} is no trained network: {' and '.join(missing)} missing")

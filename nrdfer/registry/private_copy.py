@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from nrdfer.core.errors import WeightsError
+from nrdfer.models.trained_files import LAST
 from nrdfer.registry.file_lists import AGAIN, in_print, listed_files
 from nrdfer.registry.verified_open import Opened
 
-WEIGHTS = "last.safetensors"
 _ARTIFACTS = "artifacts/"  # the project's own files in a version's folder
 _BLOCK = 1 << 20
 
@@ -73,9 +73,9 @@ def weights_sha256(opened: Opened) -> str:
     Raises:
         WeightsError: its list names none, or several.
     """
-    found = [digest for name, digest in _listed(opened).items() if PurePosixPath(name).name == WEIGHTS]
+    found = [digest for name, digest in _listed(opened).items() if PurePosixPath(name).name == LAST]
     if len(found) != 1:
-        raise WeightsError(f"{opened.uri} lists {len(found)} files {WEIGHTS} instead of one. {AGAIN}")
+        raise WeightsError(f"{opened.uri} lists {len(found)} files {LAST} instead of one. {AGAIN}")
     return found[0]
 
 

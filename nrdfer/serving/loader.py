@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.core.errors import WeightsError
+from nrdfer.models.trained_files import MODEL
 from nrdfer.serving.base import ServedModel
 from nrdfer.serving.emotion_model import EmotionModel
 from nrdfer.serving.video_bundle import CONTENTS, bundle_in
@@ -66,7 +67,7 @@ def open_artifacts(folder: Path, config: Mapping[str, Any]) -> ServedModel:
             raise WeightsError(f"{folder} holds {len(weights)} files of weights (.safetensors) instead of one")
         if not isinstance(config.get(SHA256), str):
             raise WeightsError(f"nothing says which sha256 the weights in {folder} must have")
-        artifacts = {"settings": str(folder / "model.json"), "weights": str(weights[0])}
+        artifacts = {"settings": str(folder / MODEL), "weights": str(weights[0])}
     wrapper.load_context(_Context(artifacts, config))
     return wrapper
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import WeightsError
+from nrdfer.models.trained_files import LAST, MODEL
 from nrdfer.predict.crops import Cropper
 from nrdfer.predict.model import Origin, load_trained
 from nrdfer.predict.predictor import Predictor
@@ -42,7 +43,7 @@ def write_bundle(checkpoint: Path, preprocessing: Preprocessing, out: Path) -> d
         WeightsError: a file is missing or is not what it should be.
     """
     out.mkdir(parents=True, exist_ok=True)
-    files = {"settings": out / "model.json", "weights": out / "last.safetensors", "preprocessing": out / FILE}
+    files = {"settings": out / MODEL, "weights": out / LAST, "preprocessing": out / FILE}
     for part in ("settings", "weights"):
         source = checkpoint / files[part].name
         if not source.is_file():

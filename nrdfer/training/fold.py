@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.config.profile import Profile, build_settings
-from nrdfer.models.saved_model import read_history
+from nrdfer.models.saved_model import EpochReport, best_epoch, read_history
 from nrdfer.runtime.engine import Engine
 from nrdfer.shards.index import INDEX
 from nrdfer.shards.reader import ShardReader
@@ -139,6 +139,6 @@ def train_fold(
         else:
             follower = Follower(work, on_epoch, progress)
             train_on_ranks(task, place.world, place.visible, follower.look)
-    history = read_history(out)
-    best = max(history, key=lambda row: (row["test_war"], -row["epoch"]))
-    return {"epochs": len(history), "last": history[-1], "best": best}
+    reports = [EpochReport(**row) for row in read_history(out)]
+    figures = {"last": reports[-1], "best": best_epoch(reports)}
+    return {"epochs": len(reports), **{name: dataclasses.asdict(report) for name, report in figures.items()}}

@@ -25,8 +25,6 @@ from nrdfer.evaluation.inference import predict
 from nrdfer.evaluation.protocols import fold_metrics
 from nrdfer.models.registry import build_model
 from nrdfer.models.saved_model import (
-    BEST,
-    LAST,
     EpochReport,
     best_epoch,
     cpu_weights,
@@ -35,6 +33,7 @@ from nrdfer.models.saved_model import (
     write_history,
     write_weights,
 )
+from nrdfer.models.trained_files import BEST, LAST
 from nrdfer.runtime.determinism import described, full_precision, gpus_of, set_up
 from nrdfer.runtime.distributed import joined
 from nrdfer.runtime.engine import Engine

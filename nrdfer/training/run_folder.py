@@ -18,7 +18,7 @@ from nrdfer.core.file_locks import lock
 from nrdfer.core.own_files import publish, refuse_foreign, remove_made, write_made
 from nrdfer.core.plain_text import name_text, one_line
 from nrdfer.core.state_files import read_state
-from nrdfer.models.saved_model import BEST, HISTORY, LAST, MODEL
+from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.tracking.training_log import LOG
 from nrdfer.training.identity import differences, shown
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
-from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
+from nrdfer.models.saved_model import cpu_weights, write_description, write_weights
+from nrdfer.models.trained_files import LAST
 from tests.unit.odd_videos import HEIGHT, WIDTH, X264, Picture, encode, portrait
 
 SMALL = {"image_size": 32, "widths": [4, 6, 8], "spatial_depth": 1, "spatial_mlp": 8, "temporal_depth": 1}

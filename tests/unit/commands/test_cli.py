@@ -127,7 +127,8 @@ def test_models_for_programs_and_for_people() -> None:
 
 def test_export_writes_a_file_from_a_checkpoint_and_says_what_it_takes(tmp_path: Path) -> None:
     from nrdfer.models.registry import build_model
-    from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
+    from nrdfer.models.saved_model import cpu_weights, write_description, write_weights
+    from nrdfer.models.trained_files import LAST
 
     settings = {"image_size": 32, "width": 4, "hidden": 8}
     write_weights(tmp_path / LAST, cpu_weights(build_model("resnet18-gru", settings)))

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from nrdfer.models.saved_model import LAST
+from nrdfer.models.trained_files import LAST
 from nrdfer.predict.model import open_model
 from nrdfer.preprocessing.spec import FILE
 from nrdfer.publish.model_files import crops_content

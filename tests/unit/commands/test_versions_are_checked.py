@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.models.registry import build_model
-from nrdfer.models.saved_model import BEST, LAST, cpu_weights, write_description, write_weights
+from nrdfer.models.saved_model import cpu_weights, write_description, write_weights
+from nrdfer.models.trained_files import BEST, LAST
 from nrdfer.registry import Opened, loading, tags
 from nrdfer.registry.file_lists import file_problems
 from nrdfer.store import file_sha256

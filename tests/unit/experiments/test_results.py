@@ -20,7 +20,7 @@ from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLE_4, TABLE_5, TABLE
 from nrdfer.experiments.fill import fill
 from nrdfer.experiments.profiles import profile_of
 from nrdfer.experiments.results import Results
-from nrdfer.models.saved_model import MODEL
+from nrdfer.models.trained_files import MODEL
 from nrdfer.preprocessing.folds import find_split
 from nrdfer.shards.writer import write_shards
 from nrdfer.store import Store

@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from nrdfer import registry
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
-from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
+from nrdfer.models.saved_model import cpu_weights, write_description, write_weights
+from nrdfer.models.trained_files import LAST
 from nrdfer.publish.model_files import crops_content
 from nrdfer.registry import tags
 from nrdfer.registry.verified_open import model_id_of

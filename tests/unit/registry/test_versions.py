@@ -15,7 +15,8 @@ import torch
 from nrdfer import registry
 from nrdfer.core import paths
 from nrdfer.evaluation.inference import predict_clips
-from nrdfer.models.saved_model import LAST, load_model
+from nrdfer.models.saved_model import load_model
+from nrdfer.models.trained_files import LAST
 from nrdfer.publish.model_files import crops_content
 from nrdfer.registry import logged_models as logged
 from nrdfer.registry import tags

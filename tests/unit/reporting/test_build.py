@@ -20,7 +20,7 @@ from nrdfer.core.records import ClipRecord
 from nrdfer.evaluation.bootstrap import resample
 from nrdfer.evaluation.checkpoints import METRICS, PROTOCOLS, features_path, predictions_path
 from nrdfer.evaluation.protocols import cross_validation, fold_metrics
-from nrdfer.models.saved_model import HISTORY, MODEL
+from nrdfer.models.trained_files import HISTORY, MODEL
 from nrdfer.reporting import captioned_figures
 from nrdfer.reporting.build import PAGE, REPORT, write_report
 from nrdfer.reporting.collect import Findings

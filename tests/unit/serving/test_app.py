@@ -20,7 +20,8 @@ from starlette.testclient import TestClient
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import NrdferError
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
-from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
+from nrdfer.models.saved_model import cpu_weights, write_description, write_weights
+from nrdfer.models.trained_files import LAST
 from nrdfer.predict.model import open_model
 from nrdfer.serving.app import host_name, make_app
 from nrdfer.serving.limits import Limits

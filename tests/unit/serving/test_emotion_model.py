@@ -8,7 +8,8 @@ import pytest
 
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
-from nrdfer.models.saved_model import LAST, cpu_weights, write_description, write_weights
+from nrdfer.models.saved_model import cpu_weights, write_description, write_weights
+from nrdfer.models.trained_files import LAST
 from nrdfer.serving.emotion_model import EmotionModel
 from nrdfer.store import file_sha256
 

@@ -1,0 +1,12 @@
+"""File names in the folder of a trained network, the same in the store, in a user's folder and in the registry.
+
+Only names belong here, so that code that merely looks for a file need not load torch. Writing and reading the files
+belongs to ``saved_model``.
+"""
+
+from __future__ import annotations
+
+LAST = "last.safetensors"  # weights after the last epoch: honest protocol
+BEST = "best.safetensors"  # weights of the epoch with the best filtered WAR on the test clips: paper protocol
+HISTORY = "history.jsonl"  # a line an epoch
+MODEL = "model.json"  # the network's name and settings, and the recipe
