@@ -42,7 +42,7 @@ def evaluate(
         title: of the figures.
     """
     from nrdfer.evaluation import checkpoints as stage
-    from nrdfer.training.fold import engine_of
+    from nrdfer.training.request import engine_of
     from nrdfer.training.step_keys import evaluation_step
 
     made_of = evaluation_step(split, shards.digest, checkpoint.digest)

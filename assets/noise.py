@@ -100,28 +100,18 @@ def noise_training(
 ) -> dict[str, Any]:
     """Train one network, or find that it was trained."""
     with step(context):
-        from nrdfer.noise.training import engine_of, network_of, recipe_of, train_and_predict
+        from nrdfer.noise.training import NoiseTraining, engine_of, train_and_predict
 
-        settings, name, seed = _settings(workbench), training["network"], training["seed"]
-        engine = engine_of(workbench.settings.engine)
-        model, values = network_of(name, settings)
+        name, seed = training["network"], training["seed"]
+        asked = NoiseTraining(name, seed, _settings(workbench), engine_of(workbench.settings.engine))
         title = f"{name}, seed {seed}"
         artifact = workbench.store.build_resumable(
             _TRAINING,
             code_version="1",
-            config={
-                "network": name,
-                "model": model,
-                "model_settings": values,
-                "recipe": dataclasses.asdict(recipe_of(settings, seed)),
-                "engine": engine.numerics(),
-            },
+            config=asked.config(),
             inputs={"clips": clips.digest},
             build=lambda work, out: train_and_predict(
-                name,
-                seed,
-                settings,
-                engine,
+                asked,
                 clips.path,
                 work,
                 out,

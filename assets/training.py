@@ -51,12 +51,13 @@ def train(
     from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, TAG_NOTE
     from nrdfer.tracking.dataset_inputs import datasets_of
     from nrdfer.tracking.log_uploader import RunFacts
-    from nrdfer.training import tracked
-    from nrdfer.training.fold import recipe_of
+    from nrdfer.training.callbacks import TrainingCallbacks
     from nrdfer.training.open_choices import choices_markdown
-    from nrdfer.training.step_keys import FROM_SCRATCH, training_step
+    from nrdfer.training.request import recipe_of, request_of
+    from nrdfer.training.step_keys import training_step
+    from nrdfer.training.tracked import train_tracked
 
-    made_of = training_step(profile, split, shards.digest, initial.digest if initial else FROM_SCRATCH)
+    made_of = training_step(profile, split, shards.digest, initial.digest if initial else None)
     recipe = recipe_of(profile, split.corpus)
     facts = RunFacts(
         digest=made_of.digest(workbench.store),
@@ -77,20 +78,17 @@ def train(
         datasets=datasets_of(split, shards.digest),
     )
 
+    callbacks = TrainingCallbacks(
+        on_batch=training_logger(context, name),
+        on_decoded=progress_logger(context, f"{name}: clips decoded into memory"),
+    )
+
     def build(work: Path, out: Path) -> dict[str, Any]:
-        result = tracked.train_tracked(
-            profile,
-            split.corpus,
-            shards.path,
-            split.train_ids,
-            split.test_ids,
-            work,
-            out,
+        result = train_tracked(
+            request_of(profile, split, work, out, initial_weights=initial.path / LAST if initial else None),
+            callbacks,
             tracking=workbench.tracking,
             facts=facts,
-            initial_weights=initial.path / LAST if initial else None,
-            progress=training_logger(context, name),
-            decoding=progress_logger(context, f"{name}: clips decoded into memory"),
             wait=workbench.tracking_wait,
             log=context.log,
         )
@@ -111,8 +109,8 @@ def train(
 
 def shown(workbench: Workbench, profile: Profile, split: "Split", artifact: Artifact) -> dict[str, Any]:
     """What the UI shows of a training."""
-    from nrdfer.training.fold import engine_of, recipe_of
     from nrdfer.training.open_choices import choices_markdown
+    from nrdfer.training.request import engine_of, recipe_of
 
     counts = artifact.manifest["counts"]
     last, best = counts["last"], counts["best"]

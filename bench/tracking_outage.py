@@ -34,6 +34,7 @@ from nrdfer.tracking.log_uploader import RunFacts
 from nrdfer.tracking.training_log import LOG, read_all
 from nrdfer.training.loop import train
 from nrdfer.training.recipe import Recipe
+from nrdfer.training.request import TrainingRequest
 
 CLIPS, TESTED, BATCH = 28, 7, 4
 AROUND = 12.0  # seconds of training before the server goes, and after it is back
@@ -55,18 +56,19 @@ def drawn() -> MemorySource:
 
 def learn(source: MemorySource, epochs: int, folder: Path) -> None:
     """Train."""
-    ids = source.clip_ids
-    train(
+    ids = tuple(source.clip_ids)
+    request = TrainingRequest(
         "nr-dfernet",
         NETWORK,
         Recipe(epochs=epochs, batch=BATCH, lr=0.01),
-        source,
+        Engine(device="cpu", threads=1, workers=0),
+        folder / "shards",
         ids[:-TESTED],
         ids[-TESTED:],
-        engine=Engine(device="cpu", threads=1, workers=0),
-        workdir=folder / "work",
-        out=folder / "out",
+        folder / "work",
+        folder / "out",
     )
+    train(request, source=source)
 
 
 def outage(server: TrackingServer, seconds: float, ready: Callable[[], bool], told: dict[str, float]) -> None:

@@ -54,15 +54,22 @@ def train(
     refuse_unwritable(out, folder=True)
     from nrdfer.config.resolve import profile_of_shell
     from nrdfer.preprocessing.folds import find_split
+    from nrdfer.shards.index import INDEX
+    from nrdfer.store import file_sha256
     from nrdfer.training import fold as stage
     from nrdfer.training import run_folder
+    from nrdfer.training.callbacks import TrainingCallbacks
+    from nrdfer.training.key import key_of
+    from nrdfer.training.request import request_of
     from nrdfer.training.signals import sigterm_interrupts
 
     base = profile_of_shell(profile)
     found = find_split(base, split, shards, folds)
     changed = lay_over(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
     with _initial(base, split, initial) as weights:
-        told = stage.identity(changed, found.corpus, found.shards, found.train_ids, found.test_ids, weights)
+        work, results = out / run_folder.WORK, run_folder.results(out)
+        request = request_of(changed, found, work, results, initial_weights=weights)
+        told = key_of(request, file_sha256(found.shards / INDEX)).settings()
         fit = _tracked(found, out, told) if track else stage.train_fold
         with run_folder.held(out):
             result = run_folder.claim(out, {"split": split, **told})
@@ -73,17 +80,12 @@ def train(
                 try:
                     with sigterm_interrupts(), shown:
                         result = fit(
-                            changed,
-                            found.corpus,
-                            found.shards,
-                            found.train_ids,
-                            found.test_ids,
-                            out / run_folder.WORK,
-                            run_folder.results(out),
-                            initial_weights=weights,
-                            on_epoch=lambda row: typer.echo(epoch_line(row), err=as_json),
-                            progress=step,
-                            decoding=decoded,
+                            request,
+                            TrainingCallbacks(
+                                on_epoch=lambda report: typer.echo(epoch_line(vars(report)), err=as_json),
+                                on_batch=step,
+                                on_decoded=decoded,
+                            ),
                         )
                 except TrainingStopped as stopped:
                     typer.echo(f"stopped: {stopped}\nthe same line continues: {_line()}", err=True)

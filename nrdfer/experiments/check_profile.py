@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nrdfer.config.profile import Profile, build_settings
 from nrdfer.core.errors import ProfileError
-from nrdfer.training.fold import engine_of, network_settings, recipe_of
+from nrdfer.training.request import engine_of, network_settings, recipe_of
 
 
 def check_profile(profile: Profile) -> None:

@@ -16,7 +16,7 @@ from nrdfer.preprocessing.folds import AFEW, find_split
 from nrdfer.shards.split import Split
 from nrdfer.store import Artifact, Store
 from nrdfer.store.pointers import last_made
-from nrdfer.training.step_keys import FROM_SCRATCH, Step, evaluation_step, training_step
+from nrdfer.training.step_keys import Step, evaluation_step, training_step
 
 #: AFEW's trainings start from the checkpoint of this split (paper, section 4.2).
 PRETRAINING = "fd1"
@@ -42,7 +42,7 @@ class Results:
             StoreError: the profile's shards or folds have not been made.
             ProfileError: the experiment's settings cannot be meant.
         """
-        initial = self.training(experiment, PRETRAINING).digest(self._store) if split == AFEW else FROM_SCRATCH
+        initial = self.training(experiment, PRETRAINING).digest(self._store) if split == AFEW else None
         found = self.split(split)
         return training_step(profile_of(self._profile, experiment), found, self.shards(found.corpus).digest, initial)
 

@@ -19,7 +19,7 @@ from nrdfer.preprocessing.folds import afew_as_split, read_folds
 from nrdfer.runtime.code_version import code_version, has_commit
 from nrdfer.store import MANIFEST, Artifact, Store, digest_of, read_manifest
 from nrdfer.tracking.relocation import here
-from nrdfer.training.step_keys import FROM_SCRATCH
+from nrdfer.training.key import FROM_SCRATCH
 
 Found = Generator[Link, None, Mapping[str, Any] | None]
 _SAMPLES = Path(nrdfer.__file__).parent / "weights/sample"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from nrdfer.config.profile import build_settings, merge
 from nrdfer.noise.corpus import TRAINING, read_truth
 from nrdfer.noise.settings import COMPONENTS, N1, NoiseSettings
 from nrdfer.runtime.engine import Engine
+from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.progress import Report
 from nrdfer.training.recipe import Recipe, build_recipe
+from nrdfer.training.request import TrainingRequest
 
 PREDICTIONS = "predictions.parquet"
 
@@ -56,11 +59,59 @@ def engine_of(values: Mapping[str, Any]) -> Engine:
     return build_settings(Engine, values, "noise: engine")
 
 
+@dataclass(frozen=True)
+class NoiseTraining:
+    """One training of the benchmark; its seed decides initialisation, order and augmentation."""
+
+    network: str  # of `NoiseSettings.networks`
+    seed: int
+    settings: NoiseSettings
+    engine: Engine
+
+    def config(self) -> dict[str, Any]:
+        """Everything that decides the weights, but for the clips, as an artefact's configuration.
+
+        Raises:
+            ProfileError: there is no such network or preset, unknown recipe or field.
+        """
+        model, values = network_of(self.network, self.settings)
+        return {
+            "network": self.network,
+            "model": model,
+            "model_settings": values,
+            "recipe": dataclasses.asdict(recipe_of(self.settings, self.seed)),
+            "engine": self.engine.numerics(),
+        }
+
+    def request(self, clips: Path, work: Path, out: Path) -> TrainingRequest:
+        """The training on the shards that `render_clips` wrote, on one device.
+
+        Args:
+            clips: those shards.
+            work: folder of checkpoints, which survives a crash.
+            out: receives the weights and the history.
+
+        Raises:
+            ProfileError: there is no such network or preset, unknown recipe or field.
+        """
+        model, values = network_of(self.network, self.settings)
+        truth = read_truth(clips)
+        return TrainingRequest(
+            model,
+            values,
+            recipe_of(self.settings, self.seed),
+            dataclasses.replace(self.engine, devices=1),
+            clips,
+            tuple(row["clip_id"] for row in truth if row["kind"] == TRAINING),
+            # watched while it learns: the clips without noise; nothing is chosen by them
+            tuple(row["clip_id"] for row in truth if row["kind"] == N1 and row["level"] == 0),
+            work,
+            out,
+        )
+
+
 def train_and_predict(
-    name: str,
-    seed: int,
-    settings: NoiseSettings,
-    engine: Engine,
+    training: NoiseTraining,
     clips: Path,
     work: Path,
     out: Path,
@@ -71,10 +122,7 @@ def train_and_predict(
     """Train one network and write `PREDICTIONS` of every test clip into `out`; continues after a crash.
 
     Args:
-        name: of `NoiseSettings.networks`.
-        seed: of the training.
-        settings: of the benchmark.
-        engine: how it is computed.
+        training: the network, and how it learns.
         clips: the shards that `render_clips` wrote.
         work: folder of checkpoints, which survives a crash.
         out: receives the predictions, the last epoch's weights and the history.
@@ -93,30 +141,16 @@ def train_and_predict(
     from nrdfer.shards.reader import ShardReader
     from nrdfer.training.loop import train
 
-    model, values = network_of(name, settings)
-    recipe = recipe_of(settings, seed)
-    truth = read_truth(clips)
-    learnt = [row["clip_id"] for row in truth if row["kind"] == TRAINING]
-    # watched while it learns: the clips without noise; nothing is chosen by them
-    watched = [row["clip_id"] for row in truth if row["kind"] == N1 and row["level"] == 0]
-    tested = [row["clip_id"] for row in truth if row["kind"] != TRAINING]
-    engine = dataclasses.replace(engine, devices=1)
+    request = training.request(clips, work, out)
+    engine = request.engine
+    tested = [row["clip_id"] for row in read_truth(clips) if row["kind"] != TRAINING]
     with places(engine), ShardReader(clips) as reader:
-        train(
-            model,
-            values,
-            recipe,
-            reader,
-            learnt,
-            watched,
-            engine=engine,
-            workdir=work,
-            out=out,
-            progress=progress,
-        )
-        log(f"{name}, seed {seed}: {len(tested)} test clips")
+        train(request, TrainingCallbacks(on_batch=progress), source=reader)
+        log(f"{training.network}, seed {training.seed}: {len(tested)} test clips")
         network = load_model(out / MODEL, out / LAST)
         network = network.to(set_up(dataclasses.replace(engine, precision="fp32")))
-        table = evaluate(network, reader, tested, sampling=recipe.sampling, workers=engine.workers, details=True)
+        sampling = request.recipe.sampling
+        table = evaluate(network, reader, tested, sampling=sampling, workers=engine.workers, details=True)
     table.drop(columns=["state", "snippets_3", "snippets_6"]).to_parquet(out / PREDICTIONS, index=False)
-    return {"network": name, "seed": seed, "war": float((table["predicted"] == table["emotion"]).mean())}
+    war = float((table["predicted"] == table["emotion"]).mean())
+    return {"network": training.network, "seed": training.seed, "war": war}

@@ -30,8 +30,8 @@ from nrdfer.store import Artifact
 from nrdfer.store.pointers import config_digest
 from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, Tracking, dagster_url
 from nrdfer.tracking.dataset_inputs import corpus_dataset, to_mlflow
-from nrdfer.training.fold import recipe_of
-from nrdfer.training.step_keys import FROM_SCRATCH
+from nrdfer.training.key import FROM_SCRATCH
+from nrdfer.training.request import recipe_of
 
 RESOLVED = "config/resolved.json"  # the profile, beside the run's other artefacts
 _log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 A receipt vouches for each (`nrdfer.store.receipts`): one that a power cut or the disk has changed is set aside, and the
 training continues from the one before it. What the state holds belongs to ``epochs``, whose training it is to
-``identity``; the weights that others use (safetensors) are written by ``nrdfer.models.saved_model``.
+``key``; the weights that others use (safetensors) are written by ``nrdfer.models.saved_model``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from nrdfer.core.errors import TrainingError
 from nrdfer.core.state_files import set_aside
 from nrdfer.store.receipts import receipt_of, revoke, vouch, vouched
-from nrdfer.training.identity import Identity, differences, shown
+from nrdfer.training.key import CheckpointIdentity, differences, shown
 
 KEEP = 2
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
@@ -28,7 +28,7 @@ _OWN = re.compile(r"checkpoint-\d{9}\.(?:pt|tmp|done)")
 _log = logging.getLogger(__name__)
 
 
-def save_checkpoint(folder: Path, batches_done: int, identity: Identity, state: dict[str, Any]) -> Path:
+def save_checkpoint(folder: Path, batches_done: int, identity: CheckpointIdentity, state: dict[str, Any]) -> Path:
     """Publish the state after `batches_done` batches, and remove all but the newest `KEEP`.
 
     The file is complete on disk before it gets its name, its name is there before its receipt, and that before an older
@@ -80,7 +80,7 @@ def remove_checkpoints(folder: Path) -> None:
             path.unlink()
 
 
-def load_newest(folder: Path, identity: Identity) -> dict[str, Any] | None:
+def load_newest(folder: Path, identity: CheckpointIdentity) -> dict[str, Any] | None:
     """The newest checkpoint that is as it was written; None if there is none.
 
     Damaged ones are set aside, which is said in the log.
@@ -108,12 +108,12 @@ def load_newest(folder: Path, identity: Identity) -> dict[str, Any] | None:
     return None
 
 
-def _load(path: Path) -> tuple[dict[str, Any], Identity] | None:
+def _load(path: Path) -> tuple[dict[str, Any], CheckpointIdentity] | None:
     reason = "it is not what its receipt says: cut off, or changed on the disk"
     if vouched(path.parent, path.stem) is not None:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            saved: Identity = json.loads(state["identity"])
+            saved: CheckpointIdentity = json.loads(state["identity"])
             return state, saved
         except Exception as error:  # torch has many; whatever it is, the training can do without this file
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)

@@ -25,7 +25,7 @@ from nrdfer.data.loader import Batch, BatchLoader
 from nrdfer.models.saved_model import EpochReport, best_epoch, cpu_weights, write_history
 from nrdfer.runtime.determinism import seed_step
 from nrdfer.training.checkpoint import load_newest, save_checkpoint
-from nrdfer.training.identity import Identity
+from nrdfer.training.key import CheckpointIdentity
 from nrdfer.training.learner import Learner
 from nrdfer.training.monitor import Watch
 from nrdfer.training.recipe import Recipe
@@ -62,7 +62,7 @@ class Training:
         self,
         learner: Learner,
         loader: BatchLoader,
-        identity: Identity,
+        identity: CheckpointIdentity,
         workdir: Path,
         watch: Watch,
         stop: StopRequest,

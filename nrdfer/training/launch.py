@@ -1,13 +1,12 @@
 """One training on several devices of this machine: a process each, started, watched, and ended together.
 
 ``torchrun`` could start them too, and may where a training spans machines (``torchrun -m nrdfer.training.rank
-task.json``); here it is not used, because its rendezvous listens on every network interface. What a process does
+request.json``); here it is not used, because its rendezvous listens on every network interface. What a process does
 belongs to ``rank`` and ``loop``.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,15 +14,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nrdfer.core.errors import NrdferError, ProfileError, TrainingError, TrainingStopped
 from nrdfer.core.state_files import read_state
 from nrdfer.runtime.distributed import STORE
-from nrdfer.runtime.engine import Engine
-from nrdfer.training.recipe import Recipe
+from nrdfer.training.request import TrainingRequest
 from nrdfer.training.signals import stop_requests
 
 PARENT = "NRDFER_RANKS_PARENT"  # number of the process that started the ranks
@@ -32,38 +29,21 @@ _GRACE_S = 5.0  # for the other ranks to end when one has failed
 _POLL_S = 0.5
 
 
-@dataclass(frozen=True)
-class Task:
-    """One training, as plain as its file."""
-
-    model: str
-    settings: dict[str, Any]
-    recipe: Recipe
-    engine: Engine
-    shards: Path
-    train_ids: tuple[str, ...]
-    test_ids: tuple[str, ...]
-    workdir: Path
-    out: Path
-    initial_weights: Path | None = None
-
-    def to_json(self) -> str:
-        """The file that `rank` reads."""
-        return json.dumps(asdict(self), default=str)
-
-
 def error_file(workdir: Path, rank: int) -> Path:
     """Where a rank leaves the words of the error that ended it."""
     return workdir / f"rank-{rank}-error.json"
 
 
 def train_on_ranks(
-    task: Task, world: int, visible: Sequence[str] | None = None, watch: Callable[[], None] | None = None
+    request: TrainingRequest,
+    world: int,
+    visible: Sequence[str] | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> None:
     """Run a training on `world` processes until all have ended.
 
     Args:
-        task: the training.
+        request: the training.
         world: number of processes.
         visible: the GPUs, one a process, as ``CUDA_VISIBLE_DEVICES`` names them; None on a CPU.
         watch: called about twice a second, and once at the end (to read the log).
@@ -74,12 +54,12 @@ def train_on_ranks(
     """
     if visible is not None and len(visible) != world:
         raise ProfileError(f"engine: {world} devices are asked for, and {len(visible)} GPUs are there")
-    task.workdir.mkdir(parents=True, exist_ok=True)
+    request.workdir.mkdir(parents=True, exist_ok=True)
     for rank in range(world):
-        error_file(task.workdir, rank).unlink(missing_ok=True)
+        error_file(request.workdir, rank).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="nrdfer-ranks-") as folder, stop_requests() as stop:
-        spec = Path(folder) / "task.json"
-        spec.write_text(task.to_json())
+        spec = Path(folder) / "request.json"
+        spec.write_text(request.to_json())
         processes = [_start(spec, rank, world, visible, Path(folder) / "store") for rank in range(world)]
         codes: list[int | None] = []
         asked = False
@@ -104,7 +84,7 @@ def train_on_ranks(
                 process.wait()
     if watch is not None:
         watch()
-    _raise_errors(task.workdir, codes, asked)
+    _raise_errors(request.workdir, codes, asked)
 
 
 def _start(spec: Path, rank: int, world: int, visible: Sequence[str] | None, store: Path) -> subprocess.Popen[bytes]:

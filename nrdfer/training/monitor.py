@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from nrdfer.models.saved_model import EpochReport
 from nrdfer.tracking.training_log import LOG, TrainingLog, read_log
+from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.progress import Meter, Progress, Report
 from nrdfer.training.system_metrics import SystemSampler
 
@@ -89,17 +91,11 @@ class Follower:
 
     Args:
         workdir: holds the log.
-        on_epoch: called with the figures of each epoch.
-        progress: called with the newest batch.
+        callbacks: called with each epoch, and with the newest batch.
     """
 
-    def __init__(
-        self,
-        workdir: Path,
-        on_epoch: Callable[[Mapping[str, Any]], None] | None,
-        progress: Report | None,
-    ) -> None:
-        self._path, self._on_epoch, self._progress = workdir / LOG, on_epoch, progress
+    def __init__(self, workdir: Path, callbacks: TrainingCallbacks) -> None:
+        self._path, self._callbacks = workdir / LOG, callbacks
         self._offset = self._path.stat().st_size if self._path.is_file() else 0  # what is there is of an earlier start
 
     def look(self) -> None:
@@ -112,7 +108,12 @@ class Follower:
             for line in lines:
                 if line["kind"] == "batch":
                     newest = line
-                elif line["kind"] == "epoch" and self._on_epoch is not None:
-                    self._on_epoch({key: value for key, value in line.items() if key not in ("kind", "time", "step")})
-        if newest is not None and self._progress is not None:
-            self._progress(Progress(**{field.name: newest[field.name] for field in dataclasses.fields(Progress)}))
+                elif line["kind"] == "epoch" and self._callbacks.on_epoch is not None:
+                    self._callbacks.on_epoch(EpochReport(**_fields_of(EpochReport, line)))
+        if newest is not None and self._callbacks.on_batch is not None:
+            self._callbacks.on_batch(Progress(**_fields_of(Progress, newest)))
+
+
+def _fields_of(kind: type[EpochReport] | type[Progress], line: Mapping[str, Any]) -> dict[str, Any]:
+    """What a line of the log says of a dataclass's fields."""
+    return {field.name: line[field.name] for field in dataclasses.fields(kind)}

@@ -20,7 +20,7 @@ from nrdfer.core.plain_text import name_text, one_line
 from nrdfer.core.state_files import read_state
 from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.tracking.training_log import LOG
-from nrdfer.training.identity import differences, shown
+from nrdfer.training.key import differences, shown
 
 SETTINGS = "training.json"  # what the training is, written before it begins
 RESULT = "result.json"  # its figures, written when everything else is there
@@ -143,10 +143,8 @@ def _remove_checkpoints(work: Path) -> None:
 
 
 def results(folder: Path) -> Path:
-    """Where a training leaves its results before they get their names."""
-    place = folder / WORK / _RESULTS
-    place.mkdir(parents=True, exist_ok=True)
-    return place
+    """Where a training leaves its results before they get their names; the training makes it."""
+    return folder / WORK / _RESULTS
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:

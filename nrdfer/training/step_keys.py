@@ -7,7 +7,6 @@ need is done once, and what is in the store is found without running anything. D
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +15,8 @@ from nrdfer.config.profile import Profile
 from nrdfer.preprocessing.folds import AFEW
 from nrdfer.shards.split import Split
 from nrdfer.store import Store, digest_of
-from nrdfer.training.fold import engine_of, network_settings, recipe_of
+from nrdfer.training.key import key_of_profile
 
-FROM_SCRATCH = "none"
 _TRAINING, _EVALUATION = "3", "2"  # code versions: raised when the meaning of a step changes
 
 
@@ -36,33 +34,20 @@ class Step:
         return store.digest(self.asset, self.code_version, self.config, self.inputs)
 
 
-def training_step(profile: Profile, split: Split, shards: str, initial: str = FROM_SCRATCH) -> Step:
+def training_step(profile: Profile, split: Split, shards: str, initial: str | None = None) -> Step:
     """A training.
 
     Args:
         profile: its network, recipe and engine.
         split: its clips.
         shards: digest of the shards they lie in.
-        initial: digest of the checkpoint it starts from.
+        initial: digest of the checkpoint it starts from; None: from scratch.
 
     Raises:
         ProfileError: unknown network, preset, recipe or setting.
     """
-    return Step(
-        f"{_folder(split)}/checkpoint",
-        _TRAINING,
-        {
-            "model": profile.model,
-            "model_settings": network_settings(profile),
-            "recipe": dataclasses.asdict(recipe_of(profile, split.corpus)),
-            "engine": engine_of(profile).numerics(),
-        },
-        {
-            "shards": shards,
-            "clips": digest_of([sorted(split.train_ids), sorted(split.test_ids)]),
-            "initial": initial,
-        },
-    )
+    key = key_of_profile(profile, split, shards, initial)
+    return Step(f"{_folder(split)}/checkpoint", _TRAINING, key.config(), key.inputs())
 
 
 def evaluation_step(split: Split, shards: str, checkpoint: str) -> Step:

@@ -12,7 +12,7 @@ from nrdfer.experiments.profiles import settings_of
 from nrdfer.noise.settings import build_noise_settings
 from nrdfer.preprocessing.settings import align_settings
 from nrdfer.store.pointers import config_digest
-from nrdfer.training.fold import engine_of, network_settings, recipe_of
+from nrdfer.training.request import engine_of, network_settings, recipe_of
 from tests.fuzz.harness import fuzz
 from tests.fuzz.mutate import TOKENS, damaged_bytes, damaged_text, damaged_value
 

@@ -27,7 +27,7 @@ def test_shipped_profiles_load(name: str) -> None:
 def test_every_stage_understands_its_part_of_a_shipped_profile(name: str) -> None:
     from nrdfer.corpora.synthetic.render import CorpusSettings
     from nrdfer.preprocessing.videos import AlignSettings
-    from nrdfer.training.fold import network_settings, recipe_of
+    from nrdfer.training.request import network_settings, recipe_of
 
     profile = load_profile(PROFILES / f"{name}.yaml")
     build_settings(CorpusSettings, profile.corpora.render, "render")

@@ -10,7 +10,7 @@ from nrdfer.experiments.profiles import profile_of
 from nrdfer.experiments.published import published
 from nrdfer.models.names import TITLES
 from nrdfer.models.registry import MODELS, resolve_settings
-from nrdfer.training.fold import network_settings, recipe_of
+from nrdfer.training.request import network_settings, recipe_of
 
 PAPER = Profile("paper", "", afew_recipe={"name": "afew-paper"})
 tables = pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))

@@ -8,7 +8,7 @@ from nrdfer.config.profile import load_profile
 from nrdfer.core.errors import ProfileError
 from nrdfer.experiments.check_profile import check_profile
 from nrdfer.models.registry import MODELS
-from nrdfer.training.fold import network_settings
+from nrdfer.training.request import network_settings
 from pipelines.resources import PROFILES
 
 

@@ -25,7 +25,7 @@ from nrdfer.preprocessing.folds import find_split
 from nrdfer.shards.writer import write_shards
 from nrdfer.store import Store
 from nrdfer.store.pointers import made_with
-from nrdfer.training.fold import network_settings
+from nrdfer.training.request import network_settings
 from nrdfer.training.step_keys import evaluation_step, training_step
 
 PROFILE = Profile("own", "", model_preset="sample", dfew_recipe={"name": "sample"}, afew_recipe={"name": "sample-afew"})
@@ -65,7 +65,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-def pretend(store: Store, profile: Profile, name: str, right: int, initial: str = "none") -> str:
+def pretend(store: Store, profile: Profile, name: str, right: int, initial: str | None = None) -> str:
     """Put an evaluation into the store whose network is right about the first `right` clips; the checkpoint's name."""
     split = find_split(PROFILE, name)
     shards = made_with(PROFILE).get(f"{split.corpus}/shards")

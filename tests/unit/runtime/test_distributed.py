@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,9 +24,8 @@ from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.writer import write_shards
 from nrdfer.tracking.training_log import LOG, last_of_each, read_all
 from nrdfer.training.checkpoint import list_checkpoints
-from nrdfer.training.launch import Task, train_on_ranks
-from nrdfer.training.recipe import Recipe
-from tests.unit.training.tiny import ENGINE, RECIPE, SETTINGS, bytes_of, run, spots
+from nrdfer.training.launch import train_on_ranks
+from tests.unit.training.tiny import ENGINE, RECIPE, bytes_of, request, run, spots
 
 pytestmark = pytest.mark.slow
 
@@ -41,22 +39,6 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clips = ((source.record(clip_id), source.frames(clip_id)) for clip_id in source.clip_ids)
     write_shards(clips, folder, prefix="spots", clips_per_shard=8)
     return folder
-
-
-def _task(shards: Path, folder: Path, recipe: Recipe = RECIPE, **changes: Any) -> Task:
-    ids = ShardReader(shards).clip_ids
-    task = Task(
-        "nr-dfernet",
-        SETTINGS,
-        recipe,
-        ENGINE,
-        shards,
-        tuple(ids[:14]),
-        tuple(ids[14:]),
-        folder / "work",
-        folder / "out",
-    )
-    return dataclasses.replace(task, **changes)
 
 
 def _running() -> list[psutil.Process]:
@@ -108,14 +90,14 @@ def test_any_number_of_ranks_learns_the_same(shards: Path, tmp_path: Path) -> No
     recipe = dataclasses.replace(RECIPE, epochs=2, lr=0.01)
     for world in (1, 2, 3):
         folder = tmp_path / str(world)
-        train_on_ranks(_task(shards, folder, recipe, model="c3d", settings=settings), world)
+        train_on_ranks(request(folder, recipe, shards=shards, model="c3d", model_settings=settings), world)
         assert len(_losses(folder)) == 8
         np.testing.assert_allclose(_losses(folder), _losses(tmp_path / "1"), rtol=2e-5)
     assert max(_losses(tmp_path / "1")) - min(_losses(tmp_path / "1")) > 0.01
 
 
 def test_two_ranks_that_were_killed_continue_as_if_nothing_had_happened(shards: Path, tmp_path: Path) -> None:
-    train_on_ranks(_task(shards, tmp_path / "straight"), 2)
+    train_on_ranks(request(tmp_path / "straight", shards=shards), 2)
 
     def kill_one() -> None:
         if len(list_checkpoints(tmp_path / "killed" / "work")) and not killed:
@@ -123,11 +105,12 @@ def test_two_ranks_that_were_killed_continue_as_if_nothing_had_happened(shards: 
             os.kill(killed[0], signal.SIGKILL)
 
     killed: list[int] = []
-    task = _task(shards, tmp_path / "killed", engine=dataclasses.replace(ENGINE, checkpoint_every_batches=1))
+    engine = dataclasses.replace(ENGINE, checkpoint_every_batches=1)
+    killed_one = request(tmp_path / "killed", shards=shards, engine=engine)
     with pytest.raises(TrainingError, match=r"rank [01] ended with -9 without a word.*the same line continues"):
-        train_on_ranks(task, 2, watch=kill_one)
+        train_on_ranks(killed_one, 2, watch=kill_one)
     assert _running() == []
-    train_on_ranks(task, 2)
+    train_on_ranks(killed_one, 2)
     assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "straight")
     assert _losses(tmp_path / "killed") == _losses(tmp_path / "straight")
 
@@ -144,7 +127,7 @@ def test_sigterm_saves_on_all_ranks_and_the_same_call_continues(shards: Path, tm
     asking = threading.Thread(target=ask)
     asking.start()
     with pytest.raises(TrainingStopped, match=r"stopped by .* in epoch \d+, after batch \d of 4; everything is saved"):
-        train_on_ranks(_task(shards, tmp_path, recipe), 2)
+        train_on_ranks(request(tmp_path, recipe, shards=shards), 2)
     asking.join()
     lines = read_all(tmp_path / "work" / LOG)
     assert lines[-1]["kind"] == "stop"
@@ -156,7 +139,7 @@ def test_sigterm_before_they_have_begun_is_no_failure(shards: Path, tmp_path: Pa
     asking = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))  # they are importing PyTorch
     asking.start()
     with pytest.raises(TrainingStopped, match="stopped before it began"):
-        train_on_ranks(_task(shards, tmp_path), 2)
+        train_on_ranks(request(tmp_path, shards=shards), 2)
     asking.join()
     assert _running() == []
 
@@ -164,18 +147,18 @@ def test_sigterm_before_they_have_begun_is_no_failure(shards: Path, tmp_path: Pa
 def test_the_words_of_a_rank_that_failed_reach_the_caller(shards: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPE, lr=1e12, schedule="exponential", clip_norm=None)
     with pytest.raises(TrainingError, match=r"the loss became (nan|inf) in epoch 1.*rank [01] of 2"):
-        train_on_ranks(_task(shards, tmp_path, recipe), 2)
+        train_on_ranks(request(tmp_path, recipe, shards=shards), 2)
 
 
 def test_one_rank_is_the_plain_training(shards: Path, tmp_path: Path) -> None:
-    train_on_ranks(_task(shards, tmp_path / "launched"), 1)
+    train_on_ranks(request(tmp_path / "launched", shards=shards), 1)
     run(ShardReader(shards), tmp_path / "here")
     assert bytes_of(tmp_path / "launched") == bytes_of(tmp_path / "here")
 
 
 def test_more_gpus_than_there_are(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="4 devices are asked for, and 1 GPUs are there"):
-        train_on_ranks(_task(shards, tmp_path), 4, visible=["0"])
+        train_on_ranks(request(tmp_path, shards=shards), 4, visible=["0"])
 
 
 def test_shares_and_order() -> None:

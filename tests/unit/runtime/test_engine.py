@@ -14,7 +14,7 @@ import pytest
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.runtime.engine import DEVIATIONS, Engine
 from nrdfer.tracking.training_log import LOG, last_of_each, read_all
-from nrdfer.training.identity import identity_of
+from nrdfer.training.key import TrainingKey
 from nrdfer.training.recipe import Recipe
 from tests.unit.training.tiny import ENGINE, FILES, RECIPE, SETTINGS, bytes_of, run, spots
 
@@ -66,7 +66,8 @@ def test_an_engine_is_frozen() -> None:
 
 
 def _identity(engine: Engine) -> dict[str, Any]:
-    return identity_of("nr-dfernet", SETTINGS, RECIPE, engine, ["a"], ["b"], None)
+    recipe = dataclasses.asdict(RECIPE)
+    return TrainingKey("nr-dfernet", SETTINGS, recipe, engine.numerics(), ("a",), ("b",)).checkpoint_identity()
 
 
 def test_every_option_has_another_value_here() -> None:

@@ -86,7 +86,7 @@ def test_continued_at_any_batch_the_losses_are_the_straight_runs(
     with pytest.raises(KilledError):
         run(source, tmp_path, engine=engine, **after_step(step))
     seen: list[int] = []
-    run(source, tmp_path, engine=engine, progress=lambda now: seen.append(now.step))
+    run(source, tmp_path, engine=engine, on_batch=lambda now: seen.append(now.step))
     assert seen[0] == max(step, 1)  # the batch it died after had not been saved; no batch before it is repeated
     assert _losses(tmp_path) == _losses(straight)
     assert list(_losses(tmp_path)) == list(range(1, STEPS + 1))

@@ -62,7 +62,7 @@ def test_a_checkpoint_of_another_network_names_the_settings(source: MemorySource
     with pytest.raises(KilledError):
         run(source, tmp_path, **after_epoch(1))
     with pytest.raises(TrainingError) as told:
-        run(source, tmp_path, settings={**SETTINGS, "temporal_depth": 2, "widths": (4, 6, 12)})
+        run(source, tmp_path, model_settings={**SETTINGS, "temporal_depth": 2, "widths": (4, 6, 12)})
     assert "network.temporal_depth is 1 there, 2 here" in str(told.value)
     assert "network.widths is [4, 6, 8] there, [4, 6, 12] here" in str(told.value)
     assert f"empty {tmp_path / 'work'}" in str(told.value)

@@ -63,7 +63,7 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
     assert not (tmp_path / "out" / "last.safetensors").exists()
     torch.manual_seed(12345)  # a new process has another generator state
     seen: list[int] = []
-    run(source, tmp_path, engine=engine, progress=lambda now: seen.append(now.step))
+    run(source, tmp_path, engine=engine, on_batch=lambda now: seen.append(now.step))
     killed, whole = bytes_of(tmp_path), bytes_of(straight)
     for name in ("last.safetensors", "best.safetensors", "history.jsonl"):
         assert killed[name] == whole[name], name
@@ -132,7 +132,7 @@ def test_the_exponential_schedule_multiplies_once_an_epoch(source: MemorySource,
 
 def test_progress_counts_every_batch(source: MemorySource, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    run(source, tmp_path, progress=lambda now: seen.append((now.step, now.steps)))
+    run(source, tmp_path, on_batch=lambda now: seen.append((now.step, now.steps)))
     assert seen == [(i, 12) for i in range(1, 13)]
 
 
@@ -223,7 +223,7 @@ def test_weights_of_another_network_are_refused(source: MemorySource, straight: 
         run(
             source,
             tmp_path,
-            settings={**SETTINGS, "temporal_depth": 2},
+            model_settings={**SETTINGS, "temporal_depth": 2},
             initial_weights=straight / "out" / "last.safetensors",
         )
     weights = load_file(straight / "out" / "last.safetensors")

@@ -29,32 +29,35 @@ from pathlib import Path
 
 import numpy as np
 
-from nrdfer.data.in_memory import MemorySource
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
+from nrdfer.data.in_memory import MemorySource
 from nrdfer.runtime.engine import Engine
+from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.loop import train
 from nrdfer.training.recipe import Recipe
+from nrdfer.training.request import TrainingRequest
 
 folder, batch = Path(sys.argv[1]), int(sys.argv[2])
-ids = [f"{i:05d}" for i in range(21)]
+ids = tuple(f"{i:05d}" for i in range(21))
 frames = np.random.default_rng(0).integers(0, 256, (16, 112, 112, 3), np.uint8)
 source = MemorySource((ClipRecord("dfew", i, EMOTIONS[int(i) % 7], "", 16, ""), frames) for i in ids)
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[3]), resource.RLIM_INFINITY))
 try:
-    train(
+    request = TrainingRequest(
         "nr-dfernet",
         {"widths": (64, 64, 64), "stage_blocks": (1, 1, 1), "spatial_depth": 1, "temporal_depth": 1},
         Recipe(epochs=1, batch=batch),
-        source,
+        Engine(device="cpu", threads=1, workers=0, cache="ram"),
+        folder / "shards",
         ids[:14],
         ids[14:],
-        engine=Engine(device="cpu", threads=1, workers=0, cache="ram"),
-        workdir=folder / "work",
-        out=folder / "out",
-        progress=lambda now: sys.exit(f"batch {now.step} was learnt"),
+        folder / "work",
+        folder / "out",
     )
+    callbacks = TrainingCallbacks(on_batch=lambda now: sys.exit(f"batch {now.step} was learnt"))
+    train(request, callbacks, source=source)
 except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """

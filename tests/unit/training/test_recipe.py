@@ -6,8 +6,8 @@ import pytest
 
 from nrdfer.config.profile import load_profile
 from nrdfer.data.sampling import Sampling
-from nrdfer.training.fold import engine_of, recipe_of
 from nrdfer.training.recipe import RECIPES, Recipe
+from nrdfer.training.request import engine_of, recipe_of
 from pipelines.resources import PROFILES
 
 PAPER_DFEW, PAPER_AFEW = RECIPES["dfew-paper"], RECIPES["afew-paper"]

@@ -15,16 +15,19 @@ from nrdfer.data.in_memory import MemorySource
 from nrdfer.data.sampling import Sampling
 from nrdfer.evaluation.inference import evaluate
 from nrdfer.models.saved_model import load_model, read_sampling
+from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.runtime.engine import Engine
+from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.loop import train
 from nrdfer.training.progress import Progress
 from nrdfer.training.recipe import Recipe
+from nrdfer.training.request import TrainingRequest
 
 SMALL: dict[str, dict[str, Any]] = {
     "r3d-18-center-loss": {"width": 4},  # has a state of its own; EC-STFL is the same network and another loss
     "resnet18-gru": {"width": 4, "hidden": 8},
 }
-FILES = ("last.safetensors", "best.safetensors", "history.jsonl", "model.json")
+FILES = (LAST, BEST, HISTORY, MODEL)
 
 
 class KilledError(Exception):
@@ -42,21 +45,21 @@ def source() -> MemorySource:
     return MemorySource(clips)
 
 
-def _train(name: str, source: MemorySource, folder: Path, sampling: Sampling, **arguments: Any) -> None:
+def _train(name: str, source: MemorySource, folder: Path, sampling: Sampling, **callbacks: Any) -> None:
     recipe = Recipe(epochs=2, batch=7, lr=0.01, clip_norm=1.0, sampling=sampling)
     ids = source.clip_ids
-    train(
+    request = TrainingRequest(
         name,
         {"image_size": 32, **SMALL[name]},
         recipe,
-        source,
-        ids[:14],
-        ids[14:],
-        engine=Engine(device="cpu", threads=1),
-        workdir=folder / "work",
-        out=folder / "out",
-        **arguments,
+        Engine(device="cpu", threads=1),
+        folder / "shards",
+        tuple(ids[:14]),
+        tuple(ids[14:]),
+        folder / "work",
+        folder / "out",
     )
+    train(request, TrainingCallbacks(**callbacks), source=source)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -70,14 +73,14 @@ def test_a_killed_training_of_a_rival_ends_as_if_it_had_not_been(
     sampling = Sampling("ti")
     _train(name, source, tmp_path / "straight", sampling)
     with pytest.raises(KilledError):
-        _train(name, source, tmp_path / "killed", sampling, progress=die)
+        _train(name, source, tmp_path / "killed", sampling, on_batch=die)
     _train(name, source, tmp_path / "killed", sampling)
     for file in FILES:
         assert (tmp_path / "straight/out" / file).read_bytes() == (tmp_path / "killed/out" / file).read_bytes(), file
 
     out = tmp_path / "straight/out"
-    network = load_model(out / "model.json", out / "last.safetensors")
-    assert read_sampling(out / "model.json") == sampling
+    network = load_model(out / MODEL, out / LAST)
+    assert read_sampling(out / MODEL) == sampling
     table = evaluate(network, source, source.clip_ids, sampling=sampling)
     assert len(table) == 21
     assert not table["vetoed"].any()

@@ -32,6 +32,7 @@ def step(out: Path) -> Path:
 
 def trained(out: Path) -> None:
     claim(out, ONE)
+    results(out).mkdir(parents=True)
     for name in RESULTS:
         (results(out) / name).write_bytes(b"a result")
     step(out)
@@ -52,7 +53,7 @@ def are_there(folder: Path) -> bool:
 
 def test_a_start_that_was_killed_before_its_first_step_forbids_no_corrected_line(out: Path) -> None:
     claim(out, ONE)
-    results(out)
+    results(out).mkdir(parents=True)
     (out / WORK / "train.jsonl").write_text('{"kind": "start"}\n')
     assert claim(out, OTHER) is None
     assert run_folder.read_settings(out) == OTHER

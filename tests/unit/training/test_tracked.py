@@ -12,12 +12,15 @@ from nrdfer.config.profile import Profile, load_profile
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
 from nrdfer.models.saved_model import read_history
+from nrdfer.shards.split import Split
 from nrdfer.shards.writer import write_shards
 from nrdfer.tracking import pending_uploads
 from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.log_uploader import RunFacts, count_points
 from nrdfer.tracking.training_log import LOG, last_of_each, read_all
+from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.progress import Progress
+from nrdfer.training.request import TrainingRequest, request_of
 from nrdfer.training.tracked import train_tracked
 
 PROFILES = Path(__file__).resolve().parents[3] / "pipelines" / "profiles"
@@ -48,21 +51,19 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _request(profile: Profile, shards: Path, folder: Path) -> TrainingRequest:
+    split = Split("fd1", "dfew", shards, tuple(IDS[:7]), tuple(IDS[7:]))
+    return request_of(profile, split, folder / "work", folder / "out")
+
+
 def test_a_watched_training(profile: Profile, shards: Path, tracking: Tracking, tmp_path: Path) -> None:
     out, seen = tmp_path / "out", list[Progress]()
-    out.mkdir()
     facts = RunFacts("d1", "fd1 training", {"a": "1"}, {"recipe": {"epochs": 3}})
     result = train_tracked(
-        profile,
-        "dfew",
-        shards,
-        IDS[:7],
-        IDS[7:],
-        tmp_path / "work",
-        out,
+        _request(profile, shards, tmp_path),
+        TrainingCallbacks(on_batch=seen.append),
         tracking=tracking,
         facts=facts,
-        progress=seen.append,
     )
     assert [(look.epoch, look.step, look.steps) for look in seen] == [
         (1, 1, 6),
@@ -87,15 +88,8 @@ def test_without_a_server_a_training_ends_well_and_is_told_later(
     profile: Profile, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
-    (tmp_path / "out").mkdir()
     result = train_tracked(
-        profile,
-        "dfew",
-        shards,
-        IDS[:7],
-        IDS[7:],
-        tmp_path / "work",
-        tmp_path / "out",
+        _request(profile, shards, tmp_path),
         tracking=Tracking("http://127.0.0.1:1"),
         facts=RunFacts("d1", "fd1 training"),
         wait=0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from nrdfer.data.augment import AugmentSettings
 from nrdfer.data.dataset import ClipSource
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.models.saved_model import EpochReport
+from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.runtime.engine import Engine
+from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.loop import TrainingResult, train
 from nrdfer.training.progress import Progress
 from nrdfer.training.recipe import Recipe
+from nrdfer.training.request import TrainingRequest
 
 SETTINGS: dict[str, Any] = {
     "image_size": 32,
@@ -37,7 +41,7 @@ RECIPE = Recipe(
     augment=AugmentSettings(brightness=0.1),
 )
 ENGINE = Engine(device="cpu", threads=1, workers=0)
-FILES = ("last.safetensors", "best.safetensors", "history.jsonl", "model.json")
+FILES = (LAST, BEST, HISTORY, MODEL)
 
 
 class KilledError(Exception):
@@ -58,20 +62,19 @@ def spots(n: int = 21) -> MemorySource:
     return MemorySource(clips)
 
 
-def run(source: ClipSource, folder: Path, recipe: Recipe = RECIPE, **arguments: Any) -> TrainingResult:
-    ids = [f"{i:05d}" for i in range(21)]
-    return train(
-        "nr-dfernet",
-        arguments.pop("settings", SETTINGS),
-        recipe,
-        arguments.pop("source", source),
-        arguments.pop("train_ids", ids[:14]),
-        arguments.pop("test_ids", ids[14:]),
-        engine=arguments.pop("engine", ENGINE),
-        workdir=folder / "work",
-        out=folder / "out",
-        **arguments,
-    )
+def request(folder: Path, recipe: Recipe = RECIPE, **changes: Any) -> TrainingRequest:
+    """The training of the clips of `spots`; `changes` are other fields of it."""
+    ids = tuple(f"{i:05d}" for i in range(21))
+    work, out = folder / "work", folder / "out"
+    plain = TrainingRequest("nr-dfernet", SETTINGS, recipe, ENGINE, folder / "shards", ids[:14], ids[14:], work, out)
+    return dataclasses.replace(plain, **changes)
+
+
+def run(source: ClipSource, folder: Path, recipe: Recipe = RECIPE, **changes: Any) -> TrainingResult:
+    """Train on clips in memory; `changes` are callbacks and fields of the request."""
+    names = [field.name for field in dataclasses.fields(TrainingCallbacks)]
+    callbacks = TrainingCallbacks(**{name: changes.pop(name) for name in names if name in changes})
+    return train(request(folder, recipe, **changes), callbacks, source=source)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -91,4 +94,4 @@ def after_step(step: int) -> dict[str, Callable[..., None]]:
         if progress.step == step:
             raise KilledError
 
-    return {"progress": die}
+    return {"on_batch": die}

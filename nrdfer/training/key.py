@@ -1,0 +1,134 @@
+"""Which training this is: two trainings of one key, on clips of the same content, end with the same weights.
+
+The key is written down in three forms, none of which may change, or finished trainings would no longer be found: the
+configuration and inputs of an artefact in the store (``step_keys``), the settings of a user's folder and of an MLflow
+run (``run_folder``), and what a checkpoint carries so that nothing continues what it does not belong to
+(``checkpoint``). How two of them differ is said in words here, too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nrdfer.config.profile import Profile, flatten
+from nrdfer.shards.split import Split
+from nrdfer.store import digest_of, file_sha256
+from nrdfer.training.request import TrainingRequest, engine_of, network_settings, recipe_of
+
+CheckpointIdentity = dict[str, Any]  # the form of a key that a checkpoint carries
+FROM_SCRATCH = "none"  # an artefact's initial weights, if there are none
+_SHOWN = 6  # differences in a message
+
+
+@dataclass(frozen=True)
+class TrainingKey:
+    """Everything that decides the bytes of a training's weights, as plain values; the order of the clips does not."""
+
+    model: str
+    model_settings: Mapping[str, Any]  # all of them, defaults included
+    recipe: Mapping[str, Any]  # all fields of `Recipe`
+    engine: Mapping[str, Any]  # `Engine.numerics`
+    train_ids: tuple[str, ...]
+    test_ids: tuple[str, ...]
+    shards: str = ""  # digest of the shards; empty where only a checkpoint's identity is asked for
+    initial: str | None = None  # sha256 of the initial weights, or digest of the artefact they lie in
+
+    def config(self) -> dict[str, Any]:
+        """The settings, as an artefact's configuration."""
+        return {
+            "model": self.model,
+            "model_settings": self.model_settings,
+            "recipe": self.recipe,
+            "engine": self.engine,
+        }
+
+    def clips_digest(self) -> str:
+        """Digest of both lists of clips."""
+        return digest_of([sorted(self.train_ids), sorted(self.test_ids)])
+
+    def inputs(self) -> dict[str, str]:
+        """Digests of what is read, as an artefact's inputs."""
+        return {"shards": self.shards, "clips": self.clips_digest(), "initial": self.initial or FROM_SCRATCH}
+
+    def settings(self) -> dict[str, Any]:
+        """All of it, as a user's folder and an MLflow run show it."""
+        return {**self.config(), **self.inputs(), "initial": self.initial or "from scratch"}
+
+    def checkpoint_identity(self) -> CheckpointIdentity:
+        """What a checkpoint carries: settings in full, lists of clips and weights as short digests, no shards."""
+        identity = {
+            "network": {"name": self.model, **self.model_settings},
+            "recipe": {name: value for name, value in self.recipe.items() if name != "name"},
+            "engine": self.engine,
+            "clips to learn from": _short_digest(self.train_ids),
+            "clips to test on": _short_digest(self.test_ids),
+            "initial weights": "none" if self.initial is None else self.initial[:16],
+        }
+        plain: CheckpointIdentity = json.loads(
+            json.dumps(identity, sort_keys=True)
+        )  # tuples become lists, as in a file
+        return plain
+
+
+def key_of(request: TrainingRequest, shards: str = "") -> TrainingKey:
+    """The key of a training that is asked for, given the digest of its shards; initial weights are read."""
+    initial = request.initial_weights
+    return TrainingKey(
+        request.model,
+        request.model_settings,
+        dataclasses.asdict(request.recipe),
+        request.engine.numerics(),
+        request.train_ids,
+        request.test_ids,
+        shards,
+        None if initial is None else file_sha256(initial),
+    )
+
+
+def key_of_profile(profile: Profile, split: Split, shards: str, initial: str | None = None) -> TrainingKey:
+    """The key of a profile's training on a split, of which no file need be there.
+
+    Args:
+        profile: its network, recipe and engine.
+        split: its clips.
+        shards: digest of the shards they lie in.
+        initial: digest of the checkpoint it starts from.
+
+    Raises:
+        ProfileError: unknown network, preset, recipe or setting.
+    """
+    return TrainingKey(
+        profile.model,
+        network_settings(profile),
+        dataclasses.asdict(recipe_of(profile, split.corpus)),
+        engine_of(profile).numerics(),
+        split.train_ids,
+        split.test_ids,
+        shards,
+        initial,
+    )
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """What differs between two keys in one form, in words: ``recipe.lr is 0.05 there, 0.04 here``."""
+    flat_there, flat_here = flatten(there), flatten(here)
+    return [
+        f"{name} is {flat_there.get(name, 'not set')} there, {flat_here.get(name, 'not set')} here"
+        for name in dict.fromkeys([*flat_here, *flat_there])
+        if flat_there.get(name, "not set") != flat_here.get(name, "not set")
+    ]
+
+
+def shown(found: Sequence[str]) -> str:
+    """Differences for a message: the first few, and how many more."""
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return "; ".join(found[:_SHOWN]) + more
+
+
+def _short_digest(clip_ids: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(clip_ids)).encode()).hexdigest()[:16]

@@ -1,0 +1,111 @@
+"""A training that is asked for: which network learns what from which clips, how it is computed, and where files go.
+
+The same object travels from the command line or an asset to the loop, and as JSON to the processes that share a
+training. Which of its fields decide the weights belongs to ``key``; who is told meanwhile, to ``callbacks``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from nrdfer.config.profile import Profile, build_settings
+from nrdfer.runtime.engine import Engine
+from nrdfer.shards.split import Split
+from nrdfer.training.recipe import Recipe, build_recipe
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """One training.
+
+    `shards` is what `nrdfer.training.loop.train` reads unless it is given clips in memory. The order of the clips does
+    not matter; the test clips decide nothing but which epoch is called best.
+    """
+
+    model: str  # name in `nrdfer.models.registry`
+    model_settings: Mapping[str, Any]
+    recipe: Recipe
+    engine: Engine
+    shards: Path
+    train_ids: tuple[str, ...]
+    test_ids: tuple[str, ...]
+    workdir: Path  # checkpoints, the log and the history so far, which survive a crash
+    out: Path  # receives the files of `nrdfer.models.trained_files`
+    initial_weights: Path | None = None  # safetensors of the same network to start from
+
+    def to_json(self) -> str:
+        """All of it as JSON, for another process of the same version."""
+        return json.dumps(dataclasses.asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> Self:
+        """What `to_json` wrote; `where` it was read is named in errors.
+
+        Raises:
+            ProfileError: the recipe or the engine is not one of this version.
+        """
+        values: dict[str, Any] = json.loads(text)
+        for name in ("shards", "workdir", "out"):
+            values[name] = Path(values[name])
+        values["initial_weights"] = Path(values["initial_weights"]) if values["initial_weights"] else None
+        values["recipe"] = build_settings(Recipe, values["recipe"], f"recipe in {where}")
+        values["engine"] = build_settings(Engine, values["engine"], f"engine in {where}")
+        for name in ("train_ids", "test_ids"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+
+def request_of(
+    profile: Profile, split: Split, workdir: Path, out: Path, *, initial_weights: Path | None = None
+) -> TrainingRequest:
+    """The training of a profile's network on a split.
+
+    Args:
+        profile: names the network, its settings, the recipe of the split's corpus, and the engine.
+        split: its clips, and the shards they lie in.
+        workdir: folder of the checkpoints and the log, which survive a crash.
+        out: receives the weights, the history and the description.
+        initial_weights: weights to start from (AFEW starts from DFEW's first fold).
+
+    Raises:
+        ProfileError: unknown recipe, network or setting, or a value that cannot be meant.
+    """
+    return TrainingRequest(
+        profile.model,
+        network_settings(profile),
+        recipe_of(profile, split.corpus),
+        engine_of(profile),
+        split.shards,
+        split.train_ids,
+        split.test_ids,
+        workdir,
+        out,
+        initial_weights,
+    )
+
+
+def recipe_of(profile: Profile, corpus: str) -> Recipe:
+    """The recipe a profile uses for ``dfew`` or ``afew``."""
+    values = profile.dfew_recipe if corpus == "dfew" else profile.afew_recipe
+    return build_recipe(values, f"profile {profile.name}: {corpus}_recipe")
+
+
+def engine_of(profile: Profile) -> Engine:
+    """How a profile computes its trainings."""
+    return build_settings(Engine, profile.engine, f"profile {profile.name}: engine")
+
+
+def network_settings(profile: Profile) -> dict[str, Any]:
+    """Every setting of the profile's network, defaults included.
+
+    Raises:
+        ProfileError: unknown network, preset or setting.
+    """
+    from nrdfer.models.registry import resolve_settings
+
+    return dataclasses.asdict(resolve_settings(profile.model, profile.model_settings, profile.model_preset))

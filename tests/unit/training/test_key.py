@@ -1,0 +1,118 @@
+"""What names a training: its forms keep their bytes, so that what was trained once is found again."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nrdfer.config.profile import Profile
+from nrdfer.noise.settings import NoiseSettings
+from nrdfer.noise.training import NoiseTraining
+from nrdfer.shards.split import Split
+from nrdfer.store import Store, digest_of, file_sha256
+from nrdfer.training.key import TrainingKey, differences, key_of, key_of_profile, shown
+from nrdfer.training.request import TrainingRequest, request_of
+from nrdfer.training.step_keys import training_step
+from tests.unit.training.tiny import ENGINE, RECIPE, SETTINGS
+
+PROFILE = Profile(
+    "fixed",
+    "",
+    model_preset="sample",
+    model_settings={"temporal_depth": 2, "widths": [4, 6, 8]},
+    dfew_recipe={"name": "sample", "epochs": 2, "augment": {"flip": 0.25}},
+    engine={"device": "cpu", "threads": 3, "devices": 2, "workers": 7},
+)
+SPLIT = Split("fd1", "dfew", Path("shards"), ("00003", "00001", "00002"), ("00005", "00004"))
+SHARDS, CHECKPOINT = "ab" * 32, "cd" * 32
+
+
+def _request(folder: Path, *, initial: bool = True) -> TrainingRequest:
+    weights = folder / "initial.safetensors"
+    weights.write_bytes(b"weights")
+    return request_of(PROFILE, SPLIT, folder / "work", folder / "out", initial_weights=weights if initial else None)
+
+
+@pytest.mark.parametrize(
+    ("initial", "digest"),
+    [
+        (None, "3c525f97ed649932aa7140900443f3d2f72fb2f348fd232785138ae5385fcf36"),
+        (CHECKPOINT, "a93897fa85cb2a894f8cb54fdd29f1538a4e6e9c16127ad9cca2a28fa18af039"),
+    ],
+)
+def test_an_artefact_keeps_its_name(tmp_path: Path, initial: str | None, digest: str) -> None:
+    assert training_step(PROFILE, SPLIT, SHARDS, initial).digest(Store(tmp_path)) == digest
+
+
+@pytest.mark.parametrize(
+    ("initial", "digest"),
+    [
+        (False, "96ae10e1f9e1696af98b05e407526eb525e0def8f5a5be495c6289e2a5404055"),
+        (True, "3e5e421112c2c02bd6e8406bdc700b836db6d3da673014b3eda80ecc4603c82a"),
+    ],
+)
+def test_a_users_folder_keeps_its_settings(tmp_path: Path, initial: bool, digest: str) -> None:
+    settings = key_of(_request(tmp_path, initial=initial), SHARDS).settings()
+    assert list(settings) == ["model", "model_settings", "recipe", "engine", "shards", "clips", "initial"]
+    assert digest_of(settings) == digest
+
+
+@pytest.mark.parametrize(
+    ("initial", "digest"),
+    [
+        (False, "e6d5f5ac7691a0a3bab8f337df04e6639a1778d2a672f2a2531c70f0c3a8bf37"),
+        (True, "779b7be4db5df2dd71b5d841e12425193c60239b63db99cfdb84f04ae4c692c4"),
+    ],
+)
+def test_a_checkpoint_keeps_its_identity(tmp_path: Path, initial: bool, digest: str) -> None:
+    identity = key_of(_request(tmp_path, initial=initial)).checkpoint_identity()
+    assert digest_of(identity) == digest
+    assert identity["clips to test on"] == "226bb9a9f6b8018f"
+    assert identity["network"]["widths"] == [4, 6, 8]
+
+
+def test_a_training_of_the_noise_benchmark_keeps_its_configuration() -> None:
+    settings = NoiseSettings(recipe={"name": "sample", "epochs": 2})
+    assert (
+        digest_of(NoiseTraining("dsf-dct", 1, settings, ENGINE).config())
+        == "a1bf022252ffd472161657b4487cf1fd3397071dda5a107e208cc43f2eeefee2"
+    )
+
+
+def test_a_request_and_its_profile_have_one_key(tmp_path: Path) -> None:
+    request = _request(tmp_path)
+    assert request.initial_weights is not None
+    assert key_of(request, SHARDS) == key_of_profile(PROFILE, SPLIT, SHARDS, file_sha256(request.initial_weights))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", "c3d"),
+        ("model_settings", {**SETTINGS, "dropout": 0.2}),
+        ("recipe", {**dataclasses.asdict(RECIPE), "lr": 0.5}),
+        ("engine", {**ENGINE.numerics(), "threads": 9}),
+        ("train_ids", ("a",)),
+        ("test_ids", ("d",)),
+        ("initial", CHECKPOINT),
+        ("shards", "ef" * 32),
+    ],
+)
+def test_every_part_counts_and_the_order_of_the_clips_does_not(name: str, value: Any) -> None:
+    key = TrainingKey("nr-dfernet", SETTINGS, dataclasses.asdict(RECIPE), ENGINE.numerics(), ("a", "b"), ("c",), SHARDS)
+    other = dataclasses.replace(key, **{name: value})
+    assert other.settings() != key.settings()
+    # shards may be written anew: clips of the same content are the same training
+    assert (other.checkpoint_identity() == key.checkpoint_identity()) == (name == "shards")
+    turned = dataclasses.replace(key, train_ids=("b", "a"))
+    assert turned.settings() == key.settings()
+    assert turned.checkpoint_identity() == key.checkpoint_identity()
+
+
+def test_differences_in_words() -> None:
+    there, here = {"recipe": {"lr": 0.05}, "model": "c3d"}, {"recipe": {"lr": 0.04}, "model": "c3d", "shards": "ab"}
+    assert differences(there, here) == ["recipe.lr is 0.05 there, 0.04 here", "shards is not set there, ab here"]
+    assert shown([str(number) for number in range(8)]) == "0; 1; 2; 3; 4; 5; and 2 more"
