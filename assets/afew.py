@@ -67,7 +67,7 @@ class Alignment:
             self.rows, self.weights, self.settings, work, out, convention=self.convention, device=self.device
         )
 
-    def shown(self, published: Path) -> Mapping[str, Any]:
+    def metadata(self, published: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
         from nrdfer.preprocessing.clip_files import NOTES, SET_ASIDE, read_reasons
 
@@ -134,7 +134,7 @@ class Enhancement:
             device=self.device,
         )
 
-    def shown(self, published: Path) -> Mapping[str, Any]:
+    def metadata(self, published: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
         return quality(published)
 
@@ -143,7 +143,7 @@ afew_aligned_faces = clip_asset(
     Alignment.asset,
     {"videos": "afew/videos"},
     Alignment,
-    chapter=asset_groups.FACES,
+    group=asset_groups.FACES,
     kinds={"onnx", "opencv"},
     description=asset_groups.description(
         "One person's face from every video: RetinaFace, tracking of the target, 112x112 crops aligned on five "
@@ -157,7 +157,7 @@ afew_enhanced_faces = clip_asset(
     Enhancement.asset,
     {"aligned_faces": "afew/aligned_faces", "videos": "afew/videos"},
     Enhancement,
-    chapter=asset_groups.FACES,
+    group=asset_groups.FACES,
     kinds={"onnx"},
     description=asset_groups.description(
         "The aligned faces, brightened by EnlightenGAN: crops, whole frames, or nothing at all, as the profile's "
@@ -172,7 +172,7 @@ afew_enhanced_faces = clip_asset(
 @dg.asset(
     key=["afew", "shards"],
     ins={"enhanced_faces": dg.AssetIn(key=["afew", "enhanced_faces"])},
-    group_name=asset_groups.SHARDS.group,
+    group_name=asset_groups.SHARDS.name,
     kinds={"webdataset"},
     op_tags=EARLY,
     description=asset_groups.description(

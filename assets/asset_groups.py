@@ -1,4 +1,4 @@
-"""The graph as a story: its groups in the order in which data passes them, who cares for each, and what to look at.
+"""Asset groups in the order in which data passes them: who owns each, and what to look at.
 
 Keep here: names of groups, their owners, the form of a description. Keep out: what a description says (it stands at
 its asset).
@@ -8,33 +8,37 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Chapter:
+class AssetGroup:
     """One group of assets."""
 
-    group: str  # the UI sorts groups by name, hence the numbers of the main job's
+    name: str  # the UI sorts groups by name, hence the numbers of the main job's
     owner: str
-    told: str  # one sentence, for people who see the graph for the first time
+    summary: str  # one sentence, for people who see the graph for the first time
 
 
-CORPORA = Chapter("step_1_corpora", "team:data", "The two corpora as they lie on disk: every file and its sha256.")
-FACES = Chapter("step_2_faces", "team:data", "AFEW's videos become aligned face crops, brightened by EnlightenGAN.")
-SHARDS = Chapter("step_3_shards", "team:data", "Faces of both corpora as WebDataset shards, and DFEW's five folds.")
-TRAINING = Chapter("step_4_training", "team:training", "One network a fold, and AFEW's, which begins with fold 1's.")
-EVALUATION = Chapter(
+CORPORA = AssetGroup("step_1_corpora", "team:data", "The two corpora as they lie on disk: every file and its sha256.")
+FACES = AssetGroup("step_2_faces", "team:data", "AFEW's videos become aligned face crops, brightened by EnlightenGAN.")
+SHARDS = AssetGroup("step_3_shards", "team:data", "Faces of both corpora as WebDataset shards, and DFEW's five folds.")
+TRAINING = AssetGroup("step_4_training", "team:training", "One network a fold, and AFEW's, which begins with fold 1's.")
+EVALUATION = AssetGroup(
     "step_5_evaluation", "team:evaluation", "WAR and UAR under both protocols, and model versions in MLflow's registry."
 )
-REPORT = Chapter("step_6_report", "team:evaluation", "One page with the paper's tables and figures beside ours.")
-TABLES = Chapter("tables", "team:evaluation", "Beside the story: the paper's tables, each a job of its own.")
-NOISE = Chapter("noise", "team:evaluation", "Beside the story: what noisy frames do to each network; a job of its own.")
-PREDICTION = Chapter("prediction", "team:serving", "Beside the story: emotions of your own videos; a job of its own.")
+REPORT = AssetGroup("step_6_report", "team:evaluation", "One page with the paper's tables and figures beside ours.")
+TABLES = AssetGroup("tables", "team:evaluation", "Beside the main job: the paper's tables, each a job of its own.")
+NOISE = AssetGroup(
+    "noise", "team:evaluation", "Beside the main job: what noisy frames do to each network; a job of its own."
+)
+PREDICTION = AssetGroup(
+    "prediction", "team:serving", "Beside the main job: emotions of your own videos; a job of its own."
+)
 
 MAIN = (CORPORA, FACES, SHARDS, TRAINING, EVALUATION, REPORT)  # of the job full_reproduction, in this order
 BESIDE = (TABLES, NOISE, PREDICTION)
 
 
-def story() -> str:
-    """The main job's chapters as a numbered list in Markdown."""
-    return "\n".join(f"{number}. `{chapter.group}`: {chapter.told}" for number, chapter in enumerate(MAIN, 1))
+def overview() -> str:
+    """The main job's groups as a numbered list in Markdown."""
+    return "\n".join(f"{number}. `{group.name}`: {group.summary}" for number, group in enumerate(MAIN, 1))
 
 
 def description(what: str, made_of: str, look_at: str) -> str:

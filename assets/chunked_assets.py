@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import dagster as dg
 
-from assets.asset_groups import Chapter
+from assets.asset_groups import AssetGroup
 from assets.code_references import code_reference, source_of
 from assets.project_resource import Workbench
 from assets.step_results import output, progress_logger, step
@@ -45,7 +45,7 @@ class ClipWork(Protocol):
         """Put all clips into `out`, finishing what is not; returns counts."""
         ...
 
-    def shown(self, published: Path) -> Mapping[str, Any]:
+    def metadata(self, published: Path) -> Mapping[str, Any]:
         """More metadata, from the published files: pictures, pages."""
         ...
 
@@ -54,7 +54,7 @@ MakeWork = Callable[[Workbench, Sequence[Artifact]], ClipWork]
 
 
 def clip_asset(
-    name: str, inputs: Mapping[str, str], make_work: MakeWork, *, chapter: Chapter, description: str, kinds: set[str]
+    name: str, inputs: Mapping[str, str], make_work: MakeWork, *, group: AssetGroup, description: str, kinds: set[str]
 ) -> dg.AssetsDefinition:
     """An asset that works on clips in chunks.
 
@@ -62,7 +62,7 @@ def clip_asset(
         name: ``corpus/step``.
         inputs: name -> asset that is read; given to `make_work` in this order.
         make_work: says what is to be done, from the workbench and the inputs' artefacts.
-        chapter: of the story that the graph tells.
+        group: that the UI shows it in.
         description: for the UI.
         kinds: for the UI.
     """
@@ -123,14 +123,14 @@ def clip_asset(
                 # which file the weights were, so that lineage finds it again
                 build=lambda folder, out: {**work.publish(folder, out), **work.facts},
             )
-            facts = {**artifact.manifest["counts"], **work.shown(artifact.path)}
+            facts = {**artifact.manifest["counts"], **work.metadata(artifact.path)}
             return output(context, artifact, chunks=len(done), source=source_of(make_work), **facts)
         raise AssertionError  # the step either returns or raises
 
     @dg.graph_asset(
         key=name.split("/"),
         ins={key: dg.AssetIn(key=asset.split("/")) for key, asset in inputs.items()},
-        group_name=chapter.group,
+        group_name=group.name,
         kinds=kinds,
         description=description,
         metadata=code_reference(make_work),

@@ -15,7 +15,7 @@ from nrdfer.store import Artifact
 @dg.asset(
     key=["dfew", "shards"],
     ins={"clips": dg.AssetIn(key=["dfew", "clips"])},
-    group_name=asset_groups.SHARDS.group,
+    group_name=asset_groups.SHARDS.name,
     kinds={"webdataset"},
     description=asset_groups.description(
         "All of DFEW's clips as WebDataset shards with an index, written once for all five folds.",
@@ -58,7 +58,7 @@ def dfew_shards(
         "clips": dg.AssetIn(key=["dfew", "clips"]),
         "shards": dg.AssetIn(key=["dfew", "shards"]),
     },
-    group_name=asset_groups.SHARDS.group,
+    group_name=asset_groups.SHARDS.name,
     kinds={"json"},
     description=asset_groups.description(
         "The five folds as lists of clip ids for training and test; no pixel is copied.",
@@ -85,5 +85,5 @@ def dfew_folds(
                 DfewListing(clips.path).folds, shards.path, out, progress_logger(context, "clips looked at")
             ),
         )
-        shown = {**quality(artifact.path), "clips_set_aside": reasons_table(read_reasons(shards.path / SET_ASIDE))}
-        return materialize(context, artifact, **artifact.manifest["counts"], **shown)
+        metadata = {**quality(artifact.path), "clips_set_aside": reasons_table(read_reasons(shards.path / SET_ASIDE))}
+        return materialize(context, artifact, **artifact.manifest["counts"], **metadata)

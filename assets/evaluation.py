@@ -66,14 +66,14 @@ def run_of(
         TrackingError: MLflow does not answer.
     """
     from nrdfer.models.saved_model import read_history
-    from nrdfer.publish.register_model import whence
+    from nrdfer.publish.register_model import provenance
     from nrdfer.tracking.pending_uploads import deliver_left_over
     from nrdfer.tracking.restored_runs import facts_of, run_of_finished
 
     tracking = workbench.tracking
     tracking.require(f"the evaluation of {name} is finished and kept, but it cannot be shown in MLflow")
     deliver_left_over(tracking, context.log)  # this training's, if MLflow was away when it ended
-    tags = {**whence(checkpoint), "nrdfer.config_digest": workbench.config_digest}
+    tags = {**provenance(checkpoint), "nrdfer.config_digest": workbench.config_digest}
     facts = facts_of(checkpoint, split, name, tags, context.run_id, workbench.settings.to_dict())
     return run_of_finished(tracking, checkpoint, facts, read_history(checkpoint.path))
 
@@ -119,7 +119,7 @@ def _evaluate_and_register(
         **champion,
         test_clips=len(split.test_ids),
         registered_model=registered.uri,
-        **shown(workbench, artifact, run_id),
+        **metadata_of(workbench, artifact, run_id),
     )
 
 
@@ -134,7 +134,7 @@ def _video_model(
     return {"video_model": register_video(workbench.tracking, model, version, log=context.log).uri}
 
 
-def shown(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[str, Any]:
+def metadata_of(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[str, Any]:
     """What the UI shows of an evaluation besides its figures."""
     return {
         "mlflow_run": mlflow_run(workbench.tracking, run_id),
@@ -153,7 +153,7 @@ def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
             "shards": dg.AssetIn(key=["dfew", "shards"]),
             "folds": dg.AssetIn(key=["dfew", "folds"]),
         },
-        group_name=asset_groups.EVALUATION.group,
+        group_name=asset_groups.EVALUATION.name,
         kinds={"pytorch", "mlflow"},
         description=asset_groups.description(
             f"WAR and UAR on fold {k} under both protocols, every prediction, and the model version `@fd{k}`.",
@@ -187,7 +187,7 @@ def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
         "checkpoint": dg.AssetIn(key=["afew", "checkpoint"]),
         "shards": dg.AssetIn(key=["afew", "shards"]),
     },
-    group_name=asset_groups.EVALUATION.group,
+    group_name=asset_groups.EVALUATION.name,
     kinds={"pytorch", "mlflow"},
     description=asset_groups.description(
         "WAR and UAR on AFEW's validation split under both protocols, every prediction, and AFEW's model version.",
@@ -213,7 +213,7 @@ def afew_evaluation(
         **{f"evaluation_{k}": dg.AssetIn(key=["dfew", f"fd{k}", "evaluation"]) for k in FOLDS},
         **{f"checkpoint_{k}": dg.AssetIn(key=["dfew", f"fd{k}", "checkpoint"]) for k in FOLDS},
     },
-    group_name=asset_groups.EVALUATION.group,
+    group_name=asset_groups.EVALUATION.name,
     kinds={"mlflow"},
     description=asset_groups.description(
         "The five folds together: mean of folds and pooled, under both protocols; names the `@champion`.",

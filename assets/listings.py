@@ -13,7 +13,7 @@ from nrdfer.store import Artifact
 
 @dg.asset(
     key=["afew", "videos"],
-    group_name=asset_groups.CORPORA.group,
+    group_name=asset_groups.CORPORA.name,
     kinds={"ffmpeg"},
     description=asset_groups.description(
         "AFEW's videos as they lie on disk: clip id, emotion, split and sha256 of every file. No video is opened yet.",
@@ -43,7 +43,7 @@ def afew_videos(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.M
 
 @dg.asset(
     key=["dfew", "clips"],
-    group_name=asset_groups.CORPORA.group,
+    group_name=asset_groups.CORPORA.name,
     kinds={"image"},
     description=asset_groups.description(
         "DFEW's clips as they lie on disk: emotion, face pictures with their sha256, the five published folds. DFEW is "

@@ -42,9 +42,9 @@ def reasons_table(rows: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
     """Clips and what there is to say of each."""
     if not rows:
         return dg.MetadataValue.md("none")
-    shown = [f"| {plain(clip_id)} | {plain(reason)} |" for clip_id, reason in rows[:_MOST]]
+    lines = [f"| {plain(clip_id)} | {plain(reason)} |" for clip_id, reason in rows[:_MOST]]
     more = [f"| ... | and {len(rows) - _MOST} more |"] if len(rows) > _MOST else []
-    return dg.MetadataValue.md("\n".join(["| clip | reason |", "|---|---|", *shown, *more]))
+    return dg.MetadataValue.md("\n".join(["| clip | reason |", "|---|---|", *lines, *more]))
 
 
 def into_mlflow(

@@ -20,7 +20,7 @@ from nrdfer.store import Artifact, digest_of
 if TYPE_CHECKING:
     from nrdfer.noise.settings import NoiseSettings
 
-GROUP = asset_groups.NOISE.group
+GROUP = asset_groups.NOISE.name
 _CLIPS, _TRAINING, _MEASUREMENTS, _BENCHMARK = (
     "noise/clips", "noise/training", "noise/measurements", "noise/benchmark"
 )  # fmt: skip

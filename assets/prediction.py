@@ -14,7 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets import asset_groups
-from assets.step_results import progress_logger, step, whence
+from assets.step_results import progress_logger, provenance, step
 from nrdfer.core import paths
 from nrdfer.core.markdown_text import plain
 from nrdfer.core.plain_text import name_of, one_line
@@ -22,7 +22,7 @@ from nrdfer.core.plain_text import name_of, one_line
 if TYPE_CHECKING:
     from nrdfer.predict.video_output import Row
 
-GROUP = asset_groups.PREDICTION.group
+GROUP = asset_groups.PREDICTION.name
 NAME = "predictions"
 _MOST_ROWS, _MOST_STRIPS, _STRIP_WIDTH = 50, 10, 900  # shown in the UI; the folder holds all, at full size
 
@@ -88,14 +88,14 @@ def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> 
         used, overrides = model.preprocessing.overridden(
             retinaface=config.retinaface or None, enhance=config.enhance or None
         )
-        for told in (model.note, *(f"not as in training: {override}" for override in overrides)):
-            if told:
-                context.log.warning("%s", told)
+        for text in (model.note, *(f"not as in training: {override}" for override in overrides)):
+            if text:
+                context.log.warning("%s", text)
         cropper = Cropper.load(used, device=config.device)
         rows = predict_videos(
             [folder],
             Work(Predictor(model, cropper, windows, device=config.device), out, overrides, config.annotate),
-            told=lambda row: context.log.info(told_of(row)),
+            on_row=lambda row: context.log.info(summary_of(row)),
             progress=progress_logger(context, "videos"),
             workers=config.workers,
             leave_out=[Path(name_of(path)) for path in config.leave_out],
@@ -103,19 +103,19 @@ def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> 
         if not any(row.answered for row in rows):
             reasons = "; ".join(row.reason for row in rows[:5])
             raise UnreadableVideoError(f"not one of {len(rows)} videos in {folder} could be read: {reasons}")
-        return dg.MaterializeResult(metadata={**whence(context), **shown(rows, out, model.origin.title)})
+        return dg.MaterializeResult(metadata={**provenance(context), **metadata_of(rows, out, model.origin.title)})
 
 
-def told_of(row: "Row") -> str:
+def summary_of(row: "Row") -> str:
     """One video, for the log."""
     answer = row.status if row.probability is None else f"{row.emotion} {100 * row.probability:.1f} %"
     again = ", was there already" if row.repeated else ""
     reason = f" ({row.reason})" if row.reason else ""
-    told = f"{row.video}: {answer}, face in {row.frames_with_face} of {row.frames} frames{again}{reason}"
-    return one_line(told)
+    text = f"{row.video}: {answer}, face in {row.frames_with_face} of {row.frames} frames{again}{reason}"
+    return one_line(text)
 
 
-def shown(rows: Sequence["Row"], out: Path, model: str) -> dict[str, Any]:
+def metadata_of(rows: Sequence["Row"], out: Path, model: str) -> dict[str, Any]:
     """What the UI shows: counts, the table, and the strips of what is new, or else of what is there."""
     from nrdfer.predict.video_output import STRIP
 

@@ -27,7 +27,7 @@ INPUTS = {
     ins={name: dg.AssetIn(key=key) for name, key in INPUTS.items()},
     # Tables and the noise benchmark are no dependencies: they are shown as far as they are there, and of a dependency
     # that was never made the UI says, before every launch, that the run may fail.
-    group_name=asset_groups.REPORT.group,
+    group_name=asset_groups.REPORT.name,
     kinds={"html"},
     description=asset_groups.description(
         "Every table and figure of the paper beside ours, in one page: both protocols, intervals, settings, digests.",
@@ -67,7 +67,7 @@ def report(
         )
         workbench.remember_report(artifact)
         counts, figures = artifact.manifest["counts"], artifact.path / FIGURES
-        shown_in = into_mlflow(context, workbench, artifact, "report")
+        mlflow_metadata = into_mlflow(context, workbench, artifact, "report")
         log_report(
             workbench.tracking,
             workbench.tracking.pipeline_run(context.run_id, profile.to_dict()),
@@ -83,7 +83,7 @@ def report(
             report=dg.MetadataValue.md((artifact.path / REPORT).read_text(encoding="utf-8")),
             tables_filled=", ".join(filled),
             **({"missing": "; ".join(counts["missing"])} if "missing" in counts else {}),
-            mlflow_run=shown_in,
+            mlflow_run=mlflow_metadata,
             filter_gain=picture(figures / "figure_4_filter_gain.png"),
             confusion=picture(figures / "confusion_dfew.png"),
         )

@@ -41,10 +41,10 @@ def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[
         raise
     except Exception as error:
         scrub(error)
-        told = in_words(error)
-        if told is None:
+        message = in_words(error)
+        if message is None:
             raise
-        raise dg.Failure(description=told, allow_retries=waiting_helps(error)) from None
+        raise dg.Failure(description=message, allow_retries=waiting_helps(error)) from None
 
 
 def materialize(
@@ -57,7 +57,7 @@ def materialize(
     _tell(context, artifact)
     return dg.MaterializeResult(
         value=artifact,
-        metadata=dict(describe(artifact, **{**whence(context), **metadata})),
+        metadata=dict(describe(artifact, **{**provenance(context), **metadata})),
         data_version=dg.DataVersion(artifact.digest[:16]),
     )
 
@@ -69,12 +69,12 @@ def output(context: dg.OpExecutionContext, artifact: Artifact, **metadata: Any) 
         warnings.simplefilter("ignore", dg.BetaWarning)  # data versions of outputs; tested here
         return dg.Output(
             artifact,
-            metadata=dict(describe(artifact, **{**whence(context), **metadata})),
+            metadata=dict(describe(artifact, **{**provenance(context), **metadata})),
             data_version=dg.DataVersion(artifact.digest[:16]),
         )
 
 
-def whence(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dict[str, Any]:
+def provenance(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dict[str, Any]:
     """What every materialisation carries: the source line that made it, and the MLflow run of the whole run."""
     return {"source": source_of(context.op_def), **pipeline_run(context.run_id)}
 

@@ -14,7 +14,7 @@ from assets import evaluation as evaluations
 from assets import training as trainings
 from assets.metadata import picture
 from assets.project_resource import Workbench, describe
-from assets.step_results import step, whence
+from assets.step_results import provenance, step
 from assets.training import FOLDS, RETRY
 from nrdfer.experiments.catalogue import TABLES, TRAINED, Experiment, TableSpec
 from nrdfer.store import Artifact
@@ -22,7 +22,7 @@ from nrdfer.store import Artifact
 if TYPE_CHECKING:
     from nrdfer.experiments.results import Results
 
-GROUP = asset_groups.TABLES.group
+GROUP = asset_groups.TABLES.name
 EXPERIMENT, SPLIT = "experiment", "split"  # dimensions of the partitions
 
 
@@ -91,7 +91,7 @@ def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
             artifact = _train(context, workbench, table, experiment, name)
             split = _results(workbench).split(name)
             profile = profile_of(workbench.settings, experiment)
-            return _told(context, artifact, **trainings.shown(workbench, profile, split, artifact))
+            return _materialize(context, artifact, **trainings.metadata_of(workbench, profile, split, artifact))
 
     return checkpoint
 
@@ -129,7 +129,7 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
             run_id = evaluations.run_of(context, workbench, checkpoint, split, title)
             evaluations.record(workbench, run_id, artifact)
             metrics = flat_figures(read_metrics(artifact.path))
-            return _told(context, artifact, **metrics, **evaluations.shown(workbench, artifact, run_id))
+            return _materialize(context, artifact, **metrics, **evaluations.metadata_of(workbench, artifact, run_id))
 
     return evaluation
 
@@ -155,7 +155,7 @@ def make_table(table: TableSpec, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefini
             artifact = build_table(table, workbench.settings, workbench.store)
             pictures = {"picture": picture(artifact.path / PICTURE)} if (artifact.path / PICTURE).is_file() else {}
             counts = artifact.manifest["counts"]
-            return _told(
+            return _materialize(
                 context,
                 artifact,
                 table=dg.MetadataValue.md((artifact.path / MARKDOWN).read_text()),
@@ -167,12 +167,14 @@ def make_table(table: TableSpec, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefini
     return filled
 
 
-def _told(context: dg.AssetExecutionContext, artifact: Artifact, **metadata: object) -> dg.MaterializeResult[None]:
+def _materialize(
+    context: dg.AssetExecutionContext, artifact: Artifact, **metadata: object
+) -> dg.MaterializeResult[None]:
     """As `materialize`, for assets whose readers find them by content."""
     found = "found in the store, nothing computed" if artifact.up_to_date else "computed and published"
     context.log.info(f"{artifact.asset} {artifact.digest[:12]}: {found}")
     return dg.MaterializeResult(
-        metadata=dict(describe(artifact, **{**whence(context), **metadata})),
+        metadata=dict(describe(artifact, **{**provenance(context), **metadata})),
         data_version=dg.DataVersion(artifact.digest[:16]),
     )
 

@@ -107,7 +107,7 @@ def train(
     )
 
 
-def shown(workbench: Workbench, profile: Profile, split: "Split", artifact: Artifact) -> dict[str, Any]:
+def metadata_of(workbench: Workbench, profile: Profile, split: "Split", artifact: Artifact) -> dict[str, Any]:
     """What the UI shows of a training."""
     from nrdfer.training.open_choices import choices_markdown
     from nrdfer.training.request import engine_of, recipe_of
@@ -135,7 +135,7 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
     @dg.asset(
         key=["dfew", f"fd{k}", "checkpoint"],
         ins={"shards": dg.AssetIn(key=["dfew", "shards"]), "folds": dg.AssetIn(key=["dfew", "folds"])},
-        group_name=asset_groups.TRAINING.group,
+        group_name=asset_groups.TRAINING.name,
         kinds={"pytorch", "mlflow"},
         pool="gpu",
         retry_policy=RETRY,
@@ -155,7 +155,7 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
 
             profile, split = workbench.settings, dfew_split(shards.path, folds.path, k)
             artifact = train(context, workbench, profile, split, shards, name=split.name)
-            return materialize(context, artifact, **shown(workbench, profile, split, artifact))
+            return materialize(context, artifact, **metadata_of(workbench, profile, split, artifact))
 
     return checkpoint
 
@@ -166,7 +166,7 @@ def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
         "shards": dg.AssetIn(key=["afew", "shards"]),
         "dfew_checkpoint": dg.AssetIn(key=["dfew", "fd1", "checkpoint"]),
     },
-    group_name=asset_groups.TRAINING.group,
+    group_name=asset_groups.TRAINING.name,
     kinds={"pytorch", "mlflow"},
     pool="gpu",
     retry_policy=RETRY,
@@ -185,7 +185,7 @@ def afew_checkpoint(
 
         profile, split = workbench.settings, afew_as_split(shards.path)
         artifact = train(context, workbench, profile, split, shards, dfew_checkpoint, name=split.name)
-        return materialize(context, artifact, **shown(workbench, profile, split, artifact))
+        return materialize(context, artifact, **metadata_of(workbench, profile, split, artifact))
 
 
 fold_checkpoints = [make_fold_checkpoint(k) for k in FOLDS]

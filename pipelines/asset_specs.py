@@ -12,12 +12,12 @@ import dagster as dg
 
 from assets import asset_groups
 
-_OWNERS = {chapter.group: chapter.owner for chapter in (*asset_groups.MAIN, *asset_groups.BESIDE)}
+_OWNERS = {group.name: group.owner for group in (*asset_groups.MAIN, *asset_groups.BESIDE)}
 _CORPORA = ("afew", "dfew")
 
 
 def presented(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """The assets with their chapter's owner, a tag for the corpus, and a link to the line that makes them.
+    """The assets with their group's owner, a tag for the corpus, and a link to the line that makes them.
 
     What an asset says of itself stays.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MOST = 20  # problems that are told
 
 
-def told(verdict: Verdict) -> dg.AssetCheckResult:
+def check_result(verdict: Verdict) -> dg.AssetCheckResult:
     """A verdict as Dagster shows it; its problems are also what stops the run, in words."""
     problems = list(verdict.problems[:_MOST])
     if len(verdict.problems) > _MOST:
@@ -41,7 +41,7 @@ def faces_are_found(aligned_faces: Artifact, videos: Artifact) -> dg.AssetCheckR
     from nrdfer.preprocessing.corpus_listing import read_listing
     from nrdfer.preprocessing.validation import judge_faces
 
-    return told(judge_faces(read_listing(videos.path)["clips"], aligned_faces.path))
+    return check_result(judge_faces(read_listing(videos.path)["clips"], aligned_faces.path))
 
 
 @dg.asset_check(
@@ -59,7 +59,7 @@ def afew_is_complete(shards: Artifact, videos: Artifact) -> dg.AssetCheckResult:
     from nrdfer.preprocessing.corpus_listing import read_listing
     from nrdfer.preprocessing.validation import judge_afew_shards
 
-    return told(judge_afew_shards(read_listing(videos.path)["clips"], shards.path))
+    return check_result(judge_afew_shards(read_listing(videos.path)["clips"], shards.path))
 
 
 @dg.asset_check(
@@ -78,7 +78,7 @@ def dfew_is_complete(folds: Artifact, clips: Artifact, shards: Artifact) -> dg.A
     from nrdfer.preprocessing.folds import read_folds
     from nrdfer.preprocessing.validation import judge_dfew
 
-    return told(judge_dfew(DfewListing(clips.path), shards.path, read_folds(folds.path)))
+    return check_result(judge_dfew(DfewListing(clips.path), shards.path, read_folds(folds.path)))
 
 
 @dg.asset_check(
@@ -92,7 +92,7 @@ def folds_are_disjoint(folds: Artifact, shards: Artifact) -> dg.AssetCheckResult
     from nrdfer.preprocessing.folds import read_folds
     from nrdfer.preprocessing.validation import judge_folds
 
-    return told(judge_folds(shards.path, read_folds(folds.path)))
+    return check_result(judge_folds(shards.path, read_folds(folds.path)))
 
 
 def make_shard_check(corpus: str) -> dg.AssetChecksDefinition:
@@ -108,7 +108,7 @@ def make_shard_check(corpus: str) -> dg.AssetChecksDefinition:
         from nrdfer.preprocessing.validation import Verdict
         from nrdfer.shards.verify import verify
 
-        return told(Verdict(tuple(verify(shards.path)), {}))
+        return check_result(Verdict(tuple(verify(shards.path)), {}))
 
     return shards_are_intact
 

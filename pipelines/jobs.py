@@ -32,7 +32,7 @@ full_reproduction = dg.define_asset_job(
     config=LAUNCHPAD,
     tags={TAG_PURPOSE: "reproduction"},
     description=(
-        f"Everything, from raw video to the report.\n\n{asset_groups.story()}\n\n"
+        f"Everything, from raw video to the report.\n\n{asset_groups.overview()}\n\n"
         "*Materialize all* launches it as it is; the profile `sample` needs no data of yours. What is up to date is "
         "not repeated; a run that was killed is continued by the next. For your own copies of the corpora, take "
         "the arrow beside it, *Open launchpad*, paste this and change it (the editor explains every field):\n\n"

@@ -45,8 +45,8 @@ def new_videos(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
     cursor = json.dumps({"seen": now, "launched": known | fresh})
     if not fresh:
         moving = len(now) - len(resting)
-        told = f"{moving} of {len(now)} videos in {inbox} are new or growing" if moving else f"nothing new in {inbox}"
-        return dg.SensorResult(skip_reason=told, cursor=cursor)
+        reason = f"{moving} of {len(now)} videos in {inbox} are new or growing" if moving else f"nothing new in {inbox}"
+        return dg.SensorResult(skip_reason=reason, cursor=cursor)
     leave_out = sorted(name_text(path) for path in now if path not in resting)
     config = prediction.PredictionConfig(folder=str(inbox), leave_out=leave_out)
     request = dg.RunRequest(

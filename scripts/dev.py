@@ -26,7 +26,7 @@ import psutil
 from rich.console import Console
 
 from nrdfer.core import paths
-from nrdfer.core.addresses import shown
+from nrdfer.core.addresses import displayed
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.file_locks import lock
 from nrdfer.core.processes import die_with_parent
@@ -161,7 +161,7 @@ def make_database(environment: dict[str, str]) -> None:
     line = [sys.executable, "-c", "from nrdfer.tracking.client import Tracking; Tracking().experiment_id"]
     done = subprocess.run(line, env=environment, capture_output=True, text=True, start_new_session=True)  # noqa: S603
     if done.returncode:
-        raise ServerError(f"MLflow's database {shown(paths.tracking_uri())} cannot be used:\n{done.stderr[-2000:]}")
+        raise ServerError(f"MLflow's database {displayed(paths.tracking_uri())} cannot be used:\n{done.stderr[-2000:]}")
 
 
 def wait_for(servers: list[Server]) -> None:

@@ -31,12 +31,12 @@ from matplotlib.patches import FancyBboxPatch
 PROJECT = Path(__file__).resolve().parents[1]
 PICTURES = PROJECT / "docs" / "pictures"
 COLOURS = {
-    asset_groups.CORPORA.group: "#DCE6F2",
-    asset_groups.FACES.group: "#CFE8F7",
-    asset_groups.SHARDS.group: "#D5F0E3",
-    asset_groups.TRAINING.group: "#FCE9C8",
-    asset_groups.EVALUATION.group: "#F3DCE9",
-    asset_groups.REPORT.group: "#E6E6E6",
+    asset_groups.CORPORA.name: "#DCE6F2",
+    asset_groups.FACES.name: "#CFE8F7",
+    asset_groups.SHARDS.name: "#D5F0E3",
+    asset_groups.TRAINING.name: "#FCE9C8",
+    asset_groups.EVALUATION.name: "#F3DCE9",
+    asset_groups.REPORT.name: "#E6E6E6",
 }
 MARKERS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 

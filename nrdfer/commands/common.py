@@ -52,13 +52,13 @@ def readable(command: F) -> F:
             scrub(error)
             if os.environ.get("NRDFER_TRACEBACK"):
                 raise
-            typer.echo(f"error: {_told(error)}", err=True)
+            typer.echo(f"error: {words_of(error)}", err=True)
             raise typer.Exit(1) from error
 
     return wrapped  # type: ignore[return-value]
 
 
-def _told(error: Exception) -> str:
+def words_of(error: Exception) -> str:
     """What a person reads of an error; of those that nobody foresaw, where it came up and how to see more."""
     if isinstance(error, NrdferError):
         return "\n".join(one_line(line) for line in str(error).splitlines())
@@ -68,10 +68,10 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
         return one_line(": ".join((*map(name_text, names), error.strerror)))
-    told = one_line(str(error).strip().partition("\n")[0])[:_MOST]
+    text = one_line(str(error).strip().partition("\n")[0])[:_MOST]
     last = traceback.extract_tb(error.__traceback__)[-1]
     return (
-        f"{type(error).__name__}{f': {told}' if told else ''} ({Path(last.filename).name}:{last.lineno}). Nobody "
+        f"{type(error).__name__}{f': {text}' if text else ''} ({Path(last.filename).name}:{last.lineno}). Nobody "
         "foresaw this here; NRDFER_TRACEBACK=1 before the same line shows where it happened"
     )
 
@@ -153,7 +153,7 @@ def training_bar(label: str) -> tuple[Any, Callable[[TrainingProgress], None], C
 
     from nrdfer.training.progress import in_words
 
-    shown = Progress(
+    display = Progress(
         TextColumn(label),
         TextColumn("{task.fields[epoch]}"),
         BarColumn(),
@@ -161,7 +161,7 @@ def training_bar(label: str) -> tuple[Any, Callable[[TrainingProgress], None], C
         TextColumn("{task.fields[figures]}"),
         disable=not sys.stderr.isatty(),
     )
-    task = shown.add_task(label, total=None, epoch="", figures="")
+    task = display.add_task(label, total=None, epoch="", figures="")
 
     def step(progress: TrainingProgress) -> None:
         figures = [progress.rate()]
@@ -170,9 +170,9 @@ def training_bar(label: str) -> tuple[Any, Callable[[TrainingProgress], None], C
         if progress.eta_seconds is not None:
             figures.append(f"{in_words(progress.eta_seconds)} left")
         epoch = f"epoch {progress.epoch}/{progress.epochs}"
-        shown.update(task, completed=progress.step, total=progress.steps, epoch=epoch, figures=", ".join(figures))
+        display.update(task, completed=progress.step, total=progress.steps, epoch=epoch, figures=", ".join(figures))
 
     def decoded(done: int, total: int) -> None:
-        shown.update(task, completed=done, total=total, epoch="decoding into memory")
+        display.update(task, completed=done, total=total, epoch="decoding into memory")
 
-    return shown, step, decoded
+    return display, step, decoded

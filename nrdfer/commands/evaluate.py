@@ -97,5 +97,5 @@ def _warn_of_leaks(folder: Path, split: str) -> None:
 
     trained = (read_settings(folder) or {}).get("split", split)
     if trained != split and AFEW not in (trained, split):
-        told = one_line(f"warning: trained on {trained}, which learnt from the test clips of {split}")
-        typer.echo(told, err=True)
+        warning = one_line(f"warning: trained on {trained}, which learnt from the test clips of {split}")
+        typer.echo(warning, err=True)

@@ -57,8 +57,8 @@ def lineage(
         raise NrdferError("no model is registered yet; run: dagster job execute -j full_reproduction")
     broken = broken_in(chains)
     if as_json:
-        told = {"versions": [chain.to_dict() for chain in chains], "verified": not quick, "broken": len(broken)}
-        typer.echo(json.dumps(told, indent=1))
+        document = {"versions": [chain.to_dict() for chain in chains], "verified": not quick, "broken": len(broken)}
+        typer.echo(json.dumps(document, indent=1))
     else:
         for chain in chains:
             typer.echo("\n".join([*chain_lines(chain), ""]))

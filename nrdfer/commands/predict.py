@@ -87,8 +87,8 @@ def predict(
     used, overrides = trained.preprocessing.overridden(
         retinaface=retinaface, convention=convention, enhance=enhance, **align
     )
-    for told in _notes(trained, used, overrides):
-        typer.echo(one_line(f"note: {told}"), err=True)
+    for note in _notes(trained, used, overrides):
+        typer.echo(one_line(f"note: {note}"), err=True)
     predictor = Predictor(trained, Cropper.load(used, device=device), windows, device=device)
     progress, step = bar("videos")
     say = _printer()
@@ -97,7 +97,7 @@ def predict(
         rows = predict_videos(
             videos,
             Work(predictor, out, overrides, annotate=video),
-            told=lambda row: say(_line(row)),
+            on_row=lambda row: say(_line(row)),
             progress=step,
             workers=workers,
         )
@@ -108,16 +108,16 @@ def predict(
 
 def _notes(trained: TrainedModel, used: Preprocessing, overrides: Sequence[str]) -> list[str]:
     """What a reader of the answers must know."""
-    told = [trained.note] if trained.note else []
-    told += [f"not as in training: {override}" for override in overrides]
+    notes = [trained.note] if trained.note else []
+    notes += [f"not as in training: {override}" for override in overrides]
     if trained.preprocessing.retinaface.name == "sample":
-        told.append("the model was trained on rendered faces; what it says of real people is no finding")
+        notes.append("the model was trained on rendered faces; what it says of real people is no finding")
     if used.retinaface.name == "sample":
-        told.append(
+        notes.append(
             "the shipped detector has seen rendered faces only; for real video give --retinaface "
             "retinaface-mobilenet0.25 (or retinaface-resnet50, slower), or the path of such a file"
         )
-    return told
+    return notes
 
 
 def _set(given: dict[str, Any]) -> dict[str, Any]:
@@ -146,8 +146,8 @@ def _line(row: Row) -> str:
 def _summary(rows: Sequence[Row], out: Path) -> str:
     counts = {status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "unreadable")}
     there = sum(row.repeated for row in rows)
-    told = f"{len(rows)} videos: {counts['ok']} answered, {counts['no_face']} without a face"
+    summary = f"{len(rows)} videos: {counts['ok']} answered, {counts['no_face']} without a face"
     refused = sum(row.status == "refused" for row in rows)
-    told += f", {counts['unreadable']} unreadable" + (f", {refused} refused" if refused else "")
-    told += f"; {there} were there already" if there else ""
-    return f"{told}\n{out / 'predictions.csv'} lists them; each has a folder beside it"
+    summary += f", {counts['unreadable']} unreadable" + (f", {refused} refused" if refused else "")
+    summary += f"; {there} were there already" if there else ""
+    return f"{summary}\n{out / 'predictions.csv'} lists them; each has a folder beside it"

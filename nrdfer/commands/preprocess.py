@@ -100,8 +100,8 @@ def preprocess(
             device=device,
         )
     for row in summaries:
-        told = one_line(row.clip + (f"  ({row.reason})" if row.reason else ""))
-        typer.echo(f"{row.status:10} {row.frames_with_face:5}/{row.frames:<5} frames with a face  {told}")
+        line = one_line(row.clip + (f"  ({row.reason})" if row.reason else ""))
+        typer.echo(f"{row.status:10} {row.frames_with_face:5}/{row.frames:<5} frames with a face  {line}")
     if stats:
         typer.echo("\n".join(["", *_stats_table(summaries)]))
 

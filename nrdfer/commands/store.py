@@ -47,25 +47,26 @@ def verify(
     rows = []
     with progress:
         for found in verify_store(store.root, lambda done, total: step(done // _MB, total // _MB)):
-            aside = store.set_aside(found.asset, found.digest) if found.problems and repair else None
-            rows.append((found, aside))
-    damaged = [(found, aside) for found, aside in rows if found.problems]
+            moved_to = store.set_aside(found.asset, found.digest) if found.problems and repair else None
+            rows.append((found, moved_to))
+    damaged = [(found, moved_to) for found, moved_to in rows if found.problems]
     if as_json:
-        told = [
+        rows_of_json = [
             {
                 "asset": found.asset,
                 "digest": found.digest,
                 "path": str(found.path),
                 "bytes": found.bytes,
                 "problems": list(found.problems),
-                "set_aside": None if aside is None else str(aside),
+                "set_aside": None if moved_to is None else str(moved_to),
             }
-            for found, aside in rows
+            for found, moved_to in rows
         ]
-        typer.echo(json.dumps({"store": str(store.root), "artefacts": told, "damaged": len(damaged)}, indent=1))
+        typer.echo(json.dumps({"store": str(store.root), "artefacts": rows_of_json, "damaged": len(damaged)}, indent=1))
     else:
-        for found, aside in damaged:
-            typer.echo(f"{name_text(found.path)} is damaged" + ("" if aside is None else f"; it now lies in {aside}"))
+        for found, moved_to in damaged:
+            where = "" if moved_to is None else f"; it now lies in {moved_to}"
+            typer.echo(f"{name_text(found.path)} is damaged{where}")
             for problem in found.problems:
                 typer.echo(f"  {one_line(problem)}")
         whole = f"{len(rows) - len(damaged)} of {len(rows)} artefacts in {store.root} are whole"

@@ -98,8 +98,8 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(one_line(str(name)[:80]) for name in set(values) - known)
     if unknown:
-        told = ", ".join(unknown[:_NAMED]) + (f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else "")
-        raise ProfileError(f"{where}: unknown setting {told}; known are {', '.join(sorted(known))}")
+        listed = ", ".join(unknown[:_NAMED]) + (f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else "")
+        raise ProfileError(f"{where}: unknown setting {listed}; known are {', '.join(sorted(known))}")
     arguments: dict[str, Any] = {}
     for name, value in values.items():
         hint = hints[name]
@@ -151,12 +151,12 @@ def load_profile(path: Path, overrides: Mapping[str, Any] | None = None) -> Prof
         ProfileError: the file does not exist (the message lists the profiles beside it), is not a YAML mapping,
             or holds a setting that is not understood.
     """
-    shown = one_line(path.stem)
+    name = one_line(path.stem)
     if not path.is_file():
         there = ", ".join(sorted(one_line(p.stem) for p in path.parent.glob("*.yaml"))) or "none"
-        raise ProfileError(f"there is no profile {shown!r} in {path.parent}; profiles there: {there}")
+        raise ProfileError(f"there is no profile {name!r} in {path.parent}; profiles there: {there}")
     values = read_settings(path, f"profile {one_line(str(path))}")
     if not isinstance(values, dict):
         raise ProfileError(f"profile {one_line(str(path))} must hold named settings, but holds {type(values).__name__}")
     merged = merge(values, plain(overrides or {}, "what is laid over the profile"))
-    return build_settings(Profile, merged, f"profile {shown}")
+    return build_settings(Profile, merged, f"profile {name}")

@@ -74,7 +74,7 @@ def _without_credentials(scheme: str, info: str, rest: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(kept), parts.fragment))
 
 
-def shown(address: str) -> str:
+def displayed(address: str) -> str:
     """An address for people, files and logs."""
     scheme, info, rest = parted(address)
     return hide(f"{scheme}{HIDDEN}@{rest}" if info else address)
@@ -101,5 +101,5 @@ def settle_environment() -> None:
     if any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name in os.environ):
         listed = [place.strip() for name in ("no_proxy", "NO_PROXY") for place in os.environ.get(name, "").split(",")]
         if "*" not in listed:
-            told = ",".join(dict.fromkeys([*filter(None, listed), *LOCAL]))
-            os.environ["no_proxy"] = os.environ["NO_PROXY"] = told
+            hosts = ",".join(dict.fromkeys([*filter(None, listed), *LOCAL]))
+            os.environ["no_proxy"] = os.environ["NO_PROXY"] = hosts

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nrdfer.core import paths
-from nrdfer.core.addresses import shown, sqlite_path
+from nrdfer.core.addresses import displayed, sqlite_path
 from nrdfer.core.disk import is_disk_full, is_read_only, least_room
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.redaction import hide
@@ -71,9 +71,9 @@ def full_disk_in_words() -> str | None:
 
 def _no_room(places: Sequence[Path], reason: str) -> str:
     place, free, entries = least_room(places)
-    entries_told = "" if entries is None else f" and {entries:,} free entries for files"
+    entries_text = "" if entries is None else f" and {entries:,} free entries for files"
     return (
-        f"no room on the disk of {place} ({free:,} bytes{entries_told} free there; {reason}). Free some space there, "
+        f"no room on the disk of {place} ({free:,} bytes{entries_text} free there; {reason}). Free some space there, "
         "or set NRDFER_HOME (what is kept) or TMPDIR (what is passing) to a folder on a larger disk, and run the same "
         "line again: what is finished is kept"
     )
@@ -84,7 +84,7 @@ def mlflow_in_words(error: BaseException) -> str | None:
     modules = [f"{type(part).__module__}." for part in chain(error)]
     if not any(name.startswith("mlflow.") for name in modules) and not any(name.startswith(_AWAY) for name in modules):
         return None
-    address = shown(paths.tracking_uri())
+    address = displayed(paths.tracking_uri())
     if any(name.startswith(_AWAY) for name in modules) or "failed with exception" in str(error):
         return (
             f"MLflow at {address} does not answer ({_first_line(error)}). Start its server, or unset "

@@ -72,12 +72,12 @@ def draw(what: str, path: Path, make: Callable[[], Made]) -> Made | Missing:
 def not_there(what: str, path: Path) -> Missing:
     """What `draw` said of a picture that an earlier step was to make."""
     note = path.with_suffix(NOTE)
-    told = one_line(note.read_text(encoding="utf-8").strip()) if note.is_file() else f"{path} is not there"
-    return Missing(what, told)
+    text = one_line(note.read_text(encoding="utf-8").strip()) if note.is_file() else f"{path} is not there"
+    return Missing(what, text)
 
 
 def reason(error: Exception) -> str:
     """An error's own words on one line, with its kind if they do not explain themselves."""
     text = one_line(" ".join(str(error).split()))
-    told = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}..."
+    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -23,20 +23,20 @@ def refuse_unwritable(path: Path, *, folder: bool) -> None:
     Raises:
         StoreError: it is a file and should be a folder, or the reverse; or its folder may not be written to.
     """
-    shown = name_text(path)
+    name = name_text(path)
     try:
         if folder and os.path.lexists(path) and not path.is_dir():
-            raise StoreError(f"{shown} cannot be written to: it is a file, and a folder is wanted")
+            raise StoreError(f"{name} cannot be written to: it is a file, and a folder is wanted")
         if not folder and path.is_dir():
-            raise StoreError(f"{shown} cannot be written to: it is a folder, and a file is wanted")
+            raise StoreError(f"{name} cannot be written to: it is a folder, and a file is wanted")
         place = path if folder else path.parent
         place = next(parent for parent in (place, *place.absolute().parents) if os.path.lexists(parent))
         if not place.is_dir():
-            raise StoreError(f"{shown} cannot be written to: {name_text(place)} is no folder")
+            raise StoreError(f"{name} cannot be written to: {name_text(place)} is no folder")
         if not os.access(place, os.W_OK | os.X_OK):
-            raise StoreError(f"{shown} cannot be written to: nothing may be made in {name_text(place)}")
+            raise StoreError(f"{name} cannot be written to: nothing may be made in {name_text(place)}")
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL
-        raise StoreError(f"{shown} cannot be written to: {getattr(error, 'strerror', None) or error}") from error
+        raise StoreError(f"{name} cannot be written to: {getattr(error, 'strerror', None) or error}") from error
 
 
 def refuse_input(out: Path, inputs: Iterable[Path]) -> None:
@@ -55,5 +55,5 @@ def refuse_input(out: Path, inputs: Iterable[Path]) -> None:
 
 def in_words(place: Path, error: OSError) -> StoreError:
     """What a place that could not be written to is told as."""
-    told = f"{name_text(place)} cannot be written to ({error.strerror or error})"
-    return StoreError(f"{told}; choose another place, or make room. What is finished there is whole")
+    message = f"{name_text(place)} cannot be written to ({error.strerror or error})"
+    return StoreError(f"{message}; choose another place, or make room. What is finished there is whole")

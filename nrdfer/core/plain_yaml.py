@@ -23,7 +23,7 @@ MOST_VALUES = 50_000  # aliases counted as often as they are used
 MOST_DEEP = 40
 LONGEST = 10_000  # characters of one value
 _LARGEST = 2**63
-_SHOWN = 120
+_MAX_QUOTED = 120
 
 
 def read_settings(path: Path, where: str) -> Any:
@@ -127,7 +127,7 @@ def plain(value: Any, where: str, depth: int = 0) -> Any:
     return value
 
 
-def _short(value: object, longest: int = _SHOWN) -> str:
+def _short(value: object, longest: int = _MAX_QUOTED) -> str:
     """The beginning of a value as text, on one line."""
     try:
         text = str(value)

@@ -95,9 +95,9 @@ def _known(environment: tuple[tuple[str, str], ...]) -> list[str]:
                 found |= {part["value"] for part in _SETTING.finditer(text) if SECRET_NAME.search(part["key"])}
     found |= {unquote(value) for value in found}
     found = {form for value in found if len(value) >= _SHORTEST for form in _forms(value)}
-    told = dict(environment)
-    if password := told.get("MLFLOW_TRACKING_PASSWORD"):  # as a request's header has it
-        user = told.get("MLFLOW_TRACKING_USERNAME", "")
+    values = dict(environment)
+    if password := values.get("MLFLOW_TRACKING_PASSWORD"):  # as a request's header has it
+        user = values.get("MLFLOW_TRACKING_USERNAME", "")
         found.add(base64.b64encode(f"{user}:{password}".encode()).decode())
     return sorted(found, key=len, reverse=True)
 
@@ -109,9 +109,9 @@ def _is_there(value: str) -> bool:
 
 def _forms(value: str) -> set[str]:
     """A secret as it stands in an address, in JSON, in what Python shows of a text, and in a line of a log."""
-    shown = {form(value)[1:-1] for form in (json.dumps, repr, ascii)} | {json.dumps(value, ensure_ascii=False)[1:-1]}
-    shown |= {form.replace("'", "\\'") for form in shown}  # of a text with both kinds of quotes
-    return {value, quote(value), quote(value, safe=""), quote_plus(value), one_line(value), *shown}
+    forms = {form(value)[1:-1] for form in (json.dumps, repr, ascii)} | {json.dumps(value, ensure_ascii=False)[1:-1]}
+    forms |= {form.replace("'", "\\'") for form in forms}  # of a text with both kinds of quotes
+    return {value, quote(value), quote(value, safe=""), quote_plus(value), one_line(value), *forms}
 
 
 def scrub(error: BaseException) -> None:
@@ -178,12 +178,12 @@ class _Records:
                 record.args = tuple(_named(value) for value in record.args)
             elif isinstance(record.args, dict):
                 record.args = {name: _named(value) for name, value in record.args.items()}
-            told = record.getMessage()
+            values = record.getMessage()
         except Exception:  # arguments that do not fit; the handler says so
             record.msg, record.args = _clean(record.msg), _clean(record.args)
             return record
-        clean = lines(hide(told))
-        if clean != told:
+        clean = lines(hide(values))
+        if clean != values:
             record.msg, record.args = clean, ()
         if record.exc_info and record.exc_info[1] is not None:
             scrub(record.exc_info[1])

@@ -54,8 +54,8 @@ def read_state(path: Path, understand: Callable[[Any], T], log: logging.Logger =
         log.warning("%s cannot be read and is left alone: %s", path, error)
         return None
     except (ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError) as error:
-        aside = set_aside(path)
-        where = "could not be moved away" if aside is None else f"now lies in {aside}"
+        moved_to = set_aside(path)
+        where = "could not be moved away" if moved_to is None else f"now lies in {moved_to}"
         log.warning("%s is damaged (%s) and %s; what it said is forgotten", path, _brief(error), where)
         return None
 
@@ -87,5 +87,5 @@ def _number(text: str) -> float:
 
 
 def _brief(error: Exception) -> str:
-    told = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {told[0][:200]}" if told else type(error).__name__
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -63,7 +63,7 @@ def find_videos(root: Path) -> list[AfewVideo]:
     others = files_left_out(root)
     if others:
         _log.warning("%s below %s are no videos by their names: left out", names_of(others), base)
-    return sorted(_told_apart(videos), key=lambda video: video.clip_id)
+    return sorted(_distinguished(videos), key=lambda video: video.clip_id)
 
 
 def files_left_out(root: Path) -> list[Path]:
@@ -85,11 +85,11 @@ def files_left_out(root: Path) -> list[Path]:
 
 def names_of(paths: Sequence[Path]) -> str:
     """How many files there are, and the names of a few, for a message."""
-    told = ", ".join(one_line(path.name) for path in paths[:5])
-    return f"{len(paths)} files ({told}{', ...' if len(paths) > 5 else ''})"
+    listed = ", ".join(one_line(path.name) for path in paths[:5])
+    return f"{len(paths)} files ({listed}{', ...' if len(paths) > 5 else ''})"
 
 
-def _told_apart(videos: list[AfewVideo]) -> list[AfewVideo]:
+def _distinguished(videos: list[AfewVideo]) -> list[AfewVideo]:
     named = []
     for video, source in zip(videos, distinct([(v.path, v.clip_id) for v in videos]), strict=True):
         clip_id, note = shortened(source.clip_id, LONGEST_ID), source.note

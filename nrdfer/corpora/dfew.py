@@ -86,20 +86,21 @@ def read_dfew(root: Path) -> DfewCorpus:
     emotions = {c: e for fold in folds.values() for part in (fold.train, fold.test) for c, e in part.items()}
     folders = _clip_folders(folder)
     clips: list[DfewClip] = []
-    aside: list[tuple[str, str]] = []
+    excluded: list[tuple[str, str]] = []
     for clip_id, emotion in sorted(emotions.items()):
         names, problem = _pictures(folders[clip_id]) if clip_id in folders else ((), "does not exist")
         if problem:
-            aside.append((clip_id, f"labelled, but {one_line(str(folders.get(clip_id, folder / clip_id)))} {problem}"))
+            place = one_line(str(folders.get(clip_id, folder / clip_id)))
+            excluded.append((clip_id, f"labelled, but {place} {problem}"))
         else:
             clips.append(DfewClip(clip_id, emotion, folders[clip_id], names))
-    _judge(clips, aside, folder)
+    _judge(clips, excluded, folder)
     return DfewCorpus(
         base,
         folder,
         clips,
         {k: Fold(tuple(sorted(fold.train)), tuple(sorted(fold.test))) for k, fold in folds.items()},
-        aside,
+        excluded,
     )
 
 
@@ -175,16 +176,16 @@ def _clip_folders(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _judge(clips: list[DfewClip], aside: list[tuple[str, str]], folder: Path) -> None:
-    labelled = len(clips) + len(aside)
-    if len(aside) > MISSING_LIMIT * labelled:
+def _judge(clips: list[DfewClip], excluded: list[tuple[str, str]], folder: Path) -> None:
+    labelled = len(clips) + len(excluded)
+    if len(excluded) > MISSING_LIMIT * labelled:
         raise CorpusError(
             f"only {len(clips)} of the {labelled} labelled clips have pictures in {folder}; first missing: "
-            f"{aside[0][0]}. DFEW itself lacks about 3 %, so this copy is incomplete: copy or unpack the rest, or take "
-            "the missing clips out of all label files"
+            f"{excluded[0][0]}. DFEW itself lacks about 3 %, so this copy is incomplete: copy or unpack the rest, or "
+            "take the missing clips out of all label files"
         )
-    if aside:
-        _log.warning("%d of %d labelled clips have no pictures in %s: set aside", len(aside), labelled, folder)
+    if excluded:
+        _log.warning("%d of %d labelled clips have no pictures in %s: set aside", len(excluded), labelled, folder)
     if len(clips) > 2 * _RESAMPLED and all(clip.n_frames == _RESAMPLED for clip in clips):
         _log.warning(
             "every clip in %s has exactly %d pictures: is this the time-interpolated copy (clip_224x224_16f) under "

@@ -99,8 +99,8 @@ def _judge_folds(found: Examination, corpus: DfewCorpus) -> None:
     if sizes == published.DFEW_TESTS:
         found.note("ok", f"test folds of {', '.join(map(str, sizes.values()))} clips, as published; disjoint")
     else:
-        told = ", ".join(f"fd{k} {n} ({published.DFEW_TESTS[k]})" for k, n in sizes.items())
-        found.note("warning", f"test folds differ from the published ones (in brackets): {told}")
+        text = ", ".join(f"fd{k} {n} ({published.DFEW_TESTS[k]})" for k, n in sizes.items())
+        found.note("warning", f"test folds differ from the published ones (in brackets): {text}")
 
 
 def _judge_frames(found: Examination, corpus: DfewCorpus) -> None:
@@ -113,9 +113,9 @@ def _judge_frames(found: Examination, corpus: DfewCorpus) -> None:
     found.counts["lengths"] = {"least": min(lengths), "median": median(lengths), "most": max(lengths), "short": short}
     total = sum(lengths)
     same = total == published.DFEW_FRAMES
-    told = f"{total:,} frames, {min(lengths)} to {max(lengths)} a clip, median {median(lengths):g}"
+    text = f"{total:,} frames, {min(lengths)} to {max(lengths)} a clip, median {median(lengths):g}"
     found.note(
-        "ok" if same else "warning", told + (", as published" if same else f"; known: {published.DFEW_FRAMES:,}")
+        "ok" if same else "warning", text + (", as published" if same else f"; known: {published.DFEW_FRAMES:,}")
     )
     if short == published.DFEW_SHORT:
         found.note("known", f"{short} clips have fewer than {T} frames, as distributed; sampling repeats their frames")
@@ -200,5 +200,5 @@ def _difference(have: Mapping[str, int], expected: Mapping[str, int]) -> str:
     """What is more or less than expected, as ``neutral -2, anger +2``."""
     changes = {emotion: have.get(emotion, 0) - n for emotion, n in expected.items() if have.get(emotion, 0) != n}
     total = f"{sum(expected.values()):,} in all" if sum(changes.values()) else ""
-    told = ", ".join(f"{emotion} {change:+d}" for emotion, change in changes.items())
-    return ", ".join(part for part in (total, told) if part)
+    text = ", ".join(f"{emotion} {change:+d}" for emotion, change in changes.items())
+    return ", ".join(part for part in (total, text) if part)

@@ -54,8 +54,8 @@ def _tell(error: OSError) -> None:
 def files_like_labels(root: Path) -> str:
     """The names of files below `root` that might be meant as labels, for a message."""
     found = [name for _, names in label_folders(root) for name in names if name.lower().endswith(_LIKE_LABELS)]
-    told = ", ".join(one_line(name) for name in found[:6])
-    return f"{told}{f' and {len(found) - 6} more' if len(found) > 6 else ''}" if found else "none"
+    listed = ", ".join(one_line(name) for name in found[:6])
+    return f"{listed}{f' and {len(found) - 6} more' if len(found) > 6 else ''}" if found else "none"
 
 
 @dataclass(frozen=True, slots=True)

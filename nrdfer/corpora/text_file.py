@@ -16,7 +16,7 @@ MOST_BYTES = 64 << 20  # the longest list of any corpus has 2 MiB
 _CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f]")
 _ENDS = re.compile("\r\n|\n|\r")
 _NUMBER = re.compile("[0-9]{1,9}")
-_SHOWN = 80
+_MAX_QUOTED = 80
 
 
 def read_lines(path: Path) -> list[str]:
@@ -70,4 +70,4 @@ def number_in(text: str) -> int | None:
 
 def excerpt(text: str) -> str:
     """The beginning of a line, for a message."""
-    return one_line(text[:_SHOWN])
+    return one_line(text[:_MAX_QUOTED])

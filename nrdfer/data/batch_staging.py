@@ -121,7 +121,7 @@ class DeviceBatch:
 
     def finish(self) -> Tensor:
         """See `Staged`; frames of different sizes are augmented size by size."""
-        out, sizes = self.clips.data.image_size, sorted({shown.shape for shown in self._frames.values()})
+        out, sizes = self.clips.data.image_size, sorted({frame.shape for frame in self._frames.values()})
         changes = [self._changes[part] for part in range(self.parts)]
         if len(sizes) == 1 and self._together is not None:
             return _augment(self._together.to(self.device, non_blocking=True), changes, out)

@@ -35,7 +35,7 @@ def contact_sheet(
     """A labelled grid of crops, (H, W, 3) uint8 RGB, in frame order.
 
     Args:
-        crops: (T, S, S, 3) uint8 RGB; or, by index, those of the frames that `shown_frames` names.
+        crops: (T, S, S, 3) uint8 RGB; or, by index, those of the frames that `tile_frames` names.
         records: T records; their index is the label.
         title: first words of the line above the grid.
         columns: tiles in a row.
@@ -48,24 +48,24 @@ def contact_sheet(
     by_index = isinstance(crops, Mapping)
     if len(crops) == 0 or (not by_index and len(crops) != len(records)):
         raise ValueError(f"a contact sheet needs crops and a record for each; got {len(crops)} and {len(records)}")
-    shown = shown_frames(records, max_tiles)
-    columns = min(columns, len(shown))
-    rows = -(-len(shown) // columns)
+    tiles = tile_frames(records, max_tiles)
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
     width, height = tile + 2 * _BORDER, tile + 2 * _BORDER + _LABEL
     sheet = np.full((_TITLE + rows * (height + _GAP), max(columns * (width + _GAP), 480), 3), 255, np.uint8)
     with_face = sum(record.has_face for record in records)
     words = f"{title}  {with_face} of {len(records)} frames with the target"
-    if len(shown) < len(records):
-        words += f"; {len(shown)} shown"
+    if len(tiles) < len(records):
+        words += f"; {len(tiles)} shown"
     _write(sheet, words.strip(), (6, 18), 0.5)
-    for place, index in enumerate(shown):
+    for place, index in enumerate(tiles):
         top = _TITLE + place // columns * (height + _GAP)
         left = place % columns * (width + _GAP)
         _draw(sheet[top : top + height, left : left + width], crops[index], records[index], tile)
     return sheet
 
 
-def shown_frames(records: Sequence[FrameRecord], max_tiles: int = MAX_TILES) -> list[int]:
+def tile_frames(records: Sequence[FrameRecord], max_tiles: int = MAX_TILES) -> list[int]:
     """Which frames a contact sheet of these records shows."""
     return thinned([record.has_face for record in records], max_tiles)
 
@@ -112,7 +112,7 @@ class SheetCollector:
 
     def __init__(self, records: Sequence[FrameRecord]) -> None:
         self._records = records
-        self._shown = set(shown_frames(records))
+        self._shown = set(tile_frames(records))
         self._tiles: dict[int, NDArray[np.uint8]] = {}
 
     def passing(self, crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

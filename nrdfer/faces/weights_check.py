@@ -99,13 +99,13 @@ def check_detector(detector: FaceDetector, path: Path) -> None:
             )
     if logits.mean() < 0:
         seen = int((logits > 0).sum())
-        told = f"{path} sees {seen} of {len(logits)} rendered faces"
+        finding = f"{path} sees {seen} of {len(logits)} rendered faces"
         if elsewhere >= len(logits):
             raise WeightsError(
-                f"{told}, and {elsewhere} where there are none: so do weights of a network with other anchors (they "
+                f"{finding}, and {elsewhere} where there are none: so do weights of a network with other anchors (they "
                 "have the same names and shapes); get the weights of Pytorch_Retinaface or retinaface-pytorch"
             )
-        raise WeightsError(f"{told}: it is no face detector that works here; is the file what it claims to be?")
+        raise WeightsError(f"{finding}: it is no face detector that works here; is the file what it claims to be?")
 
 
 def _overlap(box_4: NDArray[np.float32], boxes_N4: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -123,8 +123,8 @@ class DataWalk:
         try:
             for where, train, test in self._lists(split, shards):
                 if digest_of([sorted(train), sorted(test)]) == inputs["clips"]:
-                    told = f"{len(train)} clips to learn from, {len(test)} to test on"
-                    return Link("clip list", name, where, inputs["clips"], note=told)
+                    sizes = f"{len(train)} clips to learn from, {len(test)} to test on"
+                    return Link("clip list", name, where, inputs["clips"], note=sizes)
         except (NrdferError, OSError, ValueError, KeyError) as error:
             return Link("clip list", name, digest=inputs["clips"], problem=f"cannot be read: {error}")
         return Link(

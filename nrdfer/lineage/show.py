@@ -22,7 +22,7 @@ def chain_lines(chain: Chain) -> Iterator[str]:
         if len(whole) > _EACH:
             yield _line("ok", kind, f"{len(whole)} of {len(links)}", _between(whole))
         else:
-            yield from (_line("ok", kind, link.name, _told(link)) for link in whole)
+            yield from (_line("ok", kind, link.name, _text_of(link)) for link in whole)
         yield from (broken_line(link) for link in links if link.problem)
 
 
@@ -32,11 +32,11 @@ def broken_line(link: Link) -> str:
     return one_line(f"  BROKEN  {link.kind}: {link.name}: {link.problem}{where}")
 
 
-def _line(state: str, kind: str, name: str, told: str) -> str:
-    return one_line(f"  {state}  {kind:{_KIND}}  {name:{_NAME}}  {told}".rstrip())
+def _line(state: str, kind: str, name: str, text: str) -> str:
+    return one_line(f"  {state}  {kind:{_KIND}}  {name:{_NAME}}  {text}".rstrip())
 
 
-def _told(link: Link) -> str:
+def _text_of(link: Link) -> str:
     digest = link.digest[:12] if len(link.digest) == 64 else ""
     address = link.where if link.where.startswith(("http", "commit", "runs:")) else ""
     return "  ".join(part for part in (digest, address or (link.where if not digest else ""), link.note) if part)

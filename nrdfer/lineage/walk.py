@@ -131,11 +131,11 @@ class Walk:
         except MlflowException as error:
             yield Link("MLflow run", run_id, where, run_id, problem=f"cannot be read: {error}")
             return
-        told = run.data.tags
+        recorded = run.data.tags
         wrong = [
-            f"its {key} is {told.get(key, 'missing')}, the version's {expected}"
+            f"its {key} is {recorded.get(key, 'missing')}, the version's {expected}"
             for key, expected in ((TAG_DIGEST, checkpoint), (TAG_DAGSTER_RUN, known.get(TAG_DAGSTER_RUN, "")))
-            if told.get(key) != expected
+            if recorded.get(key) != expected
         ]
         if run.info.status != "FINISHED":
             wrong.append(f"its status is {run.info.status}")
@@ -168,12 +168,14 @@ class Walk:
 
     def _datasets(self, run: Run, known: Mapping[str, str]) -> Iterator[Link]:
         """What MLflow names as data set inputs is what the lists of clips in the store say."""
-        told = {entry.dataset.name: entry.dataset.digest for entry in (run.inputs.dataset_inputs if run.inputs else [])}
+        recorded = {
+            entry.dataset.name: entry.dataset.digest for entry in (run.inputs.dataset_inputs if run.inputs else [])
+        }
         for part, ids in self._data.trained_on(f"{_folder(known)}/checkpoint", known[tags.CHECKPOINT]).items():
-            names = [name for name in told if name.endswith(f"-{part}")]
+            names = [name for name in recorded if name.endswith(f"-{part}")]
             problem = "the MLflow run names no such data set"
             if names:
-                problem = "" if told[names[0]] == clips_digest(ids) else "names other clips than the store's list"
+                problem = "" if recorded[names[0]] == clips_digest(ids) else "names other clips than the store's list"
             yield Link(
                 "data set input", names[0] if names else part, f"{run.info.run_id}/{part}", clips_digest(ids), problem
             )

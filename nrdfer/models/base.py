@@ -44,12 +44,12 @@ class NetworkSettings:
         for name, least in (("image_size", 16), ("frames", 2), ("classes", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        for told in fields(self):  # before anything is allocated for them
-            value = getattr(self, told.name)
-            most = next((bound for part, bound in _BOUNDS.items() if part in told.name), _MOST)
+        for setting in fields(self):  # before anything is allocated for them
+            value = getattr(self, setting.name)
+            most = next((bound for part, bound in _BOUNDS.items() if part in setting.name), _MOST)
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, int) and number > most:
-                    raise ValueError(f"{told.name} is {brief(number)}, but can be at most {most:,}")
+                    raise ValueError(f"{setting.name} is {brief(number)}, but can be at most {most:,}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,14 +76,14 @@ def measure(
         plain = count_macs(lambda: model(x_BTCHW))
         filtered = count_macs(lambda: model.forward_with_snippets(x_BTCHW)) if snippets else None
         counted = count_published(model, lambda: model.forward_with_snippets(x_BTCHW), encoder_layers_twice=snippets)
-    told = dataclasses.asdict(s)
+    formatted = dataclasses.asdict(s)
     if isinstance(s, NRDFERNetSettings):
-        told = {"M": s.spatial_depth, "N": s.temporal_depth, **told}
+        formatted = {"M": s.spatial_depth, "N": s.temporal_depth, **formatted}
     return Cost(
         name=name,
         title=MODELS[name].title,
         preset=preset,
-        settings=told,
+        settings=formatted,
         parameters=count_parameters(model),
         gmacs=round(plain / 1e9, 4),
         gmacs_with_filter=None if filtered is None else round(filtered / 1e9, 4),
@@ -114,7 +114,7 @@ def measure_all() -> tuple[Cost, ...]:
 def cost_row(cost: Cost) -> list[str]:
     """One row below `HEADER`."""
 
-    def told(value: float | None, digits: int = 2) -> str:
+    def formatted(value: float | None, digits: int = 2) -> str:
         return "" if value is None else f"{value:.{digits}f}"
 
     depths = f"({cost.settings['M']}, {cost.settings['N']})" if "M" in cost.settings else ""
@@ -122,11 +122,11 @@ def cost_row(cost: Cost) -> list[str]:
         cost.name,
         cost.preset,
         depths,
-        told(cost.parameters / 1e6, 1),
-        told(cost.gmacs),
-        told(cost.gmacs_with_filter),
-        told(cost.gmacs_published_counting),
-        told(cost.gmacs_published),
-        told(cost.ratio, 3),
+        formatted(cost.parameters / 1e6, 1),
+        formatted(cost.gmacs),
+        formatted(cost.gmacs_with_filter),
+        formatted(cost.gmacs_published_counting),
+        formatted(cost.gmacs_published),
+        formatted(cost.ratio, 3),
         cost.table,
     ]

@@ -79,9 +79,9 @@ def load_weights(model: nn.Module, path: Path) -> None:
         tensors = plain_names(load_file(path), path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"weights {path} cannot be read: {error}") from error
-    told = misfit({name: tuple(value.shape) for name, value in model.state_dict().items()}, tensors)
-    if told:
-        raise WeightsError(f"weights {path} do not fit the network: {told}; {advice}")
+    mismatch = misfit({name: tuple(value.shape) for name, value in model.state_dict().items()}, tensors)
+    if mismatch:
+        raise WeightsError(f"weights {path} do not fit the network: {mismatch}; {advice}")
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

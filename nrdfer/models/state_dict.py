@@ -127,9 +127,9 @@ def fitted(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], path: P
             wanted = {name: tuple(value.shape) for name, value in make().state_dict().items()}
     except ValueError as error:
         raise WeightsError(f"{path} does not hold {what}: {error}") from error
-    told = misfit(wanted, tensors)
-    if told:
-        raise WeightsError(f"{path} does not hold {what}: {told}")
+    mismatch = misfit(wanted, tensors)
+    if mismatch:
+        raise WeightsError(f"{path} does not hold {what}: {mismatch}")
     network = make()
     try:
         network.load_state_dict(dict(tensors), strict=True)
@@ -142,7 +142,7 @@ def misfit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Tensor])
     """Where tensors are not those of a network with these names and shapes: a few of each kind; empty if they are."""
     missing, unexpected = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
     other = {name for name in wanted.keys() & tensors.keys() if tuple(tensors[name].shape) != wanted[name]}
-    told = [
+    mismatch = [
         f"{len(names)} {problem} ({_few(names)})"
         for names, problem in (
             (missing, f"of {len(wanted)} tensors are missing"),
@@ -151,7 +151,7 @@ def misfit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Tensor])
         )
         if names
     ]
-    return "; ".join(told)
+    return "; ".join(mismatch)
 
 
 def _few(names: Iterable[str]) -> str:

@@ -124,11 +124,12 @@ def course_of(neutral: float, place: float, peak: float) -> Course:
         place: 0 to 1, where in the clip it is shown.
         peak: its strength.
     """
-    shown = 1 - neutral
+    visible = 1 - neutral
     start = place * neutral
     # rise and fall are cut out of what is shown; the smooth step passes the bound of neutral after a fifth of them
-    rise = 0.15 * shown if neutral else 1e-6
-    return Course(start - 0.2 * rise, start + 0.8 * rise, start + shown - 0.8 * rise, start + shown + 0.2 * rise, peak)
+    rise = 0.15 * visible if neutral else 1e-6
+    end = start + visible
+    return Course(start - 0.2 * rise, start + 0.8 * rise, end - 0.8 * rise, end + 0.2 * rise, peak)
 
 
 def plant_order(rng: np.random.Generator, frames: int) -> list[tuple[int, Noise]]:

@@ -24,13 +24,13 @@ JSON, CSV, MARKDOWN = "noise.json", "noise.csv", "noise.md"
 
 def write_findings(found: Findings, settings: NoiseSettings, out: Path) -> dict[str, Any]:
     """Write everything into `out`; returns how the claims came out."""
-    told = {
+    findings = {
         "settings": dataclasses.asdict(settings),
         "curves": [dataclasses.asdict(curve) for curve in found.curves],
         "by_kind": [dataclasses.asdict(one) for one in found.by_kind],
         "verdicts": [dataclasses.asdict(verdict) for verdict in found.verdicts],
     }
-    (out / JSON).write_text(json.dumps(told, indent=1))
+    (out / JSON).write_text(json.dumps(findings, indent=1))
     with (out / CSV).open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["measure", "setting", "noise", "level", "value", "low", "high"])
@@ -73,14 +73,14 @@ def markdown(found: Findings, settings: NoiseSettings) -> str:
 
 
 def _by_kind(found: Findings) -> str:
-    ratios = {(one.network, one.kind): _told(one.ratio, 2) for one in found.by_kind}
+    ratios = {(one.network, one.kind): _formatted(one.ratio, 2) for one in found.by_kind}
     rows = [[_token(name), *(ratios[name, kind] for kind in KINDS)] for name in COMPONENTS]
     return _markdown([["", *KINDS.values()], *rows])
 
 
 def verdict_rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
     """Claim, verdict, what was measured, and the number with its interval."""
-    return [[v.claim, v.verdict, v.measured, _told(v.estimate, 2)] for v in verdicts]
+    return [[v.claim, v.verdict, v.measured, _formatted(v.estimate, 2)] for v in verdicts]
 
 
 def _verdicts(verdicts: tuple[Verdict, ...]) -> str:
@@ -92,11 +92,11 @@ def _table(curves: Sequence[Curve], names: Sequence[str]) -> str:
     digits = 2 if curves[0].measure == RATIO else 1
     rows = [["", *(f"{100 * level:.0f} %" for level in curves[0].levels)]]
     for curve, name in zip(curves, names, strict=True):
-        rows.append([name, *(_told(point, digits) for point in curve.points)])
+        rows.append([name, *(_formatted(point, digits) for point in curve.points)])
     return _markdown(rows)
 
 
-def _told(found: Estimate, digits: int) -> str:
+def _formatted(found: Estimate, digits: int) -> str:
     return f"{found.value:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
 
 

@@ -86,15 +86,15 @@ class Canvas:
 
     def draw(self, frame: Picture, record: FrameRecord, window: int, time: float) -> Picture:
         """One frame of the annotated video, (height, width, 3) uint8 RGB."""
-        shown = np.empty((self.height, self.width, 3), np.uint8)
+        canvas = np.empty((self.height, self.width, 3), np.uint8)
         method = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
-        cv2.resize(frame, (self.width, self.picture_height), dst=shown[: self.picture_height], interpolation=method)
+        cv2.resize(frame, (self.width, self.picture_height), dst=canvas[: self.picture_height], interpolation=method)
         row = self.prediction.windows[window]
-        self._draw_face(shown[: self.picture_height], frame.shape, record, row)
-        panel = shown[self.picture_height :]
+        self._draw_face(canvas[: self.picture_height], frame.shape, record, row)
+        panel = canvas[self.picture_height :]
         panel[...] = self._panel(window)
         self._draw_moment(panel, record, time)
-        return shown
+        return canvas
 
     def _draw_face(self, picture: Picture, source: tuple[int, ...], record: FrameRecord, row: WindowAnswer) -> None:
         if not record.has_face or record.box is None:
@@ -202,8 +202,8 @@ class Canvas:
         x = self._x(time, left, right)
         cv2.line(panel, (x, top - 2), (x, bottom + 2), (255, 255, 255), 5)
         cv2.line(panel, (x, top - 4), (x, bottom + 4), _BLACK, 2)
-        told = f"{time:.2f} s" if record.has_face else f"{time:.2f} s  the face is not in this frame"
-        _write(panel, told, (left, round(unit * 1.05)), unit, _BLACK)
+        caption = f"{time:.2f} s" if record.has_face else f"{time:.2f} s  the face is not in this frame"
+        _write(panel, caption, (left, round(unit * 1.05)), unit, _BLACK)
 
 
 def _words(row: WindowAnswer) -> str:

@@ -25,7 +25,7 @@ def predict_videos(
     videos: Sequence[Path],
     work: Work,
     *,
-    told: Callable[[Row], None] | None = None,
+    on_row: Callable[[Row], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     workers: int = 1,
     leave_out: Sequence[Path] = (),
@@ -39,7 +39,7 @@ def predict_videos(
     Args:
         videos: files, and folders that are searched recursively; `work.out` itself is not searched.
         work: what to do.
-        told: called with each row as it comes.
+        on_row: called with each row as it comes.
         progress: called with (videos done, videos).
         workers: processes; results do not depend on their number.
         leave_out: videos in the folders that are not meant.
@@ -61,7 +61,7 @@ def predict_videos(
     try:
         work.out.mkdir(parents=True, exist_ok=True)
         with _alone(work.out):
-            return _all(sources, work, told, progress, min(workers, len(sources)))
+            return _all(sources, work, on_row, progress, min(workers, len(sources)))
     except OSError as error:
         raise in_words(work.out, error) from error
 
@@ -69,15 +69,15 @@ def predict_videos(
 def _all(
     sources: Sequence[Source],
     work: Work,
-    told: Callable[[Row], None] | None,
+    on_row: Callable[[Row], None] | None,
     progress: Callable[[int, int], None] | None,
     workers: int,
 ) -> list[Row]:
     rows: dict[str, Row] = {}
     for source, row in _run(sources, work, workers):
         rows[source.clip_id] = row
-        if told is not None:
-            told(row)
+        if on_row is not None:
+            on_row(row)
         if progress is not None:
             progress(len(rows), len(sources))
     ordered = [rows[source.clip_id] for source in sources]

@@ -97,16 +97,16 @@ class Predictor:
         """The whole video's answer, or in words what there is too little of for one."""
         has_face = cropped.has_face
         answered = sum(row.answer is not None for row in rows)
-        shown = f"the face is in {sum(has_face)} of {len(has_face)} frames"
+        presence = f"the face is in {sum(has_face)} of {len(has_face)} frames"
         if not answered:
             return None, (
-                f"{shown}, too few for an answer: no window of {self.windows.window:g} s shows it in "
+                f"{presence}, too few for an answer: no window of {self.windows.window:g} s shows it in "
                 f"{self.windows.least_face:.0%} of its frames (see least_face)"
             )
         (whole,) = answers(self.network, self.model.sampling, cropped, [range(len(cropped))])
         if not any(has_face[frame] for frame in whole.frames):  # of a long video it sees very little
             return None, (
-                f"{shown}, and in none of the {len(whole.frames)} that an answer of the whole video looks at; the "
+                f"{presence}, and in none of the {len(whole.frames)} that an answer of the whole video looks at; the "
                 f"timeline answers {answered} of {len(rows)} windows"
             )
         return whole, ""
@@ -114,10 +114,10 @@ class Predictor:
     def _looked_for(self, size: tuple[int, int]) -> str:
         """How faces were looked for, and what may find more of them."""
         detector, longest = self.cropper.detector, max(size)
-        told = f"looked for with score above {detector.threshold:g} in pictures of at most {detector.max_side} pixels"
+        criteria = f"looked for with score above {detector.threshold:g} in frames of at most {detector.max_side} pixels"
         if longest <= detector.max_side:
-            return told
-        return f"{told}, and the video has {longest}: a larger max_side finds smaller faces (--max-side {longest})"
+            return criteria
+        return f"{criteria}, and the video has {longest}: a larger max_side finds smaller faces (--max-side {longest})"
 
     def _timeline(self, cropped: CroppedVideo, times: FrameTimes) -> list[WindowAnswer]:
         """The windows, those that show the target often enough with an answer."""

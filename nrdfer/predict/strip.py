@@ -67,18 +67,19 @@ def draw_strip(prediction: Prediction, title: str, model: str, path: Path) -> No
 
 
 def _headline(prediction: Prediction, title: str) -> str:
-    shown = title if len(title) <= 60 else f"{title[:57]}..."
-    shown = shown.replace("$", r"\$")  # matplotlib would set a formula
+    heading = title if len(title) <= 60 else f"{title[:57]}..."
+    heading = heading.replace("$", r"\$")  # matplotlib would set a formula
     if prediction.answer is None:
-        return f"{shown}: no face"
-    return f"{shown}: {prediction.answer.emotion} {100 * prediction.answer.probability:.0f} %"
+        return f"{heading}: no face"
+    return f"{heading}: {prediction.answer.emotion} {100 * prediction.answer.probability:.0f} %"
 
 
 def _subline(prediction: Prediction, model: str) -> str:
-    told = f"{len(prediction.records)} frames, {prediction.frames_with_face} with the face, {prediction.duration:.1f} s"
+    with_face = prediction.frames_with_face
+    summary = f"{len(prediction.records)} frames, {with_face} with the face, {prediction.duration:.1f} s"
     if prediction.status != OK:
-        return f"{told}; {textwrap.shorten(prediction.reason, 110, placeholder='...')}"
-    return f"{told}; {model}".replace("$", r"\$")
+        return f"{summary}; {textwrap.shorten(prediction.reason, 110, placeholder='...')}"
+    return f"{summary}; {model}".replace("$", r"\$")
 
 
 def _regular(prediction: Prediction, count: int) -> list[int]:
@@ -96,8 +97,8 @@ def _draw_faces(axes: Any, prediction: Prediction, frames: Sequence[int]) -> Non
         has_face = prediction.records[frame].has_face
         emotion = prediction.windows[speaking[frame]].emotion
         colour = EMOTION_STYLES[emotion][0] if emotion and has_face else _NO_FACE
-        shown = crop if has_face else (crop // 2 + 120).astype(np.uint8)  # paler: it shows something else
-        axes.imshow(shown, extent=(place + 0.04, place + 0.96, 0.04, 0.96), aspect="auto", interpolation="antialiased")
+        drawn = crop if has_face else (crop // 2 + 120).astype(np.uint8)  # paler: it shows something else
+        axes.imshow(drawn, extent=(place + 0.04, place + 0.96, 0.04, 0.96), aspect="auto", interpolation="antialiased")
         axes.add_patch(Rectangle((place + 0.04, 0.04), 0.92, 0.92, fill=False, edgecolor=colour, linewidth=2.6,
                                  linestyle="-" if has_face else (0, (2, 1.5)), clip_on=False))  # fmt: skip
         if not has_face:

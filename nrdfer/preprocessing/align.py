@@ -45,7 +45,7 @@ Row = Mapping[str, Any]
 Task = tuple["FaceDetector", "AlignSettings", Path]
 #: Of a clip's frames that show the person. No clip of AFEW has so many frames that five would be less.
 LEAST_SHARE = 0.03
-_ASIDE = ".aside"  # ending of the reason why a clip could not be used
+_EXCLUDED = ".aside"  # ending of the reason why a clip could not be used
 
 
 def align_corpus(
@@ -173,18 +173,18 @@ def _align_one(row: Row, task: Task) -> None:
             sheet = SheetCollector(plan.records)
             collections.deque(sheet.passing(crops(plan, settings.size)), maxlen=0)
             sheets.append(write_sheet(work, row["clip_id"], sheet))
-        _set_aside(work, row, few or f"{plan.status}: {plan.reason}", sheets)
+        _exclude(work, row, few or f"{plan.status}: {plan.reason}", sheets)
     except MachineError:
         raise
     except UnreadableVideoError as error:
-        _set_aside(work, row, f"unreadable: {error}")
+        _exclude(work, row, f"unreadable: {error}")
     except NrdferError:
         raise  # of the settings or the machine, not of this video
     except Exception as error:  # whatever a decoder or a library makes of an odd file or of its name
         raise_if_of_gpu(error, row["path"])
         if isinstance(error, OSError) and not _is_of(error, row):
             raise
-        _set_aside(work, row, f"unreadable: {row['path']}: {type(error).__name__}: {error}")
+        _exclude(work, row, f"unreadable: {row['path']}: {type(error).__name__}: {error}")
     finally:
         _started(work, row).unlink(missing_ok=True)
 
@@ -194,12 +194,12 @@ def too_few(records: Sequence[FrameRecord]) -> str:
 
     A few frames that a false detection fills would else give a long clip its label's face.
     """
-    shown = sum(record.has_face for record in records)
-    if not 0 < shown < LEAST_SHARE * len(records):
+    with_face = sum(record.has_face for record in records)
+    if not 0 < with_face < LEAST_SHARE * len(records):
         return ""
     return (
-        f"no_face: the face is in {shown} of {len(records)} frames, less than {LEAST_SHARE:.0%}: a false detection, or "
-        "somebody who passes by"
+        f"no_face: the face is in {with_face} of {len(records)} frames, less than {LEAST_SHARE:.0%}: a false "
+        "detection, or somebody who passes by"
     )
 
 
@@ -214,7 +214,7 @@ def _died(row: Row, work: Path) -> None:
     """One odd file must not cost a night's corpus."""
     from nrdfer.faces.align_clip import PROCESS_DIED
 
-    _set_aside(work, row, f"unreadable: {row['path']}: {PROCESS_DIED}")
+    _exclude(work, row, f"unreadable: {row['path']}: {PROCESS_DIED}")
     _started(work, row).unlink(missing_ok=True)
 
 
@@ -222,9 +222,9 @@ def _started(work: Path, row: Row) -> Path:
     return work / f".{row['clip_id']}.started"
 
 
-def _set_aside(work: Path, row: Row, reason: str, sheets: Sequence[str] = ()) -> None:
+def _exclude(work: Path, row: Row, reason: str, sheets: Sequence[str] = ()) -> None:
     clip_id = row["clip_id"]
-    name = f"{clip_id}{_ASIDE}"
+    name = f"{clip_id}{_EXCLUDED}"
     write_whole(work / name, utf8(reason).encode())  # names of files need not be UTF-8
     vouch(work, clip_id, [name, *sheets])
 
@@ -238,7 +238,7 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
     Raises:
         StoreError: a clip is not finished.
     """
-    aside: list[tuple[str, str]] = []
+    excluded: list[tuple[str, str]] = []
     notes: list[tuple[str, str]] = []
     frames = with_face = 0
     for row in rows:
@@ -246,8 +246,8 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
         files = vouched(work, clip_id, "sizes")  # whoever found it finished has looked at its content
         if files is None:
             raise StoreError(f"clip {clip_id} in {work} is not finished, or was changed since; run the same line again")
-        if f"{clip_id}{_ASIDE}" in files:
-            aside.append((clip_id, (work / f"{clip_id}{_ASIDE}").read_text(encoding="utf-8")))
+        if f"{clip_id}{_EXCLUDED}" in files:
+            excluded.append((clip_id, (work / f"{clip_id}{_EXCLUDED}").read_text(encoding="utf-8")))
             link_sheet(work, out, clip_id)
             continue
         link_clip(work, out, clip_id)
@@ -256,11 +256,11 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
         record = read_record(out, clip_id)
         frames += record.n_frames
         with_face += sum(frame.has_face for frame in record.frames)
-    write_reasons(out / SET_ASIDE, aside)
+    write_reasons(out / SET_ASIDE, excluded)
     write_reasons(out / NOTES, notes)
     return {
-        "clips": len(rows) - len(aside),
+        "clips": len(rows) - len(excluded),
         "frames": frames,
         "frames_with_face": with_face,
-        "set_aside": len(aside),
+        "set_aside": len(excluded),
     }

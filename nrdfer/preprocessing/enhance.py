@@ -162,7 +162,7 @@ def publish(aligned: Path, work: Path, out: Path) -> dict[str, Any]:
         rows.append(clip_quality(record, luma_of(read_clip(aligned, clip_id)[1]), luma_of(after)))
     for table in (SET_ASIDE, NOTES):
         shutil.copyfile(aligned / table, out / table)
-    aside = read_reasons(aligned / SET_ASIDE)
-    for clip_id, _ in aside:
+    excluded = read_reasons(aligned / SET_ASIDE)
+    for clip_id, _ in excluded:
         link_sheet(aligned, out, clip_id)
-    return write_quality("AFEW: aligned and enhanced faces", rows, aside, out)
+    return write_quality("AFEW: aligned and enhanced faces", rows, excluded, out)

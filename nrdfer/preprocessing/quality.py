@@ -72,30 +72,30 @@ def clip_quality(record: ClipRecord, before: float | None = None, after: float |
 
 
 def write_quality(
-    title: str, clips: Sequence[ClipQuality], aside: Sequence[tuple[str, str]], out: Path
+    title: str, clips: Sequence[ClipQuality], excluded: Sequence[tuple[str, str]], out: Path
 ) -> dict[str, Any]:
     """Write the page, its picture and its numbers into `out`.
 
     Args:
         title: of the page.
         clips: those that can be used.
-        aside: clips that cannot, and why.
+        excluded: clips that cannot, and why.
         out: existing folder; contact sheets that lie there are linked.
 
     Returns:
         The summary, for metadata.
     """
-    summary = summarise(clips, aside)
+    summary = summarise(clips, excluded)
     classes = clips_per_class(clips)
     rows = _measured(clips)
     numbers = {
-        "title": title, "summary": summary, "clips_per_class": classes, "set_aside": dict(aside), "clips": rows,
+        "title": title, "summary": summary, "clips_per_class": classes, "set_aside": dict(excluded), "clips": rows,
     }  # fmt: skip
     (out / NUMBERS).write_text(json.dumps(numbers, indent=1), encoding="utf-8")
     draw("The picture of this page", out / PICTURE, lambda: _plot(title, clips, out / PICTURE))
     # what to look at comes first
     order = sorted(range(len(clips)), key=lambda i: (_first(clips[i].share), clips[i].frames, clips[i].clip_id))
-    text = page(title, summary, classes, [rows[i] for i in order], aside, out)
+    text = page(title, summary, classes, [rows[i] for i in order], excluded, out)
     (out / PAGE).write_text(text, encoding="utf-8")
     return summary
 
@@ -111,7 +111,7 @@ def _measured(clips: Sequence[ClipQuality]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name in known} for row in rows]
 
 
-def summarise(clips: Sequence[ClipQuality], aside: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def summarise(clips: Sequence[ClipQuality], excluded: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """A few figures of the whole corpus; those that were not measured are left out."""
     shares = [clip.share for clip in clips if clip.share is not None]
     looked_at = sum(clip.frames for clip in clips if clip.frames_with_face is not None)
@@ -119,7 +119,7 @@ def summarise(clips: Sequence[ClipQuality], aside: Sequence[tuple[str, str]]) ->
     lengths = [float(clip.frames) for clip in clips]
     figures = {
         "clips": len(clips),
-        "set_aside": len(aside),
+        "set_aside": len(excluded),
         "frames": sum(clip.frames for clip in clips),
         "shortest_clip": min((clip.frames for clip in clips), default=None),
         "median_clip": float(np.median(lengths)) if lengths else None,

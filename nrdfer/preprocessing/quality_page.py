@@ -27,7 +27,7 @@ def page(
     summary: Mapping[str, Any],
     classes: Mapping[str, Mapping[str, int]],
     clips: Sequence[Mapping[str, Any]],
-    aside: Sequence[tuple[str, str]],
+    excluded: Sequence[tuple[str, str]],
     folder: Path,
 ) -> str:
     """The page as text.
@@ -37,7 +37,7 @@ def page(
         summary: figure -> value.
         classes: split -> emotion -> clips.
         clips: one row each, all with the same columns, in the order to show them; ``clip_id`` comes first.
-        aside: clips that cannot be used, and why.
+        excluded: clips that cannot be used, and why.
         folder: where the page will lie; a contact sheet that is there is linked.
     """
     facts = "".join(_row([_text(name.replace("_", " ")), _text(value)]) for name, value in summary.items())
@@ -45,7 +45,7 @@ def page(
     of_classes = _head(["split", *emotions]) + "".join(
         _row([_text(split), *map(_text, counts.values())]) for split, counts in classes.items()
     )
-    reasons = "".join(_row([_link(clip_id, folder), _text(reason)]) for clip_id, reason in aside)
+    reasons = "".join(_row([_link(clip_id, folder), _text(reason)]) for clip_id, reason in excluded)
     rows = "".join(_row([_link(row["clip_id"], folder), *map(_text, list(row.values())[1:])]) for row in clips)
     columns = _head([name.replace("_", " ") for name in clips[0]]) if clips else ""
     picture = f'<img src="{PICTURE}" alt="distributions over the clips"/>'
@@ -56,7 +56,7 @@ def page(
         f"<style>{_STYLE}</style></head><body>\n<h1>{_text(title)}</h1>\n<table>{facts}</table>\n"
         f"<p>{picture}</p>\n"
         f"<h2>Clips of each class</h2>\n<table>{of_classes}</table>\n"
-        f'<h2>Set aside ({len(aside)})</h2>\n<table class="words">{_head(["clip", "reason"])}{reasons}</table>\n'
+        f'<h2>Set aside ({len(excluded)})</h2>\n<table class="words">{_head(["clip", "reason"])}{reasons}</table>\n'
         f"<h2>Clips ({len(clips)}), what to look at first</h2>\n<table>{columns}{rows}</table>\n</body></html>\n"
     )
 

@@ -89,11 +89,11 @@ def shard_dfew(
         _tell(progress, done, total)
     index, unusable = publish_groups(work, [job.name for job in jobs], out)
     if not index.clips:
-        told = f"{unusable[0].clip_id}: {unusable[0].reason}" if unusable else "the listing names none"
-        raise CorpusError(f"no clip of DFEW could be used, e.g. {told}; copy or unpack DFEW's pictures again")
-    aside = [*listing.set_aside, *((clip.clip_id, clip.reason) for clip in unusable)]
-    write_reasons(out / SET_ASIDE, aside)
-    return {**count_clips(index), "set_aside": len(aside)}
+        example = f"{unusable[0].clip_id}: {unusable[0].reason}" if unusable else "the listing names none"
+        raise CorpusError(f"no clip of DFEW could be used, e.g. {example}; copy or unpack DFEW's pictures again")
+    excluded = [*listing.set_aside, *((clip.clip_id, clip.reason) for clip in unusable)]
+    write_reasons(out / SET_ASIDE, excluded)
+    return {**count_clips(index), "set_aside": len(excluded)}
 
 
 def count_clips(index: ShardIndex) -> dict[str, Any]:

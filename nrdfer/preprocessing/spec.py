@@ -222,13 +222,13 @@ def _shell_weights() -> WeightsConfig:
 
 def _differences(before: Preprocessing, after: Preprocessing) -> list[str]:
     """What `after` does otherwise, in words."""
-    told = []
+    changes = []
     for field in dataclasses.fields(AlignSettings):
         old, new = getattr(before.align, field.name), getattr(after.align, field.name)
         if old != new:
-            told.append(f"{field.name} {new} instead of {old}")
+            changes.append(f"{field.name} {new} instead of {old}")
     if before.retinaface.sha256 != after.retinaface.sha256:
-        told.append(f"RetinaFace {after.retinaface.name} instead of {before.retinaface.name}")
+        changes.append(f"RetinaFace {after.retinaface.name} instead of {before.retinaface.name}")
     if before.enhance != after.enhance:
-        told.append(f"enhance {after.enhance} instead of {before.enhance}")
-    return told
+        changes.append(f"enhance {after.enhance} instead of {before.enhance}")
+    return changes

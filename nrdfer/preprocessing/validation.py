@@ -60,14 +60,14 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
         shares.append(there / record.n_frames)
         frames += record.n_frames
         found += there
-    aside = read_reasons(aligned / SET_ASIDE)
-    problems = _add_up((row["clip_id"] for row in rows), clip_ids, [clip_id for clip_id, _ in aside], "aligned")
-    if len(aside) > MOST_SET_ASIDE * len(rows):
-        reasons = Counter(reason.split(":")[0] for _, reason in aside)
-        told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    excluded = read_reasons(aligned / SET_ASIDE)
+    problems = _add_up((row["clip_id"] for row in rows), clip_ids, [clip_id for clip_id, _ in excluded], "aligned")
+    if len(excluded) > MOST_SET_ASIDE * len(rows):
+        reasons = Counter(reason.split(":")[0] for _, reason in excluded)
+        listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         problems.append(
-            f"{len(aside)} of {len(rows)} clips were set aside ({told}; e.g. {aside[0][0]}: {aside[0][1]}); check the "
-            f"videos, RetinaFace's weights and their convention, and the setting align; all reasons: "
+            f"{len(excluded)} of {len(rows)} clips were set aside ({listed}; e.g. {excluded[0][0]}: {excluded[0][1]}); "
+            f"check the videos, RetinaFace's weights and their convention, and the setting align; all reasons: "
             f"{aligned / SET_ASIDE}"
         )
     if found < LEAST_WITH_FACE * frames:
@@ -79,7 +79,7 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
     names = ("lowest_share_of_a_clip", "share_of_a_clip_5_percent", "share_of_a_clip_median")
     figures = {
         "clips": len(shares),
-        "set_aside": len(aside),
+        "set_aside": len(excluded),
         "most_set_aside": MOST_SET_ASIDE,
         "share_of_frames_with_face": round(found / frames, 4) if frames else None,
         "least_share_of_frames_with_face": LEAST_WITH_FACE,
@@ -96,9 +96,9 @@ def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
         rows: AFEW's listing.
         shards: folder of AFEW's shards.
     """
-    aside = [clip_id for clip_id, _ in read_reasons(shards / SET_ASIDE)]
+    excluded = [clip_id for clip_id, _ in read_reasons(shards / SET_ASIDE)]
     counted = Counter(row["clip_id"] for row in rows)
-    problems = _told(
+    problems = _examples(
         "listed more than once, in train and val or in one of them", (c for c in counted if counted[c] > 1)
     )
     listed = {row["clip_id"]: row for row in rows}
@@ -106,7 +106,7 @@ def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
     present: Counter[tuple[str, str]] = Counter()
     other_frames, other_labels = [], []
     with ShardReader(shards) as reader:
-        problems += _add_up(listed, reader.index.clips, aside)
+        problems += _add_up(listed, reader.index.clips, excluded)
         for clip_id, entry in reader.index.clips.items():
             record = reader.record(clip_id)
             frames += entry.n_frames
@@ -119,8 +119,8 @@ def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
             if not record.emotion == entry.emotion == row["emotion"] or record.split != row["split"]:
                 other_labels.append(clip_id)
         in_shards = len(reader.index.clips)
-    problems += _told("with another number of frames in the record than in the index", other_frames)
-    problems += _told("with another emotion or split in the shards than in the listing", other_labels)
+    problems += _examples("with another number of frames in the record than in the index", other_frames)
+    problems += _examples("with another emotion or split in the shards than in the listing", other_labels)
     wanted = Counter((row["split"], row["emotion"]) for row in rows)
     for split, emotion in sorted(set(wanted) - set(present)):
         problems.append(
@@ -135,7 +135,7 @@ def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
         {
             "clips_listed": len(rows),
             "clips_in_shards": in_shards,
-            "clips_set_aside": len(aside),
+            "clips_set_aside": len(excluded),
             "frames": frames,
             "clips_per_class": {
                 split: {emotion: present[split, emotion] for emotion in EMOTIONS}
@@ -159,9 +159,9 @@ def judge_dfew(listing: DfewListing, shards: Path, folds: Folds) -> Verdict:
     emotions = {clip.clip_id: clip.emotion for clip in listing.clips()}
     with ShardReader(shards) as reader:
         in_shards = {clip_id: entry.emotion for clip_id, entry in reader.index.clips.items()}
-    aside = [clip_id for clip_id, _ in read_reasons(shards / SET_ASIDE)]
-    problems = _add_up({*emotions, *(clip_id for clip_id, _ in listing.set_aside)}, in_shards, aside)
-    problems += _told(
+    excluded = [clip_id for clip_id, _ in read_reasons(shards / SET_ASIDE)]
+    problems = _add_up({*emotions, *(clip_id for clip_id, _ in listing.set_aside)}, in_shards, excluded)
+    problems += _examples(
         "with another emotion in the shards than in the listing",
         (clip_id for clip_id in in_shards if clip_id in emotions and in_shards[clip_id] != emotions[clip_id]),
     )
@@ -182,7 +182,7 @@ def judge_dfew(listing: DfewListing, shards: Path, folds: Folds) -> Verdict:
         {
             "clips_listed": len(emotions) + len(listing.set_aside),
             "clips_in_shards": len(in_shards),
-            "clips_set_aside": len(aside),
+            "clips_set_aside": len(excluded),
             "clips_per_class": counts,
         },
     )
@@ -194,11 +194,11 @@ def judge_folds(shards: Path, folds: Folds) -> Verdict:
         clips = set(reader.clip_ids)
     tested = Counter(clip_id for fold in folds.values() for clip_id in fold["test"])
     leaks = {k: sorted(set(fold["train"]) & set(fold["test"])) for k, fold in folds.items()}
-    problems = [problem for k, leak in leaks.items() for problem in _told(f"in train and test of fold {k}", leak)]
+    problems = [problem for k, leak in leaks.items() for problem in _examples(f"in train and test of fold {k}", leak)]
     repeated = [clip_id for clip_id in tested if tested[clip_id] > 1]
-    problems += _told("in two test folds", repeated)
-    problems += _told("in no test fold", clips - set(tested))
-    problems += _told(
+    problems += _examples("in two test folds", repeated)
+    problems += _examples("in no test fold", clips - set(tested))
+    problems += _examples(
         "in a fold and not in the shards", {c for f in folds.values() for p in f.values() for c in p} - clips
     )
     return Verdict(
@@ -213,20 +213,20 @@ def judge_folds(shards: Path, folds: Folds) -> Verdict:
 
 
 def _add_up(
-    listed: Iterable[str], kept: Iterable[str], aside: Sequence[str], where: str = "in the shards"
+    listed: Iterable[str], kept: Iterable[str], excluded: Sequence[str], where: str = "in the shards"
 ) -> list[str]:
     """Listed clips are those that were kept and those set aside, and no clip is both."""
-    known, present, left = set(listed), set(kept), Counter(aside)
+    known, present, left = set(listed), set(kept), Counter(excluded)
     return [
-        *_told(f"listed, and neither {where} nor set aside", known - present - set(left)),
-        *_told(f"{where} and not listed", present - known),
-        *_told("set aside and not listed", set(left) - known),
-        *_told(f"{where}, though set aside", present & set(left)),
-        *_told("set aside more than once", (clip_id for clip_id in left if left[clip_id] > 1)),
+        *_examples(f"listed, and neither {where} nor set aside", known - present - set(left)),
+        *_examples(f"{where} and not listed", present - known),
+        *_examples("set aside and not listed", set(left) - known),
+        *_examples(f"{where}, though set aside", present & set(left)),
+        *_examples("set aside more than once", (clip_id for clip_id in left if left[clip_id] > 1)),
     ]
 
 
-def _told(what: str, clips: Iterable[str]) -> list[str]:
+def _examples(what: str, clips: Iterable[str]) -> list[str]:
     """One sentence about some clips; none if there are none."""
     named = sorted(clips)
     if not named:

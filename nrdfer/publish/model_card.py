@@ -121,6 +121,6 @@ def _plain(values: Mapping[str, Any], prefix: str = "") -> str:
         if isinstance(value, Mapping):
             parts.append(_plain(value, f"{prefix}{key}."))
         else:
-            told = f"{value:.4g}" if isinstance(value, float) else str(value)
-            parts.append(f"{prefix}{key} {plain(told) if isinstance(value, str) else told}")
+            text = f"{value:.4g}" if isinstance(value, float) else str(value)
+            parts.append(f"{prefix}{key} {plain(text) if isinstance(value, str) else text}")
     return ", ".join(part for part in parts if part)

@@ -68,13 +68,13 @@ def record(tracking: Tracking, run_id: str, folder: Path) -> None:
         run_id: of the training.
         folder: of the evaluation.
     """
-    told = flat_figures(read_metrics(folder))
+    figures = flat_figures(read_metrics(folder))
     with _recording():
-        if set(told) <= set(tracking.client.get_run(run_id).data.metrics):
+        if set(figures) <= set(tracking.client.get_run(run_id).data.metrics):
             return
         for path in sorted(folder.glob("*.p*")):  # pictures and prediction tables
             tracking.client.log_artifact(run_id, str(path), "evaluation")
-        tracking.log_metrics(run_id, told)  # last: they say that everything is there
+        tracking.log_metrics(run_id, figures)  # last: they say that everything is there
 
 
 def register(
@@ -155,7 +155,7 @@ def _recording() -> AbstractContextManager[None]:
     return paths.file_lock(paths.home() / "mlflow.lock-record")
 
 
-def whence(checkpoint: Artifact) -> dict[str, str]:
+def provenance(checkpoint: Artifact) -> dict[str, str]:
     """Which Dagster run and asset made a checkpoint, as tags."""
     trained = checkpoint.manifest["counts"]
     # a table's partition trains what the main job would: then the asset is the table's
@@ -168,7 +168,7 @@ def _own(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 def _tags(evaluated: Evaluated, metrics: Mapping[str, Any]) -> dict[str, str]:
     return {
-        **whence(evaluated.checkpoint),
+        **provenance(evaluated.checkpoint),
         tags.FOLD: evaluated.split.name,
         tags.PROFILE: evaluated.profile.name,
         tags.CONFIG: config_digest(evaluated.profile),

@@ -148,7 +148,7 @@ def _write(folder: Path, content: Content, model: LoggedModel, run_id: str) -> d
     for path in content.artifacts.values():
         shutil.copyfile(path, gathered / Path(path).name)
     try:
-        with warnings.catch_warnings(record=True) as told:  # MLflow resets filters, so there is no ignoring it
+        with warnings.catch_warnings(record=True) as caught:  # MLflow resets filters, so there is no ignoring it
             mlflow.pyfunc.save_model(
                 str(folder),
                 mlflow_model=described,
@@ -162,7 +162,7 @@ def _write(folder: Path, content: Content, model: LoggedModel, run_id: str) -> d
             )
     finally:
         quiet.setLevel(level)
-    for warning in told:
+    for warning in caught:
         if not any(words in str(warning.message) for words in _EXPECTED):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     _move_artifacts(folder, described)

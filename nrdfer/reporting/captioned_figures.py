@@ -109,13 +109,13 @@ def features_picture(ours: Mapping[str, Path], baseline: Mapping[str, Path], out
 
 def _features(ours: Mapping[str, Path], baseline: Mapping[str, Path], path: Path) -> Picture:
     found = draw_feature_map(_read_features(ours), path, baseline=_read_features(baseline) or None)
-    told = "; ".join(
+    text = "; ".join(
         f"{'NR-DFERNet' if name == 'ours' else name}: {_separation(folds)}" for name, folds in found.items()
     )
     return Picture(
         path,
         "Figure 6: the features of each fold's test clips",
-        f"t-SNE of what the classifier sees. Measured in the features themselves, mean of folds: {told}.",
+        f"t-SNE of what the classifier sees. Measured in the features themselves, mean of folds: {text}.",
         "Scatter plots of features by fold, emotions told by colour and marker.",
     )
 

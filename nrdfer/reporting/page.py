@@ -95,7 +95,7 @@ def write_page(
         ValueError: an anchor is not one, or is there twice.
     """
     _check_anchors(sections)
-    shown = [
+    entries = [
         {
             "section": section,
             "tables": [(table.name, heading(table)) for table in section.tables],
@@ -112,7 +112,7 @@ def write_page(
             subtitle=subtitle,
             statement=statement,
             comparable=comparable,
-            sections=shown,
+            sections=entries,
             style=Markup(templates().get_template("page.css").render()),  # noqa: S704 - a file of this package
             prose=prose,
             inline=inline,

@@ -49,9 +49,9 @@ def csv_of(table: ResultTable, *, comparable: bool) -> str:
             found = compare(table, row, measure, comparable=comparable)
             for figure in row.figures:
                 if figure.measure == measure:
-                    told = (found.published, found.difference) if figure is found.paper else (None, None)
+                    notes = (found.published, found.difference) if figure is found.paper else (None, None)
                     kind = (figure.protocol, figure.aggregate)
-                    values = map(_exact, (figure.value, figure.low, figure.high, *told))
+                    values = map(_exact, (figure.value, figure.low, figure.high, *notes))
                     writer.writerow([table.name, cell(row.label), measure, *kind, *values])
             if found.paper is None and found.published is not None:
                 writer.writerow([table.name, cell(row.label), measure, "", "", "", "", "", _exact(found.published), ""])
@@ -131,8 +131,8 @@ def _line(cells: Iterator[str] | list[str]) -> str:
 
 
 def _notes(blocks: tuple[Block, ...]) -> str:
-    told = [(block.label, "; ".join(filter(None, (block.state, block.note)))) for block in blocks]
-    return "\n".join(f"- {plain(label)}: {plain(text)}" for label, text in told if text)
+    notes = [(block.label, "; ".join(filter(None, (block.state, block.note)))) for block in blocks]
+    return "\n".join(f"- {plain(label)}: {plain(text)}" for label, text in notes if text)
 
 
 def _one_line(text: str) -> str:

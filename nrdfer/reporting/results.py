@@ -72,15 +72,17 @@ def last_results(name: str | None = None) -> Last:
     report, note = None, ""
     try:
         report = Pointers(store, paths.home() / "reports").get(asked)
-        told = None if report is None else read_results(report.path)
+        figures = None if report is None else read_results(report.path)
     except StoreError as error:
-        told, note = None, f"its report cannot be read: {reason(error)}"
+        figures, note = None, f"its report cannot be read: {reason(error)}"
     newest = None if profile is None else _evaluations(profile)
-    if told is not None and report is not None and not _outdated(told, newest, profile):
-        return Last(told, report.path)
+    if figures is not None and report is not None and not _outdated(figures, newest, profile):
+        return Last(figures, report.path)
     if newest is not None and profile is not None:
         folds, cross_validation, afew = newest
-        note = note or ("its report is older than these figures" if told is not None else "no report was made of them")
+        note = note or (
+            "its report is older than these figures" if figures is not None else "no report was made of them"
+        )
         return Last(figures_of(profile, folds, cross_validation, afew), None, note)
     why = f" ({trouble or note})" if trouble or note else ""
     raise NrdferError(f"no results of profile {asked!r} yet{why}; run: dagster job execute -j full_reproduction")
@@ -94,14 +96,14 @@ def read_results(report: Path) -> dict[str, Any]:
     """
     path = report / RESULTS
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        closing_rows(told)
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        closing_rows(figures)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"{path} is damaged ({reason(error)}); delete its folder and run the job again, which then only writes the "
             "report"
         ) from None
-    return dict(told)
+    return dict(figures)
 
 
 def _evaluations(profile: Profile) -> tuple[dict[str, Artifact], Artifact, Artifact] | None:
@@ -119,15 +121,15 @@ def _evaluations(profile: Profile) -> tuple[dict[str, Artifact], Artifact, Artif
 
 
 def _outdated(
-    told: Mapping[str, Any], newest: tuple[dict[str, Artifact], Artifact, Artifact] | None, profile: Profile | None
+    figures: Mapping[str, Any], newest: tuple[dict[str, Artifact], Artifact, Artifact] | None, profile: Profile | None
 ) -> bool:
     """Whether newer evaluations of the very settings that a report was made with are there."""
-    if newest is None or profile is None or told.get("settings") != json.loads(json.dumps(profile.to_dict())):
+    if newest is None or profile is None or figures.get("settings") != json.loads(json.dumps(profile.to_dict())):
         return False
     folds, cross_validation, afew = newest
     digests = {EVALUATIONS[fold]: artifact.digest for fold, artifact in folds.items()}
     digests |= {CROSS_VALIDATION: cross_validation.digest, AFEW: afew.digest}
-    artefacts = told.get("artefacts", {})
+    artefacts = figures.get("artefacts", {})
     return any(artefacts.get(asset) != digest for asset, digest in digests.items())
 
 
@@ -163,12 +165,12 @@ def comparability(results: Mapping[str, Any]) -> str:
 def _what_was_learned(results: Mapping[str, Any]) -> str:
     """What the pooled test clips of all folds say of chance, as far as their interval allows."""
     found = against_chance(np.array(results["cross_validation"]["honest"]["confusion"]))
-    told = (
+    figures = (
         f"Of all DFEW's test clips, honest protocol, UAR is {found.uar:.1f} % (95 % {found.low:.1f} to "
         f"{found.high:.1f}); chance is {found.chance:.1f} %"
     )
     return {
-        Standing.ABOVE: f"{told}: the network has learned emotions of identities it has never seen.",
-        Standing.LIKE: f"{told}: these figures do not show that the network has learned emotions.",
-        Standing.BELOW: f"{told}: the network does worse than guessing.",
+        Standing.ABOVE: f"{figures}: the network has learned emotions of identities it has never seen.",
+        Standing.LIKE: f"{figures}: these figures do not show that the network has learned emotions.",
+        Standing.BELOW: f"{figures}: the network does worse than guessing.",
     }[found.standing]

@@ -136,9 +136,9 @@ def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sect
 
     first = next(iter(folds))
     other = None if found.learned_token is None else found.learned_token.path
-    shown = captioned_figures.attention_picture(folds[first], other, found.dfew_shards.path, noise, folder)
+    picture = captioned_figures.attention_picture(folds[first], other, found.dfew_shards.path, noise, folder)
     missing = ""
-    if shown is None:
+    if picture is None:
         missing = f"The network {found.profile.model} has no class token to look at."
     elif other is None:
         missing = (
@@ -150,7 +150,7 @@ def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sect
         "Where the class token looks",
         "The paper's Figure 5: the dynamic class token is the mean of the clip's own features, and should look less at "
         "frames that do not show the target (N1). Clips are chosen by what was planted in them, not by the result.",
-        pictures=() if shown is None else (shown,),
+        pictures=() if picture is None else (picture,),
         open=missing,
     )
 
@@ -178,12 +178,12 @@ def _noise(found: Findings) -> Section:
         line = "dagster job execute -j noise_benchmark"
         return Section("noise", title, lead, open=f"Not run yet. This line measures it, by itself:\n\n    {line}")
     folder = found.noise.path
-    told = json.loads((folder / NOISE_JSON).read_text())
+    measured = json.loads((folder / NOISE_JSON).read_text())
     return Section(
         "noise",
         title,
-        f"{lead} Preset {told['settings']['preset']} of `nrdfer/noise/settings.py`, which has its own rendered clips, "
-        "whatever the profile's corpora are.",
+        f"{lead} Preset {measured['settings']['preset']} of `nrdfer/noise/settings.py`, which has its own rendered "
+        "clips, whatever the profile's corpora are.",
         pictures=tuple(
             Picture(folder / name, *words) if (folder / name).is_file() else not_there(words[0], folder / name)
             for name, words in _NOISE_PICTURES.items()
@@ -194,7 +194,7 @@ def _noise(found: Findings) -> Section:
                 f"{verdict['verdict']}: {verdict['estimate']['value']:.2f} (95 % {verdict['estimate']['low']:.2f} to "
                 f"{verdict['estimate']['high']:.2f}); {verdict['measured']}",
             )
-            for verdict in told["verdicts"]
+            for verdict in measured["verdicts"]
         ),
     )
 

@@ -78,7 +78,7 @@ class Grid:
     corner: str  # heading of the labels
     groups: tuple[Group, ...]
     blocks: tuple[Block, ...]
-    aside: bool = False  # not what the table is about: may be folded away
+    secondary: bool = False  # not what the table is about: may be folded away
 
     @cached_property  # asked for every line
     def named(self) -> bool:
@@ -124,19 +124,19 @@ def interval(figure: Figure | None) -> str:
 
 
 def _main(table: ResultTable, measures: Sequence[str], comparable: bool) -> Grid:
-    shown = [name for name in table.descriptive if not _told(table, name)]
-    told = [name for name in table.descriptive if name not in shown]
+    columns = [name for name in table.descriptive if not _is_described(table, name)]
+    described = [name for name in table.descriptive if name not in columns]
     kinds = {measure: tuple(_kinds(table, measure, comparable)) for measure in measures}
     blocks = []
     for row in table.rows:
-        words = [Cell(row.cells.get(name, "")) for name in shown]
+        words = [Cell(row.cells.get(name, "")) for name in columns]
         figures = [_cell(table, row, measure, kind, comparable) for measure in measures for kind in kinds[measure]]
         blocks.append(_block(row, [Line("", (*words, *figures))]))
     units = "percent" + (f"; {GMACS} in billions a clip" if GMACS in measures else "")
     return Grid(
         f"{_over(table.aggregates[:1])}{units}; intervals are 95\u00a0%.",
-        " · ".join(told) or "Row",
-        (*(Group(name, words=True) for name in shown), *(Group(measure, kinds[measure]) for measure in measures)),
+        " · ".join(described) or "Row",
+        (*(Group(name, words=True) for name in columns), *(Group(measure, kinds[measure]) for measure in measures)),
         tuple(blocks),
     )
 
@@ -168,7 +168,7 @@ def _other(table: ResultTable, aggregate: str) -> Grid | None:
         if lines:
             blocks.append(_block(row, lines))
     caption = f"{_over([aggregate])}percent; intervals are 95\u00a0%."
-    return Grid(caption, "Row", tuple(map(Group, measures)), tuple(blocks), aside=True) if blocks else None
+    return Grid(caption, "Row", tuple(map(Group, measures)), tuple(blocks), secondary=True) if blocks else None
 
 
 def _kinds(table: ResultTable, measure: str, comparable: bool) -> Iterator[str]:
@@ -206,7 +206,7 @@ def _over(aggregates: Sequence[str]) -> str:
     return f"{text[:1].upper()}{text[1:]}, " if text else ""
 
 
-def _told(table: ResultTable, column: str) -> bool:
+def _is_described(table: ResultTable, column: str) -> bool:
     """Whether the labels already say what stands in a descriptive column: "S2 L3" needs no columns S and L."""
     for row in table.rows:
         text, label = row.cells.get(column, ""), set(_words(row.label))

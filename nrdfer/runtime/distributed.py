@@ -58,9 +58,9 @@ class Ranks:
         """Whether any rank says yes."""
         if self.world == 1:
             return flag
-        told = torch.tensor([float(flag)])
-        dist.all_reduce(told, op=dist.ReduceOp.MAX, group=_control())
-        return bool(told.item())
+        flags = torch.tensor([float(flag)])
+        dist.all_reduce(flags, op=dist.ReduceOp.MAX, group=_control())
+        return bool(flags.item())
 
     def gather(self, value: Any) -> list[Any]:
         """Every rank's value, on every rank, in the order of ranks."""

@@ -69,5 +69,5 @@ class Engine:
         Devices count only without `sync_bn`: each then normalises its own share of a batch.
         """
         names = ("device", "precision", "channels_last", "compile", "fused", "deterministic", "threads", "sync_bn")
-        told = {name: getattr(self, name) for name in names}
-        return told if self.sync_bn else {**told, "devices": self.devices}
+        values = {name: getattr(self, name) for name in names}
+        return values if self.sync_bn else {**values, "devices": self.devices}

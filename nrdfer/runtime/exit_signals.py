@@ -40,15 +40,15 @@ def in_words(exit_code: int, kills: int | None) -> str:
         name = signal.Signals(-exit_code).name
     except ValueError:
         name = "of no name"
-    told = f"its process was killed by signal {-exit_code} ({name})"
+    message = f"its process was killed by signal {-exit_code} ({name})"
     if -exit_code == signal.SIGKILL:
         if kills:
-            return f"{told}: memory ran out (the kernel killed {kills} processes for it meanwhile). Lower {_LOWER}"
+            return f"{message}: memory ran out (the kernel killed {kills} processes for it meanwhile). Lower {_LOWER}"
         doubt = "" if kills is None else " (though the kernel counts none meanwhile; somebody may have killed it)"
-        return f"{told}, most often because memory ran out{doubt}. If so, lower {_LOWER}"
+        return f"{message}, most often because memory ran out{doubt}. If so, lower {_LOWER}"
     if -exit_code in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT):
         return (
-            f"{told}: a library crashed, or a disk was full or lost under a file that it had mapped. The same line "
+            f"{message}: a library crashed, or a disk was full or lost under a file that it had mapped. The same line "
             "goes on from what is finished"
         )
-    return f"{told}; somebody asked it to end. The same line goes on from what is finished"
+    return f"{message}; somebody asked it to end. The same line goes on from what is finished"

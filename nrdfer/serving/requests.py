@@ -99,10 +99,10 @@ def _form(given: Mapping[str, Any]) -> tuple[str, Any]:
     unknown = sorted(set(given) - {*FORMS, "params"})
     forms = [form for form in FORMS if form in given]
     if unknown or len(forms) != 1:
-        told = (
+        message = (
             f"it has {', '.join(map(ascii, unknown))[:200]}" if unknown else f"it has {' and '.join(forms) or 'none'}"
         )
-        raise RequestError(f"a request holds exactly one of {', '.join(FORMS)}; {told}", 400)
+        raise RequestError(f"a request holds exactly one of {', '.join(FORMS)}; {message}", 400)
     if given.get("params"):
         raise RequestError("this model takes no params", 400)
     return forms[0], given[forms[0]]

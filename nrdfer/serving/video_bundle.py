@@ -106,12 +106,12 @@ def _read_contents(path: Path) -> dict[str, dict[str, str]]:
     missing = sorted(set(PARTS) - {"enlightengan"} - set(parts))
     odd = [entry["file"] for entry in parts.values() if Path(entry["file"]).name != entry["file"]]
     if unknown or missing or odd:
-        told = "; ".join(
+        problems = "; ".join(
             f"{what} {', '.join(names)}"
             for what, names in (("unknown:", unknown), ("missing:", missing), ("outside of the folder:", odd))
             if names
         )
-        raise WeightsError(f"{path} does not list a bundle's files ({told})")
+        raise WeightsError(f"{path} does not list a bundle's files ({problems})")
     return parts
 
 

@@ -73,17 +73,17 @@ class Worker:
             self._pipe.send_bytes(body)
             if self._pipe.poll(max(0.0, deadline - time.monotonic())):
                 return Reply(int(self._pipe.recv()), self._pipe.recv_bytes())
-            told = refusal(f"the request took longer than {seconds:.0f} s; send less at a time", 422)
+            reply = refusal(f"the request took longer than {seconds:.0f} s; send less at a time", 422)
         except NrdferError as error:
             _log.error("%s", error)
             return refusal("the server cannot start its model again; its log says why", 500)
         except (EOFError, OSError):
             words = "the process that answered died over this request (memory is the usual cause); send less at a time"
-            told = refusal(words, 422)
+            reply = refusal(words, 422)
         self._end()
         with contextlib.suppress(OSError):  # the next request tries again
             self._launch()
-        return told
+        return reply
 
     def _launch(self) -> None:
         context = get_context("spawn")
@@ -104,12 +104,12 @@ class Worker:
         try:
             if not self._pipe.poll(seconds):
                 return False
-            told = self._pipe.recv()
+            problem = self._pipe.recv()
         except (EOFError, OSError):
-            told = "its process died"
-        if told:
+            problem = "its process died"
+        if problem:
             self._end()
-            raise NrdferError(f"the model cannot be served: {told}")
+            raise NrdferError(f"the model cannot be served: {problem}")
         self._ready = True
         return True
 

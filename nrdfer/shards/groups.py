@@ -59,12 +59,12 @@ def write_group(clips: Iterable[EncodedClip | SetAside], folder: Path, name: str
     """
     shard: TarShard | None = None
     entries: dict[str, ClipEntry] = {}
-    aside: list[SetAside] = []
+    excluded: list[SetAside] = []
     shards: tuple[ShardEntry, ...] = ()
     try:
         for clip in clips:
             if isinstance(clip, SetAside):
-                aside.append(clip)
+                excluded.append(clip)
                 continue
             record, members = clip
             if record.clip_id in entries:
@@ -78,12 +78,12 @@ def write_group(clips: Iterable[EncodedClip | SetAside], folder: Path, name: str
     finally:
         if shard is not None:
             shard.discard()
-    told = {
+    document = {
         "index": ShardIndex(shards, entries).to_dict(),
-        "set_aside": [[clip.clip_id, clip.reason] for clip in aside],
+        "set_aside": [[clip.clip_id, clip.reason] for clip in excluded],
     }
     sidecar = _sidecar(folder, name)
-    write_whole(sidecar, json.dumps(told, separators=(",", ":")).encode())
+    write_whole(sidecar, json.dumps(document, separators=(",", ":")).encode())
     vouch(
         folder, name, [*(entry.name for entry in shards), sidecar.name], {entry.name: entry.sha256 for entry in shards}
     )
@@ -101,10 +101,10 @@ def read_group(folder: Path, name: str, verify: Verify = "full") -> Group | None
         return None
     path = _sidecar(folder, name)
     try:
-        told = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
         return Group(
-            ShardIndex.from_dict(told["index"], str(path)),
-            tuple(SetAside(clip_id, reason) for clip_id, reason in told["set_aside"]),
+            ShardIndex.from_dict(document["index"], str(path)),
+            tuple(SetAside(clip_id, reason) for clip_id, reason in document["set_aside"]),
         )
     except (OSError, StoreError, ValueError, KeyError, TypeError, RecursionError) as error:
         _log.warning("%s: %s; its clips are written again", path, error)
@@ -122,12 +122,12 @@ def publish_groups(folder: Path, names: Sequence[str], out: Path) -> tuple[Shard
     """
     shards: list[ShardEntry] = []
     entries: dict[str, ClipEntry] = {}
-    aside: list[SetAside] = []
+    excluded: list[SetAside] = []
     for name in names:
         group = read_group(folder, name, "sizes")  # whoever found it finished has looked at its content
         if group is None:
             raise StoreError(f"{folder / name} is not finished, or was changed while its step ran; run the step again")
-        aside += group.set_aside
+        excluded += group.set_aside
         for clip_id, entry in group.index.clips.items():
             if clip_id in entries:
                 raise ValueError(f"two clips have the id {clip_id}")
@@ -137,7 +137,7 @@ def publish_groups(folder: Path, names: Sequence[str], out: Path) -> tuple[Shard
             shards.append(shard)
     index = ShardIndex(tuple(shards), entries)
     index.save(out)
-    return index, aside
+    return index, excluded
 
 
 def _move(source: Path, target: Path) -> None:

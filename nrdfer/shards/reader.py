@@ -120,8 +120,8 @@ class ShardReader:
 
     def _damaged(self, clip_id: str, entry: ClipEntry, error: object) -> str:
         path = self.root / self.index.shards[entry.shard].name
-        told = brief(str(error)) if isinstance(error, Exception) else error
-        return f"clip {clip_id} in {path}: {told}; the shard is damaged, write the shards again"
+        reason = brief(str(error)) if isinstance(error, Exception) else error
+        return f"clip {clip_id} in {path}: {reason}; the shard is damaged, write the shards again"
 
     def _open(self, shard: int) -> int:
         with self._opening:

@@ -190,10 +190,10 @@ class Store:
             return self._move_aside(asset, digest)
 
     def _move_aside(self, asset: str, digest: str) -> Path:
-        aside = self.root / DAMAGED / f"{asset.replace('/', '-')}-{digest}-{time.time_ns()}"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        (self.root / asset / digest).rename(aside)
-        return aside
+        moved_to = self.root / DAMAGED / f"{asset.replace('/', '-')}-{digest}-{time.time_ns()}"
+        moved_to.parent.mkdir(parents=True, exist_ok=True)
+        (self.root / asset / digest).rename(moved_to)
+        return moved_to
 
     def _find(self, asset: str, digest: str) -> tuple[Artifact | None, str]:
         """An artefact that is there, or else why one was set aside."""
@@ -202,9 +202,9 @@ class Store:
         try:
             return self.open(asset, digest), ""
         except StoreError as error:
-            told = one_line(f"{error}. It now lies in {self._move_aside(asset, digest)} and the step runs again")
-            _log.warning("%s", told)
-            return None, told
+            message = one_line(f"{error}. It now lies in {self._move_aside(asset, digest)} and the step runs again")
+            _log.warning("%s", message)
+            return None, message
 
     def _publish(self, asset: str, digest: str, step: Mapping[str, Any], build: ResumableBuild) -> Artifact:
         parent = self.root / asset

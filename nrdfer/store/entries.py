@@ -35,14 +35,14 @@ def are_entries(files: object) -> bool:
     return isinstance(files, dict) and all(map(is_entry, files.values())) and all(map(stays_below, files))
 
 
-def problem_of(folder: Path, name: str, entry: Mapping[str, Any], told_in: str, verify: Verify = "full") -> str | None:
+def problem_of(folder: Path, name: str, entry: Mapping[str, Any], source: str, verify: Verify = "full") -> str | None:
     """What is wrong with a file, in words; None if nothing is.
 
     Args:
         folder: where it lies.
         name: of the file, relative to `folder`.
         entry: what is told of it.
-        told_in: the name of the file that tells it, for the words.
+        source: the name of the file that tells it, for the words.
         verify: ``sizes`` looks at presence and length; ``full`` also at the content.
     """
     path = folder / name
@@ -53,7 +53,7 @@ def problem_of(folder: Path, name: str, entry: Mapping[str, Any], told_in: str, 
         if size != entry["bytes"]:
             return f"{name} has {size} bytes instead of {entry['bytes']}"
         if verify == "full" and not is_content(path, entry["sha256"]):
-            return f"{name} has another content than its sha256 in {told_in}"
+            return f"{name} has another content than its sha256 in {source}"
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         return f"{name} cannot be read: {error}"
     return None

@@ -57,9 +57,9 @@ class Pointers:
         return self.root.joinpath(*folders, f"{last}.json")
 
 
-def _target(told: Any) -> tuple[str, str]:
+def _target(document: Any) -> tuple[str, str]:
     """Asset and digest, neither of which leads out of the store."""
-    asset, digest = told["asset"], told["digest"]
+    asset, digest = document["asset"], document["digest"]
     if not (isinstance(asset, str) and isinstance(digest, str) and is_artefact_name(asset, digest)):
         raise ValueError("it names no artefact")
     return asset, digest

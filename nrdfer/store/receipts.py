@@ -30,14 +30,14 @@ def vouch(folder: Path, name: str, files: Iterable[str], known: Mapping[str, str
         known: sha256 of those whose writer has taken it.
     """
     known = known or {}
-    told = {}
+    entries = {}
     for file in files:
         path = folder / file
         sync(path)
-        told[file] = {"bytes": path.stat().st_size, "sha256": known.get(file) or file_sha256(path)}
-    for parent in {(folder / file).parent for file in told}:
+        entries[file] = {"bytes": path.stat().st_size, "sha256": known.get(file) or file_sha256(path)}
+    for parent in {(folder / file).parent for file in entries}:
         sync(parent)
-    write_whole(receipt_of(folder, name), sealed({"files": told}).encode())
+    write_whole(receipt_of(folder, name), sealed({"files": entries}).encode())
 
 
 def vouched(folder: Path, name: str, verify: Verify = "full") -> frozenset[str] | None:

@@ -17,7 +17,7 @@ from nrdfer.core.machine_errors import waiting_helps
 from nrdfer.core.redaction import hide
 from nrdfer.tracking import pending_uploads
 from nrdfer.tracking.client import Tracking, mark_pipeline
-from nrdfer.tracking.log_uploader import Courier, RunFacts, count_points
+from nrdfer.tracking.log_uploader import LogUploader, RunFacts, count_points
 from nrdfer.tracking.open_runs import RUNS, OpenRun
 from nrdfer.tracking.timeouts import brief_requests
 
@@ -111,19 +111,19 @@ class Delivery:
         return f"MLflow at {self._tracking.address}"
 
     def _run(self) -> None:
-        courier: Courier | None = None
+        uploader: LogUploader | None = None
         failures = 0
         while not self._abandon.is_set():
             over = self._over.is_set()  # asked before the log is read: if so, the log is whole
             try:
                 with brief_requests():
-                    fresh = courier is None
-                    if courier is None:
-                        courier = self._connect()
-                    self._since_lost += courier.send()
-                    self._arrived = courier.arrived
+                    fresh = uploader is None
+                    if uploader is None:
+                        uploader = self._connect()
+                    self._since_lost += uploader.send()
+                    self._arrived = uploader.arrived
                     if over:
-                        courier.end(self._status, self._ended)
+                        uploader.end(self._status, self._ended)
                 self._found()
                 if over:
                     self.complete = True
@@ -134,19 +134,19 @@ class Delivery:
             except Exception as error:
                 # of any kind (a proxy's page, a database's own error): training goes on, and the next try
                 # begins by asking what has arrived
-                courier = None
+                uploader = None
                 self._hopeless = not waiting_helps(error)
                 self._lose(error)
                 pause = min(2.0**failures, _AT_THE_END if over else _LONGEST_PAUSE)
                 failures += 1
             (self._abandon if over else self._over).wait(pause)
 
-    def _connect(self) -> Courier:
+    def _connect(self) -> LogUploader:
         pending_uploads.take_back(self._facts.digest)
-        courier = Courier(self._tracking, self._path, self._facts, self._started)
-        courier.begin()
-        self.run_id = courier.run_id
-        return courier
+        uploader = LogUploader(self._tracking, self._path, self._facts, self._started)
+        uploader.begin()
+        self.run_id = uploader.run_id
+        return uploader
 
     def _lose(self, error: Exception) -> None:
         if not self._away:

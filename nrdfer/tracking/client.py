@@ -142,8 +142,8 @@ class Tracking(Values):
                 if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                     raise
         known = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
-        told = {} if known or tags is None else tags  # what a run that is there says of itself is better
-        run_id = self.training_run(digest, f"{name} training (restored)", None, told, {})
+        new_tags = {} if known or tags is None else tags  # what a run that is there says of itself is better
+        run_id = self.training_run(digest, f"{name} training (restored)", None, new_tags, {})
         self.sync_history(run_id, history)
         if self.client.get_run(run_id).info.status != "FINISHED":
             self.client.set_terminated(run_id, "FINISHED")
@@ -187,7 +187,7 @@ class Tracking(Values):
 def mark_pipeline(dagster_run_id: str, uri: str) -> None:
     """Lets whoever ends a pipeline run know, without importing MLflow, that there may be something to close."""
     if not (PIPELINES.folder / dagster_run_id).exists():
-        PIPELINES.change(dagster_run_id, uri=addresses.shown(uri))
+        PIPELINES.change(dagster_run_id, uri=addresses.displayed(uri))
 
 
 def dagster_url(dagster_run_id: str) -> str:

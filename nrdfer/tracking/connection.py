@@ -43,7 +43,7 @@ class Connection:
     @property
     def address(self) -> str:
         """The address as it is shown and kept: without a password."""
-        return addresses.shown(self.uri)
+        return addresses.displayed(self.uri)
 
     @property
     def client(self) -> MlflowClient:
@@ -74,9 +74,9 @@ class Connection:
     @contextlib.contextmanager
     def _connecting(self) -> Iterator[None]:
         """Say what is waited for if it takes long, and what an address that cannot be used should be."""
-        told = threading.Timer(_LONG, lambda: _log.warning("waiting for MLflow at %s", self.address))
-        told.daemon = True
-        told.start()
+        notice = threading.Timer(_LONG, lambda: _log.warning("waiting for MLflow at %s", self.address))
+        notice.daemon = True
+        notice.start()
         try:
             yield
         except Exception as error:
@@ -85,7 +85,7 @@ class Connection:
                 raise AddressError(f"MLFLOW_TRACKING_URI={self.address}: {wrong}") from error
             raise
         finally:
-            told.cancel()
+            notice.cancel()
 
     def _relocate(self) -> None:
         """Let the project's own database name the place where the project lies now."""

@@ -85,9 +85,9 @@ def _look(path: Path) -> _State:
             if not names:
                 return _State.HALF_MADE
             if not ("experiments" in names and (_VERSION in names or names <= _FIRST)):
-                told = ", ".join(map(one_line, sorted(names)[:5]))
+                listed = ", ".join(map(one_line, sorted(names)[:5]))
                 raise TrackingError(
-                    f"{path} is a database of something else (its tables: {told}); nothing was done to it. Give "
+                    f"{path} is a database of something else (its tables: {listed}); nothing was done to it. Give "
                     "MLFLOW_TRACKING_URI a file that is not there yet"
                 )
             (experiments,) = database.execute("select count(*) from experiments").fetchone()
@@ -117,7 +117,7 @@ def _make(path: Path) -> None:
     fresh = path.with_name(f".{path.name}.new")
     for left in (fresh, *_beside(fresh)):  # of one that was killed here
         left.unlink(missing_ok=True)
-    _put_aside(path)  # of one that is gone, whose changes SQLite would take for the new one's
+    _rename_half_made(path)  # of one that is gone, whose changes SQLite would take for the new one's
     fresh.touch()  # what MLflow would find out after minutes of trying: no room, no right to write
     store = SqlAlchemyStore(sqlite_address(fresh), (path.parent / "mlartifacts").as_uri())  # type: ignore[no-untyped-call]
     store.engine.dispose()
@@ -139,8 +139,8 @@ def _wait_for_others(path: Path) -> None:
         if changed != seen or state is _State.BUSY or _is_open(path):
             seen, since = changed, now
         if now - since > _QUIET:
-            aside = _put_aside(path)
-            _log.warning("%s was half made by a process that was killed; it is put aside as %s", path, aside)
+            moved_to = _rename_half_made(path)
+            _log.warning("%s was half made by a process that was killed; it is put aside as %s", path, moved_to)
             return
         if now > deadline:
             raise TrackingError(
@@ -150,13 +150,13 @@ def _wait_for_others(path: Path) -> None:
         time.sleep(0.1)
 
 
-def _put_aside(path: Path) -> Path:
+def _rename_half_made(path: Path) -> Path:
     """Rename a database, and with it what belongs to it: together they can be opened as they were."""
-    aside = path.with_name(f"{path.name}.half-made-{time.time_ns() // 1_000_000}")
+    moved_to = path.with_name(f"{path.name}.half-made-{time.time_ns() // 1_000_000}")
     for file in (path, *_beside(path)):
         if file.exists():
-            move_new(file, file.with_name(aside.name + file.name.removeprefix(path.name)))
-    return aside
+            move_new(file, file.with_name(moved_to.name + file.name.removeprefix(path.name)))
+    return moved_to
 
 
 def _beside(path: Path) -> list[Path]:

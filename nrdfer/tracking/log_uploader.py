@@ -36,7 +36,7 @@ class RunFacts:
     datasets: Sequence[Mapping[str, Any]] = ()  # see `nrdfer.tracking.dataset_inputs.datasets_of`
 
 
-class Courier:
+class LogUploader:
     """Connected to the run of one training; made anew after every failure.
 
     Points carry the log's times, so that a request that arrived although its answer was lost changes nothing when it

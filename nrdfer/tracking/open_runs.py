@@ -81,22 +81,22 @@ def check_end(status: str, *times: float | None) -> None:
         raise ValueError("its times are none")
 
 
-Told = TypeVar("Told", OpenPipeline, OpenRun)
+Record = TypeVar("Record", OpenPipeline, OpenRun)
 
 
-class OpenFiles(Generic[Told]):
+class OpenFiles(Generic[Record]):
     """The files of one kind, by name."""
 
-    def __init__(self, folder: str, kind: type[Told]) -> None:
+    def __init__(self, folder: str, kind: type[Record]) -> None:
         self._folder = folder
-        self._kind: type[Told] = kind
+        self._kind: type[Record] = kind
 
     @property
     def folder(self) -> Path:
         """Where they lie."""
         return paths.home() / self._folder
 
-    def read(self, name: str) -> Told | None:
+    def read(self, name: str) -> Record | None:
         """What a file says; None if there is none, or it is damaged or another version's: then it is set aside.
 
         Raises:
@@ -104,7 +104,7 @@ class OpenFiles(Generic[Told]):
         """
         return self._read(self._path(name))
 
-    def _read(self, path: Path) -> Told | None:
+    def _read(self, path: Path) -> Record | None:
         return read_state(path, self._understand, _log)
 
     def _path(self, name: str) -> Path:
@@ -114,35 +114,35 @@ class OpenFiles(Generic[Told]):
         except ValueError as error:
             raise TrackingError(str(error)) from error
 
-    def _understand(self, told: Any) -> Told:
+    def _understand(self, record: Any) -> Record:
         hints = typing.get_type_hints(self._kind)
-        understood: Told = self._kind(**{name: convert(value, hints[name]) for name, value in told.items()})
+        understood: Record = self._kind(**{name: convert(value, hints[name]) for name, value in record.items()})
         if not is_signature(understood.process):
             raise ValueError("it is signed by no process")
         check_end(understood.status, understood.ended)
         return understood
 
-    def write(self, name: str, told: Told) -> None:
+    def write(self, name: str, record: Record) -> None:
         """Write a file, as a whole."""
-        write_whole(self._path(name), json.dumps(asdict(told)).encode())
+        write_whole(self._path(name), json.dumps(asdict(record)).encode())
 
-    def change(self, name: str, **fields: Any) -> Told:
+    def change(self, name: str, **fields: Any) -> Record:
         """Change some fields; a file that is missing is made, signed by this process."""
         with paths.file_lock(paths.home() / f"{self._folder}.lock"):
-            told: Told = replace(self.read(name) or self._kind(), **fields)
-            self.write(name, told)
-            return told
+            record: Record = replace(self.read(name) or self._kind(), **fields)
+            self.write(name, record)
+            return record
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         self._path(name).unlink(missing_ok=True)
 
-    def __iter__(self) -> Iterator[tuple[str, Told]]:
+    def __iter__(self) -> Iterator[tuple[str, Record]]:
         """All files that can be read."""
         for path in sorted(self.folder.glob("*")):
-            told = None if path.name.startswith(".") else self._read(path)  # hidden: being written, or set aside
-            if told is not None:
-                yield path.name, told
+            record = None if path.name.startswith(".") else self._read(path)  # hidden: being written, or set aside
+            if record is not None:
+                yield path.name, record
 
 
 #: Named by the id of Dagster's run.

@@ -23,13 +23,13 @@ from typing import Any
 
 from nrdfer.config.profile import flatten
 from nrdfer.core import paths
-from nrdfer.core.addresses import shown, usable
+from nrdfer.core.addresses import displayed, usable
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.redaction import hide
 from nrdfer.core.safe_names import checked_name
 from nrdfer.core.state_files import read_state, set_aside
 from nrdfer.tracking.client import Tracking
-from nrdfer.tracking.log_uploader import Courier, RunFacts
+from nrdfer.tracking.log_uploader import LogUploader, RunFacts
 from nrdfer.tracking.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun, check_end
 from nrdfer.tracking.timeouts import brief_requests
 from nrdfer.tracking.training_log import repair_log
@@ -51,9 +51,9 @@ def leave(facts: RunFacts, uri: str, log: Path, status: str, started: float, end
         OSError: they cannot be written.
     """
     plain = dataclasses.replace(facts, params=_text(facts.params), pipeline_params=_text(facts.pipeline_params))
-    told = {
+    record = {
         "facts": dataclasses.asdict(plain),
-        "uri": shown(uri),
+        "uri": displayed(uri),
         "status": status,
         "started": started,
         "ended": ended,
@@ -61,7 +61,7 @@ def leave(facts: RunFacts, uri: str, log: Path, status: str, started: float, end
     marker = _marker(facts.digest)
     with _lock():
         write_whole(_log_of(marker), log.read_bytes() if log.is_file() else b"")
-        write_whole(marker, json.dumps(told, indent=1).encode())
+        write_whole(marker, json.dumps(record, indent=1).encode())
     return marker
 
 
@@ -94,15 +94,17 @@ def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
                 "MLflow at %s does not answer; what it misses is told later (%s)", tracking.address, _brief(error)
             )
             return 0
-        for marker, told in _waiting().items():
-            name = told["facts"]["name"]
-            if not _is_for(tracking, told["uri"]):
+        for marker, record in _waiting().items():
+            name = record["facts"]["name"]
+            if not _is_for(tracking, record["uri"]):
                 log.info(
-                    "%s waits for the MLflow at %s; MLFLOW_TRACKING_URI is not set to it", name, shown(told["uri"])
+                    "%s waits for the MLflow at %s; MLFLOW_TRACKING_URI is not set to it",
+                    name,
+                    displayed(record["uri"]),
                 )
                 continue
             try:
-                sent = _deliver(tracking, marker, told)
+                sent = _deliver(tracking, marker, record)
             except Exception as error:  # of any kind: one that MLflow refuses must not keep back the others
                 log.warning("%s could not be told to MLflow yet (%s); it stays in %s", name, _brief(error), marker)
             else:
@@ -165,39 +167,40 @@ def close_pipeline(
     deliver_left_over(tracking, log)
 
 
-def _deliver(tracking: Tracking, marker: Path, told: dict[str, Any]) -> int:
+def _deliver(tracking: Tracking, marker: Path, record: dict[str, Any]) -> int:
     repair_log(_log_of(marker))
-    courier = Courier(tracking, _log_of(marker), RunFacts(**told["facts"]), told["started"])
-    sent = courier.send()
-    courier.end(told["status"], told["ended"])
+    uploader = LogUploader(tracking, _log_of(marker), RunFacts(**record["facts"]), record["started"])
+    sent = uploader.send()
+    uploader.end(record["status"], record["ended"])
     return sent
 
 
 def _close_abandoned(tracking: Tracking, log: logging.Logger) -> None:
     """Put runs right whose process was killed: what it would have said at its end."""
-    for name, told in _abandoned().items():
-        if not _is_for(tracking, told.uri):
+    for name, record in _abandoned().items():
+        if not _is_for(tracking, record.uri):
             continue
         try:
-            closed = tracking.close_training(name, told.status, told.ended)
+            closed = tracking.close_training(name, record.status, record.ended)
         except Exception as error:
             log.warning("the MLflow run of training %s could not be closed yet: %s", name[:12], _brief(error))
             continue
         if closed:
-            log.warning("the process of an MLflow run was killed: training %s is %s now", name[:12], told.status)
-        if RUNS.read(name) == told:  # else it runs again
+            log.warning("the process of an MLflow run was killed: training %s is %s now", name[:12], record.status)
+        if RUNS.read(name) == record:  # else it runs again
             RUNS.remove(name)
 
 
 def _close_pipelines(tracking: Tracking, log: logging.Logger) -> None:
-    open_trainings = {told["facts"]["pipeline"] for told in _waiting().values()}
-    for run_id, told in _closings().items():
-        if not _is_for(tracking, told.uri):
+    open_trainings = {record["facts"]["pipeline"] for record in _waiting().values()}
+    for run_id, record in _closings().items():
+        if not _is_for(tracking, record.uri):
             continue
         try:
-            if told.make and not told.run_id:  # MLflow was away as long as it ran
-                tracking.pipeline_run(run_id, told.params, told.tags, told.started)
-            tracking.close_runs_of(run_id, told.status or "FAILED", told.ended, correct=told.killed or not told.status)
+            if record.make and not record.run_id:  # MLflow was away as long as it ran
+                tracking.pipeline_run(run_id, record.params, record.tags, record.started)
+            correct = record.killed or not record.status
+            tracking.close_runs_of(run_id, record.status or "FAILED", record.ended, correct=correct)
         except Exception as error:
             log.warning("MLflow runs of run %s could not be closed yet: %s", run_id, _brief(error))
             return
@@ -207,12 +210,12 @@ def _close_pipelines(tracking: Tracking, log: logging.Logger) -> None:
 
 def _is_for(tracking: Tracking, address: str) -> bool:
     """Whether what was meant for the MLflow at an address is for this one, however the address was written."""
-    return shown(usable(address, paths.home() / "mlflow.db")) == tracking.address
+    return displayed(usable(address, paths.home() / "mlflow.db")) == tracking.address
 
 
 def _abandoned() -> dict[str, OpenRun]:
     """Open runs whose process is gone."""
-    return {name: told for name, told in RUNS if told.is_abandoned}
+    return {name: record for name, record in RUNS if record.is_abandoned}
 
 
 def _remove_halves() -> None:
@@ -230,31 +233,31 @@ def _waiting() -> dict[Path, dict[str, Any]]:
     """What the files say; a damaged one is set aside in words, with its log."""
     waiting = {}
     for marker in sorted(folder().glob("*.json")):
-        told = read_state(marker, functools.partial(_understood, marker.stem), _log)
-        if told is not None:
-            waiting[marker] = told
+        record = read_state(marker, functools.partial(_understood, marker.stem), _log)
+        if record is not None:
+            waiting[marker] = record
         elif not marker.exists() and _log_of(marker).exists():
             set_aside(_log_of(marker))
     return waiting
 
 
-def _understood(digest: str, told: Any) -> dict[str, Any]:
+def _understood(digest: str, record: Any) -> dict[str, Any]:
     """A file's content, if it is what `leave` wrote under this name."""
-    facts = RunFacts(**told["facts"])
+    facts = RunFacts(**record["facts"])
     pipeline = "" if facts.pipeline is None else facts.pipeline
-    texts = (facts.digest, facts.name, pipeline, told["uri"], told["status"])
+    texts = (facts.digest, facts.name, pipeline, record["uri"], record["status"])
     mappings = (facts.tags, facts.params, facts.pipeline_params, *facts.datasets)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(part, dict) for part in mappings):
         raise ValueError("its fields are of other types")
     if facts.digest != digest:
         raise ValueError("it tells of another training than its name says")
-    check_end(told["status"], 1000 * float(told["started"]), 1000 * float(told["ended"]))
-    return {**told, "facts": dataclasses.asdict(facts)}
+    check_end(record["status"], 1000 * float(record["started"]), 1000 * float(record["ended"]))
+    return {**record, "facts": dataclasses.asdict(facts)}
 
 
 def _closings() -> dict[str, OpenPipeline]:
     """Pipeline runs that have ended, or whose process is gone, by Dagster's id."""
-    return {name: told for name, told in PIPELINES if told.status or told.is_abandoned}
+    return {name: record for name, record in PIPELINES if record.status or record.is_abandoned}
 
 
 def _marker(digest: str) -> Path:

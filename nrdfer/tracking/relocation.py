@@ -127,10 +127,10 @@ def _moved_from(home: Path) -> list[str]:
     return read_state(home / _MOVED_FROM, _places, _log) or []
 
 
-def _places(told: Any) -> list[str]:
-    if not isinstance(told, list) or not all(isinstance(place, str) for place in told):
+def _places(document: Any) -> list[str]:
+    if not isinstance(document, list) or not all(isinstance(place, str) for place in document):
         raise ValueError("it is no list of folders")
-    return told
+    return document
 
 
 def _remember(home: Path, former: Path) -> None:

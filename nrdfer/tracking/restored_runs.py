@@ -14,7 +14,7 @@ from nrdfer.core import paths
 from nrdfer.store import Artifact
 from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.dataset_inputs import datasets_of
-from nrdfer.tracking.log_uploader import Courier, RunFacts
+from nrdfer.tracking.log_uploader import LogUploader, RunFacts
 from nrdfer.tracking.training_log import LOG, read_all
 
 if TYPE_CHECKING:
@@ -95,15 +95,15 @@ def _find(tracking: Tracking, run_id: str, digest: str) -> Run | None:
 
 
 def _is_complete(run: Run, facts: RunFacts) -> bool:
-    told = {entry.dataset.name for entry in (run.inputs.dataset_inputs if run.inputs else [])}
-    return run.info.status == "FINISHED" and {row["name"] for row in facts.datasets} <= told
+    logged = {entry.dataset.name for entry in (run.inputs.dataset_inputs if run.inputs else [])}
+    return run.info.status == "FINISHED" and {row["name"] for row in facts.datasets} <= logged
 
 
 def _make_again(tracking: Tracking, log: Path, facts: RunFacts, found: Run | None) -> str:
     times = [float(line["time"]) for line in read_all(log)]
     began, ended = (min(times), max(times)) if times else (0.0, 0.0)
-    courier = Courier(tracking, log, facts, began)
-    courier.send()
+    uploader = LogUploader(tracking, log, facts, began)
+    uploader.send()
     if found is None or found.info.status != "FINISHED":
-        courier.end("FINISHED", ended)
-    return courier.run_id
+        uploader.end("FINISHED", ended)
+    return uploader.run_id

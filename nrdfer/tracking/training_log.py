@@ -162,8 +162,8 @@ def _understood(raw: bytes) -> dict[str, Any]:
         ValueError: it is something else.
     """
     try:
-        told = json.loads(raw)
-        line = {**told, "kind": str(told["kind"]), "time": float(told["time"])}
+        entry = json.loads(raw)
+        line = {**entry, "kind": str(entry["kind"]), "time": float(entry["time"])}
         counts = [line[_COUNTS[line["kind"]]]] if line["kind"] in _COUNTS else []
         counts += [line[count] for count in ("step", "epoch") if count in line]
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
@@ -190,9 +190,9 @@ def repair_log(path: Path) -> int:
             good.append(raw)
     damaged = len(whole) - len(good)
     if damaged:
-        aside = set_aside(path)
+        moved_to = set_aside(path)
         write_whole(path, b"\n".join([*good, torn]))
-        _log.warning("%s had %d damaged lines, which are left out; as it was, it lies in %s", path, damaged, aside)
+        _log.warning("%s had %d damaged lines, which are left out; as it was, it lies in %s", path, damaged, moved_to)
     return damaged
 
 

@@ -32,8 +32,8 @@ def remembered_ports() -> dict[str, int]:
     return read_state(paths.home() / "pages.json", _ports) or dict(DEFAULT_PORTS)
 
 
-def _ports(told: Any) -> dict[str, int]:
-    ports = {name: told[name] for name in DEFAULT_PORTS}
+def _ports(document: Any) -> dict[str, int]:
+    ports = {name: document[name] for name in DEFAULT_PORTS}
     # a bool is an int to Python, and would be written into links as one
     if not all(isinstance(port, int) and port is not True and 0 < port < 1 << 16 for port in ports.values()):
         raise ValueError("a port is a whole number below 65,536")

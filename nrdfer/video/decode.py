@@ -103,8 +103,8 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
         complaints = listener.complaints()
     for shape in coded_aspects(path, demuxer, info):
         complaints.aspects[shape] = None
-    told = [judge(path, code, count, complaints), *chain.notes, *_of_pictures(count, chain, complaints)]
-    note = "; ".join(filter(None, told))
+    remarks = [judge(path, code, count, complaints), *chain.notes, *_of_pictures(count, chain, complaints)]
+    note = "; ".join(filter(None, remarks))
     if note and notes is not None:
         notes.append(note)
     elif note:

@@ -77,14 +77,14 @@ def list_sources(paths: Sequence[Path], *, left_out: list[str] | None = None) ->
         CorpusError: a path does not exist, or no video is found.
     """
     found: dict[Path, Path] = {}  # resolved -> as given: one file named twice is one clip
-    told: list[str] = []
+    notes: list[str] = []
     for path in map(Path, paths):
         if not _exists(path):
             raise CorpusError(f"{path} does not exist; name videos, or folders that hold some")
         if path.is_dir():
             videos, others = videos_below(path)
             if others:
-                told.append(_sentence(path, len(videos), others))
+                notes.append(_sentence(path, len(videos), others))
         else:
             videos = [path]
         for video in videos:
@@ -94,9 +94,9 @@ def list_sources(paths: Sequence[Path], *, left_out: list[str] | None = None) ->
         raise CorpusError(
             f"there is no video in {where}; looked in subfolders too, for files ending in "
             f"{' '.join(sorted(VIDEO_SUFFIXES))}, and for others that begin as videos do"
-            + "".join(f"; {sentence}" for sentence in told)
+            + "".join(f"; {sentence}" for sentence in notes)
         )
-    for sentence in told:
+    for sentence in notes:
         if left_out is None:
             _log.warning("%s", sentence)
         else:
@@ -172,8 +172,8 @@ def _resolved(path: Path) -> Path:
 def _sentence(folder: Path, videos: int, others: Counter[str]) -> str:
     kinds = [f"{count} {suffix or 'without a suffix'}" for suffix, count in others.most_common()]
     rest = len(kinds) - _MOST_NAMED
-    told = ", ".join(kinds[:_MOST_NAMED]) + (f" and {rest} other kinds" if rest > 0 else "")
-    return f"{folder}: {others.total()} of {videos + others.total()} files are left out, being no videos ({told})"
+    notes = ", ".join(kinds[:_MOST_NAMED]) + (f" and {rest} other kinds" if rest > 0 else "")
+    return f"{folder}: {others.total()} of {videos + others.total()} files are left out, being no videos ({notes})"
 
 
 def distinct(named: Sequence[tuple[Path, str]]) -> list[Source]:

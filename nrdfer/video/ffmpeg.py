@@ -59,9 +59,9 @@ def candidates() -> tuple[str, ...]:
     if brought and brought not in found:
         found.append(brought)
     if not found:
-        told = f"the one on PATH cannot be run ({broken})" if broken else "none is on PATH"
+        reason = f"the one on PATH cannot be run ({broken})" if broken else "none is on PATH"
         raise NrdferError(
-            f"no ffmpeg was found: {told} and imageio-ffmpeg has none for this machine; install ffmpeg (for example "
+            f"no ffmpeg was found: {reason} and imageio-ffmpeg has none for this machine; install ffmpeg (for example "
             "`apt install ffmpeg`)"
         )
     if broken:

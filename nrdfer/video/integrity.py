@@ -161,24 +161,24 @@ def _of_losses(path: Path, count: int, complaints: Complaints, advice: str) -> s
             return f"the file holds {complaints.packets} coded pictures, {count} decode" if more > 0 else ""
         return ""
     lost = max(complaints.lost_frames, missing)  # frames built on a lost one may be lost without a word
-    told = f"{lost} of {lost + count} frames could not be decoded"
+    message = f"{lost} of {lost + count} frames could not be decoded"
     if lost > MAX_LOST * (lost + count):
-        raise UnreadableVideoError(f"{path}: the file is damaged: {told} ({complaints.last}); {advice}")
-    return f"damaged: {told} and are left out"
+        raise UnreadableVideoError(f"{path}: the file is damaged: {message} ({complaints.last}); {advice}")
+    return f"damaged: {message} and are left out"
 
 
 def _of_paint(path: Path, count: int, complaints: Complaints, advice: str) -> str:
     """A note on frames that are there, but not as they were coded."""
     if complaints.concealed:
         painted = min(complaints.concealed, count)
-        told = (
+        message = (
             f"{painted} of {count} frames ({100 * painted / count:.0f} %) are damaged, and the decoder painted over it"
         )
         if painted > MAX_LOST * count:
             raise UnreadableVideoError(
-                f"{path}: the file is damaged: {told}, as do frames that build on them; {advice}"
+                f"{path}: the file is damaged: {message}, as do frames that build on them; {advice}"
             )
-        return f"damaged: {told}; frames that build on them show it, too"
+        return f"damaged: {message}; frames that build on them show it, too"
     bad = complaints.bad_packets[complaints.stream]
     if bad:
         return f"damaged: {bad} parts of the stream are missing or damaged; what the pictures show there may be wrong"

@@ -37,12 +37,12 @@ _CONCEALED = b"corrupt decoded frame"
 _LEVEL = re.compile(rb"^((?:\[[^\]]* @ [^\]]*\] )*)\[(\w+)\] ")
 _SIZE = re.compile(rb"input from stream \S+ @ \S+ (?:\[\w+\] )?w:(\d+) h:(\d+) ")
 _TOO_LARGE = re.compile(rb"Picture size (\d+)x(\d+) (?:exceeds|is invalid)")
-_SHOWN = rb"^\[Parsed_showinfo_0 @ [^\]]*\] (?:\[info\] )?"
-_BASE = re.compile(_SHOWN + rb"config in time_base: (\d+)/(\d+)")
+_SHOWINFO = rb"^\[Parsed_showinfo_0 @ [^\]]*\] (?:\[info\] )?"
+_BASE = re.compile(_SHOWINFO + rb"config in time_base: (\d+)/(\d+)")
 _FRAME = re.compile(
-    _SHOWN + rb"n: *\d+ pts: *(-?\d+|NOPTS) +.*?(?:duration: *(\d+) .*?)?sar:(\d+)/(\d+) s:\d+x\d+ i:(\S)"
+    _SHOWINFO + rb"n: *\d+ pts: *(-?\d+|NOPTS) +.*?(?:duration: *(\d+) .*?)?sar:(\d+)/(\d+) s:\d+x\d+ i:(\S)"
 )
-_COLOUR = re.compile(_SHOWN + rb"color_range:.*color_trc:(\S+)")
+_COLOUR = re.compile(_SHOWINFO + rb"color_range:.*color_trc:(\S+)")
 _READ = re.compile(rb"Input stream #0:\d+ \(video\): (\d+) packets read .*; (\d+) frames decoded")
 _DECODER = re.compile(rb"^(?:\[info\] )?  Stream #0:(\d+) -> #0:0 \((\w+) \((\w+)\)")
 _BAD_PACKET = re.compile(rb"(?:Packet corrupt \(stream = |corrupt input packet in stream )(\d+)")

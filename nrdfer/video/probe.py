@@ -108,8 +108,8 @@ def _listing(path: Path, executable: str, demuxer: str, _mark: tuple[int, ...]) 
         if process.poll() is None:
             process.kill()
             process.communicate()
-    told = any(SIGNALLED.match(line) for line in stderr.splitlines())
-    raise_if_killed(path, process.returncode, "while it looked at it", signalled=told)
+    signalled = any(SIGNALLED.match(line) for line in stderr.splitlines())
+    raise_if_killed(path, process.returncode, "while it looked at it", signalled=signalled)
     if process.returncode < 0:
         raise UnreadableVideoError(f"{path}: ffmpeg crashed with signal {-process.returncode} while it looked at it")
     return stderr.decode(errors="replace")
@@ -130,13 +130,13 @@ def parse_listing(listing: str) -> VideoInfo | None:
         rotation = _rotation(following)
         sar = _SAR.search(found["rest"])
         aspect = int(sar[1]) / int(sar[2]) if sar and int(sar[1]) and int(sar[2]) else 1.0
-        shown = aspect if 1 / MAX_ASPECT <= aspect <= MAX_ASPECT else 1.0
+        display_aspect = aspect if 1 / MAX_ASPECT <= aspect <= MAX_ASPECT else 1.0
         if rotation % 180:
-            width, height, shown = height, width, 1 / shown
+            width, height, display_aspect = height, width, 1 / display_aspect
         rates = {kind: float(value) * (1000 if kilo else 1) for value, kilo, kind in _RATE.findall(found["rest"])}
         fps = rates.get("fps", rates.get("tbr", 0.0))
         info = VideoInfo(
-            width=round(width * shown),
+            width=round(width * display_aspect),
             height=height,
             rotation=rotation,
             fps=fps if fps <= MOST_RATE or "fps" in rates else 0.0,

@@ -19,10 +19,10 @@ def refused(path: Path, error: OSError, how: str) -> UnreadableVideoError:
         error: the system's.
         how: what could not be done, with a place for the system's own words.
     """
-    told = f"{path}: {how.format(error.strerror)}"
+    message = f"{path}: {how.format(error.strerror)}"
     if error.errno in OF_THE_MACHINE:
         return MachineError(
-            f"{told}. That says nothing about the video, so it is not set aside; the same line goes on with what is "
+            f"{message}. That says nothing about the video, so it is not set aside; the same line goes on with what is "
             "not finished"
         )
-    return UnreadableVideoError(told)
+    return UnreadableVideoError(message)

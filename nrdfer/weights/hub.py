@@ -101,7 +101,7 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
                 )
             sync(part)
             file.cached.parent.mkdir(parents=True, exist_ok=True)
-            _put_aside(file)
+            _rename_unverified(file)
             part.replace(file.cached)
             sync(file.cached.parent)
     except WeightsError:
@@ -117,7 +117,7 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
     return file.cached
 
 
-def _put_aside(file: HubFile) -> None:
+def _rename_unverified(file: HubFile) -> None:
     """Keep what has the name and another content: a fetch cannot know whether somebody wants it."""
     if os.path.lexists(file.cached):
         kept = file.unfinished.with_name(f"{file.content}.{time.time_ns()}.nrdfer-other")

@@ -86,14 +86,14 @@ def visit(reproduced: Reproduced) -> Iterator[Visit]:
 def test_the_graph_tells_its_story(visit: Visit) -> None:
     visit.page.goto(visit.dagster)
     visit.page.locator('a[href="/asset-groups"]').first.click()
-    for chapter in (*asset_groups.MAIN, *asset_groups.BESIDE):
-        visit.see(chapter.group)
+    for group in (*asset_groups.MAIN, *asset_groups.BESIDE):
+        visit.see(group.name)
     visit.shot("dagster_graph")
-    visit.see(asset_groups.SHARDS.group).dblclick()  # opens it
+    visit.see(asset_groups.SHARDS.name).dblclick()  # opens it
     for name in ("folds", "shards"):
         visit.see(re.compile(rf"^{name}$"))
     visit.shot("dagster_graph_opened")
-    visit.page.goto(f"{visit.dagster}/locations/nrdfer/asset-groups/{asset_groups.SHARDS.group}")
+    visit.page.goto(f"{visit.dagster}/locations/nrdfer/asset-groups/{asset_groups.SHARDS.name}")
     visit.see("Passed")  # the state of checks, on the boxes
     visit.shot("dagster_group")
 
@@ -123,7 +123,7 @@ def test_an_asset_shows_its_picture_its_plots_and_its_source(visit: Visit) -> No
     page.goto(f"{visit.dagster}/assets/dfew/fd1/evaluation")
     visit.see("Made of")
     for said in (
-        asset_groups.EVALUATION.group,
+        asset_groups.EVALUATION.name,
         asset_groups.EVALUATION.owner.removeprefix("team:"),
         "evaluation.py",
         "war_honest",

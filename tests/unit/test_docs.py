@@ -134,9 +134,9 @@ def test_the_noise_page_holds_findings_of_the_small_setting() -> None:
     assert [row[0][:2] for row in tables[0][1:9]] == [f"{letter}:" for letter in "abcdefgh"]
 
 
-def test_the_page_about_the_web_pages_tells_every_chapter() -> None:
+def test_the_page_about_the_web_pages_lists_every_group() -> None:
     (rows,) = _tables((PROJECT / "docs" / "pages.md").read_text())
-    assert rows[1:] == [[f"`{chapter.group}`", chapter.told] for chapter in (*asset_groups.MAIN, *asset_groups.BESIDE)]
+    assert rows[1:] == [[f"`{group.name}`", group.summary] for group in (*asset_groups.MAIN, *asset_groups.BESIDE)]
 
 
 def test_the_picture_and_table_of_packages_are_current() -> None:

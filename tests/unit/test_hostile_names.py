@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 from assets.metadata import reasons_table
-from assets.prediction import table, told_of
+from assets.prediction import summary_of, table
 from nrdfer.commands.common import readable
 from nrdfer.commands.evaluate import _warn_of_leaks
 from nrdfer.core import redaction
@@ -151,7 +151,7 @@ def test_no_word_of_markdown_is_markup(written: Callable[[str, Path], str], tmp_
 
 def test_no_name_steers_the_terminal_or_forges_a_line() -> None:
     links = (Link("source video", NAME, NAME, "", NAME, NAME), Link("source video", NAME, NAME, note=NAME))
-    told = [told_of(row(NAME)), *chain_lines(Chain("models:/m/1", (NAME,), links))]
+    told = [summary_of(row(NAME)), *chain_lines(Chain("models:/m/1", (NAME,), links))]
     assert len(told) == 4
     assert not [line for line in told if "\n" in line or _STEERING.search(line)]
 

@@ -80,11 +80,11 @@ def afew_frames(
     share, side = float(session.random()), float(session.choice([-1, 1]))
     tall = (150 + share * (90 if second_person else 170)) / _BOX * float(rng.uniform(0.97, 1.03))
     tall = float(np.clip(tall, 150 / _BOX, 320 / _BOX))
-    aside = float(session.uniform(0.1, 0.18)) if second_person else float(session.uniform(-0.13, 0.13))
+    sideways = float(session.uniform(0.1, 0.18)) if second_person else float(session.uniform(-0.13, 0.13))
     low, high = 0.5 * tall + 8, AFEW_HEIGHT - 0.55 * tall
     y = float(np.clip(AFEW_HEIGHT * session.uniform(0.38, 0.52), low, max(low, high)))
     light = draw_light_of_clip(session)
-    actor = Actor(identity, timeline, light, (AFEW_WIDTH * (0.5 + side * aside), y), tall, 1.0, 176)
+    actor = Actor(identity, timeline, light, (AFEW_WIDTH * (0.5 + side * sideways), y), tall, 1.0, 176)
     gain, noise = float(session.uniform(0.8, 1.15)), float(session.uniform(0.003, 0.01))
     if dark:
         gain, noise = float(rng.uniform(0.12, 0.3)), float(rng.uniform(0.008, 0.016))

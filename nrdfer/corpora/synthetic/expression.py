@@ -86,5 +86,5 @@ def act(identity: Identity, emotion: str, intensity: float, style: Action, flutt
         style: factors on the prototype, the same for the clip.
         flutter: small additions of this frame.
     """
-    shown: Action = identity.habit + flutter + identity.expressiveness * intensity * prototype(emotion) * style
-    return shown
+    displayed: Action = identity.habit + flutter + identity.expressiveness * intensity * prototype(emotion) * style
+    return displayed

@@ -118,11 +118,11 @@ def draw_attention(
     if not rows:
         raise ValueError("no clip to show")
     known = zip(TOKENS, (overall_learned, overall), strict=True)
-    told = [f"N1, {token}: {found.words}" for token, found in known if found is not None]
+    notes = [f"N1, {token}: {found.words}" for token, found in known if found is not None]
     inner = _WIDTH - _LEFT - _RIGHT
     side = {row.clip_id: inner / len(row.pictures_PHWC) for row in rows}
     heights = [_HEAD + side[row.clip_id] + len(row.weights) * (_BARS + _GAP) + 0.1 for row in rows]
-    head, foot = 0.35 if title else 0.05, 0.45 + 0.2 * len(told)
+    head, foot = 0.35 if title else 0.05, 0.45 + 0.2 * len(notes)
     height = head + sum(heights) + foot
     # placed by hand: frames must stand exactly above their bars, and be square
     figure = new_figure(_WIDTH, height, constrained=False)
@@ -145,8 +145,8 @@ def draw_attention(
     if title:
         figure.text(_LEFT / _WIDTH, 1 - 0.08 / height, title, fontsize=LARGE, va="top")
     _draw_legend(figure, any(row.noise for row in rows), (foot - 0.02) / height)
-    for i, words in enumerate(told):
-        figure.text(0.5, (0.08 + 0.2 * (len(told) - 1 - i)) / height, words, fontsize=SMALL, ha="center")
+    for i, words in enumerate(notes):
+        figure.text(0.5, (0.08 + 0.2 * (len(notes) - 1 - i)) / height, words, fontsize=SMALL, ha="center")
     save(figure, path)
 
 

@@ -88,31 +88,31 @@ def draw_filter_gain(
         raise ValueError("no history to draw")
     curves = {name: filter_curve(rows) for name, rows in histories.items()}
     single = fold if fold in curves else list(curves)[-1]
-    shown = {single: curves[single]}
+    drawn = {single: curves[single]}
     if len(curves) > 1:
         counts = pd.concat(list(curves.values())).groupby(level=0)
         mean = counts.mean()[counts.size() == len(curves)]
         if mean.empty:
             raise ValueError("the folds have no epoch in common")
-        curves[MEAN] = shown[MEAN] = mean.round(9)
+        curves[MEAN] = drawn[MEAN] = mean.round(9)
     trends = {name: gain_trend(curve) for name, curve in curves.items()}
-    _draw(shown, trends, path, note)
+    _draw(drawn, trends, path, note)
     return trends
 
 
-def _draw(shown: Mapping[str, pd.DataFrame], trends: Mapping[str, GainTrend], path: Path, note: str) -> None:
-    figure = new_figure(4.2 if len(shown) == 1 else 6.8, 4.9)
+def _draw(drawn: Mapping[str, pd.DataFrame], trends: Mapping[str, GainTrend], path: Path, note: str) -> None:
+    figure = new_figure(4.2 if len(drawn) == 1 else 6.8, 4.9)
     panels = figure.subplots(
-        2, len(shown), squeeze=False, sharex="col", sharey="row",
-        gridspec_kw={"height_ratios": (3, 2), "width_ratios": (4, 3)[: len(shown)]},
+        2, len(drawn), squeeze=False, sharex="col", sharey="row",
+        gridspec_kw={"height_ratios": (3, 2), "width_ratios": (4, 3)[: len(drawn)]},
     )  # fmt: skip
-    for (name, curve), (above, below) in zip(shown.items(), panels.T, strict=True):
+    for (name, curve), (above, below) in zip(drawn.items(), panels.T, strict=True):
         trend = trends[name]
         often = max(2, len(curve) // 10)
         above.plot(curve.index, curve["with_filter"], "-o", color=BLUE, ms=4, markevery=(0, often), label="with filter")
         above.plot(curve.index, curve["without"], "--s", color=VERMILLION, ms=3.5, mfc="white",
                    markevery=(often // 2, often), label="without filter")  # fmt: skip
-        above.set_title(name if name == MEAN or len(shown) == 1 else f"fold {name}", fontsize=LARGE)
+        above.set_title(name if name == MEAN or len(drawn) == 1 else f"fold {name}", fontsize=LARGE)
         below.axhline(0, color="0.4", linewidth=0.8)
         below.bar(curve.index, curve["gain"], 0.8, color="0.75", edgecolor=BLACK, linewidth=0.5)
         rho = "ρ = –" if trend.rho is None else f"ρ = {signed(trend.rho)} ({trend.epochs} epochs)"

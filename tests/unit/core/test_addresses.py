@@ -64,7 +64,7 @@ def test_the_password_of_an_address_goes_where_mlflows_client_looks(monkeypatch:
     ],
 )
 def test_an_address_is_shown_without_its_secret(address: str) -> None:
-    assert SECRET not in addresses.shown(address)
+    assert SECRET not in addresses.displayed(address)
     assert SECRET not in Tracking(address).address
 
 

@@ -16,8 +16,8 @@ from nrdfer.faces.contact_sheet import (
     MISSING_RGB,
     SheetCollector,
     contact_sheet,
-    shown_frames,
     thinned,
+    tile_frames,
 )
 
 
@@ -83,5 +83,5 @@ def test_a_collector_keeps_only_what_its_sheet_shows() -> None:
     records = [FrameRecord(i, has_face=i % 5 == 0) for i in range(1000)]
     came, collector, _ = passed(records)
     assert len(came) == 1000
-    assert sorted(collector._tiles) == shown_frames(records)
+    assert sorted(collector._tiles) == tile_frames(records)
     assert len(collector._tiles) == MAX_TILES

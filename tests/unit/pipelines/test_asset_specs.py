@@ -19,7 +19,7 @@ from pipelines.definitions import defs
 from pipelines.jobs import EXAMPLE, full_reproduction, jobs
 
 NODES = {node.key.to_user_string(): node for node in defs.resolve_asset_graph().asset_nodes}
-CHAPTERS = {chapter.group: chapter for chapter in (*asset_groups.MAIN, *asset_groups.BESIDE)}
+CHAPTERS = {group.name: group for group in (*asset_groups.MAIN, *asset_groups.BESIDE)}
 
 
 def references(node: Any) -> list[tuple[Path, int]]:
@@ -67,7 +67,7 @@ def test_assets_that_are_named_in_descriptions_exist() -> None:
 
 
 def test_groups_sort_in_the_order_of_the_graph() -> None:
-    main = [chapter.group for chapter in asset_groups.MAIN]
+    main = [group.name for group in asset_groups.MAIN]
     assert sorted(CHAPTERS)[-len(main) - 1 : -1] == main
     place = {group: number for number, group in enumerate(main)}
     for name, node in NODES.items():
@@ -77,7 +77,7 @@ def test_groups_sort_in_the_order_of_the_graph() -> None:
 
 
 def test_what_an_asset_says_of_itself_stays() -> None:
-    @dg.asset(owners=["team:else"], tags={"corpus": "mine"}, group_name=asset_groups.SHARDS.group, key=["afew", "more"])
+    @dg.asset(owners=["team:else"], tags={"corpus": "mine"}, group_name=asset_groups.SHARDS.name, key=["afew", "more"])
     def more() -> None: ...
 
     (shown,) = presented([more])

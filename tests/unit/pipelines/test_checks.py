@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from nrdfer.preprocessing.validation import Verdict
-from pipelines.checks import checks, told
+from pipelines.checks import check_result, checks
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 RUN = """
 import dagster as dg
 from nrdfer.preprocessing.validation import Verdict
-from pipelines.checks import told
+from pipelines.checks import check_result
 from pipelines.executor import repairing_executor
 
 @dg.asset
@@ -28,7 +28,7 @@ def faces():
 
 @dg.asset_check(asset=faces, blocking=True)
 def faces_are_found():
-    return told(Verdict(("9 of 10 clips were set aside", "a second problem"), {"clips": 10}))
+    return check_result(Verdict(("9 of 10 clips were set aside", "a second problem"), {"clips": 10}))
 
 @dg.asset(deps=[faces])
 def shards():
@@ -56,14 +56,14 @@ def test_every_check_blocks() -> None:
 
 
 def test_a_verdict_without_problems_passes_with_its_figures() -> None:
-    result = told(Verdict((), {"clips": 3}))
+    result = check_result(Verdict((), {"clips": 3}))
     assert result.passed
     assert result.description is None
     assert result.metadata["clips"] == dg.IntMetadataValue(3)
 
 
 def test_many_problems_are_told_shortly() -> None:
-    result = told(Verdict(tuple(f"problem {i}" for i in range(1000)), {}))
+    result = check_result(Verdict(tuple(f"problem {i}" for i in range(1000)), {}))
     assert not result.passed
     assert result.description is not None
     assert result.description.startswith("problem 0; problem 1; ")

@@ -41,7 +41,7 @@ def filled(
     (folder / "broken.mp4").write_bytes(acted_video.read_bytes()[:-9000])
     act(folder / "wall.mp4", face=0, empty=20)
     told: list[Row] = []
-    rows = predict_videos([folder], Work(predictor, out), told=told.append)
+    rows = predict_videos([folder], Work(predictor, out), on_row=told.append)
     assert told == rows
     return folder, out, rows
 

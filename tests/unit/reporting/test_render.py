@@ -165,7 +165,7 @@ def test_recalls_have_a_table_of_their_own() -> None:
     main, recalls, pooled = grids(rivals(), comparable=True)
     assert [group.title for group in main.groups] == [UAR, WAR, "GMACs"]
     assert [len(group.columns) for group in main.groups] == [4, 4, 3]
-    assert len(recalls.groups) == 7 and not recalls.aside and pooled.aside
+    assert len(recalls.groups) == 7 and not recalls.secondary and pooled.secondary
     unmeasured, measured = recalls.blocks[0], recalls.blocks[1]
     assert (unmeasured.label, unmeasured.state, len(unmeasured.lines)) == ("C3D TI", "not run", 1)
     assert [line.name for line in measured.lines] == ["published", "ours, paper protocol", "difference", "ours, honest"]
