@@ -63,44 +63,44 @@ format: install
 check: lint test-fast
 
 dev: install
-	@. $(BIN)/activate && python scripts/dev.py
+	@. $(BIN)/activate && python -m scripts.dev
 
 bench: install
-	@. $(BIN)/activate && for file in bench/*.py; do python $$file; done
+	@. $(BIN)/activate && for file in bench/[a-z]*.py; do name=$${file#bench/}; python -m bench.$${name%.py}; done
 
 chaos-train: install
-	@. $(BIN)/activate && python scripts/chaos_train.py
+	@. $(BIN)/activate && python -m scripts.chaos.train
 
 chaos-job: install
-	@. $(BIN)/activate && python scripts/chaos_job.py --at-once 2
+	@. $(BIN)/activate && python -m scripts.chaos.job --at-once 2
 
 chaos-power: install
-	@. $(BIN)/activate && python scripts/chaos_power.py
+	@. $(BIN)/activate && python -m scripts.chaos.power
 
 chaos-disk: install
-	@. $(BIN)/activate && python scripts/chaos_disk.py
+	@. $(BIN)/activate && python -m scripts.chaos.disk
 
 chaos-shells: install
-	@. $(BIN)/activate && python scripts/chaos_shells.py
+	@. $(BIN)/activate && python -m scripts.chaos.shells
 
 chaos-tracking: install
-	@. $(BIN)/activate && python scripts/chaos_tracking.py
+	@. $(BIN)/activate && python -m scripts.chaos.tracking
 
 FUZZ_INPUTS ?= 20000
 fuzz: install
-	@. $(BIN)/activate && python scripts/fuzz.py --inputs $(FUZZ_INPUTS)
+	@. $(BIN)/activate && python -m scripts.fuzz --inputs $(FUZZ_INPUTS)
 
 # AUDIT='--database all.zip' or AUDIT='--osv-url URL' where OSV's service cannot be reached
 audit: install
-	@. $(BIN)/activate && python scripts/audit.py $(AUDIT)
+	@. $(BIN)/activate && python -m scripts.audit $(AUDIT)
 
 licences: install
-	@. $(BIN)/activate && python scripts/licences.py
+	@. $(BIN)/activate && python -m scripts.licences
 
 docs: install
-	@. $(BIN)/activate && python scripts/docs_models.py && python scripts/docs_training.py && python scripts/docs.py \
-	  && python scripts/docs_noise.py && python scripts/docs_prediction.py && python scripts/docs_pages.py \
-	  && python scripts/docs_architecture.py
+	@. $(BIN)/activate && python -m scripts.docs.models && python -m scripts.docs.training && python -m scripts.docs.readme \
+	  && python -m scripts.docs.noise && python -m scripts.docs.prediction && python -m scripts.docs.pages \
+	  && python -m scripts.docs.architecture
 
 # videos to predict and weights got by hand lie in the project's folder, but are the user's
 YOURS := inbox weights

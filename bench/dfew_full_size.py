@@ -1,9 +1,9 @@
 """DFEW at its real size: make such a tree, build listing, shards and folds from it, kill the build, compare the bytes.
 
-    python bench/dfew_full_size.py make --out DIR [--labels FOLDER_WITH_LABELS_AND_LISTS] [--clips N]
-    python bench/dfew_full_size.py build --dfew DIR --store DIR [--workers 2]
-    python bench/dfew_full_size.py kills --dfew DIR --store DIR --reference STORE [--times 20] [--seed 0]
-    python bench/dfew_full_size.py compare --store DIR --reference STORE
+    python -m bench.dfew_full_size make --out DIR [--labels FOLDER_WITH_LABELS_AND_LISTS] [--clips N]
+    python -m bench.dfew_full_size build --dfew DIR --store DIR [--workers 2]
+    python -m bench.dfew_full_size kills --dfew DIR --store DIR --reference STORE [--times 20] [--seed 0]
+    python -m bench.dfew_full_size compare --store DIR --reference STORE
 
 Each prints one line of JSON; progress goes to stderr. Without a sub-command it does all of it on a small tree. The tree
 has the lengths of the real text lists if they are given, and drawn ones otherwise; its frames are links to a pool of
@@ -19,10 +19,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from full_size.build import Build, digest_store, stages, visible_problems
-from full_size.kills import draw_moments, kill_builds
-from full_size.tree import make_tree
-
+from bench.full_size.build import Build, digest_store, stages, visible_problems
+from bench.full_size.kills import draw_moments, kill_builds
+from devtools.dfew_tree import make_tree
 from nrdfer.config.profile import ShardsConfig
 from nrdfer.corpora.published import DFEW_CLIPS
 from nrdfer.shards.verify import verify
@@ -34,7 +33,7 @@ def line_of(given: argparse.Namespace, store: Path, workers: int) -> list[str]:
     """The command line that builds; a repeated build is this line again."""
     config = ["--clips-per-shard", str(given.clips_per_shard), "--image-size", str(given.image_size)]
     where = ["--dfew", str(given.dfew.absolute()), "--store", str(store.absolute()), "--workers", str(workers)]
-    return [sys.executable, str(Path(__file__).absolute()), "stages", *where, *config]
+    return [sys.executable, "-m", "bench.dfew_full_size", "stages", *where, *config]
 
 
 def make(given: argparse.Namespace) -> dict[str, Any]:

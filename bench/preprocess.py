@@ -4,7 +4,7 @@ The plain chain is what preprocessing scripts usually do: ffmpeg writes every fr
 whole frame in PyTorch; crops are written as PNG; EnlightenGAN takes them one by one in PyTorch. Both chains use the
 same weights, choose the target by the same rules, end with JPEG crops, and run in turn within this process.
 
-``python bench/preprocess.py [--clips DIR] [--retinaface FILE] [--enlightengan FILE] [--limit N]`` prints one line of
+``python -m bench.preprocess [--clips DIR] [--retinaface FILE] [--enlightengan FILE] [--limit N]`` prints one line of
 JSON. Without arguments: three rendered videos, the shipped detector, and a generator of the published size with made
 up weights (how fast a network is does not depend on their values).
 """

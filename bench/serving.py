@@ -4,7 +4,7 @@ A tiny network is registered in a folder of its own and served as a user would; 
 for clips whose answers are known. Prints JSON: requests by status, answers that are another clip's, connections that
 broke, seconds, and the quantiles of a request's time. Ends with 1 unless all were answered, and rightly.
 
-    python bench/serving.py [--requests 10000] [--threads 8]
+    python -m bench.serving [--requests 10000] [--threads 8]
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Prints JSON. ``cost``: a forward pass with the filter against one without, at th
 stride S and width L of the paper's Table 2, under both readings of "snippet", snippets' logits from one shared pass
 against one full pass a snippet: multiply-adds, seconds a clip, and the largest difference between the logits.
 
-    python bench/snippet_filter.py [--threads 2] [--repeats 5]
+    python -m bench.snippet_filter [--threads 2] [--repeats 5]
 """
 
 from __future__ import annotations

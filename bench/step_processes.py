@@ -1,6 +1,6 @@
 """Seconds of the whole job: every step in a Python of its own, against steps forked from one process that is ready.
 
-    python bench/step_processes.py [--rounds 3] [--epochs 2]
+    python -m bench.step_processes [--rounds 3] [--epochs 2]
 
 Prints one line of JSON. The job is ``full_reproduction`` on a tiny profile: from nothing (once each), and again with
 everything up to date (median of the rounds, which take turns), when starting processes is nearly all there is to do.
@@ -14,13 +14,12 @@ import platform
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tests.end_to_end.project import LINE, make_project, said
+from devtools.dagster_history import said
+from devtools.tiny_project import LINE, make_project
 
 METHODS = ("spawn", "forkserver")
 

@@ -1,6 +1,6 @@
 """A real training while MLflow's server is killed, kept away and started again: what arrives in the end, at what cost.
 
-    python bench/tracking_outage.py [--seconds 10]
+    python -m bench.tracking_outage [--seconds 10]
 
 Prints one line of JSON; progress goes to stderr. The training is of a tiny network on drawn clips, on the CPU, and long
 enough to begin before the server goes and to end after it is back.
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from outage.compare import compare
-from outage.server import TrackingServer
 
+from devtools.tracking_server import TrackingServer
+from devtools.uploaded_points import compare
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
 from nrdfer.data.in_memory import MemorySource

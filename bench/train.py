@@ -6,7 +6,7 @@ a GPU by a ``DataLoader``'s processes), the network in PyTorch's usual memory la
 `Learner`. Both have the same weights, clips and recipe (dfew-paper). A step is everything: loading, augmentation,
 forward, backward, optimiser. The ways take turns; a turn's first step fills the loader's queue and is not timed.
 
-``python bench/train.py [--batch N] [--clips N] [--rounds N] [--steps N] [--engines A,B] [--json FILE]`` prints one line
+``python -m bench.train [--batch N] [--clips N] [--rounds N] [--steps N] [--engines A,B] [--json FILE]`` prints one line
 of JSON. Rates are medians over rounds, ratios medians of the ratios within a round; ``ratio_of_process_seconds`` (on a
 CPU) is the same by the seconds that this process computed, which a busy machine disturbs less. ``warm_up_seconds`` is
 what came before: two steps, with compilation. On a GPU also: its measured peak, the share of it that is reached, and
@@ -21,31 +21,25 @@ import json
 import platform
 import statistics
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from loader import SIDE, PictureFolders, render_pictures, shard_folders
-from training.clocks import best, in_turns, ratio, row
-from training.gpu import on_gpu, step_flops
-from training.ways import LabelledPictures, OurTraining, PlainLoop
 
+from devtools.picture_folders import SIDE, render_pictures
+from devtools.training_bench.clocks import best, in_turns, ratio, row
+from devtools.training_bench.gpu import on_gpu, step_flops
+from devtools.training_bench.prepare import Bench, prepare
 from nrdfer.core.errors import NotOursError
 from nrdfer.core.own_files import refuse_foreign, write_made
-from nrdfer.data.dataset import ClipDataset
-from nrdfer.data.frame_cache import FrameCache, open_cache
 from nrdfer.data.loader import Positions
 from nrdfer.models.flops import count_macs, count_parameters
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.registry import resolve_settings
 from nrdfer.runtime.determinism import set_up
 from nrdfer.runtime.engine import Engine
-from nrdfer.shards.reader import ShardReader
-from nrdfer.training.recipe import RECIPES, Recipe
+from nrdfer.training.recipe import RECIPES
 
 #: Ours, by name; what is not said is the engine's default.
 ENGINES: dict[str, dict[str, Any]] = {
@@ -55,47 +49,6 @@ ENGINES: dict[str, dict[str, Any]] = {
     "bf16-compile-fused": {"precision": "bf16", "compile": True, "fused": True, "deterministic": False},
 }
 NO_GPU = "none on this machine"
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Both halves on the same clips with the same weights."""
-
-    reader: ShardReader
-    cache: FrameCache | None
-    decode_rate: float  # frames per second, of opening the cache
-    settings: NRDFERNetSettings
-    plain: PlainLoop
-    ours: dict[str, OurTraining]
-
-
-def prepare(
-    folders: Sequence[Path],
-    shards: Path,
-    settings: NRDFERNetSettings,
-    recipe: Recipe,
-    engines: Mapping[str, Engine],
-    device: torch.device,
-) -> Bench:
-    """Write the shards, and make every way ready to begin."""
-    reader = shard_folders(folders, shards)
-    data = ClipDataset(reader, reader.clip_ids, image_size=SIDE, sampling=recipe.sampling, augment=recipe.augment)
-    first = next(iter(engines.values()))
-    started = time.perf_counter()
-    cache = open_cache(reader, reader.clip_ids, first.cache, device, workers=first.workers)
-    decode_rate = sum(data.n_frames) / (time.perf_counter() - started)
-    torch.manual_seed(recipe.seed)
-    start = NRDFERNet(settings).state_dict()
-
-    def fresh() -> NRDFERNet:
-        model = NRDFERNet(settings)
-        model.load_state_dict(start)
-        return model
-
-    pictures = LabelledPictures(PictureFolders(folders, recipe.augment), data.labels.tolist())
-    plain = PlainLoop(fresh(), pictures, recipe, device)
-    ours = {name: OurTraining(fresh(), data, recipe, engine, device, cache) for name, engine in engines.items()}
-    return Bench(reader, cache, decode_rate, settings, plain, ours)
 
 
 def measure(made: Bench, batch: int, rounds: int, steps: int, device: torch.device) -> dict[str, Any]:

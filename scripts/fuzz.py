@@ -1,6 +1,6 @@
 """Run all fuzz tests on many inputs and print what became of them.
 
-    python scripts/fuzz.py [--inputs 20000] [--from 0] [--json fuzz.json] [-- pytest's arguments]
+    python -m scripts.fuzz [--inputs 20000] [--from 0] [--json fuzz.json] [-- pytest's arguments]
 
 Ends 1 if an input was neither a result nor an error in words. The tests name the seed and the line that repeats it.
 """

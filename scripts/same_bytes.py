@@ -1,6 +1,6 @@
 """Compare the results of two commits byte for byte: the proof of a refactoring.
 
-    python scripts/same_bytes.py BEFORE [AFTER] [--model resnet18-gru] [--folder DIR] [--json FILE]
+    python -m scripts.same_bytes BEFORE [AFTER] [--model resnet18-gru] [--folder DIR] [--json FILE]
 
 Each commit is unpacked into a folder of its own (``git archive``) and does the same on this machine: ``dagster job
 execute -j full_reproduction`` with a tiny profile, which makes crops, shards, weights, histories and predictions, and
@@ -22,13 +22,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-import job_state
-from own_places import json_file, take_folder
-
+from devtools import job_state
+from devtools.own_places import json_file, take_folder
+from devtools.tiny_project import LINE, PROJECT, environment_of, make_project
 from nrdfer.core.own_files import write_made
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tests.end_to_end.project import LINE, PROJECT, environment_of, make_project
 
 RIVAL = "resnet18-gru"
 _RIVAL_SET = ("epochs=1", "batch=8")

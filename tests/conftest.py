@@ -74,8 +74,8 @@ def shared_dir() -> Path:
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], str]:
     """One reproduction of the tiny profile, which several tests look at, and whose data others use."""
+    from devtools.tiny_project import execute, make_project
     from tests.browser.servers import keep_ports_free_of_others
-    from tests.end_to_end.project import execute, make_project
 
     folder = tmp_path_factory.mktemp("project")
     environment = make_project(folder)

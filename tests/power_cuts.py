@@ -1,4 +1,4 @@
-"""What is left of a folder after a power cut, for tests that run a script in it (`scripts.power_cut`)."""
+"""What is left of a folder after a power cut, for tests that run a script in it (`devtools.power_cut`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.power_cut import PowerCut, compiler
+from devtools.power_cut import PowerCut, compiler
 
 CUTS = 20
 needs_simulator = [

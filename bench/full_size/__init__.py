@@ -1,1 +1,1 @@
-"""Parts of ``bench/dfew_full_size.py``: making the tree, building from it, killing the build."""
+"""Parts of ``bench/dfew_full_size.py``: building from the tree (`devtools.dfew_tree`), killing the build."""

@@ -29,6 +29,7 @@ from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew
 from nrdfer.preprocessing.folds import write_folds
 from nrdfer.store import MANIFEST, Artifact, Store, digest_of, file_sha256
 
+PROJECT = Path(__file__).resolve().parents[2]
 ASSETS = ("dfew/clips", "dfew/shards", "dfew/folds")
 Mark = tuple[int, int]  # stage and how far it is
 #: Stages as marks number them; how far a stage is comes from its own progress.
@@ -94,9 +95,9 @@ class Build:
         self.result: dict[str, Any] | None = None
         self.peak = {"rss": 0, "pss": 0}
         self._began = time.monotonic()
-        # the line is this bench's own
+        # the line is this bench's own, a module of this checkout
         self._process = subprocess.Popen(  # noqa: S603
-            line, stdout=subprocess.PIPE, text=True, start_new_session=True
+            line, cwd=PROJECT, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._listen, self._watch)]
         for thread in self._threads:

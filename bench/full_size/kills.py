@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from full_size.build import END, Build, Mark, digest_store, visible_problems
+from bench.full_size.build import END, Build, Mark, digest_store, visible_problems
 
 _LOOK = 0.005  # seconds between two looks at the marks
 

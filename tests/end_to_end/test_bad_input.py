@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.end_to_end.project import execute, make_project, reasons
+from devtools.dagster_history import reasons
+from devtools.tiny_project import execute, make_project
 
 
 def test_the_reasons_stand_together(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_every_run_is_recorded(tmp_path: Path) -> None:
-    line = [sys.executable, str(PROJECT / "scripts" / "chaos_tracking.py"), "--rounds", "2", "--with-server", "1"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=600)
+    line = [sys.executable, "-m", "scripts.chaos.tracking", "--rounds", "2", "--with-server", "1"]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=PROJECT, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "recorded: 10 of 10"

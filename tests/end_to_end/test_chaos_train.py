@@ -11,9 +11,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_a_killed_training_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    line = [sys.executable, str(PROJECT / "scripts" / "chaos_train.py"), "--kills", "1", "--terms", "0"]
+    line = [sys.executable, "-m", "scripts.chaos.train", "--kills", "1", "--terms", "0"]
     line += ["--epochs", "3", "--json", str(tmp_path / "told.json")]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(line, capture_output=True, text=True, cwd=PROJECT, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "identical: 1 of 1"
     told = json.loads((tmp_path / "told.json").read_text())

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.job_state import held_slots, left_files, mlflow_runs
-from tests.end_to_end.project import LINE, execute, make_project, metadata_of_last, runs, said, use_data_of
+from devtools.dagster_history import metadata_of_last, runs, said
+from devtools.job_state import held_slots, left_files, mlflow_runs
+from devtools.tiny_project import LINE, execute, make_project, use_data_of
 
 
 def results(folder: Path) -> dict[str, object]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from devtools.dagster_history import runs
+
 Run = tuple[Path, dict[str, str], str]
 VERSIONS = {
     "nr-dfernet-afew/1", "nr-dfernet-afew-video/1", "nr-dfernet-dfew-video/1",
@@ -56,7 +58,7 @@ def chains(reproduced: Run) -> list[dict[str, Any]]:
 def test_every_version_leads_to_everything_it_was_made_of(chains: list[dict[str, Any]], reproduced: Run) -> None:
     folder = reproduced[0]
     assert {chain["version"].removeprefix("models:/") for chain in chains} == VERSIONS
-    (run_id,) = (row[0] for row in _runs(folder)[:1])
+    (run_id,) = (row[0] for row in runs(folder)[:1])
     for chain in chains:
         of: dict[str, list[dict[str, Any]]] = {}
         for link in chain["links"]:
@@ -113,9 +115,3 @@ def test_unknown_things_are_named(reproduced: Run) -> None:
         done = lineage(reproduced, argument, "--quick")
         assert done.returncode == 1
         assert words in done.stderr
-
-
-def _runs(folder: Path) -> list[tuple[str, str]]:
-    from tests.end_to_end.project import runs
-
-    return runs(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.end_to_end.project import execute
+from devtools.tiny_project import execute
 from tests.end_to_end.test_lineage import lineage
 from tests.end_to_end.test_serving import model_files
 

@@ -17,14 +17,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from devtools.dagster_history import reasons, runs
+from devtools.tiny_project import PROJECT, make_project
 from tests.browser.servers import web_pages
-from tests.end_to_end.project import PROJECT, make_project, reasons, runs
 
 QUESTION = """{
   runsOrError { ... on Runs { results { runId jobName } } }
   workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError { __typename } } } }
 }"""
-TYPED = ". .venv/bin/activate && python scripts/dev.py"  # what `make dev` does
+TYPED = ". .venv/bin/activate && python -m scripts.dev"  # what `make dev` does
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from devtools.tiny_project import PROJECT, make_project
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.generator import EnlightenGenerator
-from tests.end_to_end.project import PROJECT, make_project
 
 SHARED = PROJECT.parent / "shared" / "weights"
 

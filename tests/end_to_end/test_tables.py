@@ -16,7 +16,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.end_to_end.project import PROJECT, make_project, metadata_of_last, runs
+from devtools.dagster_history import metadata_of_last, runs
+from devtools.tiny_project import PROJECT, make_project
 
 PARTITIONS = ["baseline|fd1", "baseline|fd2"]
 Project = tuple[Path, dict[str, str]]

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.outage.server import TrackingServer
+from devtools.dagster_history import runs
+from devtools.tiny_project import execute, make_project, use_data_of
+from devtools.tracking_server import TrackingServer
 from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.pending_uploads import deliver_left_over
-from tests.end_to_end.project import execute, make_project, runs, use_data_of
 from tests.planted import planted, traces
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.outage.server import TrackingServer
+from devtools.tracking_server import TrackingServer
 from nrdfer.tracking.client import Tracking
 from tests.unit.acting import act, write_network
 from tests.unit.odd_videos import Odd, long_video, make_all

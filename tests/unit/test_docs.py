@@ -140,10 +140,10 @@ def test_the_page_about_the_web_pages_lists_every_group() -> None:
 
 
 def test_the_picture_and_table_of_packages_are_current() -> None:
-    spec = importlib.util.spec_from_file_location("docs_architecture", PROJECT / "scripts/docs_architecture.py")
+    spec = importlib.util.spec_from_file_location("docs_architecture", PROJECT / "scripts/docs/architecture.py")
     assert spec is not None and spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    assert script.PICTURE.read_text() == script.draw(), "run: python scripts/docs_architecture.py"
-    assert script.PAGE.read_text() == script.page(), "run: python scripts/docs_architecture.py"
+    assert script.PICTURE.read_text() == script.draw(), "run: python -m scripts.docs.architecture"
+    assert script.PAGE.read_text() == script.page(), "run: python -m scripts.docs.architecture"
     assert all(len(script.sentence_of(name)) > 20 for line in script.layers() for name in line)

@@ -19,7 +19,7 @@ def test_pictures_exist() -> None:
 
 
 def test_files_and_folders_exist() -> None:
-    named = set(re.findall(r"`((?:nrdfer|assets|pipelines|docs|bench|scripts)/[\w./*-]*)`", README))
+    named = set(re.findall(r"`((?:nrdfer|assets|pipelines|docs|bench|scripts|devtools)/[\w./*-]*)`", README))
     assert named
     assert [name for name in sorted(named) if not list(PROJECT.glob(name.rstrip("/")))] == []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.outage.server import TrackingServer
+from devtools.tracking_server import TrackingServer
 
 pytestmark = pytest.mark.slow
 

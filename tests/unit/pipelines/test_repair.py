@@ -21,6 +21,7 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
+from devtools.job_state import dagster_runs
 from nrdfer.core.processes import MARK, signature, started_at
 from nrdfer.tracking import pending_uploads
 from nrdfer.tracking.client import Tracking
@@ -135,8 +136,6 @@ with dg.DagsterInstance.from_ref(InstanceRef.from_dir(os.getcwd())) as instance:
     line = [sys.executable, "-m", "pipelines.repair"]
     done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "runs that were killed: 1", done.stderr
-    from scripts.job_state import dagster_runs
-
     assert [status for _, status in dagster_runs(tmp_path)] == ["FAILURE"]
 
 

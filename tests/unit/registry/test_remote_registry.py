@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.outage.server import TrackingServer
+from devtools.tracking_server import TrackingServer
 from nrdfer import registry
 from nrdfer.core.errors import WeightsError
 from nrdfer.tracking.client import Tracking

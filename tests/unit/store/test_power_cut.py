@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devtools.power_cut import make_library
 from nrdfer.preprocessing.clip_files import is_written, read_clip
 from nrdfer.store import Store
 from nrdfer.store.pointers import Pointers
-from scripts.power_cut import make_library
 from tests.power_cuts import left_after, needs_simulator
 
 pytestmark = needs_simulator

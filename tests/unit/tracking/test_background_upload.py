@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from bench.outage.compare import compare
-from bench.outage.server import TrackingServer
+from devtools.tracking_server import TrackingServer
+from devtools.uploaded_points import compare
 from nrdfer.core import paths
 from nrdfer.tracking import pending_uploads
 from nrdfer.tracking.background_upload import Delivery

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.outage.compare import compare
+from devtools.uploaded_points import compare
 from nrdfer.config.profile import Profile, load_profile
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord

@@ -1,0 +1,5 @@
+"""Tools for developing the project: what tests, scripts and benches share.
+
+Part of a checkout only, never of the wheel. Import from here in ``tests/``, ``scripts/`` and ``bench/``, which do not
+import each other. Keep out: anything that `nrdfer`, `assets` or `pipelines` need, and what only one of the three uses.
+"""

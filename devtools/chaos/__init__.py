@@ -1,0 +1,1 @@
+"""Trials that disturb a run of the job and judge what it ends in; how each disturbs it: ``scripts/chaos``."""

@@ -1,0 +1,1 @@
+"""Generated pictures and tables of README and docs/, one page a module: ``make docs``."""
