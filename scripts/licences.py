@@ -1,6 +1,6 @@
 """Write the licences of all locked packages into THIRD_PARTY_NOTICES.md, from their installed metadata.
 
-    python scripts/licences.py [--check]
+    python -m scripts.licences [--check]
 
 With --check nothing is written, and the status is 1 if the file would change.
 """
@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
-LOCK, NOTICES = PROJECT / "requirements.lock", PROJECT / "THIRD_PARTY_NOTICES.md"
+from devtools.lock_file import LOCK, locked
+
+NOTICES = Path(__file__).resolve().parents[1] / "THIRD_PARTY_NOTICES.md"
 BEGIN, END = "<!-- packages -->", "<!-- end of packages -->"
 _LONGEST = 60  # characters of a licence's name; some packages put the whole text there
 
@@ -31,13 +31,6 @@ def main() -> int:
         return int(text != wanted)
     NOTICES.write_text(wanted, encoding="utf-8")
     return 0
-
-
-def locked(lock: str) -> Iterator[tuple[str, str]]:
-    """Name and version of every package of a lock file, in its order."""
-    for line in lock.splitlines():
-        if found := re.match(r"([A-Za-z0-9._-]+)==([^\s;#]+)", line):
-            yield found[1], found[2]
 
 
 def table(lock: str) -> str:

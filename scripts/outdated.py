@@ -1,28 +1,19 @@
 """Print which locked packages have a newer release, and what holds each back: Markdown, as in docs/reliability.md.
 
-python scripts/outdated.py
+python -m scripts.outdated
 """
 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from importlib.metadata import Distribution, distributions
-from pathlib import Path
+from importlib.metadata import distributions
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from scripts.licences import LOCK, locked
-
-Limits = Mapping[str, list[tuple[str, Requirement]]]
+from devtools.lock_file import LOCK, locked
+from devtools.outdated import limits_of, table
 
 
 def main() -> int:
@@ -35,36 +26,6 @@ def main() -> int:
     newest = {canonicalize_name(row["name"]): row["latest_version"] for row in json.loads(done.stdout)}
     print(table(locked(LOCK.read_text(encoding="utf-8")), newest, limits_of(distributions())))
     return 0
-
-
-def limits_of(installed: Iterable[Distribution]) -> Limits:
-    """Canonical name -> who wants which versions of it."""
-    wanted: defaultdict[str, list[tuple[str, Requirement]]] = defaultdict(list)
-    for package in installed:
-        for requirement in map(Requirement, package.requires or ()):
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                wanted[canonicalize_name(requirement.name)].append((package.metadata["Name"], requirement))
-    return wanted
-
-
-def table(packages: Iterable[tuple[str, str]], newest: Mapping[str, str], limits: Limits) -> str:
-    """A line a package that has a newer release."""
-    lines = ["| package | locked | newest | held back by |", "|---|---|---|---|"]
-    for name, version in packages:
-        latest = newest.get(canonicalize_name(name))
-        if latest is None or Version(latest).public == Version(version).public:
-            continue
-        by = {
-            f"{who} ({_plain(str(wants.specifier))})"
-            for who, wants in limits.get(canonicalize_name(name), ())
-            if not wants.specifier.contains(latest, prereleases=True)
-        }
-        lines.append(f"| {name} | {version} | {latest} | {', '.join(sorted(by)) or 'nothing'} |")
-    return "\n".join(lines)
-
-
-def _plain(specifier: str) -> str:
-    return re.sub(r",", ", ", specifier).replace("|", "/")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from scripts.licences import LOCK, NOTICES, locked
+from pathlib import Path
+
+from devtools.lock_file import LOCK, locked
+
+NOTICES = Path(__file__).resolve().parents[3] / "THIRD_PARTY_NOTICES.md"
 
 
 def test_every_locked_package_has_its_licence_in_the_notices() -> None:

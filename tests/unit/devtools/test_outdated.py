@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from packaging.requirements import Requirement
 
-from scripts.outdated import table
+from devtools.outdated import table
 
 
 def test_what_is_held_back_names_who_does_it() -> None:
