@@ -64,7 +64,7 @@ def dfew_shards(
         "The five folds as lists of clip ids for training and test; no pixel is copied.",
         "DFEW's published label files, as far as their clips are in `dfew/shards`.",
         "`quality`, the corpus at a glance; `quality_page`, every clip of it; `clips_set_aside`; the check "
-        "`folds_are_disjoint`, that nobody is trained on what he is tested on.",
+        "`folds_are_disjoint`, that no clip is in both the training and the test set of a fold.",
     ),
 )
 def dfew_folds(

@@ -65,7 +65,7 @@ def into_mlflow(
 def mlflow_run(tracking: Tracking, run_id: str) -> dg.MetadataValue[str | None]:
     """The address of an MLflow run; the id is empty if MLflow was away while the run would have been made."""
     if not run_id:
-        return dg.MetadataValue.text("MLflow was away; it is told when its server is back")
+        return dg.MetadataValue.text("MLflow was unreachable; metrics will be uploaded when it is back")
     return dg.MetadataValue.url(tracking.run_url(run_id))
 
 

@@ -1,4 +1,4 @@
-"""Before the first step: does every part understand its part of the profile? Hours of work must not precede a typo."""
+"""Validation of the whole profile before the first step: every part checks its own settings."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Filled:
 
     @property
     def open_rows(self) -> list[str]:
-        """Rows that something is still to be run for."""
+        """Rows with missing evaluations."""
         return _open(self.table.rows)
 
 

@@ -30,7 +30,7 @@ _NARROW = 8  # channels; see `ClipNetwork.lay_out`
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """What every network can be told.
+    """Settings that every network has.
 
     Raises:
         ValueError: a value that cannot be meant.

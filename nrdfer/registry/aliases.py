@@ -19,7 +19,7 @@ CHAMPION = "champion"
 
 @dataclass(frozen=True)
 class Challenge:
-    """What came of asking whether a version becomes the champion."""
+    """Result of comparing a version with the champion."""
 
     moved: bool
     champion: str  # version that is champion now

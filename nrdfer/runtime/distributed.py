@@ -1,4 +1,4 @@
-"""Ranks: the processes that share each batch of one training. One process is a world of one and pays for nothing.
+"""Distributed training: the processes (ranks) that share each batch; a single process has no overhead.
 
 Who starts them belongs to ``launch``. Batches and their clips are the same whatever the number of ranks; a rank takes
 every world-th clip of a batch.

@@ -1,4 +1,4 @@
-"""Trouble of the GPU told from trouble of what was being worked on: a full GPU says nothing about a video.
+"""Errors of the GPU, distinguished from errors of the input: a full GPU says nothing about a video.
 
 What belongs here: how PyTorch, the driver, cuBLAS and cuDNN say it. What does not: what a training then advises
 (``training/out_of_memory.py``).

@@ -1,4 +1,4 @@
-"""All that answers for a video, gathered as files that need nothing else: network, preprocessing, detector, enhancer.
+"""Self-contained bundle of a model for videos: network, preprocessing settings, detector, enhancer.
 
 Weights are safetensors, loaded without pickle, and every file is checked by its sha256 before it is opened. Which
 version of the registry carries a bundle belongs to `nrdfer.registry`.

@@ -152,7 +152,7 @@ class Delivery:
         if not self._away:
             self._away, self._since_lost = True, 0
             self._log.warning(
-                "%s does not take this training's metrics (%s); training goes on, its log is %s, and what is "
+                "cannot upload this training's metrics to %s (%s); training goes on, its log is %s, and what is "
                 "missing is delivered later",
                 self._server,
                 hide(f"{type(error).__name__}: {str(error)[:200]}"),

@@ -1,6 +1,6 @@
 """The connection to MLflow: made at the first use, within seconds, and told in words where it cannot be.
 
-What is told to MLflow belongs to ``client`` and ``values``.
+What is sent to MLflow belongs to ``client`` and ``values``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a training is told to have learnt from, as MLflow's dataset inputs: the clips, by content and by count.
+"""MLflow's dataset inputs of a training: its training and test clips, by content and by count.
 
 Only facts that can be checked against the store belong here; the clips themselves never enter MLflow.
 """

@@ -1,4 +1,4 @@
-"""One training's log into its MLflow run: asks what is there, and sends what is missing.
+"""Upload of one training's log to its MLflow run: queries what is there, and sends what is missing.
 
 What belongs here: every exchange with MLflow about a training, each of which raises if the server does not answer.
 What does not: when to try, and what to do about a failure (``background_upload``, ``pending_uploads``).

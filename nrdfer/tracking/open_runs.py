@@ -51,7 +51,7 @@ class OpenPipeline(_Signed):
 
     uri: str = ""  # of the MLflow it is meant for; empty: not known yet
     run_id: str = ""  # of MLflow's run; empty: MLflow has not answered yet
-    make: bool = False  # it must be told to MLflow even if no part of it was
+    make: bool = False  # create it in MLflow even if no part of it was logged
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     started: float | None = None  # seconds since 1970

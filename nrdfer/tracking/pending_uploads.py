@@ -1,7 +1,7 @@
-"""What MLflow could not be told when it happened, told later: ends above all, and what came before a missed end.
+"""Uploads still pending when a training or pipeline has ended: its status, and what is missing of its log.
 
-What belongs here: trainings whose delivery was not finished when they ended; runs whose process was killed (their
-files are ``open_runs``'s); the beginning and the end of pipeline runs. What does not: the delivery of a training that
+What belongs here: trainings whose upload was not finished when they ended; runs whose process was killed (their
+files are ``open_runs``'s); the beginning and the end of pipeline runs. What does not: the upload of a training that
 still runs (``background_upload``).
 
 Each unfinished training is two files in ``undelivered`` below this project's folder, ``<digest>.json`` (what
@@ -106,7 +106,7 @@ def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
             try:
                 sent = _deliver(tracking, marker, record)
             except Exception as error:  # of any kind: one that MLflow refuses must not keep back the others
-                log.warning("%s could not be told to MLflow yet (%s); it stays in %s", name, _brief(error), marker)
+                log.warning("%s could not be uploaded to MLflow yet (%s); it is kept in %s", name, _brief(error), marker)
             else:
                 log.warning("%s is told to MLflow now: %d points that were missing", name, sent)
                 _remove(marker)

@@ -1,4 +1,4 @@
-"""Where the two web pages of this project are: the addresses that links lead to.
+"""URLs of Dagster's and MLflow's web UIs, which links lead to.
 
 Links are kept for long: in Dagster's metadata, in MLflow's notes, in reports. So a project keeps the ports that its
 pages had first (``pages.json`` in its home), and whoever writes a link finds them there, whether the pages run or not.

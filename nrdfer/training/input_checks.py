@@ -1,4 +1,4 @@
-"""Whether a training can be made of two lists of clips; each question has one answer in words.
+"""Checks of the clips of a training before it starts; each failure is one message.
 
 The lists themselves are made by ``nrdfer.corpora`` and the fold step.
 """

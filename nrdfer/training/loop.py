@@ -1,9 +1,9 @@
-"""The training: what is learnt from what, put together; read it top to bottom in one sitting.
+"""The training loop, from a request to the files of a trained folder; meant to be read top to bottom.
 
 Exact: a training that was killed and continued ends with the same weights and history, bit for bit, as one that was
-not; the clips of a batch and their augmentation are the same for any number of ranks and loader threads. Where it
-stands is ``epochs``' business, one step ``learner``'s, what the files are called ``nrdfer.models``', where clips come
-from ``nrdfer.data``'.
+not; the clips of a batch and their augmentation are the same for any number of ranks and loader threads. Epochs
+and resuming belong to ``epochs``, one step to ``learner``, names of files to ``nrdfer.models``, clips to
+``nrdfer.data``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a training takes of its machine: processor, memory, disk and GPUs, sampled by a thread into the log.
+"""System metrics of a training: processor, memory, disk and GPUs, sampled by a thread into the log.
 
 What belongs here: taking samples. What does not: showing them (``nrdfer.tracking.background_upload``).
 Figures that MLflow's page of system metrics knows have its names; ``process_...`` are of the training's own process and

@@ -35,7 +35,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Actor:
-    """Somebody before the camera during a clip."""
+    """One rendered person in a clip."""
 
     identity: Identity
     timeline: Timeline

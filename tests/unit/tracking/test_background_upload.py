@@ -97,13 +97,13 @@ def test_a_server_that_is_away_in_mid_training_misses_nothing(
         until = time.monotonic() + OUTAGE
         while time.monotonic() < until:
             steps.one()
-        wait_for(lambda: said(caplog, "does not take this training's metrics"))
+        wait_for(lambda: said(caplog, "cannot upload this training's metrics"))
         assert not delivery.complete
         server.start()
         steps.many(20)
     assert delivery.complete
     assert_complete(remote, delivery.run_id, steps.log.path)
-    assert said(caplog, "does not take this training's metrics") == said(caplog, "is back") == 1
+    assert said(caplog, "cannot upload this training's metrics") == said(caplog, "is back") == 1
 
 
 def test_a_server_that_is_away_at_the_start_is_told_everything(
@@ -113,7 +113,7 @@ def test_a_server_that_is_away_at_the_start_is_told_everything(
     steps = Steps(tmp_path / "train.jsonl")
     with Delivery(remote, steps.log.path, facts("start"), every=0.2) as delivery:
         steps.many(30)
-        wait_for(lambda: said(caplog, "does not take this training's metrics"))
+        wait_for(lambda: said(caplog, "cannot upload this training's metrics"))
         assert delivery.run_id is None
         server.start()
         steps.many(30)
