@@ -69,16 +69,16 @@ def train(
     with _initial(base, split, initial) as weights:
         work, results = out / run_folder.WORK, run_folder.results(out)
         request = request_of(changed, found, work, results, initial_weights=weights)
-        told = key_of(request, file_sha256(found.shards / INDEX)).settings()
-        fit = _tracked(found, out, told) if track else stage.train_fold
+        identity = key_of(request, file_sha256(found.shards / INDEX)).settings()
+        fit = _tracked(found, out, identity) if track else stage.train_fold
         with run_folder.held(out):
-            result = run_folder.claim(out, {"split": split, **told})
+            result = run_folder.claim(out, {"split": split, **identity})
             if result is not None:
                 typer.echo(f"{out} is finished; nothing was done", err=True)
             else:
-                shown, step, decoded = training_bar(split)
+                display, step, decoded = training_bar(split)
                 try:
-                    with sigterm_interrupts(), shown:
+                    with sigterm_interrupts(), display:
                         result = fit(
                             request,
                             TrainingCallbacks(
@@ -108,7 +108,7 @@ def train(
     typer.echo(f"paper protocol, best epoch on the test fold: {epoch_line(best)}")
 
 
-def _tracked(split: Split, out: Path, told: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
+def _tracked(split: Split, out: Path, settings: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
     """`train_fold` under MLflow; a line that continues a training continues its run."""
     import functools
 
@@ -119,13 +119,13 @@ def _tracked(split: Split, out: Path, told: Mapping[str, Any]) -> Callable[..., 
     from nrdfer.training.tracked import train_tracked
 
     folder = name_text(out.absolute())
-    digest = digest_of([told, folder])
+    digest = digest_of([settings, folder])
     facts = RunFacts(
         digest,
         f"{split.name} in {name_text(out.name)}",
         tags={"nrdfer.folder": folder},
-        params=told,
-        datasets=datasets_of(split, told["shards"]),
+        params=settings,
+        datasets=datasets_of(split, settings["shards"]),
     )
     return functools.partial(train_tracked, tracking=Tracking(), facts=facts)
 

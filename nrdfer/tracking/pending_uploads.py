@@ -106,7 +106,7 @@ def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
             try:
                 sent = _deliver(tracking, marker, record)
             except Exception as error:  # of any kind: one that MLflow refuses must not keep back the others
-                log.warning("%s could not be uploaded to MLflow yet (%s); it is kept in %s", name, _brief(error), marker)
+                log.warning("%s could not be uploaded yet (%s); it is kept in %s", name, _brief(error), marker)
             else:
                 log.warning("%s is told to MLflow now: %d points that were missing", name, sent)
                 _remove(marker)

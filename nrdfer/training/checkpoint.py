@@ -20,7 +20,7 @@ import torch
 from nrdfer.core.errors import TrainingError
 from nrdfer.core.state_files import set_aside
 from nrdfer.store.receipts import receipt_of, revoke, vouch, vouched
-from nrdfer.training.key import CheckpointIdentity, differences, shown
+from nrdfer.training.key import CheckpointIdentity, differences, listed
 
 KEEP = 2
 _NAME = re.compile(r"checkpoint-(\d{9})\.pt")
@@ -101,7 +101,7 @@ def load_newest(folder: Path, identity: CheckpointIdentity) -> dict[str, Any] | 
         unlike = differences(saved, identity)
         if unlike:
             raise TrainingError(
-                f"checkpoint {path} belongs to another training: {shown(unlike)}. Give this training a folder of its "
+                f"checkpoint {path} belongs to another training: {listed(unlike)}. Give this training a folder of its "
                 f"own, or empty {folder}"
             )
         return state
@@ -117,12 +117,12 @@ def _load(path: Path) -> tuple[dict[str, Any], CheckpointIdentity] | None:
             return state, saved
         except Exception as error:  # torch has many; whatever it is, the training can do without this file
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-    aside = set_aside(path)
+    moved_to = set_aside(path)
     revoke(path.parent, path.stem)
     _log.warning(
         "checkpoint %s cannot be read (%s)%s; the training continues from the one before it, or begins again",
         path,
         reason,
-        "" if aside is None else f" and now lies in {aside}",
+        "" if moved_to is None else f" and now lies in {moved_to}",
     )
     return None

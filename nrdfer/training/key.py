@@ -22,7 +22,7 @@ from nrdfer.training.request import TrainingRequest, engine_of, network_settings
 
 CheckpointIdentity = dict[str, Any]  # the form of a key that a checkpoint carries
 FROM_SCRATCH = "none"  # an artefact's initial weights, if there are none
-_SHOWN = 6  # differences in a message
+_MAX_LISTED = 6  # differences in a message
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,10 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def shown(found: Sequence[str]) -> str:
+def listed(found: Sequence[str]) -> str:
     """Differences for a message: the first few, and how many more."""
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return "; ".join(found[:_SHOWN]) + more
+    more = f"; and {len(found) - _MAX_LISTED} more" if len(found) > _MAX_LISTED else ""
+    return "; ".join(found[:_MAX_LISTED]) + more
 
 
 def _short_digest(clip_ids: Sequence[str]) -> str:

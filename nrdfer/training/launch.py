@@ -120,8 +120,12 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         time.sleep(_POLL_S)
 
 
-def _words_of(told: Any) -> dict[str, Any]:
-    return {"message": str(told["message"]), "time": float(told["time"]), "readable": bool(told["readable"])}
+def _words_of(document: Any) -> dict[str, Any]:
+    return {
+        "message": str(document["message"]),
+        "time": float(document["time"]),
+        "readable": bool(document["readable"]),
+    }
 
 
 def _raise_errors(workdir: Path, codes: Sequence[int | None], asked: bool) -> None:

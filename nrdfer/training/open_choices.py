@@ -31,11 +31,11 @@ class Choice:
 
     def chosen(self, recipe: Recipe | None = None) -> str:
         """What was chosen, with the values of a recipe."""
-        values = told(recipe or RECIPES[self.recipe], *self.fields)
+        values = formatted(recipe or RECIPES[self.recipe], *self.fields)
         return "; ".join(part for part in (values, self.text) if part)
 
 
-def told(recipe: Recipe, *fields: str) -> str:
+def formatted(recipe: Recipe, *fields: str) -> str:
     """Fields of a recipe with their values, as a profile or ``--set`` would have them."""
     return ", ".join(f"`{field}: {_plain(_value(recipe, field))}`" for field in fields)
 
@@ -56,7 +56,7 @@ def _plain(value: Any) -> str:
 
 
 def _of(name: str, *fields: str) -> str:
-    return f"{told(RECIPES[name], *fields)} (recipe `{name}`)"
+    return f"{formatted(RECIPES[name], *fields)} (recipe `{name}`)"
 
 
 CHOICES: Sequence[Choice] = (
@@ -172,11 +172,11 @@ def choice_row(choice: Choice, recipe: Recipe | None = None) -> list[str]:
 
 def recipe_row(recipe: Recipe) -> list[str]:
     """Cells below `RECIPES_HEADER`; the last holds every other field that differs from the defaults."""
-    shown = {"name", "epochs", "batch", "optimiser", "lr", "weight_decay", "schedule"}
+    columns = {"name", "epochs", "batch", "optimiser", "lr", "weight_decay", "schedule"}
     schedule = {"exponential": ("gamma",), "step": ("gamma", "step_epochs"), "onecycle": ("warmup",)}[recipe.schedule]
     cells = [recipe.epochs, recipe.batch, recipe.optimiser, recipe.lr, recipe.weight_decay]
-    besides = told(recipe, *(name for name in _changed(recipe) if name not in shown and name not in schedule))
-    return [f"`{recipe.name}`", *map(_plain, cells), f"{recipe.schedule}: {told(recipe, *schedule)}", besides]
+    besides = formatted(recipe, *(name for name in _changed(recipe) if name not in columns and name not in schedule))
+    return [f"`{recipe.name}`", *map(_plain, cells), f"{recipe.schedule}: {formatted(recipe, *schedule)}", besides]
 
 
 def _changed(recipe: Recipe) -> list[str]:

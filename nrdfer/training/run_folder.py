@@ -20,7 +20,7 @@ from nrdfer.core.plain_text import name_text, one_line
 from nrdfer.core.state_files import read_state
 from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.tracking.training_log import LOG
-from nrdfer.training.key import differences, shown
+from nrdfer.training.key import differences, listed
 
 SETTINGS = "training.json"  # what the training is, written before it begins
 RESULT = "result.json"  # its figures, written when everything else is there
@@ -57,7 +57,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
             without its network.
         NotOursError: files of the user's have the names of results or settings, or results were changed.
     """
-    told = json.loads(json.dumps(settings))  # as they come back from the file: tuples are lists
+    stored = json.loads(json.dumps(settings))  # as they come back from the file: tuples are lists
     path = folder / SETTINGS
     there = read_settings(folder)
     if there is None:
@@ -67,11 +67,11 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
                 f"{name_text(folder)} holds something else ({', '.join(map(one_line, others[:3]))}); give --out an "
                 "empty folder"
             )
-    elif there != told:
+    elif there != stored:
         refuse_foreign(path)
         if _kept(folder):
             raise TrainingError(
-                f"{name_text(folder)} holds a training of other settings ({shown(differences(there, told))}); give "
+                f"{name_text(folder)} holds a training of other settings ({listed(differences(there, stored))}); give "
                 "--out another folder, or remove this one"
             )
         withdraw(folder)
@@ -80,8 +80,8 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         return read_state(folder / RESULT, dict[str, Any])  # a damaged one is set aside, and the end noted anew
     for name in (RESULT, *RESULTS):
         refuse_foreign(folder / name)
-    if there != told:
-        write_made(path, json.dumps(told, indent=1).encode())
+    if there != stored:
+        write_made(path, json.dumps(stored, indent=1).encode())
     return None
 
 

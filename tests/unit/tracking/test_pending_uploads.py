@@ -57,7 +57,7 @@ def test_one_that_fails_keeps_back_no_other(tracking: Tracking, log: Path, caplo
     good = pending_uploads.leave(RunFacts("b", "fd2 training"), tracking.uri, log, "FINISHED", 1.0, 2.0)
     assert pending_uploads.deliver_left_over(tracking) == 1
     assert bad.exists() and not good.exists()
-    assert "fd1 training could not be told to MLflow yet (" in caplog.text
+    assert "fd1 training could not be uploaded yet (" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"[" * 100_000, b'{"facts": {"digest": ' + b"9" * 5000 + b"}}"])

@@ -13,7 +13,7 @@ from nrdfer.noise.settings import NoiseSettings
 from nrdfer.noise.training import NoiseTraining
 from nrdfer.shards.split import Split
 from nrdfer.store import Store, digest_of, file_sha256
-from nrdfer.training.key import TrainingKey, differences, key_of, key_of_profile, shown
+from nrdfer.training.key import TrainingKey, differences, key_of, key_of_profile, listed
 from nrdfer.training.request import TrainingRequest, request_of
 from nrdfer.training.step_keys import training_step
 from tests.unit.training.tiny import ENGINE, RECIPE, SETTINGS
@@ -115,4 +115,4 @@ def test_every_part_counts_and_the_order_of_the_clips_does_not(name: str, value:
 def test_differences_in_words() -> None:
     there, here = {"recipe": {"lr": 0.05}, "model": "c3d"}, {"recipe": {"lr": 0.04}, "model": "c3d", "shards": "ab"}
     assert differences(there, here) == ["recipe.lr is 0.05 there, 0.04 here", "shards is not set there, ab here"]
-    assert shown([str(number) for number in range(8)]) == "0; 1; 2; 3; 4; 5; and 2 more"
+    assert listed([str(number) for number in range(8)]) == "0; 1; 2; 3; 4; 5; and 2 more"

@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from nrdfer.training.open_choices import CHOICES, HEADER, RECIPES_HEADER, choices_markdown, recipe_row, told
+from nrdfer.training.open_choices import CHOICES, HEADER, RECIPES_HEADER, choices_markdown, formatted, recipe_row
 from nrdfer.training.recipe import RECIPES, Recipe, build_recipe
 
 
@@ -20,12 +20,12 @@ def test_a_choice_says_what_else_there_is_and_what_decided(choice: object) -> No
 def test_values_are_the_recipes_and_can_be_set_as_they_stand() -> None:
     for choice in CHOICES:
         recipe = RECIPES[choice.recipe]
-        for name, value in re.findall(r"`([\w.]+): ([^`]+)`", told(recipe, *choice.fields)):
+        for name, value in re.findall(r"`([\w.]+): ([^`]+)`", formatted(recipe, *choice.fields)):
             inner: object = yaml.safe_load(value)
             for part in reversed(name.split(".")):
                 inner = {part: inner}
             rebuilt = build_recipe({"name": recipe.name, **inner}, "test")  # type: ignore[dict-item]
-            assert told(rebuilt, name) == f"`{name}: {value}`"
+            assert formatted(rebuilt, name) == f"`{name}: {value}`"
 
 
 def test_alternatives_in_words_are_recipes_too() -> None:
