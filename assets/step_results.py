@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
 
 from assets.code_references import source_of
 from assets.metadata import pipeline_run
@@ -33,7 +32,7 @@ def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[
     except TrainingStopped as stopped:
         # somebody ended the run in the UI or from the shell: that is no failure
         context.log.info("%s", stopped)
-        raise DagsterExecutionInterruptedError() from None
+        raise dg.DagsterExecutionInterruptedError() from None
     except NrdferError as error:
         # the message says what was wrong, where, and what to do; a traceback would only bury it
         raise dg.Failure(description=str(error), allow_retries=False) from None

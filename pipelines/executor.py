@@ -13,13 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.definitions.executor_definition import (
-    MULTI_PROC_CONFIG,
-    multiple_process_executor_requirements,
-)
-from dagster._core.errors import DagsterExecutionInterruptedError
-from dagster._core.events import DagsterEventType
-from dagster._core.executor.multiprocess import MultiprocessExecutor
+from dagster import DagsterEvent, DagsterEventType
 
 from nrdfer.core.machine_errors import disk_in_words, full_disk_in_words
 from nrdfer.core.processes import children_marked
@@ -28,21 +22,32 @@ from pipelines import fork_server, last_words, mlflow_run, repair
 from pipelines.run_ownership import sign_run
 
 if TYPE_CHECKING:
-    from dagster._core.events import DagsterEvent
-    from dagster._core.execution.context.system import PlanOrchestrationContext
-    from dagster._core.execution.plan.plan import ExecutionPlan
-    from dagster._core.executor.init import InitExecutorContext
+    from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext, RetryMode
 
 
-class RepairingExecutor(MultiprocessExecutor):
-    """Signs the run with this process, repairs dead runs, runs the steps, and says in MLflow how the run ended."""
+class RepairingExecutor(dg.Executor):
+    """Signs the run with this process, repairs dead runs, runs the steps, and says in MLflow how the run ended.
+
+    Args:
+        steps: Dagster's executor, which runs the steps.
+        forks: whether it forks them from `fork_server`.
+    """
+
+    def __init__(self, steps: dg.Executor, *, forks: bool) -> None:
+        self._steps = steps
+        self._forks = forks
+
+    @property
+    def retries(self) -> RetryMode:
+        """Whether steps that fail are tried again."""
+        return self._steps.retries
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Execute the plan; see the class."""
         end = _End()
         try:
             yield from self._execute_repaired(plan_context, execution_plan, end)
-        except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+        except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
             raise
         except Exception as error:
             end.trouble = disk_in_words(error) or full_disk_in_words()
@@ -59,7 +64,7 @@ class RepairingExecutor(MultiprocessExecutor):
         run_id = plan_context.dagster_run.run_id
         sign_run(plan_context.instance, run_id)  # also of a run that another process made: the UI's
         with children_marked(run_id):
-            if self._start_method == "forkserver":
+            if self._forks:
                 fork_server.begin()
             elif reason := fork_server.obstacle():
                 plan_context.log.info(f"every step starts a Python of its own, which takes seconds: {reason}")
@@ -74,11 +79,11 @@ class RepairingExecutor(MultiprocessExecutor):
         status = "FAILED"
         trouble = None
         try:
-            for event in super().execute(plan_context, execution_plan):
+            for event in self._steps.execute(plan_context, execution_plan):
                 end.see(event)
                 yield event
             status = "FAILED" if end.reasons else "FINISHED"
-        except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+        except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
             status = "KILLED"  # somebody asked for it: SIGTERM, Ctrl-C, the UI's "terminate"
             raise
         except Exception as error:
@@ -147,21 +152,25 @@ def reason_of(event: DagsterEvent) -> str:
 
 @dg.executor(
     name="multiprocess",
-    config_schema=MULTI_PROC_CONFIG,
-    requirements=multiple_process_executor_requirements(),
+    config_schema=dg.multiprocess_executor.config_schema.as_field(),
+    requirements=dg.multiple_process_executor_requirements(),
 )
-def repairing_executor(init_context: InitExecutorContext) -> RepairingExecutor:
+def repairing_executor(init_context: dg.InitExecutorContext) -> RepairingExecutor:
     """One process a step, after repairing what killed runs left behind."""
-    from dagster._core.execution.retries import RetryMode
-
     config = init_context.executor_config
     default = "spawn" if fork_server.obstacle() else "forkserver"
     chosen: Mapping[str, object] = config.get("start_method") or {default: {}}  # type: ignore[assignment]
-    retries = RetryMode.from_config(config.get("retries", {"enabled": {}}))  # type: ignore[arg-type]
-    return RepairingExecutor(
-        max_concurrent=config.get("max_concurrent") or None,  # type: ignore[arg-type]
-        tag_concurrency_limits=config.get("tag_concurrency_limits"),  # type: ignore[arg-type]
-        retries=retries or RetryMode.ENABLED,
-        start_method=next(iter(chosen)),
-        explicit_forkserver_preload=[fork_server.__name__],
+    forks = "forkserver" in chosen
+    start = {"forkserver": {"preload_modules": [fork_server.__name__]}} if forks else chosen
+    make = dg.multiprocess_executor.executor_creation_fn
+    if make is None:
+        raise TypeError(
+            "dagster.multiprocess_executor has no creation function; install a release that pyproject.toml allows"
+        )
+    context = dg.InitExecutorContext(
+        job=init_context.job,
+        executor_def=dg.multiprocess_executor,
+        executor_config={**config, "start_method": start},
+        instance=init_context.instance,
     )
+    return RepairingExecutor(make(context), forks=forks)

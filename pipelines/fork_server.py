@@ -20,15 +20,11 @@ from multiprocessing import forkserver
 
 import nrdfer
 from nrdfer.core.processes import die_with_run
+from pipelines.dagster_internals import LOADED_BY_STEPS
 
 #: Loaded beside the graph and all of ``nrdfer``: what these, and Dagster in a step's process, load when they need it.
 LATE = (
-    "dagster._cli",
-    "dagster._core.storage.event_log",
-    "dagster._core.storage.local_compute_log_manager",
-    "dagster._core.storage.runs",
-    "dagster._core.storage.schedules",
-    "dagster._utils.test.definitions",
+    *LOADED_BY_STEPS,
     "cv2",
     "matplotlib.pyplot",
     "mlflow.pyfunc",

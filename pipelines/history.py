@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
 
 from nrdfer.core import paths
 from nrdfer.core.errors import NrdferError
 from nrdfer.lineage.history import Materialisation, RunSeen
 from nrdfer.tracking.client import dagster_url
+from pipelines.dagster_internals import InstanceRef
 
 SETTINGS = "dagster.yaml"
 _LONG = 2000  # characters of a metadata value

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
 
 from pipelines import last_words
+from pipelines.dagster_internals import InstanceRef
 from pipelines.run_ownership import signature_tags
 
 last_words.install()  # the first of this project that Dagster loads

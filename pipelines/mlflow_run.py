@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import dagster as dg
+
 from nrdfer.core.errors import NrdferError
 
 if TYPE_CHECKING:
-    from dagster._core.execution.context.system import PlanOrchestrationContext
-
     from nrdfer.config.profile import Profile
+    from pipelines.dagster_internals import PlanOrchestrationContext
 
 TAG_JOB = "dagster.job_name"
 TAG_CONFIG = "nrdfer.config_digest"
@@ -35,15 +36,13 @@ def begin(context: PlanOrchestrationContext) -> None:
 
 def settings_of(context: PlanOrchestrationContext) -> Profile | None:
     """The profile that the run's steps will use; None if there is none, which the first step will tell in words."""
-    from dagster._core.system_config.objects import ResolvedRunConfig
-
     from pipelines.resources import EnvironmentWorkbench
 
-    resolved = ResolvedRunConfig.build(context.job.get_definition(), context.dagster_run.run_config)
-    configured = resolved.resources.get("workbench")
+    resolved = dg.validate_run_config(context.job.get_definition(), context.dagster_run.run_config)
+    configured = resolved["resources"].get("workbench")
     if configured is None:
         return None
     try:
-        return EnvironmentWorkbench(**configured.config).settings
+        return EnvironmentWorkbench(**configured["config"]).settings
     except NrdferError:
         return None

@@ -131,7 +131,7 @@ def _tell_left_over(log: logging.Logger) -> None:
 
 def main() -> None:
     """Repair what the instance of this folder knows, and say what was done: before a server starts, for example."""
-    from dagster._cli.utils import get_possibly_temporary_instance_for_cli
+    from pipelines.dagster_internals import get_possibly_temporary_instance_for_cli
 
     log, quiet = logging.getLogger("nrdfer.repair"), logging.getLogger("nrdfer.repair.instance")
     log.addHandler(logging.StreamHandler())

@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClassData
-
 from nrdfer.store.locks import held
+from pipelines.dagster_internals import ConfigurableClassData, DagsterSqliteStorage
 
 _LOCK = ".opening.lock"
 

@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pytest
+from dagster._core.definitions.job_base import InMemoryJob
 
+from pipelines.executor import repairing_executor
 from tests.conftest import PROJECT
 
 pytestmark = [
@@ -116,3 +119,45 @@ def test_a_full_disk_under_dagsters_database_ends_the_job_with_a_summary(tmp_pat
     told = last_words(tmp_path, fresh_database, ENDS="full", **played)
     assert told.startswith("what stopped this run:\n"), told[-3000:]
     assert f"no room on the disk of {tmp_path / 'disk'}" in told
+
+
+FORKED = {"forkserver": {"preload_modules": ["pipelines.fork_server"]}}
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "chosen", "start"),
+    [
+        ("", None, FORKED),
+        ("no room for a socket's name", None, {"spawn": {}}),
+        ("", {"forkserver": {"preload_modules": ["json"]}}, FORKED),
+        ("", {"spawn": {}}, {"spawn": {}}),
+    ],
+)
+def test_steps_are_forked_from_the_projects_process_unless_it_cannot_be_or_spawn_is_chosen(
+    obstacle: str, chosen: dict[str, object] | None, start: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.fork_server.obstacle", lambda: obstacle)
+    given: list[dg.InitExecutorContext] = []
+    made_by_dagster = dg.multiprocess_executor.executor_creation_fn
+    assert made_by_dagster is not None
+
+    def make(context: dg.InitExecutorContext) -> dg.Executor:
+        given.append(context)
+        return made_by_dagster(context)
+
+    monkeypatch.setattr(dg, "multiprocess_executor", dg.ExecutorDefinition("recorded", executor_creation_fn=make))
+    config: dict[str, object] = {"max_concurrent": 3, "retries": {"disabled": {}}}
+    job = InMemoryJob(dg.GraphDefinition("nothing").to_job())
+    with dg.instance_for_test() as instance:
+        context = dg.InitExecutorContext(
+            job, repairing_executor, config if chosen is None else config | {"start_method": chosen}, instance
+        )
+        assert repairing_executor.executor_creation_fn is not None
+        executor = repairing_executor.executor_creation_fn(context)
+    assert [context.executor_config for context in given] == [config | {"start_method": start}]
+    assert executor.retries.disabled
+
+
+def test_it_takes_the_settings_of_dagsters_own() -> None:
+    ours, dagsters = (executor.config_schema.as_field() for executor in (repairing_executor, dg.multiprocess_executor))
+    assert ours.config_type.key == dagsters.config_type.key

@@ -1,0 +1,69 @@
+"""Every name of Dagster's private API that this project uses, so that an upgrade of Dagster has one file to look at.
+
+``tests/unit/pipelines/test_dagster_internals.py`` holds, name by name, the shape that is relied on. No other module of
+``pipelines`` or ``assets`` imports a private module of Dagster. Keep out: what Dagster exports itself
+(``import dagster as dg``), and all use of the names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+# Types of what an executor is given and says of itself.
+# a run before its first step: executor, mlflow_run
+from dagster._core.execution.context.system import PlanOrchestrationContext
+
+# the steps to run: executor
+from dagster._core.execution.plan.plan import ExecutionPlan
+
+# whether steps that fail are tried again: executor
+from dagster._core.execution.retries import RetryMode
+
+# The instance, and the storage that dagster.yaml names.
+# a folder's dagster.yaml, opened from elsewhere: history; what it leaves out: instance
+from dagster._core.instance.ref import InstanceRef
+
+# the class and the settings that dagster.yaml names, given to that class: storage
+from dagster._serdes import ConfigurableClassData
+
+if TYPE_CHECKING:
+    # the instance of a command line, temporary where DAGSTER_HOME is not set: repair
+    from dagster._cli.utils import get_possibly_temporary_instance_for_cli
+
+    # Dagster's storage in SQLite, opened by one process at a time: storage
+    from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+
+__all__ = [
+    "LOADED_BY_STEPS",
+    "ConfigurableClassData",
+    "DagsterSqliteStorage",
+    "ExecutionPlan",
+    "InstanceRef",
+    "PlanOrchestrationContext",
+    "RetryMode",
+    "get_possibly_temporary_instance_for_cli",
+]
+
+#: Modules that Dagster imports in a step's process when it first needs them: fork_server loads them ahead.
+LOADED_BY_STEPS = (
+    "dagster._cli",
+    "dagster._core.storage.event_log",
+    "dagster._core.storage.local_compute_log_manager",
+    "dagster._core.storage.runs",
+    "dagster._core.storage.schedules",
+    "dagster._utils.test.definitions",
+)
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Import, when asked, what ``import dagster`` does not load: SQLAlchemy and the command line take seconds."""
+        if name == "DagsterSqliteStorage":
+            from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+
+            return DagsterSqliteStorage
+        if name == "get_possibly_temporary_instance_for_cli":
+            from dagster._cli.utils import get_possibly_temporary_instance_for_cli
+
+            return get_possibly_temporary_instance_for_cli
+        raise AttributeError(f"module {__name__} has no attribute {name}")
