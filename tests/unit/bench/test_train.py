@@ -14,6 +14,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 TINY = {"widths": [8, 8, 16], "spatial_depth": 1, "spatial_mlp": 8, "temporal_depth": 1, "temporal_mlp": 8}
 
 
+@pytest.mark.slow
 def test_the_bench_prints_every_figure(tmp_path: Path) -> None:
     file = tmp_path / "told.json"
     command = [sys.executable, "-m", "bench.train", "--clips", "3", "--frames", "18", "--batch", "2", "--rounds", "1"]

@@ -134,7 +134,7 @@ def _both(
     """Losses batch by batch: of the reference, and with options changed."""
     pair = []
     for name, engine in (("reference", ENGINE), ("other", dataclasses.replace(ENGINE, **change))):
-        run(source, folder / name, recipe, settings=settings, engine=engine)
+        run(source, folder / name, recipe, model_settings=settings, engine=engine)
         pair.append(_losses(folder / name))
     return pair[0], pair[1]
 
@@ -157,7 +157,7 @@ def test_options_of_the_reference_precision_only_round(
 
 def test_bfloat16_stays_near_the_reference(source: MemorySource, tmp_path: Path) -> None:
     pair = [
-        run(source, tmp_path / engine.precision, SHORT, settings=PLAIN, engine=engine).last.train_loss
+        run(source, tmp_path / engine.precision, SHORT, model_settings=PLAIN, engine=engine).last.train_loss
         for engine in (ENGINE, dataclasses.replace(ENGINE, precision="bf16"))
     ]
     assert 0 < abs(pair[1] - pair[0]) <= DEVIATIONS["bf16"]
