@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from nrdfer.core import paths
+from nrdfer.core import file_locks, paths
 from nrdfer.core.processes import end_orphans
 from nrdfer.tracking.open_runs import PIPELINES
 from pipelines.run_ownership import is_signed, signer_is_gone
@@ -31,7 +31,7 @@ _MESSAGE = "The process of this run was killed; found at the start of a later ru
 
 def repair_dead_runs(instance: dg.DagsterInstance, log: logging.Logger) -> list[str]:
     """End dead runs' orphans, free their pool slots, close their MLflow runs, report them failed; returns their ids."""
-    with paths.file_lock(paths.home() / "repair.lock"):
+    with file_locks.held(paths.home() / "repair.lock"):
         for pid, run_id in end_orphans():
             log.warning(f"process {pid}, left behind by run {run_id[:8]}, is ended")
         dead = [record.dagster_run for record in _unfinished(instance) if _is_dead(record)]

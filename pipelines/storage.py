@@ -7,14 +7,16 @@ does. Keep out: who owns a run (``instance.py``).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from nrdfer.store.locks import held
+from nrdfer.core.file_locks import held
 from pipelines.dagster_internals import ConfigurableClassData, DagsterSqliteStorage
 
 _LOCK = ".opening.lock"
+_log = logging.getLogger(__name__)
 
 
 class SharedSqliteStorage(DagsterSqliteStorage):
@@ -23,5 +25,6 @@ class SharedSqliteStorage(DagsterSqliteStorage):
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Open the databases, or make them, while no other process does."""
-        with held(Path(config_value["base_dir"]) / _LOCK, "Dagster's storage"):
+        waiting = "another process is opening Dagster's storage; waiting for it"
+        with held(Path(config_value["base_dir"]) / _LOCK, lambda: _log.info(waiting)):
             return cls.from_local(inst_data=inst_data, **config_value)

@@ -1,7 +1,15 @@
-"""The kernel's locks on files (``flock``): they end with the process that holds them, however it ends.
+"""The kernel's locks on files (``flock``): the only place that takes and gives back such a lock.
 
-What belongs here: taking and giving back, and what to tell where a file system has none. What is locked is for others
-to say (``paths.file_lock``, ``store.locks``).
+Keep out: what is locked, which each caller names. The package ``filelock`` is not used. It locks files by their path
+only, where the training's log locks the file that it has open and `nrdfer.runtime.gpu_slots` keeps handles; it waits by
+asking again and again, where the kernel wakes a waiter at once; and on a file system that knows no ``flock`` it takes
+the existence of a file for a lock, which outlives a process that was killed. Here such a file system is refused.
+
+A lock belongs to the open file: it ends with the last process that has it open, however that ends. A forked child
+shares it, a program that is started does not (Python closes files then), and a file that is renamed or removed stays
+locked for those who have it open. So lock files are never removed: whoever waits on a removed one would come in beside
+whoever makes a new one. Nothing says who holds a lock; a caller that wants to wait for a limited time asks with
+``wait=False``.
 """
 
 from __future__ import annotations
@@ -10,7 +18,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -19,13 +27,16 @@ from nrdfer.core.errors import StoreError
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
 
-def lock(handle: IO[str] | IO[bytes] | int, path: Path, *, wait: bool = True) -> bool:
+def lock(
+    handle: IO[str] | IO[bytes] | int, path: Path, *, wait: bool = True, busy: Callable[[], object] | None = None
+) -> bool:
     """Lock an open file for this process alone.
 
     Args:
         handle: the file.
         path: its name, for messages.
         wait: for whoever holds it.
+        busy: called once before it waits, to say so; an exception that it raises ends the waiting.
 
     Returns:
         Whether it is locked; False only if it is not waited for.
@@ -34,9 +45,13 @@ def lock(handle: IO[str] | IO[bytes] | int, path: Path, *, wait: bool = True) ->
         StoreError: the file system has no locks.
     """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait and busy is None else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if busy is None or not wait:
+                return False
+            busy()
+            fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
@@ -54,8 +69,12 @@ def unlock(handle: IO[str] | IO[bytes] | int) -> None:
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path, busy: Callable[[], object] | None = None) -> Iterator[None]:
     """Hold an exclusive lock on `path`, which is made if missing; its folder too. Waits for another holder.
+
+    Args:
+        path: of the lock file.
+        busy: see `lock`.
 
     Raises:
         StoreError: the file system has no locks, or nothing can be written there.
@@ -69,7 +88,7 @@ def held(path: Path) -> Iterator[None]:
             "another one, and run the same line again"
         ) from error
     with handle:
-        lock(handle, path)
+        lock(handle, path, busy=busy)
         try:
             yield
         finally:

@@ -7,10 +7,9 @@ inside it; what lies inside the store is `nrdfer.store`'s own business.
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
 from pathlib import Path
 
-from nrdfer.core import addresses, environment, file_locks
+from nrdfer.core import addresses, environment
 from nrdfer.core.errors import NrdferError
 
 
@@ -73,8 +72,3 @@ def tracking_uri() -> str:
 def tracking_artifacts() -> Path:
     """Where MLflow keeps files of runs and models when its store is the local SQLite file."""
     return home() / "mlartifacts"
-
-
-def file_lock(path: Path) -> AbstractContextManager[None]:
-    """Hold an exclusive lock on `path` (created if missing); the kernel releases it if this process dies."""
-    return file_locks.held(path)

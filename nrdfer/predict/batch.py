@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -60,7 +59,10 @@ def predict_videos(
     sources = _sources(videos, work.out, leave_out)
     try:
         work.out.mkdir(parents=True, exist_ok=True)
-        with _alone(work.out):
+        with (work.out / ".lock").open("a") as handle:
+            waiting = f"another process is predicting into {work.out}; waiting for it to end"
+            lock(handle, work.out / ".lock", busy=lambda: _log.warning("%s", waiting))
+            clear_unfinished(work.out)  # what a killed process left
             return _all(sources, work, on_row, progress, min(workers, len(sources)))
     except OSError as error:
         raise in_words(work.out, error) from error
@@ -110,14 +112,3 @@ def _sources(videos: Sequence[Path], out: Path, leave_out: Sequence[Path]) -> li
 
     # listed again, so that names given here are not taken by files of earlier predictions
     return list_sources([source.path for source in list_sources(videos) if meant(source.path)])
-
-
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Write into `out` as the only one, and clear what a killed process left there unfinished."""
-    with (out / ".lock").open("a") as handle:
-        if not lock(handle, out / ".lock", wait=False):
-            _log.warning("another process is predicting into %s; waiting for it to end", out)
-            lock(handle, out / ".lock")
-        clear_unfinished(out)
-        yield

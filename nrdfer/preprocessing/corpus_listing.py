@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.config.profile import Profile, build_settings
-from nrdfer.core import paths
+from nrdfer.core import file_locks, paths
 from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.dfew import DfewCorpus
@@ -44,7 +44,7 @@ def render_sample(profile: Profile, progress: Progress | None = None, workers: i
     settings = build_settings(CorpusSettings, profile.corpora.render, "corpora.render")
     # named by every setting, defaults included, so that a later version with other defaults renders beside it
     out = paths.corpus_root(f"{profile.name}-{digest_of(dataclasses.asdict(settings))[:8]}")
-    with paths.file_lock(out.with_suffix(".lock")):
+    with file_locks.held(out.with_suffix(".lock")):
         return render_corpus(out, settings, progress=progress, workers=workers or profile.workers)
 
 

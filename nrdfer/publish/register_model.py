@@ -17,7 +17,7 @@ from typing import Any
 
 from nrdfer import registry
 from nrdfer.config.profile import Profile
-from nrdfer.core import paths
+from nrdfer.core import file_locks, paths
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
 from nrdfer.models.saved_model import read_history
 from nrdfer.models.trained_files import BEST, LAST
@@ -152,7 +152,7 @@ def log_report(
 
 def _recording() -> AbstractContextManager[None]:
     """Held while a run is looked at and told what it lacks: a second process would tell it again."""
-    return paths.file_lock(paths.home() / "mlflow.lock-record")
+    return file_locks.held(paths.home() / "mlflow.lock-record")
 
 
 def provenance(checkpoint: Artifact) -> dict[str, str]:

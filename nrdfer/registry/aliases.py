@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nrdfer.core import paths
+from nrdfer.core import file_locks, paths
 from nrdfer.core.errors import WeightsError
 from nrdfer.registry import tags, verified_open
 from nrdfer.tracking.client import Tracking
@@ -47,7 +47,7 @@ class _Figure:
 
 def point_alias(tracking: Tracking, name: str, alias: str, version: str) -> None:
     """Point an alias at a version (a no-op if it already does)."""
-    with paths.file_lock(paths.home() / "registry.lock"):
+    with file_locks.held(paths.home() / "registry.lock"):
         if str(tracking.client.get_registered_model(name).aliases.get(alias)) != version:
             tracking.client.set_registered_model_alias(name, alias, version)
 
@@ -63,7 +63,7 @@ def challenge(tracking: Tracking, name: str, version: str) -> Challenge:
     Raises:
         WeightsError: one of the two does not say what it was measured at.
     """
-    with paths.file_lock(paths.home() / "registry.lock"):
+    with file_locks.held(paths.home() / "registry.lock"):
         client = tracking.client
         challenger = _Figure.of(name, version, dict(client.get_model_version(name, version).tags))
         present = client.get_registered_model(name).aliases.get(CHAMPION)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from nrdfer.core import paths
+from nrdfer.core import file_locks, paths
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.safe_names import checked_name
 from nrdfer.registry.addresses import Address, parse_address
@@ -114,7 +114,7 @@ def _folder(tracking: Tracking, found: ModelVersion, listed: Mapping[str, str]) 
         copy = paths.home() / "models" / checked_name(f"{found.name}-{found.version}", "the model")
     except ValueError as error:
         raise WeightsError(f"models:/{found.name}/{found.version} cannot be copied to this machine: {error}") from error
-    with paths.file_lock(copy.with_name(f"{copy.name}.lock")):
+    with file_locks.held(copy.with_name(f"{copy.name}.lock")):
         if not copy.is_dir() or file_problems(copy, listed):
             shutil.rmtree(copy, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nrdfer.core import paths
+from nrdfer.core import file_locks, paths
 from nrdfer.core.errors import WeightsError
 from nrdfer.registry import tags, verified_open
 from nrdfer.registry.logged_models import Content, find_logged, log_checkpoint
@@ -104,7 +104,7 @@ def register(
         log: told when a registered version's files turn out to be changed.
     """
     # Two folds that register at once would race for the next version number.
-    with paths.file_lock(paths.home() / "registry.lock"):
+    with file_locks.held(paths.home() / "registry.lock"):
         existing = find_version(tracking, name, facts.checkpoint_digest)
         if existing is not None:
             try:
@@ -158,7 +158,7 @@ def _make_registered_model(tracking: Tracking, name: str, description: str) -> N
 def log_best(tracking: Tracking, run_id: str, content: Content, facts: Facts) -> None:
     """Log the paper protocol's checkpoint (best epoch on the test clips) as a model of its run, not registered."""
     # Looking for it removes what a killed process left; of one that is alive, that would be what it is just making.
-    with paths.file_lock(paths.home() / "registry.lock"):
+    with file_locks.held(paths.home() / "registry.lock"):
         if find_logged(tracking, run_id, facts.checkpoint_digest, "paper") is None:
             log_checkpoint(
                 tracking,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from nrdfer.core import paths
+from nrdfer.core import file_locks
 from nrdfer.core.errors import ProfileError
 from nrdfer.core.file_locks import lock
 from nrdfer.core.state_files import set_aside
@@ -41,7 +41,7 @@ def claim(devices: Sequence[str], count: int, folder: Path) -> Iterator[list[int
     if not 1 <= count <= len(devices) or len(set(devices)) != len(devices):
         raise ProfileError(f"{count} devices are asked for, of {len(devices)}: {', '.join(devices) or 'none'}")
     with contextlib.ExitStack() as held:
-        with paths.file_lock(folder / _CHOOSING):  # held for the choice only
+        with file_locks.held(folder / _CHOOSING):  # held for the choice only
             looks = [_look(folder, device) for device in devices]
             chosen = sorted(sorted(range(len(devices)), key=lambda index: (looks[index][0], index))[:count])
             for index in chosen:

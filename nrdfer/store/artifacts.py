@@ -16,9 +16,10 @@ from typing import Any
 from nrdfer.core import disk
 from nrdfer.core.atomic_files import sync
 from nrdfer.core.errors import StoreError
+from nrdfer.core.file_locks import lock
 from nrdfer.core.hashing import digest_of
 from nrdfer.core.plain_text import one_line
-from nrdfer.store import locks
+from nrdfer.store.abandoned import remove_abandoned, temporary_name
 from nrdfer.store.entries import Verify
 from nrdfer.store.manifest import find_problems, read_manifest, write_manifest
 
@@ -117,9 +118,9 @@ class Store:
         step = {"code_version": code_version, "config": dict(config), "inputs": dict(inputs)}
         with contextlib.ExitStack() as stack:
             with self._writing(asset):
-                stack.enter_context(locks.held(self._locks / f"{digest}.lock", f"{asset} {digest[:12]}"))
+                stack.enter_context(self._locked(asset, digest))
                 disk.make_folder(self.root / asset)
-                locks.remove_abandoned(self.root / asset, self._locks, digest)
+                remove_abandoned(self.root / asset, self._locks, digest)
                 found, repaired = self._find(asset, digest)
             if found is None:
                 found = replace(self._publish(asset, digest, step, build), repaired=repaired)
@@ -180,13 +181,22 @@ class Store:
     def _locks(self) -> Path:
         return self.root / ".locks"
 
+    @contextlib.contextmanager
+    def _locked(self, asset: str, digest: str) -> Iterator[None]:
+        """Keep others from building or moving an artefact; waits for another holder, and says so once."""
+        waiting = f"{asset} {digest[:12]} is being made by another process; waiting for it"
+        self._locks.mkdir(parents=True, exist_ok=True)
+        with (path := self._locks / f"{digest}.lock").open("a") as handle:
+            lock(handle, path, busy=lambda: _log.info("%s", waiting))
+            yield  # closing the file releases the lock
+
     def set_aside(self, asset: str, digest: str) -> Path:
         """Move an artefact to ``.damaged``, where nobody takes it for one; returns where it lies.
 
         Raises:
             StoreError: it cannot be moved.
         """
-        with self._writing(asset), locks.held(self._locks / f"{digest}.lock", f"{asset} {digest[:12]}"):
+        with self._writing(asset), self._locked(asset, digest):
             return self._move_aside(asset, digest)
 
     def _move_aside(self, asset: str, digest: str) -> Path:
@@ -208,7 +218,7 @@ class Store:
 
     def _publish(self, asset: str, digest: str, step: Mapping[str, Any], build: ResumableBuild) -> Artifact:
         parent = self.root / asset
-        work, temporary = self.workdir(asset, digest), parent / locks.temporary_name(digest)
+        work, temporary = self.workdir(asset, digest), parent / temporary_name(digest)
         started = time.time()
         try:
             with self._writing(asset):

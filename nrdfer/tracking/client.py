@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nrdfer.core import addresses, paths
+from nrdfer.core import addresses, file_locks, paths
 from nrdfer.tracking.open_runs import PIPELINES
 from nrdfer.tracking.ui_urls import dagster_page, mlflow_page
 from nrdfer.tracking.values import Values
@@ -46,7 +46,7 @@ class Tracking(Values):
             tags: more of them.
             started: seconds since 1970; now if not given.
         """
-        with paths.file_lock(paths.home() / "mlflow.lock-pipeline"):
+        with file_locks.held(paths.home() / "mlflow.lock-pipeline"):
             mark_pipeline(dagster_run_id, self.address)
             found = self.find(dagster__run_id=dagster_run_id, nrdfer__role=_PARENT)
             if found:
@@ -79,7 +79,7 @@ class Tracking(Values):
         if TAG_DAGSTER_RUN in tags:
             link = _link(tags[TAG_DAGSTER_RUN], tags.get(TAG_ASSET))
             tags = {**tags, TAG_NOTE: f"{link}\n\n{tags.get(TAG_NOTE, '')}".strip()}
-        with paths.file_lock(paths.home() / "mlflow.lock-training"):  # two processes would each make one
+        with file_locks.held(paths.home() / "mlflow.lock-training"):  # two processes would each make one
             return self._training_run(digest, name, parent, tags, params, started)
 
     def _training_run(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nrdfer.core import addresses, paths
+from nrdfer.core import addresses, file_locks, paths
 from nrdfer.core.errors import AddressError, TrackingError
 from nrdfer.core.redaction import scrub
 from nrdfer.tracking.timeouts import brief_requests
@@ -57,7 +57,7 @@ class Connection:
 
             from nrdfer.tracking.database import make_database
 
-            with paths.file_lock(paths.home() / "mlflow.lock"), brief_requests(), self._connecting():
+            with file_locks.held(paths.home() / "mlflow.lock"), brief_requests(), self._connecting():
                 make_database(self.uri)
                 self._relocate()
                 mlflow.set_tracking_uri(self.uri)

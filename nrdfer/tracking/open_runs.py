@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from nrdfer.core import paths
+from nrdfer.core import file_locks, paths
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.coerce import convert
 from nrdfer.core.errors import TrackingError
@@ -128,7 +128,7 @@ class OpenFiles(Generic[Record]):
 
     def change(self, name: str, **fields: Any) -> Record:
         """Change some fields; a file that is missing is made, signed by this process."""
-        with paths.file_lock(paths.home() / f"{self._folder}.lock"):
+        with file_locks.held(paths.home() / f"{self._folder}.lock"):
             record: Record = replace(self.read(name) or self._kind(), **fields)
             self.write(name, record)
             return record

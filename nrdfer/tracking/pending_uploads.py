@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.config.profile import flatten
-from nrdfer.core import paths
+from nrdfer.core import file_locks, paths
 from nrdfer.core.addresses import displayed, usable
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.redaction import hide
@@ -265,7 +265,7 @@ def _marker(digest: str) -> Path:
 
 
 def _lock() -> Any:
-    return paths.file_lock(paths.home() / "undelivered.lock")
+    return file_locks.held(paths.home() / "undelivered.lock")
 
 
 def _log_of(marker: Path) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nrdfer.core import paths
+from nrdfer.core import file_locks, paths
 from nrdfer.store import Artifact
 from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.dataset_inputs import datasets_of
@@ -69,7 +69,7 @@ def run_of_finished(tracking: Tracking, checkpoint: Artifact, facts: RunFacts, h
         facts: see `facts_of`.
         history: its epochs, for a checkpoint without a log.
     """
-    with paths.file_lock(paths.home() / "mlflow.lock-restore"):
+    with file_locks.held(paths.home() / "mlflow.lock-restore"):
         found = _find(tracking, str(checkpoint.manifest["counts"].get("mlflow_run_id", "")), facts.digest)
         if found is not None and _is_complete(found, facts):
             return str(found.info.run_id)

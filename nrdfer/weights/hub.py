@@ -21,7 +21,7 @@ from huggingface_hub.file_download import http_get, repo_folder_name
 
 from nrdfer.core.atomic_files import sync
 from nrdfer.core.errors import WeightsError
-from nrdfer.core.paths import file_lock
+from nrdfer.core.file_locks import held
 
 _log = logging.getLogger(__name__)
 #: All that is told to the hub. Compressed, a transfer could not be continued in its middle.
@@ -84,7 +84,7 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
     """
     part = file.unfinished
     try:
-        with file_lock(file.lock):
+        with held(file.lock):
             if file.cached.is_file() and problem(file.cached) is None:
                 return file.cached  # another process was faster
             continued = part.is_file()

@@ -3,16 +3,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from nrdfer.core import paths
 from nrdfer.core.errors import StoreError
 from nrdfer.core.file_locks import held, lock, unlock
 from nrdfer.runtime import gpu_slots
-from nrdfer.store import locks
+from nrdfer.store import Store
 from nrdfer.tracking.training_log import TrainingLog
 from nrdfer.training import run_folder
 
@@ -28,18 +29,40 @@ def test_a_lock_has_one_holder(tmp_path: Path) -> None:
             pass
 
 
+def test_whoever_waits_says_so_once_or_goes(tmp_path: Path) -> None:
+    path, said = tmp_path / "a.lock", threading.Event()
+
+    def come_in() -> None:
+        with held(path, said.set):
+            assert said.is_set()
+
+    def go() -> None:
+        raise InterruptedError("not now")
+
+    with ThreadPoolExecutor(1) as pool:
+        with held(path):
+            with pytest.raises(InterruptedError, match="not now"), held(path, go):
+                pass
+            second = pool.submit(come_in)
+            assert said.wait(60)
+            assert not second.done()
+            path.rename(tmp_path / "b.lock")  # the name goes, the lock stays
+            with (tmp_path / "b.lock").open("a") as other:
+                assert not lock(other, path, wait=False)
+        assert second.exception(60) is None
+
+
 def _log(folder: Path) -> None:
     TrainingLog(folder / "log.jsonl").close()
 
 
-def _file_lock(folder: Path) -> None:
-    with paths.file_lock(folder / "a.lock"):
+def _held(folder: Path) -> None:
+    with held(folder / "a.lock"):
         pass
 
 
 def _store_lock(folder: Path) -> None:
-    with locks.held(folder / "a.lock", "it"):
-        pass
+    Store(folder).build("a", code_version="1", config={}, inputs={}, build=lambda _: {})
 
 
 def _run_folder(folder: Path) -> None:
@@ -53,7 +76,7 @@ def _slots(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
-@pytest.mark.parametrize("use", [_log, _file_lock, _store_lock, _run_folder, _slots])
+@pytest.mark.parametrize("use", [_log, _held, _store_lock, _run_folder, _slots])
 def test_a_file_system_without_locks_is_told_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: Callable[[Path], None], number: int
 ) -> None:

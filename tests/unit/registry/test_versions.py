@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from nrdfer import registry
-from nrdfer.core import paths
+from nrdfer.core import file_locks
 from nrdfer.evaluation.inference import predict_clips
 from nrdfer.models.saved_model import load_model
 from nrdfer.models.trained_files import LAST
@@ -98,7 +98,7 @@ def test_two_that_log_one_best_epoch_at_once_take_nothing_from_each_other(
     facts = Facts("f" * 64, "# a card", 3, {"war": 0.5}, {tags.FOLD: "fd1"})
     run = tracking.training_run(facts.checkpoint_digest, "fd1", None, {}, {})
     half, second = threading.Event(), threading.Event()
-    write, lock = logged._write, paths.file_lock
+    write, lock = logged._write, file_locks.held
 
     def slow_write(*arguments: Any) -> dict[str, str]:
         if half.is_set():
@@ -114,7 +114,7 @@ def test_two_that_log_one_best_epoch_at_once_take_nothing_from_each_other(
         return lock(path)
 
     monkeypatch.setattr(logged, "_write", slow_write)
-    monkeypatch.setattr(paths, "file_lock", noticed_lock)
+    monkeypatch.setattr(file_locks, "held", noticed_lock)
     with ThreadPoolExecutor(2) as shells:
         one = shells.submit(log_best, tracking, run, content, facts)
         assert half.wait(120)

@@ -1,34 +1,18 @@
-"""Who is building what: one lock a digest, and the removal of what dead builders left.
+"""Temporary folders of artefacts: their names, and the removal of those whose builders are gone.
 
-Locks are the kernel's (``flock``), so they end with the process that holds them, however it ends. Their files stay:
-removing one while somebody waits on it would let two processes in.
+Keep out: taking the lock of what is built (`artifacts`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from nrdfer.core.file_locks import lock
 from nrdfer.core.processes import is_alive, this_process
 
 _TEMPORARY = re.compile(r"\.tmp-(?P<digest>[0-9a-f]+)-(?P<pid>\d+)-(?P<started>\d+\.\d+)")
-_log = logging.getLogger(__name__)
-
-
-@contextlib.contextmanager
-def held(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file `path`; waits for another holder, and says so once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
-        if not lock(handle, path, wait=False):
-            _log.info("%s is being made by another process; waiting for it", what)
-            lock(handle, path)
-        yield  # closing the file releases the lock
 
 
 def temporary_name(digest: str) -> str:
