@@ -191,13 +191,13 @@ def afew_shards(
         from nrdfer.preprocessing import shards as shard
 
         config = workbench.settings.shards
-        artifact = workbench.store.build(
+        artifact = workbench.store.build_resumable(
             "afew/shards",
             code_version="1",
             config=dataclasses.asdict(config),
             inputs={"enhanced_faces": enhanced_faces.digest},
-            build=lambda out: shard.shard_aligned(
-                enhanced_faces.path, out, config, progress_logger(context, "clips in shards")
+            build=lambda work, out: shard.shard_aligned(
+                enhanced_faces.path, work, out, config, progress_logger(context, "clips in shards")
             ),
         )
         return materialize(context, artifact, **artifact.manifest["counts"])

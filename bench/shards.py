@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from devtools.shard_files import write_shards
+from devtools.shard_stream import stream_clips
 from nrdfer.core.records import ClipRecord
 from nrdfer.shards.reader import ShardReader
-from nrdfer.shards.stream import stream_clips
 from nrdfer.shards.verify import verify
-from nrdfer.shards.writer import write_shards
 
 SAMPLED = 16  # frames that training takes of a clip
 

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from devtools.shard_files import write_shards
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
@@ -25,7 +26,6 @@ from nrdfer.data.augment import AugmentSettings
 from nrdfer.data.sampling import sample_indices
 from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.shards.reader import ShardReader
-from nrdfer.shards.writer import write_shards
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.discovery import list_sources
 
@@ -60,7 +60,7 @@ def cut_pictures(videos: Path, out: Path, count: int, frames: int) -> list[Path]
 
 
 def shard_folders(folders: Sequence[Path], out: Path) -> ShardReader:
-    """The same pictures as the project keeps them (`nrdfer.preprocessing.dfew_shards`)."""
+    """The same pictures as the project keeps them (`nrdfer.preprocessing.shards`)."""
 
     def clips() -> Iterator[tuple[ClipRecord, NDArray[np.uint8]]]:
         for number, folder in enumerate(folders):

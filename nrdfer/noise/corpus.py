@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,8 @@ from nrdfer.corpora.synthetic.expression import Course
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.timeline import N1_KINDS, NEUTRAL_BELOW, Noise, Timeline, draw_timeline, draw_turn
 from nrdfer.noise.settings import N1, N2, NoiseSettings
-from nrdfer.runtime import process_pool
-from nrdfer.shards.groups import EncodedClip, publish_groups, read_group, write_group
 from nrdfer.shards.jpeg import encode_jpeg
-from nrdfer.shards.tar import remove_unfinished
-from nrdfer.shards.writer import clip_members, shard_name
+from nrdfer.shards.writer import EncodedClip, build_shards, shard_name
 
 TRUTH = "truth.jsonl"
 TRAINING = "training"
@@ -148,13 +145,35 @@ def plant_order(rng: np.random.Generator, frames: int) -> list[tuple[int, Noise]
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Group:
     """A shard to write."""
 
-    clips: tuple[NoisyClip, ...]
-    settings: NoiseSettings
-    folder: Path
     name: str
+    planned: tuple[NoisyClip, ...]
+    settings: NoiseSettings
+
+    @property
+    def count(self) -> int:
+        return len(self.planned)
+
+    def clips(self) -> Iterator[EncodedClip]:
+        size = (self.settings.image_size, self.settings.image_size)
+        for clip in self.planned:
+            rng = np.random.default_rng([self.settings.seed, _PAINT, clip.number])
+            who, session = _person(clip, self.settings)
+            draw_turn(session)  # as `timeline_of` did
+            painted = dfew_frames(rng, session, who, timeline_of(clip, self.settings))
+            small = [cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA) for frame in painted]
+            record = ClipRecord(
+                corpus="noise",
+                clip_id=clip.clip_id,
+                emotion=clip.emotion,
+                split="train" if clip.kind == TRAINING else "test",
+                n_frames=len(small),
+                source_sha256="0" * 64,
+                frames=tuple(FrameRecord(index, True) for index in range(len(small))),
+            )
+            yield record, [encode_jpeg(np.asarray(rgb, np.uint8), _QUALITY) for rgb in small]
 
 
 def render_clips(
@@ -170,17 +189,10 @@ def render_clips(
     Raises:
         NrdferError: worker processes keep dying.
     """
-    remove_unfinished(work)
     clips = plan(settings)
     parts = [tuple(clips[start : start + _GROUP]) for start in range(0, len(clips), _GROUP)]
-    jobs = [_Job(part, settings, work, shard_name("noise", number)) for number, part in enumerate(parts)]
-    left = [job for job in jobs if read_group(work, job.name) is None]
-    done = len(clips) - sum(len(job.clips) for job in left)
-    for job, _ in process_pool.completed(_write, left, workers=workers, what="clips of the noise benchmark"):
-        done += len(job.clips)
-        if progress is not None:
-            progress(done, len(clips))
-    publish_groups(work, [job.name for job in jobs], out)
+    jobs = [_Group(shard_name("noise", number), part, settings) for number, part in enumerate(parts)]
+    build_shards(jobs, work, out, workers=workers, what="clips of the noise benchmark", progress=progress)
     with (out / TRUTH).open("w") as file:
         for clip in clips:
             noise = timeline_of(clip, settings).noise
@@ -192,27 +204,3 @@ def render_clips(
 def read_truth(folder: Path) -> list[dict[str, Any]]:
     """One row a clip: ``clip_id``, ``base``, ``person``, ``emotion``, ``kind``, ``level``, ``noise`` of each frame."""
     return [json.loads(line) for line in (folder / TRUTH).read_text().splitlines()]
-
-
-def _write(job: _Job) -> None:
-    write_group(_encoded(job.clips, job.settings), job.folder, job.name)
-
-
-def _encoded(clips: Sequence[NoisyClip], settings: NoiseSettings) -> Iterator[EncodedClip]:
-    size = (settings.image_size, settings.image_size)
-    for clip in clips:
-        rng = np.random.default_rng([settings.seed, _PAINT, clip.number])
-        who, session = _person(clip, settings)
-        draw_turn(session)  # as `timeline_of` did
-        painted = dfew_frames(rng, session, who, timeline_of(clip, settings))
-        small = [cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA) for frame in painted]
-        record = ClipRecord(
-            corpus="noise",
-            clip_id=clip.clip_id,
-            emotion=clip.emotion,
-            split="train" if clip.kind == TRAINING else "test",
-            n_frames=len(small),
-            source_sha256="0" * 64,
-            frames=tuple(FrameRecord(index, True) for index in range(len(small))),
-        )
-        yield record, clip_members(record, [encode_jpeg(np.asarray(rgb, np.uint8), _QUALITY) for rgb in small])

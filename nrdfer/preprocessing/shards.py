@@ -1,49 +1,114 @@
-"""Steps: WebDataset shards of aligned AFEW faces and of DFEW's face pictures, and DFEW's folds as lists of ids.
+"""Steps: WebDataset shards of aligned AFEW faces and of DFEW's face pictures.
 
-What a worker does with DFEW's pictures is `dfew_shards`' business.
+Everything that a group's bytes depend on is in its job. How a group becomes a shard is `nrdfer.shards.writer`'s
+business.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from nrdfer.config.profile import ShardsConfig
 from nrdfer.core.emotions import EMOTIONS
-from nrdfer.core.errors import CorpusError
-from nrdfer.preprocessing.clip_files import SET_ASIDE, list_clips, read_clips, write_reasons
-from nrdfer.preprocessing.dfew_listing import DfewListing
-from nrdfer.preprocessing.dfew_shards import GroupJob, shard_pictures
-from nrdfer.runtime import process_pool
-from nrdfer.shards.groups import publish_groups, read_group
+from nrdfer.core.errors import CorpusError, UnreadablePictureError
+from nrdfer.core.plain_text import one_line
+from nrdfer.core.records import ClipRecord, FrameRecord
+from nrdfer.corpora.picture_file import read_picture
+from nrdfer.preprocessing.clip_files import SET_ASIDE, list_clips, read_clip, write_reasons
+from nrdfer.preprocessing.dfew_listing import DfewListing, ListedClip, read_group
 from nrdfer.shards.index import ShardIndex
-from nrdfer.shards.tar import remove_unfinished
-from nrdfer.shards.writer import shard_name, write_shards
+from nrdfer.shards.jpeg import encode_jpeg
+from nrdfer.shards.writer import EncodedClip, SetAside, build_shards, shard_name
 
 Progress = Callable[[int, int], None]
 
 
-def shard_aligned(enhanced: Path, out: Path, config: ShardsConfig, progress: Progress | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class AlignedGroup:
+    """Some aligned clips of AFEW."""
+
+    name: str  # of the shard
+    enhanced: Path
+    clip_ids: tuple[str, ...]
+    jpeg_quality: int
+
+    @property
+    def count(self) -> int:
+        """Clips."""
+        return len(self.clip_ids)
+
+    def clips(self) -> Iterator[EncodedClip]:
+        """Encode the frames of each clip."""
+        for clip_id in self.clip_ids:
+            record, frames = read_clip(self.enhanced, clip_id)
+            yield record, [encode_jpeg(frame, self.jpeg_quality) for frame in frames]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureGroup:
+    """Some clips of DFEW: face pictures, resized once."""
+
+    name: str  # of the shard
+    count: int  # clips
+    listing: Path
+    offset: int  # of its first line in the listing
+    image_size: int
+    jpeg_quality: int
+
+    def clips(self) -> Iterator[EncodedClip | SetAside]:
+        """Read, resize and encode the pictures of each clip; a clip with a picture that cannot be read is set aside.
+
+        Raises:
+            CorpusError: a picture is gone since it was listed.
+        """
+        for clip in read_group(self.listing, self.offset, self.count):
+            try:
+                yield _record(clip), [self._resized(_picture(Path(clip.folder, name))) for name, _ in clip.frames]
+            except UnreadablePictureError as error:
+                yield SetAside(clip.clip_id, str(error))
+
+    def _resized(self, picture: NDArray[np.uint8]) -> bytes:
+        """A picture (H, W, 3) BGR at the shards' size, as JPEG."""
+        resized = cv2.resize(picture, (self.image_size, self.image_size), interpolation=cv2.INTER_AREA)
+        return encode_jpeg(np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2RGB), np.uint8), self.jpeg_quality)
+
+
+def shard_aligned(
+    enhanced: Path, work: Path, out: Path, config: ShardsConfig, progress: Progress | None = None
+) -> dict[str, Any]:
     """Write shards of a folder of aligned clips; returns counts.
+
+    Args:
+        enhanced: folder of the clips.
+        work: folder that survives a crash; finished shards found there are kept.
+        out: folder that receives the shards.
+        config: how shards are cut and compressed.
+        progress: called with (clips done, clips).
 
     Raises:
         CorpusError: not one clip could be used.
     """
-    if not list_clips(enhanced):
+    ids, size = list_clips(enhanced), config.clips_per_shard
+    if size < 1:
+        raise ValueError(f"a shard needs room: clips_per_shard={size}")
+    if not ids:
         raise CorpusError(
             f"no clip of AFEW could be used: every one was set aside; the reasons are in {enhanced / SET_ASIDE}"
         )
     (out / SET_ASIDE).write_bytes((enhanced / SET_ASIDE).read_bytes())
-    index = write_shards(
-        read_clips(enhanced),
-        out,
-        prefix="afew",
-        clips_per_shard=config.clips_per_shard,
-        jpeg_quality=config.jpeg_quality,
-        progress=_of(progress, len(list_clips(enhanced))),
-    )
+    jobs = [
+        AlignedGroup(shard_name("afew", number), enhanced, tuple(ids[start : start + size]), config.jpeg_quality)
+        for number, start in enumerate(range(0, len(ids), size))
+    ]
+    index, _ = build_shards(jobs, work, out, workers=0, what="shards of AFEW", progress=progress)
     return count_clips(index)
 
 
@@ -73,21 +138,11 @@ def shard_dfew(
         CorpusError: a picture is gone since it was listed, or not one clip could be used.
         NrdferError: worker processes keep dying.
     """
-    remove_unfinished(work)
     jobs = [
-        GroupJob(
-            listing.folder, offset, count, work, shard_name("dfew", number), config.image_size, config.jpeg_quality
-        )
+        PictureGroup(shard_name("dfew", number), count, listing.folder, offset, config.image_size, config.jpeg_quality)
         for number, (offset, count) in enumerate(listing.groups(config.clips_per_shard))
     ]
-    left = [job for job in jobs if read_group(work, job.name) is None]
-    total = sum(job.count for job in jobs)
-    done = total - sum(job.count for job in left)
-    _tell(progress, done, total)
-    for job, _ in process_pool.completed(shard_pictures, left, workers=workers, what="shards of DFEW"):
-        done += job.count
-        _tell(progress, done, total)
-    index, unusable = publish_groups(work, [job.name for job in jobs], out)
+    index, unusable = build_shards(jobs, work, out, workers=workers, what="shards of DFEW", progress=progress)
     if not index.clips:
         example = f"{unusable[0].clip_id}: {unusable[0].reason}" if unusable else "the listing names none"
         raise CorpusError(f"no clip of DFEW could be used, e.g. {example}; copy or unpack DFEW's pictures again")
@@ -106,12 +161,23 @@ def count_clips(index: ShardIndex) -> dict[str, Any]:
     }
 
 
-def _tell(progress: Progress | None, done: int, total: int) -> None:
-    if progress is not None:
-        progress(done, total)
+def _picture(path: Path) -> NDArray[np.uint8]:
+    try:
+        return read_picture(path)
+    except FileNotFoundError as error:  # no fault of the clip's
+        raise CorpusError(
+            f"{one_line(str(path))} was there when DFEW was listed and is gone; is the disk still mounted? Run the "
+            "same line again"
+        ) from error
 
 
-def _of(progress: Progress | None, total: int) -> Progress | None:
-    if progress is None:
-        return None
-    return lambda done, _: progress(done, total)
+def _record(clip: ListedClip) -> ClipRecord:
+    return ClipRecord(
+        corpus="dfew",
+        clip_id=clip.clip_id,
+        emotion=clip.emotion,
+        split="fold",
+        n_frames=len(clip.frames),
+        source_sha256=clip.sha256,
+        frames=tuple(FrameRecord(index=i, has_face=True) for i in range(len(clip.frames))),
+    )

@@ -1,83 +1,117 @@
-"""Writing shards one after the other: the same clips give the same bytes, whoever writes them.
+"""Write shards, for every corpus: clips in groups that are fixed beforehand, by any process, in any order, again.
 
-A clip becomes ``<clip_id>.json`` and ``<clip_id>.<frame:04d>.jpg``, in this order. Members carry no time and no
-user; clips are written in the order given, one at a time, so that memory holds one clip however large a shard is.
-Several processes write shards with `groups`.
+A clip becomes ``<clip_id>.json`` and ``<clip_id>.<frame:04d>.jpg``, in this order. The tar is written by WebDataset's
+`TarWriter` with a fixed time, user, group and mode, in the plain USTAR format, so the same clips give the same bytes,
+whoever writes them. What it lacks is added: where each member lies, a name that appears only when the tar is whole and
+on the disk. (Importing it imports torch, in each process that writes.)
+
+A group becomes a shard of its own name, a small file beside it (its part of the index, and the clips that were set
+aside) and, last, a receipt for both. So after a crash, or a power cut, only groups that are not as they were written
+are written again. A group without one usable clip has that file, and no shard. Memory holds one clip. Which clips form
+a group, and reading them, is the caller's business.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+import logging
+import os
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
-import numpy as np
-import numpy.typing as npt
+from webdataset import TarWriter
 
+from nrdfer.core.atomic_files import sync, write_whole
+from nrdfer.core.errors import StoreError
 from nrdfer.core.records import ClipRecord
-from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex
-from nrdfer.shards.jpeg import encode_jpeg
-from nrdfer.shards.tar import LONGEST_NAME, Member, TarShard, padded
+from nrdfer.runtime import process_pool
+from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex, Span
+from nrdfer.store import file_sha256
+from nrdfer.store.entries import Verify
+from nrdfer.store.receipts import vouch, vouched
 
-Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]
+LONGEST_NAME = 100  # bytes, in a tar's header
+_TEMPORARY = ".*.tar.*.tmp"
+_log = logging.getLogger(__name__)
 
 
-def write_shards(
-    clips: Iterable[Clip],
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A clip that cannot be used, and why."""
+
+    clip_id: str
+    reason: str
+
+
+EncodedClip = tuple[ClipRecord, Sequence[bytes]]  # a JPEG for each frame
+
+
+class GroupJob(Protocol):
+    """A group of clips that some process reads and writes."""
+
+    @property
+    def name(self) -> str:
+        """Of its shard."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """Clips."""
+        ...
+
+    def clips(self) -> Iterator[EncodedClip | SetAside]:
+        """Read the clips, one at a time."""
+        ...
+
+
+def build_shards(
+    jobs: Sequence[GroupJob],
+    work: Path,
     out: Path,
     *,
-    prefix: str,
-    clips_per_shard: int = 256,
-    max_bytes: int | None = None,
-    jpeg_quality: int = 95,
+    workers: int,
+    what: str,
     progress: Callable[[int, int], None] | None = None,
-) -> ShardIndex:
-    """Write clips as ``<prefix>-<number:06d>.tar`` and the index beside them.
-
-    A shard appears under its name only when it is whole and on the disk; the index comes last.
+) -> tuple[ShardIndex, list[SetAside]]:
+    """Write all groups into `work`, and bring them together in `out` with one index.
 
     Args:
-        clips: records with frames (T, H, W, 3) RGB; consumed one at a time.
-        out: existing folder.
-        prefix: first part of the shards' names.
-        clips_per_shard: most clips in one shard.
-        max_bytes: most bytes in one shard (a single larger clip gets a shard of its own); None for no limit.
-        jpeg_quality: 0 to 100.
-        progress: called with (clips written, 0); the total is not known here.
+        jobs: the groups, in the order of the index.
+        work: folder that survives a crash; finished groups found there are kept.
+        out: folder that receives the shards and their index.
+        workers: processes; 0: this one. The bytes do not depend on it.
+        what: is being made, for messages.
+        progress: called with (clips done, clips).
+
+    Returns:
+        The index, and the clips set aside, in order.
 
     Raises:
-        ValueError: two clips have the same id, or a clip's frames do not fit its record.
+        NrdferError: worker processes keep dying.
+        ValueError: two clips have the same id.
     """
-    if clips_per_shard < 1 or (max_bytes is not None and max_bytes < 1):
-        raise ValueError(f"a shard needs room: clips_per_shard={clips_per_shard}, max_bytes={max_bytes}")
-    shards: list[ShardEntry] = []
-    entries: dict[str, ClipEntry] = {}
-    shard: TarShard | None = None
-    try:
-        for record, frames in clips:
-            members = encode_clip(record, frames, jpeg_quality)
-            if record.clip_id in entries:
-                raise ValueError(f"two clips have the id {record.clip_id}")
-            size = sum(padded(data) for _, data in members)
-            if shard is not None and (
-                shard.clips == clips_per_shard or (max_bytes is not None and shard.bytes + size > max_bytes)
-            ):
-                shards.append(shard.finish())
-                shard = None
-            if shard is None:
-                shard = TarShard(out / shard_name(prefix, len(shards)))
-            entries[record.clip_id] = add_clip(shard, record, members, len(shards))
-            if progress is not None:
-                progress(len(entries), 0)
-        if shard is not None:
-            shards.append(shard.finish())
-            shard = None
-    finally:
-        if shard is not None:
-            shard.discard()
-    index = ShardIndex(tuple(shards), entries)
-    index.save(out)
-    return index
+    for path in work.glob(_TEMPORARY):  # of writers that were killed: nobody else writes here
+        path.unlink(missing_ok=True)
+    left = [job for job in jobs if read_group(work, job.name) is None]
+    total = sum(job.count for job in jobs)
+    done = total - sum(job.count for job in left)
+    if progress is not None:
+        progress(done, total)
+    here = ((job, write_job(job, work)) for job in left)
+    for job, _ in process_pool.completed(write_job, left, workers=workers, what=what, shared=work) if workers else here:
+        done += job.count
+        if progress is not None:
+            progress(done, total)
+    return publish_groups(work, [job.name for job in jobs], out)
+
+
+def write_job(job: GroupJob, work: Path) -> None:
+    """Read and write one group."""
+    write_group(job.clips(), work, job.name)
 
 
 def shard_name(prefix: str, number: int) -> str:
@@ -85,33 +119,150 @@ def shard_name(prefix: str, number: int) -> str:
     return f"{prefix}-{number:06d}.tar"
 
 
-def add_clip(shard: TarShard, record: ClipRecord, members: list[Member], number: int) -> ClipEntry:
-    """Append a clip to the shard of that number in the index; returns its entry there."""
-    spans = shard.add(record.clip_id, members)
-    return ClipEntry(number, spans[0], tuple(spans[1:]), record.emotion)
-
-
-def encode_clip(record: ClipRecord, frames: npt.NDArray[np.uint8], quality: int) -> list[Member]:
-    """A clip's members in order: the record, then each frame as JPEG.
+def write_group(clips: Iterable[EncodedClip | SetAside], folder: Path, name: str) -> None:
+    """Write one group of clips into `folder`, as the shard `name` and the small file beside it.
 
     Raises:
-        ValueError: the frames do not fit the record, or the clip's id is too long for a tar's header.
+        ValueError: two clips have the same id, frames do not fit their record, or an id is too long for a tar's header.
     """
-    if frames.ndim != 4:
-        raise ValueError(f"clip {record.clip_id}: the array is {frames.shape}, expected (T, H, W, 3)")
-    return clip_members(record, [encode_jpeg(frame, quality) for frame in frames])
+    entries: dict[str, ClipEntry] = {}
+    excluded: list[SetAside] = []
+    with contextlib.closing(_TarShard(folder / name)) as shard:
+        for clip in clips:
+            if isinstance(clip, SetAside):
+                excluded.append(clip)
+                continue
+            record, jpegs = clip
+            if record.clip_id in entries:
+                raise ValueError(f"two clips have the id {record.clip_id}")
+            entries[record.clip_id] = shard.add(record, jpegs)
+        shards = (shard.finish(len(entries)),) if entries else ()
+    document = {
+        "index": ShardIndex(shards, entries).to_dict(),
+        "set_aside": [[clip.clip_id, clip.reason] for clip in excluded],
+    }
+    sidecar = _sidecar(folder, name)
+    write_whole(sidecar, json.dumps(document, separators=(",", ":")).encode())
+    files = [*(entry.name for entry in shards), sidecar.name]
+    vouch(folder, name, files, {entry.name: entry.sha256 for entry in shards})
 
 
-def clip_members(record: ClipRecord, jpegs: Sequence[bytes]) -> list[Member]:
-    """A clip's members in order: the record, then its frames, which are JPEGs already.
+class _TarShard:
+    """One tar being written under a temporary name; `close` leaves nothing of it unless it was finished."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._spans: list[tuple[str, Span]] = []
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._stream: BinaryIO = self._temporary.open("wb")
+        self._tar = TarWriter(
+            self._stream, user="nrdfer", group="nrdfer", mode=0o644, mtime=0, encoder=False, compress=False
+        )
+
+    def add(self, record: ClipRecord, jpegs: Sequence[bytes]) -> ClipEntry:
+        """Append a clip; returns its entry, in a shard that is the only one."""
+        if len(jpegs) != record.n_frames or not jpegs:
+            raise ValueError(
+                f"clip {record.clip_id}: the record says {record.n_frames} frames, but there are {len(jpegs)}"
+            )
+        longest = f"{record.clip_id}.{len(jpegs) - 1:04d}.jpg"
+        if len(longest) > LONGEST_NAME:
+            raise ValueError(f"clip id {record.clip_id} is too long: {longest} has more than {LONGEST_NAME} characters")
+        text = json.dumps(record.to_dict(), sort_keys=True, separators=(",", ":"))
+        members = [("json", text.encode()), *((f"{i:04d}.jpg", data) for i, data in enumerate(jpegs))]
+        spans = []
+        for extension, data in members:  # one by one: given together, they would be sorted
+            spans.append((self._tar.tarstream.offset + tarfile.BLOCKSIZE, len(data)))
+            self._tar.write({"__key__": record.clip_id, extension: data})
+            self._spans.append((f"{record.clip_id}.{extension}", spans[-1]))
+        self._tar.tarstream.members.clear()  # it would keep every header
+        return ClipEntry(0, spans[0], tuple(spans[1:]), record.emotion)
+
+    def finish(self, clips: int) -> ShardEntry:
+        """End the tar, flush, read the headers back, and let the shard appear under its name."""
+        self._tar.close()
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._check()
+        entry = ShardEntry(self.path.name, file_sha256(self._temporary), self._temporary.stat().st_size, clips)
+        self._temporary.replace(self.path)
+        sync(self.path.parent)  # before anything names it
+        return entry
+
+    def close(self) -> None:
+        """Close the file, and remove it if it is still under its temporary name."""
+        self._temporary.unlink(missing_ok=True)
+        for part in (self._tar, self._stream):
+            with contextlib.suppress(OSError):  # closing writes what is buffered, and the disk may be full
+                part.close()
+
+    def _check(self) -> None:
+        with tarfile.open(self._temporary) as tar:
+            for name, span in self._spans:
+                there = tar.next()
+                if there is None or (there.name, (there.offset_data, there.size)) != (name, span):
+                    raise RuntimeError(f"{self.path.name}: the tar's members are not where they were put")
+                tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header
+            if tar.next() is not None:
+                raise RuntimeError(f"{self.path.name}: the tar holds more members than were put there")
+
+
+def read_group(folder: Path, name: str, verify: Verify = "full") -> tuple[ShardIndex, list[SetAside]] | None:
+    """A finished group: an index of at most one shard, and the clips set aside; None if it must be written (again).
+
+    Args:
+        folder: where it was written.
+        name: of its shard.
+        verify: see `nrdfer.store.receipts.vouched`.
+    """
+    if vouched(folder, name, verify) is None:
+        return None
+    path = _sidecar(folder, name)
+    try:
+        document = json.loads(path.read_bytes())
+        excluded = [SetAside(clip_id, reason) for clip_id, reason in document["set_aside"]]
+        return ShardIndex.from_dict(document["index"], str(path)), excluded
+    except (OSError, StoreError, ValueError, KeyError, TypeError, RecursionError) as error:
+        _log.warning("%s: %s; its clips are written again", path, error)
+        return None
+
+
+def publish_groups(folder: Path, names: Sequence[str], out: Path) -> tuple[ShardIndex, list[SetAside]]:
+    """Bring finished groups together in `out`, with one index; returns it, and the clips set aside, in order.
+
+    Shards are linked, not copied: a crash in between loses nothing, and costs no room.
 
     Raises:
-        ValueError: the frames do not fit the record, or the clip's id is too long for a tar's header.
+        StoreError: a group is not finished.
+        ValueError: two clips have the same id.
     """
-    if len(jpegs) != record.n_frames or not jpegs:
-        raise ValueError(f"clip {record.clip_id}: the record says {record.n_frames} frames, but there are {len(jpegs)}")
-    longest = f"{record.clip_id}.{len(jpegs) - 1:04d}.jpg"
-    if len(longest) > LONGEST_NAME:
-        raise ValueError(f"clip id {record.clip_id} is too long: {longest} has more than {LONGEST_NAME} characters")
-    text = json.dumps(record.to_dict(), sort_keys=True, separators=(",", ":"))
-    return [("json", text.encode()), *((f"{i:04d}.jpg", data) for i, data in enumerate(jpegs))]
+    shards: list[ShardEntry] = []
+    entries: dict[str, ClipEntry] = {}
+    excluded: list[SetAside] = []
+    for name in names:
+        group = read_group(folder, name, "sizes")  # whoever found it finished has looked at its content
+        if group is None:
+            raise StoreError(f"{folder / name} is not finished, or was changed while its step ran; run the step again")
+        index, unusable = group
+        excluded += unusable
+        for clip_id, entry in index.clips.items():
+            if clip_id in entries:
+                raise ValueError(f"two clips have the id {clip_id}")
+            entries[clip_id] = ClipEntry(len(shards), entry.record, entry.frames, entry.emotion)
+        for shard in index.shards:
+            _move(folder / shard.name, out / shard.name)
+            shards.append(shard)
+    whole = ShardIndex(tuple(shards), entries)
+    whole.save(out)
+    return whole, excluded
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links: if this step is killed now, this shard is written again
+        source.replace(target)
+
+
+def _sidecar(folder: Path, name: str) -> Path:
+    return folder / f"{name}.group.json"

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devtools.shard_files import write_shards
 from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.shards.index import INDEX, ShardIndex
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.verify import verify
-from nrdfer.shards.writer import write_shards
 from nrdfer.store.manifest import MANIFEST, write_manifest
 from tests.fuzz.harness import fuzz
 from tests.fuzz.mutate import damaged_bytes, damaged_json

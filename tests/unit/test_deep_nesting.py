@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from devtools.shard_stream import decode_sample
 from nrdfer.core.errors import NrdferError, StoreError, WeightsError
 from nrdfer.preprocessing.spec import Preprocessing
 from nrdfer.registry import tags
 from nrdfer.registry.file_lists import listed_files
 from nrdfer.serving.video_bundle import CONTENTS, bundle_in
-from nrdfer.shards.stream import decode_sample
 
 DEEP = "[" * 200_000
 

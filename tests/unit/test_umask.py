@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from devtools.shard_files import write_shards
 from nrdfer.cli import app
 from nrdfer.core.records import ClipRecord
-from nrdfer.shards.writer import write_shards
 from tests.unit.acting import act
 
 PREDICT = "predict {videos} --model {network} --out {out}/predicted --window 0.2 --enhance none"

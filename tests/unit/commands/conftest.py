@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devtools.shard_files import write_shards
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
-from nrdfer.shards.writer import write_shards
 
 NETWORK = {
     "image_size": 32,

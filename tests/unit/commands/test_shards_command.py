@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from devtools.shard_files import write_shards
 from nrdfer.cli import app
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord, FrameRecord
-from nrdfer.shards.writer import write_shards
 
 runner = CliRunner()
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from devtools.shard_files import write_shards
 from nrdfer.core.errors import StoreError, TrainingError
 from nrdfer.data import frame_cache as cache_module
 from nrdfer.data.augment import AugmentSettings
@@ -17,7 +18,6 @@ from nrdfer.data.in_memory import MemorySource
 from nrdfer.data.loader import BatchLoader
 from nrdfer.data.sampling import Sampling
 from nrdfer.shards.reader import ShardReader
-from nrdfer.shards.writer import write_shards
 from tests.unit.data.drawn import source
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")

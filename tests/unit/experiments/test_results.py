@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from devtools.shard_files import write_shards
 from nrdfer.config.profile import Profile
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
@@ -22,7 +23,6 @@ from nrdfer.experiments.profiles import profile_of
 from nrdfer.experiments.results import Results
 from nrdfer.models.trained_files import MODEL
 from nrdfer.preprocessing.folds import find_split
-from nrdfer.shards.writer import write_shards
 from nrdfer.store import Store
 from nrdfer.store.pointers import made_with
 from nrdfer.training.request import network_settings

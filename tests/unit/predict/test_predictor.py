@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from devtools.shard_files import write_shards
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import DeviceError
 from nrdfer.core.records import ClipRecord
@@ -20,7 +21,6 @@ from nrdfer.predict.predictor import Predictor
 from nrdfer.predict.result import Prediction, prediction_to_dict
 from nrdfer.predict.windows import WindowSettings
 from nrdfer.shards.reader import ShardReader
-from nrdfer.shards.writer import write_shards
 from tests.unit.acting import EMPTY, FACE, act
 
 pytestmark = pytest.mark.slow

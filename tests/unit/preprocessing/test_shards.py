@@ -252,4 +252,4 @@ def test_the_middle_picture_is_the_one_that_is_looked_at(tmp_path: Path) -> None
 def test_a_corpus_without_one_usable_clip_is_an_error(tmp_path: Path) -> None:
     (tmp_path / SET_ASIDE).write_text("clip_id,reason\n")
     with pytest.raises(CorpusError, match=r"every one was set aside.*set_aside\.csv"):
-        shard.shard_aligned(tmp_path, tmp_path / "out", CONFIG)
+        shard.shard_aligned(tmp_path, tmp_path / "work", tmp_path / "out", CONFIG)

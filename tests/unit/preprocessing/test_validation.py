@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from devtools.shard_files import write_shards
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.preprocessing.clip_files import SET_ASIDE, write_clip, write_reasons
 from nrdfer.preprocessing.dfew_listing import CLIPS, LISTING, DfewListing, ListedClip
 from nrdfer.preprocessing.validation import Verdict, judge_afew_shards, judge_dfew, judge_faces, judge_folds
 from nrdfer.shards.index import INDEX
-from nrdfer.shards.writer import write_shards
 
 FRAMES = 4
 Row = dict[str, Any]

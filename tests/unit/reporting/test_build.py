@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from devtools.shard_files import write_shards
 from nrdfer.config.profile import Profile
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import StoreError
@@ -25,7 +26,6 @@ from nrdfer.reporting import captioned_figures
 from nrdfer.reporting.build import PAGE, REPORT, write_report
 from nrdfer.reporting.collect import Findings
 from nrdfer.reporting.results import closing_rows, read_results
-from nrdfer.shards.writer import write_shards
 from nrdfer.store import Artifact
 
 Pairs = Sequence[tuple[str, str]]  # true and told emotion of each clip

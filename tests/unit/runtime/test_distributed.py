@@ -17,11 +17,11 @@ import pandas as pd
 import psutil
 import pytest
 
+from devtools.shard_files import write_shards
 from nrdfer.core.errors import ProfileError, TrainingError, TrainingStopped
 from nrdfer.evaluation.protocols import fold_metrics
 from nrdfer.runtime.distributed import STORE, Ranks, in_order
 from nrdfer.shards.reader import ShardReader
-from nrdfer.shards.writer import write_shards
 from nrdfer.tracking.training_log import LOG, last_of_each, read_all
 from nrdfer.training.checkpoint import list_checkpoints
 from nrdfer.training.launch import train_on_ranks

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from devtools.shard_files import write_shards
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord, FrameRecord
-from nrdfer.shards.writer import write_shards
 
 Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]
 SIZE = 24

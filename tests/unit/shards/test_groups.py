@@ -9,13 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from devtools.shard_files import encoded
 from nrdfer.core.errors import StoreError
 from nrdfer.core.records import ClipRecord
-from nrdfer.shards.groups import EncodedClip, SetAside, publish_groups, read_group, write_group
 from nrdfer.shards.index import ShardIndex
-from nrdfer.shards.tar import remove_unfinished
 from nrdfer.shards.verify import verify
-from nrdfer.shards.writer import encode_clip, shard_name
+from nrdfer.shards.writer import (
+    EncodedClip,
+    SetAside,
+    build_shards,
+    publish_groups,
+    read_group,
+    shard_name,
+    write_group,
+)
 
 Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]
 NAMES = [shard_name("x", number) for number in range(3)]
@@ -24,8 +31,8 @@ NAMES = [shard_name("x", number) for number in range(3)]
 @pytest.fixture(scope="module")
 def groups(clips: list[Clip]) -> list[list[EncodedClip]]:
     """Ten clips in groups of four."""
-    encoded = [(record, encode_clip(record, frames, 95)) for record, frames in clips]
-    return [encoded[start : start + 4] for start in range(0, 10, 4)]
+    made = [encoded(clip) for clip in clips]
+    return [made[start : start + 4] for start in range(0, 10, 4)]
 
 
 @pytest.fixture
@@ -67,7 +74,7 @@ def test_a_group_keeps_its_place_when_clips_are_set_aside(
     assert sorted(contents(out)) == ["index.json", NAMES[0], NAMES[2]]
     assert verify(out) == []
     group = read_group(work, NAMES[1])
-    assert group is not None and group.clips == 2
+    assert group is not None and (group[0].clips, len(group[1])) == ({}, 2)
 
 
 def test_what_is_not_whole_is_not_finished(folders: tuple[Path, Path], groups: list[list[EncodedClip]]) -> None:
@@ -110,11 +117,11 @@ def test_a_failing_source_leaves_no_group(folders: tuple[Path, Path], groups: li
 
 
 def test_files_of_killed_writers_are_removed(folders: tuple[Path, Path], groups: list[list[EncodedClip]]) -> None:
-    work, _ = folders
+    work, out = folders
     write_group(groups[0], work, NAMES[0])
     whole = contents(work)
     (work / f".{NAMES[0]}.4711.tmp").write_bytes(b"half a shard")
-    remove_unfinished(work)
+    build_shards([], work, out, workers=0, what="nothing")
     assert contents(work) == whole
 
 

@@ -14,11 +14,11 @@ import pytest
 import torch
 import webdataset as wds
 
+from devtools.shard_stream import clip_dataset, open_index, stream_clips
 from nrdfer.core.errors import StoreError
 from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import ShardIndex
 from nrdfer.shards.reader import ShardReader
-from nrdfer.shards.stream import clip_dataset, open_index, stream_clips
 
 Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]
 
@@ -69,7 +69,7 @@ def test_it_is_a_webdataset_that_loaders_can_share(shards: Path) -> None:
 
 
 def test_frames_beyond_9999_keep_their_order(tmp_path: Path) -> None:
-    from nrdfer.shards.writer import write_shards
+    from devtools.shard_files import write_shards
 
     n_frames = 10_002
     frames = np.zeros((n_frames, 2, 2, 3), np.uint8)

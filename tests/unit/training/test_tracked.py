@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devtools.shard_files import write_shards
 from devtools.uploaded_points import compare
 from nrdfer.config.profile import Profile, load_profile
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
 from nrdfer.models.saved_model import read_history
 from nrdfer.shards.split import Split
-from nrdfer.shards.writer import write_shards
 from nrdfer.tracking import pending_uploads
 from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.log_uploader import RunFacts, count_points

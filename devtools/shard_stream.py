@@ -1,4 +1,4 @@
-"""Streaming: the same shards through WebDataset, from a folder or from a web server.
+"""Shards streamed through WebDataset, from a folder or from a web server: that the format is kept, and how fast it is.
 
 For shards that live elsewhere. Training and evaluation on this machine read map-style (`reader`), where an epoch
 holds each clip exactly once. WebDataset does not notice a shard that ends early; `stream_clips` does.
