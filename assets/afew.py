@@ -29,19 +29,19 @@ class Alignment:
     def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
         from nrdfer.preprocessing import corpus_listing
         from nrdfer.preprocessing.settings import align_settings
+        from nrdfer.preprocessing.video_crops import CropOptions
         from nrdfer.store import file_sha256
         from nrdfer.weights.locate import network_weights
 
         (videos,) = read
         profile = workbench.settings
         self.rows = corpus_listing.read_listing(videos.path)["clips"]
-        self.settings = align_settings(profile)
-        self.weights = network_weights("retinaface", profile.weights)
-        self.convention, self.device = profile.weights.retinaface_convention, profile.device
-        self.config: Mapping[str, Any] = {**profile.align, "convention": self.convention}
+        weights, convention = network_weights("retinaface", profile.weights), profile.weights.retinaface_convention
+        self.options = CropOptions(weights, align_settings(profile), convention, device=profile.device)
+        self.config: Mapping[str, Any] = {**profile.align, "convention": convention}
         content = videos.manifest["counts"]["content_digest"]
-        self.inputs: Mapping[str, str] = {"videos": content, "weights": file_sha256(self.weights)}
-        self.facts: Mapping[str, Any] = {"weights_file": str(self.weights)}
+        self.inputs: Mapping[str, str] = {"videos": content, "weights": file_sha256(weights)}
+        self.facts: Mapping[str, Any] = {"weights_file": str(weights)}
 
     def pending(self, work: Path) -> list[str]:
         """See `ClipWork`."""
@@ -54,18 +54,13 @@ class Alignment:
         from nrdfer.preprocessing import align
 
         wanted = set(clip_ids)
-        rows = [row for row in self.rows if row["clip_id"] in wanted]
-        align.align_clips(
-            rows, self.weights, self.settings, work, convention=self.convention, device=self.device, progress=progress
-        )
+        align.align_clips([row for row in self.rows if row["clip_id"] in wanted], self.options, work, progress)
 
     def publish(self, work: Path, out: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
         from nrdfer.preprocessing import align
 
-        return align.align_corpus(
-            self.rows, self.weights, self.settings, work, out, convention=self.convention, device=self.device
-        )
+        return align.align_corpus(self.rows, self.options, work, out)
 
     def metadata(self, published: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
@@ -85,23 +80,22 @@ class Enhancement:
 
     def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
         from nrdfer.preprocessing import corpus_listing
-        from nrdfer.preprocessing.enhance import check_mode
+        from nrdfer.preprocessing.enhance import EnhanceOptions, check_mode
         from nrdfer.preprocessing.settings import align_settings
         from nrdfer.store import file_sha256
         from nrdfer.weights.locate import network_weights
 
         aligned, videos = read
         profile = workbench.settings
-        self.mode, self.device = profile.enhance, profile.device
-        check_mode(self.mode, f"profile {profile.name}")
+        check_mode(profile.enhance, f"profile {profile.name}")
         self.aligned = aligned.path
-        self.settings = align_settings(profile)
-        self.videos = {row["clip_id"]: Path(row["path"]) for row in corpus_listing.read_listing(videos.path)["clips"]}
-        self.weights = None if self.mode == "none" else network_weights("enlightengan", profile.weights)
-        self.config: Mapping[str, Any] = {"enhance": self.mode}
-        digest = file_sha256(self.weights) if self.weights else "none"
+        places = {row["clip_id"]: Path(row["path"]) for row in corpus_listing.read_listing(videos.path)["clips"]}
+        weights = None if profile.enhance == "none" else network_weights("enlightengan", profile.weights)
+        self.options = EnhanceOptions(profile.enhance, weights, profile.device, places, align_settings(profile))
+        self.config: Mapping[str, Any] = {"enhance": profile.enhance}
+        digest = file_sha256(weights) if weights else "none"
         self.inputs: Mapping[str, str] = {"aligned_faces": aligned.digest, "weights": digest}
-        self.facts: Mapping[str, Any] = {"weights_file": str(self.weights)} if self.weights else {}
+        self.facts: Mapping[str, Any] = {"weights_file": str(weights)} if weights else {}
 
     def pending(self, work: Path) -> list[str]:
         """See `ClipWork`."""
@@ -113,26 +107,13 @@ class Enhancement:
         """See `ClipWork`."""
         from nrdfer.preprocessing.enhance import enhance_clips
 
-        enhance_clips(
-            self.aligned, clip_ids, self.weights, work, mode=self.mode, videos=self.videos, settings=self.settings,
-            device=self.device,
-            progress=progress,
-        )  # fmt: skip
+        enhance_clips(self.aligned, clip_ids, self.options, work, progress)
 
     def publish(self, work: Path, out: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
         from nrdfer.preprocessing.enhance import enhance_corpus
 
-        return enhance_corpus(
-            self.aligned,
-            self.weights,
-            work,
-            out,
-            mode=self.mode,
-            videos=self.videos,
-            settings=self.settings,
-            device=self.device,
-        )
+        return enhance_corpus(self.aligned, self.options, work, out)
 
     def metadata(self, published: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""

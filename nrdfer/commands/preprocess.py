@@ -68,7 +68,7 @@ def preprocess(
     weights = network_weights("retinaface", config)
     brightening = network_weights("enlightengan", config) if enlightengan else None
     from nrdfer.faces.align_clip import AlignSettings
-    from nrdfer.preprocessing.videos import preprocess_videos
+    from nrdfer.preprocessing.videos import CropOptions, preprocess_videos
 
     given = {
         "margin": margin,
@@ -87,18 +87,8 @@ def preprocess(
         )
     progress, step = bar("clips")
     with progress:
-        summaries = preprocess_videos(
-            videos,
-            weights,
-            settings,
-            out,
-            convention=convention,
-            json_path=json_file,
-            progress=step,
-            workers=workers,
-            enhancer=brightening,
-            device=device,
-        )
+        options = CropOptions(weights, settings, convention, brightening, device, workers)
+        summaries = preprocess_videos(videos, options, out, json_file, step)
     for row in summaries:
         line = one_line(row.clip + (f"  ({row.reason})" if row.reason else ""))
         typer.echo(f"{row.status:10} {row.frames_with_face:5}/{row.frames:<5} frames with a face  {line}")

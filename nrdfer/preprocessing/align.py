@@ -10,17 +10,17 @@ like is `clip_files`' business.
 from __future__ import annotations
 
 import collections
-import errno
 import functools
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from nrdfer.core.atomic_files import OF_THE_MACHINE, write_whole
+from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import StoreError
 from nrdfer.core.plain_text import utf8
 from nrdfer.core.records import ClipRecord, FrameRecord
+from nrdfer.faces.align_clip import PROCESS_DIED, ClipPlan, crops
+from nrdfer.faces.contact_sheet import SheetCollector
 from nrdfer.preprocessing.clip_files import (
     NOTE,
     NOTES,
@@ -32,60 +32,33 @@ from nrdfer.preprocessing.clip_files import (
     write_reasons,
     write_sheet,
 )
-from nrdfer.runtime.process_pool import completed, one_thread
+from nrdfer.preprocessing.video_crops import CropOptions, Tools, crop_video, work_through
+from nrdfer.runtime.process_pool import one_thread
 from nrdfer.store.entries import Verify
 from nrdfer.store.receipts import revoke, vouch, vouched
 
-if TYPE_CHECKING:
-    from nrdfer.faces.align_clip import AlignSettings
-    from nrdfer.faces.detector import FaceDetector
-
 Progress = Callable[[int, int], None]
 Row = Mapping[str, Any]
-Task = tuple["FaceDetector", "AlignSettings", Path]
 #: Of a clip's frames that show the person. No clip of AFEW has so many frames that five would be less.
 LEAST_SHARE = 0.03
 _EXCLUDED = ".aside"  # ending of the reason why a clip could not be used
 
 
 def align_corpus(
-    rows: Sequence[Row],
-    weights: Path,
-    settings: AlignSettings,
-    work: Path,
-    out: Path,
-    *,
-    convention: str | None = None,
-    device: str = "cpu",
-    workers: int = 1,
-    progress: Progress | None = None,
+    rows: Sequence[Row], options: CropOptions, work: Path, out: Path, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Align every video of a listing and publish them all: `align_clips`, then `publish`."""
-    align_clips(rows, weights, settings, work, convention=convention, device=device, workers=workers, progress=progress)
+    align_clips(rows, options, work, progress)
     return publish(rows, work, out)
 
 
-def align_clips(
-    rows: Sequence[Row],
-    weights: Path,
-    settings: AlignSettings,
-    work: Path,
-    *,
-    convention: str | None = None,
-    device: str = "cpu",
-    workers: int = 1,
-    progress: Progress | None = None,
-) -> None:
+def align_clips(rows: Sequence[Row], options: CropOptions, work: Path, progress: Progress | None = None) -> None:
     """Detect, choose the target and align the videos of a listing, or of a part of it.
 
     Args:
         rows: of the listing of `corpus_listing.list_afew`.
-        weights: RetinaFace weights file.
-        settings: detection and alignment settings.
+        options: how videos become crops.
         work: folder that survives a crash; clips that are finished there are left alone.
-        convention: input convention of the weights if the file does not say it.
-        device: "cpu", "cuda" or "auto"; results differ by rounding.
-        workers: processes, one core each; the result does not depend on their number.
         progress: called with (clips done, clips).
 
     Raises:
@@ -94,38 +67,22 @@ def align_clips(
     """
     work.mkdir(parents=True, exist_ok=True)
     todo = unfinished(rows, work)
-    done = len(rows) - len(todo)
     if not todo:
         return
-    from nrdfer.faces.load_detector import load_detector
-    from nrdfer.runtime.devices import pick_device
-
-    # here and not in the workers: what is wrong with the weights is told once, and in words
-    detector = load_detector(
-        weights,
-        convention=convention,
-        threshold=settings.threshold,
-        max_side=settings.max_side,
-        device=str(pick_device(device)),
-    )
+    tools = options.load()
     one_thread()  # this process is one of several that work on chunks
-    task = (detector, settings, work)
     # a clip that was open when its process died is tried again in a process of its own, which may die
     suspects = [row for row in todo if _started(work, row).is_file()]
-    others = [row for row in todo if not _started(work, row).is_file()]
-    alone = workers == 1
-    for _ in itertools.chain(
-        map(_align_one, others if alone else [], itertools.repeat(task)),
-        completed(
-            _align_one,
-            suspects if alone else todo,
-            workers=workers,
-            what="aligning",
-            shared=task,
-            on_death=functools.partial(_died, work=work),
-        ),
-    ):
-        done += 1
+    others = [row for row in todo if row not in suspects]
+    ended = work_through(
+        _align_one,
+        others,
+        (tools, work),
+        workers=options.workers,
+        on_death=functools.partial(_died, work=work),
+        suspects=suspects,
+    )
+    for done, _ in enumerate(ended, start=len(rows) - len(todo) + 1):
         if progress is not None:
             progress(done, len(rows))
 
@@ -141,52 +98,45 @@ def unfinished(rows: Sequence[Row], work: Path, verify: Verify = "full") -> list
     return [row for row in rows if vouched(work, row["clip_id"], verify) is None]
 
 
-def _align_one(row: Row, task: Task) -> None:
-    from nrdfer.core.errors import MachineError, NrdferError, UnreadableVideoError
-    from nrdfer.faces.align_clip import crops, plan_clip
-    from nrdfer.faces.contact_sheet import SheetCollector
-    from nrdfer.runtime.gpu_errors import raise_if_of_gpu
-
-    detector, settings, work = task
+def _align_one(row: Row, shared: tuple[Tools, Path]) -> None:
+    tools, work = shared
     if vouched(work, row["clip_id"]) is not None:  # another run that shares the work has finished it meanwhile
         return
     _started(work, row).touch()
     revoke(work, row["clip_id"])
     try:
-        plan = plan_clip(Path(row["path"]), detector, settings)
-        few = too_few(plan.records)
-        if plan.usable and not few:
-            record = ClipRecord(
-                corpus="afew",
-                clip_id=row["clip_id"],
-                emotion=row["emotion"],
-                split=row["split"],
-                n_frames=len(plan.records),
-                source_sha256=row["sha256"],
-                frames=plan.records,
-            )
-            note = "; ".join(filter(None, (row.get("note"), plan.note)))
-            write_clip(work, record, crops(plan, settings.size), settings.size, note=utf8(note))
-            return
-        sheets = []
-        if plan.records:  # there is something to see
-            sheet = SheetCollector(plan.records)
-            collections.deque(sheet.passing(crops(plan, settings.size)), maxlen=0)
-            sheets.append(write_sheet(work, row["clip_id"], sheet))
-        _exclude(work, row, few or f"{plan.status}: {plan.reason}", sheets)
-    except MachineError:
-        raise
-    except UnreadableVideoError as error:
-        _exclude(work, row, f"unreadable: {error}")
-    except NrdferError:
-        raise  # of the settings or the machine, not of this video
-    except Exception as error:  # whatever a decoder or a library makes of an odd file or of its name
-        raise_if_of_gpu(error, row["path"])
-        if isinstance(error, OSError) and not _is_of(error, row):
-            raise
-        _exclude(work, row, f"unreadable: {row['path']}: {type(error).__name__}: {error}")
+        crop_video(
+            Path(row["path"]),
+            tools,
+            functools.partial(_keep, work, row, tools.settings.size),
+            lambda reason: _exclude(work, row, f"unreadable: {reason}"),
+        )
     finally:
         _started(work, row).unlink(missing_ok=True)
+
+
+def _keep(work: Path, row: Row, size: int, plan: ClipPlan) -> None:
+    """Write a clip, or why it is none, with a contact sheet of what there is to see."""
+    few = too_few(plan.records)
+    if plan.usable and not few:
+        record = ClipRecord(
+            corpus="afew",
+            clip_id=row["clip_id"],
+            emotion=row["emotion"],
+            split=row["split"],
+            n_frames=len(plan.records),
+            source_sha256=row["sha256"],
+            frames=plan.records,
+        )
+        note = "; ".join(filter(None, (row.get("note"), plan.note)))
+        write_clip(work, record, crops(plan, size), size, note=utf8(note))
+        return
+    sheets = []
+    if plan.records:
+        sheet = SheetCollector(plan.records)
+        collections.deque(sheet.passing(crops(plan, size)), maxlen=0)
+        sheets.append(write_sheet(work, row["clip_id"], sheet))
+    _exclude(work, row, few or f"{plan.status}: {plan.reason}", sheets)
 
 
 def too_few(records: Sequence[FrameRecord]) -> str:
@@ -203,17 +153,7 @@ def too_few(records: Sequence[FrameRecord]) -> str:
     )
 
 
-def _is_of(error: OSError, row: Row) -> bool:
-    """Whether the system refused a video or its name, and not the folder that clips are written into."""
-    if error.errno in OF_THE_MACHINE:
-        return False
-    return error.filename == row["path"] or error.errno in (errno.ENAMETOOLONG, errno.EILSEQ)
-
-
 def _died(row: Row, work: Path) -> None:
-    """One odd file must not cost a night's corpus."""
-    from nrdfer.faces.align_clip import PROCESS_DIED
-
     _exclude(work, row, f"unreadable: {row['path']}: {PROCESS_DIED}")
     _started(work, row).unlink(missing_ok=True)
 

@@ -10,6 +10,7 @@ import collections
 import dataclasses
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,70 +54,77 @@ def check_mode(mode: str, where: str) -> None:
         raise ProfileError(f"{where}: enhance is {mode!r}; it must be one of {', '.join(MODES)}")
 
 
+@dataclass(frozen=True, slots=True)
+class EnhanceOptions:
+    """What is enhanced, with what.
+
+    Attributes:
+        mode: "none" copies the clips unchanged; "crop" enhances the crops; "frame" enhances the video's frames and
+            crops them again, some thirty times as slow.
+        weights: EnlightenGAN weights; unused with "none".
+        device: "cpu", "cuda" or "auto"; results differ by rounding.
+        videos: clip id -> video, for "frame".
+        align: settings of the alignment, for "frame".
+
+    Raises:
+        ProfileError: an unknown mode.
+    """
+
+    mode: str = "crop"
+    weights: Path | None = None
+    device: str = "cpu"
+    videos: Mapping[str, Path] = field(default_factory=dict)
+    align: AlignSettings | None = None
+
+    def __post_init__(self) -> None:
+        check_mode(self.mode, "enhancement")
+
+    def load(self) -> Enhancer | None:
+        """Load the network; None with "none".
+
+        Raises:
+            WeightsError: the weights cannot be used.
+        """
+        if self.mode == "none":
+            return None
+        from nrdfer.enhance.enhancer import Enhancer
+        from nrdfer.runtime.devices import pick_device
+
+        if self.weights is None:
+            raise ValueError(f"mode {self.mode!r} needs weights")
+        return Enhancer.load(self.weights, pick_device(self.device))
+
+
 def enhance_corpus(
-    aligned: Path,
-    weights: Path | None,
-    work: Path,
-    out: Path,
-    *,
-    mode: str = "crop",
-    videos: Mapping[str, Path] | None = None,
-    settings: AlignSettings | None = None,
-    device: str = "cpu",
-    progress: Progress | None = None,
+    aligned: Path, options: EnhanceOptions, work: Path, out: Path, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Enhance every aligned clip and publish them all: `enhance_clips`, then `publish`."""
-    clip_ids = list_clips(aligned)
-    enhance_clips(
-        aligned, clip_ids, weights, work, mode=mode, videos=videos, settings=settings, device=device, progress=progress
-    )
+    enhance_clips(aligned, list_clips(aligned), options, work, progress)
     return publish(aligned, work, out)
 
 
 def enhance_clips(
-    aligned: Path,
-    clip_ids: Sequence[str],
-    weights: Path | None,
-    work: Path,
-    *,
-    mode: str = "crop",
-    videos: Mapping[str, Path] | None = None,
-    settings: AlignSettings | None = None,
-    device: str = "cpu",
-    progress: Progress | None = None,
+    aligned: Path, clip_ids: Sequence[str], options: EnhanceOptions, work: Path, progress: Progress | None = None
 ) -> None:
     """Enhance some aligned clips.
 
     Args:
         aligned: folder of aligned clips.
         clip_ids: which of them.
-        weights: EnlightenGAN weights; unused with "none".
+        options: what is enhanced, with what.
         work: folder that survives a crash; clips that are finished there are left alone.
-        mode: "none" copies the clips unchanged; "crop" enhances the crops; "frame" enhances the video's frames and
-            crops them again, some thirty times as slow.
-        videos: clip id -> video, for "frame".
-        settings: those of the alignment, for "frame".
-        device: "cpu", "cuda" or "auto"; results differ by rounding.
         progress: called with (clips done, clips).
 
     Raises:
         WeightsError: the weights cannot be used.
         UnreadableVideoError: a video is not the one that was aligned (mode "frame").
-        ProfileError: an unknown mode.
     """
-    check_mode(mode, "enhancement")
     work.mkdir(parents=True, exist_ok=True)
     todo = [clip_id for clip_id in clip_ids if not is_written(work, clip_id)]
     from nrdfer.faces.contact_sheet import SheetCollector
 
-    enhancer: Enhancer | None = None
-    if todo and mode != "none":
-        from nrdfer.enhance.enhancer import Enhancer
-        from nrdfer.runtime.devices import pick_device
-
-        if weights is None:
-            raise ValueError(f"mode {mode!r} needs weights")
-        enhancer = Enhancer.load(weights, pick_device(device))
+    enhancer = options.load() if todo else None
+    if enhancer is not None:
         one_thread()
     for done, clip_id in enumerate(todo, start=len(clip_ids) - len(todo) + 1):
         if is_written(work, clip_id):  # another run that shares the work has finished it meanwhile
@@ -129,11 +137,11 @@ def enhance_clips(
             vouch(work, clip_id, [*clip_names(clip_id), write_sheet(work, clip_id, sheet)])
         else:
             changed: Iterable[Frames] = enhancer.stream(frames)
-            if mode == "frame":
-                if videos is None or settings is None:
+            if options.mode == "frame":
+                if options.align is None:
                     raise ValueError("mode 'frame' needs the videos and the settings of their alignment")
-                changed = _whole_frames(videos[clip_id], record.frames, settings, enhancer)
-            enhanced = dataclasses.replace(record, enhanced=f"enlightengan-{mode}")
+                changed = _whole_frames(options.videos[clip_id], record.frames, options.align, enhancer)
+            enhanced = dataclasses.replace(record, enhanced=f"enlightengan-{options.mode}")
             write_clip(work, enhanced, changed, frames.shape[1], sheet)
         if progress is not None:
             progress(done, len(clip_ids))

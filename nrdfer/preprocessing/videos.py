@@ -1,11 +1,12 @@
 """From any videos to aligned face crops on disk: many videos, several processes, a table of what became of each.
 
-What is done to one video is in `nrdfer.faces.align_clip`; a corpus with labels, and its shards, in the other modules of
+How a video becomes crops is in `video_crops`; a corpus with labels, and its shards, in the other modules of
 `nrdfer.preprocessing`.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,25 +16,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.core.errors import NotOursError, NrdferError, UnreadableVideoError
+from nrdfer.core.errors import MachineError, NotOursError
 from nrdfer.core.output_checks import in_words, refuse_unwritable
 from nrdfer.core.own_files import clear_unfinished, publish, refuse_foreign, remove_made, unfinished, write_made
 from nrdfer.core.plain_text import name_text, utf8
-from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.faces.align_clip import PROCESS_DIED, AlignSettings, ClipPlan, crops, plan_clip
+from nrdfer.faces.align_clip import PROCESS_DIED, AlignSettings, ClipPlan, crops
 from nrdfer.faces.contact_sheet import SheetCollector
-from nrdfer.faces.detector import FaceDetector
-from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.stats import ClipStats, StatsCollector
-from nrdfer.runtime.devices import pick_device
-from nrdfer.runtime.gpu_errors import raise_if_of_gpu
-from nrdfer.runtime.process_pool import completed
+from nrdfer.preprocessing.video_crops import CropOptions, Tools, crop_video, work_through
 from nrdfer.video.discovery import Source, list_sources
 
 JPEG_QUALITY = 95
 REFUSED = "refused"  # status of a video whose crops would replace what this project did not make
 Progress = Callable[[int, int], None]
-__all__ = ["AlignSettings", "ClipSummary", "Tools", "find_videos", "preprocess_one", "preprocess_videos"]
+__all__ = ["AlignSettings", "ClipSummary", "CropOptions", "Tools", "find_videos", "preprocess_one", "preprocess_videos"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +51,6 @@ class ClipSummary:
     stats: ClipStats = field(default_factory=ClipStats)
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a process needs to work on videos."""
-
-    detector: FaceDetector
-    settings: AlignSettings
-    enhancer: Enhancer | None = None
-
-
 def find_videos(paths: Sequence[Path]) -> list[Path]:
     """Videos among files and folders (searched recursively); see `nrdfer.video.discovery.list_sources`.
 
@@ -75,16 +62,10 @@ def find_videos(paths: Sequence[Path]) -> list[Path]:
 
 def preprocess_videos(
     videos: Sequence[Path],
-    detector: FaceDetector | Path,
-    settings: AlignSettings,
+    options: CropOptions,
     out: Path,
     json_path: Path | None = None,
     progress: Progress | None = None,
-    *,
-    workers: int = 1,
-    convention: str | None = None,
-    enhancer: Path | None = None,
-    device: str = "cpu",
 ) -> list[ClipSummary]:
     """Align many videos; a bad one is set aside with its reason and never stops the others.
 
@@ -93,17 +74,10 @@ def preprocess_videos(
 
     Args:
         videos: files, and folders that are searched recursively.
-        detector: the detector (its own threshold and `max_side` count), or a weights file to load with the
-            settings'.
-        settings: see `AlignSettings`.
+        options: how videos become crops.
         out: folder for crops and contact sheets; made if missing.
         json_path: where to write the summaries as a JSON list.
         progress: called with (clips done, clips).
-        convention: input convention of a weights file that does not tell.
-        workers: processes, each with one thread; results do not depend on their number. More than 1
-            needs an importable ``__main__`` (a script guards its calls with ``if __name__ == "__main__"``).
-        enhancer: EnlightenGAN weights, to brighten the crops.
-        device: "cpu", "cuda" or "auto"; on a GPU one worker is enough.
 
     Returns:
         One summary for each video, in the order of `nrdfer.video.discovery.list_sources`.
@@ -111,66 +85,37 @@ def preprocess_videos(
     Raises:
         CorpusError: a path does not exist, or there is no video at all.
         WeightsError: a weights file cannot be used.
-        NoFaceError: a clip has no target, and `settings.no_face` is "fail".
+        NoFaceError: a clip has no target, and the settings' `no_face` is "fail".
         NotOursError: `json_path` is there and was not made by an earlier call.
         StoreError: `out` or `json_path` cannot be written to; what is finished is whole.
-        ValueError: fewer than one worker.
     """
-    if workers < 1:
-        raise ValueError(f"workers must be 1 or more, not {workers}")
     sources = list_sources(videos)
     refuse_unwritable(out, folder=True)
     if json_path is not None:
         refuse_unwritable(json_path, folder=False)
         refuse_foreign(json_path)
-    if not isinstance(detector, FaceDetector):
-        detector = load_detector(
-            detector,
-            convention=convention,
-            threshold=settings.threshold,
-            max_side=settings.max_side,
-            device=str(pick_device(device)),
-        )
-    tools = Tools(detector, settings, None if enhancer is None else Enhancer.load(enhancer, pick_device(device)))
+    tools = options.load()
+    summaries: dict[str, ClipSummary] = {}
     try:
-        return _all(sources, tools, out, json_path, progress, min(workers, len(sources)))
+        out.mkdir(parents=True, exist_ok=True)
+        clear_unfinished(out)
+        # the longest first, so that no worker ends up alone with a long one
+        order = sources if options.workers == 1 else sorted(sources, key=lambda source: -_size(source.path))
+        workers = min(options.workers, len(sources))
+        for source, summary in work_through(_in_worker, order, (tools, out), workers=workers, on_death=_died):
+            summaries[source.clip_id] = summary
+            if progress is not None:
+                progress(len(summaries), len(sources))
+        ordered = [summaries[source.clip_id] for source in sources]
+        if json_path is not None:
+            text = json.dumps([asdict(summary) for summary in ordered], indent=2, ensure_ascii=False)
+            try:
+                write_made(json_path, (text + "\n").encode())
+            except OSError as error:
+                raise in_words(json_path, error) from error
     except OSError as error:
         raise in_words(out, error) from error
-
-
-def _all(
-    sources: Sequence[Source],
-    tools: Tools,
-    out: Path,
-    json_path: Path | None,
-    progress: Progress | None,
-    workers: int,
-) -> list[ClipSummary]:
-    out.mkdir(parents=True, exist_ok=True)
-    clear_unfinished(out)
-    summaries: dict[str, ClipSummary] = {}
-    for source, summary in _run(sources, tools, out, workers):
-        summaries[source.clip_id] = summary
-        if progress is not None:
-            progress(len(summaries), len(sources))
-    ordered = [summaries[source.clip_id] for source in sources]
-    if json_path is not None:
-        text = json.dumps([asdict(summary) for summary in ordered], indent=2, ensure_ascii=False)
-        try:
-            write_made(json_path, (text + "\n").encode())
-        except OSError as error:
-            raise in_words(json_path, error) from error
     return ordered
-
-
-def _run(sources: Sequence[Source], tools: Tools, out: Path, workers: int) -> Iterator[tuple[Source, ClipSummary]]:
-    if workers == 1:
-        for source in sources:
-            yield source, preprocess_one(source, tools, out)
-        return
-    # the longest first, so that no worker ends up alone with a long one
-    order = sorted(sources, key=lambda source: -_size(source.path))
-    yield from completed(_in_worker, order, workers=workers, what="preprocessing", shared=(tools, out), on_death=_died)
 
 
 def _size(path: Path) -> int:
@@ -199,16 +144,16 @@ def preprocess_one(source: Source, tools: Tools, out: Path) -> ClipSummary:
     try:
         refuse_foreign(out / source.clip_id)
         refuse_foreign(_sheet(out, source.clip_id))
-        plan = _planned(source, tools)
-        stats = write_crops(out, source.clip_id, plan, tools)
+        keep = functools.partial(_keep, source, tools, out)
+        return crop_video(source.path, tools, keep, functools.partial(unreadable, source))
     except NotOursError as error:
         return unreadable(source, str(error), REFUSED)
-    except UnreadableVideoError as error:
+    except MachineError as error:
         return unreadable(source, str(error))
-    except (NrdferError, OSError):
-        raise
-    except Exception as error:
-        return _odd(source, error)
+
+
+def _keep(source: Source, tools: Tools, out: Path, plan: ClipPlan) -> ClipSummary:
+    stats = write_crops(out, source.clip_id, plan, tools)
     return ClipSummary(
         clip=name_text(source.path.name),
         frames=len(plan.records),
@@ -221,20 +166,6 @@ def preprocess_one(source: Source, tools: Tools, out: Path) -> ClipSummary:
         tracks=len(plan.tracks),
         stats=stats,
     )
-
-
-def _planned(source: Source, tools: Tools) -> ClipPlan:
-    """The plan; what the system says of reading the video is the video's trouble, not that of `out`."""
-    try:
-        return plan_clip(source.path, tools.detector, tools.settings)
-    except OSError as error:
-        raise UnreadableVideoError(f"{source.path}: cannot be read ({error.strerror or error})") from error
-
-
-def _odd(source: Source, error: Exception) -> ClipSummary:
-    """One odd file must not cost a night's corpus; its reason names the defect."""
-    raise_if_of_gpu(error, source.path)
-    return unreadable(source, f"{source.path}: {type(error).__name__}: {error}")
 
 
 def unreadable(source: Source, reason: str, status: str = "unreadable") -> ClipSummary:

@@ -101,8 +101,10 @@ def build_shards(
     done = total - sum(job.count for job in left)
     if progress is not None:
         progress(done, total)
-    here = ((job, write_job(job, work)) for job in left)
-    for job, _ in process_pool.completed(write_job, left, workers=workers, what=what, shared=work) if workers else here:
+    pool = process_pool.completed(write_job, left, workers=workers, what=what, shared=work)
+    for job, _ in pool if workers else ((job, None) for job in left):
+        if not workers:
+            write_job(job, work)
         done += job.count
         if progress is not None:
             progress(done, total)

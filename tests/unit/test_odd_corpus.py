@@ -23,7 +23,7 @@ from nrdfer.faces.load_detector import load_detector
 from nrdfer.preprocessing.align import align_corpus
 from nrdfer.preprocessing.clip_files import SET_ASIDE, read_clips
 from nrdfer.preprocessing.corpus_listing import list_afew, read_listing
-from nrdfer.preprocessing.videos import AlignSettings, ClipSummary, preprocess_videos
+from nrdfer.preprocessing.videos import AlignSettings, ClipSummary, CropOptions, preprocess_videos
 from nrdfer.weights.catalogue import sample_weights
 from tests.unit.odd_videos import Odd
 
@@ -74,7 +74,7 @@ def table(
     odd_videos: Corpus, detector: FaceDetector, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[ClipSummary]]:
     out = tmp_path_factory.mktemp("out")
-    summaries = preprocess_videos([odd_videos[0]], detector, SETTINGS, out / "clips", out / "table.json")
+    summaries = preprocess_videos([odd_videos[0]], CropOptions(detector, SETTINGS), out / "clips", out / "table.json")
     return out, summaries
 
 
@@ -131,7 +131,7 @@ def test_several_processes_fill_the_same_table(
 ) -> None:
     parts = [odd_videos[0] / "broken", odd_videos[0] / "unusual" / "plain.mp4"]
     alone = {row.source: row for row in table[1]}
-    rows = preprocess_videos(parts, detector, SETTINGS, tmp_path, workers=2)
+    rows = preprocess_videos(parts, CropOptions(detector, SETTINGS, workers=2), tmp_path)
     assert len(rows) == len(list(parts[0].iterdir())) + 1
     assert [(row.status, row.reason) for row in rows] == [
         (alone[row.source].status, alone[row.source].reason) for row in rows
@@ -141,8 +141,9 @@ def test_several_processes_fill_the_same_table(
 def test_ten_thousand_frames_fill_a_row_not_the_memory(long_clip: Path, detector: FaceDetector, tmp_path: Path) -> None:
     """No face is found in them, because ten thousand crops take long to delete again."""
     every_crop = 10_000 * SETTINGS.size**2 * 3
+    options = CropOptions(Blind(detector.net, detector.convention), SETTINGS)
     with PeakMemory() as memory:
-        (row,) = preprocess_videos([long_clip], Blind(detector.net, detector.convention), SETTINGS, tmp_path)
+        (row,) = preprocess_videos([long_clip], options, tmp_path)
     assert (row.status, row.frames, row.frames_with_face) == ("no_face", 10_000, 0)
     assert "10000 frames" in row.reason
     assert memory.growth < every_crop / 3
@@ -184,7 +185,7 @@ def test_afew_keeps_every_odd_clip_or_sets_it_aside(
     assert caplog.text.count("if it is a copy, remove it") == 2
 
     weights = sample_weights("retinaface")
-    counts = align_corpus(rows, weights, SETTINGS, tmp_path / "work", tmp_path / "out", workers=2)
+    counts = align_corpus(rows, CropOptions(weights, SETTINGS, workers=2), tmp_path / "work", tmp_path / "out")
     odds = {row["clip_id"]: expected[str(Path(row["path"]).relative_to(root))] for row in rows}
     with (tmp_path / "out" / SET_ASIDE).open(newline="") as handle:
         aside = {row["clip_id"]: row["reason"] for row in csv.DictReader(handle)}

@@ -16,7 +16,7 @@ from nrdfer.corpora.synthetic.identity import draw_identity
 from nrdfer.corpora.synthetic.timeline import Noise, draw_timeline
 from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.stats import ClipStats, StatsCollector, correlation, jitter, longest_gap, luma_of
-from nrdfer.preprocessing.videos import AlignSettings, preprocess_videos
+from nrdfer.preprocessing.videos import AlignSettings, CropOptions, preprocess_videos
 
 pytestmark = pytest.mark.slow
 
@@ -150,7 +150,7 @@ def test_a_person_who_comes_back_after_a_gap_is_the_same_and_another_is_not() ->
 @pytest.mark.parametrize("name", ["pyfeat_single_face.mp4", "pyfeat_noface_face.mov"])
 def test_a_real_person_is_never_taken_for_another(shared_dir: Path, tmp_path: Path, name: str) -> None:
     weights = shared_dir / "weights" / "retinaface_mobilenet0.25.pth"
-    (summary,) = preprocess_videos([shared_dir / "clips" / name], weights, AlignSettings(), tmp_path)
+    (summary,) = preprocess_videos([shared_dir / "clips" / name], CropOptions(weights, AlignSettings()), tmp_path)
     assert (summary.frames_with_face, summary.stats.switches) == (72, 0)
     assert summary.stats.jitter is not None
     assert 0 < summary.stats.jitter < 5

@@ -17,12 +17,13 @@ from nrdfer.core.records import FrameRecord
 from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.faces import align_clip
 from nrdfer.faces.align_clip import AlignSettings
 from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.detector import FaceDetector
 from nrdfer.faces.load_detector import load_detector
-from nrdfer.preprocessing import align, clip_files, enhance
+from nrdfer.preprocessing import align, clip_files, enhance, video_crops
+from nrdfer.preprocessing.enhance import EnhanceOptions
+from nrdfer.preprocessing.video_crops import CropOptions
 from nrdfer.video.constant_rate_writer import VideoWriter
 from nrdfer.video.decode import iter_frames
 from nrdfer.weights.catalogue import sample_weights
@@ -30,6 +31,7 @@ from nrdfer.weights.catalogue import sample_weights
 pytestmark = pytest.mark.slow
 
 SETTINGS = AlignSettings(max_side=360)
+OPTIONS = CropOptions(sample_weights("retinaface"), SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +55,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def aligned(rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Any]]:
     folder = tmp_path_factory.mktemp("aligned")
     (folder / "out").mkdir()
-    counts = align.align_corpus(
-        rows, sample_weights("retinaface"), SETTINGS, folder / "work", folder / "out", workers=2
-    )
+    counts = align.align_corpus(rows, dataclasses.replace(OPTIONS, workers=2), folder / "work", folder / "out")
     return folder, counts
 
 
@@ -85,7 +85,7 @@ def test_finished_clips_are_not_repeated(
 ) -> None:
     folder, counts = aligned
     moved = [{**row, "path": "/nowhere"} for row in rows]  # opening any video would fail
-    assert align.align_corpus(moved, Path("no weights"), SETTINGS, folder / "work", tmp_path) == counts
+    assert align.align_corpus(moved, CropOptions(Path("no weights"), SETTINGS), folder / "work", tmp_path) == counts
 
 
 def test_a_clip_whose_ffmpeg_was_killed_is_not_set_aside(
@@ -104,9 +104,9 @@ def test_a_clip_whose_ffmpeg_was_killed_is_not_set_aside(
     with monkeypatch.context() as patch:
         patch.setattr("nrdfer.video.decode.ffmpeg_executable", lambda: str(script))
         with pytest.raises(MachineError, match="it is not set aside"):
-            align.align_clips([row], sample_weights("retinaface"), SETTINGS, work)
+            align.align_clips([row], OPTIONS, work)
     assert align.unfinished([row], work) == [row]
-    align.align_clips([row], sample_weights("retinaface"), SETTINGS, work)
+    align.align_clips([row], OPTIONS, work)
     assert align.unfinished([row], work) == []
     name = f"{row['clip_id']}.npy"
     assert (work / name).read_bytes() == (folder / "out" / name).read_bytes()
@@ -132,7 +132,7 @@ def test_crops_that_a_power_cut_left_unwritten_are_made_again(
         array.write_bytes({"empty": b"", "half": half, "zeros": half + bytes(len(whole) - len(half))}[left])
     # without the fault no video would be opened
     moved = [rows[0], *({**row, "path": "/nowhere"} for row in rows[1:])]
-    assert align.align_corpus(moved, sample_weights("retinaface"), SETTINGS, work, out) == counts
+    assert align.align_corpus(moved, OPTIONS, work, out) == counts
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == {
         path.name: path.read_bytes() for path in (folder / "out").iterdir() if path.is_file()
     }
@@ -149,10 +149,10 @@ def test_a_process_that_dies_costs_one_clip(
         for _ in range(4):
             writer.write(np.full((64, 64, 3), 255, np.uint8))
     bad = {**good, "clip_id": "white", "path": str(white)}
-    monkeypatch.setattr("nrdfer.faces.load_detector.load_detector", lambda *_, **__: dying_detector())
+    monkeypatch.setattr("nrdfer.preprocessing.video_crops.load_detector", lambda *_, **__: dying_detector())
     # as left by a process that died over it: such a clip is not tried in this process
     (work / ".white.started").touch()
-    align.align_clips([bad, good], Path("unused"), SETTINGS, work)
+    align.align_clips([bad, good], OPTIONS, work)
     assert align.unfinished([bad, good], work) == []
     assert clip_files.is_written(work, good["clip_id"])
     assert "the process working on it died" in (work / "white.aside").read_text()
@@ -169,15 +169,17 @@ def test_no_face_follows_the_settings(tmp_path: Path) -> None:
     for policy in ("drop", "centre"):
         out = tmp_path / policy
         out.mkdir()
-        settings = dataclasses.replace(SETTINGS, no_face=policy)
-        outcomes[policy] = align.align_corpus([row], weights, settings, tmp_path / f"w{policy}", out)
+        options = CropOptions(weights, dataclasses.replace(SETTINGS, no_face=policy))
+        outcomes[policy] = align.align_corpus([row], options, tmp_path / f"w{policy}", out)
     assert (outcomes["drop"]["clips"], outcomes["drop"]["set_aside"]) == (0, 1)
     assert (outcomes["centre"]["clips"], outcomes["centre"]["set_aside"]) == (1, 0)
     record, frames = clip_files.read_clip(tmp_path / "centre", "grey")
     assert frames.shape == (6, 112, 112, 3)
     assert not any(frame.has_face for frame in record.frames)
     with pytest.raises(NoFaceError, match="grey"):
-        align.align_clips([row], weights, dataclasses.replace(SETTINGS, no_face="fail"), tmp_path / "wfail")
+        align.align_clips(
+            [row], CropOptions(weights, dataclasses.replace(SETTINGS, no_face="fail")), tmp_path / "wfail"
+        )
 
 
 def test_enhancing_brightens_and_says_so(aligned: tuple[Path, Mapping[str, Any]], tmp_path: Path) -> None:
@@ -185,10 +187,10 @@ def test_enhancing_brightens_and_says_so(aligned: tuple[Path, Mapping[str, Any]]
     for name in ("on", "off"):
         (tmp_path / name).mkdir()
     weights = sample_weights("enlightengan")
-    counts = enhance.enhance_corpus(source, weights, tmp_path / "work", tmp_path / "on")
+    counts = enhance.enhance_corpus(source, EnhanceOptions(weights=weights), tmp_path / "work", tmp_path / "on")
     assert counts["luma_after"] > counts["luma_before"]
     assert {record.enhanced for record, _ in clip_files.read_clips(tmp_path / "on")} == {"enlightengan-crop"}
-    off = enhance.enhance_corpus(source, None, tmp_path / "work2", tmp_path / "off", mode="none")
+    off = enhance.enhance_corpus(source, EnhanceOptions("none"), tmp_path / "work2", tmp_path / "off")
     assert off["luma_after"] == off["luma_before"] == counts["luma_before"]
     for (record, frames), (before, crops) in zip(
         clip_files.read_clips(tmp_path / "off"), clip_files.read_clips(source), strict=True
@@ -198,7 +200,9 @@ def test_enhancing_brightens_and_says_so(aligned: tuple[Path, Mapping[str, Any]]
     # finished clips are not repeated
     again = tmp_path / "again"
     again.mkdir()
-    assert enhance.enhance_corpus(source, Path("no weights"), tmp_path / "work", again) == counts
+    assert (
+        enhance.enhance_corpus(source, EnhanceOptions(weights=Path("no weights")), tmp_path / "work", again) == counts
+    )
     # but those that a power cut has damaged are
     for work, mode, good in (("work", "crop", "on"), ("work2", "none", "off")):
         array = next((tmp_path / work).glob("*.npy"))
@@ -207,7 +211,7 @@ def test_enhancing_brightens_and_says_so(aligned: tuple[Path, Mapping[str, Any]]
         array.write_bytes(bytes(len(data)))
         mended = tmp_path / f"mended-{work}"
         mended.mkdir()
-        enhance.enhance_corpus(source, weights if mode == "crop" else None, tmp_path / work, mended, mode=mode)
+        enhance.enhance_corpus(source, EnhanceOptions(mode, weights), tmp_path / work, mended)
         assert (mended / array.name).read_bytes() == (tmp_path / good / array.name).read_bytes() == data
 
 
@@ -218,7 +222,8 @@ def test_whole_frames_are_enhanced_before_they_are_cropped(
     out.mkdir()
     videos = {row["clip_id"]: Path(row["path"]) for row in rows}
     weights = sample_weights("enlightengan")
-    enhance.enhance_corpus(source, weights, tmp_path / "w", out, mode="frame", videos=videos, settings=SETTINGS)
+    options = EnhanceOptions("frame", weights, videos=videos, align=SETTINGS)
+    enhance.enhance_corpus(source, options, tmp_path / "w", out)
     enhancer = Enhancer.load(weights)
     for (record, frames), (_, before) in zip(clip_files.read_clips(out), clip_files.read_clips(source), strict=True):
         assert record.enhanced == "enlightengan-frame"
@@ -227,7 +232,7 @@ def test_whole_frames_are_enhanced_before_they_are_cropped(
             assert np.array_equal(crop, warp(enhancer.enhance(frame[None])[0], matrix, 112))
         assert frames.mean() > before.mean() + 2
     with pytest.raises(ProfileError, match="'both'"):
-        enhance.enhance_corpus(source, weights, tmp_path / "w3", tmp_path / "x", mode="both")
+        EnhanceOptions("both", weights)
 
 
 def test_a_clip_of_another_length_leaves_nothing_behind(
@@ -265,18 +270,16 @@ def test_whatever_one_odd_video_or_its_name_raises_the_others_go_on(
 ) -> None:
     good = {**rows[0], "note": "called so, because Stra\udcdfe.avi was there"}
     odd = {**rows[0], "clip_id": "odd", "path": str(tmp_path / name)}
-    plan = align_clip.plan_clip
+    plan = video_crops.plan_clip
 
     def failing(video: Path, *arguments: Any) -> Any:
         if video.name == name:
             raise error
         return plan(video, *arguments)
 
-    monkeypatch.setattr(align_clip, "plan_clip", failing)
+    monkeypatch.setattr(video_crops, "plan_clip", failing)
     (tmp_path / "out").mkdir()
-    counts = align.align_corpus(
-        [odd, good], sample_weights("retinaface"), SETTINGS, tmp_path / "work", tmp_path / "out"
-    )
+    counts = align.align_corpus([odd, good], OPTIONS, tmp_path / "work", tmp_path / "out")
     assert (counts["clips"], counts["set_aside"]) == (1, 1)
     ((clip_id, reason),) = clip_files.read_reasons(tmp_path / "out" / clip_files.SET_ASIDE)
     assert clip_id == "odd"
@@ -293,7 +296,7 @@ def test_a_disk_that_cannot_be_written_is_no_fault_of_the_video(
 
     monkeypatch.setattr(align, "write_clip", full)
     with pytest.raises(OSError, match="No space left"):
-        align.align_clips(rows[:1], sample_weights("retinaface"), SETTINGS, tmp_path / "work")
+        align.align_clips(rows[:1], OPTIONS, tmp_path / "work")
     assert align.unfinished(rows[:1], tmp_path / "work") == rows[:1]
 
 
@@ -312,6 +315,6 @@ def test_a_long_clip_with_a_false_detection_is_set_aside(
 ) -> None:
     monkeypatch.setattr(align, "LEAST_SHARE", 2.0)  # so that every face is too little
     (tmp_path / "out").mkdir()
-    counts = align.align_corpus(rows[:1], sample_weights("retinaface"), SETTINGS, tmp_path / "work", tmp_path / "out")
+    counts = align.align_corpus(rows[:1], OPTIONS, tmp_path / "work", tmp_path / "out")
     assert (counts["clips"], counts["set_aside"]) == (0, 1)
     assert "a false detection" in (tmp_path / "out" / "set_aside.csv").read_text()

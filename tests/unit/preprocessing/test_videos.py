@@ -16,7 +16,7 @@ from nrdfer.core.own_files import NOTES
 from nrdfer.core.plain_text import name_of
 from nrdfer.faces.detector import FaceDetector
 from nrdfer.faces.load_detector import load_detector
-from nrdfer.preprocessing.videos import AlignSettings, preprocess_videos
+from nrdfer.preprocessing.videos import AlignSettings, CropOptions, preprocess_videos
 from nrdfer.video.constant_rate_writer import VideoWriter
 from nrdfer.weights.catalogue import sample_weights
 
@@ -57,7 +57,7 @@ def test_bad_videos_are_set_aside_and_the_rest_goes_on(tmp_path: Path, shared_di
     out = tmp_path / "out"
     calls: list[tuple[int, int]] = []
     summaries = preprocess_videos(
-        [corpus], weights, AlignSettings(), out, tmp_path / "r.json", lambda a, b: calls.append((a, b))
+        [corpus], CropOptions(weights, AlignSettings()), out, tmp_path / "r.json", lambda a, b: calls.append((a, b))
     )
     assert [(s.clip, s.status) for s in summaries] == [
         ("broken.mp4", "unreadable"),
@@ -79,7 +79,7 @@ def test_bad_videos_are_set_aside_and_the_rest_goes_on(tmp_path: Path, shared_di
     records = json.loads((out / "odd-name-v1" / "records.json").read_text())
     assert len(records) == 72
     # a second run replaces the first
-    again = preprocess_videos([corpus], weights, AlignSettings(size=64), out)
+    again = preprocess_videos([corpus], CropOptions(weights, AlignSettings(size=64)), out)
     assert [s.status for s in again] == [s.status for s in summaries]
     small = cv2.imread(str(crops[0]))
     assert small is not None
@@ -95,10 +95,10 @@ def test_workers_do_not_change_results_and_may_die(tmp_path: Path, weights: Path
     with VideoWriter(white, 64, 64, 25, "mjpeg") as writer:
         for _ in range(4):
             writer.write(np.full((64, 64, 3), 255, np.uint8))
-    two = preprocess_videos([single, white], dying, AlignSettings(), tmp_path / "two", workers=2)
+    two = preprocess_videos([single, white], CropOptions(dying, AlignSettings(), workers=2), tmp_path / "two")
     assert [s.status for s in two] == ["ok", "unreadable"]
     assert "died" in two[1].reason
-    one = preprocess_videos([single], plain, AlignSettings(), tmp_path / "one")
+    one = preprocess_videos([single], CropOptions(plain, AlignSettings()), tmp_path / "one")
     assert one[0].frames_with_face == two[0].frames_with_face == 72
     for path in sorted((tmp_path / "one" / "pyfeat_single_face").glob("*.jpg"))[::10]:
         assert path.read_bytes() == (tmp_path / "two" / "pyfeat_single_face" / path.name).read_bytes()
@@ -107,9 +107,9 @@ def test_workers_do_not_change_results_and_may_die(tmp_path: Path, weights: Path
 def test_nothing_to_do_is_an_error(tmp_path: Path, weights: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(CorpusError, match="no video"):
-        preprocess_videos([tmp_path / "in"], weights, AlignSettings(), tmp_path / "out")
+        preprocess_videos([tmp_path / "in"], CropOptions(weights, AlignSettings()), tmp_path / "out")
     with pytest.raises(ValueError, match="workers"):
-        preprocess_videos([tmp_path / "in"], weights, AlignSettings(), tmp_path / "out", workers=0)
+        CropOptions(weights, AlignSettings(), workers=0)
     assert not (tmp_path / "out").exists()
 
 
@@ -135,7 +135,7 @@ def test_preprocess_refuses_a_folder_it_did_not_make(tmp_path: Path, blind: Face
     (tmp_path / "mine").mkdir()
     (out / "c").symlink_to(tmp_path / "mine")
     before = everything(out)
-    rows = preprocess_videos(videos, blind, CENTRED, out, tmp_path / "t.json")
+    rows = preprocess_videos(videos, CropOptions(blind, CENTRED), out, tmp_path / "t.json")
     assert [row.status for row in rows] == ["refused", "refused", "refused", "centred"]
     assert all("was not made by nrdfer" in row.reason for row in rows[:2])
     assert "is a link" in rows[2].reason
@@ -144,21 +144,21 @@ def test_preprocess_refuses_a_folder_it_did_not_make(tmp_path: Path, blind: Face
     assert list((tmp_path / "mine").iterdir()) == []
     assert [row["status"] for row in json.loads((tmp_path / "t.json").read_text())] == [row.status for row in rows]
     # only the user's are refused again
-    again = preprocess_videos(videos, blind, CENTRED, out, tmp_path / "t.json")
+    again = preprocess_videos(videos, CropOptions(blind, CENTRED), out, tmp_path / "t.json")
     assert [row.status for row in again] == ["refused", "refused", "refused", "centred"]
 
 
 def test_crops_that_somebody_worked_on_are_not_replaced(tmp_path: Path, blind: FaceDetector) -> None:
     video, out = write_video(tmp_path / "in" / "a.avi", [100] * 3, (64, 48)), tmp_path / "out"
-    preprocess_videos([video], blind, CENTRED, out)
+    preprocess_videos([video], CropOptions(blind, CENTRED), out)
     (out / "a" / "0001.jpg").write_bytes(b"retouched")
     before = everything(out)
     for settings in (CENTRED, AlignSettings(size=16)):  # crops, and none: those of an earlier run would be removed
-        (row,) = preprocess_videos([video], blind, settings, out)
+        (row,) = preprocess_videos([video], CropOptions(blind, settings), out)
         assert (row.status, "was changed since" in row.reason) == ("refused", True)
         assert everything(out) == before
     video.write_bytes(b"nonsense")
-    (row,) = preprocess_videos([video], blind, CENTRED, out)
+    (row,) = preprocess_videos([video], CropOptions(blind, CENTRED), out)
     assert row.status == "refused"
     assert everything(out) == before
 
@@ -167,14 +167,14 @@ def test_the_table_of_preprocess_replaces_its_own_only(tmp_path: Path, blind: Fa
     video = write_video(tmp_path / "in" / "a.avi", [100] * 2, (64, 48))
     (tmp_path / "mine.json").write_text("{}")
     with pytest.raises(NotOursError, match=r"mine\.json is there and was not made"):
-        preprocess_videos([video], blind, CENTRED, tmp_path / "out", tmp_path / "mine.json")
+        preprocess_videos([video], CropOptions(blind, CENTRED), tmp_path / "out", tmp_path / "mine.json")
     with pytest.raises(NotOursError, match=r"a\.avi is there"):
-        preprocess_videos([video], blind, CENTRED, tmp_path / "out", video)
+        preprocess_videos([video], CropOptions(blind, CENTRED), tmp_path / "out", video)
     with pytest.raises(StoreError, match="it is a file, and a folder is wanted"):
-        preprocess_videos([video], blind, CENTRED, video)
+        preprocess_videos([video], CropOptions(blind, CENTRED), video)
     assert not (tmp_path / "out").exists()
     for _ in range(2):
-        preprocess_videos([video], blind, CENTRED, tmp_path / "out", tmp_path / "t.json")
+        preprocess_videos([video], CropOptions(blind, CENTRED), tmp_path / "out", tmp_path / "t.json")
 
 
 NAMES = [
@@ -190,7 +190,7 @@ def test_names_that_are_not_utf8_or_very_long_have_a_row_each(tmp_path: Path, bl
         (tmp_path / "in" / os.fsdecode(name)).write_bytes(video.read_bytes())
     out, told = tmp_path / "out", tmp_path / "t.json"
     for _ in range(2):
-        rows = preprocess_videos([tmp_path / "in"], blind, CENTRED, out, told)
+        rows = preprocess_videos([tmp_path / "in"], CropOptions(blind, CENTRED), out, told)
         assert {row.status for row in rows} == {"centred"}, [row.reason for row in rows]
     written = json.loads(told.read_text(encoding="utf-8"))
     assert {os.fsencode(name_of(row["clip"])) for row in written} == set(NAMES)
@@ -209,7 +209,7 @@ def test_a_video_that_breaks_a_library_ends_no_corpus(tmp_path: Path, blind: Fac
             return super().detect_batch(pictures)
 
     videos = [write_video(tmp_path / f"{name}.avi", [level] * 2, (64, 48)) for name, level in (("a", 200), ("b", 90))]
-    rows = preprocess_videos(videos, Odd(blind.net, blind.convention), CENTRED, tmp_path / "out")
+    rows = preprocess_videos(videos, CropOptions(Odd(blind.net, blind.convention), CENTRED), tmp_path / "out")
     assert [row.status for row in rows] == ["unreadable", "centred"]
     assert "IndexError: list index out of range" in rows[0].reason
 
@@ -228,6 +228,6 @@ def test_a_folder_of_somebody_else_is_its_videos_row(
         return real(path)
 
     monkeypatch.setattr("os.listdir", denied)
-    rows = preprocess_videos([tmp_path / "in"], blind, AlignSettings(), tmp_path / "out")
+    rows = preprocess_videos([tmp_path / "in"], CropOptions(blind, AlignSettings()), tmp_path / "out")
     assert [row.status for row in rows] == ["no_face", "refused", "no_face"]
     assert "cannot be looked at (Permission denied)" in rows[1].reason

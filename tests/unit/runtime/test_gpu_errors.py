@@ -14,7 +14,7 @@ from nrdfer.faces.align_clip import AlignSettings
 from nrdfer.faces.detector import FaceDetector
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.preprocessing import align
-from nrdfer.preprocessing.videos import Tools, preprocess_one
+from nrdfer.preprocessing.videos import CropOptions, Tools, preprocess_one
 from nrdfer.runtime.gpu_errors import is_full, raise_if_of_gpu
 from nrdfer.video.constant_rate_writer import VideoWriter
 from nrdfer.video.discovery import list_sources
@@ -56,17 +56,15 @@ def broken(error: Exception) -> FaceDetector:
         (RuntimeError(FAILED), "the GPU failed while .*illegal memory access.*not set aside"),
     ],
 )
-def test_a_clip_is_not_blamed_for_the_gpu(
-    error: Exception, said: str, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clip_is_not_blamed_for_the_gpu(error: Exception, said: str, video: Path, tmp_path: Path) -> None:
     detector, (source,) = broken(error), list_sources([video])
     with pytest.raises(DeviceError, match=said):
         preprocess_one(source, Tools(detector, AlignSettings()), tmp_path / "out")
 
     row = {"clip_id": "video", "path": str(video), "emotion": "fear", "split": "val", "sha256": "0" * 64}
-    monkeypatch.setattr("nrdfer.faces.load_detector.load_detector", lambda *_, **__: detector)
+    options = CropOptions(detector, AlignSettings())
     with pytest.raises(DeviceError, match=said):
-        align.align_corpus([row], sample_weights("retinaface"), AlignSettings(), tmp_path / "work", tmp_path, workers=1)
+        align.align_corpus([row], options, tmp_path / "work", tmp_path)
     assert align.unfinished([row], tmp_path / "work") == [row]
 
 

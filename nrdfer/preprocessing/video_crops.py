@@ -1,0 +1,146 @@
+"""Drive one video to the aligned crops of its target, for AFEW (`align`) and for any videos (`videos`).
+
+Belongs here: the networks that a process loads, whose fault an error is, and who works on which video. What is done
+to a video is in `nrdfer.faces.align_clip`; what is kept of its crops, and where, is each caller's.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nrdfer.core.atomic_files import OF_THE_MACHINE
+from nrdfer.core.errors import MachineError, NrdferError, UnreadableVideoError
+from nrdfer.enhance.enhancer import Enhancer
+from nrdfer.faces.align_clip import AlignSettings, ClipPlan, plan_clip
+from nrdfer.faces.detector import FaceDetector
+from nrdfer.faces.load_detector import load_detector
+from nrdfer.runtime.devices import pick_device
+from nrdfer.runtime.gpu_errors import raise_if_of_gpu
+from nrdfer.runtime.process_pool import completed
+
+Unit = TypeVar("Unit")
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a process needs to work on videos."""
+
+    detector: FaceDetector
+    settings: AlignSettings
+    enhancer: Enhancer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CropOptions:
+    """How videos become crops.
+
+    Attributes:
+        detector: RetinaFace weights, to load with the settings' threshold and `max_side`; or a loaded one.
+        settings: detection and alignment.
+        convention: input convention of a weights file that does not tell.
+        enhancer: EnlightenGAN weights, to brighten the crops.
+        device: "cpu", "cuda" or "auto"; results differ by rounding. On a GPU one worker is enough.
+        workers: processes, one core each; the result does not depend on their number. More than 1 need an importable
+            ``__main__`` (a script guards its calls with ``if __name__ == "__main__"``).
+
+    Raises:
+        ValueError: fewer than one worker.
+    """
+
+    detector: FaceDetector | Path
+    settings: AlignSettings
+    convention: str | None = None
+    enhancer: Path | None = None
+    device: str = "cpu"
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"workers must be 1 or more, not {self.workers}")
+
+    def load(self) -> Tools:
+        """Load the networks, here and not in the workers: what is wrong with weights is told once, and in words.
+
+        Raises:
+            WeightsError: a weights file cannot be used.
+        """
+        device, detector = pick_device(self.device), self.detector
+        if not isinstance(detector, FaceDetector):
+            detector = load_detector(
+                detector,
+                convention=self.convention,
+                threshold=self.settings.threshold,
+                max_side=self.settings.max_side,
+                device=str(device),
+            )
+        return Tools(detector, self.settings, None if self.enhancer is None else Enhancer.load(self.enhancer, device))
+
+
+def crop_video(
+    video: Path, tools: Tools, keep: Callable[[ClipPlan], Outcome], unreadable: Callable[[str], Outcome]
+) -> Outcome:
+    """Plan how one video is cropped, and keep its crops; one odd file must not cost a night's corpus.
+
+    Args:
+        video: the file.
+        tools: of this process.
+        keep: crops by the plan, and writes.
+        unreadable: called with the reason if the video cannot be used: the decoder's words, or the defect's.
+
+    Raises:
+        MachineError: nothing is known about the video.
+        NrdferError: of the settings or the machine, not of this video.
+        OSError: what is written cannot be.
+    """
+    try:
+        return keep(plan_clip(video, tools.detector, tools.settings))
+    except MachineError:
+        raise
+    except UnreadableVideoError as error:
+        return unreadable(str(error))
+    except NrdferError:
+        raise
+    except Exception as error:  # whatever a decoder or a library makes of an odd file or of its name
+        raise_if_of_gpu(error, video)
+        if isinstance(error, OSError) and not _is_of(error, video):
+            raise
+        return unreadable(f"{video}: {type(error).__name__}: {error}")
+
+
+def _is_of(error: OSError, video: Path) -> bool:
+    """Whether the system refused a video or its name, and not the folder that crops are written into."""
+    if error.errno in OF_THE_MACHINE:
+        return False
+    return error.filename in (video, str(video)) or error.errno in (errno.ENAMETOOLONG, errno.EILSEQ)
+
+
+def work_through(
+    work: Callable[[Unit, Any], Outcome],
+    units: Sequence[Unit],
+    shared: Any,
+    *,
+    workers: int,
+    on_death: Callable[[Unit], Outcome],
+    suspects: Sequence[Unit] = (),
+) -> Iterator[tuple[Unit, Outcome]]:
+    """Yield (unit, ``work(unit, shared)``) as they end: one worker is this process, several are processes of their own.
+
+    Args:
+        work: on one video; a function of a module.
+        units: one a video.
+        shared: sent to each process once.
+        workers: how many.
+        on_death: the outcome of a unit over which two processes died.
+        suspects: more units, over which this process shall not die.
+    """
+    if workers == 1:
+        for unit in units:
+            yield unit, work(unit, shared)
+        units = ()
+    left = [*suspects, *units]
+    yield from completed(work, left, workers=workers, what="preprocessing of videos", shared=shared, on_death=on_death)
