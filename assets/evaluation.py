@@ -78,13 +78,6 @@ def run_of(
     return run_of_finished(tracking, checkpoint, facts, read_history(checkpoint.path))
 
 
-def record(workbench: Workbench, run_id: str, artifact: Artifact) -> None:
-    """Bring an evaluation into its training's MLflow run; see `nrdfer.publish.register_model.record`."""
-    from nrdfer.publish import register_model
-
-    register_model.record(workbench.tracking, run_id, artifact.path)
-
-
 def _evaluate_and_register(
     context: dg.AssetExecutionContext,
     workbench: Workbench,
@@ -103,7 +96,7 @@ def _evaluate_and_register(
     run_id = run_of(context, workbench, checkpoint, split, name)
     evaluated = register_model.Evaluated(profile, split, shards, checkpoint, artifact, run_id, context.run_id)
     registered = register_model.register(workbench.tracking, evaluated, alias=alias, log=context.log)
-    record(workbench, run_id, artifact)
+    register_model.record(workbench.tracking, run_id, artifact.path)
     champion = {}
     if alias is None:  # the only split of its corpus
         outcome = registry.challenge(workbench.tracking, registered.name, registered.version)

@@ -115,7 +115,7 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
         with step(context):
             from nrdfer.evaluation.checkpoints import read_metrics
             from nrdfer.experiments.profiles import profile_of
-            from nrdfer.publish.register_model import flat_figures
+            from nrdfer.publish import register_model
             from nrdfer.store.pointers import last_made
 
             experiment, name = _of_partition(context, table)
@@ -127,8 +127,8 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
             profile = profile_of(workbench.settings, experiment)
             artifact = evaluations.evaluate(context, workbench, profile, split, shards, checkpoint, title=title)
             run_id = evaluations.run_of(context, workbench, checkpoint, split, title)
-            evaluations.record(workbench, run_id, artifact)
-            metrics = flat_figures(read_metrics(artifact.path))
+            register_model.record(workbench.tracking, run_id, artifact.path)
+            metrics = register_model.flat_figures(read_metrics(artifact.path))
             return _materialize(context, artifact, **metrics, **evaluations.metadata_of(workbench, artifact, run_id))
 
     return evaluation

@@ -52,10 +52,10 @@ def train(
     from nrdfer.tracking.dataset_inputs import datasets_of
     from nrdfer.tracking.log_uploader import RunFacts
     from nrdfer.training.callbacks import TrainingCallbacks
+    from nrdfer.training.loop import train_tracked
     from nrdfer.training.open_choices import choices_markdown
     from nrdfer.training.request import recipe_of, request_of
     from nrdfer.training.step_keys import training_step
-    from nrdfer.training.tracked import train_tracked
 
     made_of = training_step(profile, split, shards.digest, initial.digest if initial else None)
     recipe = recipe_of(profile, split.corpus)

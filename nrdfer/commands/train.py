@@ -56,8 +56,7 @@ def train(
     from nrdfer.preprocessing.folds import find_split
     from nrdfer.shards.index import INDEX
     from nrdfer.store import file_sha256
-    from nrdfer.training import fold as stage
-    from nrdfer.training import run_folder
+    from nrdfer.training import loop, run_folder
     from nrdfer.training.callbacks import TrainingCallbacks
     from nrdfer.training.key import key_of
     from nrdfer.training.request import request_of
@@ -70,7 +69,7 @@ def train(
         work, results = out / run_folder.WORK, run_folder.results(out)
         request = request_of(changed, found, work, results, initial_weights=weights)
         identity = key_of(request, file_sha256(found.shards / INDEX)).settings()
-        fit = _tracked(found, out, identity) if track else stage.train_fold
+        fit = _tracked(found, out, identity) if track else loop.train_fold
         with run_folder.held(out):
             result = run_folder.claim(out, {"split": split, **identity})
             if result is not None:
@@ -116,7 +115,7 @@ def _tracked(split: Split, out: Path, settings: Mapping[str, Any]) -> Callable[.
     from nrdfer.tracking.client import Tracking
     from nrdfer.tracking.dataset_inputs import datasets_of
     from nrdfer.tracking.log_uploader import RunFacts
-    from nrdfer.training.tracked import train_tracked
+    from nrdfer.training.loop import train_tracked
 
     folder = name_text(out.absolute())
     digest = digest_of([settings, folder])

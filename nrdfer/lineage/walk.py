@@ -22,10 +22,9 @@ from nrdfer.models.trained_files import LAST
 from nrdfer.publish.register_model import RESOLVED, flat_figures
 from nrdfer.registry import tags, verified_open
 from nrdfer.registry.file_lists import listed_files
-from nrdfer.registry.paging import pages
 from nrdfer.registry.versions import VIDEO
 from nrdfer.store import Store, digest_of, read_manifest
-from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, TAG_DIGEST, Tracking
+from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, TAG_DIGEST, Tracking, pages
 from nrdfer.tracking.dataset_inputs import clips_digest
 
 if TYPE_CHECKING:

@@ -1,12 +1,19 @@
-"""The files of a version that takes aligned crops."""
+"""The files of a version that takes aligned crops, and its input example: nobody's face gets into the registry."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from nrdfer.models.trained_files import MODEL
-from nrdfer.publish.input_example import example_clip
 from nrdfer.registry.logged_models import Content
+
+SIDE = 32  # pixels: MLflow keeps the example as JSON, and the network takes crops of any size
+_FRAMES = 16
+_SEED = 7
 
 
 def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Content:
@@ -34,3 +41,22 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
         example={"clip": example_clip()},
         config={SHA256: file_sha256(checkpoint / weights)},
     )
+
+
+@functools.cache
+def example_clip() -> npt.NDArray[np.float32]:
+    """(1, 16, 3, `SIDE`, `SIDE`), RGB, 0 to 1: a rendered face that becomes happy."""
+    import cv2
+
+    from nrdfer.corpora.synthetic.clips import dfew_frames
+    from nrdfer.corpora.synthetic.identity import draw_identity
+    from nrdfer.corpora.synthetic.timeline import draw_timeline
+
+    own, session = np.random.default_rng(_SEED), np.random.default_rng(_SEED + 1)
+    who = draw_identity(session)
+    timeline = draw_timeline(own, who, "happiness", _FRAMES, n1_rate=0.0, mostly_neutral=False)
+    frames = [
+        cv2.resize(frame.rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        for frame in dfew_frames(own, session, who, timeline)
+    ]
+    return (np.stack(frames).transpose(0, 3, 1, 2)[None] / np.float32(255)).astype(np.float32)

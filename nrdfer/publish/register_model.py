@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nrdfer import registry
 from nrdfer.config.profile import Profile
 from nrdfer.core import file_locks, paths
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
@@ -23,8 +22,9 @@ from nrdfer.models.saved_model import read_history
 from nrdfer.models.trained_files import BEST, LAST
 from nrdfer.publish.model_card import CardFacts, write_card
 from nrdfer.publish.model_files import crops_content
-from nrdfer.registry import tags
-from nrdfer.registry.versions import Facts, log_best
+from nrdfer.registry import tags, versions
+from nrdfer.registry.aliases import point_alias
+from nrdfer.registry.versions import Facts, Registered, log_best
 from nrdfer.shards.split import Split
 from nrdfer.store import Artifact
 from nrdfer.store.pointers import config_digest
@@ -77,9 +77,7 @@ def record(tracking: Tracking, run_id: str, folder: Path) -> None:
         tracking.log_metrics(run_id, figures)  # last: they say that everything is there
 
 
-def register(
-    tracking: Tracking, evaluated: Evaluated, *, alias: str | None, log: logging.Logger = _log
-) -> registry.Registered:
+def register(tracking: Tracking, evaluated: Evaluated, *, alias: str | None, log: logging.Logger = _log) -> Registered:
     """Register the last epoch's weights as a version, and log the best epoch's as a model of the same run.
 
     Args:
@@ -97,7 +95,7 @@ def register(
     preprocessing = Preprocessing.of_profile(profile)
     metrics, history = read_metrics(evaluated.evaluation.path), read_history(checkpoint.path)
     epochs = {"honest": len(history), "paper": int(checkpoint.manifest["counts"]["best"]["epoch"])}
-    name = registry.registered_name(profile.model, evaluated.split.corpus)
+    name = versions.registered_name(profile.model, evaluated.split.corpus)
     card = write_card(_card_facts(evaluated, name, metrics, epochs, preprocessing.to_dict()))
     with tempfile.TemporaryDirectory() as scratch:
         resolved, described = Path(scratch) / "resolved.json", Path(scratch) / FILE
@@ -111,7 +109,7 @@ def register(
             )
             for protocol in PROTOCOLS
         }
-        registered = registry.register(
+        registered = versions.register(
             tracking,
             name,
             evaluated.mlflow_run,
@@ -126,7 +124,7 @@ def register(
             facts["paper"],
         )
     if alias is not None:
-        registry.point_alias(tracking, name, alias, registered.version)
+        point_alias(tracking, name, alias, registered.version)
     return registered
 
 

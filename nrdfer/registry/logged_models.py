@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nrdfer.registry import tags
-from nrdfer.registry.paging import pages
 from nrdfer.store import file_sha256
-from nrdfer.tracking.client import Tracking
+from nrdfer.tracking.client import Tracking, pages
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel

@@ -16,9 +16,8 @@ from nrdfer.core import file_locks, paths
 from nrdfer.core.errors import WeightsError
 from nrdfer.registry import tags, verified_open
 from nrdfer.registry.logged_models import Content, find_logged, log_checkpoint
-from nrdfer.registry.paging import pages
 from nrdfer.runtime.code_version import code_version
-from nrdfer.tracking.client import Tracking
+from nrdfer.tracking.client import Tracking, pages
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -8,7 +8,7 @@ the truth that is replayed into MLflow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nrdfer.core import addresses, file_locks, paths
@@ -203,3 +203,18 @@ def _link(dagster_run_id: str, asset: str | None = None) -> str:
 def _milliseconds(time: float | None) -> int | None:
     """Seconds since 1970 as MLflow counts them; None stays."""
     return None if time is None else int(1000 * time)
+
+
+def pages(ask: Callable[[str | None], Iterable[Any]]) -> Iterator[Any]:
+    """All entries of a listing of MLflow's, and not its first page only.
+
+    Args:
+        ask: gives the page that belongs to a token; None asks for the first.
+    """
+    token: str | None = None
+    while True:
+        page = ask(token)
+        yield from page
+        token = getattr(page, "token", None)
+        if not token:
+            return

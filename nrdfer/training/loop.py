@@ -1,5 +1,8 @@
 """The training loop, from a request to the files of a trained folder; meant to be read top to bottom.
 
+`train_tracked` is a training that MLflow shows, `train_fold` one on as many processes as its engine wants, `train` what
+each of these processes does.
+
 Exact: a training that was killed and continued ends with the same weights and history, bit for bit, as one that was
 not; the clips of a batch and their augmentation are the same for any number of ranks and loader threads. Epochs
 and resuming belong to ``epochs``, one step to ``learner``, names of files to ``nrdfer.models``, clips to
@@ -10,10 +13,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -30,6 +36,7 @@ from nrdfer.models.saved_model import (
     best_epoch,
     cpu_weights,
     load_weights,
+    read_history,
     write_description,
     write_history,
     write_weights,
@@ -37,16 +44,24 @@ from nrdfer.models.saved_model import (
 from nrdfer.models.trained_files import BEST, LAST
 from nrdfer.runtime.determinism import described, full_precision, gpus_of, set_up
 from nrdfer.runtime.distributed import joined
+from nrdfer.runtime.placement import places
 from nrdfer.shards.reader import ShardReader
+from nrdfer.tracking.background_upload import Delivery
+from nrdfer.tracking.client import Tracking
+from nrdfer.tracking.log_uploader import RunFacts
+from nrdfer.tracking.training_log import LOG
 from nrdfer.training.callbacks import SILENT, TrainingCallbacks
 from nrdfer.training.epochs import Training
 from nrdfer.training.input_checks import check_emotions, check_lists, check_sampling, learnable
 from nrdfer.training.key import key_of
+from nrdfer.training.launch import train_on_ranks
 from nrdfer.training.learner import Learner
-from nrdfer.training.monitor import Watch
+from nrdfer.training.monitor import Follower, Watch
 from nrdfer.training.out_of_memory import memory_errors
 from nrdfer.training.request import TrainingRequest
 from nrdfer.training.signals import stop_requests
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,64 @@ class TrainingResult:
     def best(self) -> EpochReport:
         """The best epoch on the test clips: the paper protocol."""
         return best_epoch(self.reports)
+
+
+def train_tracked(
+    request: TrainingRequest,
+    callbacks: TrainingCallbacks = SILENT,
+    *,
+    tracking: Tracking,
+    facts: RunFacts,
+    wait: float = 120.0,
+    log: logging.Logger = _log,
+) -> dict[str, Any]:
+    """Train one fold as `train_fold` does, and bring its log into MLflow meanwhile, whether or not its server is there.
+
+    Args:
+        request: the training; its `out` receives the log (``train.jsonl``), too.
+        callbacks: called while it trains.
+        tracking: the MLflow store.
+        facts: what MLflow is told of the training; the digest should be the artefact's.
+        wait: seconds that a finished training waits for a server that is away, before it leaves the rest for later.
+        log: told when the server goes and comes back.
+
+    Returns:
+        As `train_fold`, and ``mlflow_run_id``: empty if the server never answered; the run is then made later, and
+        found by the digest.
+    """
+    written = request.workdir / LOG
+    with Delivery(tracking, written, facts, wait=wait, log=log) as delivery:
+        result = train_fold(request, callbacks)
+    shutil.copyfile(written, request.out / LOG)  # the work folder goes when the artefact is published
+    return {**result, "mlflow_run_id": delivery.run_id or ""}
+
+
+def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) -> dict[str, Any]:
+    """Train one fold, or fine-tune on AFEW; continues from the checkpoint in the request's `workdir` if there is one.
+
+    On several devices each batch is shared among as many processes; of several GPUs the least used ones are taken.
+
+    Args:
+        request: the training; its engine says how many devices are wanted.
+        callbacks: called in this process, whichever process trains.
+
+    Returns:
+        Figures of the last epoch and of the best one.
+
+    Raises:
+        TrainingStopped: SIGTERM or Ctrl-C; everything is saved, and the same call continues.
+        NrdferError: see `train`.
+    """
+    with places(request.engine) as place:
+        placed = dataclasses.replace(request, engine=dataclasses.replace(request.engine, devices=place.world))
+        if place.world == 1:
+            train(placed, callbacks)
+        else:
+            follower = Follower(placed.workdir, callbacks)
+            train_on_ranks(placed, place.world, place.visible, follower.look)
+    reports = [EpochReport(**row) for row in read_history(request.out)]
+    figures = {"last": reports[-1], "best": best_epoch(reports)}
+    return {"epochs": len(reports), **{name: dataclasses.asdict(report) for name, report in figures.items()}}
 
 
 def train(

@@ -19,8 +19,7 @@ from nrdfer.core.errors import TrainingError
 from nrdfer.store import Store
 from nrdfer.store.pointers import made_with
 from nrdfer.tracking.client import Tracking
-from nrdfer.training import fold as stage
-from nrdfer.training import run_folder, tracked
+from nrdfer.training import loop, run_folder
 from nrdfer.training.monitor import Watch
 from tests.unit.commands.conftest import Corpora
 
@@ -79,7 +78,7 @@ def test_two_processes_share_the_batches_and_are_followed(corpora: Corpora) -> N
 
 def test_the_same_line_again_says_that_it_is_finished(corpora: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(corpora, "--json")
-    monkeypatch.setattr(stage, "train_fold", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(loop, "train_fold", lambda *_, **__: pytest.fail("trained again"))
     again = train(corpora, "--json")
     assert (first.exit_code, again.exit_code) == (0, 0), again.output
     assert "is finished; nothing was done" in again.stderr
@@ -250,7 +249,7 @@ def test_one_that_is_ended_before_it_trains_says_so_and_is_killed_in_mlflow(
         time.sleep(60)
         raise AssertionError("the signal did not end it")
 
-    monkeypatch.setattr(tracked, "train_fold", end_it)
+    monkeypatch.setattr(loop, "train_fold", end_it)
     done = train(corpora, "--track", out=f"out-{number}")
     assert done.exit_code == 143
     assert "stopped; what is finished is kept, and the same line continues: " in done.stderr
@@ -264,7 +263,7 @@ def test_one_that_fails_has_failed_in_mlflow(
     def fail(*_: Any, **__: Any) -> dict[str, Any]:
         raise TrainingError("nothing to learn")
 
-    monkeypatch.setattr(tracked, "train_fold", fail)
+    monkeypatch.setattr(loop, "train_fold", fail)
     assert train(corpora, "--track", out="out-failed").exit_code == 1
     (found,) = tracking.find(nrdfer__role="training")
     assert found.info.status == "FAILED"
@@ -275,7 +274,7 @@ def test_a_failed_start_forbids_no_corrected_line(corpora: Corpora, monkeypatch:
         raise TrainingError("there is no such device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(stage, "train_fold", fail)
+        broken.setattr(loop, "train_fold", fail)
         assert train(corpora, "--set", "epochs=1", "--set", "lr=0.3").exit_code == 1
     out = corpora.root / "out"
     assert [path.name for path in out.iterdir() if not path.name.startswith(".")] == []

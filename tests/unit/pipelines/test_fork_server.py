@@ -29,7 +29,7 @@ fork_server.load()
 files = {os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{n}")}
 print(json.dumps({
     "missing": [name for name in fork_server.LATE if name not in sys.modules],
-    "graph": "pipelines.definitions" in sys.modules and "nrdfer.training.fold" in sys.modules,
+    "graph": "pipelines.definitions" in sys.modules and "nrdfer.training.loop" in sys.modules,
     "threads": [thread.name for thread in threading.enumerate()],
     "gpu": [torch.cuda.is_initialized(), asked],  # even asking would make it useless to a fork
     "files": sorted(name for name in files if name.startswith(os.environ["HOME"])),

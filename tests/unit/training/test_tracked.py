@@ -19,9 +19,9 @@ from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.log_uploader import RunFacts, count_points
 from nrdfer.tracking.training_log import LOG, last_of_each, read_all
 from nrdfer.training.callbacks import TrainingCallbacks
+from nrdfer.training.loop import train_tracked
 from nrdfer.training.progress import Progress
 from nrdfer.training.request import TrainingRequest, request_of
-from nrdfer.training.tracked import train_tracked
 
 PROFILES = Path(__file__).resolve().parents[3] / "pipelines" / "profiles"
 IDS = [f"{number:05d}" for number in range(14)]
