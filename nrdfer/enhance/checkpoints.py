@@ -38,7 +38,7 @@ def load_generator(path: Path) -> EnlightenGenerator:
         raise WeightsError(
             f"{path} does not hold EnlightenGAN's generator: it has no convolution conv1_1.weight. "
             "Expected is the file 200_net_G_A.pth, enlighten.onnx, or one made by "
-            "`python -m nrdfer.pretraining.enlightengan`."
+            "`python -m devtools.pretraining.enlightengan` in a checkout of the project."
         )
     channels = int(first.shape[0])
     return cast(

@@ -96,8 +96,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Convention]:
     if metadata.get("format") != "nrdfer-retinaface" or metadata.get("convention") not in CONVENTIONS:
         raise WeightsError(
             f"{path} is a safetensors file without this project's RetinaFace metadata (format "
-            f"'nrdfer-retinaface', convention one of {', '.join(CONVENTIONS)}); use a .pth, or weights of "
-            "nrdfer.pretraining.retinaface"
+            f"'nrdfer-retinaface', convention one of {', '.join(CONVENTIONS)}); use a .pth, or weights made by "
+            "`python -m devtools.pretraining.retinaface` in a checkout of the project"
         )
     return plain_names(tensors, path), CONVENTIONS[metadata["convention"]]
 

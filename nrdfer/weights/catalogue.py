@@ -2,7 +2,7 @@
 
 Content is pinned by hash, so neither the folder nor the uploader needs to be trusted. The transfer from the hub is
 in `nrdfer.weights.hub`; loading tensors belongs to `nrdfer.models.state_dict` and the modules that own the networks;
-training the sample weights belongs to ``nrdfer.pretraining.retinaface`` and ``nrdfer.pretraining.enlightengan``.
+training the sample weights belongs to ``devtools.pretraining``, which is not installed.
 """
 
 from __future__ import annotations

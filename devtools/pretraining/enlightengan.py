@@ -1,6 +1,6 @@
 """Training the sample enhancer (a narrow EnlightenGAN generator) on rendered faces, and measuring it.
 
-Run as ``python -m nrdfer.pretraining.enlightengan --out enlightengan.safetensors``: writes the weights, a model card
+Run as ``python -m devtools.pretraining.enlightengan --out enlightengan.safetensors``: writes the weights, a model card
 (.md) and the measurements (.json). The paper trains against two discriminators on unpaired photographs. Here
 the same generator learns from pairs of one rendered face, bright and darkened: rendering gives pairs for
 nothing, and the sample has only to prove the stage. Published weights are not made here: see
@@ -23,12 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nrdfer.core.atomic_files import write_whole
-from nrdfer.corpora.synthetic.scene import random_face_crop
-from nrdfer.enhance.checkpoints import FORMAT
-from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.enhance.generator import EnlightenGenerator
-from nrdfer.pretraining.common import (
+from devtools.pretraining.common import (
     HELD_OUT,
     TRAINING,
     Batch,
@@ -41,6 +36,11 @@ from nrdfer.pretraining.common import (
     table,
     write_json,
 )
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.corpora.synthetic.scene import random_face_crop
+from nrdfer.enhance.checkpoints import FORMAT
+from nrdfer.enhance.enhancer import Enhancer
+from nrdfer.enhance.generator import EnlightenGenerator
 from nrdfer.weights.catalogue import content_ids, save_safetensors
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -168,7 +168,7 @@ def train_enlightengan(
     held_out: int = 400,
     base_channels: int = 8,
     learning_rate: float = 2e-3,
-    command: str = "nrdfer.pretraining.enlightengan.train_enlightengan",
+    command: str = "devtools.pretraining.enlightengan.train_enlightengan",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Train a narrow generator from random weights on rendered pairs; write it and measure the file.
@@ -193,7 +193,7 @@ def train_enlightengan(
 
     Raises:
         TrainingError: the loss is not a number.
-        NrdferError: see `nrdfer.pretraining.common.published`.
+        NrdferError: see `devtools.pretraining.common.published`.
     """
     where = torch.device(device)
     with torch.random.fork_rng(devices=[]):
@@ -277,7 +277,7 @@ def main() -> None:
     parser = arguments("Train the sample enhancer on rendered faces.", steps=2000, batch=32, size=112)
     parser.add_argument("--base-channels", type=int, default=8, help="width; 32 is the published generator")
     options = parser.parse_args()
-    result = train_enlightengan(command=command_line("nrdfer.pretraining.enlightengan", options.out), **vars(options))
+    result = train_enlightengan(command=command_line("devtools.pretraining.enlightengan", options.out), **vars(options))
     print(json.dumps(result, indent=2))
 
 

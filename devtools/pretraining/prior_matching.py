@@ -1,7 +1,7 @@
 """Assigning ground-truth faces to the detector's priors: what each prior has to say during training.
 
 The priors themselves, and the encoding of boxes and points relative to them, are in `nrdfer.faces.priors`;
-the loss is in `nrdfer.pretraining.multibox_loss`. Coordinates here are fractions of the picture's width and
+the loss is in `devtools.pretraining.multibox_loss`. Coordinates here are fractions of the picture's width and
 height (0..1).
 
 Shape legend: P priors, F faces.

@@ -1,8 +1,8 @@
 """Training the sample detector (RetinaFace, MobileNet 0.25) on rendered faces, and measuring it.
 
-Run as ``python -m nrdfer.pretraining.retinaface --out retinaface.safetensors``: writes the weights, a model card (.md)
-and the measurements (.json). The loss is in `nrdfer.pretraining.multibox_loss`, what each prior should say in
-`nrdfer.pretraining.prior_matching`, the rendering in `nrdfer.corpora.synthetic`. Published weights are not made here:
+Run as ``python -m devtools.pretraining.retinaface --out retinaface.safetensors``: writes the weights, a model card
+(.md) and the measurements (.json). The loss is in `devtools.pretraining.multibox_loss`, what each prior should say in
+`devtools.pretraining.prior_matching`, the rendering in `nrdfer.corpora.synthetic`. Published weights are not made here:
 see `nrdfer.weights.catalogue`.
 """
 
@@ -20,14 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nrdfer.core.atomic_files import write_whole
-from nrdfer.corpora.synthetic.scene import Scene, random_scene
-from nrdfer.faces.detector import Face, FaceDetector
-from nrdfer.faces.input_conventions import PYTORCH_RETINAFACE
-from nrdfer.faces.load_detector import load_detector
-from nrdfer.faces.network import RetinaFaceNet
-from nrdfer.faces.priors import prior_boxes
-from nrdfer.pretraining.common import (
+from devtools.pretraining.common import (
     HELD_OUT,
     TRAINING,
     Batch,
@@ -40,8 +33,15 @@ from nrdfer.pretraining.common import (
     table,
     write_json,
 )
-from nrdfer.pretraining.multibox_loss import MultiBoxLoss
-from nrdfer.pretraining.prior_matching import iou_matrix, match
+from devtools.pretraining.multibox_loss import MultiBoxLoss
+from devtools.pretraining.prior_matching import iou_matrix, match
+from nrdfer.core.atomic_files import write_whole
+from nrdfer.corpora.synthetic.scene import Scene, random_scene
+from nrdfer.faces.detector import Face, FaceDetector
+from nrdfer.faces.input_conventions import PYTORCH_RETINAFACE
+from nrdfer.faces.load_detector import load_detector
+from nrdfer.faces.network import RetinaFaceNet
+from nrdfer.faces.priors import prior_boxes
 from nrdfer.weights.catalogue import content_ids, save_safetensors
 
 MAX_FACES = 3
@@ -210,7 +210,7 @@ def train_retinaface(
     workers: int = 2,
     held_out: int = 400,
     learning_rate: float = 3e-3,
-    command: str = "nrdfer.pretraining.retinaface.train_retinaface",
+    command: str = "devtools.pretraining.retinaface.train_retinaface",
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Train RetinaFace (MobileNet 0.25) from random weights on rendered scenes; write and measure it.
@@ -234,7 +234,7 @@ def train_retinaface(
 
     Raises:
         TrainingError: the loss is not a number.
-        NrdferError: see `nrdfer.pretraining.common.published`.
+        NrdferError: see `devtools.pretraining.common.published`.
     """
     where = torch.device(device)
     with torch.random.fork_rng(devices=[]):
@@ -324,7 +324,7 @@ def main() -> None:
     options = arguments(
         "Train the sample face detector on rendered faces.", steps=1600, batch=32, size=320
     ).parse_args()
-    result = train_retinaface(command=command_line("nrdfer.pretraining.retinaface", options.out), **vars(options))
+    result = train_retinaface(command=command_line("devtools.pretraining.retinaface", options.out), **vars(options))
     print(json.dumps(result, indent=2))
 
 

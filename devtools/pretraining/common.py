@@ -1,8 +1,8 @@
 """What the trainings of the two sample weights share: loading samples, the optimiser's loop, results on disk.
 
-What is learnt from what belongs to ``nrdfer.pretraining.retinaface`` and ``nrdfer.pretraining.enlightengan``; training
-the recogniser of the paper belongs to ``nrdfer.training``. This module needs torch, NumPy, OpenCV and safetensors
-only, so that the weights can be trained on a bare machine.
+What is learnt from what belongs to ``devtools.pretraining.retinaface`` and ``devtools.pretraining.enlightengan``;
+training the recogniser of the paper belongs to ``nrdfer.training``. This module needs torch, NumPy, OpenCV and
+safetensors only, so that the weights can be trained on a bare machine.
 """
 
 from __future__ import annotations

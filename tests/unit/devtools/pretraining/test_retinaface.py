@@ -10,16 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from nrdfer.core.emotions import EMOTIONS
-from nrdfer.corpora.synthetic.clips import afew_frames
-from nrdfer.corpora.synthetic.identity import draw_identity
-from nrdfer.corpora.synthetic.timeline import draw_timeline
-from nrdfer.faces.detector import Face
-from nrdfer.faces.load_detector import load_detector
-from nrdfer.faces.priors import decode_boxes, decode_points, prior_boxes
-from nrdfer.pretraining.multibox_loss import MultiBoxLoss
-from nrdfer.pretraining.prior_matching import iou_matrix, match
-from nrdfer.pretraining.retinaface import (
+from devtools.pretraining.multibox_loss import MultiBoxLoss
+from devtools.pretraining.prior_matching import iou_matrix, match
+from devtools.pretraining.retinaface import (
     HeldOutScenes,
     TrainingScenes,
     compare,
@@ -28,6 +21,13 @@ from nrdfer.pretraining.retinaface import (
     mirror,
     train_retinaface,
 )
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.corpora.synthetic.clips import afew_frames
+from nrdfer.corpora.synthetic.identity import draw_identity
+from nrdfer.corpora.synthetic.timeline import draw_timeline
+from nrdfer.faces.detector import Face
+from nrdfer.faces.load_detector import load_detector
+from nrdfer.faces.priors import decode_boxes, decode_points, prior_boxes
 from nrdfer.weights.catalogue import content_ids, sample_weights
 
 SIZE = 128

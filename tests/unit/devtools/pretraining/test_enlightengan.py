@@ -7,9 +7,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.pretraining.common import HELD_OUT, TRAINING
-from nrdfer.pretraining.enlightengan import (
+from devtools.pretraining.common import HELD_OUT, TRAINING
+from devtools.pretraining.enlightengan import (
     FacePairs,
     darken,
     evaluate_enhancer,
@@ -19,6 +18,7 @@ from nrdfer.pretraining.enlightengan import (
     structural_similarity,
     train_enlightengan,
 )
+from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.weights.catalogue import content_ids, sample_weights
 
 
