@@ -29,6 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from devtools.targets import choose_target
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.enhance.generator import EnlightenGenerator
@@ -38,7 +39,7 @@ from nrdfer.faces.alignment import fit_template, nearest_matrices, warp
 from nrdfer.faces.backends import SeenNetwork
 from nrdfer.faces.detector import Face, FaceDetector
 from nrdfer.faces.load_detector import load_detector
-from nrdfer.faces.tracking import choose_target, is_usable
+from nrdfer.faces.tracking import is_usable
 from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.video.discovery import list_sources
 from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option

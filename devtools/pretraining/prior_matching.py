@@ -1,6 +1,6 @@
 """Assigning ground-truth faces to the detector's priors: what each prior has to say during training.
 
-The priors themselves, and the encoding of boxes and points relative to them, are in `nrdfer.faces.priors`;
+The priors themselves, and the decoding of boxes and points relative to them, are in `nrdfer.faces.priors`;
 the loss is in `devtools.pretraining.multibox_loss`. Coordinates here are fractions of the picture's width and
 height (0..1).
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nrdfer.faces.priors import encode_boxes, encode_points
+from nrdfer.faces.priors import VARIANCES
 
 Floats = NDArray[np.floating[Any]]
 
@@ -40,6 +40,22 @@ def iou_matrix(a_N4: Floats, b_M4: Floats) -> NDArray[np.float32]:
     iou_NM = np.zeros(shared_NM.shape, np.float32)
     np.divide(shared_NM, union_NM, out=iou_NM, where=union_NM > 0, casting="same_kind")
     return iou_NM
+
+
+def encode_boxes(boxes_N4: Floats, priors_N4: Floats) -> NDArray[np.float32]:
+    """Regression targets (N, 4) of boxes (x1, y1, x2, y2) against the anchors matched to them."""
+    centres = (boxes_N4[:, :2] + boxes_N4[:, 2:]) / 2
+    sizes = np.maximum(boxes_N4[:, 2:] - boxes_N4[:, :2], 1e-8)
+    offsets = (centres - priors_N4[:, :2]) / (VARIANCES[0] * priors_N4[:, 2:])
+    scales = np.log(sizes / priors_N4[:, 2:]) / VARIANCES[1]
+    return np.concatenate([offsets, scales], axis=1).astype(np.float32)
+
+
+def encode_points(points_N10: Floats, priors_N4: Floats) -> NDArray[np.float32]:
+    """Regression targets (N, 10) of five points (x, y interleaved, 0..1) against their anchors."""
+    points_N52 = points_N10.reshape(-1, 5, 2)
+    encoded = (points_N52 - priors_N4[:, None, :2]) / (VARIANCES[0] * priors_N4[:, None, 2:])
+    return encoded.reshape(-1, 10).astype(np.float32)
 
 
 def match(boxes_F4: Floats, points_F52: Floats, priors_P4: Floats, threshold: float = 0.35) -> Targets:

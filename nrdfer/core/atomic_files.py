@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import shutil
 import stat
 from io import FileIO
 from pathlib import Path
@@ -89,29 +88,6 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(handle)
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name, or, where the file system has no hard links, copy it, as a whole or not at all.
-
-    Raises:
-        FileExistsError: `target` is there.
-        OSError: the disk is full or not writable.
-    """
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        temporary = temporary_beside(target)
-        try:
-            with source.open("rb") as old, temporary.open("xb") as new:
-                shutil.copyfileobj(old, new, 1 << 20)
-                new.flush()
-                os.fsync(new.fileno())
-            _place(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 def move_new(source: Path, target: Path) -> None:

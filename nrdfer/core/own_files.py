@@ -139,11 +139,6 @@ def is_as_made(folder: Path, names: Iterable[str]) -> bool:
     return any(found.items() <= content.items() for content in _noted_contents(folder))
 
 
-def is_own_note(path: Path) -> bool:
-    """Whether a path lies among notes or unfinished files, and so is nothing that a user put there."""
-    return any(part == NOTES or part.startswith(_UNFINISHED) for part in path.parts)
-
-
 def _place(fresh: Path, path: Path) -> None:
     if path.is_dir():
         path.rename(Path(tempfile.mkdtemp(dir=fresh.parent)) / "replaced")

@@ -71,11 +71,6 @@ def plain(size: tuple[int, int], out: int) -> Change:
     return Change(np.array([[sx, 0, 0.5 * sx - 0.5], [0, sy, 0.5 * sy - 0.5]]))
 
 
-def draw(size: tuple[int, int], out: int, settings: AugmentSettings, rng: np.random.Generator) -> Change:
-    """Draw one change for a clip of pictures of `size` (height, width)."""
-    return change_of(size, out, settings, rng.random(DRAWS).tolist())
-
-
 def change_of(size: tuple[int, int], out: int, settings: AugmentSettings, draws_D: Sequence[float]) -> Change:
     """The change that `DRAWS` numbers from 0 to 1 mean for pictures of `size` (height, width)."""
     height, width = size

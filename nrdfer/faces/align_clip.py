@@ -105,43 +105,6 @@ class ClipPlan:
         return self.status in ("ok", "centred")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class AlignedClip:
-    """One video's crops, all in memory.
-
-    Attributes:
-        frames: (T, S, S, 3) uint8 RGB. With status "no_face" these are the pictures' middle squares, for
-            people to look at; with "unreadable", T is 0.
-        records: see `ClipPlan`.
-        status: see `ClipPlan`.
-        reason: see `ClipPlan`.
-    """
-
-    frames: Frame
-    records: tuple[FrameRecord, ...]
-    status: str
-    reason: str
-
-
-def align_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> AlignedClip:
-    """Align the target person of one video; trouble with the video ends in the status, never in an exception.
-
-    Raises:
-        NoFaceError: there is no target, and `settings.no_face` is "fail".
-        MachineError: ffmpeg was ended from elsewhere; nothing is known about the video.
-    """
-    plan = plan_clip(video, detector, settings)
-    frames = np.empty((len(plan.records), settings.size, settings.size, 3), np.uint8)
-    try:
-        for index, crop in enumerate(crops(plan, settings.size)):
-            frames[index] = crop
-    except MachineError:
-        raise
-    except UnreadableVideoError as error:
-        return AlignedClip(frames[:0], (), "unreadable", str(error))
-    return AlignedClip(frames, plan.records, plan.status, plan.reason)
-
-
 def plan_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> ClipPlan:
     """Find the target person of one video; trouble with the video ends in the status, never in an exception.
 

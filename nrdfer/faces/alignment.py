@@ -126,28 +126,6 @@ def _averaged(rgb: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return cast(NDArray[np.uint8], cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
 
 
-def align_face(
-    rgb: NDArray[np.uint8], points: ArrayLike, size: int = 112, margin: float = 0.0
-) -> tuple[NDArray[np.uint8], NDArray[np.float64], float]:
-    """Align one face.
-
-    Args:
-        rgb: picture (H, W, 3) uint8.
-        points: (5, 2) source pixels, in the template's order.
-        size: side of the crop.
-        margin: see `template`.
-
-    Returns:
-        The crop (size, size, 3) uint8, the matrix (2, 3) from source to crop pixels, and the residual in
-        pixels of the 112 template (real frontal faces: 1 to 5; profiles and false detections: above 8).
-
-    Raises:
-        ValueError: see `fit_template`.
-    """
-    matrix, residual = fit_template(points, size, margin)
-    return warp(rgb, matrix, size), matrix, residual
-
-
 def nearest_matrices(matrices: Sequence[NDArray[np.float64] | None]) -> list[NDArray[np.float64]] | None:
     """Fill gaps with the nearest frame's matrix (the earlier of two); None if no frame has one."""
     known = [(index, matrix) for index, matrix in enumerate(matrices) if matrix is not None]

@@ -51,32 +51,16 @@ def prior_boxes(height: int, width: int) -> NDArray[np.float32]:
     return priors_P4
 
 
-def encode_boxes(boxes_N4: Floats, priors_N4: Floats) -> NDArray[np.float32]:
-    """Regression targets (N, 4) of boxes (x1, y1, x2, y2) against the anchors matched to them."""
-    centres = (boxes_N4[:, :2] + boxes_N4[:, 2:]) / 2
-    sizes = np.maximum(boxes_N4[:, 2:] - boxes_N4[:, :2], 1e-8)
-    offsets = (centres - priors_N4[:, :2]) / (VARIANCES[0] * priors_N4[:, 2:])
-    scales = np.log(sizes / priors_N4[:, 2:]) / VARIANCES[1]
-    return np.concatenate([offsets, scales], axis=1).astype(np.float32)
-
-
 def decode_boxes(encoded_N4: Floats, priors_N4: Floats) -> NDArray[np.float32]:
-    """Boxes (N, 4) as (x1, y1, x2, y2) in 0..1, the inverse of `encode_boxes`."""
+    """Boxes (N, 4) as (x1, y1, x2, y2) in 0..1, of what the network says about its anchors."""
     centres = priors_N4[:, :2] + encoded_N4[:, :2] * VARIANCES[0] * priors_N4[:, 2:]
     # an untrained network may predict any exponent; e^20 is far beyond every picture and still finite
     sizes = priors_N4[:, 2:] * np.exp(np.minimum(encoded_N4[:, 2:] * VARIANCES[1], 20.0))
     return np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1).astype(np.float32)
 
 
-def encode_points(points_N10: Floats, priors_N4: Floats) -> NDArray[np.float32]:
-    """Regression targets (N, 10) of five points (x, y interleaved, 0..1) against their anchors."""
-    points_N52 = points_N10.reshape(-1, 5, 2)
-    encoded = (points_N52 - priors_N4[:, None, :2]) / (VARIANCES[0] * priors_N4[:, None, 2:])
-    return encoded.reshape(-1, 10).astype(np.float32)
-
-
 def decode_points(encoded_N10: Floats, priors_N4: Floats) -> NDArray[np.float32]:
-    """Five points (N, 10), x, y interleaved in 0..1, the inverse of `encode_points`."""
+    """Five points (N, 10), x, y interleaved in 0..1, of what the network says about its anchors."""
     encoded_N52 = encoded_N10.reshape(-1, 5, 2)
     points = priors_N4[:, None, :2] + encoded_N52 * VARIANCES[0] * priors_N4[:, None, 2:]
     return points.reshape(-1, 10).astype(np.float32)

@@ -109,40 +109,6 @@ def least_length(min_track: int, n_frames: int) -> int:
     return min(min_track, max(1, n_frames // 4))
 
 
-def choose_target(
-    detections: Sequence[list[Face]],
-    width: int,
-    height: int,
-    *,
-    shots: Sequence[int] | None = None,
-    policy: str = "presence",
-    min_track: int = MIN_TRACK,
-    max_residual: float = MAX_RESIDUAL,
-) -> list[Face | None]:
-    """The target person's face in each frame, or None where it was not found.
-
-    Args:
-        detections: the faces found in each frame, in any order within a frame.
-        width: frame width in pixels.
-        height: frame height in pixels.
-        shots: the number of each frame's camera shot (`nrdfer.video.shots`); None takes the clip for one
-            shot.
-        policy: see `choose_track`.
-        min_track: see `choose_track`.
-        max_residual: see `choose_track`.
-    """
-    track = choose_track(
-        link(detections, shots),
-        width,
-        height,
-        len(detections),
-        policy=policy,
-        min_track=min_track,
-        max_residual=max_residual,
-    )
-    return [None if track is None else track.faces.get(frame) for frame in range(len(detections))]
-
-
 def link(detections: Sequence[list[Face]], shots: Sequence[int] | None = None) -> list[Track]:
     """Link detections into tracks, ordered by their first frame (rules 1 and 2).
 

@@ -19,7 +19,6 @@ from nrdfer.video.timestamps import FrameTimes
 SCHEMA = 1
 OK, NO_FACE, UNREADABLE = "ok", "no_face", "unreadable"
 REFUSED = "refused"  # of a row: its folder would replace what this project did not make
-STATUSES = (OK, NO_FACE, UNREADABLE, REFUSED)
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ import numpy.typing as npt
 from nrdfer.corpora.synthetic.expression import ACTIONS
 from nrdfer.corpora.synthetic.face import render_face
 from nrdfer.corpora.synthetic.identity import draw_identity
-from nrdfer.corpora.synthetic.scene import Placement, render_scene
 from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option
+from tests.unit.staged_scene import Placement, render_scene
 
 WIDTH, HEIGHT = 192, 144
 FRAMES = 10

@@ -5,7 +5,6 @@ Looks of a face belong to `face`, what happens over a clip to `timeline` and `cl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,17 +37,6 @@ class Scene:
 
     rgb: Picture
     faces: list[SceneFace]
-
-
-@dataclass(frozen=True, eq=False)
-class Placement:
-    """A rendered head, whose it is, and where it stands: centre (x, y) and height of the head, pixels."""
-
-    face: RenderedFace
-    identity: Identity
-    centre: tuple[float, float]
-    height: float
-    role: Role = "target"
 
 
 def place_face(
@@ -148,32 +136,6 @@ def draw_light(rng: np.random.Generator) -> Light:
         float(rng.uniform(0.85, 1.15)),
         (1 + warm, 1.0, 1 - warm),
     )
-
-
-def render_scene(
-    rng: np.random.Generator,
-    people: Sequence[Placement],
-    *,
-    width: int = 720,
-    height: int = 576,
-    gain: float = 1.0,
-    noise: float = 0.01,
-    background: Map | None = None,
-) -> Scene:
-    """A photograph of people, the first one furthest away.
-
-    Args:
-        rng: of the background and of the noise.
-        people: who stands where.
-        width: of the picture, pixels.
-        height: of the picture, pixels.
-        gain: exposure, 1 as drawn, below 0.4 dark.
-        noise: standard deviation of the camera's noise, 0 to 1 scale.
-        background: (height, width, 3), 0 to 1; drawn if None.
-    """
-    picture = draw_background(rng, width, height) if background is None else background.copy()
-    faces = [place_face(picture, p.face, p.identity, p.centre, p.height, p.role) for p in people]
-    return Scene(finish(picture, rng, gain, noise), faces)
 
 
 def _in_the_way(face: SceneFace, centre: tuple[float, float], height: float) -> bool:

@@ -12,15 +12,14 @@ from nrdfer.corpora.synthetic.camera import Camera, finish
 from nrdfer.corpora.synthetic.face import render_face
 from nrdfer.corpora.synthetic.identity import draw_identity
 from nrdfer.corpora.synthetic.scene import (
-    Placement,
     draw_action,
     draw_light,
     occlude,
     place_face,
     random_face_crop,
     random_scene,
-    render_scene,
 )
+from tests.unit.staged_scene import Placement, render_scene
 
 
 def a_face(seed: int, size: int = 120) -> tuple:  # type: ignore[type-arg]

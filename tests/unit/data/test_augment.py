@@ -8,11 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nrdfer.data.augment import DRAWS, AugmentSettings, Change, apply, apply_into, change_of, draw, plain
+from nrdfer.data.augment import DRAWS, AugmentSettings, Change, apply, apply_into, change_of, plain
 from nrdfer.data.augment_gpu import MAX_LEVELS, MEAN_LEVELS, apply_batch, pack
 from tests.unit.data.drawn import smooth
 
 STRONG = AugmentSettings(area=(0.5, 1.0), rotation=15.0, brightness=0.6, contrast=0.4)
+
+
+def draw(size: tuple[int, int], out: int, settings: AugmentSettings, rng: np.random.Generator) -> Change:
+    """A random change for clips of pictures of `size` (height, width)."""
+    return change_of(size, out, settings, rng.random(DRAWS).tolist())
 
 
 def _picture(seed: int = 0, side: int = 40) -> npt.NDArray[np.uint8]:

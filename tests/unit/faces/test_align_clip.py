@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nrdfer.core.errors import NoFaceError, UnreadableVideoError
-from nrdfer.faces.align_clip import AlignSettings, align_clip, crops, plan_clip, plan_from_records
+from nrdfer.faces.align_clip import AlignSettings, ClipPlan, crops, plan_clip, plan_from_records
 from nrdfer.faces.alignment import TEMPLATE_112, middle_square, nearest_matrices
 from nrdfer.faces.detector import Face
 from nrdfer.faces.load_detector import load_detector
@@ -36,6 +36,12 @@ class ScriptedDetector:
         return found
 
 
+def aligned(video: Path, detector: object, settings: AlignSettings) -> tuple[ClipPlan, np.ndarray]:
+    """The plan of a video, and its crops (T, S, S, 3)."""
+    plan = plan_clip(video, detector, settings)  # type: ignore[arg-type]
+    return plan, np.stack(list(crops(plan, settings.size)))
+
+
 def points_at(x: float, y: float, scale: float = 0.6) -> np.ndarray:
     return (TEMPLATE_112 - 56) * scale + [x, y]
 
@@ -56,9 +62,9 @@ def test_every_frame_is_kept_and_gaps_take_the_nearest_matrix(tmp_path: Path) ->
     broken = np.full((5, 2), np.nan)
     mirrored = points_at(100, 80)[[1, 0, 2, 4, 3]]
     script = {1: points_at(100, 80), 2: broken, 3: np.full((5, 2), 3.0), 4: mirrored, 6: points_at(106, 80)}
-    clip = align_clip(video, ScriptedDetector(script), AlignSettings(size=64, every=1, min_track=2))  # type: ignore[arg-type]
+    clip, frames = aligned(video, ScriptedDetector(script), AlignSettings(size=64, every=1, min_track=2))
     assert clip.status == "ok"
-    assert clip.frames.shape == (9, 64, 64, 3)
+    assert frames.shape == (9, 64, 64, 3)
     assert [r.index for r in clip.records] == list(range(9))
     assert [r.has_face for r in clip.records] == [i in (1, 6) for i in range(9)]
     assert clip.records[2].points is None  # not numbers, and JSON has none for them
@@ -68,9 +74,9 @@ def test_every_frame_is_kept_and_gaps_take_the_nearest_matrix(tmp_path: Path) ->
     assert clip.records[0].box is None
     json.dumps([r.points for r in clip.records], allow_nan=False)
     # right of the middle every crop shows its own frame's level
-    assert np.abs(clip.frames[:, :, -8:].mean((1, 2, 3)) - levels).max() < 4
+    assert np.abs(frames[:, :, -8:].mean((1, 2, 3)) - levels).max() < 4
     # the edge between dark and light lies where the nearest good frame's matrix puts it
-    step = [int(np.argmax(np.diff(f[32, :, 0].astype(int)))) for f in clip.frames]
+    step = [int(np.argmax(np.diff(f[32, :, 0].astype(int)))) for f in frames]
     assert max(step[:4]) - min(step[:4]) <= 1
     assert step[8] < step[0] - 3
 
@@ -91,11 +97,11 @@ def test_middle_square_fills_the_crop() -> None:
 
 def test_a_clip_without_faces_says_so(tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.avi", [100] * 4)
-    clip = align_clip(video, ScriptedDetector({}), AlignSettings(every=1))  # type: ignore[arg-type]
-    assert (clip.status, len(clip.frames), len(clip.records)) == ("no_face", 4, 4)
+    clip, frames = aligned(video, ScriptedDetector({}), AlignSettings(every=1))
+    assert (clip.status, len(frames), len(clip.records)) == ("no_face", 4, 4)
     assert "any of 4 frames" in clip.reason
     mirrored = points_at(100, 80)[[1, 0, 2, 4, 3]]
-    clip = align_clip(video, ScriptedDetector({0: mirrored, 1: mirrored}), AlignSettings(every=1))  # type: ignore[arg-type]
+    clip, frames = aligned(video, ScriptedDetector({0: mirrored, 1: mirrored}), AlignSettings(every=1))
     assert clip.status == "no_face"
     assert "2 of 4 frames" in clip.reason
 
@@ -168,8 +174,8 @@ def weights(shared_dir: Path) -> Path:
 
 def test_aligned_faces_are_upright_centred_and_level(shared_dir: Path, weights: Path) -> None:
     detector = load_detector(weights)
-    clip = align_clip(shared_dir / "clips" / "pyfeat_single_face.mp4", detector, AlignSettings(margin=0.3, size=224))
-    found = [detector.detect(crop) for crop in clip.frames[::12]]
+    _, frames = aligned(shared_dir / "clips" / "pyfeat_single_face.mp4", detector, AlignSettings(margin=0.3, size=224))
+    found = [detector.detect(crop) for crop in frames[::12]]
     assert all(len(faces) == 1 for faces in found)
     for (face,) in found:
         eyes = face.points[1] - face.points[0]
@@ -179,14 +185,14 @@ def test_aligned_faces_are_upright_centred_and_level(shared_dir: Path, weights: 
 
 
 def test_the_face_that_leaves_is_marked_missing(shared_dir: Path, weights: Path) -> None:
-    clip = align_clip(shared_dir / "clips" / "pyfeat_face_noface.mov", load_detector(weights), AlignSettings())
-    assert len(clip.frames) == len(clip.records) == 169
+    clip, frames = aligned(shared_dir / "clips" / "pyfeat_face_noface.mov", load_detector(weights), AlignSettings())
+    assert len(frames) == len(clip.records) == 169
     has_face = [record.has_face for record in clip.records]
     assert has_face == [True] * 72 + [False] * 97
 
 
 def test_the_speaker_is_followed_but_not_across_cuts(shared_dir: Path, weights: Path) -> None:
-    clip = align_clip(shared_dir / "clips" / "short_hamilton_clip.mp4", load_detector(weights), AlignSettings())
+    clip, _ = aligned(shared_dir / "clips" / "short_hamilton_clip.mp4", load_detector(weights), AlignSettings())
     with_face = [record.index for record in clip.records if record.has_face]
     assert len(clip.records) == 275
     # the speaker's shot is frames 82 to 210; audience before and after

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nrdfer.faces.alignment import TEMPLATE_112, align_face, fit_template, template, umeyama, warp
+from devtools.pretraining.prior_matching import encode_boxes, encode_points
+from nrdfer.faces.alignment import TEMPLATE_112, fit_template, template, umeyama, warp
 from nrdfer.faces.priors import (
     decode_boxes,
     decode_points,
-    encode_boxes,
-    encode_points,
     iou,
     nms,
     prior_boxes,
@@ -136,7 +135,8 @@ def dots_picture(scale: float, turn: float, height: int, width: int) -> tuple[np
 @pytest.mark.parametrize("turn", [0.0, 0.5, -1.2])
 def test_aligned_points_meet_the_template(scale: float, turn: float) -> None:
     picture, points = dots_picture(scale, turn, 1203, 1601)
-    crop, matrix, residual = align_face(picture, points, 112, 0.1)
+    matrix, residual = fit_template(points, 112, 0.1)
+    crop = warp(picture, matrix, 112)
     assert crop.shape == (112, 112, 3)
     assert residual < 1e-6
     np.testing.assert_allclose(points @ matrix[:, :2].T + matrix[:, 2], template(112, 0.1), atol=1e-6)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from devtools.targets import choose_target
 from nrdfer.faces.alignment import TEMPLATE_112
 from nrdfer.faces.detector import Face
-from nrdfer.faces.tracking import MAX_GAP, MIN_TRACK, choose_target, least_length, link
+from nrdfer.faces.tracking import MAX_GAP, MIN_TRACK, least_length, link
 
 WIDTH, HEIGHT = 640, 360
 
