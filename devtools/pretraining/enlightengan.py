@@ -41,7 +41,8 @@ from nrdfer.corpora.synthetic.scene import random_face_crop
 from nrdfer.enhance.checkpoints import FORMAT
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.enhance.generator import EnlightenGenerator
-from nrdfer.weights.catalogue import content_ids, save_safetensors
+from nrdfer.weights.catalogue import content_ids
+from nrdfer.weights.safetensors_file import save_safetensors
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _UNTOUCHED = 0.15  # share of pairs that are bright on both sides: what is bright must stay as it is

@@ -42,7 +42,8 @@ from nrdfer.faces.input_conventions import PYTORCH_RETINAFACE
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.network import RetinaFaceNet
 from nrdfer.faces.priors import prior_boxes
-from nrdfer.weights.catalogue import content_ids, save_safetensors
+from nrdfer.weights.catalogue import content_ids
+from nrdfer.weights.safetensors_file import save_safetensors
 
 MAX_FACES = 3
 _MIRRORED = (1, 0, 2, 4, 3)  # left and right eye, and left and right mouth corner, change places

@@ -83,9 +83,8 @@ class DynamicStaticFusion(nn.Module):
         channels: C.
         places: Q.
         encoder: M encoders of the static branch.
-        dynamic_branch: ``basic`` or ``plain`` (see `make_dynamic_branch`), ``none`` leaves the branch out (the
-            ablation's baseline: static features only).
-        dynamic_blocks: blocks of the dynamic branch.
+        dynamic: the dynamic branch, see `make_dynamic_branch`; None leaves it out (the ablation's baseline: static
+            features only).
         conv_d_kernel: 3, or 1.
         conv_d_activation: norm and ReLU after Conv-D.
         fusion_norm: what follows the sum: ``none`` (equation 4), ``layer`` or ``batch`` normalisation over channels.
@@ -97,18 +96,15 @@ class DynamicStaticFusion(nn.Module):
         channels: int,
         places: int,
         encoder: EncoderSettings,
+        dynamic: nn.Module | None,
         *,
-        dynamic_branch: str = "basic",
-        dynamic_blocks: int = 3,
         conv_d_kernel: int = 3,
         conv_d_activation: bool = True,
         fusion_norm: str = "none",
         position_std: float = 0.02,
     ) -> None:
         super().__init__()
-        self.dynamic = (
-            None if dynamic_branch == "none" else make_dynamic_branch(dynamic_branch, channels, dynamic_blocks)
-        )
+        self.dynamic = dynamic
         self.conv_d = make_conv_d(channels, conv_d_kernel, conv_d_activation)
         self.position_QC = nn.Parameter(position_std * torch.randn(places, channels))
         self.encoder = Encoder(channels, encoder)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nrdfer.models.base import ClipNetwork, Inspection, NetworkSettings, check_clips, start_convolutions
 from nrdfer.models.dct import POSITIONS, TemporalStage
-from nrdfer.models.dsf import DynamicStaticFusion
+from nrdfer.models.dsf import DynamicStaticFusion, make_dynamic_branch
 from nrdfer.models.encoder import EncoderSettings
 from nrdfer.models.snippet_filter import (
     FILTER_OUTPUTS,
@@ -154,8 +154,7 @@ class NRDFERNet(ClipNetwork):
             s.widths[-1],
             s.feature_side**2,
             s.spatial_encoder,
-            dynamic_branch=s.dynamic_branch if s.dsf else "none",
-            dynamic_blocks=s.dynamic_blocks,
+            make_dynamic_branch(s.dynamic_branch, s.widths[-1], s.dynamic_blocks) if s.dsf else None,
             conv_d_kernel=s.conv_d_kernel,
             conv_d_activation=s.conv_d_activation,
             fusion_norm=s.fusion_norm,

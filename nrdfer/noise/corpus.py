@@ -23,7 +23,7 @@ from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.corpora.synthetic.clips import dfew_frames
 from nrdfer.corpora.synthetic.expression import Course
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
-from nrdfer.corpora.synthetic.timeline import N1_KINDS, NEUTRAL_BELOW, Noise, Timeline, draw_timeline, draw_turn
+from nrdfer.corpora.synthetic.timeline import N1_KINDS, NEUTRAL_BELOW, Acting, Noise, Timeline, draw_timeline, draw_turn
 from nrdfer.noise.settings import N1, N2, NoiseSettings
 from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.shards.writer import EncodedClip, build_shards, shard_name
@@ -84,6 +84,7 @@ def timeline_of(clip: NoisyClip, settings: NoiseSettings) -> Timeline:
     neutral_first = bool(rng.random() < settings.training_n2_clips)
     place = float(rng.random())
     peak = float(rng.uniform(0.8, 1.05))
+    course = None if clip.kind == TRAINING else course_of(clip.level if clip.kind == N2 else 0.0, place, peak)
     line = draw_timeline(
         rng,
         who,
@@ -91,9 +92,7 @@ def timeline_of(clip: NoisyClip, settings: NoiseSettings) -> Timeline:
         frames,
         n1_rate=settings.training_n1 if clip.kind == TRAINING else 0.0,
         mostly_neutral=clip.kind == TRAINING and neutral_first,
-        amplitude=settings.amplitude,
-        turn=draw_turn(session),
-        course=None if clip.kind == TRAINING else course_of(clip.level if clip.kind == N2 else 0.0, place, peak),
+        acting=Acting(settings.amplitude, draw_turn(session), course),
     )
     if clip.kind == TRAINING:
         return line

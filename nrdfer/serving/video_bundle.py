@@ -21,7 +21,7 @@ from nrdfer.predict.predictor import Predictor
 from nrdfer.predict.windows import WindowSettings
 from nrdfer.preprocessing.spec import FILE, Preprocessing
 from nrdfer.store import file_sha256
-from nrdfer.weights.catalogue import save_safetensors
+from nrdfer.weights.safetensors_file import save_safetensors
 
 CONTENTS = "bundle.json"  # name of a part -> its file and sha256
 PARTS = ("settings", "weights", "preprocessing", "retinaface", "enlightengan")

@@ -8,18 +8,13 @@ training the sample weights belongs to ``devtools.pretraining``, which is not in
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from nrdfer.core.atomic_files import open_plain, write_whole
+from nrdfer.core.atomic_files import open_plain
 from nrdfer.core.errors import WeightsError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _SAMPLES = Path(__file__).parent / "sample"
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -298,17 +293,3 @@ def _how_to_get(pinned: PinnedWeights, local: Path | None, reason: str) -> str:
         f"{pinned.description}: {looked}, and {reason}. Get {Path(pinned.filename).name} from "
         f"{pinned.source} and put it {where}, under any name; its content must have the {pinned.content_id}."
     )
-
-
-def save_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and their metadata as a safetensors file, whole or not at all; same input, same bytes."""
-    from safetensors.torch import save
-
-    data = save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, dict(metadata))
-    # The format: the header's length in 8 bytes, a JSON header, the tensors. The library writes the metadata
-    # in random order; sorted, the same training gives the same file.
-    length = int.from_bytes(data[:8], "little")
-    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    data = len(header).to_bytes(8, "little") + header + data[8 + length :]
-    write_whole(path, data)

@@ -26,7 +26,7 @@ from nrdfer.corpora.synthetic.clips import (
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.scene import SceneFace
 from nrdfer.corpora.synthetic.settings import CorpusSettings
-from nrdfer.corpora.synthetic.timeline import Timeline, draw_timeline, draw_turn
+from nrdfer.corpora.synthetic.timeline import Acting, Timeline, draw_timeline, draw_turn
 from nrdfer.video.constant_rate_writer import VideoWriter
 
 FOLDS = 5
@@ -114,8 +114,7 @@ def render_clip(job: ClipJob, settings: CorpusSettings, root: Path) -> dict[str,
         int(rng.integers(shortest, longest + 1)),
         n1_rate=settings.n1_rate if noisy else 0.0,
         mostly_neutral=mostly_neutral,
-        amplitude=settings.amplitude,
-        turn=draw_turn(session),
+        acting=Acting(settings.amplitude, draw_turn(session)),
     )
     if job.corpus == "AFEW":
         frames = afew_frames(rng, session, identity, timeline, dark=dark, second_person=second_person)

@@ -44,6 +44,15 @@ class Timeline:
         return found
 
 
+@dataclass(frozen=True)
+class Acting:
+    """How somebody acts in a clip."""
+
+    amplitude: float = 1.0  # factor on the expression
+    turn: tuple[float, float, float] = (0.0, 0.0, 0.0)  # yaw, pitch and roll that the head turns about, radians
+    course: Course | None = None  # of the expression, instead of a drawn one; everything else is drawn as it would be
+
+
 def draw_timeline(
     rng: np.random.Generator,
     identity: Identity,
@@ -52,9 +61,7 @@ def draw_timeline(
     *,
     n1_rate: float,
     mostly_neutral: bool,
-    amplitude: float = 1.0,
-    turn: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    course: Course | None = None,
+    acting: Acting = Acting(),
 ) -> Timeline:
     """Draw a clip.
 
@@ -65,15 +72,13 @@ def draw_timeline(
         frames: T.
         n1_rate: expected share of N1 frames.
         mostly_neutral: whether this is an N2 clip; ignored for the emotion neutral.
-        amplitude: factor on the expression.
-        turn: yaw, pitch and roll that the head turns about, radians.
-        course: of the expression, instead of a drawn one; everything else is drawn as it would be.
+        acting: how the expression is played.
     """
     mostly_neutral = mostly_neutral and emotion != "neutral"
     drawn = draw_course(rng, mostly_neutral)
-    course = drawn if course is None else course
+    course = drawn if acting.course is None else acting.course
     times = (np.arange(frames) + 0.5) / frames
-    level = 0.0 if emotion == "neutral" else amplitude
+    level = 0.0 if emotion == "neutral" else acting.amplitude
     intensity = np.array([level * course.at(float(t)) for t in times])
     style = rng.uniform(0.75, 1.25, len(ACTIONS)).astype(np.float32)
     flutter = np.stack([smooth(rng, frames, 0.05) for _ in ACTIONS], 1)
@@ -83,7 +88,7 @@ def draw_timeline(
         act(identity, emotion, float(now), style, small.astype(np.float32))
         for now, small in zip(intensity, flutter, strict=True)
     )
-    swings = zip(turn, (0.05, 0.03, 0.025), (0.08, 0.04, 0.03), strict=True)
+    swings = zip(acting.turn, (0.05, 0.03, 0.025), (0.08, 0.04, 0.03), strict=True)
     angles = np.stack([base + rng.normal(0, own) + smooth(rng, frames, swing) for base, own, swing in swings], 1)
     gaze = np.stack([smooth(rng, frames, 0.35), smooth(rng, frames, 0.2)], 1)
     poses = tuple(Pose(*map(float, (*angle, *look))) for angle, look in zip(angles, gaze, strict=True))

@@ -10,7 +10,7 @@ from nrdfer.core.errors import WeightsError
 from nrdfer.enhance.checkpoints import FORMAT, load_generator
 from nrdfer.enhance.enhancer import Enhancer, Pixels
 from nrdfer.enhance.generator import EnlightenGenerator
-from nrdfer.weights.catalogue import save_safetensors
+from nrdfer.weights.safetensors_file import save_safetensors
 
 
 @pytest.fixture

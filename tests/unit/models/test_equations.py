@@ -14,7 +14,7 @@ from torch import nn
 
 from nrdfer.core.emotions import NEUTRAL
 from nrdfer.models.dct import TemporalStage, dynamic_class_token
-from nrdfer.models.dsf import DynamicStaticFusion, frame_differences
+from nrdfer.models.dsf import DynamicStaticFusion, frame_differences, make_dynamic_branch
 from nrdfer.models.encoder import Encoder, EncoderSettings
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.snippet_filter import filter_logits, filter_probabilities, find_vetoes, snippet_starts
@@ -88,8 +88,7 @@ def test_equations_1_to_4_dynamic_static_fusion(
         channels,
         -(-height // 2) * -(-width // 2),
         encoder,
-        dynamic_branch=kind,
-        dynamic_blocks=blocks,
+        make_dynamic_branch(kind, channels, blocks),
         conv_d_kernel=options["kernel"],
         conv_d_activation=options["activation"],
     )

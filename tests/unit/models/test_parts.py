@@ -25,7 +25,7 @@ def _noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def test_the_static_branch_never_sees_the_last_frame() -> None:
     torch.manual_seed(0)
-    dsf = DynamicStaticFusion(8, 4, ENCODER, dynamic_branch="none").eval()
+    dsf = DynamicStaticFusion(8, 4, ENCODER, None).eval()
     maps = _noise(1, 5, 8, 4, 4)
     other = maps.clone()
     other[:, -1] = 9.0
@@ -34,9 +34,7 @@ def test_the_static_branch_never_sees_the_last_frame() -> None:
 
 def test_static_tokens_keep_their_places() -> None:
     """With an encoder of no layers and a Conv-D that only takes every second pixel, the branch must be just that."""
-    dsf = DynamicStaticFusion(
-        2, 6, EncoderSettings(0, 1, 1, 1), dynamic_branch="none", conv_d_kernel=1, conv_d_activation=False
-    )
+    dsf = DynamicStaticFusion(2, 6, EncoderSettings(0, 1, 1, 1), None, conv_d_kernel=1, conv_d_activation=False)
     conv = dsf.conv_d[0]
     assert isinstance(conv, nn.Conv2d)
     with torch.no_grad():
@@ -52,7 +50,10 @@ def test_static_tokens_keep_their_places() -> None:
 def test_norms_of_the_sum() -> None:
     maps = 3 + 2 * _noise(2, 5, 8, 4, 4)
     torch.manual_seed(0)
-    plain, layer, batch = (DynamicStaticFusion(8, 4, ENCODER, fusion_norm=kind) for kind in ("none", "layer", "batch"))
+    plain, layer, batch = (
+        DynamicStaticFusion(8, 4, ENCODER, make_dynamic_branch("basic", 8, 3), fusion_norm=kind)
+        for kind in ("none", "layer", "batch")
+    )
     for other in (layer, batch):
         other.load_state_dict(plain.state_dict(), strict=False)
     fused = plain(maps).flatten(0, 1)
