@@ -4,7 +4,7 @@ Keep here: the preprocessing assets of AFEW. Keep out: how work is cut into chun
 training and evaluation (``training.py``).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,8 @@ from assets.chunked_assets import EARLY, clip_asset
 from assets.metadata import quality, reasons_table
 from assets.project_resource import Workbench
 from assets.step_results import materialize, progress_logger, step
+from nrdfer.core.progress import Progress
 from nrdfer.store import Artifact
-
-Progress = Callable[[int, int], None]
 
 
 class Alignment:

@@ -16,12 +16,12 @@ from assets.asset_groups import AssetGroup
 from assets.code_references import code_reference, source_of
 from assets.project_resource import Workbench
 from assets.step_results import output, progress_logger, step
+from nrdfer.core.progress import Progress
 from nrdfer.store import Artifact
 
 #: Before training, which would take all processes for as long as it lasts: AFEW's own training waits for these.
 EARLY = {"dagster/priority": "1"}
 RETRIES = dg.RetryPolicy(max_retries=2, delay=1)
-Progress = Callable[[int, int], None]
 
 
 class ClipWork(Protocol):

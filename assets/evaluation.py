@@ -11,9 +11,9 @@ from assets import asset_groups
 from assets.metadata import mlflow_run, picture
 from assets.project_resource import Workbench
 from assets.step_results import materialize, step
-from assets.training import FOLDS
 from nrdfer.config.profile import Profile
 from nrdfer.core.plain_text import one_line
+from nrdfer.corpora.labels import FOLDS
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from assets import asset_groups
 from assets.metadata import into_mlflow, picture
 from assets.project_resource import Workbench
 from assets.step_results import materialize, step
-from assets.training import FOLDS
+from nrdfer.corpora.labels import FOLDS
 from nrdfer.store import Artifact
 
 INPUTS = {

@@ -15,7 +15,8 @@ from assets import training as trainings
 from assets.metadata import picture
 from assets.project_resource import Workbench, describe
 from assets.step_results import provenance, step
-from assets.training import FOLDS, RETRY
+from assets.training import RETRY
+from nrdfer.corpora.labels import FOLDS
 from nrdfer.experiments.catalogue import TABLES, TRAINED, Experiment, TableSpec
 from nrdfer.store import Artifact
 

@@ -15,12 +15,12 @@ from assets.metadata import mlflow_run
 from assets.project_resource import Workbench
 from assets.step_results import materialize, progress_logger, step, training_logger
 from nrdfer.config.profile import Profile
+from nrdfer.corpora.labels import FOLDS
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
     from nrdfer.shards.split import Split
 
-FOLDS = (1, 2, 3, 4, 5)
 RETRY = dg.RetryPolicy(max_retries=1)  # a step that was killed for memory continues from its checkpoint
 
 

@@ -37,9 +37,9 @@ from nrdfer.data.augment import AugmentSettings, colours, warp
 from nrdfer.data.dataset import ClipDataset, size_of
 from nrdfer.data.frame_cache import open_cache
 from nrdfer.data.loader import BatchLoader
-from nrdfer.shards.jpeg import decode_jpeg
 from nrdfer.shards.reader import ShardReader
 from nrdfer.training.recipe import RECIPES
+from nrdfer.video.jpeg import decode_jpeg
 
 BATCH = 16
 CPU = torch.device("cpu")

@@ -40,9 +40,9 @@ from nrdfer.faces.backends import SeenNetwork
 from nrdfer.faces.detector import Face, FaceDetector
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.tracking import is_usable
-from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.video.discovery import list_sources
 from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option
+from nrdfer.video.jpeg import encode_jpeg
 from nrdfer.video.shots import ShotLabeller
 from nrdfer.weights.catalogue import sample_weights
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ import cv2
 import numpy as np
 
 from nrdfer.core.emotions import emotion_index
+from nrdfer.core.progress import Progress
 from nrdfer.corpora.labels import candidates, read_labels
 from nrdfer.corpora.lists import read_dfew_list
 from nrdfer.corpora.published import DFEW_CLIPS, DFEW_EMOTIONS, DFEW_FRAMES, DFEW_NOMINAL
@@ -32,7 +32,6 @@ BARE = {"happiness": 43, "sadness": 114, "neutral": 40, "anger": 56, "surprise":
 MEDIAN, SIGMA, LEAST, MOST = 70.0, 0.437, 11, 847
 DISTRIBUTION = f"log-normal, median {MEDIAN:g}, sigma {SIGMA}, cut to {LEAST} to {MOST}"
 _SPREAD = 3_571  # a prime: where in the pool the next clip begins
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

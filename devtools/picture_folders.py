@@ -24,10 +24,10 @@ from nrdfer.corpora.synthetic.jobs import plan, render_clip
 from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.data.augment import AugmentSettings
 from nrdfer.data.sampling import sample_indices
-from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.shards.reader import ShardReader
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.discovery import list_sources
+from nrdfer.video.jpeg import decode_jpeg, encode_jpeg
 
 SOURCE, SIDE, QUALITY = 224, 112, 95
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import ShardIndex
-from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.shards.writer import EncodedClip, publish_groups, shard_name, write_group
+from nrdfer.video.jpeg import encode_jpeg
 
 Clip = tuple[ClipRecord, npt.NDArray[np.uint8] | Sequence[npt.NDArray[np.uint8]]]
 

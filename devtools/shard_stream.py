@@ -22,7 +22,7 @@ import webdataset as wds
 from nrdfer.core.errors import StoreError
 from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import INDEX, ShardIndex
-from nrdfer.shards.jpeg import decode_jpeg
+from nrdfer.video.jpeg import decode_jpeg
 
 Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]
 _WEB = ("http://", "https://")

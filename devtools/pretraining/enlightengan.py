@@ -37,6 +37,7 @@ from devtools.pretraining.common import (
     write_json,
 )
 from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.luma import LUMA
 from nrdfer.corpora.synthetic.scene import random_face_crop
 from nrdfer.enhance.checkpoints import FORMAT
 from nrdfer.enhance.enhancer import Enhancer
@@ -44,13 +45,12 @@ from nrdfer.enhance.generator import EnlightenGenerator
 from nrdfer.weights.catalogue import content_ids
 from nrdfer.weights.safetensors_file import save_safetensors
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _UNTOUCHED = 0.15  # share of pairs that are bright on both sides: what is bright must stay as it is
 
 
 def mean_luma(rgb: np.ndarray) -> float:
     """Mean luma (BT.601) of uint8 RGB, 0..255."""
-    return float((rgb.reshape(-1, 3).astype(np.float32) @ _LUMA).mean())
+    return float((rgb.reshape(-1, 3).astype(np.float32) @ np.array(LUMA, np.float32)).mean())
 
 
 def expose(rgb_HWC: np.ndarray, luma: float) -> np.ndarray:

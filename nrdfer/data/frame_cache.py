@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from nrdfer.core.errors import TrainingError
+from nrdfer.core.progress import Progress
 from nrdfer.data.dataset import ClipSource, Plan
 from nrdfer.data.sampling import Sampling
 from nrdfer.data.time_interpolation import linear_weights, tim_weights
@@ -27,7 +28,6 @@ KINDS = ("auto", "none", "ram", "gpu")
 _SHARE = 0.5  # of the free memory that "auto" takes at most; the rest is the network's and other people's
 _AHEAD = 4  # clips a worker may decode before they are stored
 Frames = npt.NDArray[np.uint8]
-Progress = Callable[[int, int], None]
 Layout = tuple[dict[str, range], int, tuple[int, int]]  # see `measure`
 
 

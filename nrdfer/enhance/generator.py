@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nrdfer.core.luma import LUMA
+
 _LEVELS = 5
 MULTIPLE = 2 ** (_LEVELS - 1)  # four halvings: both sides must be multiples of 16 inside the network
-_LUMA = (0.299, 0.587, 0.114)
 
 
 class EnlightenGenerator(nn.Module):
@@ -84,7 +85,7 @@ class EnlightenGenerator(nn.Module):
         top, left = extra_h // 2, extra_w // 2
         if extra_h or extra_w:
             x_BCHW = F.pad(x_BCHW, (left, extra_w - left, top, extra_h - top), mode="reflect")
-        luma = x_BCHW.new_tensor(_LUMA).view(1, 3, 1, 1)
+        luma = x_BCHW.new_tensor(LUMA).view(1, 3, 1, 1)
         attention_B1HW = 1.0 - (x_BCHW * luma).sum(dim=1, keepdim=True)
         # The original works in -1..1, where the output is x + latent * attention; halved, the same step in
         # 0..1.

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nrdfer.core.luma import LUMA
 from nrdfer.core.records import FrameRecord
 
 #: Correlation of two successive thumbnails below which they hardly show one person. Measured with the published
@@ -22,7 +22,6 @@ from nrdfer.core.records import FrameRecord
 #: clips of 24 frames: 0.81 to 1.00 over 880 pairs within a person, -0.59 to 0.68 over 40 cuts to another.
 SAME_PERSON = 0.75
 _THUMBNAIL = 16
-_LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +99,13 @@ def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 def luma_of(pictures: NDArray[np.uint8]) -> float:
     """Mean luma (ITU-R BT.601) of RGB pictures, 0 to 255."""
-    return float(pictures.reshape(-1, 3).mean(0) @ _LUMA)
+    return float(pictures.reshape(-1, 3).mean(0) @ LUMA)
 
 
 def _thumbnail(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
     inner = crop[crop.shape[0] // 8 : -crop.shape[0] // 8, crop.shape[1] // 8 : -crop.shape[1] // 8]
     small = cv2.resize(inner, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
-    return cast(NDArray[np.float64], small.astype(np.float64) @ _LUMA)
+    return small.astype(np.float64) @ LUMA
 
 
 def longest_gap(has_face: Iterable[bool]) -> int:

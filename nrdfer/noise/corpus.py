@@ -25,8 +25,8 @@ from nrdfer.corpora.synthetic.expression import Course
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.timeline import N1_KINDS, NEUTRAL_BELOW, Acting, Noise, Timeline, draw_timeline, draw_turn
 from nrdfer.noise.settings import N1, N2, NoiseSettings
-from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.shards.writer import EncodedClip, build_shards, shard_name
+from nrdfer.video.jpeg import encode_jpeg
 
 TRUTH = "truth.jsonl"
 TRAINING = "training"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nrdfer.core.luma import LUMA
 from nrdfer.plotting.style import EMOTION_STYLES
 
 RGB = tuple[int, int, int]
@@ -20,5 +21,4 @@ def from_hex(text: str) -> RGB:
 
 def ink_on(colour: RGB) -> RGB:
     """Black or white, whichever is read better."""
-    red, green, blue = colour
-    return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else (255, 255, 255)
+    return (0, 0, 0) if sum(share * value for share, value in zip(LUMA, colour, strict=True)) > 140 else (255, 255, 255)

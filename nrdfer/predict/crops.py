@@ -20,7 +20,7 @@ from nrdfer.faces.detector import FaceDetector
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.preprocessing.spec import Preprocessing
 from nrdfer.runtime.devices import pick_device
-from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
+from nrdfer.video.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.video.probe import probe
 
 #: More than two hours of 25 frames a second, and about 800 MB of crops.

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import collections
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import StoreError
 from nrdfer.core.plain_text import utf8
+from nrdfer.core.progress import Progress
 from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.faces.align_clip import PROCESS_DIED, ClipPlan, crops
 from nrdfer.faces.contact_sheet import SheetCollector
@@ -37,7 +38,6 @@ from nrdfer.runtime.process_pool import one_thread
 from nrdfer.store.entries import Verify
 from nrdfer.store.receipts import revoke, vouch, vouched
 
-Progress = Callable[[int, int], None]
 Row = Mapping[str, Any]
 #: Of a clip's frames that show the person. No clip of AFEW has so many frames that five would be less.
 LEAST_SHARE = 0.03

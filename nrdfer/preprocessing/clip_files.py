@@ -23,9 +23,9 @@ import numpy.typing as npt
 from nrdfer.core.atomic_files import temporary_beside, write_whole
 from nrdfer.core.csv_cells import cell, original
 from nrdfer.core.records import ClipRecord
-from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.store.entries import Verify
 from nrdfer.store.receipts import vouch, vouched
+from nrdfer.video.jpeg import encode_jpeg
 
 if TYPE_CHECKING:
     from nrdfer.faces.contact_sheet import SheetCollector

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ from typing import Any
 from nrdfer.config.profile import Profile, build_settings
 from nrdfer.core import file_locks, paths
 from nrdfer.core.errors import CorpusError
+from nrdfer.core.progress import Progress
 from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.dfew import DfewCorpus
 from nrdfer.store import digest_of, file_sha256
 
 LISTING = "listing.json"
-Progress = Callable[[int, int], None]
 
 
 def afew_root(profile: Profile) -> Path:

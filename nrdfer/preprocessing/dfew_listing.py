@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from nrdfer.core.atomic_files import open_plain, write_whole
 from nrdfer.core.errors import CorpusError
+from nrdfer.core.progress import Progress
 from nrdfer.corpora.dfew import DfewClip, DfewCorpus
 from nrdfer.runtime import process_pool
 from nrdfer.store import digest_of
@@ -24,7 +25,6 @@ from nrdfer.store.receipts import vouch, vouched
 
 CLIPS = "clips.jsonl"
 LISTING = "listing.json"  # folds, and labelled clips without pictures
-Progress = Callable[[int, int], None]
 _PART = 128  # clips that are hashed at a time
 _MOST = 4  # processes: hashing is quick, and more of them would only wait for the disk
 

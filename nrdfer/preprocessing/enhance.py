@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nrdfer.core.errors import ProfileError
+from nrdfer.core.progress import Progress
 from nrdfer.preprocessing.clip_files import (
     NOTES,
     SET_ASIDE,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 MODES = ("none", "crop", "frame")
 Frames = npt.NDArray[np.uint8]
-Progress = Callable[[int, int], None]
 
 
 def check_mode(mode: str, where: str) -> None:

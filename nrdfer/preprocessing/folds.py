@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from nrdfer.core.atomic_files import open_plain
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import CorpusError, StoreError
 from nrdfer.core.plain_text import name_text
+from nrdfer.core.progress import Progress
 from nrdfer.faces.stats import luma_of
 from nrdfer.preprocessing.clip_files import SET_ASIDE, read_reasons
 from nrdfer.preprocessing.quality import ClipQuality, write_quality
@@ -26,9 +27,8 @@ from nrdfer.store import MANIFEST, read_manifest
 from nrdfer.store.entries import problem_of
 from nrdfer.store.pointers import last_made
 
-Progress = Callable[[int, int], None]
 AFEW = "afew"
-FOLDS = "folds.json"
+FOLDS_FILE = "folds.json"
 SPLITS = ("fd1", "fd2", "fd3", "fd4", "fd5", AFEW)
 
 
@@ -53,7 +53,7 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
     if shards is not None:
         refuse_damaged(shards)
     if folds is not None:
-        _refuse_changed(folds / FOLDS if folds.is_dir() else folds)
+        _refuse_changed(folds / FOLDS_FILE if folds.is_dir() else folds)
     place = shards or last_made(profile, f"{corpus}/shards", "--shards DIR").path
     if name == AFEW:
         return afew_as_split(place)
@@ -158,7 +158,7 @@ def write_folds(
                     f"fold {k} has {len(train)} training and {len(test)} test clips with frames; need both"
                 )
             folds[k] = {"train": sorted(train), "test": sorted(test)}
-        (out / FOLDS).write_text(json.dumps(folds, indent=1))
+        (out / FOLDS_FILE).write_text(json.dumps(folds, indent=1))
         tested = {clip: f"fd{k}" for k, fold in folds.items() for clip in fold["test"]}
         rows = _looked_at(reader, tested, progress)
     summary = write_quality("DFEW: face pictures and folds", rows, read_reasons(shards / SET_ASIDE), out)
@@ -186,7 +186,7 @@ def read_folds(place: Path) -> dict[str, dict[str, list[str]]]:
     Raises:
         CorpusError: there is no such file, or it holds something else.
     """
-    path = place / FOLDS if place.is_dir() else place
+    path = place / FOLDS_FILE if place.is_dir() else place
     try:
         with open_plain(path) as file:
             folds: dict[str, dict[str, list[str]]] = json.load(file)

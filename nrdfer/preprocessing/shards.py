@@ -7,7 +7,7 @@ business.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,14 @@ from nrdfer.config.profile import ShardsConfig
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError, UnreadablePictureError
 from nrdfer.core.plain_text import one_line
+from nrdfer.core.progress import Progress
 from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.corpora.picture_file import read_picture
 from nrdfer.preprocessing.clip_files import SET_ASIDE, list_clips, read_clip, write_reasons
 from nrdfer.preprocessing.dfew_listing import DfewListing, ListedClip, read_group
 from nrdfer.shards.index import ShardIndex
-from nrdfer.shards.jpeg import encode_jpeg
 from nrdfer.shards.writer import EncodedClip, SetAside, build_shards, shard_name
-
-Progress = Callable[[int, int], None]
+from nrdfer.video.jpeg import encode_jpeg
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from nrdfer.core.errors import MachineError, NotOursError
 from nrdfer.core.output_checks import in_words, refuse_unwritable
 from nrdfer.core.own_files import clear_unfinished, publish, refuse_foreign, remove_made, unfinished, write_made
 from nrdfer.core.plain_text import name_text, utf8
+from nrdfer.core.progress import Progress
 from nrdfer.faces.align_clip import PROCESS_DIED, AlignSettings, ClipPlan, crops
 from nrdfer.faces.contact_sheet import SheetCollector
 from nrdfer.faces.stats import ClipStats, StatsCollector
@@ -28,7 +29,6 @@ from nrdfer.video.discovery import Source, list_sources
 
 JPEG_QUALITY = 95
 REFUSED = "refused"  # status of a video whose crops would replace what this project did not make
-Progress = Callable[[int, int], None]
 __all__ = ["AlignSettings", "ClipSummary", "CropOptions", "Tools", "find_videos", "preprocess_one", "preprocess_videos"]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from nrdfer.core.errors import ProfileError
-
-DEVICES = ("auto", "cpu", "cuda")
+from nrdfer.runtime.engine import DEVICES
 
 
 def pick_device(name: str) -> torch.device:

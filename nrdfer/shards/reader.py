@@ -16,7 +16,7 @@ from nrdfer.core.coerce import brief
 from nrdfer.core.errors import StoreError
 from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import ClipEntry, ShardIndex, Span
-from nrdfer.shards.jpeg import decode_jpeg
+from nrdfer.video.jpeg import decode_jpeg
 
 
 class ShardReader:

@@ -18,7 +18,7 @@ import json
 import logging
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -27,6 +27,7 @@ from webdataset import TarWriter
 
 from nrdfer.core.atomic_files import sync, write_whole
 from nrdfer.core.errors import StoreError
+from nrdfer.core.progress import Progress
 from nrdfer.core.records import ClipRecord
 from nrdfer.runtime import process_pool
 from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex, Span
@@ -75,7 +76,7 @@ def build_shards(
     *,
     workers: int,
     what: str,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[ShardIndex, list[SetAside]]:
     """Write all groups into `work`, and bring them together in `out` with one index.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nrdfer.core.progress import Progress
 from nrdfer.store.manifest import find_problems, read_manifest
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

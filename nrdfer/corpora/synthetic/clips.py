@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from nrdfer.core.emotions import EMOTIONS
@@ -163,11 +162,3 @@ def _frames(
             if soft:
                 picture = blur(picture, soft)
             yield Frame(camera.photograph(picture), face)
-
-
-def encode_jpeg(rgb: Picture, quality: int) -> bytes:
-    """A picture as JPEG."""
-    done, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise ValueError(f"OpenCV could not encode a picture of shape {rgb.shape} as JPEG")
-    return bytes(data)

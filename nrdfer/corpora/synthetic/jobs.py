@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nrdfer.core.emotions import AFEW_FOLDERS, EMOTIONS
+from nrdfer.corpora.labels import FOLDS
 from nrdfer.corpora.synthetic.clips import (
     AFEW_FPS,
     AFEW_HEIGHT,
@@ -21,15 +22,14 @@ from nrdfer.corpora.synthetic.clips import (
     Frame,
     afew_frames,
     dfew_frames,
-    encode_jpeg,
 )
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.scene import SceneFace
 from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.corpora.synthetic.timeline import Acting, Timeline, draw_timeline, draw_turn
 from nrdfer.video.constant_rate_writer import VideoWriter
+from nrdfer.video.jpeg import encode_jpeg
 
-FOLDS = 5
 DFEW_CLIPS = "DFEW/Clip/clip_224x224"
 _AFEW_QUALITY = 4  # of mpeg4, between 1 (best) and 31
 _IDENTITIES, _CLIPS, _NAMES, _SESSIONS = 1, 2, 3, 4  # branches of the seed
@@ -73,7 +73,7 @@ def plan(settings: CorpusSettings) -> list[ClipJob]:
             jobs.append(ClipJob("AFEW", number, person, emotion, f"{split}_{name}_{stem}", split, path))
         else:
             clip_id = f"{int(next(ids)):05d}"
-            fold = str((person - people) % FOLDS + 1)
+            fold = str((person - people) % len(FOLDS) + 1)
             jobs.append(ClipJob("DFEW", number, person, emotion, clip_id, fold, f"{DFEW_CLIPS}/{clip_id}"))
     return jobs
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from nrdfer.core.emotions import emotion_index
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.output_checks import refuse_unwritable
 from nrdfer.core.own_files import clear_unfinished, publish, refuse_foreign, unfinished
-from nrdfer.corpora.synthetic.jobs import FOLDS, ClipJob, plan, render_clip
+from nrdfer.core.progress import Progress
+from nrdfer.corpora.labels import FOLDS
+from nrdfer.corpora.synthetic.jobs import ClipJob, plan, render_clip
 from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.runtime.process_pool import completed
 
@@ -23,7 +25,6 @@ __all__ = ["CorpusSettings", "render_corpus"]
 
 RENDERING = "5"  # raise it when equal settings give other pictures
 SETTINGS, TRUTH = "settings.json", "ground_truth.jsonl"
-Progress = Callable[[int, int], None]
 _CHUNK = 4  # clips a process takes at a time
 
 
@@ -144,6 +145,6 @@ def _write_labels(folder: Path, jobs: list[ClipJob]) -> None:
     for part in ("train", "test"):
         subfolder = folder / f"{part}(single-labeled)"
         subfolder.mkdir(parents=True)
-        for fold in range(1, FOLDS + 1):
+        for fold in FOLDS:
             rows = [f"{clip},{label}" for clip, split, label in clips if (split == str(fold)) == (part == "test")]
             _write(subfolder / f"set_{fold}.csv", "\n".join(["video_name,label", *rows]) + "\n")

@@ -17,7 +17,7 @@ from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.faces.align_clip import AlignSettings, crops, plan_clip
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.stats import luma_of
-from nrdfer.shards.jpeg import encode_jpeg
+from nrdfer.video.jpeg import encode_jpeg
 from nrdfer.weights.catalogue import sample_weights
 
 pytestmark = pytest.mark.slow

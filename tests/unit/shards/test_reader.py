@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from nrdfer.core.errors import StoreError
 from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import INDEX, ClipEntry, ShardEntry, ShardIndex
-from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.shards.reader import ShardReader
+from nrdfer.video.jpeg import decode_jpeg, encode_jpeg
 
 Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]
 

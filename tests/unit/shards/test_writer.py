@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from devtools.shard_files import encoded, write_shards
 from nrdfer.core.records import ClipRecord
 from nrdfer.shards.index import INDEX, ShardIndex
-from nrdfer.shards.jpeg import decode_jpeg, encode_jpeg
 from nrdfer.shards.verify import verify
 from nrdfer.shards.writer import shard_name, write_group
 from nrdfer.store import Store, file_sha256
+from nrdfer.video.jpeg import encode_jpeg
 
 Clip = tuple[ClipRecord, npt.NDArray[np.uint8]]
 
@@ -88,7 +88,7 @@ def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
         from pathlib import Path
         import numpy as np
         from nrdfer.core.records import ClipRecord
-        from nrdfer.shards.jpeg import encode_jpeg
+        from nrdfer.video.jpeg import encode_jpeg
         from nrdfer.shards.writer import publish_groups, write_group
         rng = np.random.default_rng(0)
         clips = [(ClipRecord("c", f"{i}", "fear", "train", 3, ""),
@@ -125,22 +125,6 @@ def test_the_bytes_are_those_of_a_plain_tar_without_anything_of_this_machine(sha
         expected += bytes(1024)
         expected += bytes(-len(expected) % 10_240)
         assert (shards / f"x-{number:06d}.tar").read_bytes() == expected
-
-
-def test_jpeg_keeps_the_picture(clips: list[Clip]) -> None:
-    frame = clips[3][1][0]
-    decoded = decode_jpeg(encode_jpeg(frame, 95))
-    assert decoded.shape == frame.shape
-    assert np.abs(decoded.astype(int) - frame).mean() < 3
-    red = np.zeros((16, 16, 3), np.uint8)
-    red[..., 0] = 255
-    assert decode_jpeg(encode_jpeg(red, 95))[8, 8].tolist() == pytest.approx([254, 0, 0], abs=2)
-    for bad in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)):
-        with pytest.raises(ValueError, match="uint8"):
-            encode_jpeg(bad, 95)  # type: ignore[arg-type]
-    for junk in (b"", b"no picture"):
-        with pytest.raises(ValueError, match="not a picture"):
-            decode_jpeg(junk)
 
 
 @settings(max_examples=15, deadline=None)

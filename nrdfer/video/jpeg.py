@@ -1,4 +1,4 @@
-"""Frames to JPEG and back: the one encoder and decoder of everything in shards."""
+"""Frames to JPEG and back: the one encoder and decoder of pictures in shards and of the rendered corpus."""
 
 from __future__ import annotations
 
