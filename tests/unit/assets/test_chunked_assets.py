@@ -52,7 +52,7 @@ class Work:
         (out / "all").write_text(" ".join((work / clip).read_text() for clip in CLIPS))
         return {"clips": len(CLIPS)}
 
-    def shown(self, published: Path) -> Mapping[str, Any]:
+    def metadata(self, published: Path) -> Mapping[str, Any]:
         return {"text": (published / "all").read_text()}
 
 
