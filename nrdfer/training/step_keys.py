@@ -1,7 +1,7 @@
 """What a training and an evaluation are made of, as the store names them: the same digest, whoever asks.
 
 The graph's folds, the experiments of the paper's tables and the report all ask here, so a training that two of them
-need is done once, and what is in the store is found without running anything. Doing it belongs to ``fold`` and
+need is done once, and what is in the store is found without running anything. Doing it belongs to ``loop`` and
 ``nrdfer.evaluation.checkpoints``.
 """
 
