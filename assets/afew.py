@@ -27,7 +27,6 @@ class Alignment:
 
     def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
         from nrdfer.preprocessing import corpus_listing
-        from nrdfer.preprocessing.settings import align_settings
         from nrdfer.preprocessing.video_crops import CropOptions
         from nrdfer.store import file_sha256
         from nrdfer.weights.locate import network_weights
@@ -36,8 +35,8 @@ class Alignment:
         profile = workbench.settings
         self.rows = corpus_listing.read_listing(videos.path)["clips"]
         weights, convention = network_weights("retinaface", profile.weights), profile.weights.retinaface_convention
-        self.options = CropOptions(weights, align_settings(profile), convention, device=profile.device)
-        self.config: Mapping[str, Any] = {**profile.align, "convention": convention}
+        self.options = CropOptions(weights, profile.align, convention, device=profile.device)
+        self.config: Mapping[str, Any] = {**profile.section("align"), "convention": convention}
         content = videos.manifest["counts"]["content_digest"]
         self.inputs: Mapping[str, str] = {"videos": content, "weights": file_sha256(weights)}
         self.facts: Mapping[str, Any] = {"weights_file": str(weights)}
@@ -80,7 +79,6 @@ class Enhancement:
     def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
         from nrdfer.preprocessing import corpus_listing
         from nrdfer.preprocessing.enhance import EnhanceOptions, check_mode
-        from nrdfer.preprocessing.settings import align_settings
         from nrdfer.store import file_sha256
         from nrdfer.weights.locate import network_weights
 
@@ -90,7 +88,7 @@ class Enhancement:
         self.aligned = aligned.path
         places = {row["clip_id"]: Path(row["path"]) for row in corpus_listing.read_listing(videos.path)["clips"]}
         weights = None if profile.enhance == "none" else network_weights("enlightengan", profile.weights)
-        self.options = EnhanceOptions(profile.enhance, weights, profile.device, places, align_settings(profile))
+        self.options = EnhanceOptions(profile.enhance, weights, profile.device, places, profile.align)
         self.config: Mapping[str, Any] = {"enhance": profile.enhance}
         digest = file_sha256(weights) if weights else "none"
         self.inputs: Mapping[str, str] = {"aligned_faces": aligned.digest, "weights": digest}

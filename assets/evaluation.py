@@ -42,7 +42,6 @@ def evaluate(
         title: of the figures.
     """
     from nrdfer.evaluation import checkpoints as stage
-    from nrdfer.training.request import engine_of
     from nrdfer.training.step_keys import evaluation_step
 
     made_of = evaluation_step(split, shards.digest, checkpoint.digest)
@@ -52,7 +51,7 @@ def evaluate(
         config=made_of.config,
         inputs=made_of.inputs,
         build=lambda out: stage.evaluate_checkpoint(
-            checkpoint.path, shards.path, split.test_ids, out, title=title, engine=engine_of(profile)
+            checkpoint.path, shards.path, split.test_ids, out, title=title, engine=profile.engine
         ),
     )
 

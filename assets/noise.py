@@ -6,7 +6,7 @@ Keep here: which steps there are, and that each training is one. Keep out: what 
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -17,9 +17,6 @@ from assets.step_results import materialize, output, progress_logger, step, trai
 from assets.training import RETRY
 from nrdfer.store import Artifact, digest_of
 
-if TYPE_CHECKING:
-    from nrdfer.noise.settings import NoiseSettings
-
 GROUP = asset_groups.NOISE.name
 _CLIPS, _TRAINING, _MEASUREMENTS, _BENCHMARK = (
     "noise/clips", "noise/training", "noise/measurements", "noise/benchmark"
@@ -29,13 +26,6 @@ _OF_CLIPS = (
     "seed", "training_people", "test_people", "frames", "amplitude", "image_size", "n1_levels", "n2_levels",
     "training_n1", "training_n2_clips",
 )  # fmt: skip
-
-
-def _settings(workbench: Workbench) -> "NoiseSettings":
-    from nrdfer.noise.settings import build_noise_settings
-
-    profile = workbench.settings
-    return build_noise_settings(profile.noise, f"profile {profile.name}: noise")
 
 
 @dg.asset(
@@ -55,7 +45,7 @@ def noise_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.M
         from nrdfer.corpora.synthetic.render import RENDERING
         from nrdfer.noise.corpus import render_clips
 
-        settings = _settings(workbench)
+        settings = workbench.settings.noise
         values = dataclasses.asdict(settings)
         artifact = workbench.store.build_resumable(
             _CLIPS,
@@ -81,7 +71,7 @@ def noise_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.M
 def noise_plan(context: dg.OpExecutionContext, workbench: Workbench, clips: Artifact) -> Iterator[Any]:
     """Name the trainings."""
     with step(context):
-        settings = _settings(workbench)
+        settings = workbench.settings.noise
         for name in settings.networks:
             for seed in range(settings.seeds):
                 key = f"{name.replace('-', '_')}_{seed}"
@@ -100,10 +90,10 @@ def noise_training(
 ) -> dict[str, Any]:
     """Train one network, or find that it was trained."""
     with step(context):
-        from nrdfer.noise.training import NoiseTraining, engine_of, train_and_predict
+        from nrdfer.noise.training import NoiseTraining, train_and_predict
 
         name, seed = training["network"], training["seed"]
-        asked = NoiseTraining(name, seed, _settings(workbench), engine_of(workbench.settings.engine))
+        asked = NoiseTraining(name, seed, workbench.settings.noise, workbench.settings.engine)
         title = f"{name}, seed {seed}"
         artifact = workbench.store.build_resumable(
             _TRAINING,
@@ -184,15 +174,18 @@ def noise_benchmark(
 ) -> dg.MaterializeResult[Artifact]:
     """Find out what holds."""
     with step(context):
+        from nrdfer.config.noise import recipe_as_written
         from nrdfer.noise.analyse import measure
         from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
         from nrdfer.noise.report import MARKDOWN
 
-        settings = _settings(workbench)
+        profile = workbench.settings
+        settings = profile.noise
+        recipe = recipe_as_written(profile.to_dict()["noise"])  # with which the benchmarks of older versions are found
         artifact = workbench.store.build(
             _BENCHMARK,
             code_version="4",
-            config=dataclasses.asdict(settings),
+            config={**dataclasses.asdict(settings), "recipe": recipe},
             inputs={"clips": clips.digest, "measurements": measurements.digest},
             build=lambda out: measure(settings, clips.path, measurements.path, workbench.store, out),
         )

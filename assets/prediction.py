@@ -72,7 +72,7 @@ class PredictionConfig(dg.Config):
 def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> dg.MaterializeResult[None]:
     """Answer for a folder of videos."""
     with step(context):
-        from nrdfer.config.profile import build_settings
+        from nrdfer.config.settings import build_settings
         from nrdfer.core.errors import UnreadableVideoError
         from nrdfer.predict.batch import predict_videos
         from nrdfer.predict.crops import Cropper

@@ -54,11 +54,11 @@ def train(
     from nrdfer.training.callbacks import TrainingCallbacks
     from nrdfer.training.loop import train_tracked
     from nrdfer.training.open_choices import choices_markdown
-    from nrdfer.training.request import recipe_of, request_of
+    from nrdfer.training.request import request_of
     from nrdfer.training.step_keys import training_step
 
     made_of = training_step(profile, split, shards.digest, initial.digest if initial else None)
-    recipe = recipe_of(profile, split.corpus)
+    recipe = profile.recipe_for(split.corpus)
     facts = RunFacts(
         digest=made_of.digest(workbench.store),
         name=f"{name} training",
@@ -110,11 +110,10 @@ def train(
 def metadata_of(workbench: Workbench, profile: Profile, split: "Split", artifact: Artifact) -> dict[str, Any]:
     """What the UI shows of a training."""
     from nrdfer.training.open_choices import choices_markdown
-    from nrdfer.training.request import engine_of, recipe_of
 
     counts = artifact.manifest["counts"]
     last, best = counts["last"], counts["best"]
-    recipe = recipe_of(profile, split.corpus)
+    recipe = profile.recipe_for(split.corpus)
     return {
         "epochs": counts["epochs"],
         "war_last_epoch": float(last["test_war"]),
@@ -122,8 +121,8 @@ def metadata_of(workbench: Workbench, profile: Profile, split: "Split", artifact
         "war_best_epoch": float(best["test_war"]),
         "best_epoch": int(best["epoch"]),
         "training_clips": len(split.train_ids),
-        "recipe": dg.MetadataValue.json(dataclasses.asdict(recipe)),
-        "engine": dg.MetadataValue.json(dataclasses.asdict(engine_of(profile))),
+        "recipe": dg.MetadataValue.json(recipe.to_dict()),
+        "engine": dg.MetadataValue.json(dataclasses.asdict(profile.engine)),
         "left_open_by_the_paper": dg.MetadataValue.md(choices_markdown(recipe)),
         "mlflow_run": mlflow_run(workbench.tracking, counts["mlflow_run_id"]),
     }

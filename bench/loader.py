@@ -33,12 +33,12 @@ import torch
 from numpy.typing import NDArray
 
 from devtools.picture_folders import SIDE, PictureFolders, cut_pictures, render_pictures, shard_folders
+from nrdfer.config.recipe import RECIPES
 from nrdfer.data.augment import AugmentSettings, colours, warp
 from nrdfer.data.dataset import ClipDataset, size_of
 from nrdfer.data.frame_cache import open_cache
 from nrdfer.data.loader import BatchLoader
 from nrdfer.shards.reader import ShardReader
-from nrdfer.training.recipe import RECIPES
 from nrdfer.video.jpeg import decode_jpeg
 
 BATCH = 16

@@ -30,11 +30,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from devtools.targets import choose_target
+from nrdfer.config.alignment import AlignSettings
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.enhance.generator import EnlightenGenerator
 from nrdfer.faces import sparse_detection
-from nrdfer.faces.align_clip import AlignSettings, crops, plan_clip
+from nrdfer.faces.align_clip import crops, plan_clip
 from nrdfer.faces.alignment import fit_template, nearest_matrices, warp
 from nrdfer.faces.backends import SeenNetwork
 from nrdfer.faces.detector import Face, FaceDetector

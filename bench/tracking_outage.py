@@ -24,6 +24,7 @@ import numpy as np
 
 from devtools.tracking_server import TrackingServer
 from devtools.uploaded_points import compare
+from nrdfer.config.recipe import Recipe
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
 from nrdfer.data.in_memory import MemorySource
@@ -33,7 +34,6 @@ from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.log_uploader import RunFacts
 from nrdfer.tracking.training_log import LOG, read_all
 from nrdfer.training.loop import train
-from nrdfer.training.recipe import Recipe
 from nrdfer.training.request import TrainingRequest
 
 CLIPS, TESTED, BATCH = 28, 7, 4

@@ -31,6 +31,7 @@ from devtools.picture_folders import SIDE, render_pictures
 from devtools.training_bench.clocks import best, in_turns, ratio, row
 from devtools.training_bench.gpu import on_gpu, step_flops
 from devtools.training_bench.prepare import Bench, prepare
+from nrdfer.config.recipe import RECIPES
 from nrdfer.core.errors import NotOursError
 from nrdfer.core.own_files import refuse_foreign, write_made
 from nrdfer.data.loader import Positions
@@ -39,7 +40,6 @@ from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.registry import resolve_settings
 from nrdfer.runtime.determinism import set_up
 from nrdfer.runtime.engine import Engine
-from nrdfer.training.recipe import RECIPES
 
 #: Ours, by name; what is not said is the engine's default.
 ENGINES: dict[str, dict[str, Any]] = {

@@ -17,13 +17,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from nrdfer.config.rendering import CorpusSettings
 from nrdfer.core.emotions import emotion_index
 from nrdfer.core.progress import Progress
 from nrdfer.corpora.labels import candidates, read_labels
 from nrdfer.corpora.lists import read_dfew_list
 from nrdfer.corpora.published import DFEW_CLIPS, DFEW_EMOTIONS, DFEW_FRAMES, DFEW_NOMINAL
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
-from nrdfer.corpora.synthetic.settings import CorpusSettings
 
 HIGHEST_ID = 16_372
 #: Clips with a label and no pictures: the counts that papers print less those that are distributed.

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from devtools.shard_files import write_shards
+from nrdfer.config.rendering import CorpusSettings
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
-from nrdfer.corpora.synthetic.settings import CorpusSettings
-from nrdfer.data.augment import AugmentSettings
+from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.sampling import sample_indices
 from nrdfer.shards.reader import ShardReader
 from nrdfer.video.decode import iter_frames

@@ -12,6 +12,7 @@ import torch
 from devtools.picture_folders import SIDE
 from devtools.training_bench.clocks import wait_for
 from devtools.training_bench.ways import OurTraining
+from nrdfer.config.recipe import Recipe
 from nrdfer.corpora.published import DFEW_CLIPS, DFEW_FRAMES, DFEW_TESTS
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.frame_cache import FrameCache
@@ -19,7 +20,6 @@ from nrdfer.evaluation.inference import predict
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.runtime.engine import Engine
 from nrdfer.shards.reader import ShardReader
-from nrdfer.training.recipe import Recipe
 
 FOLDS, EPOCHS = 5, 70
 

@@ -14,12 +14,12 @@ import torch
 
 from devtools.picture_folders import SIDE, PictureFolders, shard_folders
 from devtools.training_bench.ways import LabelledPictures, OurTraining, PlainLoop
+from nrdfer.config.recipe import Recipe
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.frame_cache import FrameCache, open_cache
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.runtime.engine import Engine
 from nrdfer.shards.reader import ShardReader
-from nrdfer.training.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from devtools.picture_folders import PictureFolders
+from nrdfer.config.recipe import Recipe
 from nrdfer.core.errors import TrainingError
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.frame_cache import FrameCache
@@ -24,7 +25,6 @@ from nrdfer.runtime.distributed import Ranks
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.learner import Learner
 from nrdfer.training.optimizer import make_optimiser
-from nrdfer.training.recipe import Recipe
 
 PROCESSES = 8  # of the plain loop on a GPU
 

@@ -26,7 +26,7 @@ def corpus_render(
     workers: Annotated[int, typer.Option(help="Processes; never changes the result.")] = 2,
 ) -> None:
     """Render a corpus of expressive faces in the layouts of AFEW and DFEW."""
-    from nrdfer.config.profile import build_settings
+    from nrdfer.config.settings import build_settings
     from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 
     given = {

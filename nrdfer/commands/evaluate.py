@@ -39,7 +39,6 @@ def evaluate(
     from nrdfer.evaluation.checkpoints import PROTOCOLS, evaluate_checkpoint, files_of
     from nrdfer.preprocessing.folds import find_split
     from nrdfer.registry import checked_weights
-    from nrdfer.training.request import engine_of
 
     if protocol not in (*PROTOCOLS, BOTH):
         raise NrdferError(f"there is no protocol {protocol!r}; use one of {', '.join((*PROTOCOLS, BOTH))}")
@@ -63,7 +62,7 @@ def evaluate(
                 found.test_ids,
                 Path(scratch),
                 title=split,
-                engine=engine_of(base),
+                engine=base.engine,
                 protocols=chosen,
             )
             if out is not None:

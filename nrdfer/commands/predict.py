@@ -61,7 +61,7 @@ def predict(
 
     Ends with status 1 if no video at all could be read.
     """
-    from nrdfer.config.profile import build_settings
+    from nrdfer.config.settings import build_settings
     from nrdfer.predict.places import refuse_places
     from nrdfer.predict.windows import WindowSettings
 

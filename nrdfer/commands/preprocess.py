@@ -52,7 +52,8 @@ def preprocess(
     workers: Annotated[int, typer.Option(help="Processes, one core each.")] = 2,
 ) -> None:
     """Decode, detect, choose the target face and align: aligned crops of any videos."""
-    from nrdfer.config.profile import WeightsConfig, build_settings
+    from nrdfer.config.profile import WeightsConfig
+    from nrdfer.config.settings import build_settings
     from nrdfer.core.output_checks import refuse_unwritable
     from nrdfer.core.own_files import refuse_foreign
     from nrdfer.weights.locate import network_weights
@@ -67,7 +68,7 @@ def preprocess(
     config = WeightsConfig(retinaface, None, enlightengan or "", folder=os.environ.get("NRDFER_WEIGHTS"))
     weights = network_weights("retinaface", config)
     brightening = network_weights("enlightengan", config) if enlightengan else None
-    from nrdfer.faces.align_clip import AlignSettings
+    from nrdfer.config.alignment import AlignSettings
     from nrdfer.preprocessing.videos import CropOptions, preprocess_videos
 
     given = {

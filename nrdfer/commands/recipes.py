@@ -20,8 +20,8 @@ def recipes(
     from rich.console import Console
     from rich.table import Table
 
+    from nrdfer.config.recipe import RECIPES
     from nrdfer.training.open_choices import CHOICES, HEADER, RECIPES_HEADER, choice_row, recipe_row
-    from nrdfer.training.recipe import RECIPES
 
     if as_json:
         fields = {name: asdict(recipe) for name, recipe in RECIPES.items()}

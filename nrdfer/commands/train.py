@@ -142,24 +142,19 @@ def lay_over(
     """A profile with the options of ``nrdfer train`` laid over its recipe, engine and network.
 
     Raises:
-        ProfileError: an option cannot be read. What it names is checked where the profile is used.
+        ProfileError: an option cannot be read, or names what the profile does not know.
     """
-    import dataclasses
+    from nrdfer.config.settings import merge
 
-    from nrdfer.config.profile import merge
-
-    field = f"{corpus}_recipe"
-    base = getattr(profile, field) if recipe is None else {"name": recipe}
     same = model in (None, profile.model) and preset in (None, profile.model_preset)
-    network: Mapping[str, Any] = profile.model_settings if same else {}  # settings of another network mean nothing
-    changes: dict[str, Any] = {
-        field: merge(base, fields_of(settings, "--set")),
-        "engine": merge(profile.engine, fields_of(engine, "--engine")),
-        "model": model or profile.model,
-        "model_preset": preset or profile.model_preset,
-        "model_settings": merge(network, fields_of(model_set, "--model-set")),
-    }
-    return dataclasses.replace(profile, **changes)
+    network = profile.model_settings if same else {}  # settings of another network mean nothing
+    fields = fields_of(settings, "--set")
+    return profile.changed(
+        engine=merge(profile.section("engine"), fields_of(engine, "--engine")),
+        model=model or profile.model,
+        model_preset=preset or profile.model_preset,
+        model_settings=merge(network, fields_of(model_set, "--model-set")),
+    ).change_recipe(corpus, {"name": recipe, **fields} if recipe else fields, anew=recipe is not None)
 
 
 @contextlib.contextmanager

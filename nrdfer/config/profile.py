@@ -1,37 +1,51 @@
 """Profiles: every setting of one reproduction, read from YAML, overridden field by field, and frozen.
 
 What belongs here: the shape of a profile and how it is read, checked and digested. The profiles themselves are
-YAML files in ``pipelines/profiles``; the settings of a stage are defined by that stage (``AlignSettings``,
-``Recipe``, ``CorpusSettings``...) and only referenced here, so that reading a profile imports nothing heavy.
+YAML files in ``pipelines/profiles``. Where the settings of each part stand: ``alignment``, ``noise``, ``recipe`` and
+``rendering`` beside this file, `nrdfer.runtime.engine`, `nrdfer.data.sampling` and `nrdfer.data.augment_settings`; each
+network's in its own file, found by `nrdfer.models.registry`, which imports torch and is asked when a network is needed.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import typing
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Self, cast
 
-from nrdfer.core.coerce import brief, brief_quotes, convert
+from nrdfer.config.alignment import AlignSettings
+from nrdfer.config.noise import NoiseSettings, noise_preset
+from nrdfer.config.recipe import RECIPES, SPELLINGS, NamedRecipe, Recipe
+from nrdfer.config.rendering import CorpusSettings
+from nrdfer.config.settings import LaidOver, Overrides, SettingError, build_settings, build_value, merge, renamed
 from nrdfer.core.errors import ProfileError
 from nrdfer.core.plain_text import one_line
-from nrdfer.core.plain_yaml import plain, read_settings
+from nrdfer.core.plain_yaml import line_of, plain, read_settings
 from nrdfer.core.safe_names import checked_name
+from nrdfer.runtime.engine import Engine
 
-T = TypeVar("T")
-_NAMED = 8  # settings that a message names
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class CorporaConfig:
-    """Where the videos come from: rendered by this project, or two folders that the user holds a licence for."""
+    """Where the videos come from: rendered by this project, or folders that the user holds a licence for."""
 
     rendered: bool = False
     afew_root: str | None = None
     dfew_root: str | None = None
-    render: Mapping[str, Any] = field(default_factory=dict)  # fields of corpora.synthetic.render.CorpusSettings
+    render: CorpusSettings = field(default_factory=CorpusSettings)
+    roots: Mapping[str, str] = field(default_factory=dict)  # folders of further corpora, by name
+
+    def __post_init__(self) -> None:
+        _refuse_again(self.roots, "roots", "{}_root")
+
+    def root_of(self, corpus: str) -> str | None:
+        """The user's folder of a corpus, if one was given."""
+        return {"afew": self.afew_root, "dfew": self.dfew_root, **self.roots}.get(corpus)
 
 
 @dataclass(frozen=True)
@@ -50,98 +64,140 @@ class ShardsConfig:
     """How shards are cut and compressed."""
 
     clips_per_shard: int = 256
-    jpeg_quality: int = 95
-    image_size: int = 112  # pixels; DFEW's 224 px faces are resized once, when they enter a shard
+    jpeg_quality: Annotated[int, "1 to 100"] = 95
+    image_size: Annotated[int, "pixels; DFEW's 224 px faces are resized once, when they enter a shard"] = 112
+
+
+@dataclass(frozen=True)
+class ExperimentSettings:
+    """What a profile says about networks other than its own."""
+
+    rival_preset: str | None = None  # None: the profile's model_preset
+    settings: Mapping[str, Overrides] = field(default_factory=dict)  # network -> its settings, laid over the preset
+    recipes: Mapping[str, Overrides] = field(default_factory=dict)  # network -> fields of the recipe, for all corpora
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One reproduction, fully resolved. The nested mappings hold fields of the named stage's own settings."""
+    """One reproduction, fully resolved; made by `Profile.read`."""
 
     name: str
     description: str
     corpora: CorporaConfig = field(default_factory=CorporaConfig)
     weights: WeightsConfig = field(default_factory=WeightsConfig)
-    align: Mapping[str, Any] = field(default_factory=dict)  # faces.clip.AlignSettings
-    enhance: str = "crop"  # none | crop | frame
+    align: AlignSettings = field(default_factory=AlignSettings)
+    enhance: Annotated[str, "low-light enhancement of none, each crop or each frame"] = "crop"
     shards: ShardsConfig = field(default_factory=ShardsConfig)
-    device: str = "auto"  # of detection and enhancement: auto | cpu | cuda; changes rounding only
-    workers: int = 2  # processes within one step; never changes a result
-    chunk_clips: int = 64  # videos that one step of detection or enhancement works on; never changes a result
-    model: str = "nr-dfernet"  # a name of models.registry
-    model_preset: str = "paper"  # of that network: paper, sample...
-    model_settings: Mapping[str, Any] = field(default_factory=dict)  # laid over the preset
-    dfew_recipe: Mapping[str, Any] = field(default_factory=dict)  # a name of training.recipe.RECIPES, fields laid over
-    afew_recipe: Mapping[str, Any] = field(default_factory=dict)
-    engine: Mapping[str, Any] = field(default_factory=dict)  # training.engine.Engine: how, not what, is trained
-    experiments: Mapping[str, Any] = field(default_factory=dict)  # experiments.profiles.ExperimentSettings
-    noise: Mapping[str, Any] = field(default_factory=dict)  # a preset of noise.settings, and fields laid over it
+    device: Annotated[str, "of detection and enhancement: auto, cpu or cuda; changes rounding only"] = "auto"
+    workers: Annotated[int, "processes within one step of preprocessing; never changes a result"] = 2
+    chunk_clips: Annotated[int, "videos that one step of preprocessing works on; never changes a result"] = 64
+    model: Annotated[str, "the network: a name of `nrdfer models`"] = "nr-dfernet"
+    model_preset: Annotated[str, "preset of that network: paper, sample..."] = "paper"
+    model_settings: Overrides = field(default_factory=dict)  # laid over the preset; see `models.registry`
+    dfew_recipe: NamedRecipe = RECIPES["dfew-paper"]
+    afew_recipe: NamedRecipe = RECIPES["dfew-paper"]
+    engine: Engine = field(default_factory=Engine)  # how, not what, is trained
+    experiments: ExperimentSettings = field(default_factory=ExperimentSettings)
+    noise: Annotated[NoiseSettings, LaidOver(noise_preset)] = field(default_factory=NoiseSettings)
+    recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)  # of further corpora, by name
+    #: The values as they were written, from which digests are made and changed profiles are read.
+    written: Overrides = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         checked_name(self.name, "profile")  # folders and pointers bear it
+        for name in ("chunk_clips", "workers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} counts from 1 on, but is {getattr(self, name)}")
+        _refuse_again(self.recipes, "recipes", "{}_recipe")
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any], where: str) -> Self:
+        """A profile from plain values, `where` they come from for messages.
+
+        Raises:
+            SettingError: a setting that is not understood.
+        """
+        written = renamed(values, *reversed(SPELLINGS))
+        if written != values:
+            _hint_at_spelling()
+        profile = build_settings(cls, written, where)
+        for network, changes in profile.experiments.recipes.items():
+            recipe = merge(profile.section("dfew_recipe"), changes)
+            build_value(recipe, NamedRecipe, where, ("experiments", "recipes", network))
+        object.__setattr__(profile, "written", written)
+        return profile
+
+    def changed(self, **values: Any) -> Profile:
+        """The profile with other values of whole fields.
+
+        Raises:
+            SettingError: a value that is not understood.
+        """
+        return Profile.read({**self.written, **values}, f"profile {self.name}")
+
+    def section(self, name: str) -> Overrides:
+        """What was written of one part, e.g. ``engine``; empty if nothing."""
+        return cast(Overrides, self.written.get(name, {}))
+
+    def recipe_for(self, corpus: str) -> Recipe:
+        """The recipe that a corpus is trained with.
+
+        Raises:
+            ProfileError: the profile has none.
+        """
+        known = {"dfew": self.dfew_recipe, "afew": self.afew_recipe, **self.recipes}
+        if corpus not in known:
+            raise ProfileError(
+                f"profile {self.name} has no recipe for the corpus {corpus!r}, only for {', '.join(known)}; add "
+                f"recipes: {{{corpus}: {{name: ...}}}}, a name of `nrdfer recipes`"
+            )
+        return known[corpus]
+
+    def change_recipe(self, corpus: str, values: Overrides, *, anew: bool = False) -> Profile:
+        """The profile with fields laid over a corpus's recipe, or (`anew`) over none.
+
+        Raises:
+            SettingError: a field that is not understood.
+        """
+        field_name = f"{corpus}_recipe"
+        if field_name in _FIELDS:
+            return self.changed(**{field_name: merge({} if anew else self.section(field_name), values)})
+        recipes = self.section("recipes")
+        base = {} if anew else cast(Overrides, recipes.get(corpus, {}))
+        return self.changed(recipes={**recipes, corpus: merge(base, values)})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, for metadata, MLflow parameters and digests."""
-        return dataclasses.asdict(self)
+        """Plain types, for metadata, MLflow parameters and digests: parts as they were written, the rest in full.
+
+        So a later version's defaults, fields and spellings leave the digest of a profile as it is.
+        """
+        values = {name: getattr(self, name) for name in _FIELDS}
+        for name, value in values.items():
+            if name in ("corpora", "weights", "shards"):
+                values[name] = dataclasses.asdict(value)
+            elif dataclasses.is_dataclass(value) or isinstance(value, Mapping):
+                values[name] = self.section(name)
+        values["corpora"]["render"] = self.section("corpora").get("render", {})
+        for part, name in ((values, "recipes"), (values["corpora"], "roots")):
+            if not part[name]:
+                del part[name]
+        return renamed(values, *SPELLINGS)
 
 
-def build_settings(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """Build a settings dataclass from a mapping and refuse what it does not know.
-
-    Values are checked and converted by the fields' annotations (`convert`): lists become tuples, 4 becomes 4.0 where a
-    number with a fraction is meant. Nested dataclasses are built from nested mappings.
-
-    Raises:
-        ProfileError: an unknown field, a value of another type, or one that the dataclass itself refuses.
-    """
-    hints = typing.get_type_hints(cls)
-    known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(one_line(str(name)[:80]) for name in set(values) - known)
-    if unknown:
-        listed = ", ".join(unknown[:_NAMED]) + (f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else "")
-        raise ProfileError(f"{where}: unknown setting {listed}; known are {', '.join(sorted(known))}")
-    arguments: dict[str, Any] = {}
-    for name, value in values.items():
-        hint = hints[name]
-        if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-            arguments[name] = build_settings(typing.cast(type[Any], hint), value, f"{where}.{name}")
-        elif dataclasses.is_dataclass(hint) and not isinstance(value, typing.cast(type[Any], hint)):
-            raise ProfileError(f"{where}: {name} is {brief(value)}, but must be named settings, e.g. {name}: {{...}}")
-        else:
-            try:
-                arguments[name] = convert(value, hint)
-            except ValueError as error:
-                raise ProfileError(f"{where}: {name} {error}") from error
-    try:
-        return cls(**arguments)
-    except (TypeError, ValueError) as error:
-        raise ProfileError(f"{where}: {brief_quotes(str(error))}") from error
+_FIELDS = tuple(f.name for f in dataclasses.fields(Profile) if f.init)
 
 
-def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `overrides` laid over it, nested mappings merged key by key.
-
-    Raises:
-        ProfileError: `overrides` is none: a profile holds something else where named settings are meant.
-    """
-    if not isinstance(overrides, Mapping):
-        raise ProfileError(f"{brief(overrides)} ({type(overrides).__name__}) stands where named settings are meant")
-    merged = dict(base)
-    for key, value in overrides.items():
-        below = merged.get(key)
-        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
+def _refuse_again(given: Mapping[str, object], name: str, field_name: str) -> None:
+    """Refuse a corpus in a mapping that has a field of its own."""
+    for corpus in ("afew", "dfew"):
+        if corpus in given:
+            raise ValueError(f"{name}: {corpus} has a setting of its own, {field_name.format(corpus)}")
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one level of dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+@cache
+def _hint_at_spelling() -> None:
+    new, old = SPELLINGS
+    _log.warning("a recipe's setting is spelled `%s`; `%s` is still read", new, old)
 
 
 def load_profile(path: Path, overrides: Mapping[str, Any] | None = None) -> Profile:
@@ -149,14 +205,24 @@ def load_profile(path: Path, overrides: Mapping[str, Any] | None = None) -> Prof
 
     Raises:
         ProfileError: the file does not exist (the message lists the profiles beside it), is not a YAML mapping,
-            or holds a setting that is not understood.
+            or holds a setting that is not understood; the message names the line.
     """
     name = one_line(path.stem)
     if not path.is_file():
         there = ", ".join(sorted(one_line(p.stem) for p in path.parent.glob("*.yaml"))) or "none"
         raise ProfileError(f"there is no profile {name!r} in {path.parent}; profiles there: {there}")
-    values = read_settings(path, f"profile {one_line(str(path))}")
+    where = f"profile {one_line(str(path))}"
+    values = read_settings(path, where)
     if not isinstance(values, dict):
-        raise ProfileError(f"profile {one_line(str(path))} must hold named settings, but holds {type(values).__name__}")
-    merged = merge(values, plain(overrides or {}, "what is laid over the profile"))
-    return build_settings(Profile, merged, f"profile {name}")
+        raise ProfileError(f"{where} must hold named settings, but holds {type(values).__name__}")
+    laid_over = plain(overrides or {}, "what is laid over the profile")
+    try:
+        return Profile.read(merge(values, laid_over), f"profile {name}")
+    except SettingError as error:
+        given: Any = laid_over
+        for part in error.place:
+            given = given.get(part) if isinstance(given, Mapping) else None
+        if given is not None and error.place:
+            raise ProfileError(f"{error} (laid over the profile)") from error
+        line = line_of(path, where, error.place)
+        raise ProfileError(f"{error} ({one_line(str(path))}{f', line {line}' if line else ''})") from error

@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from nrdfer.config.profile import Profile, load_profile, merge
+from nrdfer.config.profile import Profile, load_profile
+from nrdfer.config.settings import merge
 from nrdfer.core import environment
 from nrdfer.core.errors import ProfileError
 from nrdfer.core.safe_names import checked_name

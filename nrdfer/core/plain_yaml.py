@@ -8,7 +8,7 @@ are checked to be those that JSON has too. What the settings mean is ``config``'
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,38 @@ def read_settings(path: Path, where: str) -> Any:
     Raises:
         ProfileError: it is no text, no YAML, too large, or holds other values than JSON's.
     """
+    return settings_in(_text(path, where), where)
+
+
+def line_of(path: Path, where: str, place: Sequence[str]) -> int | None:
+    """The line, from 1, of the setting that names lead to in a file that was read; of the last that is there.
+
+    Raises:
+        ProfileError: see `read_settings`.
+    """
+    text, line = _text(path, where), None
+    try:
+        _count(text, where)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ProfileError(f"{where} is not valid YAML: {_short(error, 400)}") from error
+    for name in place:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        found = [(key, value) for key, value in node.value if key.value == name]
+        if not found:
+            break
+        key, node = found[-1]
+        line = key.start_mark.line + 1
+    return line
+
+
+def _text(path: Path, where: str) -> str:
     data = read_bytes(path, where, MOST_BYTES, f"settings have at most {MOST_BYTES:,}", ProfileError)
     try:
-        text = data.decode(marked_encoding(data) or "utf-8")
+        return data.decode(marked_encoding(data) or "utf-8")
     except UnicodeError as error:
         raise ProfileError(f"{where} is not UTF-8 text: save it as UTF-8") from error
-    return settings_in(text, where)
 
 
 def settings_in(text: str, where: str) -> Any:

@@ -1,38 +1,32 @@
-"""Validation of the whole profile before the first step: every part checks its own settings."""
+"""Validation of what a profile's own fields cannot tell: its network, its devices, and whether both fit the recipes."""
 
 from __future__ import annotations
 
-from nrdfer.config.profile import Profile, build_settings
+from nrdfer.config.profile import Profile
 from nrdfer.core.errors import ProfileError
-from nrdfer.training.request import engine_of, network_settings, recipe_of
+from nrdfer.training.request import network_settings
 
 
 def check_profile(profile: Profile) -> None:
-    """Read every setting of a profile as its stage will.
+    """Build the network of a profile, without computing, and compare the frames it takes with those sampled.
 
     Raises:
         ProfileError: an unknown network, preset or setting, or settings that do not fit together.
     """
     import torch
 
-    from nrdfer.corpora.synthetic.render import CorpusSettings
     from nrdfer.models.registry import build_model
     from nrdfer.preprocessing.enhance import check_mode
-    from nrdfer.preprocessing.settings import align_settings
     from nrdfer.runtime.devices import pick_device
 
     where = f"profile {profile.name}"
-    build_settings(CorpusSettings, profile.corpora.render, f"{where}: corpora.render")
-    align_settings(profile)
     check_mode(profile.enhance, where)
     pick_device(profile.device)
-    pick_device(engine_of(profile).device)
-    if profile.chunk_clips < 1 or profile.workers < 1:
-        raise ProfileError(f"{where}: chunk_clips and workers count from 1 on")
+    pick_device(profile.engine.device)
     with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know
         frames = build_model(profile.model, network_settings(profile)).settings.frames
-    for corpus in ("dfew", "afew"):
-        sampling = recipe_of(profile, corpus).sampling
+    for corpus in ("dfew", "afew", *profile.recipes):
+        sampling = profile.recipe_for(corpus).sampling
         if sampling.frames != frames:
             raise ProfileError(
                 f"{where}: {corpus}_recipe samples {sampling.segments} x {sampling.duration} = "

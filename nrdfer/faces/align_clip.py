@@ -15,28 +15,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nrdfer.config.alignment import AlignSettings
 from nrdfer.core.errors import MachineError, NoFaceError, UnreadableVideoError
 from nrdfer.core.records import FrameRecord
 from nrdfer.faces.alignment import fit_template, middle_square, nearest_matrices, warp
 from nrdfer.faces.detector import Face, FaceDetector
-from nrdfer.faces.sparse_detection import EVERY, find_faces
-from nrdfer.faces.tracking import (
-    MAX_RESIDUAL,
-    MIN_TRACK,
-    POLICIES,
-    Track,
-    choose_track,
-    least_length,
-    link,
-    usable_faces,
-)
+from nrdfer.faces.sparse_detection import find_faces
+from nrdfer.faces.tracking import Track, choose_track, least_length, link, usable_faces
 from nrdfer.faces.turned import Samples, note_of_turn
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.prefetch import prefetched
 from nrdfer.video.probe import probe
 from nrdfer.video.shots import ShotLabeller
 
-NO_FACE = ("drop", "centre", "fail")
 #: The reason of a video over which processes died; whoever runs the processes sets it aside with this.
 PROCESS_DIED = (
     "the process working on it died (out of memory, or a crash in a decoder); try it with more memory, or convert the "
@@ -45,33 +36,6 @@ PROCESS_DIED = (
 Frame = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 Change = Callable[[Iterator[Frame]], Iterator[Frame]]
-
-
-@dataclass(frozen=True, slots=True)
-class AlignSettings:
-    """Detection and alignment of one corpus."""
-
-    size: int = 112  # side of a crop, pixels
-    margin: float = 0.15  # how far the template shrinks toward the centre; 0 is ArcFace's tight crop
-    threshold: float = 0.7  # least detector score
-    max_side: int = 640  # longest side the detector sees, pixels
-    max_residual: float = MAX_RESIDUAL  # pixels of the 112 template; points that fit worse are no usable face
-    every: int = EVERY  # frames from one look at a whole frame to the next; 1 looks at all of every frame
-    target: str = "presence"  # which track is the clip's person: see faces.tracking
-    min_track: int = MIN_TRACK  # frames; a shorter track (a false detection, a passer-by) is no target
-    no_face: str = "drop"  # a clip without a target: set aside, kept as its pictures' middle squares, or an error
-
-    def __post_init__(self) -> None:
-        if self.size < 8 or not -0.5 <= self.margin <= 0.9:
-            raise ValueError(f"crops need size >= 8 and margin in -0.5..0.9, not {self.size} and {self.margin}")
-        if self.max_residual <= 0:
-            raise ValueError(f"max_residual {self.max_residual} would refuse every face")
-        if self.every < 1 or self.min_track < 1:
-            raise ValueError(f"every and min_track count frames from 1 on, not {self.every} and {self.min_track}")
-        if self.target not in POLICIES:
-            raise ValueError(f"target {self.target!r} is not known; choose one of {', '.join(POLICIES)}")
-        if self.no_face not in NO_FACE:
-            raise ValueError(f"no_face {self.no_face!r} is not known; choose one of {', '.join(NO_FACE)}")
 
 
 @dataclass(frozen=True, eq=False, slots=True)

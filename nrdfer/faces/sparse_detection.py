@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nrdfer.config.alignment import EVERY
 from nrdfer.faces.detector import Face, FaceDetector, Region
 from nrdfer.faces.tracking import affinity
 
-EVERY = 5  # frames from one whole look to the next
 REACH = 0.3  # of its size, how far a face's surroundings go on each side
 GRID = 32  # pixels: the coarsest stride of the network
 SIDES = 64  # pixels: regions come in multiples of it, so that few shapes occur

@@ -34,6 +34,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nrdfer.config.alignment import MAX_RESIDUAL, MIN_TRACK, POLICIES
 from nrdfer.faces.alignment import fit_template
 from nrdfer.faces.detector import Face
 from nrdfer.faces.priors import iou
@@ -42,9 +43,6 @@ MIN_IOU = 0.3
 MAX_SHIFT = 0.75  # centre distance in units of the larger face's size
 MAX_SIZE_RATIO = 1.6
 MAX_GAP = 25  # frames: about one second of film
-MIN_TRACK = 5  # frames
-POLICIES = ("presence", "longest", "largest", "central")
-MAX_RESIDUAL = 10.0  # pixels of the 112 template; real faces stay below 6, profiles and false detections do not
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nrdfer.config.profile import build_settings
+from nrdfer.config.settings import build_settings
 from nrdfer.core.errors import ProfileError
 from nrdfer.models import nrdfernet
 from nrdfer.models.base import ClipNetwork, NetworkSettings

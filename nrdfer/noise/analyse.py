@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from nrdfer.config.noise import NoiseSettings
 from nrdfer.noise.corpus import read_truth
 from nrdfer.noise.findings import Findings
 from nrdfer.noise.measure import build_panel
 from nrdfer.noise.report import write_findings
-from nrdfer.noise.settings import NoiseSettings
 from nrdfer.noise.training import PREDICTIONS
 from nrdfer.store import Store
 

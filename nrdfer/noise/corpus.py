@@ -18,13 +18,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from nrdfer.config.noise import N1, N2, NoiseSettings
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.corpora.synthetic.clips import dfew_frames
 from nrdfer.corpora.synthetic.expression import Course
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.timeline import N1_KINDS, NEUTRAL_BELOW, Acting, Noise, Timeline, draw_timeline, draw_turn
-from nrdfer.noise.settings import N1, N2, NoiseSettings
 from nrdfer.shards.writer import EncodedClip, build_shards, shard_name
 from nrdfer.video.jpeg import encode_jpeg
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nrdfer.config.noise import COMPONENTS, N1, N2, NoiseSettings
 from nrdfer.corpora.synthetic.timeline import N1_KINDS
 from nrdfer.noise.intervals import Estimate, Values, by_person, estimate
 from nrdfer.noise.measure import ALL, LETTERS, PAIRS, TOKENS, Panel, settings_of
-from nrdfer.noise.settings import COMPONENTS, N1, N2, NoiseSettings
 
 HOLDS, NOT_SHOWN, CONTRADICTED = "holds", "does not show", "contradicted"
 WAR, NEUTRAL, MASS, RATIO = "WAR", "neutral calls", "attention mass", "attention ratio"

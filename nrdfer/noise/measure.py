@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nrdfer.config.noise import COMPONENTS, N1, NoiseSettings
 from nrdfer.core.errors import NrdferError
 from nrdfer.corpora.synthetic.timeline import N1_KINDS
 from nrdfer.noise.corpus import TRAINING
-from nrdfer.noise.settings import COMPONENTS, N1, NoiseSettings
 
 Values = npt.NDArray[np.float64]
 #: Table 1's letters: network, and whether the snippet-based filter decides.

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from nrdfer.config.noise import COMPONENTS, N1, N2, NoiseSettings
 from nrdfer.core.optional_output import draw
 from nrdfer.noise.findings import NEUTRAL, RATIO, WAR, Curve, Findings
 from nrdfer.noise.intervals import Estimate
 from nrdfer.noise.measure import LETTERS, PAIRS, settings_of
-from nrdfer.noise.settings import COMPONENTS, N1, N2, NoiseSettings
 from nrdfer.plotting.style import BLACK, BLUE, LARGE, NORMAL, ORANGE, SKY, SMALL, VERMILLION, new_figure, save, tidy
 
 WAR_PICTURE, ATTENTION_PICTURE, NEUTRAL_PICTURE = "noise_war.png", "noise_attention.png", "noise_neutral.png"

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nrdfer.config.noise import COMPONENTS, N1, N2, NoiseSettings
 from nrdfer.core.csv_cells import cell
 from nrdfer.noise.findings import MASS, NEUTRAL, RATIO, WAR, Curve, Findings, Verdict, counts
 from nrdfer.noise.intervals import Estimate
 from nrdfer.noise.measure import LETTERS, settings_of
 from nrdfer.noise.plots import KINDS, NAMES, draw_all
-from nrdfer.noise.settings import COMPONENTS, N1, N2, NoiseSettings
 
 JSON, CSV, MARKDOWN = "noise.json", "noise.csv", "noise.md"
 

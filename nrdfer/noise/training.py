@@ -6,18 +6,17 @@ Which networks there are belongs to ``settings``, what is taken from the predict
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nrdfer.config.profile import build_settings, merge
+from nrdfer.config.noise import COMPONENTS, N1, NoiseSettings
+from nrdfer.config.recipe import Recipe
 from nrdfer.noise.corpus import TRAINING, read_truth
-from nrdfer.noise.settings import COMPONENTS, N1, NoiseSettings
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.progress import Report
-from nrdfer.training.recipe import Recipe, build_recipe
 from nrdfer.training.request import TrainingRequest
 
 PREDICTIONS = "predictions.parquet"
@@ -42,21 +41,8 @@ def network_of(name: str, settings: NoiseSettings) -> tuple[str, dict[str, Any]]
 
 
 def recipe_of(settings: NoiseSettings, seed: int) -> Recipe:
-    """The recipe of one training; its seed decides initialisation, order and augmentation.
-
-    Raises:
-        ProfileError: unknown recipe or field.
-    """
-    return build_recipe(merge(settings.recipe, {"seed": seed}), "noise: recipe")
-
-
-def engine_of(values: Mapping[str, Any]) -> Engine:
-    """How trainings are computed.
-
-    Raises:
-        ProfileError: unknown field, or a value that cannot be meant.
-    """
-    return build_settings(Engine, values, "noise: engine")
+    """The recipe of one training; its seed decides initialisation, order and augmentation."""
+    return dataclasses.replace(settings.recipe, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -72,14 +58,14 @@ class NoiseTraining:
         """Everything that decides the weights, but for the clips, as an artefact's configuration.
 
         Raises:
-            ProfileError: there is no such network or preset, unknown recipe or field.
+            ProfileError: there is no such network or preset.
         """
         model, values = network_of(self.network, self.settings)
         return {
             "network": self.network,
             "model": model,
             "model_settings": values,
-            "recipe": dataclasses.asdict(recipe_of(self.settings, self.seed)),
+            "recipe": recipe_of(self.settings, self.seed).to_dict(),
             "engine": self.engine.numerics(),
         }
 
@@ -92,7 +78,7 @@ class NoiseTraining:
             out: receives the weights and the history.
 
         Raises:
-            ProfileError: there is no such network or preset, unknown recipe or field.
+            ProfileError: there is no such network or preset.
         """
         model, values = network_of(self.network, self.settings)
         truth = read_truth(clips)

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from nrdfer.config.profile import Profile, build_settings
+from nrdfer.config.profile import Profile
 from nrdfer.core import file_locks, paths
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.progress import Progress
@@ -39,9 +39,9 @@ def dfew_root(profile: Profile) -> Path:
 
 def render_sample(profile: Profile, progress: Progress | None = None, workers: int | None = None) -> Path:
     """Render the corpus of a profile (at once if it is there); two processes that ask render it once."""
-    from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
+    from nrdfer.corpora.synthetic.render import render_corpus
 
-    settings = build_settings(CorpusSettings, profile.corpora.render, "corpora.render")
+    settings = profile.corpora.render
     # named by every setting, defaults included, so that a later version with other defaults renders beside it
     out = paths.corpus_root(f"{profile.name}-{digest_of(dataclasses.asdict(settings))[:8]}")
     with file_locks.held(out.with_suffix(".lock")):

@@ -37,8 +37,8 @@ from nrdfer.runtime.process_pool import one_thread
 from nrdfer.store.receipts import vouch
 
 if TYPE_CHECKING:
+    from nrdfer.config.alignment import AlignSettings
     from nrdfer.enhance.enhancer import Enhancer
-    from nrdfer.faces.align_clip import AlignSettings
 
 MODES = ("none", "crop", "frame")
 Frames = npt.NDArray[np.uint8]

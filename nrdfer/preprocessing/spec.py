@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nrdfer.config.profile import Profile, WeightsConfig, build_settings
+from nrdfer.config.alignment import AlignSettings
+from nrdfer.config.profile import Profile, WeightsConfig
+from nrdfer.config.settings import build_settings
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import WeightsError
-from nrdfer.faces.align_clip import AlignSettings
 from nrdfer.preprocessing.enhance import MODES
-from nrdfer.preprocessing.settings import align_settings
 from nrdfer.store import file_sha256
 from nrdfer.weights.catalogue import CATALOGUE
 from nrdfer.weights.locate import local_folder, network_weights
@@ -109,7 +109,7 @@ class Preprocessing:
         check_mode(profile.enhance, f"profile {profile.name}")
         brightening = None if profile.enhance == "none" else weights_file("enlightengan", profile.weights)
         return cls(
-            align=align_settings(profile),
+            align=profile.align,
             retinaface=weights_file("retinaface", profile.weights),
             enhance=profile.enhance,
             enlightengan=brightening,

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nrdfer.config.alignment import AlignSettings
 from nrdfer.core.atomic_files import OF_THE_MACHINE
 from nrdfer.core.errors import MachineError, NrdferError, UnreadableVideoError
 from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.faces.align_clip import AlignSettings, ClipPlan, plan_clip
+from nrdfer.faces.align_clip import ClipPlan, plan_clip
 from nrdfer.faces.detector import FaceDetector
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.runtime.devices import pick_device

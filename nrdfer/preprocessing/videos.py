@@ -16,12 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nrdfer.config.alignment import AlignSettings
 from nrdfer.core.errors import MachineError, NotOursError
 from nrdfer.core.output_checks import in_words, refuse_unwritable
 from nrdfer.core.own_files import clear_unfinished, publish, refuse_foreign, remove_made, unfinished, write_made
 from nrdfer.core.plain_text import name_text, utf8
 from nrdfer.core.progress import Progress
-from nrdfer.faces.align_clip import PROCESS_DIED, AlignSettings, ClipPlan, crops
+from nrdfer.faces.align_clip import PROCESS_DIED, ClipPlan, crops
 from nrdfer.faces.contact_sheet import SheetCollector
 from nrdfer.faces.stats import ClipStats, StatsCollector
 from nrdfer.preprocessing.video_crops import CropOptions, Tools, crop_video, work_through

@@ -5,7 +5,6 @@ What a version is made of, said once; how MLflow is told belongs to ``nrdfer.reg
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import tempfile
@@ -31,7 +30,6 @@ from nrdfer.store.pointers import config_digest
 from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, Tracking, dagster_url
 from nrdfer.tracking.dataset_inputs import corpus_dataset, to_mlflow
 from nrdfer.training.key import FROM_SCRATCH
-from nrdfer.training.request import recipe_of
 
 RESOLVED = "config/resolved.json"  # the profile, beside the run's other artefacts
 _log = logging.getLogger(__name__)
@@ -191,7 +189,7 @@ def _card_facts(
     profile, split = evaluated.profile, evaluated.split
     initial = evaluated.checkpoint.manifest["inputs"]["initial"]
     made_by = evaluated.checkpoint.manifest["counts"]["dagster_run_id"]
-    recipe = dataclasses.asdict(recipe_of(profile, split.corpus))
+    recipe = profile.recipe_for(split.corpus).to_dict()
     return CardFacts(
         title=find_model(profile.model).title,
         model=name,

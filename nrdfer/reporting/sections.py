@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nrdfer.config.profile import flatten
+from nrdfer.config.settings import flatten
 from nrdfer.core.optional_output import Missing, attempt, draw, not_there
 from nrdfer.evaluation.result_table import ResultTable
 from nrdfer.experiments.catalogue import OURS, TABLE_1
@@ -182,7 +182,7 @@ def _noise(found: Findings) -> Section:
     return Section(
         "noise",
         title,
-        f"{lead} Preset {measured['settings']['preset']} of `nrdfer/noise/settings.py`, which has its own rendered "
+        f"{lead} Preset {measured['settings']['preset']} of `nrdfer/config/noise.py`, which has its own rendered "
         "clips, whatever the profile's corpora are.",
         pictures=tuple(
             Picture(folder / name, *words) if (folder / name).is_file() else not_there(words[0], folder / name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -35,19 +35,21 @@ class Engine:
         ValueError: a value that cannot be meant.
     """
 
-    device: str = "auto"  # "auto" takes a GPU if there is one
-    devices: int = 1  # GPUs, or processes on a CPU, that share each batch; 0: all GPUs there are
-    sync_bn: bool = False  # batch norm over all devices' clips; without it each sees its own share of the batch
-    precision: str = "fp32"  # "tf32": faster products on a GPU; "bf16": autocast, weights stay float32
-    channels_last: bool = True  # memory layout of the convolutions
-    compile: bool = False  # torch.compile; the first batch takes a minute. Dropout is drawn anew
-    fused: bool = False  # the optimiser as one kernel
-    deterministic: bool = True  # the same bytes on every run; False lets cuDNN choose faster kernels
-    threads: int = 0  # CPU threads; 0 leaves torch's choice. Sums depend on it
-    workers: int = 2  # threads that read, decode and augment ahead; 0: in the training's own
-    cache: str = "auto"  # decoded frames kept in memory: "gpu", "ram", "none"; auto: on a GPU whatever fits
-    checkpoint_every_batches: int = 0  # besides every epoch; 0: not by number
-    checkpoint_every_minutes: float = 5.0  # besides every epoch; 0: not by time
+    device: Annotated[str, "auto (a GPU if there is one), cpu or cuda"] = "auto"
+    devices: Annotated[int, "GPUs, or processes on a CPU, that share each batch; 0: all GPUs there are"] = 1
+    sync_bn: Annotated[bool, "batch norm over all devices' clips; without it each sees its own share of the batch"] = (
+        False
+    )
+    precision: Annotated[str, "fp32; tf32: faster products on a GPU; bf16: autocast, weights stay float32"] = "fp32"
+    channels_last: Annotated[bool, "memory layout of the convolutions"] = True
+    compile: Annotated[bool, "torch.compile; the first batch takes a minute, and dropout is drawn anew"] = False
+    fused: Annotated[bool, "the optimizer as one kernel"] = False
+    deterministic: Annotated[bool, "the same bytes on every run; false lets cuDNN choose faster kernels"] = True
+    threads: Annotated[int, "CPU threads, on which sums depend; 0 leaves torch's choice"] = 0
+    workers: Annotated[int, "threads that read, decode and augment ahead; 0: in the training's own"] = 2
+    cache: Annotated[str, "decoded frames kept in memory: gpu, ram or none; auto: on a GPU whatever fits"] = "auto"
+    checkpoint_every_batches: Annotated[int, "besides every epoch; 0: not by number"] = 0
+    checkpoint_every_minutes: Annotated[float, "besides every epoch; 0: not by time"] = 5.0
 
     def __post_init__(self) -> None:
         for name, known in (("device", DEVICES), ("precision", PRECISIONS), ("cache", CACHES)):

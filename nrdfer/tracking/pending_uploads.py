@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nrdfer.config.profile import flatten
+from nrdfer.config.settings import flatten
 from nrdfer.core import file_locks, paths
 from nrdfer.core.addresses import displayed, usable
 from nrdfer.core.atomic_files import write_whole

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nrdfer.config.profile import flatten
+from nrdfer.config.settings import flatten
 from nrdfer.tracking.connection import Connection
 
 if TYPE_CHECKING:

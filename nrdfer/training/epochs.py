@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nrdfer.config.recipe import Recipe
 from nrdfer.core.errors import TrainingError, TrainingStopped
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.loader import Batch, BatchLoader
@@ -28,7 +29,6 @@ from nrdfer.training.checkpoint import load_newest, save_checkpoint
 from nrdfer.training.key import CheckpointIdentity
 from nrdfer.training.learner import Learner
 from nrdfer.training.monitor import Watch
-from nrdfer.training.recipe import Recipe
 from nrdfer.training.signals import StopRequest
 
 #: Where in an epoch a training stands; fields of `Training`.

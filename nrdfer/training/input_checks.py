@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nrdfer.config.recipe import Recipe
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import TrainingError
 from nrdfer.data.dataset import ClipDataset, ClipSource
-from nrdfer.training.recipe import Recipe
 
 
 def check_lists(train_ids: Sequence[str], test_ids: Sequence[str]) -> None:

@@ -8,17 +8,17 @@ run (``run_folder``), and what a checkpoint carries so that nothing continues wh
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nrdfer.config.profile import Profile, flatten
+from nrdfer.config.profile import Profile
+from nrdfer.config.settings import flatten
 from nrdfer.shards.split import Split
 from nrdfer.store import digest_of, file_sha256
-from nrdfer.training.request import TrainingRequest, engine_of, network_settings, recipe_of
+from nrdfer.training.request import TrainingRequest, network_settings
 
 CheckpointIdentity = dict[str, Any]  # the form of a key that a checkpoint carries
 FROM_SCRATCH = "none"  # an artefact's initial weights, if there are none
@@ -31,7 +31,7 @@ class TrainingKey:
 
     model: str
     model_settings: Mapping[str, Any]  # all of them, defaults included
-    recipe: Mapping[str, Any]  # all fields of `Recipe`
+    recipe: Mapping[str, Any]  # `Recipe.to_dict`
     engine: Mapping[str, Any]  # `Engine.numerics`
     train_ids: tuple[str, ...]
     test_ids: tuple[str, ...]
@@ -81,7 +81,7 @@ def key_of(request: TrainingRequest, shards: str = "") -> TrainingKey:
     return TrainingKey(
         request.model,
         request.model_settings,
-        dataclasses.asdict(request.recipe),
+        request.recipe.to_dict(),
         request.engine.numerics(),
         request.train_ids,
         request.test_ids,
@@ -100,13 +100,13 @@ def key_of_profile(profile: Profile, split: Split, shards: str, initial: str | N
         initial: digest of the checkpoint it starts from.
 
     Raises:
-        ProfileError: unknown network, preset, recipe or setting.
+        ProfileError: unknown network, preset or setting of it.
     """
     return TrainingKey(
         profile.model,
         network_settings(profile),
-        dataclasses.asdict(recipe_of(profile, split.corpus)),
-        engine_of(profile).numerics(),
+        profile.recipe_for(split.corpus).to_dict(),
+        profile.engine.numerics(),
         split.train_ids,
         split.test_ids,
         shards,

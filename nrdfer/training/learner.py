@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from nrdfer.config.recipe import Recipe
 from nrdfer.core.errors import ProfileError, TrainingError
 from nrdfer.models.base import ClipNetwork, trusted_clips
 from nrdfer.runtime.determinism import autocast
 from nrdfer.runtime.distributed import Ranks
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.optimizer import make_optimiser, make_schedule
-from nrdfer.training.recipe import Recipe
 
 
 class _Objective(nn.Module):

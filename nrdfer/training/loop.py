@@ -239,4 +239,4 @@ def _write_results(request: TrainingRequest, training: Training) -> None:
     write_weights(request.out / LAST, cpu_weights(training.learner.model))
     write_weights(request.out / BEST, training.best)
     write_history(request.out, training.reports)
-    write_description(request.out, request.model, request.model_settings, dataclasses.asdict(request.recipe))
+    write_description(request.out, request.model, request.model_settings, request.recipe.to_dict())

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nrdfer.training.recipe import RECIPES, Recipe
+from nrdfer.config.recipe import RECIPES, Recipe
 
 PAPER, AUTHOR, AFEW, OVERSAMPLED = "dfew-paper", "dfew-author-code", "afew-paper", "dfew-paper-oversampled"
 HEADER = ("point", "chosen", "alternatives", "decided by")
@@ -172,9 +172,9 @@ def choice_row(choice: Choice, recipe: Recipe | None = None) -> list[str]:
 
 def recipe_row(recipe: Recipe) -> list[str]:
     """Cells below `RECIPES_HEADER`; the last holds every other field that differs from the defaults."""
-    columns = {"name", "epochs", "batch", "optimiser", "lr", "weight_decay", "schedule"}
+    columns = {"name", "epochs", "batch", "optimizer", "lr", "weight_decay", "schedule"}
     schedule = {"exponential": ("gamma",), "step": ("gamma", "step_epochs"), "onecycle": ("warmup",)}[recipe.schedule]
-    cells = [recipe.epochs, recipe.batch, recipe.optimiser, recipe.lr, recipe.weight_decay]
+    cells = [recipe.epochs, recipe.batch, recipe.optimizer, recipe.lr, recipe.weight_decay]
     besides = formatted(recipe, *(name for name in _changed(recipe) if name not in columns and name not in schedule))
     return [f"`{recipe.name}`", *map(_plain, cells), f"{recipe.schedule}: {formatted(recipe, *schedule)}", besides]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from nrdfer.training.recipe import Recipe
+from nrdfer.config.recipe import Recipe
 
 
 def make_optimiser(model: nn.Module, recipe: Recipe, *, fused: bool = False) -> torch.optim.Optimizer:
     """The recipe's optimiser over all weights of a network; `fused`: one kernel, which rounds differently."""
     weights, how = model.parameters(), {"fused": True} if fused else {}
-    if recipe.optimiser == "adamw":
+    if recipe.optimizer == "adamw":
         betas = (recipe.momentum, 0.98)
         return torch.optim.AdamW(weights, recipe.lr, betas=betas, weight_decay=recipe.weight_decay, **how)
     return torch.optim.SGD(weights, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, **how)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nrdfer.config.recipe import Recipe
 from nrdfer.core.errors import TrainingError
 from nrdfer.runtime.engine import Engine
 from nrdfer.runtime.gpu_errors import is_full
-from nrdfer.training.recipe import Recipe
 
 #: How PyTorch's allocator of main memory says it; it has no class of its own.
 _CPU = ("can't allocate memory", "not enough memory", "Cannot allocate memory")

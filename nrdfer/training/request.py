@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from nrdfer.config.profile import Profile, build_settings
+from nrdfer.config.profile import Profile
+from nrdfer.config.recipe import Recipe
+from nrdfer.config.settings import build_settings
 from nrdfer.runtime.engine import Engine
 from nrdfer.shards.split import Split
-from nrdfer.training.recipe import Recipe, build_recipe
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,13 @@ def request_of(
         initial_weights: weights to start from (AFEW starts from DFEW's first fold).
 
     Raises:
-        ProfileError: unknown recipe, network or setting, or a value that cannot be meant.
+        ProfileError: unknown network or setting of it, or no recipe for the corpus.
     """
     return TrainingRequest(
         profile.model,
         network_settings(profile),
-        recipe_of(profile, split.corpus),
-        engine_of(profile),
+        profile.recipe_for(split.corpus),
+        profile.engine,
         split.shards,
         split.train_ids,
         split.test_ids,
@@ -87,17 +88,6 @@ def request_of(
         out,
         initial_weights,
     )
-
-
-def recipe_of(profile: Profile, corpus: str) -> Recipe:
-    """The recipe a profile uses for ``dfew`` or ``afew``."""
-    values = profile.dfew_recipe if corpus == "dfew" else profile.afew_recipe
-    return build_recipe(values, f"profile {profile.name}: {corpus}_recipe")
-
-
-def engine_of(profile: Profile) -> Engine:
-    """How a profile computes its trainings."""
-    return build_settings(Engine, profile.engine, f"profile {profile.name}: engine")
 
 
 def network_settings(profile: Profile) -> dict[str, Any]:

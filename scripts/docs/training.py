@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from nrdfer.config.recipe import RECIPES
 from nrdfer.training.open_choices import CHOICES, HEADER, RECIPES_HEADER, choice_row, markdown, recipe_row
-from nrdfer.training.recipe import RECIPES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 

@@ -8,11 +8,8 @@ from pathlib import Path
 from nrdfer.config.profile import Profile
 from nrdfer.config.resolve import resolve_profile, shipped_profiles
 from nrdfer.core.safe_names import checked_name
-from nrdfer.experiments.profiles import settings_of
-from nrdfer.noise.settings import build_noise_settings
-from nrdfer.preprocessing.settings import align_settings
 from nrdfer.store.pointers import config_digest
-from nrdfer.training.request import engine_of, network_settings, recipe_of
+from nrdfer.training.request import network_settings
 from tests.fuzz.harness import fuzz
 from tests.fuzz.mutate import TOKENS, damaged_bytes, damaged_text, damaged_value
 
@@ -29,13 +26,7 @@ def use(profile: Profile) -> None:
     """What the first steps of a run make of a profile."""
     checked_name(profile.name, "profile")
     config_digest(profile)
-    align_settings(profile)
-    engine_of(profile)
     network_settings(profile)
-    recipe_of(profile, "dfew")
-    recipe_of(profile, "afew")
-    settings_of(profile)
-    build_noise_settings(profile.noise, "noise")
 
 
 def test_a_damaged_profile_gives_settings_or_words(tmp_path: Path) -> None:

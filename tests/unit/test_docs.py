@@ -14,17 +14,17 @@ from typer.testing import CliRunner
 
 from assets import asset_groups
 from nrdfer.cli import app
+from nrdfer.config.noise import NoiseSettings
+from nrdfer.config.recipe import RECIPES
 from nrdfer.evaluation.inference import WIDTHS, snippets_column
 from nrdfer.experiments.catalogue import TABLES
 from nrdfer.experiments.fill import line_of
 from nrdfer.models.costs import HEADER, cost_row, measure, measure_all
 from nrdfer.models.nrdfernet import NRDFERNetSettings
 from nrdfer.models.registry import MODELS
-from nrdfer.noise.settings import NoiseSettings
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.open_choices import CHOICES, RECIPES_HEADER, choice_row, recipe_row
 from nrdfer.training.open_choices import HEADER as HEADER_OF_CHOICES
-from nrdfer.training.recipe import RECIPES
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = (PROJECT / "docs" / "models.md").read_text()

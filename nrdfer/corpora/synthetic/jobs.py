@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nrdfer.config.rendering import CorpusSettings
 from nrdfer.core.emotions import AFEW_FOLDERS, EMOTIONS
 from nrdfer.corpora.labels import FOLDS
 from nrdfer.corpora.synthetic.clips import (
@@ -25,7 +26,6 @@ from nrdfer.corpora.synthetic.clips import (
 )
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.scene import SceneFace
-from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.corpora.synthetic.timeline import Acting, Timeline, draw_timeline, draw_turn
 from nrdfer.video.constant_rate_writer import VideoWriter
 from nrdfer.video.jpeg import encode_jpeg

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nrdfer.config.rendering import CorpusSettings
 from nrdfer.core.emotions import emotion_index
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.output_checks import refuse_unwritable
@@ -18,7 +19,6 @@ from nrdfer.core.own_files import clear_unfinished, publish, refuse_foreign, unf
 from nrdfer.core.progress import Progress
 from nrdfer.corpora.labels import FOLDS
 from nrdfer.corpora.synthetic.jobs import ClipJob, plan, render_clip
-from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.runtime.process_pool import completed
 
 __all__ = ["CorpusSettings", "render_corpus"]

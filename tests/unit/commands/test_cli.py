@@ -13,8 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
+from nrdfer.config.alignment import AlignSettings
 from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.faces.align_clip import AlignSettings, crops, plan_clip
+from nrdfer.faces.align_clip import crops, plan_clip
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.stats import luma_of
 from nrdfer.video.jpeg import encode_jpeg

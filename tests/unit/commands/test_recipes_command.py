@@ -5,8 +5,8 @@ import json
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
+from nrdfer.config.recipe import RECIPES
 from nrdfer.training.open_choices import CHOICES
-from nrdfer.training.recipe import RECIPES
 
 runner = CliRunner()
 

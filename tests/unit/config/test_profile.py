@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from nrdfer.config.profile import ShardsConfig, build_settings, load_profile, merge
+from nrdfer.config.profile import ShardsConfig, load_profile
+from nrdfer.config.rendering import CorpusSettings
+from nrdfer.config.settings import build_settings, merge
 from nrdfer.core.coerce import brief_quotes
 from nrdfer.core.errors import ProfileError
-from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.runtime.engine import Engine
 from pipelines.resources import PROFILES
 
@@ -25,16 +26,12 @@ def test_shipped_profiles_load(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["sample", "paper"])
 def test_every_stage_understands_its_part_of_a_shipped_profile(name: str) -> None:
-    from nrdfer.corpora.synthetic.render import CorpusSettings
-    from nrdfer.preprocessing.videos import AlignSettings
-    from nrdfer.training.request import network_settings, recipe_of
+    from nrdfer.training.request import network_settings
 
     profile = load_profile(PROFILES / f"{name}.yaml")
-    build_settings(CorpusSettings, profile.corpora.render, "render")
-    build_settings(AlignSettings, profile.align, "align")
     assert network_settings(profile)["classes"] == 7
-    assert recipe_of(profile, "dfew").epochs > 0
-    assert recipe_of(profile, "afew").epochs > 0
+    assert profile.recipe_for("dfew").epochs > 0
+    assert profile.recipe_for("afew").epochs > 0
 
 
 def test_a_missing_profile_names_those_that_exist() -> None:
@@ -126,7 +123,7 @@ def test_values_become_what_the_annotation_says(name: str, given: Any, built: An
         ("sizes", 3, "sizes is 3 (int), but must be a list"),
         ("sizes", [1, 2.5], "sizes entry 2 is 2.5"),
         ("inner", 3, "inner is 3, but must be named settings"),
-        ("inner", {"rate": "x"}, "test.inner: rate is 'x'"),
+        ("inner", {"rate": "x"}, "test: inner: rate is 'x'"),
         ("more", [1], "more is [1] (list), but must be named settings"),
     ],
 )

@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from assets.project_resource import Workbench
-from nrdfer.config.profile import merge
 from nrdfer.config.resolve import profile_of_shell, resolve_profile, shipped_profiles
+from nrdfer.config.settings import merge
 from nrdfer.core.errors import ProfileError, StoreError
-from nrdfer.noise.settings import build_noise_settings
 from nrdfer.store import Store
 from nrdfer.store.pointers import config_digest, last_made, made_with
-from nrdfer.training.recipe import build_recipe
 from pipelines.resources import PROFILES
 
 
@@ -100,9 +98,9 @@ def test_settings_of_a_run_that_json_has_no_word_for_are_refused() -> None:
 def test_recipes_named_by_something_else_than_text_are_refused() -> None:
     for odd in ([1], {"a": 1}, 3, None):
         with pytest.raises(ProfileError, match="there is no recipe"):
-            build_recipe({"name": odd}, "profile x")
+            resolve_profile("sample", PROFILES, overrides={"dfew_recipe": {"name": odd}})
         with pytest.raises(ProfileError, match="there is no preset"):
-            build_noise_settings({"preset": odd}, "profile x")
+            resolve_profile("sample", PROFILES, overrides={"noise": {"preset": odd}})
 
 
 def test_a_list_where_named_settings_are_meant_is_refused_in_words() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
-from nrdfer.data.augment import AugmentSettings
+from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.data.sampling import Sampling

@@ -15,8 +15,8 @@ import torch
 
 from nrdfer.core.errors import StoreError, TrainingError
 from nrdfer.data import loader as loader_module
-from nrdfer.data.augment import AugmentSettings
 from nrdfer.data.augment_gpu import MAX_LEVELS
+from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.dataset import ClipDataset, ClipSource
 from nrdfer.data.frame_cache import FrameCache
 from nrdfer.data.in_memory import MemorySource

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from devtools.picture_folders import SIDE, PictureFolders, render_pictures, shard_folders
-from nrdfer.data.augment import AugmentSettings
+from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.dataset import ClipDataset
 
 

@@ -10,9 +10,9 @@ from nrdfer.experiments.profiles import profile_of
 from nrdfer.experiments.published import published
 from nrdfer.models.names import TITLES
 from nrdfer.models.registry import MODELS, resolve_settings
-from nrdfer.training.request import network_settings, recipe_of
+from nrdfer.training.request import network_settings
 
-PAPER = Profile("paper", "", afew_recipe={"name": "afew-paper"})
+PAPER = Profile.read({"name": "paper", "description": "", "afew_recipe": {"name": "afew-paper"}}, "profile paper")
 tables = pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
 
 
@@ -31,8 +31,8 @@ def test_every_experiment_is_used_and_can_be_trained(table: TableSpec) -> None:
         assert re.fullmatch(r"[a-z0-9-]+", experiment.name)  # partition keys: no comma, no bar
         profile = profile_of(PAPER, experiment)
         assert network_settings(profile)
-        assert recipe_of(profile, "dfew").epochs == 70
-        assert recipe_of(profile, "afew").epochs == 30
+        assert profile.recipe_for("dfew").epochs == 70
+        assert profile.recipe_for("afew").epochs == 30
 
 
 def test_the_published_network_is_the_profiles_own() -> None:
@@ -40,7 +40,7 @@ def test_the_published_network_is_the_profiles_own() -> None:
     for name, experiment in (("table_1", "dsf-dct"), ("table_2", "nr-dfernet"), ("table_3", "m2-n4")):
         found = profile_of(PAPER, TABLES[name].experiment(experiment))
         assert resolve_settings(found.model, found.model_settings, found.model_preset) == own
-        assert recipe_of(found, "dfew") == recipe_of(PAPER, "dfew")
+        assert found.recipe_for("dfew") == PAPER.recipe_for("dfew")
 
 
 def test_components_are_those_that_the_papers_text_compares() -> None:
@@ -57,8 +57,9 @@ def test_depths_and_sampling_reach_the_network_and_the_recipe() -> None:
     deep = profile_of(PAPER, TABLES["table_3"].experiment("m3-n6"))
     assert (network_settings(deep)["spatial_depth"], network_settings(deep)["temporal_depth"]) == (3, 6)
     interpolated = profile_of(PAPER, TABLES["table_5"].experiment("c3d-ti"))
-    assert (interpolated.model, recipe_of(interpolated, "dfew").sampling.strategy) == ("c3d", "ti")
-    assert recipe_of(profile_of(PAPER, TABLES["table_5"].experiment("nr-dfernet-ds-oversampled")), "dfew").oversample
+    assert (interpolated.model, interpolated.recipe_for("dfew").sampling.strategy) == ("c3d", "ti")
+    oversampled = profile_of(PAPER, TABLES["table_5"].experiment("nr-dfernet-ds-oversampled"))
+    assert oversampled.recipe_for("dfew").oversample
 
 
 def test_titles_are_the_registrys() -> None:
@@ -66,17 +67,15 @@ def test_titles_are_the_registrys() -> None:
 
 
 def test_a_profile_can_change_single_networks() -> None:
-    profile = Profile(
-        "own",
-        "",
+    profile = PAPER.changed(
         model_preset="sample",
         model_settings={"image_size": 48},
         experiments={"settings": {"c3d": {"image_size": 32}}, "recipes": {"c3d": {"lr": 0.0002}}},
     )
     rival = profile_of(profile, TABLES["table_4"].experiment("c3d-ds"))
-    assert (network_settings(rival)["image_size"], recipe_of(rival, "afew").lr) == (32, 0.0002)
+    assert (network_settings(rival)["image_size"], rival.recipe_for("afew").lr) == (32, 0.0002)
     other = profile_of(profile, TABLES["table_4"].experiment("r3d-18-ds"))
-    assert (network_settings(other)["image_size"], recipe_of(other, "dfew").lr) == (64, 0.001)
+    assert (network_settings(other)["image_size"], other.recipe_for("dfew").lr) == (64, 0.001)
     assert network_settings(profile_of(profile, TABLES["table_1"].experiment("dct")))["image_size"] == 48
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,16 @@ from nrdfer.store.pointers import made_with
 from nrdfer.training.request import network_settings
 from nrdfer.training.step_keys import evaluation_step, training_step
 
-PROFILE = Profile("own", "", model_preset="sample", dfew_recipe={"name": "sample"}, afew_recipe={"name": "sample-afew"})
+PROFILE = Profile.read(
+    {
+        "name": "own",
+        "description": "",
+        "model_preset": "sample",
+        "dfew_recipe": {"name": "sample"},
+        "afew_recipe": {"name": "sample-afew"},
+    },
+    "profile own",
+)
 CLIPS = 35
 
 
@@ -129,9 +137,9 @@ def test_another_setting_recipe_or_engine_is_another_training(store: Store) -> N
     for name in FOLDS:
         pretend(store, PROFILE, name, right=4)
     for changed in (
-        dataclasses.replace(PROFILE, model_settings={"temporal_depth": 1}),
-        dataclasses.replace(PROFILE, dfew_recipe={"name": "sample", "epochs": 2}),
-        dataclasses.replace(PROFILE, engine={"threads": 3}),
+        PROFILE.changed(model_settings={"temporal_depth": 1}),
+        PROFILE.changed(dfew_recipe={"name": "sample", "epochs": 2}),
+        PROFILE.changed(engine={"threads": 3}),
     ):
         pointers = made_with(changed)
         for asset in ("dfew/shards", "dfew/folds", "afew/shards"):

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nrdfer.config.alignment import AlignSettings
 from nrdfer.core.errors import NoFaceError, UnreadableVideoError
-from nrdfer.faces.align_clip import AlignSettings, ClipPlan, crops, plan_clip, plan_from_records
+from nrdfer.faces.align_clip import ClipPlan, crops, plan_clip, plan_from_records
 from nrdfer.faces.alignment import TEMPLATE_112, middle_square, nearest_matrices
 from nrdfer.faces.detector import Face
 from nrdfer.faces.load_detector import load_detector

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nrdfer.config.alignment import AlignSettings
 from nrdfer.faces import turned
-from nrdfer.faces.align_clip import AlignSettings, plan_clip
+from nrdfer.faces.align_clip import plan_clip
 from nrdfer.faces.detector import FaceDetector
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.turned import SAMPLES, Samples

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from nrdfer.config.rendering import CorpusSettings
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
-from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.data.in_memory import MemorySource
 
 

@@ -5,18 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nrdfer.config.noise import N1, N2, NoiseSettings
+from nrdfer.config.profile import Profile
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import ProfileError
 from nrdfer.corpora.synthetic.timeline import N1_KINDS
 from nrdfer.noise.corpus import NoisyClip, plan, plant_order, read_truth, render_clips, timeline_of
-from nrdfer.noise.settings import N1, N2, NoiseSettings, build_noise_settings
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.verify import verify
 
 pytestmark = pytest.mark.slow
 
 SETTINGS = NoiseSettings()
-TINY = build_noise_settings({"preset": "tiny"}, "test")
+TINY = Profile.read({"name": "own", "description": "", "noise": {"preset": "tiny"}}, "profile own").noise
 
 
 def n1(noise: tuple[str, ...]) -> set[int]:
@@ -104,4 +105,4 @@ def test_clips_are_the_same_whoever_renders_them_and_keep_their_truth_out_of_the
 )
 def test_settings_that_cannot_be_meant_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ProfileError, match=message):
-        build_noise_settings(values, "profile own: noise")
+        Profile.read({"name": "own", "description": "", "noise": values}, "profile own")

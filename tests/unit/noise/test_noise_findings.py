@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nrdfer.config.noise import COMPONENTS, N1, N2, NoiseSettings
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import NrdferError
 from nrdfer.corpora.synthetic.timeline import N1_KINDS
@@ -22,7 +23,6 @@ from nrdfer.noise.findings import WAR as ACCURACY
 from nrdfer.noise.intervals import Estimate, by_person, estimate
 from nrdfer.noise.measure import ALL, Panel, attention_on, build_panel
 from nrdfer.noise.report import CSV, JSON, MARKDOWN, write_findings
-from nrdfer.noise.settings import COMPONENTS, N1, N2, NoiseSettings
 
 SETTINGS = NoiseSettings(
     training_people=1, test_people=12, n1_levels=(0.0, 0.3, 0.6), n2_levels=(0.0, 0.6), rivals=("resnet18-lstm",)

@@ -107,7 +107,7 @@ def test_the_example_in_the_jobs_description_can_be_launched() -> None:
     config = yaml.safe_load(EXAMPLE)["resources"]["workbench"]["config"]
     del config["afew_root"], config["dfew_root"]
     profile = Workbench(**config, profiles_folder=str(Path(__file__).parents[3] / "pipelines" / "profiles")).settings
-    assert (profile.dfew_recipe["epochs"], profile.engine["precision"]) == (10, "bf16")
+    assert (profile.dfew_recipe.epochs, profile.engine.precision) == (10, "bf16")
 
 
 def test_the_place_of_a_function_is_its_file_and_line() -> None:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nrdfer.config.alignment import AlignSettings
 from nrdfer.core.errors import MachineError, NoFaceError, ProfileError
 from nrdfer.core.records import FrameRecord
 from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.faces.align_clip import AlignSettings
 from nrdfer.faces.alignment import fit_template, warp
 from nrdfer.faces.detector import FaceDetector
 from nrdfer.faces.load_detector import load_detector

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from nrdfer.config.profile import CorporaConfig, Profile
+from nrdfer.config.profile import Profile
 from nrdfer.core.errors import CorpusError, ProfileError
 from nrdfer.corpora.synthetic import render
 from nrdfer.preprocessing import corpus_listing
 
 
 def profile(**corpora: object) -> Profile:
-    return Profile(name="p", description="", corpora=CorporaConfig(**corpora))  # type: ignore[arg-type]
+    return Profile.read({"name": "p", "description": "", "corpora": corpora}, "profile p")
 
 
 def make_afew(root: Path) -> Path:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from nrdfer.config.alignment import AlignSettings
 from nrdfer.config.profile import Profile, WeightsConfig
 from nrdfer.core.errors import NrdferError, ProfileError, WeightsError
-from nrdfer.faces.align_clip import AlignSettings
 from nrdfer.preprocessing.spec import FILE, Preprocessing
 from nrdfer.store import file_sha256
 from nrdfer.weights.catalogue import sample_weights
@@ -17,7 +17,7 @@ from nrdfer.weights.catalogue import sample_weights
 @pytest.fixture
 def plain(sample_shell: None) -> Preprocessing:
     weights = WeightsConfig(retinaface="sample", enlightengan="sample")
-    return Preprocessing.of_profile(Profile("p", "", weights=weights, align={"max_side": 360}))
+    return Preprocessing.of_profile(Profile("p", "", weights=weights, align=AlignSettings(max_side=360)))
 
 
 def test_what_a_profile_does_survives_a_file(plain: Preprocessing, tmp_path: Path) -> None:

@@ -29,7 +29,16 @@ from nrdfer.reporting.results import closing_rows, read_results
 from nrdfer.store import Artifact
 
 Pairs = Sequence[tuple[str, str]]  # true and told emotion of each clip
-PROFILE = Profile("own", "", model_preset="sample", dfew_recipe={"name": "sample"}, afew_recipe={"name": "sample-afew"})
+PROFILE = Profile.read(
+    {
+        "name": "own",
+        "description": "",
+        "model_preset": "sample",
+        "dfew_recipe": {"name": "sample"},
+        "afew_recipe": {"name": "sample-afew"},
+    },
+    "profile own",
+)
 GOOD: Pairs = [(emotion, emotion) for emotion in EMOTIONS] * 2
 
 

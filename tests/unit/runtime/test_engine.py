@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from nrdfer.config.recipe import Recipe
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.runtime.engine import DEVIATIONS, Engine
 from nrdfer.tracking.training_log import LOG, last_of_each, read_all
 from nrdfer.training.key import TrainingKey
-from nrdfer.training.recipe import Recipe
 from tests.unit.training.tiny import ENGINE, FILES, RECIPE, SETTINGS, bytes_of, run, spots
 
 #: Another value of every option; those of `FREE` change no result.
@@ -66,7 +66,7 @@ def test_an_engine_is_frozen() -> None:
 
 
 def _identity(engine: Engine) -> dict[str, Any]:
-    recipe = dataclasses.asdict(RECIPE)
+    recipe = RECIPE.to_dict()
     return TrainingKey("nr-dfernet", SETTINGS, recipe, engine.numerics(), ("a",), ("b",)).checkpoint_identity()
 
 
@@ -144,11 +144,11 @@ def _relative(pair: tuple[list[float], list[float]]) -> float:
 
 
 @pytest.mark.parametrize("option", ["fused", "channels_last"])
-@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_options_of_the_reference_precision_only_round(
-    source: MemorySource, tmp_path: Path, option: str, optimiser: str
+    source: MemorySource, tmp_path: Path, option: str, optimizer: str
 ) -> None:
-    recipe = dataclasses.replace(SHORT, optimiser=optimiser, lr=0.05 if optimiser == "sgd" else 0.002)
+    recipe = dataclasses.replace(SHORT, optimizer=optimizer, lr=0.05 if optimizer == "sgd" else 0.002)
     pair = _both(source, tmp_path, {option: OTHERS[option]}, recipe)
     assert len(pair[0]) == 4
     assert pair[0][0] != pair[0][-1]  # something was learnt in between

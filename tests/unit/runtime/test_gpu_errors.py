@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from nrdfer.config.alignment import AlignSettings
 from nrdfer.core.errors import DeviceError
-from nrdfer.faces.align_clip import AlignSettings
 from nrdfer.faces.detector import FaceDetector
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.preprocessing import align

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nrdfer.config.profile import flatten
+from nrdfer.config.settings import flatten
 from nrdfer.core.errors import TrackingError
 from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.timeouts import brief_requests

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from nrdfer.config.recipe import Recipe
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.data.loader import BatchLoader
 from nrdfer.runtime.distributed import Ranks
 from nrdfer.tracking.training_log import LOG, last_of_each, read_all
 from nrdfer.training.epochs import epoch_batches
-from nrdfer.training.recipe import Recipe
 from tests.unit.training.tiny import ENGINE, RECIPE, KilledError, after_step, bytes_of, run, spots
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from nrdfer.config.noise import NoiseSettings
 from nrdfer.config.profile import Profile
-from nrdfer.noise.settings import NoiseSettings
+from nrdfer.config.recipe import RECIPES
 from nrdfer.noise.training import NoiseTraining
 from nrdfer.shards.split import Split
 from nrdfer.store import Store, digest_of, file_sha256
@@ -18,13 +19,16 @@ from nrdfer.training.request import TrainingRequest, request_of
 from nrdfer.training.step_keys import training_step
 from tests.unit.training.tiny import ENGINE, RECIPE, SETTINGS
 
-PROFILE = Profile(
-    "fixed",
-    "",
-    model_preset="sample",
-    model_settings={"temporal_depth": 2, "widths": [4, 6, 8]},
-    dfew_recipe={"name": "sample", "epochs": 2, "augment": {"flip": 0.25}},
-    engine={"device": "cpu", "threads": 3, "devices": 2, "workers": 7},
+PROFILE = Profile.read(
+    {
+        "name": "fixed",
+        "description": "",
+        "model_preset": "sample",
+        "model_settings": {"temporal_depth": 2, "widths": [4, 6, 8]},
+        "dfew_recipe": {"name": "sample", "epochs": 2, "augment": {"flip": 0.25}},
+        "engine": {"device": "cpu", "threads": 3, "devices": 2, "workers": 7},
+    },
+    "profile fixed",
 )
 SPLIT = Split("fd1", "dfew", Path("shards"), ("00003", "00001", "00002"), ("00005", "00004"))
 SHARDS, CHECKPOINT = "ab" * 32, "cd" * 32
@@ -75,7 +79,7 @@ def test_a_checkpoint_keeps_its_identity(tmp_path: Path, initial: bool, digest: 
 
 
 def test_a_training_of_the_noise_benchmark_keeps_its_configuration() -> None:
-    settings = NoiseSettings(recipe={"name": "sample", "epochs": 2})
+    settings = NoiseSettings(recipe=dataclasses.replace(RECIPES["sample"], epochs=2))
     assert (
         digest_of(NoiseTraining("dsf-dct", 1, settings, ENGINE).config())
         == "a1bf022252ffd472161657b4487cf1fd3397071dda5a107e208cc43f2eeefee2"
@@ -93,7 +97,7 @@ def test_a_request_and_its_profile_have_one_key(tmp_path: Path) -> None:
     [
         ("model", "c3d"),
         ("model_settings", {**SETTINGS, "dropout": 0.2}),
-        ("recipe", {**dataclasses.asdict(RECIPE), "lr": 0.5}),
+        ("recipe", {**RECIPE.to_dict(), "lr": 0.5}),
         ("engine", {**ENGINE.numerics(), "threads": 9}),
         ("train_ids", ("a",)),
         ("test_ids", ("d",)),
@@ -102,7 +106,7 @@ def test_a_request_and_its_profile_have_one_key(tmp_path: Path) -> None:
     ],
 )
 def test_every_part_counts_and_the_order_of_the_clips_does_not(name: str, value: Any) -> None:
-    key = TrainingKey("nr-dfernet", SETTINGS, dataclasses.asdict(RECIPE), ENGINE.numerics(), ("a", "b"), ("c",), SHARDS)
+    key = TrainingKey("nr-dfernet", SETTINGS, RECIPE.to_dict(), ENGINE.numerics(), ("a", "b"), ("c",), SHARDS)
     other = dataclasses.replace(key, **{name: value})
     assert other.settings() != key.settings()
     # shards may be written anew: clips of the same content are the same training

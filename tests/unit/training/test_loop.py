@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from nrdfer.core.errors import ProfileError, TrainingError, WeightsError
 from nrdfer.core.state_files import DAMAGED
-from nrdfer.data.augment import AugmentSettings
+from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.data.sampling import Sampling
 from nrdfer.evaluation.inference import evaluate
@@ -72,13 +72,13 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
 
 
 def test_adamw_continues_as_if_nothing_had_happened(source: MemorySource, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(RECIPE, optimiser="adamw", lr=0.002, weight_decay=0.05)
+    recipe = dataclasses.replace(RECIPE, optimizer="adamw", lr=0.002, weight_decay=0.05)
     run(source, tmp_path / "straight", recipe)
     with pytest.raises(KilledError):
         run(source, tmp_path / "killed", recipe, **after_epoch(2))
     run(source, tmp_path / "killed", recipe)
     assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "straight")
-    sgd = load_file(run(source, tmp_path / "sgd", dataclasses.replace(recipe, optimiser="sgd")).out / FILES[0])
+    sgd = load_file(run(source, tmp_path / "sgd", dataclasses.replace(recipe, optimizer="sgd")).out / FILES[0])
     adamw = load_file(tmp_path / "straight" / "out" / FILES[0])
     assert any(not torch.equal(sgd[name], adamw[name]) for name in sgd)
 

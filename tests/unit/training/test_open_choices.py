@@ -6,8 +6,9 @@ import re
 import pytest
 import yaml
 
+from nrdfer.config.recipe import RECIPES, NamedRecipe, Recipe
+from nrdfer.config.settings import build_value
 from nrdfer.training.open_choices import CHOICES, HEADER, RECIPES_HEADER, choices_markdown, formatted, recipe_row
-from nrdfer.training.recipe import RECIPES, Recipe, build_recipe
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=[choice.point for choice in CHOICES])
@@ -24,7 +25,7 @@ def test_values_are_the_recipes_and_can_be_set_as_they_stand() -> None:
             inner: object = yaml.safe_load(value)
             for part in reversed(name.split(".")):
                 inner = {part: inner}
-            rebuilt = build_recipe({"name": recipe.name, **inner}, "test")  # type: ignore[dict-item]
+            rebuilt = build_value({"name": recipe.name, **inner}, NamedRecipe, "test", ("recipe",))  # type: ignore[dict-item]
             assert formatted(rebuilt, name) == f"`{name}: {value}`"
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from nrdfer.config.recipe import Recipe
 from nrdfer.core.errors import TrainingError
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.out_of_memory import memory_errors
-from nrdfer.training.recipe import Recipe
 from tests.unit.training.tiny import ENGINE, run, spots
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ from nrdfer.data.in_memory import MemorySource
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.loop import train
-from nrdfer.training.recipe import Recipe
+from nrdfer.config.recipe import Recipe
 from nrdfer.training.request import TrainingRequest
 
 folder, batch = Path(sys.argv[1]), int(sys.argv[2])

@@ -15,7 +15,16 @@ from nrdfer.training.key import key_of
 from nrdfer.training.request import TrainingRequest, request_of
 from tests.unit.training.tiny import request
 
-PROFILE = Profile("own", "", dfew_recipe={"name": "sample"}, afew_recipe={"name": "sample-afew"}, engine={"workers": 5})
+PROFILE = Profile.read(
+    {
+        "name": "own",
+        "description": "",
+        "dfew_recipe": {"name": "sample"},
+        "afew_recipe": {"name": "sample-afew"},
+        "engine": {"workers": 5},
+    },
+    "profile own",
+)
 
 
 @pytest.mark.parametrize("weights", [None, Path("first.safetensors")], ids=["from scratch", "fine-tuned"])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nrdfer.config.recipe import Recipe
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.records import ClipRecord
@@ -20,7 +21,6 @@ from nrdfer.runtime.engine import Engine
 from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.loop import train
 from nrdfer.training.progress import Progress
-from nrdfer.training.recipe import Recipe
 from nrdfer.training.request import TrainingRequest
 
 SMALL: dict[str, dict[str, Any]] = {

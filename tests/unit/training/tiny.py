@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from nrdfer.config.recipe import Recipe
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
-from nrdfer.data.augment import AugmentSettings
+from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.dataset import ClipSource
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.models.saved_model import EpochReport
@@ -20,7 +21,6 @@ from nrdfer.runtime.engine import Engine
 from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.loop import TrainingResult, train
 from nrdfer.training.progress import Progress
-from nrdfer.training.recipe import Recipe
 from nrdfer.training.request import TrainingRequest
 
 SETTINGS: dict[str, Any] = {

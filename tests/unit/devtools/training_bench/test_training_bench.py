@@ -12,11 +12,11 @@ import torch
 from devtools.picture_folders import render_pictures
 from devtools.training_bench import clocks, gpu, ways
 from devtools.training_bench.prepare import Bench, prepare
+from nrdfer.config.recipe import RECIPES
 from nrdfer.core.errors import TrainingError
 from nrdfer.models.nrdfernet import NRDFERNetSettings
 from nrdfer.models.registry import resolve_settings
 from nrdfer.runtime.engine import Engine
-from nrdfer.training.recipe import RECIPES
 
 CPU = torch.device("cpu")
 TINY = {"widths": [8, 8, 16], "spatial_depth": 1, "spatial_mlp": 8, "temporal_depth": 1, "temporal_mlp": 8}

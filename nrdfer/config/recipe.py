@@ -1,22 +1,25 @@
 """The recipe: every setting that decides what a training learns, frozen, and the named recipes.
 
-What the paper leaves open is chosen here once; ``open_choices`` says by what. How a training is computed belongs to
-``nrdfer.runtime.engine``, the network's settings to ``nrdfer.models``, which clips are learnt from to the caller.
+What the paper leaves open is chosen here once; ``nrdfer.training.open_choices`` says by what. How a training is
+computed belongs to ``nrdfer.runtime.engine``, the network's settings to ``nrdfer.models``, which clips are learnt from
+to the caller.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from nrdfer.config.profile import build_settings, merge
+from nrdfer.config.settings import LaidOver, Overrides, renamed
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import ProfileError
-from nrdfer.data.augment import AugmentSettings
+from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.sampling import Sampling
 
-OPTIMISERS = ("sgd", "adamw")
+SPELLINGS = ("optimizer", "optimiser")  # of one field: in code and profiles, and in digests and older profiles
+OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("exponential", "step", "onecycle")
 
 
@@ -28,27 +31,29 @@ class Recipe:
         ValueError: a value that cannot be meant.
     """
 
-    name: str = "custom"  # of the recipe it began as
-    epochs: int = 70
-    batch: int = 32  # clips, over all devices together
-    optimiser: str = "sgd"  # the paper's; or "adamw"
-    lr: float = 0.001
-    momentum: float = 0.9  # AdamW's first beta
+    name: Annotated[str, "the recipe it began as, one of `nrdfer recipes`"] = "custom"
+    epochs: Annotated[int, "passes over the training clips"] = 70
+    batch: Annotated[int, "clips a step, over all devices together"] = 32
+    optimizer: Annotated[str, "sgd (the paper's) or adamw"] = "sgd"
+    lr: Annotated[float, "learning rate at the start; of onecycle, the highest"] = 0.001
+    momentum: Annotated[float, "of sgd; of adamw, the first beta"] = 0.9
     weight_decay: float = 1e-4
-    schedule: str = "exponential"  # every epoch; "step": every few; "onecycle": warm-up, then cosine, every batch
-    gamma: float = 0.9  # factor of "exponential" and "step"
-    step_epochs: int = 7  # epochs between steps of "step"
-    warmup: float = 0.3  # share of all batches, of "onecycle"
-    clip_norm: float | None = None  # gradient norm limit
+    schedule: Annotated[
+        str, "exponential: every epoch; step: every few epochs; onecycle: warm-up, then cosine, every batch"
+    ] = "exponential"
+    gamma: Annotated[float, "factor of the schedules exponential and step"] = 0.9
+    step_epochs: Annotated[int, "epochs between two steps of the schedule step"] = 7
+    warmup: Annotated[float, "share of all batches that onecycle warms up"] = 0.3
+    clip_norm: Annotated[float | None, "limit of the gradient's norm"] = None
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     sampling: Sampling = field(default_factory=Sampling)  # in training and testing
-    oversample: bool = False  # Table 5, second row of the method: every emotion equally often
-    min_frames: int = 0  # shorter clips are not learnt from; they are tested all the same
-    absent_emotions: bool = False  # whether a list of clips may lack an emotion
-    seed: int = 0
+    oversample: Annotated[bool, "every emotion equally often (Table 5, second row of the method)"] = False
+    min_frames: Annotated[int, "shorter clips are not learnt from; they are tested all the same"] = 0
+    absent_emotions: Annotated[bool, "whether a list of clips may lack an emotion"] = False
+    seed: Annotated[int, "of initialisation, order and augmentation"] = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
         for name in ("epochs", "batch", "step_epochs"):
@@ -66,11 +71,15 @@ class Recipe:
         if self.clip_norm is not None and self.clip_norm <= 0:
             raise ValueError(f"clip_norm must be positive or None, not {self.clip_norm}")
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, with the spelling of digests and files: finished trainings are found by it."""
+        return renamed(dataclasses.asdict(self), *SPELLINGS)
+
 
 # Rendered clips are few: the paper's own recipe stays at chance on them; AdamW, warm-up and clipped gradients learn.
 _SAMPLE: dict[str, Any] = {
     "batch": 16,
-    "optimiser": "adamw",
+    "optimizer": "adamw",
     "weight_decay": 0.05,
     "schedule": "onecycle",
     "warmup": 0.2,
@@ -92,15 +101,17 @@ RECIPES: Mapping[str, Recipe] = {
 }
 
 
-def build_recipe(values: Mapping[str, Any], where: str) -> Recipe:
-    """A recipe from plain values: a name of `RECIPES` under ``name``, and the fields that differ from it.
+def named_recipe(values: Overrides) -> dict[str, Any]:
+    """All fields of the recipe that `values` name under ``name``; without a name, the paper's for DFEW.
 
     Raises:
-        ProfileError: no recipe of that name, an unknown field, or a value that cannot be meant.
+        ProfileError: there is no recipe of that name.
     """
-    import dataclasses
-
     name = values.get("name", "dfew-paper")
     if not isinstance(name, str) or name not in RECIPES:
-        raise ProfileError(f"{where}: there is no recipe {brief(name)}; recipes are {', '.join(RECIPES)}")
-    return build_settings(Recipe, merge(dataclasses.asdict(RECIPES[name]), values), where)
+        raise ProfileError(f"there is no recipe {brief(name)}; recipes are {', '.join(RECIPES)}")
+    return dataclasses.asdict(RECIPES[name])
+
+
+#: A recipe from plain values: a name of `RECIPES` under ``name``, and the fields that differ from it.
+NamedRecipe = Annotated[Recipe, LaidOver(named_recipe)]

@@ -5,9 +5,8 @@ import dataclasses
 import pytest
 
 from nrdfer.config.profile import load_profile
+from nrdfer.config.recipe import RECIPES, Recipe
 from nrdfer.data.sampling import Sampling
-from nrdfer.training.recipe import RECIPES, Recipe
-from nrdfer.training.request import engine_of, recipe_of
 from pipelines.resources import PROFILES
 
 PAPER_DFEW, PAPER_AFEW = RECIPES["dfew-paper"], RECIPES["afew-paper"]
@@ -23,10 +22,10 @@ def test_the_papers_recipes_say_what_section_4_2_says() -> None:
 
 @pytest.mark.parametrize("corpus", ["dfew", "afew"])
 def test_profiles_hold_the_recipes_they_name(corpus: str) -> None:
-    paper = recipe_of(load_profile(PROFILES / "paper.yaml"), corpus)
+    paper = load_profile(PROFILES / "paper.yaml").recipe_for(corpus)
     assert paper == {"dfew": PAPER_DFEW, "afew": PAPER_AFEW}[corpus]
     # two folds train at the same time on two cores, and sums depend on the number of threads
-    sample = engine_of(load_profile(PROFILES / "sample.yaml"))
+    sample = load_profile(PROFILES / "sample.yaml").engine
     assert (sample.threads, sample.device) == (1, "cpu")
 
 
@@ -34,7 +33,7 @@ def test_profiles_hold_the_recipes_they_name(corpus: str) -> None:
     "change",
     [
         {"schedule": "cosine"},
-        {"optimiser": "lion"},
+        {"optimizer": "lion"},
         {"epochs": 0},
         {"batch": 0},
         {"step_epochs": 0},

@@ -6,10 +6,11 @@ What is measured with them belongs to ``measure``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nrdfer.config.profile import build_settings, merge
+from nrdfer.config.recipe import RECIPES, NamedRecipe
+from nrdfer.config.settings import Overrides, merge
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import ProfileError
 
@@ -45,7 +46,7 @@ class NoiseSettings:
     seeds: int = 3  # trainings of each network
     rivals: tuple[str, ...] = ("resnet18-lstm", "former-dfer")  # a recurrent one, and the transformer before this one
     network_preset: str = "sample"
-    recipe: Mapping[str, Any] = field(default_factory=lambda: {"name": "sample", "epochs": 14})
+    recipe: NamedRecipe = field(default_factory=lambda: replace(RECIPES["sample"], epochs=14))
 
     def __post_init__(self) -> None:
         # one training, or one person, says nothing of how much they differ
@@ -102,13 +103,18 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def build_noise_settings(values: Mapping[str, Any], where: str) -> NoiseSettings:
-    """Settings from plain values: a name of `PRESETS` under ``preset``, and the fields that differ from it.
+def noise_preset(values: Overrides) -> Mapping[str, Any]:
+    """The fields of the preset that `values` name under ``preset``; without a name, of the small one.
 
     Raises:
-        ProfileError: no such preset, an unknown field, or a value that cannot be meant.
+        ProfileError: there is no preset of that name.
     """
     preset = values.get("preset", "small")
     if not isinstance(preset, str) or preset not in PRESETS:
-        raise ProfileError(f"{where}: there is no preset {brief(preset)}; presets are {', '.join(PRESETS)}")
-    return build_settings(NoiseSettings, merge(PRESETS[preset], {**values, "preset": preset}), where)
+        raise ProfileError(f"there is no preset {brief(preset)}; presets are {', '.join(PRESETS)}")
+    return PRESETS[preset]
+
+
+def recipe_as_written(values: Overrides) -> Any:
+    """The fields of the recipe that a profile's `noise` and its preset name, as digests of the benchmark hold them."""
+    return merge(noise_preset(values), values).get("recipe", {"name": "sample", "epochs": 14})
