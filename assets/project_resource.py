@@ -10,8 +10,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from assets.launchpad import config_of
 from nrdfer.config import resolve
 from nrdfer.config.profile import Profile
+from nrdfer.config.settings import merge
 from nrdfer.core import paths
 from nrdfer.core.errors import StoreError
 from nrdfer.core.processes import end_with_run
@@ -19,9 +21,16 @@ from nrdfer.store import Artifact, Store
 from nrdfer.store.pointers import Pointers, config_digest, made_with
 from nrdfer.tracking.client import Tracking
 
+#: Parts of a profile that the launchpad shows field by field.
+SHOWN = (
+    "model", "model_preset", "dfew_recipe", "afew_recipe", "engine", "align", "enhance", "shards", "device", "workers",
+    "chunk_clips",
+)  # fmt: skip
+_ProfileFields: Any = config_of(Profile, SHOWN)
 
-class Workbench(dg.ConfigurableResource["Workbench"]):
-    """The profile a run uses, with the few settings that a user changes most at the top level."""
+
+class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: ignore[misc]
+    """The profile a run uses, and changes to it: the fields of `SHOWN`, typed, and any other under ``overrides``."""
 
     profile: str = Field(
         description=(
@@ -46,7 +55,7 @@ class Workbench(dg.ConfigurableResource["Workbench"]):
     overrides: dict[str, Any] = Field(
         default={},
         description=(
-            "Any other field of the profile, laid over it, e.g. {dfew_recipe: {epochs: 2}, engine: {precision: bf16}}. "
+            "What has no field here, laid over all else, e.g. {model_settings: {mu1: 0.6}, noise: {seeds: 5}}. "
             "A field that does not exist ends the run at its first step, which says so. Default: none."
         ),
     )
@@ -68,7 +77,7 @@ class Workbench(dg.ConfigurableResource["Workbench"]):
             afew_root=self.afew_root,
             dfew_root=self.dfew_root,
             weights_folder=self.weights_folder,
-            overrides=self.overrides,
+            overrides=merge(self.model_dump(include=set(SHOWN), exclude_defaults=True), self.overrides),
         )
 
     @property

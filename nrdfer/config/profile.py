@@ -2,8 +2,8 @@
 
 What belongs here: the shape of a profile and how it is read, checked and digested. The profiles themselves are
 YAML files in ``pipelines/profiles``. Where the settings of each part stand: ``alignment``, ``noise``, ``recipe`` and
-``rendering`` beside this file, `nrdfer.runtime.engine`, `nrdfer.data.sampling` and `nrdfer.data.augment_settings`; each
-network's in its own file, found by `nrdfer.models.registry`, which imports torch and is asked when a network is needed.
+``rendering`` beside this file, `nrdfer.runtime.engine` and `nrdfer.data.settings`; each network's in its own file,
+which imports torch, so that `nrdfer.models.registry` resolves them when the network is asked for.
 """
 
 from __future__ import annotations
@@ -85,18 +85,18 @@ class Profile:
     description: str
     corpora: CorporaConfig = field(default_factory=CorporaConfig)
     weights: WeightsConfig = field(default_factory=WeightsConfig)
-    align: AlignSettings = field(default_factory=AlignSettings)
+    align: Annotated[AlignSettings, "detection and alignment of faces"] = field(default_factory=AlignSettings)
     enhance: Annotated[str, "low-light enhancement of none, each crop or each frame"] = "crop"
-    shards: ShardsConfig = field(default_factory=ShardsConfig)
+    shards: Annotated[ShardsConfig, "how shards are cut and compressed"] = field(default_factory=ShardsConfig)
     device: Annotated[str, "of detection and enhancement: auto, cpu or cuda; changes rounding only"] = "auto"
     workers: Annotated[int, "processes within one step of preprocessing; never changes a result"] = 2
     chunk_clips: Annotated[int, "videos that one step of preprocessing works on; never changes a result"] = 64
     model: Annotated[str, "the network: a name of `nrdfer models`"] = "nr-dfernet"
     model_preset: Annotated[str, "preset of that network: paper, sample..."] = "paper"
     model_settings: Overrides = field(default_factory=dict)  # laid over the preset; see `models.registry`
-    dfew_recipe: NamedRecipe = RECIPES["dfew-paper"]
-    afew_recipe: NamedRecipe = RECIPES["dfew-paper"]
-    engine: Engine = field(default_factory=Engine)  # how, not what, is trained
+    dfew_recipe: Annotated[NamedRecipe, "what trainings on DFEW learn by"] = RECIPES["dfew-paper"]
+    afew_recipe: Annotated[NamedRecipe, "what trainings on AFEW learn by"] = RECIPES["dfew-paper"]
+    engine: Annotated[Engine, "how, not what, is trained"] = field(default_factory=Engine)
     experiments: ExperimentSettings = field(default_factory=ExperimentSettings)
     noise: Annotated[NoiseSettings, LaidOver(noise_preset)] = field(default_factory=NoiseSettings)
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)  # of further corpora, by name

@@ -15,8 +15,7 @@ from typing import Annotated, Any
 from nrdfer.config.settings import LaidOver, Overrides, renamed
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import ProfileError
-from nrdfer.data.augment_settings import AugmentSettings
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import AugmentSettings, Sampling
 
 SPELLINGS = ("optimizer", "optimiser")  # of one field: in code and profiles, and in digests and older profiles
 OPTIMIZERS = ("sgd", "adamw")
@@ -37,7 +36,7 @@ class Recipe:
     optimizer: Annotated[str, "sgd (the paper's) or adamw"] = "sgd"
     lr: Annotated[float, "learning rate at the start; of onecycle, the highest"] = 0.001
     momentum: Annotated[float, "of sgd; of adamw, the first beta"] = 0.9
-    weight_decay: float = 1e-4
+    weight_decay: Annotated[float, "of sgd and adamw"] = 1e-4
     schedule: Annotated[
         str, "exponential: every epoch; step: every few epochs; onecycle: warm-up, then cosine, every batch"
     ] = "exponential"

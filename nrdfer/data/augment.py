@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.data.augment_settings import AugmentSettings
+from nrdfer.data.settings import AugmentSettings
 
 _ATTEMPTS = 10  # at a crop that lies inside the picture
 #: Numbers from 0 to 1 that one change is made of, at most.

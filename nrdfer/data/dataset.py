@@ -17,8 +17,8 @@ import numpy.typing as npt
 from nrdfer.core.emotions import emotion_index
 from nrdfer.core.records import ClipRecord
 from nrdfer.data.augment import DRAWS, Change, apply_into, change_of, plain
-from nrdfer.data.augment_settings import AugmentSettings
-from nrdfer.data.sampling import Sampling, sample_indices
+from nrdfer.data.sampling import sample_indices
+from nrdfer.data.settings import AugmentSettings, Sampling
 from nrdfer.data.time_interpolation import interpolate
 
 _ORDER, _CLIP = 0, 1  # separate streams of random numbers

@@ -21,7 +21,7 @@ from torch import Tensor
 from nrdfer.core.errors import TrainingError
 from nrdfer.core.progress import Progress
 from nrdfer.data.dataset import ClipSource, Plan
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import Sampling
 from nrdfer.data.time_interpolation import linear_weights, tim_weights
 
 KINDS = ("auto", "none", "ram", "gpu")

@@ -6,38 +6,7 @@ segments. How frames are interpolated belongs to ``time_interpolation``, what is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-
-from nrdfer.data.time_interpolation import METHODS
-
-STRATEGIES = ("ds", *METHODS)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How a clip of any length becomes T = segments x duration frames.
-
-    Raises:
-        ValueError: unknown strategy, or a count below 1.
-    """
-
-    strategy: str = "ds"  # "ti": time interpolation of Zhou et al.; "linear": a blend of neighbours
-    segments: int = 8  # U
-    duration: int = 2  # V
-
-    def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}, not {self.strategy!r}")
-        for name in ("segments", "duration"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-
-    @property
-    def frames(self) -> int:
-        """T."""
-        return self.segments * self.duration
 
 
 def sample_indices(

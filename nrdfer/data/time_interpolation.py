@@ -18,7 +18,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-METHODS = ("ti", "linear")
+from nrdfer.data.settings import METHODS
+
 _BLOCK = 8192  # values of a frame that are interpolated at a time
 
 

@@ -18,7 +18,7 @@ from nrdfer.data.augment import apply, plain
 from nrdfer.data.dataset import ClipDataset, ClipSource
 from nrdfer.data.frame_cache import FrameCache
 from nrdfer.data.loader import Batch, BatchLoader
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import Sampling
 from nrdfer.evaluation.protocols import check_complete
 from nrdfer.models.base import ClipNetwork, check_clips, trusted_clips
 from nrdfer.runtime.distributed import Ranks, in_order

@@ -21,7 +21,7 @@ from nrdfer.config.settings import build_settings
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.coerce import convert
 from nrdfer.core.errors import WeightsError
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import Sampling
 from nrdfer.models.base import ClipNetwork
 from nrdfer.models.registry import build_model
 from nrdfer.models.state_dict import misfit, plain_names

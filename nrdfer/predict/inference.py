@@ -16,7 +16,8 @@ import torch
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import ClipError
 from nrdfer.data.augment import apply_into, plain
-from nrdfer.data.sampling import Sampling, sample_indices
+from nrdfer.data.sampling import sample_indices
+from nrdfer.data.settings import Sampling
 from nrdfer.data.time_interpolation import interpolate
 from nrdfer.models.base import ClipNetwork, trusted_clips
 from nrdfer.predict.crops import CroppedVideo

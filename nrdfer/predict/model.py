@@ -13,7 +13,7 @@ from nrdfer.preprocessing.spec import FILE, Preprocessing
 from nrdfer.store import file_sha256
 
 if TYPE_CHECKING:
-    from nrdfer.data.sampling import Sampling
+    from nrdfer.data.settings import Sampling
     from nrdfer.models.base import ClipNetwork
 
 #: AFEW's network learned from crops made exactly as those of a user's video; DFEW's pictures are framed otherwise.

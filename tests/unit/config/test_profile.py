@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nrdfer.config.profile import ShardsConfig, load_profile
-from nrdfer.config.rendering import CorpusSettings
-from nrdfer.config.settings import build_settings, merge
-from nrdfer.core.coerce import brief_quotes
+from nrdfer.config.profile import ShardsConfig, _hint_at_spelling, load_profile
+from nrdfer.config.recipe import RECIPES
 from nrdfer.core.errors import ProfileError
-from nrdfer.runtime.engine import Engine
+from nrdfer.store.pointers import config_digest
 from pipelines.resources import PROFILES
 
 
@@ -56,95 +52,97 @@ def test_overrides_are_laid_over_field_by_field() -> None:
     assert profile.corpora.rendered
 
 
-def test_merge_keeps_what_is_not_overridden() -> None:
-    assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"c": 4}}) == {"a": {"b": 1, "c": 4}, "d": 3}
+FURTHER = {"recipes": {"ck": {"name": "sample", "epochs": 3}}, "corpora": {"roots": {"ck": "/data/ck"}}}
 
 
-@dataclass(frozen=True)
-class Inner:
-    rate: float = 0.5
+def test_a_further_corpus_has_a_recipe_and_a_folder_by_its_name() -> None:
+    profile = load_profile(PROFILES / "sample.yaml", FURTHER)
+    assert (profile.recipe_for("ck").name, profile.recipe_for("ck").epochs) == ("sample", 3)
+    assert profile.recipe_for("afew") == RECIPES["sample-afew"]
+    assert (profile.corpora.root_of("ck"), profile.corpora.root_of("dfew")) == ("/data/ck", None)
+    assert profile.change_recipe("ck", {"lr": 0.5}).recipe_for("ck") == dataclasses.replace(
+        profile.recipe_for("ck"), lr=0.5
+    )
+    assert profile.change_recipe("ck", {"name": "afew-paper"}, anew=True).recipe_for("ck") == RECIPES["afew-paper"]
+    assert profile.to_dict()["recipes"] == FURTHER["recipes"]
+    assert profile.to_dict()["corpora"]["roots"] == {"ck": "/data/ck"}
 
 
-@dataclass(frozen=True)
-class Settings:
-    count: int = 1
-    rate: float = 0.5
-    on: bool = False
-    name: str = "a"
-    limit: float | None = None
-    folder: str | None = None
-    pair: tuple[float, float] = (0.0, 1.0)
-    sizes: tuple[int, ...] = ()
-    inner: Inner = field(default_factory=Inner)
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-
-@pytest.mark.parametrize(
-    ("name", "given", "built"),
-    [
-        ("count", 3, 3),
-        ("count", "12", 12),
-        ("rate", 4, 4.0),
-        ("rate", "1e-3", 0.001),  # YAML reads it as text
-        ("on", True, True),
-        ("name", "3", "3"),
-        ("limit", None, None),
-        ("limit", "1e-3", 0.001),
-        ("folder", "x", "x"),
-        ("pair", [1, "1e1"], (1.0, 10.0)),
-        ("sizes", [1, 2, 3], (1, 2, 3)),
-        ("inner", {"rate": 1}, Inner(1.0)),
-        ("inner", Inner(2.0), Inner(2.0)),
-        ("more", {"a": [1]}, {"a": [1]}),
-    ],
-)
-def test_values_become_what_the_annotation_says(name: str, given: Any, built: Any) -> None:
-    value = getattr(build_settings(Settings, {name: given}, "test"), name)
-    assert value == built
-    assert type(value) is type(built)
+def test_a_corpus_without_a_recipe_is_refused_with_what_to_write() -> None:
+    with pytest.raises(ProfileError, match=r"no recipe for the corpus 'ck', only for dfew, afew; add recipes: \{ck: "):
+        load_profile(PROFILES / "sample.yaml").recipe_for("ck")
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "message"),
+    ("overrides", "message"),
     [
-        ("rate", "abc", "test: rate is 'abc' (str), but must be a number"),
-        ("rate", True, "rate is True (bool), but must be a number"),
-        ("rate", float("nan"), "rate is nan (float), but must be a number"),
-        ("rate", None, "rate is None"),
-        ("count", 1.5, "count is 1.5 (float), but must be a whole number"),
-        ("count", True, "count is True (bool), but must be a whole number"),
-        ("count", "1.5", "count is '1.5' (str), but must be a whole number"),
-        ("on", "yes", "on is 'yes' (str), but must be true or false"),
-        ("on", 1, "on is 1 (int), but must be true or false"),
-        ("name", 5, "name is 5 (int), but must be text"),
-        ("limit", "no", "limit is 'no' (str), but must be a number"),
-        ("pair", [1], "pair is [1] (list), but must be a list of 2"),
-        ("pair", [1, "x"], "pair entry 2 is 'x' (str), but must be a number"),
-        ("sizes", 3, "sizes is 3 (int), but must be a list"),
-        ("sizes", [1, 2.5], "sizes entry 2 is 2.5"),
-        ("inner", 3, "inner is 3, but must be named settings"),
-        ("inner", {"rate": "x"}, "test: inner: rate is 'x'"),
-        ("more", [1], "more is [1] (list), but must be named settings"),
+        ({"recipes": {"dfew": {}}}, "recipes: dfew has a setting of its own, dfew_recipe"),
+        ({"corpora": {"roots": {"afew": "/x"}}}, "corpora: roots: afew has a setting of its own, afew_root"),
+        ({"recipes": {"ck": {"epochs": 0}}}, r"recipes\.ck: epochs must be at least 1"),
+        ({"experiments": {"recipes": {"c3d": {"l": 1}}}}, r"experiments\.recipes\.c3d: unknown setting l; known are"),
+        ({"noise": {"recipe": {"name": "x"}}}, r"noise\.recipe: there is no recipe 'x'; recipes are dfew-paper"),
+        ({"workers": 0}, "workers counts from 1 on, but is 0"),
+        ({"written": {}}, "unknown setting written"),
     ],
 )
-def test_a_value_of_another_type_is_refused_by_name(name: str, given: Any, message: str) -> None:
-    with pytest.raises(ProfileError, match=re.escape(message)):
-        build_settings(Settings, {name: given}, "test")
+def test_every_part_is_checked_when_a_profile_is_read(overrides: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProfileError, match=message):
+        load_profile(PROFILES / "sample.yaml", overrides)
 
 
-def test_lists_become_tuples() -> None:
-    assert build_settings(CorpusSettings, {"frames": [8, 10]}, "test").frames == (8, 10)
+def test_a_setting_that_is_refused_is_shown_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: mine\ndescription: x\n# a remark\ndfew_recipe:\n  name: sample\n  augment:\n    flip: often\n"
+    )
+    with pytest.raises(ProfileError) as raised:
+        load_profile(path)
+    assert str(raised.value) == (
+        f"profile mine: dfew_recipe.augment: flip is 'often' (str), but must be a number ({path}, line 7)"
+    )
+    with pytest.raises(ProfileError, match=r"dfew_recipe: epochs must be at least 1, not 0 \(laid over the profile\)"):
+        load_profile(path, {"dfew_recipe": {"epochs": 0, "augment": {"flip": 0.5}}})
+    with pytest.raises(ProfileError, match=r"line 7\)$"):  # what is laid over is not what is wrong
+        load_profile(path, {"dfew_recipe": {"epochs": 1}})
 
 
-def test_a_long_value_is_not_quoted_whole() -> None:
-    with pytest.raises(ProfileError, match=r"precision must be one of fp32.*not 'fp\[+\.\.\.'$") as raised:
-        build_settings(Engine, {"precision": "fp" + "[" * 50_000}, "profile mine: engine")
-    assert len(str(raised.value)) < 400
+def test_the_older_spelling_is_read_with_a_hint_and_kept_in_digests(caplog: pytest.LogCaptureFixture) -> None:
+    _hint_at_spelling.cache_clear()
+    changes = [
+        {
+            "dfew_recipe": {name: "sgd"},
+            "noise": {"recipe": {name: "sgd"}},
+            "experiments": {"recipes": {"c3d": {name: "sgd"}}},
+        }
+        for name in ("optimizer", "optimiser")
+    ]
+    new = load_profile(PROFILES / "sample.yaml", changes[0])
+    assert not caplog.records
+    old = load_profile(PROFILES / "sample.yaml", changes[1])
+    load_profile(PROFILES / "sample.yaml", changes[1])
+    assert [record.getMessage() for record in caplog.records] == [
+        "a recipe's setting is spelled `optimizer`; `optimiser` is still read"
+    ]
+    assert old == new and old.recipe_for("dfew").optimizer == "sgd"
+    assert old.to_dict() == new.to_dict()
+    assert old.to_dict()["dfew_recipe"] == {"name": "sample", "optimiser": "sgd"}
+    assert "optimiser" in old.recipe_for("dfew").to_dict()
 
 
-def test_only_a_long_quoted_value_is_cut_out_of_a_message() -> None:
-    advice = f"the detector's size must fit; {'see the table of sizes, ' * 10}the network's own is 'large', not 'small'"
-    assert brief_quotes(advice) == advice
-    assert brief_quotes(f"not {'x' * 200!r}, but 'y'") == f"not '{'x' * 120}...', but 'y'"
-    quoted = brief_quotes(f"not {chr(39) + chr(34) + 'x' * 200!r}; try 'y'")  # both kinds of quotes: one is escaped
-    assert quoted.endswith("...'; try 'y'") and len(quoted) < 160
+#: Digests of what the profiles meant when every part was a mapping; a user's finished work is found by them.
+DIGESTS = {
+    "paper": "5767f80d6c8322dae679afedf102e3a95240e356ca82dd8a94994d9193c8dab6",
+    "quick": "7ab81c73acb68fc578e9295b54960f6df3f81ee29ef8046bed13992d1bd73a41",
+    "sample": "f170030ac6e74437c76f4d0ee3f5d26aac3021c0d022a17f93758780ccf5fbb8",
+}
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_a_shipped_profile_keeps_its_digest(name: str) -> None:
+    profile = load_profile(PROFILES / f"{name}.yaml", WRITTEN)
+    assert config_digest(profile) == DIGESTS[name]
+    assert profile.align.margin == 0 and profile.dfew_recipe.lr == 0.001
+
+
+#: Values that are converted where they are read, and digested as they were written.
+WRITTEN = {"align": {"margin": 0}, "dfew_recipe": {"optimiser": "adamw", "lr": "1e-3"}, "workers": "3"}

@@ -6,7 +6,7 @@ import pytest
 
 from nrdfer.config.profile import load_profile
 from nrdfer.config.recipe import RECIPES, Recipe
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import Sampling
 from pipelines.resources import PROFILES
 
 PAPER_DFEW, PAPER_AFEW = RECIPES["dfew-paper"], RECIPES["afew-paper"]

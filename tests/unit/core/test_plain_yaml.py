@@ -9,7 +9,7 @@ import pytest
 from nrdfer.commands.common import fields_of
 from nrdfer.config.profile import load_profile
 from nrdfer.core.errors import ProfileError
-from nrdfer.core.plain_yaml import read_settings, settings_in
+from nrdfer.core.plain_yaml import line_of, read_settings, settings_in
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 20)
@@ -82,3 +82,10 @@ def test_settings_of_the_command_line_have_the_same_bounds() -> None:
     for given in ("a=.nan", "a=&a [*a]", "a=2026-01-01", "a=[1"):
         with pytest.raises(ProfileError, match=r"--set a="):
             fields_of([given], "--set")
+
+
+def test_the_line_of_a_setting_is_found_as_far_as_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("# remark\na: &a\n  b: 1\nc: *a\nd: {e: [1, 2]}\n")
+    lines = {place: line_of(path, "x", place) for place in ((), ("a", "b"), ("c", "b"), ("d", "e", "f"), ("z",))}
+    assert lines == {(): None, ("a", "b"): 3, ("c", "b"): 3, ("d", "e", "f"): 5, ("z",): None}

@@ -9,10 +9,9 @@ import pytest
 
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
-from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.in_memory import MemorySource
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import AugmentSettings, Sampling
 
 
 def _source(emotions: Sequence[str | None], frames: int = 20) -> MemorySource:

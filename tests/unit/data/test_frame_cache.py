@@ -11,12 +11,11 @@ import torch
 from devtools.shard_files import write_shards
 from nrdfer.core.errors import StoreError, TrainingError
 from nrdfer.data import frame_cache as cache_module
-from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.frame_cache import FrameCache, choose, open_cache
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.data.loader import BatchLoader
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import AugmentSettings, Sampling
 from nrdfer.shards.reader import ShardReader
 from tests.unit.data.drawn import source
 

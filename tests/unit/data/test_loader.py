@@ -16,12 +16,11 @@ import torch
 from nrdfer.core.errors import StoreError, TrainingError
 from nrdfer.data import loader as loader_module
 from nrdfer.data.augment_gpu import MAX_LEVELS
-from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.dataset import ClipDataset, ClipSource
 from nrdfer.data.frame_cache import FrameCache
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.data.loader import Batch, BatchLoader
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import AugmentSettings, Sampling
 from tests.unit.data.drawn import source
 
 CPU = torch.device("cpu")

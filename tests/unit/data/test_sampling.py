@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrdfer.data.sampling import Sampling, sample_indices
+from nrdfer.data.sampling import sample_indices
+from nrdfer.data.settings import Sampling
 
 
 @pytest.mark.parametrize(

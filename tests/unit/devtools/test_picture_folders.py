@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from devtools.picture_folders import SIDE, PictureFolders, render_pictures, shard_folders
-from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.dataset import ClipDataset
+from nrdfer.data.settings import AugmentSettings
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from devtools.shard_files import write_shards
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import DeviceError
 from nrdfer.core.records import ClipRecord
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import Sampling
 from nrdfer.evaluation.inference import LOGITS, evaluate
 from nrdfer.predict.inference import answers
 from nrdfer.predict.model import TrainedModel

@@ -14,9 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from nrdfer.core.errors import ProfileError, TrainingError, WeightsError
 from nrdfer.core.state_files import DAMAGED
-from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.in_memory import MemorySource
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import AugmentSettings, Sampling
 from nrdfer.evaluation.inference import evaluate
 from nrdfer.evaluation.protocols import fold_metrics
 from nrdfer.models.saved_model import EpochReport, best_epoch, load_model

@@ -13,7 +13,7 @@ from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.records import ClipRecord
 from nrdfer.data.in_memory import MemorySource
-from nrdfer.data.sampling import Sampling
+from nrdfer.data.settings import Sampling
 from nrdfer.evaluation.inference import evaluate
 from nrdfer.models.saved_model import load_model, read_sampling
 from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL

@@ -12,9 +12,9 @@ import numpy as np
 from nrdfer.config.recipe import Recipe
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
-from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.dataset import ClipSource
 from nrdfer.data.in_memory import MemorySource
+from nrdfer.data.settings import AugmentSettings
 from nrdfer.models.saved_model import EpochReport
 from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.runtime.engine import Engine
