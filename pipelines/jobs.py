@@ -21,9 +21,10 @@ resources:
       profile: paper                # sample, quick or paper
       afew_root: /data/AFEW         # holds Train_AFEW and Val_AFEW
       dfew_root: /data/DFEW         # holds EmoLabel_DataSplit and Clip
-      overrides:                    # any other field of the profile
-        dfew_recipe: {epochs: 10}
-        engine: {precision: bf16}
+      dfew_recipe: {epochs: 10}     # what is left out stays as the profile says
+      engine: {precision: bf16}
+      overrides:                    # what has no field of its own
+        model_settings: {mu1: 0.6}
 """
 
 full_reproduction = dg.define_asset_job(

@@ -20,15 +20,11 @@ class AlignSettings:
     margin: Annotated[float, "how far the template shrinks toward the centre; 0 is ArcFace's tight crop"] = 0.15
     threshold: Annotated[float, "least score of the detector"] = 0.7
     max_side: Annotated[int, "longest side of a frame that the detector sees, pixels"] = 640
-    max_residual: Annotated[float, "pixels of the 112 template; points that fit worse are no usable face"] = (
-        MAX_RESIDUAL
-    )
+    max_residual: Annotated[float, "pixels at size 112; points that fit worse are no face"] = MAX_RESIDUAL
     every: Annotated[int, "frames from one look at a whole frame to the next; 1 looks at all of every frame"] = EVERY
     target: Annotated[str, "which track is the clip's person: presence, longest, largest or central"] = "presence"
     min_track: Annotated[int, "frames; a shorter track (a false detection, a passer-by) is no target"] = MIN_TRACK
-    no_face: Annotated[
-        str, "a clip without a target: drop sets it aside, centre keeps its pictures' middle squares, fail is an error"
-    ] = "drop"
+    no_face: Annotated[str, "without a target: drop (set aside), centre (keep middle squares) or fail"] = "drop"
 
     def __post_init__(self) -> None:
         if self.size < 8 or not -0.5 <= self.margin <= 0.9:

@@ -37,9 +37,7 @@ class Recipe:
     lr: Annotated[float, "learning rate at the start; of onecycle, the highest"] = 0.001
     momentum: Annotated[float, "of sgd; of adamw, the first beta"] = 0.9
     weight_decay: Annotated[float, "of sgd and adamw"] = 1e-4
-    schedule: Annotated[
-        str, "exponential: every epoch; step: every few epochs; onecycle: warm-up, then cosine, every batch"
-    ] = "exponential"
+    schedule: Annotated[str, "exponential, step (every few epochs) or onecycle (every batch)"] = "exponential"
     gamma: Annotated[float, "factor of the schedules exponential and step"] = 0.9
     step_epochs: Annotated[int, "epochs between two steps of the schedule step"] = 7
     warmup: Annotated[float, "share of all batches that onecycle warms up"] = 0.3

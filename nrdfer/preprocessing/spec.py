@@ -131,9 +131,6 @@ class Preprocessing:
         if values.get("schema") != SCHEMA:
             raise WeightsError(f"{where} has schema {values.get('schema')!r}; this version reads {SCHEMA}")
         given = {name: value for name, value in values.items() if name != "schema"}
-        brightening = given.get("enlightengan")
-        if isinstance(brightening, Mapping):  # optional: `build_settings` builds settings that are always there
-            given["enlightengan"] = build_settings(WeightsFile, brightening, f"{where}: enlightengan")
         return build_settings(cls, given, where)
 
     def write(self, path: Path) -> None:

@@ -37,10 +37,8 @@ class Engine:
 
     device: Annotated[str, "auto (a GPU if there is one), cpu or cuda"] = "auto"
     devices: Annotated[int, "GPUs, or processes on a CPU, that share each batch; 0: all GPUs there are"] = 1
-    sync_bn: Annotated[bool, "batch norm over all devices' clips; without it each sees its own share of the batch"] = (
-        False
-    )
-    precision: Annotated[str, "fp32; tf32: faster products on a GPU; bf16: autocast, weights stay float32"] = "fp32"
+    sync_bn: Annotated[bool, "batch norm over all devices' clips, not each over its own"] = False
+    precision: Annotated[str, "fp32; tf32: faster on a GPU; bf16: autocast, weights stay float32"] = "fp32"
     channels_last: Annotated[bool, "memory layout of the convolutions"] = True
     compile: Annotated[bool, "torch.compile; the first batch takes a minute, and dropout is drawn anew"] = False
     fused: Annotated[bool, "the optimizer as one kernel"] = False
