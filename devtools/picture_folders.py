@@ -22,8 +22,8 @@ from nrdfer.config.rendering import CorpusSettings
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
-from nrdfer.data.augment_settings import AugmentSettings
 from nrdfer.data.sampling import sample_indices
+from nrdfer.data.settings import AugmentSettings
 from nrdfer.shards.reader import ShardReader
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.discovery import list_sources
