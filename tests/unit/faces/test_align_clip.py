@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nrdfer.config.alignment import AlignSettings
 from nrdfer.core.errors import NoFaceError, UnreadableVideoError
 from nrdfer.faces.align_clip import ClipPlan, crops, plan_clip, plan_from_records
 from nrdfer.faces.alignment import TEMPLATE_112, middle_square, nearest_matrices
-from nrdfer.faces.detector import Face
+from nrdfer.faces.detector import Face, FaceDetector
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.video.constant_rate_writer import VideoWriter
 
@@ -55,6 +56,12 @@ def write_video(path: Path, levels: list[int], size: tuple[int, int] = (200, 160
             frame[:, : size[0] // 2] = level // 2
             writer.write(frame)
     return path
+
+
+def aligned(video: Path, detector: FaceDetector, settings: AlignSettings) -> tuple[ClipPlan, NDArray[np.uint8]]:
+    """The plan of a video, and all its crops (T, S, S, 3)."""
+    plan = plan_clip(video, detector, settings)
+    return plan, np.stack(list(crops(plan, settings.size)))
 
 
 def test_every_frame_is_kept_and_gaps_take_the_nearest_matrix(tmp_path: Path) -> None:
