@@ -78,13 +78,12 @@ class Enhancement:
 
     def __init__(self, workbench: Workbench, read: Sequence[Artifact]) -> None:
         from nrdfer.preprocessing import corpus_listing
-        from nrdfer.preprocessing.enhance import EnhanceOptions, check_mode
+        from nrdfer.preprocessing.enhance import EnhanceOptions
         from nrdfer.store import file_sha256
         from nrdfer.weights.locate import network_weights
 
         aligned, videos = read
         profile = workbench.settings
-        check_mode(profile.enhance, f"profile {profile.name}")
         self.aligned = aligned.path
         places = {row["clip_id"]: Path(row["path"]) for row in corpus_listing.read_listing(videos.path)["clips"]}
         weights = None if profile.enhance == "none" else network_weights("enlightengan", profile.weights)

@@ -1,10 +1,11 @@
-"""Settings of detection and alignment; what each does to a clip belongs to ``nrdfer.faces``."""
+"""Settings of detection, alignment and enhancement; what each does to a clip belongs to its own package."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
 
+MODES = ("none", "crop", "frame")  # of enhancement
 NO_FACE = ("drop", "centre", "fail")
 EVERY = 5  # frames from one whole look to the next
 MIN_TRACK = 5  # frames

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
-from nrdfer.config.alignment import AlignSettings
+from nrdfer.config.alignment import MODES, AlignSettings
 from nrdfer.config.noise import NoiseSettings, noise_preset
 from nrdfer.config.recipe import RECIPES, SPELLINGS, NamedRecipe, Recipe
 from nrdfer.config.rendering import CorpusSettings
@@ -105,6 +105,8 @@ class Profile:
 
     def __post_init__(self) -> None:
         checked_name(self.name, "profile")  # folders and pointers bear it
+        if self.enhance not in MODES:
+            raise ValueError(f"enhance is {self.enhance!r}; it must be one of {', '.join(MODES)}")
         for name in ("chunk_clips", "workers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} counts from 1 on, but is {getattr(self, name)}")

@@ -16,11 +16,8 @@ def check_profile(profile: Profile) -> None:
     import torch
 
     from nrdfer.models.registry import build_model
-    from nrdfer.preprocessing.enhance import check_mode
     from nrdfer.runtime.devices import pick_device
 
-    where = f"profile {profile.name}"
-    check_mode(profile.enhance, where)
     pick_device(profile.device)
     pick_device(profile.engine.device)
     with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know
@@ -29,6 +26,6 @@ def check_profile(profile: Profile) -> None:
         sampling = profile.recipe_for(corpus).sampling
         if sampling.frames != frames:
             raise ProfileError(
-                f"{where}: {corpus}_recipe samples {sampling.segments} x {sampling.duration} = "
+                f"profile {profile.name}: {corpus}_recipe samples {sampling.segments} x {sampling.duration} = "
                 f"{sampling.frames} frames, but {profile.model} takes {frames}; change segments and duration, or frames"
             )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nrdfer.config.alignment import MODES, AlignSettings
 from nrdfer.core.errors import ProfileError
 from nrdfer.core.progress import Progress
 from nrdfer.preprocessing.clip_files import (
@@ -37,10 +38,8 @@ from nrdfer.runtime.process_pool import one_thread
 from nrdfer.store.receipts import vouch
 
 if TYPE_CHECKING:
-    from nrdfer.config.alignment import AlignSettings
     from nrdfer.enhance.enhancer import Enhancer
 
-MODES = ("none", "crop", "frame")
 Frames = npt.NDArray[np.uint8]
 
 

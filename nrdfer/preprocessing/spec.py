@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nrdfer.config.alignment import AlignSettings
+from nrdfer.config.alignment import MODES, AlignSettings
 from nrdfer.config.profile import Profile, WeightsConfig
 from nrdfer.config.settings import build_settings
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import WeightsError
-from nrdfer.preprocessing.enhance import MODES
 from nrdfer.store import file_sha256
 from nrdfer.weights.catalogue import CATALOGUE
 from nrdfer.weights.locate import local_folder, network_weights
@@ -104,9 +103,6 @@ class Preprocessing:
             WeightsError: weights cannot be found, or are not the pinned ones.
             ProfileError: a setting that is not known, or a value that is refused.
         """
-        from nrdfer.preprocessing.enhance import check_mode
-
-        check_mode(profile.enhance, f"profile {profile.name}")
         brightening = None if profile.enhance == "none" else weights_file("enlightengan", profile.weights)
         return cls(
             align=profile.align,

@@ -81,6 +81,7 @@ def test_a_corpus_without_a_recipe_is_refused_with_what_to_write() -> None:
         ({"recipes": {"ck": {"epochs": 0}}}, r"recipes\.ck: epochs must be at least 1"),
         ({"experiments": {"recipes": {"c3d": {"l": 1}}}}, r"experiments\.recipes\.c3d: unknown setting l; known are"),
         ({"noise": {"recipe": {"name": "x"}}}, r"noise\.recipe: there is no recipe 'x'; recipes are dfew-paper"),
+        ({"enhance": "bright"}, "enhance is 'bright'; it must be one of none, crop, frame"),
         ({"workers": 0}, "workers counts from 1 on, but is 0"),
         ({"written": {}}, "unknown setting written"),
     ],

@@ -38,12 +38,6 @@ class ScriptedDetector:
         return found
 
 
-def aligned(video: Path, detector: object, settings: AlignSettings) -> tuple[ClipPlan, np.ndarray]:
-    """The plan of a video, and its crops (T, S, S, 3)."""
-    plan = plan_clip(video, detector, settings)  # type: ignore[arg-type]
-    return plan, np.stack(list(crops(plan, settings.size)))
-
-
 def points_at(x: float, y: float, scale: float = 0.6) -> np.ndarray:
     return (TEMPLATE_112 - 56) * scale + [x, y]
 
