@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.project_resource import Workbench
-from nrdfer.core.markdown_text import plain
+from nrdfer.core.markdown_text import plain, table
 from nrdfer.core.optional_output import not_there
 from nrdfer.store import Artifact
 from nrdfer.tracking.client import Tracking
@@ -42,9 +42,8 @@ def reasons_table(rows: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
     """Clips and what there is to say of each."""
     if not rows:
         return dg.MetadataValue.md("none")
-    lines = [f"| {plain(clip_id)} | {plain(reason)} |" for clip_id, reason in rows[:_MOST]]
-    more = [f"| ... | and {len(rows) - _MOST} more |"] if len(rows) > _MOST else []
-    return dg.MetadataValue.md("\n".join(["| clip | reason |", "|---|---|", *lines, *more]))
+    more = [("...", f"and {len(rows) - _MOST} more")] if len(rows) > _MOST else []
+    return dg.MetadataValue.md(table(["clip", "reason"], (map(plain, row) for row in [*rows[:_MOST], *more])))
 
 
 def into_mlflow(

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from assets import asset_groups
 from assets.step_results import progress_logger, provenance, step
-from nrdfer.core import paths
+from nrdfer.core import markdown_text, paths
 from nrdfer.core.markdown_text import plain
 from nrdfer.core.plain_text import name_of, one_line
 
@@ -141,16 +141,16 @@ def metadata_of(rows: Sequence["Row"], out: Path, model: str) -> dict[str, Any]:
 
 def table(rows: Sequence["Row"]) -> dg.MarkdownMetadataValue:
     """The videos, one line each."""
-    lines = ["| video | status | emotion | probability | frames with face | seconds | reason |", "|---" * 7 + "|"]
+    cells = []
     for row in rows[:_MOST_ROWS]:
         probability = "" if row.probability is None else f"{100 * row.probability:.1f} %"
         faces = f"{row.frames_with_face} of {row.frames}"
-        cells = (Path(row.video).name, row.status, row.emotion or "", probability, faces, f"{row.duration_s:.1f}",
-                 row.reason)  # fmt: skip
-        lines.append("| " + " | ".join(map(plain, cells)) + " |")
+        name, duration = Path(row.video).name, f"{row.duration_s:.1f}"
+        cells.append([name, row.status, row.emotion or "", probability, faces, duration, row.reason])
     if len(rows) > _MOST_ROWS:
-        lines.append(f"| and {len(rows) - _MOST_ROWS} more in predictions.csv |" + " |" * 6)
-    return dg.MetadataValue.md("\n".join(lines))
+        cells.append([f"and {len(rows) - _MOST_ROWS} more in predictions.csv", *[""] * 6])
+    header = ("video", "status", "emotion", "probability", "frames with face", "seconds", "reason")
+    return dg.MetadataValue.md(markdown_text.table(header, (map(plain, row) for row in cells)))
 
 
 def small_picture(path: Path) -> dg.MarkdownMetadataValue | None:

@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from nrdfer.core import markdown_text
+
 Limits = Mapping[str, list[tuple[str, Requirement]]]
 
 
@@ -29,7 +31,7 @@ def limits_of(installed: Iterable[Distribution]) -> Limits:
 
 def table(packages: Iterable[tuple[str, str]], newest: Mapping[str, str], limits: Limits) -> str:
     """A line a package that has a newer release."""
-    lines = ["| package | locked | newest | held back by |", "|---|---|---|---|"]
+    rows = []
     for name, version in packages:
         latest = newest.get(canonicalize_name(name))
         if latest is None or Version(latest).public == Version(version).public:
@@ -39,8 +41,8 @@ def table(packages: Iterable[tuple[str, str]], newest: Mapping[str, str], limits
             for who, wants in limits.get(canonicalize_name(name), ())
             if not wants.specifier.contains(latest, prereleases=True)
         }
-        lines.append(f"| {name} | {version} | {latest} | {', '.join(sorted(by)) or 'nothing'} |")
-    return "\n".join(lines)
+        rows.append([name, version, latest, ", ".join(sorted(by)) or "nothing"])
+    return markdown_text.table(["package", "locked", "newest", "held back by"], rows)
 
 
 def _plain(specifier: str) -> str:

@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from nrdfer.core import markdown_text
+
 PROJECT = Path(__file__).resolve().parents[1]
 COLUMNS = ("inputs", "results", "words", "wrong", "crashes", "hangs", "memory", "peak_mib", "seconds")
 
@@ -57,8 +59,8 @@ def table(parts: list[dict[str, Any]]) -> str:
     rows = [[part["name"], *(part[column] for column in COLUMNS)] for part in parts]
     total = {column: sum(part[column] for part in parts) for column in COLUMNS}
     total |= {"peak_mib": max((part["peak_mib"] for part in parts), default=0), "seconds": round(total["seconds"], 1)}
-    lines = [["part", *COLUMNS], ["---"] * (len(COLUMNS) + 1), *rows, ["all", *total.values()]]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    lines = [*rows, ["all", *total.values()]]
+    return markdown_text.table(["part", *COLUMNS], (map(str, line) for line in lines))
 
 
 if __name__ == "__main__":

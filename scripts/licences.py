@@ -14,6 +14,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from devtools.lock_file import LOCK, locked
+from nrdfer.core import markdown_text
 
 NOTICES = Path(__file__).resolve().parents[1] / "THIRD_PARTY_NOTICES.md"
 BEGIN, END = "<!-- packages -->", "<!-- end of packages -->"
@@ -35,14 +36,14 @@ def main() -> int:
 
 def table(lock: str) -> str:
     """Markdown: a line a package."""
-    lines = ["| package | version | licence |", "|---|---|---|"]
+    rows = []
     for name, version in locked(lock):
         try:
             licence = licence_of(distribution(name))
         except PackageNotFoundError:
             raise SystemExit(f"{name} is in {LOCK.name} and not installed; run: make install") from None
-        lines.append(f"| {name} | {version} | {licence} |")
-    return "\n".join(lines)
+        rows.append([name, version, licence])
+    return markdown_text.table(["package", "version", "licence"], rows)
 
 
 def licence_of(package: Distribution) -> str:

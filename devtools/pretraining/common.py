@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from nrdfer.core import markdown_text
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import TrainingError
 from nrdfer.core.output_checks import in_words, refuse_unwritable
@@ -142,10 +143,8 @@ def write_json(path: Path, result: Mapping[str, Any]) -> None:
 
 def table(rows: Mapping[str, Any]) -> str:
     """A Markdown table of names and values; floats to four significant digits."""
-    lines = ["| | |", "|---|---|"]
-    for name, value in rows.items():
-        lines.append(f"| {name.replace('_', ' ')} | {f'{value:.4g}' if isinstance(value, float) else value} |")
-    return "\n".join(lines)
+    cells = ((name, f"{value:.4g}" if isinstance(value, float) else str(value)) for name, value in rows.items())
+    return markdown_text.table(["", ""], ([name.replace("_", " "), value] for name, value in cells))
 
 
 def arguments(description: str, *, steps: int, batch: int, size: int) -> argparse.ArgumentParser:

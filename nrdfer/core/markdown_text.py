@@ -1,4 +1,4 @@
-"""Text from outside (names, reasons, tags) in Markdown: shown as it is, on one line, never as markup.
+"""Markdown: tables, and text from outside (names, reasons, tags), shown as it is, on one line, never as markup.
 
 HTML is escaped by `html` and `markupsafe`, CSV by ``csv_cells``.
 """
@@ -6,6 +6,7 @@ HTML is escaped by `html` and `markupsafe`, CSV by ``csv_cells``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from nrdfer.core.plain_text import one_line
 
@@ -32,3 +33,9 @@ def code(text: str) -> str:
     line = one_line(" ".join(text.split()))
     fence = "`" * (max(map(len, _TICKS.findall(line)), default=0) + 1)
     return f"{fence}{line}{fence}" if len(fence) == 1 else f"{fence} {line} {fence}"
+
+
+def table(header: Sequence[str], rows: Iterable[Iterable[str]], numbers: int = 0) -> str:
+    """A table of cells that are Markdown already; the last `numbers` columns are set to the right."""
+    rule = ["---"] * (len(header) - numbers) + ["--:"] * numbers
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))

@@ -14,6 +14,7 @@ from typing import Any
 
 from nrdfer.config.noise import COMPONENTS, N1, N2, NoiseSettings
 from nrdfer.core.csv_cells import cell
+from nrdfer.core.markdown_text import table
 from nrdfer.noise.findings import MASS, NEUTRAL, RATIO, WAR, Curve, Findings, Verdict, counts
 from nrdfer.noise.intervals import Estimate
 from nrdfer.noise.measure import LETTERS, settings_of
@@ -74,8 +75,7 @@ def markdown(found: Findings, settings: NoiseSettings) -> str:
 
 def _by_kind(found: Findings) -> str:
     ratios = {(one.network, one.kind): _formatted(one.ratio, 2) for one in found.by_kind}
-    rows = [[_token(name), *(ratios[name, kind] for kind in KINDS)] for name in COMPONENTS]
-    return _markdown([["", *KINDS.values()], *rows])
+    return table(["", *KINDS.values()], ([_token(name), *(ratios[name, k] for k in KINDS)] for name in COMPONENTS))
 
 
 def verdict_rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
@@ -84,16 +84,14 @@ def verdict_rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
 
 
 def _verdicts(verdicts: tuple[Verdict, ...]) -> str:
-    header = ["claim", "verdict", "measured", "value (95 %)"]
-    return _markdown([header, *([c, f"**{v}**", m, n] for c, v, m, n in verdict_rows(verdicts))])
+    rows = ([c, f"**{v}**", m, n] for c, v, m, n in verdict_rows(verdicts))
+    return table(["claim", "verdict", "measured", "value (95 %)"], rows)
 
 
 def _table(curves: Sequence[Curve], names: Sequence[str]) -> str:
     digits = 2 if curves[0].measure == RATIO else 1
-    rows = [["", *(f"{100 * level:.0f} %" for level in curves[0].levels)]]
-    for curve, name in zip(curves, names, strict=True):
-        rows.append([name, *(_formatted(point, digits) for point in curve.points)])
-    return _markdown(rows)
+    rows = ([n, *(_formatted(point, digits) for point in c.points)] for c, n in zip(curves, names, strict=True))
+    return table(["", *(f"{100 * level:.0f} %" for level in curves[0].levels)], rows)
 
 
 def _formatted(found: Estimate, digits: int) -> str:
@@ -109,8 +107,3 @@ def _name(setting: str) -> str:
 
 def _token(network: str) -> str:
     return f"{NAMES[network]}: {'dynamic' if COMPONENTS[network][1] else 'learned'} token"
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    header, *body = rows
-    return "\n".join("| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *body))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nrdfer.core.emotions import EMOTIONS
-from nrdfer.core.markdown_text import code, plain
+from nrdfer.core.markdown_text import code, plain, table
 
 MOST = 5000  # characters that MLflow keeps of a description
 _LICENCES = {
@@ -99,19 +99,16 @@ def write_card(facts: CardFacts) -> str:
 
 
 def _figures(facts: CardFacts) -> str:
-    rows = [
-        "| protocol | weights | WAR | UAR | WAR, no filter | UAR, no filter | clips |",
-        "|---|---|--:|--:|--:|--:|--:|",
-    ]
+    header = ("protocol", "weights", "WAR", "UAR", "WAR, no filter", "UAR, no filter", "clips")
+    rows = []
     meaning = {"honest": "last epoch", "paper": "best epoch on the test clips"}
     for protocol, metrics in facts.metrics.items():
         numbers = (metrics[key] for key in ("war", "uar", "war_unfiltered", "uar_unfiltered"))
-        cells = " | ".join(f"{100 * number:.2f}" for number in numbers)
-        epoch = facts.epochs[protocol]
-        rows.append(f"| {protocol} | {meaning[protocol]} ({epoch}) | {cells} | {metrics['clips']} |")
+        weights = f"{meaning[protocol]} ({facts.epochs[protocol]})"
+        rows.append([protocol, weights, *(f"{100 * number:.2f}" for number in numbers), str(metrics["clips"])])
     recalls = facts.metrics["honest"]["recalls"]
     each = ", ".join(f"{name} {'-' if recalls[name] is None else f'{100 * recalls[name]:.1f}'}" for name in EMOTIONS)
-    return "\n".join(rows) + f"\n\nRecall of each emotion, honest protocol: {each}. Per cent."
+    return f"{table(header, rows, numbers=5)}\n\nRecall of each emotion, honest protocol: {each}. Per cent."
 
 
 def _plain(values: Mapping[str, Any], prefix: str = "") -> str:

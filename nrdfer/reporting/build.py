@@ -32,7 +32,7 @@ def write_report(found: Findings, out: Path, made_by: Mapping[str, str]) -> dict
         How much of the tables is filled, and which pictures could not be made.
     """
     from nrdfer.reporting.markdown import write_markdown
-    from nrdfer.reporting.page import write_page
+    from nrdfer.reporting.page import Report, write_page
     from nrdfer.reporting.render import csv_of, markdown_of
     from nrdfer.reporting.sections import sections
 
@@ -46,12 +46,10 @@ def write_report(found: Findings, out: Path, made_by: Mapping[str, str]) -> dict
         base = out / TABLES_FOLDER / table.name
         base.with_suffix(".csv").write_text(csv_of(table, comparable=comparable), encoding="utf-8")
         base.with_suffix(".md").write_text(markdown_of(table, comparable=comparable), encoding="utf-8")
-    title, subtitle = "NR-DFERNet: results", f"Profile {found.profile.name}. {found.profile.description}"
-    statement = comparability(results)
-    write_page(out / PAGE, title=title, subtitle=subtitle, statement=statement, comparable=comparable, sections=parts)
-    write_markdown(
-        out / REPORT, title=title, subtitle=subtitle, statement=statement, comparable=comparable, sections=parts
-    )
+    subtitle = f"Profile {found.profile.name}. {found.profile.description}"
+    report = Report("NR-DFERNet: results", subtitle, comparability(results), comparable, parts)
+    write_page(out / PAGE, report)
+    write_markdown(out / REPORT, report)
     filled = {f.table.name: len(f.table.rows) - len(f.open_rows) for f in found.tables}
     missing = [str(missing) for part in parts for missing in part.missing]
     rows = {f.table.name: len(f.table.rows) for f in found.tables}

@@ -56,7 +56,7 @@ def _gain(folds: Mapping[str, Path], path: Path) -> Picture:
 
 
 def attention_picture(
-    ours: Path, learned: Path | None, shards: Path, noise: Callable[[], Noise], out: Path, clips: int = 4
+    ours: Path, learned: Path | None, shards: Path, noise: Callable[[], Noise], out: Path
 ) -> Picture | Missing | None:
     """Figure 5: where the class token looks; None if the network has no class token.
 
@@ -66,17 +66,14 @@ def attention_picture(
         shards: that the clips lie in.
         noise: reads what was planted in the clips, where it is known.
         out: receives the picture.
-        clips: shown at most.
     """
     path = out / "figure_5_attention.png"
-    return draw(
-        "Figure 5, attention on each frame,", path, lambda: _attention(ours, learned, shards, noise(), path, clips)
-    )
+    return draw("Figure 5, attention on each frame,", path, lambda: _attention(ours, learned, shards, noise(), path))
 
 
-def _attention(ours: Path, learned: Path | None, shards: Path, noise: Noise, path: Path, clips: int) -> Picture | None:
+def _attention(ours: Path, learned: Path | None, shards: Path, noise: Noise, path: Path) -> Picture | None:
     dynamic, other = predictions_of(ours), None if learned is None else predictions_of(learned)
-    chosen = choose_clips(dynamic, noise, clips)
+    chosen = choose_clips(dynamic, noise, 4)
     if not chosen:
         return None
     if other is not None and not set(chosen) <= set(seen_clips(other)):

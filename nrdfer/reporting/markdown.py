@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.markdown_text import code, plain
-from nrdfer.reporting.page import Section
+from nrdfer.reporting.page import Report, Section
 from nrdfer.reporting.render import markdown_of
 
 
-def write_markdown(
-    out: Path, *, title: str, subtitle: str, statement: str, comparable: bool, sections: Sequence[Section]
-) -> None:
+def write_markdown(out: Path, report: Report) -> None:
     """Write what `nrdfer.reporting.page.write_page` writes, as Markdown; pictures are linked, relative to `out`."""
-    parts = [f"# {plain(title)}", plain(subtitle), f"**{statement}**"]
-    for section in sections:
-        parts += [f"## {section.title}", section.lead, *_parts(section, out.parent, comparable)]
+    parts = [f"# {plain(report.title)}", plain(report.subtitle), f"**{report.statement}**"]
+    for section in report.sections:
+        parts += [f"## {section.title}", section.lead, *_parts(section, out.parent, report.comparable)]
     write_whole(out, "\n\n".join(part.strip("\n") for part in parts if part.strip()).encode() + b"\n")
 
 

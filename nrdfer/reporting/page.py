@@ -17,10 +17,11 @@ from markupsafe import Markup
 
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import NrdferError
+from nrdfer.core.html_templates import templates
 from nrdfer.core.optional_output import Missing
 from nrdfer.evaluation.result_table import ResultTable
 from nrdfer.reporting.prose import inline, prose
-from nrdfer.reporting.render import heading, html_of, templates
+from nrdfer.reporting.render import heading, html_of
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _WIDE = 1.35  # pictures that are this much wider than high stand alone in their line
@@ -62,67 +63,41 @@ class Section:
 
 
 @dataclass(frozen=True)
-class _Embedded:
-    """A picture as the template shows it."""
+class Report:
+    """What the page and its Markdown show."""
 
     title: str
-    caption: str
-    alt: str
-    uri: str
-    width: int  # pixels
-    height: int
-
-    @property
-    def wide(self) -> bool:
-        return self.width > _WIDE * self.height
+    subtitle: str  # what was reproduced with what
+    statement: str  # what of this may be compared with the paper; stands above everything else
+    comparable: bool  # whether anything may; decides whether tables give differences
+    sections: Sequence[Section]  # in order
 
 
-def write_page(
-    out: Path, *, title: str, subtitle: str, statement: str, comparable: bool, sections: Sequence[Section]
-) -> None:
-    """Write the page. The same content gives the same bytes.
-
-    Args:
-        out: the HTML file.
-        title: of the page.
-        subtitle: what was reproduced with what.
-        statement: what of this may be compared with the paper; stands above everything else.
-        comparable: whether anything may; decides whether tables give differences.
-        sections: in order.
+def write_page(out: Path, report: Report) -> None:
+    """Write the page, an HTML file. The same content gives the same bytes.
 
     Raises:
         NrdferError: a picture is missing, is no PNG or has no alternative text.
         ValueError: an anchor is not one, or is there twice.
     """
-    _check_anchors(sections)
+    _check_anchors(report.sections)
     entries = [
         {
             "section": section,
             "tables": [(table.name, heading(table)) for table in section.tables],
-            "fragments": [html_of(table, comparable=comparable) for table in section.tables],
+            "fragments": [html_of(table, comparable=report.comparable) for table in section.tables],
             "pictures": [_embed(picture) for picture in section.drawn],
         }
-        for section in sections
+        for section in report.sections
     ]
-    text = (
-        templates()
-        .get_template("page.html")
-        .render(
-            title=title,
-            subtitle=subtitle,
-            statement=statement,
-            comparable=comparable,
-            sections=entries,
-            style=Markup(templates().get_template("page.css").render()),  # noqa: S704 - a file of this package
-            prose=prose,
-            inline=inline,
-        )
-    )
-    write_whole(out, text.encode())
+    found = templates("nrdfer.reporting")
+    style = Markup(found.get_template("page.css").render())  # noqa: S704 - a file of this package
+    values = {"report": report, "sections": entries, "style": style, "prose": prose, "inline": inline}
+    write_whole(out, found.get_template("page.html").render(values).encode())
 
 
-def _embed(picture: Picture) -> _Embedded:
-    """The picture with its bytes inside."""
+def _embed(picture: Picture) -> dict[str, object]:
+    """The picture with its bytes inside, as the template shows it."""
     if not picture.alt.strip():
         raise NrdferError(f"{picture.path} has no alternative text; say in `alt` what the picture shows")
     try:
@@ -136,7 +111,7 @@ def _embed(picture: Picture) -> _Embedded:
         raise NrdferError(f"{picture.path} is not a PNG; only PNGs can be put into the page")
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     uri = f"data:image/png;base64,{base64.b64encode(data).decode()}"
-    return _Embedded(picture.title, picture.caption, picture.alt, uri, width, height)
+    return {"about": picture, "uri": uri, "width": width, "height": height, "wide": width > _WIDE * height}
 
 
 def _check_anchors(sections: Sequence[Section]) -> None:

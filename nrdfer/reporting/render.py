@@ -8,14 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
-from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nrdfer.core.csv_cells import cell
-from nrdfer.core.markdown_text import plain
+from nrdfer.core.html_templates import templates
+from nrdfer.core.markdown_text import plain, table
 from nrdfer.core.plain_text import lines, one_line
 from nrdfer.evaluation.result_table import ResultTable
 from nrdfer.reporting.table_layout import NO_COMPARISON, Block, Cell, Grid, compare, grids
@@ -74,9 +72,9 @@ def markdown_of(table: ResultTable, *, comparable: bool) -> str:
 def html_of(table: ResultTable, *, comparable: bool) -> Markup:
     """A fragment of HTML: a ``section`` whose id is the table's name, with a heading of the third level."""
     found = grids(table, comparable=comparable)
-    template = templates().get_template("table.html")
-    warning = "" if comparable else NO_COMPARISON
-    return Markup(template.render(table=table, heading=heading(table), warning=warning, grids=found))  # noqa: S704
+    values = {"table": table, "heading": heading(table), "grids": found, "breakable": breakable}
+    template = templates("nrdfer.reporting").get_template("table.html")
+    return Markup(template.render(values, warning="" if comparable else NO_COMPARISON))  # noqa: S704
 
 
 def heading(table: ResultTable) -> str:
@@ -90,21 +88,6 @@ def breakable(label: str) -> Markup:
     return Markup("+<wbr>").join(lines(label).split("+"))
 
 
-@cache
-def templates() -> Environment:
-    """The report's templates. Everything that they are given is escaped, except what is already HTML."""
-    made = Environment(
-        loader=PackageLoader("nrdfer.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: lines(value) if type(value) is str else value,  # HTML was made of what passed `prose`
-    )
-    made.globals["breakable"] = breakable
-    return made
-
-
 def _exact(value: float | None) -> str:
     """All digits that carry something: the last of the sixteen are what a subtraction leaves behind."""
     return "" if value is None else f"{value:.13g}"
@@ -114,20 +97,16 @@ def _grid(grid: Grid) -> str:
     columns = [grid.corner, *(["figure"] if grid.named else [])]
     for group in grid.groups:
         columns += [f"{group.title} {column}" for column in group.columns] or [group.title]
-    rows = [_line(map(plain, columns)), "|" + "---|" * len(columns)]
-    for block in grid.blocks:
-        for line in block.lines:
-            names = [block.label, *([line.name] if grid.named else [])]
-            rows.append(_line([*map(plain, names), *map(_cell, line.cells)]))
-    return "\n".join(rows)
+    rows = (
+        [plain(block.label), *([plain(line.name)] if grid.named else []), *map(_cell, line.cells)]
+        for block in grid.blocks
+        for line in block.lines
+    )
+    return table(list(map(plain, columns)), rows)
 
 
 def _cell(cell: Cell) -> str:
     return plain(f"{cell.text} ({cell.interval})" if cell.interval else cell.text)
-
-
-def _line(cells: Iterator[str] | list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _notes(blocks: tuple[Block, ...]) -> str:

@@ -58,13 +58,13 @@ def draw_thresholds(table: ResultTable, path: Path) -> Path | None:
     return path
 
 
-def thresholds(table: ResultTable, protocol: str = "honest") -> pd.DataFrame | None:
+def thresholds(table: ResultTable) -> pd.DataFrame | None:
     """mu1, mu2, WAR and UAR (percent, pooled) of the thresholds' table; None if it is another one, or not filled."""
     if table.name != FILTER_THRESHOLDS.name or not all(row.figures for row in table.rows):
         return None
     rows = []
     for row in table.rows:
-        war, uar = (row.figure(measure, protocol, POOLED) for measure in (WAR, UAR))
+        war, uar = (row.figure(measure, "honest", POOLED) for measure in (WAR, UAR))
         if war is not None and uar is not None:
             rows.append(
                 {"mu1": float(row.cells["mu1"]), "mu2": float(row.cells["mu2"]), "WAR": war.value, "UAR": uar.value}

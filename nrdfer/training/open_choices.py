@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nrdfer.config.recipe import RECIPES, Recipe
+from nrdfer.core.markdown_text import table
 
 PAPER, AUTHOR, AFEW, OVERSAMPLED = "dfew-paper", "dfew-author-code", "afew-paper", "dfew-paper-oversampled"
 HEADER = ("point", "chosen", "alternatives", "decided by")
@@ -194,9 +195,4 @@ def _changed(recipe: Recipe) -> list[str]:
 def choices_markdown(recipe: Recipe) -> str:
     """The table of choices with the values of one recipe, as Markdown; AFEW's rows only for AFEW's recipes."""
     afew = "afew" in recipe.name
-    return markdown(HEADER, [choice_row(row, recipe) for row in CHOICES if afew or row.recipe != AFEW])
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *rows))
+    return table(HEADER, [choice_row(row, recipe) for row in CHOICES if afew or row.recipe != AFEW])

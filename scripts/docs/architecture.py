@@ -14,6 +14,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from nrdfer.core.markdown_text import table
+
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE, PICTURE = PROJECT / "docs/architecture.md", PROJECT / "docs/pictures/layers.svg"
 MARKERS = re.compile(r"(<!-- packages -->\n).*?(<!-- end of packages -->)", re.DOTALL)
@@ -39,8 +41,8 @@ def sentence_of(package: str) -> str:
 
 def packages_table() -> str:
     """One row a package, in the order of the picture."""
-    rows = [f"| `{name.replace('.', '/')}` | {sentence_of(name)} |" for line in layers() for name in line]
-    return "\n".join(["| package | |", "|---|---|", *rows])
+    rows = ([f"`{name.replace('.', '/')}`", sentence_of(name)] for line in layers() for name in line)
+    return table(["package", ""], rows)
 
 
 def draw() -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib
 import torch
 
+from nrdfer.core.markdown_text import table
 from nrdfer.models.costs import HEADER, cost_row, measure, measure_all
 from nrdfer.models.flops import count_macs
 from nrdfer.models.nrdfernet import NRDFERNet
@@ -25,9 +26,7 @@ MARKERS = re.compile(r"(<!-- costs -->\n).*?(<!-- end of costs -->)", re.DOTALL)
 
 def cost_table() -> str:
     """The table of `nrdfer models`, as Markdown."""
-    lines = ["| " + " | ".join(HEADER) + " |", "|" + "---|" * 2 + "--:|" * (len(HEADER) - 2)]
-    lines += ["| " + " | ".join(cost_row(cost)) + " |" for cost in measure_all()]
-    return "\n".join(lines)
+    return table(HEADER, map(cost_row, measure_all()), numbers=len(HEADER) - 2)
 
 
 def pieces() -> dict[str, float]:

@@ -16,6 +16,7 @@ import torch
 
 from assets import asset_groups
 from nrdfer.core import paths
+from nrdfer.core.markdown_text import table
 from nrdfer.faces.contact_sheet import contact_sheet
 from nrdfer.preprocessing.clip_files import list_clips, read_clip, read_record
 from nrdfer.reporting.build import FIGURES
@@ -114,9 +115,9 @@ def main() -> None:
         shutil.copyfile(report.path / FIGURES / f"{name}.png", PICTURES / f"{name}.png")
     header, *rows = closing_rows(results)
     seed = results["settings"]["corpora"]["render"].get("seed", 0), results["settings"]["dfew_recipe"].get("seed", 0)
-    lines = ["", "| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    lines += [
+    lines = [
+        "",
+        table(header, rows),
         "",
         f"Percent; seed {seed[0]} of the corpus, seed {seed[1]} of the training. Made on a processor with "
         f"{torch.backends.cpu.get_cpu_capability()}. `make docs` writes this table.",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nrdfer.reporting import page as report_page
 from nrdfer.reporting.page import Picture, Section, write_page
 from tests.browser.chromium import Report, look_at
 from tests.unit.reporting.made_up import components, rivals, thresholds
@@ -61,14 +62,8 @@ def sample_page(folder: Path, *, comparable: bool = True) -> Path:
             facts=(("dfew/folds", DIGEST), ("profile", "paper"), ("a path", "/".join(["a_long_folder_name"] * 12))),
         ),
     )
-    write_page(
-        path,
-        title="NR-DFERNet, reproduced",
-        subtitle="Profile paper: DFEW in five folds, AFEW's validation split",
-        statement=said,
-        comparable=comparable,
-        sections=sections,
-    )
+    subtitle = "Profile paper: DFEW in five folds, AFEW's validation split"
+    write_page(path, report_page.Report("NR-DFERNet, reproduced", subtitle, said, comparable, sections))
     return path
 
 

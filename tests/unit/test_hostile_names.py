@@ -32,7 +32,7 @@ from nrdfer.preprocessing import quality_page
 from nrdfer.preprocessing.clip_files import read_reasons, write_reasons
 from nrdfer.publish.model_card import CardFacts, write_card
 from nrdfer.reporting.markdown import write_markdown
-from nrdfer.reporting.page import Section, write_page
+from nrdfer.reporting.page import Report, Section, write_page
 from nrdfer.reporting.render import csv_of
 from nrdfer.store import Store
 from tests.unit.reporting.made_up import figures
@@ -67,17 +67,13 @@ def facts(name: str) -> CardFacts:
 
 
 def markdown_page(name: str, folder: Path) -> str:
-    write_markdown(
-        folder / "report.md", title=name, subtitle=name, statement="So it is.", comparable=True,
-        sections=[Section("a", "A", "", (result_table(name),), facts=((name, name),))],
-    )  # fmt: skip
+    shown = Section("a", "A", "", (result_table(name),), facts=((name, name),))
+    write_markdown(folder / "report.md", Report(name, name, "So it is.", True, [shown]))
     return (folder / "report.md").read_text(encoding="utf-8")
 
 
 def html_page(name: str, folder: Path) -> str:
-    write_page(
-        folder / "report.html", title=name, subtitle=name, statement=name, comparable=True, sections=[section(name)]
-    )
+    write_page(folder / "report.html", Report(name, name, name, True, [section(name)]))
     return (folder / "report.html").read_text(encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.patches import Patch, Rectangle
 
-from nrdfer.plotting.style import BLACK, BLUE, LARGE, NORMAL, SMALL, VERMILLION, new_figure, save, tidy
+from nrdfer.plotting.style import BLACK, BLUE, NORMAL, SMALL, VERMILLION, new_figure, save, tidy
 from nrdfer.reporting.figures.planted_noise import Noise, NoiseAttention, is_n1, is_n2, noise_of_features, seen_clips
 
 Pictures = npt.NDArray[np.uint8]
@@ -99,7 +99,6 @@ def draw_attention(
     rows: Sequence[AttentionRow],
     path: Path,
     *,
-    title: str = "",
     overall: NoiseAttention | None = None,
     overall_learned: NoiseAttention | None = None,
 ) -> None:
@@ -108,7 +107,6 @@ def draw_attention(
     Args:
         rows: the clips.
         path: PNG to write.
-        title: of the figure.
         overall: of the dynamic token over all test clips, told below the picture.
         overall_learned: of the learned one.
 
@@ -122,15 +120,14 @@ def draw_attention(
     inner = _WIDTH - _LEFT - _RIGHT
     side = {row.clip_id: inner / len(row.pictures_PHWC) for row in rows}
     heights = [_HEAD + side[row.clip_id] + len(row.weights) * (_BARS + _GAP) + 0.1 for row in rows]
-    head, foot = 0.35 if title else 0.05, 0.45 + 0.2 * len(notes)
-    height = head + sum(heights) + foot
+    top, foot = 0.05, 0.45 + 0.2 * len(notes)
+    height = top + sum(heights) + foot
     # placed by hand: frames must stand exactly above their bars, and be square
     figure = new_figure(_WIDTH, height, constrained=False)
 
     def axes_at(top: float, tall: float) -> Any:
         return figure.add_axes((_LEFT / _WIDTH, 1 - (top + tall) / height, inner / _WIDTH, tall / height))
 
-    top = head
     for row, tall in zip(rows, heights, strict=True):
         y = top + _HEAD
         strip = axes_at(y, side[row.clip_id])
@@ -142,8 +139,6 @@ def draw_attention(
             _draw_bars(axes_at(y, _BARS), token, weights, row.noise, highest)
             y += _BARS + _GAP
         top += tall
-    if title:
-        figure.text(_LEFT / _WIDTH, 1 - 0.08 / height, title, fontsize=LARGE, va="top")
     _draw_legend(figure, any(row.noise for row in rows), (foot - 0.02) / height)
     for i, words in enumerate(notes):
         figure.text(0.5, (0.08 + 0.2 * (len(notes) - 1 - i)) / height, words, fontsize=SMALL, ha="center")

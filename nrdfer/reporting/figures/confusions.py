@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from nrdfer.core.emotions import EMOTIONS, NEUTRAL
 from nrdfer.evaluation.metrics import uar, war
 from nrdfer.evaluation.protocols import confusion_of
-from nrdfer.plotting.style import BLUE, HEAT, LARGE, NORMAL, SMALL, VERMILLION, ink, new_figure, save, tidy
+from nrdfer.plotting.style import BLUE, HEAT, NORMAL, SMALL, VERMILLION, ink, new_figure, save, tidy
 
 _NEUTRAL = EMOTIONS[NEUTRAL]
 
@@ -62,13 +62,12 @@ def neutral_counts(predictions: pd.DataFrame) -> NeutralCounts:
     )
 
 
-def draw_confusions(predictions: pd.DataFrame, path: Path, *, title: str = "") -> NeutralCounts:
+def draw_confusions(predictions: pd.DataFrame, path: Path) -> NeutralCounts:
     """Draw both matrices, in percent of the true emotion, and below them the counts of `neutral_counts`.
 
     Args:
         predictions: of all folds, pooled: ``emotion``, ``predicted``, ``predicted_unfiltered``.
         path: PNG to write.
-        title: of the figure.
 
     Raises:
         ValueError: no clip.
@@ -85,8 +84,6 @@ def draw_confusions(predictions: pd.DataFrame, path: Path, *, title: str = "") -
     left.set_ylabel("true (clips); cells: % of the row", fontsize=NORMAL)
     right.set_yticks([])
     _bars(figure.add_subplot(grid[1, :]), counts)
-    if title:
-        figure.suptitle(title, fontsize=LARGE)
     save(figure, path)
     return counts
 

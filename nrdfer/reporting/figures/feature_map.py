@@ -118,8 +118,6 @@ def draw_feature_map(
     path: Path,
     *,
     baseline: Mapping[str, FoldFeatures] | None = None,
-    title: str = "",
-    seed: int = 0,
 ) -> dict[str, dict[str, Separation]]:
     """Draw Figure 6; a row that has no fold is left out, a fold that one row lacks stays empty there.
 
@@ -127,8 +125,6 @@ def draw_feature_map(
         ours: NR-DFERNet's features by fold (fd1 .. fd5).
         path: PNG to write.
         baseline: the baseline's.
-        title: of the figure.
-        seed: of t-SNE.
 
     Returns:
         ``baseline`` and ``ours`` -> fold -> `Separation`; rows that were drawn.
@@ -149,7 +145,7 @@ def draw_feature_map(
             axes.set(xticks=[], yticks=[])
             if fold in folds:
                 found[name][fold] = separation(folds[fold])
-                _scatter(axes, folds[fold], seed)
+                _scatter(axes, folds[fold])
                 axes.set_xlabel(_words(found[name][fold]), fontsize=NORMAL)
             else:
                 axes.text(0.5, 0.5, "not run", ha="center", va="center", transform=axes.transAxes, fontsize=NORMAL)
@@ -160,17 +156,17 @@ def draw_feature_map(
     where = "numbers: cosine distance in all dimensions of the features"
     if by_chance:
         where += f"\nneighbours agree by chance: {100 * float(np.mean(by_chance)):.0f} %"
-    figure.suptitle(f"{title}\n{where}" if title else where, fontsize=NORMAL)
+    figure.suptitle(where, fontsize=NORMAL)
     save(figure, path)
     return found
 
 
-def _scatter(axes: Any, fold: FoldFeatures, seed: int) -> None:
+def _scatter(axes: Any, fold: FoldFeatures) -> None:
     if len(fold.emotions) < _FEWEST:
         axes.text(0.5, 0.5, "too few clips", ha="center", va="center", transform=axes.transAxes, fontsize=NORMAL)
         return
     fold = some_of(fold)
-    x, y = embed(fold.features, seed).T
+    x, y = embed(fold.features).T
     emotions = np.asarray(fold.emotions)
     area = float(np.clip(6000 / len(emotions), 5, 30))
     for emotion in sorted(EMOTIONS, key=lambda name: -int((emotions == name).sum())):  # rare ones on top

@@ -67,16 +67,12 @@ def _reading(rho: float | None, epochs: int) -> str:
     return "gain grows with WAR, as the paper says" if rho > 0 else "gain shrinks as WAR grows, unlike the paper"
 
 
-def draw_filter_gain(
-    histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path, *, fold: str = "fd5", note: str = ""
-) -> dict[str, GainTrend]:
-    """Draw Figure 4: one fold, and the mean of all where there are several.
+def draw_filter_gain(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> dict[str, GainTrend]:
+    """Draw Figure 4: the last fold (the paper's is fd5), and the mean of all where there are several.
 
     Args:
         histories: of each fold, one row an epoch with ``epoch``, ``test_war`` and ``test_war_unfiltered`` (fractions).
         path: PNG to write.
-        fold: shown by itself (the paper's is fd5); without it, the last one there is.
-        note: words below the title, such as the corpus.
 
     Returns:
         What was found for each fold, and under `MEAN` for their mean over the epochs that all folds have.
@@ -87,7 +83,7 @@ def draw_filter_gain(
     if not histories:
         raise ValueError("no history to draw")
     curves = {name: filter_curve(rows) for name, rows in histories.items()}
-    single = fold if fold in curves else list(curves)[-1]
+    single = list(curves)[-1]
     drawn = {single: curves[single]}
     if len(curves) > 1:
         counts = pd.concat(list(curves.values())).groupby(level=0)
@@ -96,11 +92,11 @@ def draw_filter_gain(
             raise ValueError("the folds have no epoch in common")
         curves[MEAN] = drawn[MEAN] = mean.round(9)
     trends = {name: gain_trend(curve) for name, curve in curves.items()}
-    _draw(drawn, trends, path, note)
+    _draw(drawn, trends, path)
     return trends
 
 
-def _draw(drawn: Mapping[str, pd.DataFrame], trends: Mapping[str, GainTrend], path: Path, note: str) -> None:
+def _draw(drawn: Mapping[str, pd.DataFrame], trends: Mapping[str, GainTrend], path: Path) -> None:
     figure = new_figure(4.2 if len(drawn) == 1 else 6.8, 4.9)
     panels = figure.subplots(
         2, len(drawn), squeeze=False, sharex="col", sharey="row",
@@ -124,8 +120,6 @@ def _draw(drawn: Mapping[str, pd.DataFrame], trends: Mapping[str, GainTrend], pa
     panels[0, 0].set_ylabel("test WAR, %", fontsize=NORMAL)
     panels[1, 0].set_ylabel("gain, points", fontsize=NORMAL)
     panels[0, 0].legend(fontsize=SMALL, loc="lower right")
-    if note:
-        figure.suptitle(note, fontsize=NORMAL)
     save(figure, path)
 
 

@@ -33,9 +33,7 @@ class Sensitivity:
         return self.highest - self.lowest
 
 
-def draw_mu_map(
-    grid: pd.DataFrame, path: Path, *, default: tuple[float, float] = DEFAULT, title: str = ""
-) -> dict[str, Sensitivity]:
+def draw_mu_map(grid: pd.DataFrame, path: Path) -> dict[str, Sensitivity]:
     """Draw both measures over the grid, the default thresholds in a box.
 
     Each map has its own scale, so that small differences are seen; how small they are is written above it.
@@ -43,8 +41,6 @@ def draw_mu_map(
     Args:
         grid: columns ``mu1``, ``mu2``, ``WAR`` and ``UAR`` (percent), each pair of thresholds once; pairs may lack.
         path: PNG to write.
-        default: the thresholds in use.
-        title: of the figure.
 
     Returns:
         `Sensitivity` of each measure.
@@ -56,36 +52,36 @@ def draw_mu_map(
         raise ValueError(f"the grid needs pairs of thresholds, each once; got {len(grid)} rows")
     maps = {name: grid.pivot(index="mu2", columns="mu1", values=name).sort_index().sort_index(axis=1)
             for name in MEASURES}  # fmt: skip
-    found = {name: _sensitivity(values, default) for name, values in maps.items()}
+    found = {name: _sensitivity(values) for name, values in maps.items()}
     rows, columns = maps[MEASURES[0]].shape
     # one below the other: side by side, figures in the cells could not be read on a narrow page
     figure = new_figure(max(4.6, 1.2 + 0.62 * columns), 1.9 + 2 * (0.3 * rows + 0.45))
     for axes, name in zip(figure.subplots(2, 1, sharex=True), MEASURES, strict=True):
-        _draw_map(axes, maps[name], found[name], default)
+        _draw_map(axes, maps[name], found[name])
         axes.set_title(f"{name}: spans {found[name].span:.2f} points", fontsize=LARGE)
         axes.set_ylabel("μ₂ (neutral below)", fontsize=NORMAL)
     axes.set_xlabel("μ₁ (strongest emotion above)", fontsize=NORMAL)
     words = "box: default" if found[MEASURES[0]].default is not None else "default not in the grid"
-    figure.suptitle(f"{title} ({words})" if title else words, fontsize=NORMAL)
+    figure.suptitle(words, fontsize=NORMAL)
     save(figure, path)
     return found
 
 
-def _sensitivity(values: pd.DataFrame, default: tuple[float, float]) -> Sensitivity:
-    at = _place(values, default)
+def _sensitivity(values: pd.DataFrame) -> Sensitivity:
+    at = _place(values)
     numbers = values.to_numpy(dtype=np.float64)
     chosen = None if at is None or np.isnan(numbers[at]) else float(numbers[at])
     return Sensitivity(float(np.nanmin(numbers)), float(np.nanmax(numbers)), chosen)
 
 
-def _place(values: pd.DataFrame, default: tuple[float, float]) -> tuple[int, int] | None:
+def _place(values: pd.DataFrame) -> tuple[int, int] | None:
     """Row and column of the default; grids made by steps hold 0.7000000000000001."""
-    rows = np.flatnonzero(np.isclose(values.index.to_numpy(dtype=np.float64), default[1]))
-    columns = np.flatnonzero(np.isclose(values.columns.to_numpy(dtype=np.float64), default[0]))
+    rows = np.flatnonzero(np.isclose(values.index.to_numpy(dtype=np.float64), DEFAULT[1]))
+    columns = np.flatnonzero(np.isclose(values.columns.to_numpy(dtype=np.float64), DEFAULT[0]))
     return (int(rows[0]), int(columns[0])) if len(rows) and len(columns) else None
 
 
-def _draw_map(axes: Any, values: pd.DataFrame, found: Sensitivity, default: tuple[float, float]) -> None:
+def _draw_map(axes: Any, values: pd.DataFrame, found: Sensitivity) -> None:
     numbers = values.to_numpy(dtype=np.float64)
     middle, half = (found.highest + found.lowest) / 2, max(found.span / 2, 1e-6)  # a flat map has a scale as well
     axes.set_facecolor("0.9")  # pairs that lack
@@ -95,7 +91,7 @@ def _draw_map(axes: Any, values: pd.DataFrame, found: Sensitivity, default: tupl
         shade = (value - middle) / half / 2 + 0.5 if known else 1.0
         axes.text(column, row, f"{value:.2f}" if known else "–", ha="center", va="center", fontsize=NORMAL,
                   color=ink(shade))  # fmt: skip
-    if found.default is not None and (at := _place(values, default)) is not None:
+    if found.default is not None and (at := _place(values)) is not None:
         for colour, width in (("white", 5.0), (VERMILLION, 3.0)):
             corner = (at[1] - 0.5, at[0] - 0.5)
             axes.add_patch(Rectangle(corner, 1, 1, fill=False, ec=colour, lw=width, clip_on=False, zorder=3))

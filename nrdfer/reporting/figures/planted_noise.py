@@ -156,13 +156,12 @@ class NoiseAttention:
         )
 
 
-def attention_on_noise(predictions: pd.DataFrame, noise: Noise, *, touching: bool = False) -> NoiseAttention | None:
+def attention_on_noise(predictions: pd.DataFrame, noise: Noise) -> NoiseAttention | None:
     """Measure how far N1 is avoided, over all clips of a table.
 
     Args:
         predictions: ``clip_id``, ``emotion``, ``frames``, ``attention``.
         noise: from `read_planted_noise`.
-        touching: count a feature as N1 also if only the second of its two frames is; its dynamic part has seen it.
 
     Returns:
         None if no clip with attention is known to have been shown N1.
@@ -174,10 +173,8 @@ def attention_on_noise(predictions: pd.DataFrame, noise: Noise, *, touching: boo
     for clip in seen_clips(predictions).values():
         if clip.clip_id not in noise:
             continue
-        kinds, weights = noise[clip.clip_id], np.array(clip.attention)
-        bad = np.array([is_n1(kind) for kind in noise_of_features(clip.frames, kinds)])
-        if touching:
-            bad |= np.append(bad[1:], is_n1(kinds[clip.frames[-1]]))
+        weights = np.array(clip.attention)
+        bad = np.array([is_n1(kind) for kind in noise_of_features(clip.frames, noise[clip.clip_id])])
         if bad.any():
             found.append((float(weights[bad].sum() / weights.sum()), float(bad.mean())))
     if not found:

@@ -14,7 +14,7 @@ import pandas as pd
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.evaluation.bootstrap import wilson
 from nrdfer.evaluation.protocols import confusion_of
-from nrdfer.plotting.style import BLACK, LARGE, NORMAL, ORANGE, SKY, SMALL, new_figure, save, tidy
+from nrdfer.plotting.style import BLACK, NORMAL, ORANGE, SKY, SMALL, new_figure, save, tidy
 
 _LOOKS = ((SKY, ""), (ORANGE, "///"), ("0.75", "..."), ("white", "xx"))  # colour and hatch of each table's bars
 
@@ -34,7 +34,7 @@ def recall_table(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_recall_bars(
-    tables: Mapping[str, pd.DataFrame], path: Path, *, published: Mapping[str, float] | None = None, title: str = ""
+    tables: Mapping[str, pd.DataFrame], path: Path, *, published: Mapping[str, float] | None = None
 ) -> dict[str, pd.DataFrame]:
     """Draw the recalls as grouped bars with 95 % intervals; a small diamond is the recall without the filter.
 
@@ -42,7 +42,6 @@ def draw_recall_bars(
         tables: of each protocol (honest, paper), the predictions of all folds; at most four.
         path: PNG to write.
         published: the paper's recalls in percent by emotion, drawn as stars; None where nothing is comparable.
-        title: of the figure.
 
     Returns:
         `recall_table` of each protocol.
@@ -82,7 +81,5 @@ def draw_recall_bars(
     tidy(axes, grid="x")
     axes.tick_params(axis="y", labelsize=NORMAL, length=0)
     figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
-    if title:
-        axes.set_title(title, fontsize=LARGE)
     save(figure, path)
     return recalls

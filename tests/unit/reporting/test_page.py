@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nrdfer.core.errors import NrdferError
-from nrdfer.reporting.page import Picture, Section, write_page
+from nrdfer.reporting.page import Picture, Report, Section, write_page
 from nrdfer.reporting.prose import inline, prose
 from tests.unit.reporting.made_up import components, rivals, thresholds
 
@@ -51,14 +51,7 @@ def picture(tmp_path: Path) -> Picture:
 
 
 def page(out: Path, *sections: Section, comparable: bool = True, statement: str = "All of it.") -> str:
-    write_page(
-        out / "report.html",
-        title="Results <b>",
-        subtitle="of a & b",
-        statement=statement,
-        comparable=comparable,
-        sections=sections,
-    )
+    write_page(out / "report.html", Report("Results <b>", "of a & b", statement, comparable, sections))
     return (out / "report.html").read_text(encoding="utf-8")
 
 

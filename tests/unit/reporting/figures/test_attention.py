@@ -65,7 +65,7 @@ def test_a_missing_token_is_one_row_of_bars_less(tmp_path: Path) -> None:
     heights = {}
     for name, tables in (("both", (DYNAMIC, LEARNED)), ("dynamic", (DYNAMIC, None)), ("learned", (None, LEARNED))):
         rows = attention_rows(["a", "b"], frames_of, dynamic=tables[0], learned=tables[1], noise=NOISE)
-        draw_attention(rows, tmp_path / f"{name}.png", title="made up", overall=attention_on_noise(DYNAMIC, NOISE))
+        draw_attention(rows, tmp_path / f"{name}.png", overall=attention_on_noise(DYNAMIC, NOISE))
         heights[name] = check_png(tmp_path / f"{name}.png", WIDTH).shape[0]
     assert heights["dynamic"] == heights["learned"] < heights["both"]
 

@@ -25,7 +25,7 @@ TABLE = pd.DataFrame(
 
 
 def test_clips_are_counted_by_what_the_filter_does(tmp_path: Path) -> None:
-    counts = draw_confusions(TABLE, tmp_path / "confusions.png", title="made up")
+    counts = draw_confusions(TABLE, tmp_path / "confusions.png")
     assert counts == neutral_counts(TABLE) == NeutralCounts(37, 34, 12, 4, 5, 36, 30)
     assert counts.taken_out == 8
     assert counts.neutral_lost == 6

@@ -77,7 +77,7 @@ def test_the_map_is_repeatable_and_keeps_blobs_together() -> None:
 
 def test_both_rows_one_row_and_missing_folds_are_drawn(tmp_path: Path) -> None:
     ours = {"fd1": blobs(5.0), "fd2": blobs(5.0, 1)}
-    found = draw_feature_map(ours, tmp_path / "both.png", baseline={"fd2": blobs(0.3)}, title="made up")
+    found = draw_feature_map(ours, tmp_path / "both.png", baseline={"fd2": blobs(0.3)})
     assert {name: list(folds) for name, folds in found.items()} == {"baseline": ["fd2"], "ours": ["fd1", "fd2"]}
     assert found["ours"]["fd1"] == separation(ours["fd1"])
     both = check_png(tmp_path / "both.png", 4.4)

@@ -58,7 +58,7 @@ def test_constant_series_have_no_rho(without: Any, gain: float, tmp_path: Path) 
 
 def test_the_mean_is_over_the_epochs_that_all_folds_have(tmp_path: Path) -> None:
     folds = {"fd1": history(WARS, 0.01), "fd5": history(WARS[:10], 0.03)}
-    trends = draw_filter_gain(folds, tmp_path / "gain.png", note="made up")
+    trends = draw_filter_gain(folds, tmp_path / "gain.png")
     assert set(trends) == {"fd1", "fd5", MEAN}
     assert trends[MEAN].epochs == 10
     assert trends[MEAN].mean_gain == pytest.approx(2)

@@ -17,7 +17,7 @@ GRID = pd.DataFrame(
 
 
 def test_the_span_and_the_default_are_read_from_the_grid(tmp_path: Path) -> None:
-    found = draw_mu_map(GRID, tmp_path / "mu.png", title="made up")
+    found = draw_mu_map(GRID, tmp_path / "mu.png")
     assert found["WAR"].lowest == pytest.approx(65.05)
     assert found["WAR"].span == pytest.approx(4.05)
     assert found["WAR"].default == pytest.approx(67.05)
@@ -26,7 +26,7 @@ def test_the_span_and_the_default_are_read_from_the_grid(tmp_path: Path) -> None
 
 
 def test_a_default_outside_the_grid_is_not_boxed(tmp_path: Path) -> None:
-    found = draw_mu_map(GRID, tmp_path / "mu.png", default=(0.75, 0.03))
+    found = draw_mu_map(GRID.assign(mu1=GRID["mu1"] + 0.05), tmp_path / "mu.png")
     assert found["WAR"].default is found["UAR"].default is None
     assert share_of(check_png(tmp_path / "mu.png", 4.6), VERMILLION) == 0
 
