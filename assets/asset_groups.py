@@ -6,6 +6,8 @@ its asset).
 
 from dataclasses import dataclass
 
+from nrdfer.corpora.base import Corpus
+
 
 @dataclass(frozen=True)
 class AssetGroup:
@@ -34,6 +36,11 @@ PREDICTION = AssetGroup(
 
 MAIN = (CORPORA, FACES, SHARDS, TRAINING, EVALUATION, REPORT)  # of the job full_reproduction, in this order
 BESIDE = (TABLES, NOISE, PREDICTION)
+
+
+def group_of(corpus: Corpus, step: AssetGroup) -> str:
+    """The group that a corpus's assets of a step are shown in: a corpus outside the paper has one of its own."""
+    return step.name if corpus.of_paper else corpus.name
 
 
 def overview() -> str:

@@ -3,7 +3,7 @@
 An asset of this kind is a graph of three ops: `plan` names the clips that are not finished yet, in chunks; each chunk
 is worked on by a step of its own, retried alone if it fails; `publish` makes the artefact of what all of them finished.
 Finished clips lie in the store's work folder, so neither a retry nor another run repeats them. What the work is, and
-what it depends on, is said by a `ClipWork` (``afew.py``).
+what it depends on, is said by a `ClipWork` (``faces.py``).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,14 +12,13 @@ from typing import Any, Protocol
 
 import dagster as dg
 
-from assets.asset_groups import AssetGroup
 from assets.code_references import code_reference, source_of
 from assets.project_resource import Workbench
 from assets.step_results import output, progress_logger, step
 from nrdfer.core.progress import Progress
 from nrdfer.store import Artifact
 
-#: Before training, which would take all processes for as long as it lasts: AFEW's own training waits for these.
+#: Before training, which would take all processes for as long as it lasts: a training on videos waits for these.
 EARLY = {"dagster/priority": "1"}
 RETRIES = dg.RetryPolicy(max_retries=2, delay=1)
 
@@ -54,7 +53,7 @@ MakeWork = Callable[[Workbench, Sequence[Artifact]], ClipWork]
 
 
 def clip_asset(
-    name: str, inputs: Mapping[str, str], make_work: MakeWork, *, group: AssetGroup, description: str, kinds: set[str]
+    name: str, inputs: Mapping[str, str], make_work: MakeWork, *, group: str, description: str, kinds: set[str]
 ) -> dg.AssetsDefinition:
     """An asset that works on clips in chunks.
 
@@ -62,7 +61,7 @@ def clip_asset(
         name: ``corpus/step``.
         inputs: name -> asset that is read; given to `make_work` in this order.
         make_work: says what is to be done, from the workbench and the inputs' artefacts.
-        group: that the UI shows it in.
+        group: name of the group that the UI shows it in.
         description: for the UI.
         kinds: for the UI.
     """
@@ -130,7 +129,7 @@ def clip_asset(
     @dg.graph_asset(
         key=name.split("/"),
         ins={key: dg.AssetIn(key=asset.split("/")) for key, asset in inputs.items()},
-        group_name=group.name,
+        group_name=group,
         kinds=kinds,
         description=description,
         metadata=code_reference(make_work),

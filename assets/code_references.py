@@ -12,7 +12,8 @@ import dagster as dg
 
 
 def place_of(made_by: Any) -> tuple[str, int]:
-    """File and line of a function or class, or of the function that a Dagster op calls."""
+    """File and line of a function or class, of what a partial calls, or of the function that a Dagster op calls."""
+    made_by = getattr(made_by, "func", made_by)
     compute = getattr(made_by, "compute_fn", None)
     function = getattr(compute, "decorated_fn", compute) or made_by
     _, line = inspect.getsourcelines(function)
@@ -28,7 +29,8 @@ def source_of(made_by: Any) -> dg.PathMetadataValue:
 def code_reference(made_by: Any) -> Mapping[str, Any]:
     """Metadata of an asset's definition that links to a line beside the asset's own function."""
     file, line = place_of(made_by)
+    label = getattr(made_by, "func", made_by).__name__
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # code references; tested here
-        reference = dg.LocalFileCodeReference(file_path=file, line_number=line, label=made_by.__name__)
+        reference = dg.LocalFileCodeReference(file_path=file, line_number=line, label=label)
         return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}

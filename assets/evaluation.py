@@ -1,4 +1,4 @@
-"""Evaluation: every checkpoint under both protocols, registered; five folds put together; the report.
+"""Evaluation: every checkpoint under both protocols, registered; the folds of a corpus put together.
 
 Keep here: what is evaluated on what, and how it appears in MLflow. Keep out: metrics (``nrdfer/evaluation``).
 """
@@ -11,9 +11,10 @@ from assets import asset_groups
 from assets.metadata import mlflow_run, picture
 from assets.project_resource import Workbench
 from assets.step_results import materialize, step
+from assets.training import split_of
 from nrdfer.config.profile import Profile
 from nrdfer.core.plain_text import one_line
-from nrdfer.corpora.labels import FOLDS
+from nrdfer.corpora.base import Corpus
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
@@ -135,130 +136,114 @@ def metadata_of(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[s
     }
 
 
-def make_fold_evaluation(k: int) -> dg.AssetsDefinition:
-    """The evaluation asset of DFEW's fold `k`."""
+def evaluation_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
+    """The evaluation asset of a split of a corpus."""
+    ins = {"checkpoint": corpus.asset("checkpoint", name), "shards": corpus.asset("shards")}
+    if corpus.parts is None:
+        ins["folds"] = corpus.asset("folds")
+    only = len(corpus.splits) == 1
 
     @dg.asset(
-        key=["dfew", f"fd{k}", "evaluation"],
-        ins={
-            "checkpoint": dg.AssetIn(key=["dfew", f"fd{k}", "checkpoint"]),
-            "shards": dg.AssetIn(key=["dfew", "shards"]),
-            "folds": dg.AssetIn(key=["dfew", "folds"]),
-        },
-        group_name=asset_groups.EVALUATION.name,
+        key=corpus.asset("evaluation", name).split("/"),
+        ins={argument: dg.AssetIn(key=asset.split("/")) for argument, asset in ins.items()},
+        group_name=asset_groups.group_of(corpus, asset_groups.EVALUATION),
         kinds={"pytorch", "mlflow"},
         description=asset_groups.description(
-            f"WAR and UAR on fold {k} under both protocols, every prediction, and the model version `@fd{k}`.",
-            f"`dfew/fd{k}/checkpoint` on the test clips of fold {k}. `honest` reads the last epoch; `paper` the epoch "
-            "that is best on the test clips, as published figures do.",
+            f"WAR and UAR on the test clips of {corpus.title}'s split {name} under both protocols, every prediction, "
+            f"and the model version{'' if only else f' `@{name}`'}.",
+            f"`{ins['checkpoint']}` on the split's test clips. `honest` reads the last epoch; `paper` the epoch that "
+            "is best on the test clips, as published figures do.",
             "`war_honest` and `uar_honest`, which the UI plots over time; `confusion` and `curves`; `registered_model` "
             "and `mlflow_run` in MLflow.",
         ),
     )
     def evaluation(
-        context: dg.AssetExecutionContext,
-        workbench: Workbench,
-        checkpoint: Artifact,
-        shards: Artifact,
-        folds: Artifact,
+        context: dg.AssetExecutionContext, workbench: Workbench, **read: Artifact
     ) -> dg.MaterializeResult[Artifact]:
         with step(context):
-            from nrdfer.preprocessing.folds import dfew_split
-
-            split = dfew_split(shards.path, folds.path, k)
             return _evaluate_and_register(
-                context, workbench, split=split, checkpoint=checkpoint, shards=shards, alias=split.name
+                context,
+                workbench,
+                split=split_of(corpus, name, read),
+                checkpoint=read["checkpoint"],
+                shards=read["shards"],
+                alias=None if only else name,
             )
 
     return evaluation
 
 
-@dg.asset(
-    key=["afew", "evaluation"],
-    ins={
-        "checkpoint": dg.AssetIn(key=["afew", "checkpoint"]),
-        "shards": dg.AssetIn(key=["afew", "shards"]),
-    },
-    group_name=asset_groups.EVALUATION.name,
-    kinds={"pytorch", "mlflow"},
-    description=asset_groups.description(
-        "WAR and UAR on AFEW's validation split under both protocols, every prediction, and AFEW's model version.",
-        "`afew/checkpoint` on the validation clips of `afew/shards`.",
-        "`war_honest` and `uar_honest`, which the UI plots over time; `confusion` and `curves`; `registered_model` and "
-        "`mlflow_run` in MLflow.",
-    ),
-)
-def afew_evaluation(
-    context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: Artifact, shards: Artifact
-) -> dg.MaterializeResult[Artifact]:
-    """Evaluate on AFEW."""
-    with step(context):
-        from nrdfer.preprocessing.folds import afew_as_split
+def cross_validation_asset(corpus: Corpus) -> dg.AssetsDefinition:
+    """The folds of a corpus together."""
 
-        split = afew_as_split(shards.path)
-        return _evaluate_and_register(context, workbench, split=split, checkpoint=checkpoint, shards=shards, alias=None)
+    @dg.asset(
+        key=corpus.asset("cross_validation").split("/"),
+        ins={
+            f"{what}_{name}": dg.AssetIn(key=corpus.asset(what, name).split("/"))
+            for what in ("evaluation", "checkpoint")
+            for name in corpus.splits
+        },
+        group_name=asset_groups.group_of(corpus, asset_groups.EVALUATION),
+        kinds={"mlflow"},
+        description=asset_groups.description(
+            f"The {len(corpus.splits)} folds of {corpus.title} together: mean of folds and pooled, under both "
+            "protocols; names the `@champion`.",
+            f"the evaluations `{corpus.asset('evaluation', corpus.splits[0])}` to "
+            f"`{corpus.asset('evaluation', corpus.splits[-1])}`.",
+            "the figures, which the UI plots over time; `confusion` of all folds; `curves`; `best_fold`, whose network "
+            "is best on its own test clips; `champion`, which version that is now, and why.",
+        ),
+    )
+    def cross_validation(
+        context: dg.AssetExecutionContext, workbench: Workbench, **inputs: Artifact
+    ) -> dg.MaterializeResult[Artifact]:
+        with step(context):
+            from nrdfer import registry
+            from nrdfer.core.errors import WeightsError
+            from nrdfer.evaluation import checkpoints as stage
+            from nrdfer.publish.register_model import flat_figures
 
-
-@dg.asset(
-    key=["dfew", "cross_validation"],
-    ins={
-        **{f"evaluation_{k}": dg.AssetIn(key=["dfew", f"fd{k}", "evaluation"]) for k in FOLDS},
-        **{f"checkpoint_{k}": dg.AssetIn(key=["dfew", f"fd{k}", "checkpoint"]) for k in FOLDS},
-    },
-    group_name=asset_groups.EVALUATION.name,
-    kinds={"mlflow"},
-    description=asset_groups.description(
-        "The five folds together: mean of folds and pooled, under both protocols; names the `@champion`.",
-        "the five evaluations `dfew/fd1/evaluation` to `dfew/fd5/evaluation`.",
-        "the figures, which the UI plots over time; `confusion` of all folds; `curves`; `best_fold`, whose network is "
-        "best on its own test clips; `champion`, which version that is now, and why.",
-    ),
-)
-def dfew_cross_validation(
-    context: dg.AssetExecutionContext, workbench: Workbench, **inputs: Artifact
-) -> dg.MaterializeResult[Artifact]:
-    """Put the folds together."""
-    with step(context):
-        from nrdfer import registry
-        from nrdfer.core.errors import WeightsError
-        from nrdfer.evaluation import checkpoints as stage
-        from nrdfer.publish.register_model import flat_figures
-
-        evaluations = {f"fd{k}": inputs[f"evaluation_{k}"] for k in FOLDS}
-        checkpoints = {f"fd{k}": inputs[f"checkpoint_{k}"] for k in FOLDS}
-        artifact = workbench.store.build(
-            "dfew/cross_validation",
-            code_version="1",
-            config={},
-            inputs={fold: found.digest for fold, found in evaluations.items()},
-            build=lambda out: stage.cross_validate(
-                {fold: found.path for fold, found in evaluations.items()},
-                {fold: found.path for fold, found in checkpoints.items()},
-                out,
-            ),
-        )
-        summary = stage.read_metrics(artifact.path)
-        honest = {fold: stage.read_metrics(e.path)["honest"]["war"] for fold, e in evaluations.items()}
-        best = max(honest, key=lambda fold: honest[fold])
-        tracking = workbench.tracking
-        model = registry.registered_name(workbench.settings.model, "dfew")
-        version = registry.find_version(tracking, model, checkpoints[best].digest)
-        if version is None:
-            raise WeightsError(
-                f"the checkpoint of {best} is not registered as {model} any more; materialise dfew/{best}/evaluation"
+            evaluations = {name: inputs[f"evaluation_{name}"] for name in corpus.splits}
+            checkpoints = {name: inputs[f"checkpoint_{name}"] for name in corpus.splits}
+            artifact = workbench.store.build(
+                corpus.asset("cross_validation"),
+                code_version="1",
+                config={},
+                inputs={fold: found.digest for fold, found in evaluations.items()},
+                build=lambda out: stage.cross_validate(
+                    {fold: found.path for fold, found in evaluations.items()},
+                    {fold: found.path for fold, found in checkpoints.items()},
+                    out,
+                ),
             )
-        outcome = registry.challenge(tracking, model, str(version.version))
-        context.log.info(f"champion of {model}: version {outcome.champion} ({one_line(outcome.reason)})")
-        return materialize(
-            context,
-            artifact,
-            **flat_figures(summary),
-            best_fold=best,
-            champion=f"models:/{model}/{outcome.champion}: {outcome.reason}",
-            **_video_model(context, workbench, model, str(version.version), outcome.champion),
-            confusion=picture(artifact.path / "confusion_honest.png"),
-            curves=picture(artifact.path / "curves.png"),
-        )
+            summary = stage.read_metrics(artifact.path)
+            honest = {fold: stage.read_metrics(e.path)["honest"]["war"] for fold, e in evaluations.items()}
+            best = max(honest, key=lambda fold: honest[fold])
+            tracking = workbench.tracking
+            model = registry.registered_name(workbench.settings.model, corpus.name)
+            version = registry.find_version(tracking, model, checkpoints[best].digest)
+            if version is None:
+                raise WeightsError(
+                    f"the checkpoint of {best} is not registered as {model} any more; materialise "
+                    f"{corpus.asset('evaluation', best)}"
+                )
+            outcome = registry.challenge(tracking, model, str(version.version))
+            context.log.info(f"champion of {model}: version {outcome.champion} ({one_line(outcome.reason)})")
+            return materialize(
+                context,
+                artifact,
+                **flat_figures(summary),
+                best_fold=best,
+                champion=f"models:/{model}/{outcome.champion}: {outcome.reason}",
+                **_video_model(context, workbench, model, str(version.version), outcome.champion),
+                confusion=picture(artifact.path / "confusion_honest.png"),
+                curves=picture(artifact.path / "curves.png"),
+            )
+
+    return cross_validation
 
 
-fold_evaluations = [make_fold_evaluation(k) for k in FOLDS]
+def evaluation_assets(corpus: Corpus) -> list[dg.AssetsDefinition]:
+    """The evaluations of all splits of a corpus, and its cross-validation where it has several."""
+    together = [cross_validation_asset(corpus)] if len(corpus.splits) > 1 else []
+    return [*(evaluation_asset(corpus, name) for name in corpus.splits), *together]

@@ -1,6 +1,6 @@
-"""The two corpora as they lie on disk: listings of AFEW's videos and DFEW's face pictures, with content hashes.
+"""Corpora as they lie on disk: listings of videos or face pictures, with content hashes.
 
-Keep here: the roots of the graph. Keep out: anything that opens a video.
+Keep here: the roots of the graph. Keep out: anything that opens a video or picture.
 """
 
 import dagster as dg
@@ -8,75 +8,58 @@ import dagster as dg
 from assets import asset_groups
 from assets.project_resource import Workbench
 from assets.step_results import materialize, progress_logger, step
+from nrdfer.corpora.base import Corpus
 from nrdfer.store import Artifact
 
-
-@dg.asset(
-    key=["afew", "videos"],
-    group_name=asset_groups.CORPORA.name,
-    kinds={"ffmpeg"},
-    description=asset_groups.description(
-        "AFEW's videos as they lie on disk: clip id, emotion, split and sha256 of every file. No video is opened yet.",
-        "the folder `root`: your own copy (`afew_root` in the launchpad), or the one that the sample renders.",
-        "`clips`, `train` and `val`, how many there are. If they differ from what is published, `nrdfer doctor` says "
-        "why.",
-    ),
+_VIDEOS = (
+    "{title}'s videos as they lie on disk: clip id, emotion, split and sha256 of every file. No video is opened yet."
 )
-def afew_videos(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
-    """List AFEW's videos."""
-    with step(context):
-        from nrdfer.corpora.afew import find_videos
-        from nrdfer.experiments import check_profile as check
-        from nrdfer.preprocessing import corpus_listing
-
-        check.check_profile(workbench.settings)
-        root = corpus_listing.afew_root(workbench.settings)
-        artifact = workbench.store.build(
-            "afew/videos",
-            code_version="1",
-            config={},
-            inputs={"files": corpus_listing.fingerprint(root, (video.path for video in find_videos(root)))},
-            build=lambda out: corpus_listing.list_afew(root, out, progress_logger(context, "hashing videos")),
-        )
-        return materialize(context, artifact, root=dg.MetadataValue.path(str(root)), **artifact.manifest["counts"])
-
-
-@dg.asset(
-    key=["dfew", "clips"],
-    group_name=asset_groups.CORPORA.name,
-    kinds={"image"},
-    description=asset_groups.description(
-        "DFEW's clips as they lie on disk: emotion, face pictures with their sha256, the five published folds. DFEW is "
-        "distributed as face pictures, so nothing has to be detected.",
-        "the folder `root`: your own copy (`dfew_root` in the launchpad), or the one that the sample renders.",
-        "`clips`, `frames` and `set_aside`, the clips that cannot be used. If they differ from what is published, "
-        "`nrdfer doctor` says why.",
-    ),
+_PICTURES = (
+    "{title}'s clips as they lie on disk: emotion, face pictures with their sha256, the published folds. {title} is "
+    "distributed as face pictures, so nothing has to be detected."
 )
-def dfew_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
-    """List DFEW's clips and folds."""
-    with step(context):
-        from nrdfer.corpora.dfew import read_dfew
-        from nrdfer.experiments import check_profile as check
-        from nrdfer.preprocessing import corpus_listing, dfew_listing
-        from nrdfer.store import digest_of
 
-        check.check_profile(workbench.settings)
-        root = corpus_listing.dfew_root(workbench.settings)
-        corpus = read_dfew(root)
-        labels = {k: [fold.train, fold.test] for k, fold in corpus.folds.items()}
-        emotions = {clip.clip_id: clip.emotion for clip in corpus.clips}
-        artifact = workbench.store.build_resumable(
-            "dfew/clips",
-            code_version="2",
-            config={},
-            inputs={"files": corpus_listing.fingerprint_dfew(root, corpus), "labels": digest_of([labels, emotions])},
-            build=lambda work, out: dfew_listing.list_dfew(
-                corpus,
-                work,
-                out,
-                workers=workbench.settings.workers,
-                progress=progress_logger(context, "hashing pictures"),
-            ),
-        )
-        return materialize(context, artifact, root=dg.MetadataValue.path(str(root)), **artifact.manifest["counts"])
+
+def listing_asset(corpus: Corpus) -> dg.AssetsDefinition:
+    """The listing of a corpus."""
+
+    @dg.asset(
+        key=corpus.asset(corpus.listing).split("/"),
+        group_name=asset_groups.group_of(corpus, asset_groups.CORPORA),
+        kinds={"ffmpeg" if corpus.videos else "image"},
+        description=asset_groups.description(
+            (_VIDEOS if corpus.videos else _PICTURES).format(title=corpus.title),
+            f"the folder `root`: your own copy (`{corpus.name}_root` in the launchpad, or {corpus.variable}), or the "
+            "one that the sample renders.",
+            "`clips`, and how many are in each part or `set_aside`, because they cannot be used. If they differ from "
+            "what is published, `nrdfer doctor` says why.",
+        ),
+    )
+    def listing(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
+        with step(context):
+            from nrdfer.experiments import check_profile as check
+            from nrdfer.preprocessing import corpus_listing, dfew_listing
+
+            check.check_profile(workbench.settings)
+            root = corpus_listing.corpus_root(workbench.settings, corpus)
+            contents = corpus.read(root)
+            artifact = workbench.store.build_resumable(
+                corpus.asset(corpus.listing),
+                code_version="1" if corpus.videos else "2",
+                config={},
+                inputs=corpus_listing.listing_inputs(root, contents),
+                build=lambda work, out: (
+                    corpus_listing.list_videos(corpus, contents, out, progress_logger(context, "hashing videos"))
+                    if corpus.videos
+                    else dfew_listing.list_dfew(
+                        contents,
+                        work,
+                        out,
+                        workers=workbench.settings.workers,
+                        progress=progress_logger(context, "hashing pictures"),
+                    )
+                ),
+            )
+            return materialize(context, artifact, root=dg.MetadataValue.path(str(root)), **artifact.manifest["counts"])
+
+    return listing

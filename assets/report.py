@@ -9,22 +9,22 @@ from assets import asset_groups
 from assets.metadata import into_mlflow, picture
 from assets.project_resource import Workbench
 from assets.step_results import materialize, step
-from nrdfer.corpora.labels import FOLDS
+from nrdfer.corpora.paper import AFEW, DFEW
 from nrdfer.store import Artifact
 
 INPUTS = {
-    "afew_shards": ["afew", "shards"],
-    "dfew_shards": ["dfew", "shards"],
-    "dfew_folds": ["dfew", "folds"],
-    "afew_evaluation": ["afew", "evaluation"],
-    "cross_validation": ["dfew", "cross_validation"],
-    **{f"fd{k}": ["dfew", f"fd{k}", "evaluation"] for k in FOLDS},
+    "afew_shards": AFEW.asset("shards"),
+    "dfew_shards": DFEW.asset("shards"),
+    "dfew_folds": DFEW.asset("folds"),
+    "afew_evaluation": AFEW.asset("evaluation"),
+    "cross_validation": DFEW.asset("cross_validation"),
+    **{name: DFEW.asset("evaluation", name) for name in DFEW.splits},
 }
 
 
 @dg.asset(
     key=["report"],
-    ins={name: dg.AssetIn(key=key) for name, key in INPUTS.items()},
+    ins={name: dg.AssetIn(key=asset.split("/")) for name, asset in INPUTS.items()},
     # Tables and the noise benchmark are no dependencies: they are shown as far as they are there, and of a dependency
     # that was never made the UI says, before every launch, that the run may fail.
     group_name=asset_groups.REPORT.name,
@@ -50,11 +50,11 @@ def report(
         found = find(
             profile,
             workbench.store,
-            {f"fd{k}": inputs[f"fd{k}"] for k in FOLDS},
+            {name: inputs[name] for name in DFEW.splits},
             inputs["cross_validation"],
             inputs["afew_evaluation"],
             inputs["dfew_shards"],
-            {"/".join(INPUTS[name]): artifact.digest for name, artifact in inputs.items()},
+            {INPUTS[name]: artifact.digest for name, artifact in inputs.items()},
         )
         artifact = workbench.store.build(
             "report",
@@ -72,7 +72,7 @@ def report(
             workbench.tracking,
             workbench.tracking.pipeline_run(context.run_id, profile.to_dict()),
             artifact.path / PAGE,
-            [inputs["afew_evaluation"], *(inputs[f"fd{k}"] for k in FOLDS)],
+            [inputs["afew_evaluation"], *(inputs[name] for name in DFEW.splits)],
             [inputs["afew_shards"], inputs["dfew_shards"]],
         )
         filled = (f"{name} {done}/{counts['rows'][name]}" for name, done in counts["rows_filled"].items())

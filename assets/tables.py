@@ -16,7 +16,8 @@ from assets.metadata import picture
 from assets.project_resource import Workbench, describe
 from assets.step_results import provenance, step
 from assets.training import RETRY
-from nrdfer.corpora.labels import FOLDS
+from nrdfer.corpora.paper import DFEW
+from nrdfer.corpora.registry import corpus_of
 from nrdfer.experiments.catalogue import TABLES, TRAINED, Experiment, TableSpec
 from nrdfer.store import Artifact
 
@@ -43,13 +44,12 @@ def _of_partition(context: dg.AssetExecutionContext, table: TableSpec) -> tuple[
 def _train(
     context: dg.AssetExecutionContext, workbench: Workbench, table: TableSpec, experiment: Experiment, name: str
 ) -> Artifact:
-    """The checkpoint of one experiment on one split, trained if it is not in the store; AFEW's after DFEW's fold 1."""
+    """The checkpoint of an experiment on a split, trained if it is not in the store; after the one it starts from."""
     from nrdfer.experiments.profiles import profile_of
-    from nrdfer.experiments.results import PRETRAINING
-    from nrdfer.preprocessing.folds import AFEW
     from nrdfer.store.pointers import last_made
 
-    initial = _train(context, workbench, table, experiment, PRETRAINING) if name == AFEW else None
+    before = corpus_of(name).initial
+    initial = _train(context, workbench, table, experiment, before) if before is not None else None
     profile = profile_of(workbench.settings, experiment)
     split = _results(workbench).split(name)
     shards = last_made(workbench.settings, f"{split.corpus}/shards", "a profile whose data has been made")
@@ -67,11 +67,13 @@ def _train(
 
 def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
     """The trainings of a table."""
-    corpora = [["dfew", "shards"], ["dfew", "folds"], *([["afew", "shards"]] if "afew" in table.splits else [])]
+    own = corpus_of(table.splits[0])
+    first = own if own.initial is None else corpus_of(own.initial)
+    data = [first.asset("shards"), first.asset("folds"), *([] if own is first else [own.asset("shards")])]
 
     @dg.asset(
         key=[table.name, "checkpoint"],
-        deps=[dg.AssetKey(key) for key in corpora],
+        deps=[dg.AssetKey(asset.split("/")) for asset in data],
         partitions_def=partitions,
         group_name=GROUP,
         kinds={"pytorch", "mlflow"},
@@ -183,7 +185,7 @@ def _materialize(
 def make_table_assets(table: TableSpec) -> list[dg.AssetsDefinition]:
     """All assets of a table."""
     if table.name not in TRAINED:
-        return [make_table(table, [dg.AssetKey(["dfew", f"fd{k}", "evaluation"]) for k in FOLDS])]
+        return [make_table(table, [dg.AssetKey(DFEW.asset("evaluation", name).split("/")) for name in DFEW.splits])]
     partitions = dg.MultiPartitionsDefinition(
         {
             EXPERIMENT: dg.StaticPartitionsDefinition(list(table.names)),

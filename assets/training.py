@@ -1,4 +1,4 @@
-"""Training: one checkpoint a DFEW fold, and AFEW fine-tuned from the first fold's.
+"""Training: one checkpoint a split of a corpus.
 
 Keep here: what a training step depends on and how it appears in MLflow. Keep out: the loop (``nrdfer/training``).
 """
@@ -15,7 +15,8 @@ from assets.metadata import mlflow_run
 from assets.project_resource import Workbench
 from assets.step_results import materialize, progress_logger, step, training_logger
 from nrdfer.config.profile import Profile
-from nrdfer.corpora.labels import FOLDS
+from nrdfer.corpora.base import Corpus
+from nrdfer.corpora.registry import corpus_of, recipe_of
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def train(
     from nrdfer.training.step_keys import training_step
 
     made_of = training_step(profile, split, shards.digest, initial.digest if initial else None)
-    recipe = profile.recipe_for(split.corpus)
+    recipe = recipe_of(profile, split.corpus)
     facts = RunFacts(
         digest=made_of.digest(workbench.store),
         name=f"{name} training",
@@ -113,7 +114,7 @@ def metadata_of(workbench: Workbench, profile: Profile, split: "Split", artifact
 
     counts = artifact.manifest["counts"]
     last, best = counts["last"], counts["best"]
-    recipe = profile.recipe_for(split.corpus)
+    recipe = recipe_of(profile, split.corpus)
     return {
         "epochs": counts["epochs"],
         "war_last_epoch": float(last["test_war"]),
@@ -128,63 +129,49 @@ def metadata_of(workbench: Workbench, profile: Profile, split: "Split", artifact
     }
 
 
-def make_fold_checkpoint(k: int) -> dg.AssetsDefinition:
-    """The checkpoint asset of DFEW's fold `k`."""
+def checkpoint_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
+    """The checkpoint asset of a split of a corpus."""
+    ins = {"shards": corpus.asset("shards")}
+    if corpus.parts is None:
+        ins["folds"] = corpus.asset("folds")
+    if corpus.initial is not None:
+        ins["initial"] = corpus_of(corpus.initial).asset("checkpoint", corpus.initial)
+    what = "The network, fine-tuned" if corpus.initial else "The network, trained from scratch"
 
     @dg.asset(
-        key=["dfew", f"fd{k}", "checkpoint"],
-        ins={"shards": dg.AssetIn(key=["dfew", "shards"]), "folds": dg.AssetIn(key=["dfew", "folds"])},
-        group_name=asset_groups.TRAINING.name,
+        key=corpus.asset("checkpoint", name).split("/"),
+        ins={argument: dg.AssetIn(key=asset.split("/")) for argument, asset in ins.items()},
+        group_name=asset_groups.group_of(corpus, asset_groups.TRAINING),
         kinds={"pytorch", "mlflow"},
         pool="gpu",
         retry_policy=RETRY,
         description=asset_groups.description(
-            f"The network, trained on the other four folds and watched on fold {k}: weights, history, settings.",
-            "`dfew/shards` and `dfew/folds`; the profile's `model`, `dfew_recipe` and `engine`. A training that was "
-            "killed continues from its last checkpoint.",
+            f"{what} on the training clips of {corpus.title}'s split {name} and watched on its test clips: weights, "
+            "history, settings.",
+            f"{', '.join(f'`{asset}`' for asset in ins.values())}; the profile's `model`, `{corpus.name}_recipe` and "
+            "`engine`. A training that was killed continues from its last checkpoint.",
             "`mlflow_run`, its curves while it runs; `war_last_epoch` (honest) and `war_best_epoch` (the paper's way); "
             "`recipe` and `left_open_by_the_paper`.",
         ),
     )
     def checkpoint(
-        context: dg.AssetExecutionContext, workbench: Workbench, shards: Artifact, folds: Artifact
+        context: dg.AssetExecutionContext, workbench: Workbench, **read: Artifact
     ) -> dg.MaterializeResult[Artifact]:
         with step(context):
-            from nrdfer.preprocessing.folds import dfew_split
-
-            profile, split = workbench.settings, dfew_split(shards.path, folds.path, k)
-            artifact = train(context, workbench, profile, split, shards, name=split.name)
+            profile, split = workbench.settings, split_of(corpus, name, read)
+            artifact = train(context, workbench, profile, split, read["shards"], read.get("initial"), name=name)
             return materialize(context, artifact, **metadata_of(workbench, profile, split, artifact))
 
     return checkpoint
 
 
-@dg.asset(
-    key=["afew", "checkpoint"],
-    ins={
-        "shards": dg.AssetIn(key=["afew", "shards"]),
-        "dfew_checkpoint": dg.AssetIn(key=["dfew", "fd1", "checkpoint"]),
-    },
-    group_name=asset_groups.TRAINING.name,
-    kinds={"pytorch", "mlflow"},
-    pool="gpu",
-    retry_policy=RETRY,
-    description=asset_groups.description(
-        "The network, fine-tuned on AFEW's training split.",
-        "`afew/shards`, and the weights of `dfew/fd1/checkpoint`, with which it begins; the profile's `afew_recipe`.",
-        "`mlflow_run`, its curves while it runs; `war_last_epoch` (honest) and `war_best_epoch` (the paper's way).",
-    ),
-)
-def afew_checkpoint(
-    context: dg.AssetExecutionContext, workbench: Workbench, shards: Artifact, dfew_checkpoint: Artifact
-) -> dg.MaterializeResult[Artifact]:
-    """Fine-tune on AFEW."""
-    with step(context):
-        from nrdfer.preprocessing.folds import afew_as_split
+def split_of(corpus: Corpus, name: str, read: Mapping[str, Artifact]) -> "Split":
+    """A split in the artefacts that a step reads: ``shards``, and ``folds`` where the corpus has them."""
+    from nrdfer.preprocessing.folds import read_split
 
-        profile, split = workbench.settings, afew_as_split(shards.path)
-        artifact = train(context, workbench, profile, split, shards, dfew_checkpoint, name=split.name)
-        return materialize(context, artifact, **metadata_of(workbench, profile, split, artifact))
+    return read_split(corpus, name, read["shards"].path, read["folds"].path if "folds" in read else None)
 
 
-fold_checkpoints = [make_fold_checkpoint(k) for k in FOLDS]
+def training_assets(corpus: Corpus) -> list[dg.AssetsDefinition]:
+    """The checkpoints of all splits of a corpus."""
+    return [checkpoint_asset(corpus, name) for name in corpus.splits]

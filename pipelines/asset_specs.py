@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assets import asset_groups
+from nrdfer.corpora.registry import CORPORA
 
 _OWNERS = {group.name: group.owner for group in (*asset_groups.MAIN, *asset_groups.BESIDE)}
-_CORPORA = ("afew", "dfew")
 
 
 def presented(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
@@ -29,7 +29,7 @@ def presented(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition
 
 def _complete(spec: dg.AssetSpec) -> dg.AssetSpec:
     owner = _OWNERS.get(spec.group_name or "")
-    corpus = {"corpus": spec.key.path[0]} if spec.key.path[0] in _CORPORA else {}
+    corpus = {"corpus": spec.key.path[0]} if spec.key.path[0] in CORPORA else {}
     return spec.replace_attributes(
         owners=spec.owners or ([owner] if owner else []), tags={**corpus, **spec.tags}, kinds=spec.kinds
     )

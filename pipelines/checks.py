@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from nrdfer.corpora.base import Corpus
+from nrdfer.corpora.registry import trained_corpora
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
@@ -30,77 +32,91 @@ def check_result(verdict: Verdict) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(
-    asset=["afew", "aligned_faces"],
-    blocking=True,
-    additional_ins={"videos": dg.AssetIn(key=["afew", "videos"])},
-    description="At least half of the listed clips have a target, which at least half of all frames show.",
-)
-def faces_are_found(aligned_faces: Artifact, videos: Artifact) -> dg.AssetCheckResult:
-    """Detection worked."""
-    from nrdfer.preprocessing.corpus_listing import read_listing
-    from nrdfer.preprocessing.validation import judge_faces
-
-    return check_result(judge_faces(read_listing(videos.path)["clips"], aligned_faces.path))
+def checks_of(corpus: Corpus) -> list[dg.AssetChecksDefinition]:
+    """The checks between a corpus's data and its training."""
+    faces = [_faces_are_found] if corpus.videos else []
+    division = [_folds_are_complete, _folds_are_disjoint] if corpus.parts is None else [_nothing_is_lost]
+    return [make(corpus) for make in (*faces, *division, _shards_are_intact)]
 
 
-@dg.asset_check(
-    asset=["afew", "shards"],
-    name="nothing_is_lost",
-    blocking=True,
-    additional_ins={"videos": dg.AssetIn(key=["afew", "videos"])},
-    description=(
-        "Every listed video is in the shards or set aside, once, with its emotion and split; no class has vanished "
-        "from a split; records and index agree on the frames."
-    ),
-)
-def afew_is_complete(shards: Artifact, videos: Artifact) -> dg.AssetCheckResult:
-    """AFEW's shards hold what is listed."""
-    from nrdfer.preprocessing.corpus_listing import read_listing
-    from nrdfer.preprocessing.validation import judge_afew_shards
-
-    return check_result(judge_afew_shards(read_listing(videos.path)["clips"], shards.path))
-
-
-@dg.asset_check(
-    asset=["dfew", "folds"],
-    name="nothing_is_lost",
-    blocking=True,
-    additional_ins={
-        "clips": dg.AssetIn(key=["dfew", "clips"]),
-        "shards": dg.AssetIn(key=["dfew", "shards"]),
-    },
-    description="Every listed clip is in the shards or set aside; every fold still has each class it is labelled with.",
-)
-def dfew_is_complete(folds: Artifact, clips: Artifact, shards: Artifact) -> dg.AssetCheckResult:
-    """DFEW's shards and folds hold what is listed."""
-    from nrdfer.preprocessing.dfew_listing import DfewListing
-    from nrdfer.preprocessing.folds import read_folds
-    from nrdfer.preprocessing.validation import judge_dfew
-
-    return check_result(judge_dfew(DfewListing(clips.path), shards.path, read_folds(folds.path)))
-
-
-@dg.asset_check(
-    asset=["dfew", "folds"],
-    blocking=True,
-    additional_ins={"shards": dg.AssetIn(key=["dfew", "shards"])},
-    description="No clip in train and test of a fold; the test folds are disjoint and together hold every clip.",
-)
-def folds_are_disjoint(folds: Artifact, shards: Artifact) -> dg.AssetCheckResult:
-    """Fold hygiene."""
-    from nrdfer.preprocessing.folds import read_folds
-    from nrdfer.preprocessing.validation import judge_folds
-
-    return check_result(judge_folds(shards.path, read_folds(folds.path)))
-
-
-def make_shard_check(corpus: str) -> dg.AssetChecksDefinition:
-    """The check that a corpus's shards are what their index says."""
-
+def _faces_are_found(corpus: Corpus) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=[corpus, "shards"],
-        name="shards_are_intact",
+        asset=corpus.asset("aligned_faces").split("/"),
+        blocking=True,
+        additional_ins={"videos": dg.AssetIn(key=corpus.asset("videos").split("/"))},
+        description="At least half of the listed clips have a target, which at least half of all frames show.",
+    )
+    def faces_are_found(aligned_faces: Artifact, videos: Artifact) -> dg.AssetCheckResult:
+        from nrdfer.preprocessing.corpus_listing import VideoListing
+        from nrdfer.preprocessing.validation import judge_faces
+
+        return check_result(judge_faces(VideoListing(corpus, videos.path).rows, aligned_faces.path))
+
+    return faces_are_found
+
+
+def _nothing_is_lost(corpus: Corpus) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=corpus.asset("shards").split("/"),
+        name="nothing_is_lost",
+        blocking=True,
+        additional_ins={"videos": dg.AssetIn(key=corpus.asset("videos").split("/"))},
+        description=(
+            "Every listed video is in the shards or set aside, once, with its emotion and split; no class has vanished "
+            "from a split; records and index agree on the frames."
+        ),
+    )
+    def nothing_is_lost(shards: Artifact, videos: Artifact) -> dg.AssetCheckResult:
+        from nrdfer.preprocessing.corpus_listing import VideoListing
+        from nrdfer.preprocessing.validation import judge_afew_shards
+
+        return check_result(judge_afew_shards(VideoListing(corpus, videos.path).rows, shards.path))
+
+    return nothing_is_lost
+
+
+def _folds_are_complete(corpus: Corpus) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=corpus.asset("folds").split("/"),
+        name="nothing_is_lost",
+        blocking=True,
+        additional_ins={
+            "listing": dg.AssetIn(key=corpus.asset(corpus.listing).split("/")),
+            "shards": dg.AssetIn(key=corpus.asset("shards").split("/")),
+        },
+        description=(
+            "Every listed clip is in the shards or set aside; every fold still has each class it is labelled with."
+        ),
+    )
+    def nothing_is_lost(folds: Artifact, listing: Artifact, shards: Artifact) -> dg.AssetCheckResult:
+        from nrdfer.preprocessing.dfew_listing import open_listing
+        from nrdfer.preprocessing.folds import read_folds
+        from nrdfer.preprocessing.validation import judge_dfew
+
+        return check_result(judge_dfew(open_listing(corpus, listing.path), shards.path, read_folds(folds.path)))
+
+    return nothing_is_lost
+
+
+def _folds_are_disjoint(corpus: Corpus) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=corpus.asset("folds").split("/"),
+        blocking=True,
+        additional_ins={"shards": dg.AssetIn(key=corpus.asset("shards").split("/"))},
+        description="No clip in train and test of a fold; the test folds are disjoint and together hold every clip.",
+    )
+    def folds_are_disjoint(folds: Artifact, shards: Artifact) -> dg.AssetCheckResult:
+        from nrdfer.preprocessing.folds import read_folds
+        from nrdfer.preprocessing.validation import judge_folds
+
+        return check_result(judge_folds(shards.path, read_folds(folds.path)))
+
+    return folds_are_disjoint
+
+
+def _shards_are_intact(corpus: Corpus) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=corpus.asset("shards").split("/"),
         blocking=True,
         description="Every shard's sha256 and every member's place are what the index says.",
     )
@@ -113,11 +129,4 @@ def make_shard_check(corpus: str) -> dg.AssetChecksDefinition:
     return shards_are_intact
 
 
-checks = [
-    faces_are_found,
-    afew_is_complete,
-    dfew_is_complete,
-    folds_are_disjoint,
-    make_shard_check("dfew"),
-    make_shard_check("afew"),
-]
+checks = [check for corpus in trained_corpora() for check in checks_of(corpus)]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import afew, dfew, evaluation, listings, noise, prediction, report, tables, training
+from assets import noise, prediction, report, tables
+from assets.corpus_branch import corpus_assets
+from nrdfer.corpora.registry import trained_corpora
 from pipelines import last_words
 from pipelines.asset_specs import presented
 from pipelines.checks import checks
@@ -21,18 +23,7 @@ last_words.install()  # every process of a run loads this module
 defs = dg.Definitions(
     assets=presented(
         [
-            listings.afew_videos,
-            listings.dfew_clips,
-            afew.afew_aligned_faces,
-            afew.afew_enhanced_faces,
-            afew.afew_shards,
-            dfew.dfew_shards,
-            dfew.dfew_folds,
-            *training.fold_checkpoints,
-            training.afew_checkpoint,
-            *evaluation.fold_evaluations,
-            evaluation.dfew_cross_validation,
-            evaluation.afew_evaluation,
+            *(asset for corpus in trained_corpora() for asset in corpus_assets(corpus)),
             report.report,
             *tables.tables,
             *noise.assets,

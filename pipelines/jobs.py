@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import asset_groups, noise, prediction, tables
+from assets import asset_groups, noise, prediction
+from nrdfer.corpora.base import Corpus
+from nrdfer.corpora.registry import trained_corpora
 from nrdfer.experiments.catalogue import TABLES, TRAINED, TableSpec
 from pipelines.resources import workbench
 
@@ -29,7 +31,7 @@ resources:
 
 full_reproduction = dg.define_asset_job(
     "full_reproduction",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(tables.GROUP, noise.GROUP, prediction.GROUP),
+    selection=dg.AssetSelection.groups(*(group.name for group in asset_groups.MAIN)),
     config=LAUNCHPAD,
     tags={TAG_PURPOSE: "reproduction"},
     description=(
@@ -43,7 +45,9 @@ full_reproduction = dg.define_asset_job(
 
 preprocessing = dg.define_asset_job(
     "preprocessing",
-    selection=dg.AssetSelection.assets(["afew", "shards"], ["dfew", "folds"]).upstream(),
+    selection=dg.AssetSelection.groups(
+        *(group.name for group in (asset_groups.CORPORA, asset_groups.FACES, asset_groups.SHARDS))
+    ),
     config=LAUNCHPAD,
     tags={TAG_PURPOSE: "data"},
     description=(
@@ -51,6 +55,17 @@ preprocessing = dg.define_asset_job(
         "what is wrong with it is said here, before hours of training."
     ),
 )
+
+
+def corpus_job(corpus: Corpus) -> dg.UnresolvedAssetJobDefinition:
+    """The job of a corpus that is not the paper's: everything from its listing to its figures."""
+    return dg.define_asset_job(
+        f"{corpus.name}_reproduction",
+        selection=dg.AssetSelection.groups(corpus.name),
+        config=LAUNCHPAD,
+        tags={TAG_PURPOSE: "reproduction"},
+        description=f"{corpus.title}, from {corpus.variable} to its figures.",
+    )
 
 
 def table_job(table: TableSpec) -> dg.UnresolvedAssetJobDefinition:
@@ -99,6 +114,7 @@ predict_videos = dg.define_asset_job(
 
 jobs = [
     full_reproduction,
+    *(corpus_job(corpus) for corpus in trained_corpora() if not corpus.of_paper),
     preprocessing,
     noise_benchmark,
     predict_videos,

@@ -23,6 +23,7 @@ import psutil
 
 from nrdfer.config.profile import ShardsConfig
 from nrdfer.corpora.dfew import read_dfew
+from nrdfer.corpora.paper import DFEW
 from nrdfer.preprocessing import corpus_listing
 from nrdfer.preprocessing import shards as shard
 from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew
@@ -57,7 +58,7 @@ def stages(dfew: Path, store_root: Path, workers: int, config: ShardsConfig, tel
         config=dataclasses.asdict(config),
         inputs={"clips": content},
         build=lambda work, out: shard.shard_dfew(
-            DfewListing(clips.path), work, out, config, workers=workers, progress=mark(SHARDS)
+            DFEW, DfewListing(clips.path), work, out, config, workers=workers, progress=mark(SHARDS)
         ),
     )
     seconds["shards"], began = time.monotonic() - began, time.monotonic()
@@ -67,7 +68,7 @@ def stages(dfew: Path, store_root: Path, workers: int, config: ShardsConfig, tel
         code_version="2",
         config={},
         inputs={"clips": content, "shards": shards.digest},
-        build=lambda out: write_folds(DfewListing(clips.path).folds, shards.path, out),
+        build=lambda out: write_folds(DFEW, DfewListing(clips.path).folds, shards.path, out),
     )
     seconds["folds"] = time.monotonic() - began
     mark(END)(0, 0)
@@ -82,7 +83,7 @@ def _list(store: Store, dfew: Path, workers: int, progress: Callable[[int, int],
         "dfew/clips",
         code_version="2",
         config={},
-        inputs={"files": corpus_listing.fingerprint_dfew(dfew, corpus), "labels": labels},
+        inputs={"files": corpus_listing.fingerprint_pictures(dfew, corpus), "labels": labels},
         build=lambda work, out: list_dfew(corpus, work, out, workers=workers, progress=progress),
     )
 

@@ -10,8 +10,19 @@ import typer
 from nrdfer.commands.common import bar, readable
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.plain_text import one_line
+from nrdfer.corpora.base import Corpus
+from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.registry import CORPORA, find_corpus
 
 corpus_app = typer.Typer(help="Corpora: the rendered sample, and the labels of DFEW and AFEW.", no_args_is_help=True)
+
+
+@corpus_app.command("list")
+@readable
+def corpus_list() -> None:
+    """List the corpora of the registry: name, splits, and what a folder of it holds."""
+    for known in CORPORA.values():
+        typer.echo(f"{known.name:12} {', '.join(known.splits) or 'not trained on':28} {known.holds}")
 
 
 @corpus_app.command("render")
@@ -82,22 +93,32 @@ def corpus_labels(
 def doctor(
     dfew: Annotated[Path | None, typer.Option(help="Your DFEW folder.", envvar="NRDFER_DFEW_ROOT")] = None,
     afew: Annotated[Path | None, typer.Option(help="Your AFEW folder.", envvar="NRDFER_AFEW_ROOT")] = None,
+    corpus: Annotated[
+        list[str] | None, typer.Option(help=f"A corpus and its folder, NAME=DIR; names: {', '.join(CORPORA)}.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a corpus.")] = False,
 ) -> None:
     """Look at your copies of DFEW and AFEW: what is there, and why numbers differ from the published ones."""
     import json
     from dataclasses import asdict
 
-    from nrdfer.corpora.doctor import examine_afew, examine_dfew
-
-    looks = [examine(root) for examine, root in ((examine_dfew, dfew), (examine_afew, afew)) if root is not None]
+    asked = [(DFEW, dfew), (AFEW, afew), *map(_with_folder, corpus or [])]
+    looks = [known.examine(root) for known, root in asked if root is not None]
     if not looks:
         raise NrdferError("nothing to look at: give --dfew and --afew, or set NRDFER_DFEW_ROOT and NRDFER_AFEW_ROOT")
     if as_json:
         typer.echo(json.dumps([{**asdict(look), "usable": look.usable} for look in looks], indent=1))
     for look in looks if not as_json else []:
-        typer.echo(f"{look.corpus.upper()} in {look.root}")
+        typer.echo(f"{find_corpus(look.corpus).title} in {look.root}")
         for finding in look.findings:
             typer.echo(f"  {finding.level:8} {one_line(finding.text)}")
     if not all(look.usable for look in looks):
         raise typer.Exit(1)
+
+
+def _with_folder(text: str) -> tuple[Corpus, Path]:
+    name, _, folder = text.partition("=")
+    known = find_corpus(name)
+    if not folder:
+        raise NrdferError(f"--corpus {text}: its folder is missing; give {name}=DIR, which holds {known.holds}")
+    return known, Path(folder)

@@ -10,6 +10,7 @@ import typer
 
 from nrdfer.commands.common import readable
 from nrdfer.core.errors import NrdferError
+from nrdfer.corpora.registry import splits_in_words
 
 BOTH = "both"
 _MEANING = {"honest": "last epoch", "paper": "best epoch on the test fold"}
@@ -18,7 +19,7 @@ _MEANING = {"honest": "last epoch", "paper": "best epoch on the test fold"}
 @readable
 def evaluate(
     checkpoint: Annotated[str, typer.Argument(help="A folder that a training filled, or a models:/ address.")],
-    split: Annotated[str, typer.Option(help="Whose test clips: fd1 to fd5 (DFEW's folds), or afew.")],
+    split: Annotated[str, typer.Option(help=f"Whose test clips: {splits_in_words()}.")],
     profile: Annotated[str | None, typer.Option(help="Whose shards and threads.", envvar="NRDFER_PROFILE")] = None,
     shards: Annotated[Path | None, typer.Option(help="Folder of shards, not those of the profile's last run.")] = None,
     folds: Annotated[Path | None, typer.Option(help="folds.json or its folder, not that of the last run.")] = None,
@@ -91,10 +92,10 @@ _PAIRS = (("war", "uar"), ("war_unfiltered", "uar_unfiltered"))
 
 def _warn_of_leaks(folder: Path, split: str) -> None:
     from nrdfer.core.plain_text import one_line
-    from nrdfer.preprocessing.folds import AFEW
+    from nrdfer.corpora.registry import corpus_of
     from nrdfer.training.run_folder import read_settings
 
     trained = (read_settings(folder) or {}).get("split", split)
-    if trained != split and AFEW not in (trained, split):
+    if trained != split and trained in corpus_of(split).splits:
         warning = one_line(f"warning: trained on {trained}, which learnt from the test clips of {split}")
         typer.echo(warning, err=True)

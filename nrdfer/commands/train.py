@@ -13,6 +13,7 @@ import typer
 from nrdfer.commands.common import fields_of, readable, training_bar
 from nrdfer.core.errors import TrainingStopped
 from nrdfer.core.plain_text import name_text
+from nrdfer.corpora.registry import splits_in_words
 
 if TYPE_CHECKING:
     from nrdfer.config.profile import Profile
@@ -24,7 +25,7 @@ SCRATCH = "none"
 
 @readable
 def train(
-    split: Annotated[str, typer.Argument(help="fd1 to fd5 (DFEW's folds), or afew.")],
+    split: Annotated[str, typer.Argument(help=f"{splits_in_words()}.")],
     out: Annotated[Path, typer.Option(help="Receives weights, history and settings; in its folder work, checkpoints.")],
     profile: Annotated[str | None, typer.Option(help="Begins with this profile.", envvar="NRDFER_PROFILE")] = None,
     recipe: Annotated[str | None, typer.Option(help="A name of `nrdfer recipes`, not the profile's.")] = None,
@@ -160,14 +161,14 @@ def lay_over(
 @contextlib.contextmanager
 def _initial(profile: Profile, split: str, given: str | None) -> Iterator[Path | None]:
     """The weights to start from, there for as long as they may be read: each process of a training reads them."""
-    from nrdfer.preprocessing.folds import AFEW
+    from nrdfer.corpora.registry import corpus_of
     from nrdfer.registry import checked_weights
     from nrdfer.store.pointers import last_made
 
-    if given is None and split == AFEW:  # as the paper does, and the graph
-        given = str(
-            last_made(profile, "dfew/fd1/checkpoint", f"--initial DIR (--initial {SCRATCH}: from scratch)").path
-        )
+    before = corpus_of(split).initial
+    if given is None and before is not None:  # as the paper does, and the graph
+        made = corpus_of(before).asset("checkpoint", before)
+        given = str(last_made(profile, made, f"--initial DIR (--initial {SCRATCH}: from scratch)").path)
     if given in (None, SCRATCH):
         yield None
         return

@@ -141,13 +141,19 @@ class Profile:
         """What was written of one part, e.g. ``engine``; empty if nothing."""
         return cast(Overrides, self.written.get(name, {}))
 
-    def recipe_for(self, corpus: str) -> Recipe:
+    def recipe_for(self, corpus: str, default: str | None = None) -> Recipe:
         """The recipe that a corpus is trained with.
 
+        Args:
+            corpus: its name.
+            default: the name of the recipe where the profile has none.
+
         Raises:
-            ProfileError: the profile has none.
+            ProfileError: the profile has none, and there is no default.
         """
         known = {"dfew": self.dfew_recipe, "afew": self.afew_recipe, **self.recipes}
+        if corpus not in known and default is not None:
+            return RECIPES[default]
         if corpus not in known:
             raise ProfileError(
                 f"profile {self.name} has no recipe for the corpus {corpus!r}, only for {', '.join(known)}; add "

@@ -10,13 +10,13 @@ import dataclasses
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from nrdfer.core.emotions import AFEW_FOLDERS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line, utf8
 from nrdfer.core.safe_names import shortened
+from nrdfer.corpora.base import VideoClip
 from nrdfer.video.discovery import VIDEO_SUFFIXES, distinct
 
 SPLITS = {"train": "Train_AFEW", "val": "Val_AFEW"}
@@ -27,18 +27,7 @@ _ALIGNED = "alignedfaces"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class AfewVideo:
-    """One video of AFEW."""
-
-    path: Path
-    clip_id: str  # "<split>_<Emotion>_<file stem>": stems alone repeat across classes
-    emotion: str
-    split: str
-    note: str = ""  # set where another name had to be given
-
-
-def find_videos(root: Path) -> list[AfewVideo]:
+def find_videos(root: Path) -> list[VideoClip]:
     """All videos below `root` (or ``root/AFEW``), in order of their clip ids.
 
     Class folders that are missing or empty, and folders that are no class, are named in a warning. So are videos
@@ -49,7 +38,7 @@ def find_videos(root: Path) -> list[AfewVideo]:
         CorpusError: the folder, a split or all class folders of a split are missing or hold no video.
     """
     base = _base(root)
-    videos: list[AfewVideo] = []
+    videos: list[VideoClip] = []
     for split, name in SPLITS.items():
         found = _split_videos(base / name, split)
         if not found:
@@ -89,7 +78,7 @@ def names_of(paths: Sequence[Path]) -> str:
     return f"{len(paths)} files ({listed}{', ...' if len(paths) > 5 else ''})"
 
 
-def _distinguished(videos: list[AfewVideo]) -> list[AfewVideo]:
+def _distinguished(videos: list[VideoClip]) -> list[VideoClip]:
     named = []
     for video, source in zip(videos, distinct([(v.path, v.clip_id) for v in videos]), strict=True):
         clip_id, note = shortened(source.clip_id, LONGEST_ID), source.note
@@ -119,9 +108,9 @@ def _base(root: Path) -> Path:
     raise CorpusError(f"{root} holds neither Train_AFEW nor Val_AFEW (found: {inside}); give the folder above them")
 
 
-def _split_videos(folder: Path, split: str) -> list[AfewVideo]:
+def _split_videos(folder: Path, split: str) -> list[VideoClip]:
     classes = {name.lower(): name for name in AFEW_FOLDERS}
-    videos: list[AfewVideo] = []
+    videos: list[VideoClip] = []
     without = set(AFEW_FOLDERS)
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         name = classes.get(path.name.lower())
@@ -141,7 +130,7 @@ def _split_videos(folder: Path, split: str) -> list[AfewVideo]:
     return videos
 
 
-def _class_videos(folder: Path, name: str, split: str) -> list[AfewVideo]:
+def _class_videos(folder: Path, name: str, split: str) -> list[VideoClip]:
     # names that begin with a dot are other systems' bookkeeping (._013736360.avi), not videos
     files = sorted(
         path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
@@ -153,7 +142,7 @@ def _class_videos(folder: Path, name: str, split: str) -> list[AfewVideo]:
                 one_line(str(path)),
             )
     files = [path for path in files if path.is_file()]
-    return [AfewVideo(path, f"{split}_{name}_{_sanitised(path.stem)}", AFEW_FOLDERS[name], split) for path in files]
+    return [VideoClip(path, f"{split}_{name}_{_sanitised(path.stem)}", AFEW_FOLDERS[name], split) for path in files]
 
 
 def _sanitised(stem: str) -> str:

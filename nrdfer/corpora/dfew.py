@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from nrdfer.core.atomic_files import OF_THE_MACHINE
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
+from nrdfer.corpora.base import Contents, Fold, PictureClip
 from nrdfer.corpora.labels import read_labels
 
 #: Where face pictures of original length lie (github.com/zengqunzhao/DFER-CLIP, sunlicai/MAE-DFER,
@@ -29,46 +29,7 @@ _NUMBER = re.compile(r"[0-9]{1,5}")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class DfewClip:
-    """One clip: its pictures in order. DFEW has 900,000 of them, so only their names are held."""
-
-    clip_id: str  # five digits
-    emotion: str
-    folder: Path
-    names: tuple[str, ...]
-
-    @property
-    def n_frames(self) -> int:
-        """Number of pictures."""
-        return len(self.names)
-
-    @property
-    def frames(self) -> tuple[Path, ...]:
-        """Paths of the pictures, made anew each time."""
-        return tuple(self.folder / name for name in self.names)
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """Clip ids of one fold."""
-
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class DfewCorpus:
-    """All labelled clips with pictures, the folds as labelled, and labelled clips that have no pictures."""
-
-    root: Path
-    frames_folder: Path
-    clips: list[DfewClip]
-    folds: dict[int, Fold]
-    set_aside: list[tuple[str, str]]
-
-
-def read_dfew(root: Path) -> DfewCorpus:
+def read_dfew(root: Path) -> Contents[PictureClip]:
     """Read DFEW below `root` or ``root/DFEW``.
 
     Labelled clips without pictures are set aside with a reason and counted in a warning; pictures without a label
@@ -85,7 +46,7 @@ def read_dfew(root: Path) -> DfewCorpus:
     base, folder = find_frames(root)
     emotions = {c: e for fold in folds.values() for part in (fold.train, fold.test) for c, e in part.items()}
     folders = _clip_folders(folder)
-    clips: list[DfewClip] = []
+    clips: list[PictureClip] = []
     excluded: list[tuple[str, str]] = []
     for clip_id, emotion in sorted(emotions.items()):
         names, problem = _pictures(folders[clip_id]) if clip_id in folders else ((), "does not exist")
@@ -93,9 +54,9 @@ def read_dfew(root: Path) -> DfewCorpus:
             place = one_line(str(folders.get(clip_id, folder / clip_id)))
             excluded.append((clip_id, f"labelled, but {place} {problem}"))
         else:
-            clips.append(DfewClip(clip_id, emotion, folders[clip_id], names))
+            clips.append(PictureClip(clip_id, emotion, folders[clip_id], names))
     _judge(clips, excluded, folder)
-    return DfewCorpus(
+    return Contents(
         base,
         folder,
         clips,
@@ -176,7 +137,7 @@ def _clip_folders(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _judge(clips: list[DfewClip], excluded: list[tuple[str, str]], folder: Path) -> None:
+def _judge(clips: list[PictureClip], excluded: list[tuple[str, str]], folder: Path) -> None:
     labelled = len(clips) + len(excluded)
     if len(excluded) > MISSING_LIMIT * labelled:
         raise CorpusError(

@@ -7,49 +7,19 @@ changed, and no picture or video is opened.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.corpora import published
 from nrdfer.corpora.afew import files_left_out, find_videos, names_of
-from nrdfer.corpora.dfew import DfewCorpus, read_dfew
+from nrdfer.corpora.base import Contents, Examination, PictureClip, difference
+from nrdfer.corpora.dfew import read_dfew
 from nrdfer.corpora.labels import candidates, find_label_files, is_csv
 from nrdfer.corpora.lists import read_dfew_list
 
 T = 16  # frames that dynamic sampling draws
-LEVELS = ("ok", "known", "warning", "error")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    level: str  # ok; known: differs as others' copies do, for the reason told; warning; error: cannot be used
-    text: str
-
-
-@dataclass
-class Examination:
-    """What was found of one corpus."""
-
-    corpus: str
-    root: str
-    findings: list[Finding] = field(default_factory=list)
-    counts: dict[str, Any] = field(default_factory=dict)
-
-    def note(self, level: str, text: str) -> None:
-        """Add a finding."""
-        self.findings.append(Finding(level, text))
-
-    @property
-    def usable(self) -> bool:
-        """Whether the pipeline can work on it."""
-        return all(finding.level != "error" for finding in self.findings)
 
 
 def examine_dfew(root: Path) -> Examination:
@@ -61,7 +31,7 @@ def examine_dfew(root: Path) -> Examination:
         found.note("error", str(error))
         return found
     kinds = {path.suffix.removeprefix(".").lower() for path in find_label_files(root).values()}
-    found.note("ok", f"faces in {corpus.frames_folder}, labels from {' and '.join(sorted(kinds))} files")
+    found.note("ok", f"faces in {corpus.folder}, labels from {' and '.join(sorted(kinds))} files")
     _judge_clips(found, corpus)
     _judge_folds(found, corpus)
     _judge_frames(found, corpus)
@@ -69,7 +39,7 @@ def examine_dfew(root: Path) -> Examination:
     return found
 
 
-def _judge_clips(found: Examination, corpus: DfewCorpus) -> None:
+def _judge_clips(found: Examination, corpus: Contents[PictureClip]) -> None:
     have = Counter(clip.emotion for clip in corpus.clips)
     labelled, clips = len(corpus.clips) + len(corpus.set_aside), len(corpus.clips)
     found.counts["clips"] = {emotion: have[emotion] for emotion in EMOTIONS}
@@ -77,7 +47,7 @@ def _judge_clips(found: Examination, corpus: DfewCorpus) -> None:
     if found.counts["clips"] == published.DFEW_EMOTIONS:
         found.note("ok", f"{clips:,} clips with faces, in every emotion as many as published")
     else:
-        found.note("warning", f"{clips:,} clips with faces; published: {_difference(have, published.DFEW_EMOTIONS)}")
+        found.note("warning", f"{clips:,} clips with faces; published: {difference(have, published.DFEW_EMOTIONS)}")
     if corpus.set_aside:
         usual = labelled == published.DFEW_NOMINAL and clips == published.DFEW_CLIPS
         reason = (
@@ -89,7 +59,7 @@ def _judge_clips(found: Examination, corpus: DfewCorpus) -> None:
         found.note("known" if usual else "warning", f"{labelled:,} clips are labelled: {reason}")
 
 
-def _judge_folds(found: Examination, corpus: DfewCorpus) -> None:
+def _judge_folds(found: Examination, corpus: Contents[PictureClip]) -> None:
     have = {clip.clip_id: clip.emotion for clip in corpus.clips}
     tests = {k: [clip for clip in fold.test if clip in have] for k, fold in corpus.folds.items()}
     found.counts["test_clips"] = {
@@ -103,7 +73,7 @@ def _judge_folds(found: Examination, corpus: DfewCorpus) -> None:
         found.note("warning", f"test folds differ from the published ones (in brackets): {text}")
 
 
-def _judge_frames(found: Examination, corpus: DfewCorpus) -> None:
+def _judge_frames(found: Examination, corpus: Contents[PictureClip]) -> None:
     lengths = [clip.n_frames for clip in corpus.clips]
     frames: Counter[str] = Counter()
     for clip in corpus.clips:
@@ -125,7 +95,7 @@ def _judge_frames(found: Examination, corpus: DfewCorpus) -> None:
         found.note("known", f"no clip has fewer than {T} frames: short ones were padded, as some repositories do")
 
 
-def _judge_lists(found: Examination, corpus: DfewCorpus, lists: list[Path]) -> None:
+def _judge_lists(found: Examination, corpus: Contents[PictureClip], lists: list[Path]) -> None:
     """Text lists name numbers of frames; the disk is what counts."""
     if not lists:
         return
@@ -187,18 +157,10 @@ def examine_afew(root: Path) -> Examination:
         elif known is not None:
             found.note("known", f"{split}: {clips} of {sum(expected.values())} clips: {known}")
         elif clips == sum(expected.values()):
-            moved = _difference(have, expected)
+            moved = difference(have, expected)
             found.note(
                 "known", f"{split}: {clips} clips, but labels were moved ({moved}); Former-DFER's list does that"
             )
         else:
-            found.note("warning", f"{split}: {clips} clips; distributed: {_difference(have, expected)}")
+            found.note("warning", f"{split}: {clips} clips; distributed: {difference(have, expected)}")
     return found
-
-
-def _difference(have: Mapping[str, int], expected: Mapping[str, int]) -> str:
-    """What is more or less than expected, as ``neutral -2, anger +2``."""
-    changes = {emotion: have.get(emotion, 0) - n for emotion, n in expected.items() if have.get(emotion, 0) != n}
-    total = f"{sum(expected.values()):,} in all" if sum(changes.values()) else ""
-    text = ", ".join(f"{emotion} {change:+d}" for emotion, change in changes.items())
-    return ", ".join(part for part in (total, text) if part)

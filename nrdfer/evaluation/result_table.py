@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MEAN, POOLED, SINGLE = "mean of folds", "pooled", "one test set"
+from nrdfer.corpora import base
+
+MEAN, POOLED, SINGLE = base.MEAN, base.POOLED, base.SINGLE
 UAR, WAR, GMACS = "UAR", "WAR", "GMACs"
 
 

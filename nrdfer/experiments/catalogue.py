@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nrdfer.corpora.paper import AFEW, DFEW
 from nrdfer.evaluation.filter_settings import Reading
 from nrdfer.models.names import TITLES
 
-FOLDS = ("fd1", "fd2", "fd3", "fd4", "fd5")
+FOLDS = DFEW.splits
 OURS = "nr-dfernet"
 TI: Mapping[str, Any] = {"sampling": {"strategy": "ti"}}
 DS: Mapping[str, Any] = {"sampling": {"strategy": "ds"}}
@@ -161,7 +162,7 @@ TABLE_4 = TableSpec(
     "Comparison on AFEW's validation split",
     "Every network learns DFEW's fold 1 first and is then fine-tuned, as in the paper. GMACs: counted as published "
     "figures were.",
-    ("afew",),
+    AFEW.splits,
     tuple(_rival(model, DS) for model in _ON_AFEW),
     (
         RowSpec("EmotiW-2019 baseline", {"Method": "EmotiW-2019 baseline", "Sampling": "n/a"}, note="as published"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import ProfileError
+from nrdfer.corpora.registry import recipe_of, trained_corpora
 from nrdfer.training.request import network_settings
 
 
@@ -22,10 +23,10 @@ def check_profile(profile: Profile) -> None:
     pick_device(profile.engine.device)
     with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know
         frames = build_model(profile.model, network_settings(profile)).settings.frames
-    for corpus in ("dfew", "afew", *profile.recipes):
-        sampling = profile.recipe_for(corpus).sampling
+    for corpus in trained_corpora():
+        sampling = recipe_of(profile, corpus.name).sampling
         if sampling.frames != frames:
             raise ProfileError(
-                f"profile {profile.name}: {corpus}_recipe samples {sampling.segments} x {sampling.duration} = "
+                f"profile {profile.name}: {corpus.name}_recipe samples {sampling.segments} x {sampling.duration} = "
                 f"{sampling.frames} frames, but {profile.model} takes {frames}; change segments and duration, or frames"
             )

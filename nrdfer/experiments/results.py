@@ -10,16 +10,14 @@ import functools
 
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import StoreError
+from nrdfer.corpora.registry import corpus_of
 from nrdfer.experiments.catalogue import Experiment
 from nrdfer.experiments.profiles import profile_of
-from nrdfer.preprocessing.folds import AFEW, find_split
+from nrdfer.preprocessing.folds import find_split
 from nrdfer.shards.split import Split
 from nrdfer.store import Artifact, Store
 from nrdfer.store.pointers import last_made
 from nrdfer.training.step_keys import Step, evaluation_step, training_step
-
-#: AFEW's trainings start from the checkpoint of this split (paper, section 4.2).
-PRETRAINING = "fd1"
 
 
 class Results:
@@ -42,7 +40,8 @@ class Results:
             StoreError: the profile's shards or folds have not been made.
             ProfileError: the experiment's settings cannot be meant.
         """
-        initial = self.training(experiment, PRETRAINING).digest(self._store) if split == AFEW else None
+        before = corpus_of(split).initial
+        initial = self.training(experiment, before).digest(self._store) if before is not None else None
         found = self.split(split)
         return training_step(profile_of(self._profile, experiment), found, self.shards(found.corpus).digest, initial)
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import nrdfer
 from nrdfer.core.errors import NrdferError
+from nrdfer.corpora.base import Corpus
+from nrdfer.corpora.registry import corpus_of, find_corpus
 from nrdfer.lineage.hashes import Hashes
 from nrdfer.lineage.links import Link
-from nrdfer.preprocessing.corpus_listing import read_listing
+from nrdfer.preprocessing.corpus_listing import VideoListing
 from nrdfer.preprocessing.dfew_listing import DfewListing
-from nrdfer.preprocessing.folds import afew_as_split, read_folds
+from nrdfer.preprocessing.folds import read_folds, read_split
 from nrdfer.runtime.code_version import code_version, has_commit
 from nrdfer.store import MANIFEST, Artifact, Store, digest_of, read_manifest
 from nrdfer.tracking.relocation import here
@@ -49,7 +51,9 @@ class DataWalk:
         if initial == FROM_SCRATCH:
             yield Link("initial weights", "random, by the recipe's seed", digest=FROM_SCRATCH)
         else:
-            yield from self.checkpoint("dfew/fd1/checkpoint", initial)
+            corpus = _corpus(asset)
+            before = corpus.initial or corpus.splits[0]
+            yield from self.checkpoint(corpus_of(before).asset("checkpoint", before), initial)
 
     def trained_on(self, asset: str, digest: str) -> dict[str, list[str]]:
         """``train`` and ``test`` -> clip ids of a checkpoint; empty if the store does not have the lists."""
@@ -145,14 +149,15 @@ class DataWalk:
         return self._read[key]
 
     def _read_lists(self, split: str, shards: str) -> Iterator[tuple[str, list[str], list[str]]]:
-        if split == "afew":
-            folder = self._store.place("afew/shards", shards)
-            found = afew_as_split(folder)
+        corpus = corpus_of(split)
+        if corpus.parts is not None:
+            folder = self._store.place(corpus.asset("shards"), shards)
+            found = read_split(corpus, split, folder)
             yield str(folder), list(found.train_ids), list(found.test_ids)
             return
-        for artifact in self._all("dfew/folds"):
+        for artifact in self._all(corpus.asset("folds")):
             if artifact.manifest["inputs"].get("shards") == shards:
-                fold = read_folds(artifact.path).get(split.removeprefix("fd"))
+                fold = read_folds(artifact.path).get(str(corpus.fold(split)))
                 if fold is not None:
                     yield str(artifact.path), fold["train"], fold["test"]
 
@@ -160,22 +165,26 @@ class DataWalk:
         manifest = yield from self.artifact(asset, digest)
         if manifest is None:
             return
-        if asset == "dfew/shards":
-            yield from self._once("dfew/clips", manifest["inputs"]["clips"], self._pictures)
+        corpus = _corpus(asset)
+        if corpus.videos:
+            enhanced = corpus.asset("enhanced_faces")
+            yield from self._once(enhanced, manifest["inputs"]["enhanced_faces"], self._enhanced)
         else:
-            yield from self._once("afew/enhanced_faces", manifest["inputs"]["enhanced_faces"], self._enhanced)
+            yield from self._once(corpus.asset(corpus.listing), manifest["inputs"]["clips"], self._pictures)
 
     def _enhanced(self, asset: str, digest: str) -> Iterator[Link]:
         manifest = yield from self.artifact(asset, digest)
         if manifest is not None:
             yield from self._pretrained("EnlightenGAN", manifest)
-            yield from self._once("afew/aligned_faces", manifest["inputs"]["aligned_faces"], self._aligned)
+            aligned = _corpus(asset).asset("aligned_faces")
+            yield from self._once(aligned, manifest["inputs"]["aligned_faces"], self._aligned)
 
     def _aligned(self, asset: str, digest: str) -> Iterator[Link]:
         manifest = yield from self.artifact(asset, digest)
         if manifest is not None:
             yield from self._pretrained("RetinaFace", manifest)
-            yield from self._once("afew/videos", manifest["inputs"]["videos"], self._videos)
+            videos = _corpus(asset).asset("videos")
+            yield from self._once(videos, manifest["inputs"]["videos"], self._videos)
 
     def _pretrained(self, network: str, manifest: Mapping[str, Any]) -> Iterator[Link]:
         digest, place = manifest["inputs"]["weights"], manifest["counts"].get("weights_file", "")
@@ -197,13 +206,13 @@ class DataWalk:
             return
         yield from self.artifact(asset, listing.digest)
         try:
-            rows = read_listing(listing.path)["clips"]
-            listed = digest_of([[r["clip_id"], r["emotion"], r["split"], r["sha256"]] for r in rows])
+            videos = VideoListing(_corpus(asset), listing.path)
+            listed = videos.content_digest()
         except (OSError, ValueError, KeyError) as error:
             yield Link("listing", asset, str(listing.path), content, problem=f"cannot be read: {error}")
             return
         yield Link("listing", asset, str(listing.path), content, problem=_differs(listed, content))
-        for row in rows:
+        for row in videos.rows:
             place = str(self._now(row["path"]))
             problem = self._hashes.problem(place, row["sha256"])
             yield Link("source video", row["clip_id"], place, row["sha256"], problem)
@@ -242,6 +251,10 @@ class DataWalk:
         if not place.exists() and place.parent.name == _SAMPLES.name and (_SAMPLES / place.name).is_file():
             return _SAMPLES / place.name
         return place
+
+
+def _corpus(asset: str) -> Corpus:
+    return find_corpus(asset.split("/")[0])
 
 
 def _differs(found: str, expected: str) -> str:

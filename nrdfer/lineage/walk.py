@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nrdfer.core.errors import NrdferError, WeightsError
+from nrdfer.core.errors import CorpusError, NrdferError, WeightsError
+from nrdfer.corpora.registry import corpus_of
 from nrdfer.evaluation.checkpoints import read_metrics
 from nrdfer.lineage.data import DataWalk
 from nrdfer.lineage.hashes import Hashes
@@ -242,5 +243,8 @@ def _weights(uri: str, known: Mapping[str, str]) -> str:
 
 def _folder(known: Mapping[str, Any]) -> str:
     """``dfew/fd1`` or ``afew``: where the store keeps what belongs to a version's split."""
-    fold = str(known.get(tags.FOLD, ""))
-    return f"dfew/{fold}" if fold.startswith("fd") else fold or "unknown"
+    split = str(known.get(tags.FOLD, ""))
+    try:
+        return corpus_of(split).asset("evaluation", split).removesuffix("/evaluation")
+    except CorpusError:
+        return split or "unknown"

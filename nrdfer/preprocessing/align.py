@@ -56,7 +56,7 @@ def align_clips(rows: Sequence[Row], options: CropOptions, work: Path, progress:
     """Detect, choose the target and align the videos of a listing, or of a part of it.
 
     Args:
-        rows: of the listing of `corpus_listing.list_afew`.
+        rows: of `nrdfer.preprocessing.corpus_listing.VideoListing`.
         options: how videos become crops.
         work: folder that survives a crash; clips that are finished there are left alone.
         progress: called with (clips done, clips).

@@ -11,30 +11,44 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from nrdfer.config.profile import Profile
-from nrdfer.core import file_locks, paths
+from nrdfer.core import environment, file_locks, paths
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.progress import Progress
-from nrdfer.corpora.afew import find_videos
-from nrdfer.corpora.dfew import DfewCorpus
+from nrdfer.corpora.base import Contents, Corpus, PictureClip, VideoClip
 from nrdfer.store import digest_of, file_sha256
 
 LISTING = "listing.json"
 
 
-def afew_root(profile: Profile) -> Path:
-    """The AFEW folder of a profile; renders the sample corpus if the profile asks for it and it is not there."""
-    return _root(profile, "AFEW", profile.corpora.afew_root, "afew_root", "NRDFER_AFEW_ROOT")
+def corpus_root(profile: Profile, corpus: Corpus) -> Path:
+    """The folder of a corpus: the user's own, or a rendered one, which is rendered if it is not there.
 
-
-def dfew_root(profile: Profile) -> Path:
-    """The DFEW folder of a profile; renders the sample corpus if the profile asks for it and it is not there."""
-    return _root(profile, "DFEW", profile.corpora.dfew_root, "dfew_root", "NRDFER_DFEW_ROOT")
+    Raises:
+        CorpusError: the profile needs the user's own copy, and no folder was given.
+    """
+    setting, title = f"{corpus.name}_root", corpus.title
+    profiled = hasattr(profile.corpora, setting)  # a corpus that profiles do not know has the environment alone
+    given = getattr(profile.corpora, setting) if profiled else environment.text(corpus.variable)
+    if given:
+        return Path(given).expanduser().absolute()
+    if profile.corpora.rendered and corpus.rendered_as is not None:
+        return render_sample(profile) / corpus.rendered_as
+    raise CorpusError(
+        f"profile {profile.name!r} needs your own copy of {title}, and no folder was given. Set {corpus.variable}="
+        f"/path/to/{title} in the shell"
+        + (f", or {setting} in the run config (resources: workbench: config)" if profiled else "")
+        + (
+            f". Without a licence for {title}, use the profile 'sample', which renders its own corpus."
+            if corpus.rendered_as
+            else ""
+        )
+    )
 
 
 def render_sample(profile: Profile, progress: Progress | None = None, workers: int | None = None) -> Path:
@@ -48,18 +62,6 @@ def render_sample(profile: Profile, progress: Progress | None = None, workers: i
         return render_corpus(out, settings, progress=progress, workers=workers or profile.workers)
 
 
-def _root(profile: Profile, corpus: str, given: str | None, setting: str, variable: str) -> Path:
-    if given:
-        return Path(given).expanduser().absolute()
-    if profile.corpora.rendered:
-        return render_sample(profile) / corpus
-    raise CorpusError(
-        f"profile {profile.name!r} needs your own copy of {corpus}, and no folder was given. Set {variable}=/path/to/"
-        f"{corpus} in the shell, or {setting} in the run config (resources: workbench: config). Without a licence for "
-        f"{corpus}, use the profile 'sample', which renders its own corpus."
-    )
-
-
 def fingerprint(root: Path, files: Iterable[Path]) -> str:
     """Digest of names, sizes and modification times: cheap, and enough to know that nothing was touched.
 
@@ -68,8 +70,21 @@ def fingerprint(root: Path, files: Iterable[Path]) -> str:
     return _fingerprint(root, ((str(path.relative_to(root)), path.stat()) for path in files))
 
 
-def fingerprint_dfew(root: Path, corpus: DfewCorpus) -> str:
-    """The fingerprint of every face picture of DFEW."""
+def listing_inputs(root: Path, contents: Contents[Any]) -> dict[str, str]:
+    """What a listing is made of: the fingerprint of all videos or pictures, and the labels if they are in files."""
+    if all(isinstance(clip, VideoClip) for clip in contents.clips):
+        files = fingerprint(root, (clip.path for clip in contents.clips))
+    else:
+        files = fingerprint_pictures(root, contents)
+    if not contents.folds:
+        return {"files": files}
+    labels = {k: [fold.train, fold.test] for k, fold in contents.folds.items()}
+    emotions = {clip.clip_id: clip.emotion for clip in contents.clips}
+    return {"files": files, "labels": digest_of([labels, emotions])}
+
+
+def fingerprint_pictures(root: Path, corpus: Contents[PictureClip]) -> str:
+    """The fingerprint of every face picture of a corpus."""
 
     def rows() -> Iterator[tuple[str, os.stat_result]]:
         for clip in corpus.clips:
@@ -99,9 +114,11 @@ def hash_files(files: list[Path], progress: Progress | None = None) -> list[str]
     return digests
 
 
-def list_afew(root: Path, out: Path, progress: Progress | None = None) -> dict[str, Any]:
-    """Write the listing of AFEW's videos into `out`; returns counts and the content digest."""
-    videos = find_videos(root)
+def list_videos(
+    corpus: Corpus, contents: Contents[VideoClip], out: Path, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Write the listing of a corpus of videos into `out`; returns counts and the content digest."""
+    videos = contents.clips
     digests = hash_files([video.path for video in videos], progress)
     rows = [
         {
@@ -114,19 +131,36 @@ def list_afew(root: Path, out: Path, progress: Progress | None = None) -> dict[s
         }
         for video, digest in zip(videos, digests, strict=True)
     ]
-    content = digest_of([[r["clip_id"], r["emotion"], r["split"], r["sha256"]] for r in rows])
-    (out / LISTING).write_text(json.dumps({"clips": rows}, indent=1))
-    splits = {split: sum(row["split"] == split for row in rows) for split in ("train", "val")}
-    return {"clips": len(rows), **splits, "content_digest": content}
+    content = [[r["clip_id"], r["emotion"], r["split"], r["sha256"]] for r in rows]
+    if corpus.parts is not None:
+        (out / LISTING).write_text(json.dumps({"clips": rows}, indent=1))
+        splits = {part: sum(row["split"] == part for row in rows) for part in corpus.parts}
+        return {"clips": len(rows), **splits, "content_digest": digest_of(content)}
+    folds = folds_as_written(contents)
+    about = {"clips": rows, "folds": folds, "set_aside": [list(pair) for pair in contents.set_aside]}
+    (out / LISTING).write_text(json.dumps(about, indent=1))
+    return {"clips": len(rows), "folds": len(folds), "content_digest": digest_of([content, folds])}
 
 
-def read_listing(folder: Path) -> dict[str, Any]:
-    """The listing that `list_afew` wrote."""
-    listing: dict[str, Any] = json.loads((folder / LISTING).read_text())
-    return listing
+def folds_as_written(contents: Contents[Any]) -> dict[str, dict[str, list[str]]]:
+    """Folds in the form that a listing has: number -> ``train`` and ``test`` -> clip ids."""
+    return {str(k): {"train": list(f.train), "test": list(f.test)} for k, f in sorted(contents.folds.items())}
 
 
-__all__ = [
-    "afew_root", "dfew_root", "fingerprint", "fingerprint_dfew", "hash_files", "list_afew", "read_listing",
-    "render_sample",
-]  # fmt: skip
+class VideoListing:
+    """The listing that `list_videos` wrote into a folder; rows bear the corpus's name besides."""
+
+    def __init__(self, corpus: Corpus, folder: Path) -> None:
+        about: dict[str, Any] = json.loads((folder / LISTING).read_text())
+        self.rows: list[dict[str, Any]] = [{"corpus": corpus.name, **row} for row in about["clips"]]
+        self.folds: Mapping[str, Mapping[str, Sequence[str]]] = about.get("folds", {})
+        self.set_aside: list[tuple[str, str]] = [(clip_id, why) for clip_id, why in about.get("set_aside", [])]
+
+    def emotions(self) -> dict[str, str]:
+        """Clip id -> emotion of all clips."""
+        return {row["clip_id"]: row["emotion"] for row in self.rows}
+
+    def content_digest(self) -> str:
+        """What later steps depend on, as `list_videos` returned it, made of what is written here."""
+        content = [[r["clip_id"], r["emotion"], r["split"], r["sha256"]] for r in self.rows]
+        return digest_of([content, self.folds] if self.folds else content)

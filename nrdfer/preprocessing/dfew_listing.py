@@ -1,7 +1,7 @@
-"""Step: DFEW's listing, one line a clip with the sha256 of every picture; written in parts, read line by line.
+"""Step: the listing of a corpus of face pictures, one line a clip with the sha256 of every picture.
 
-At full size it names 900,000 pictures (75 MB), so nobody holds it whole: processes hash parts of it, which survive a
-crash, and readers go through it clip by clip. Where DFEW lies, and whether it was touched, belongs to
+DFEW's names 900,000 pictures (75 MB), so nobody holds it whole: processes hash and write parts of it, which
+survive a crash, and readers go through it clip by clip. Where a corpus lies, and whether it was touched, belongs to
 `corpus_listing`.
 """
 
@@ -18,13 +18,13 @@ from typing import Any
 from nrdfer.core.atomic_files import open_plain, write_whole
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.progress import Progress
-from nrdfer.corpora.dfew import DfewClip, DfewCorpus
+from nrdfer.corpora.base import Contents, Corpus, PictureClip
+from nrdfer.preprocessing.corpus_listing import LISTING, VideoListing, folds_as_written
 from nrdfer.runtime import process_pool
 from nrdfer.store import digest_of
 from nrdfer.store.receipts import vouch, vouched
 
 CLIPS = "clips.jsonl"
-LISTING = "listing.json"  # folds, and labelled clips without pictures
 _PART = 128  # clips that are hashed at a time
 _MOST = 4  # processes: hashing is quick, and more of them would only wait for the disk
 
@@ -60,7 +60,7 @@ _FIELDS = ("clip_id", "emotion", "sha256", "folder", "frames", "frames_sha256")
 class Part:
     """Some clips whose pictures one process hashes, and the file that their lines go to; a receipt vouches for it."""
 
-    clips: tuple[DfewClip, ...]
+    clips: tuple[PictureClip, ...]
     path: Path
 
     @property
@@ -88,6 +88,10 @@ class DfewListing:
         with (self.folder / CLIPS).open("rb") as lines:
             yield from map(ListedClip.from_line, lines)
 
+    def emotions(self) -> dict[str, str]:
+        """Clip id -> emotion of all clips."""
+        return {clip.clip_id: clip.emotion for clip in self.clips()}
+
     def groups(self, size: int) -> list[tuple[int, int]]:
         """Where each group of `size` clips begins (in bytes), and how many clips it has; the last may have fewer."""
         groups: list[tuple[int, int]] = []
@@ -99,6 +103,11 @@ class DfewListing:
         return groups
 
 
+def open_listing(corpus: Corpus, folder: Path) -> VideoListing | DfewListing:
+    """The listing of a corpus, whichever kind it has."""
+    return VideoListing(corpus, folder) if corpus.videos else DfewListing(folder)
+
+
 def read_group(folder: Path, offset: int, count: int) -> Iterator[ListedClip]:
     """`count` clips of the listing in `folder`, from the line that begins at byte `offset`."""
     with (folder / CLIPS).open("rb") as lines:
@@ -107,12 +116,12 @@ def read_group(folder: Path, offset: int, count: int) -> Iterator[ListedClip]:
 
 
 def list_dfew(
-    corpus: DfewCorpus, work: Path, out: Path, *, workers: int = 2, progress: Progress | None = None
+    corpus: Contents[PictureClip], work: Path, out: Path, *, workers: int = 2, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Write the listing of DFEW's clips, folds and set-aside clips into `out`; returns counts and content digest.
+    """Write the listing of a corpus's clips, folds and set-aside clips into `out`; returns counts and content digest.
 
     Args:
-        corpus: DFEW as it lies on disk.
+        corpus: as it lies on disk.
         work: folder that survives a crash; pictures whose lines are found there, whole, are not hashed again.
         out: folder that receives the listing.
         workers: processes, of which hashing uses four at most; the result does not depend on their number.
@@ -130,12 +139,12 @@ def list_dfew(
     done = total - sum(part.n_frames for part in left)
     if progress is not None:
         progress(done, total)
-    for part, _ in process_pool.completed(hash_part, left, workers=min(workers, _MOST), what="listing of DFEW"):
+    for part, _ in process_pool.completed(hash_part, left, workers=min(workers, _MOST), what="listing of pictures"):
         done += part.n_frames
         if progress is not None:
             progress(done, total)
     rows = _join(parts, out / CLIPS)
-    folds = {str(k): {"train": list(f.train), "test": list(f.test)} for k, f in sorted(corpus.folds.items())}
+    folds = folds_as_written(corpus)
     about = {"folds": folds, "set_aside": [list(pair) for pair in corpus.set_aside]}
     (out / LISTING).write_text(json.dumps(about, indent=1))
     return {
@@ -167,7 +176,7 @@ def hash_part(part: Part) -> None:
     vouch(part.path.parent, part.path.stem, [part.path.name])
 
 
-def _hash_clip(clip: DfewClip) -> ListedClip:
+def _hash_clip(clip: PictureClip) -> ListedClip:
     folder = str(clip.folder)
     digests = [_hash_picture(f"{folder}/{name}") for name in clip.names]
     frames = tuple(zip(clip.names, digests, strict=True))

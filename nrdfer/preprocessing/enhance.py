@@ -20,6 +20,7 @@ import numpy.typing as npt
 from nrdfer.config.alignment import MODES, AlignSettings
 from nrdfer.core.errors import ProfileError
 from nrdfer.core.progress import Progress
+from nrdfer.corpora.registry import find_corpus
 from nrdfer.preprocessing.clip_files import (
     NOTES,
     SET_ASIDE,
@@ -161,15 +162,16 @@ def publish(aligned: Path, work: Path, out: Path) -> dict[str, Any]:
     from nrdfer.faces.stats import luma_of
 
     clip_ids = list_clips(aligned)
-    rows = []
+    rows, title = [], "No clip"
     for clip_id in clip_ids:
         link_clip(work, out, clip_id)
         link_sheet(work, out, clip_id)
         record, after = read_clip(out, clip_id)
+        title = find_corpus(record.corpus).title
         rows.append(clip_quality(record, luma_of(read_clip(aligned, clip_id)[1]), luma_of(after)))
     for table in (SET_ASIDE, NOTES):
         shutil.copyfile(aligned / table, out / table)
     excluded = read_reasons(aligned / SET_ASIDE)
     for clip_id, _ in excluded:
         link_sheet(aligned, out, clip_id)
-    return write_quality("AFEW: aligned and enhanced faces", rows, excluded, out)
+    return write_quality(f"{title}: aligned and enhanced faces", rows, excluded, out)

@@ -1,7 +1,7 @@
 """Splits by name: which clips are learnt from and tested on, and where they lie.
 
-``fd1`` .. ``fd5`` are DFEW's folds, ``afew`` is AFEW's own division. What is done with them belongs to
-``nrdfer.training`` and ``nrdfer.evaluation``.
+A corpus is divided by lists of clip ids, its folds, or each clip names its own part (`nrdfer.corpora.base.Corpus`).
+What is done with splits belongs to ``nrdfer.training`` and ``nrdfer.evaluation``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from nrdfer.core.coerce import brief
 from nrdfer.core.errors import CorpusError, StoreError
 from nrdfer.core.plain_text import name_text
 from nrdfer.core.progress import Progress
+from nrdfer.corpora.base import Corpus
+from nrdfer.corpora.registry import corpus_of
 from nrdfer.faces.stats import luma_of
 from nrdfer.preprocessing.clip_files import SET_ASIDE, read_reasons
 from nrdfer.preprocessing.quality import ClipQuality, write_quality
@@ -27,9 +29,7 @@ from nrdfer.store import MANIFEST, read_manifest
 from nrdfer.store.entries import problem_of
 from nrdfer.store.pointers import last_made
 
-AFEW = "afew"
 FOLDS_FILE = "folds.json"
-SPLITS = ("fd1", "fd2", "fd3", "fd4", "fd5", AFEW)
 
 
 def find_split(profile: Profile, name: str, shards: Path | None = None, folds: Path | None = None) -> Split:
@@ -37,28 +37,25 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
 
     Args:
         profile: whose last run is meant where `shards` or `folds` are None.
-        name: one of `SPLITS`.
+        name: of a corpus in `nrdfer.corpora.registry`.
         shards: folder of shards; looked at byte by byte, as the store does with those of the last run.
-        folds: DFEW's, see `read_folds`, held against the manifest beside them; AFEW's division stands in its shards.
+        folds: see `read_folds`; held against the manifest beside them. None are given where clips name their parts.
 
     Raises:
         CorpusError: there is no such split, or it names clips that the shards lack.
         StoreError: the profile has no run that made the shards or folds, or they are damaged, or the given ones are.
     """
-    if name not in SPLITS:
-        raise CorpusError(f"there is no split {name!r}; splits are {', '.join(SPLITS)}")
-    if name == AFEW and folds is not None:
-        raise CorpusError("AFEW's division stands in its shards; folds are DFEW's: leave --folds out")
-    corpus = AFEW if name == AFEW else "dfew"
+    corpus = corpus_of(name)
+    if corpus.parts is not None and folds is not None:
+        raise CorpusError(f"{corpus.title}'s division stands in its shards, and it has no folds: leave --folds out")
     if shards is not None:
         refuse_damaged(shards)
     if folds is not None:
         _refuse_changed(folds / FOLDS_FILE if folds.is_dir() else folds)
-    place = shards or last_made(profile, f"{corpus}/shards", "--shards DIR").path
-    if name == AFEW:
-        return afew_as_split(place)
-    source = folds or last_made(profile, "dfew/folds", "--folds FILE").path
-    return dfew_split(place, source, int(name.removeprefix("fd")))
+    place = shards or last_made(profile, corpus.asset("shards"), "--shards DIR").path
+    if corpus.parts is None:
+        folds = folds or last_made(profile, corpus.asset("folds"), "--folds FILE").path
+    return read_split(corpus, name, place, folds)
 
 
 def _refuse_changed(path: Path) -> None:
@@ -73,28 +70,21 @@ def _refuse_changed(path: Path) -> None:
         raise StoreError(f"{name_text(path.parent)} is damaged ({problem}); run the step that made it again")
 
 
-def afew_as_split(shards: Path) -> Split:
-    """AFEW's own division.
-
-    Raises:
-        CorpusError: a part has no clip left, or the shards are not AFEW's.
-    """
-    parts = afew_split(shards)
-    return Split(AFEW, AFEW, shards, tuple(parts["train"]), tuple(parts["val"]))
-
-
-def dfew_split(shards: Path, folds: Path, k: int) -> Split:
-    """DFEW's fold `k`.
+def read_split(corpus: Corpus, name: str, shards: Path, folds: Path | None = None) -> Split:
+    """A split of a corpus.
 
     Args:
-        shards: folder of DFEW's shards.
-        folds: see `read_folds`.
-        k: 1 to 5.
+        corpus: that is divided.
+        name: one of its splits.
+        shards: folder of its shards.
+        folds: see `read_folds`; None if its clips name their own parts.
 
     Raises:
-        CorpusError: there is no such fold, or it names clips that the shards lack.
+        CorpusError: a part has no clip left, there is no such fold, or it names clips that the shards lack.
     """
-    known = read_folds(folds)
+    if folds is None:
+        return Split(name, corpus.name, shards, *_read_parts(corpus, shards))
+    k, known = corpus.fold(name), read_folds(folds)
     if str(k) not in known:
         raise CorpusError(f"{folds} has no fold {k}; it has {', '.join(known) or 'none'}")
     fold = known[str(k)]
@@ -105,36 +95,39 @@ def dfew_split(shards: Path, folds: Path, k: int) -> Split:
             f"{len(absent)} clips of fold {k} are not in {shards}, e.g. {absent[0]}; give the folds that "
             "were made of these shards"
         )
-    return Split(f"fd{k}", "dfew", shards, tuple(fold["train"]), tuple(fold["test"]))
+    return Split(name, corpus.name, shards, tuple(fold["train"]), tuple(fold["test"]))
 
 
-def afew_split(shards: Path) -> Mapping[str, list[str]]:
-    """AFEW's clips by split: ``train`` and ``val``.
-
-    Raises:
-        CorpusError: a split has no clip left, or the shards are not AFEW's.
-    """
+def _read_parts(corpus: Corpus, shards: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Clips to learn from and to test on, as each names its own part."""
+    train, test = corpus.parts or ("train", "test")
+    parts: dict[str, list[str]] = {train: [], test: []}
+    title = corpus.title
     reader = ShardReader(shards)
-    split: dict[str, list[str]] = {"train": [], "val": []}
     for clip_id in reader.clip_ids:
-        name = reader.record(clip_id).split
-        if name not in split:
-            raise CorpusError(f"clip {clip_id} in {shards} is of split {name!r}, not of AFEW; give AFEW's shards")
-        split[name].append(clip_id)
-    for name, ids in split.items():
+        part = reader.record(clip_id).split
+        if part not in parts:
+            raise CorpusError(f"clip {clip_id} in {shards} is of split {part!r}, not of {title}; give {title}'s shards")
+        parts[part].append(clip_id)
+    for part, ids in parts.items():
         if not ids:
-            raise CorpusError(f"AFEW's split {name!r} has no usable clip in {shards}; see set_aside.csv there")
-    return split
+            raise CorpusError(f"{title}'s split {part!r} has no usable clip in {shards}; see set_aside.csv there")
+    return tuple(parts[train]), tuple(parts[test])
 
 
 def write_folds(
-    labelled: Mapping[str, Mapping[str, Sequence[str]]], shards: Path, out: Path, progress: Progress | None = None
+    corpus: Corpus,
+    labelled: Mapping[str, Mapping[str, Sequence[str]]],
+    shards: Path,
+    out: Path,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Write the folds as lists of clip ids that are in the shards, and DFEW's quality page.
+    """Write the folds as lists of clip ids that are in the shards, and the corpus's quality page.
 
     Args:
+        corpus: that is divided.
         labelled: fold -> ``train`` and ``test`` -> clip ids, as labelled.
-        shards: folder of DFEW's shards.
+        shards: folder of its shards.
         out: folder that receives the folds and the page.
         progress: called with (clips looked at, clips).
 
@@ -159,9 +152,10 @@ def write_folds(
                 )
             folds[k] = {"train": sorted(train), "test": sorted(test)}
         (out / FOLDS_FILE).write_text(json.dumps(folds, indent=1))
-        tested = {clip: f"fd{k}" for k, fold in folds.items() for clip in fold["test"]}
+        tested = {clip: corpus.splits[int(k) - 1] for k, fold in folds.items() for clip in fold["test"]}
         rows = _looked_at(reader, tested, progress)
-    summary = write_quality("DFEW: face pictures and folds", rows, read_reasons(shards / SET_ASIDE), out)
+    faces = "faces" if corpus.videos else "face pictures"
+    summary = write_quality(f"{corpus.title}: {faces} and folds", rows, read_reasons(shards / SET_ASIDE), out)
     return {"folds": {k: {part: len(ids) for part, ids in fold.items()} for k, fold in folds.items()}, **summary}
 
 
@@ -195,7 +189,7 @@ def read_folds(place: Path) -> dict[str, dict[str, list[str]]]:
             raise ValueError("train and test must be lists of clip ids")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CorpusError(
-            f"{path} does not hold folds as the step dfew/folds writes them, "
+            f"{path} does not hold folds as the step folds of a corpus writes them, "
             f'{{"1": {{"train": [...], "test": [...]}}}}: {brief(str(error) or error)}'
         ) from error
     return folds

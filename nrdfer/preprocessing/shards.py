@@ -1,4 +1,4 @@
-"""Steps: WebDataset shards of aligned AFEW faces and of DFEW's face pictures.
+"""Steps: WebDataset shards of aligned faces and of face pictures.
 
 Everything that a group's bytes depend on is in its job. How a group becomes a shard is `nrdfer.shards.writer`'s
 business.
@@ -22,6 +22,7 @@ from nrdfer.core.errors import CorpusError, UnreadablePictureError
 from nrdfer.core.plain_text import one_line
 from nrdfer.core.progress import Progress
 from nrdfer.core.records import ClipRecord, FrameRecord
+from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.picture_file import read_picture
 from nrdfer.preprocessing.clip_files import SET_ASIDE, list_clips, read_clip, write_reasons
 from nrdfer.preprocessing.dfew_listing import DfewListing, ListedClip, read_group
@@ -32,7 +33,7 @@ from nrdfer.video.jpeg import encode_jpeg
 
 @dataclass(frozen=True, slots=True)
 class AlignedGroup:
-    """Some aligned clips of AFEW."""
+    """Some aligned clips of a corpus of videos."""
 
     name: str  # of the shard
     enhanced: Path
@@ -53,9 +54,10 @@ class AlignedGroup:
 
 @dataclass(frozen=True, slots=True)
 class PictureGroup:
-    """Some clips of DFEW: face pictures, resized once."""
+    """Some clips of a corpus of face pictures, which are resized once."""
 
     name: str  # of the shard
+    corpus: str
     count: int  # clips
     listing: Path
     offset: int  # of its first line in the listing
@@ -70,7 +72,8 @@ class PictureGroup:
         """
         for clip in read_group(self.listing, self.offset, self.count):
             try:
-                yield _record(clip), [self._resized(_picture(Path(clip.folder, name))) for name, _ in clip.frames]
+                jpegs = [self._resized(_picture(Path(clip.folder, name))) for name, _ in clip.frames]
+                yield _record(clip, self.corpus), jpegs
             except UnreadablePictureError as error:
                 yield SetAside(clip.clip_id, str(error))
 
@@ -81,11 +84,12 @@ class PictureGroup:
 
 
 def shard_aligned(
-    enhanced: Path, work: Path, out: Path, config: ShardsConfig, progress: Progress | None = None
+    corpus: Corpus, enhanced: Path, work: Path, out: Path, config: ShardsConfig, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Write shards of a folder of aligned clips; returns counts.
 
     Args:
+        corpus: whose clips they are.
         enhanced: folder of the clips.
         work: folder that survives a crash; finished shards found there are kept.
         out: folder that receives the shards.
@@ -100,18 +104,21 @@ def shard_aligned(
         raise ValueError(f"a shard needs room: clips_per_shard={size}")
     if not ids:
         raise CorpusError(
-            f"no clip of AFEW could be used: every one was set aside; the reasons are in {enhanced / SET_ASIDE}"
+            f"no clip of {corpus.title} could be used: every one was set aside; the reasons are in "
+            f"{enhanced / SET_ASIDE}"
         )
     (out / SET_ASIDE).write_bytes((enhanced / SET_ASIDE).read_bytes())
     jobs = [
-        AlignedGroup(shard_name("afew", number), enhanced, tuple(ids[start : start + size]), config.jpeg_quality)
+        AlignedGroup(shard_name(corpus.name, number), enhanced, tuple(ids[start : start + size]), config.jpeg_quality)
         for number, start in enumerate(range(0, len(ids), size))
     ]
-    index, _ = build_shards(jobs, work, out, workers=0, what="shards of AFEW", progress=progress)
+    what = f"shards of {corpus.title}"
+    index, _ = build_shards(jobs, work, out, workers=0, what=what, progress=progress)
     return count_clips(index)
 
 
 def shard_dfew(
+    corpus: Corpus,
     listing: DfewListing,
     work: Path,
     out: Path,
@@ -120,13 +127,14 @@ def shard_dfew(
     workers: int = 2,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Write shards of DFEW's pictures, resized once to the shard's image size; returns counts.
+    """Write shards of a corpus of pictures, resized once to the shard's image size; returns counts.
 
     Every `clips_per_shard` clips of the listing are one shard, whoever writes it and whenever. A clip with a picture
     that cannot be read is set aside with its reason, and its shard holds fewer clips.
 
     Args:
-        listing: DFEW's clips.
+        corpus: that was listed.
+        listing: its clips.
         work: folder that survives a crash; finished shards found there are kept.
         out: folder that receives the shards.
         config: how shards are cut and compressed.
@@ -138,13 +146,22 @@ def shard_dfew(
         NrdferError: worker processes keep dying.
     """
     jobs = [
-        PictureGroup(shard_name("dfew", number), count, listing.folder, offset, config.image_size, config.jpeg_quality)
+        PictureGroup(
+            shard_name(corpus.name, number),
+            corpus.name,
+            count,
+            listing.folder,
+            offset,
+            config.image_size,
+            config.jpeg_quality,
+        )
         for number, (offset, count) in enumerate(listing.groups(config.clips_per_shard))
     ]
-    index, unusable = build_shards(jobs, work, out, workers=workers, what="shards of DFEW", progress=progress)
+    what = f"shards of {corpus.title}"
+    index, unusable = build_shards(jobs, work, out, workers=workers, what=what, progress=progress)
     if not index.clips:
         example = f"{unusable[0].clip_id}: {unusable[0].reason}" if unusable else "the listing names none"
-        raise CorpusError(f"no clip of DFEW could be used, e.g. {example}; copy or unpack DFEW's pictures again")
+        raise CorpusError(f"no clip of {corpus.title} could be used, e.g. {example}; copy or unpack its pictures again")
     excluded = [*listing.set_aside, *((clip.clip_id, clip.reason) for clip in unusable)]
     write_reasons(out / SET_ASIDE, excluded)
     return {**count_clips(index), "set_aside": len(excluded)}
@@ -165,14 +182,14 @@ def _picture(path: Path) -> NDArray[np.uint8]:
         return read_picture(path)
     except FileNotFoundError as error:  # no fault of the clip's
         raise CorpusError(
-            f"{one_line(str(path))} was there when DFEW was listed and is gone; is the disk still mounted? Run the "
-            "same line again"
+            f"{one_line(str(path))} was there when it was listed and is gone; is the disk still mounted? Run the same "
+            "line again"
         ) from error
 
 
-def _record(clip: ListedClip) -> ClipRecord:
+def _record(clip: ListedClip, corpus: str) -> ClipRecord:
     return ClipRecord(
-        corpus="dfew",
+        corpus=corpus,
         clip_id=clip.clip_id,
         emotion=clip.emotion,
         split="fold",

@@ -16,6 +16,7 @@ import numpy as np
 
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.preprocessing.clip_files import SET_ASIDE, list_clips, read_reasons, read_record
+from nrdfer.preprocessing.corpus_listing import VideoListing
 from nrdfer.preprocessing.dfew_listing import DfewListing
 from nrdfer.shards.reader import ShardReader
 
@@ -48,7 +49,7 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
     """Were faces found: in enough clips, and in enough of their frames?
 
     Args:
-        rows: AFEW's listing.
+        rows: of the listing.
         aligned: folder of the clips that faces were found in, with the table of the others.
     """
     shares: list[float] = []
@@ -90,11 +91,11 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
 
 
 def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
-    """Is every listed video of AFEW in the shards or set aside, once, as what it is listed as?
+    """Is every listed video in the shards or set aside, once, as what it is listed as?
 
     Args:
-        rows: AFEW's listing.
-        shards: folder of AFEW's shards.
+        rows: of the listing.
+        shards: folder of the shards.
     """
     excluded = [clip_id for clip_id, _ in read_reasons(shards / SET_ASIDE)]
     counted = Counter(row["clip_id"] for row in rows)
@@ -147,16 +148,16 @@ def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
     )
 
 
-def judge_dfew(listing: DfewListing, shards: Path, folds: Folds) -> Verdict:
-    """Is every listed clip of DFEW in the shards or set aside, and does each fold hold every class it is labelled with?
+def judge_dfew(listing: DfewListing | VideoListing, shards: Path, folds: Folds) -> Verdict:
+    """Is every listed clip in the shards or set aside, and does each fold hold every class it is labelled with?
 
     Args:
-        listing: DFEW's clips. Clips that are labelled and have no pictures bear no emotion there, so a class that is
+        listing: the clips. Clips that are labelled and have no pictures bear no emotion there, so a class that is
             labelled by such clips only is not asked for.
-        shards: folder of DFEW's shards.
+        shards: folder of the shards.
         folds: as they were assembled.
     """
-    emotions = {clip.clip_id: clip.emotion for clip in listing.clips()}
+    emotions = listing.emotions()
     with ShardReader(shards) as reader:
         in_shards = {clip_id: entry.emotion for clip_id, entry in reader.index.clips.items()}
     excluded = [clip_id for clip_id, _ in read_reasons(shards / SET_ASIDE)]

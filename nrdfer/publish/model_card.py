@@ -11,6 +11,7 @@ from typing import Any
 
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.markdown_text import code, plain, table
+from nrdfer.corpora.registry import find_corpus
 
 MOST = 5000  # characters that MLflow keeps of a description
 _LICENCES = {
@@ -32,8 +33,8 @@ class CardFacts:
     Attributes:
         title: of the network.
         model: registered model's name.
-        split: ``fd1`` .. ``fd5`` or ``afew``.
-        corpus: ``dfew`` or ``afew``.
+        split: of the corpus.
+        corpus: in `nrdfer.corpora.registry`.
         profile: its name.
         rendered: whether the corpus was rendered by this project.
         clips: ``train`` and ``test`` -> how many.
@@ -62,14 +63,15 @@ class CardFacts:
 
 def write_card(facts: CardFacts) -> str:
     """The card as Markdown, short enough for MLflow's description."""
-    corpus = facts.corpus.upper()
-    of = f"fold {facts.split[2:]} of {corpus}" if facts.split.startswith("fd") else f"{corpus}'s own division"
+    known = find_corpus(facts.corpus)
+    corpus, only = known.title, len(known.splits) == 1
+    of = f"{corpus}'s own division" if only else f"fold {known.fold(facts.split)} of {corpus}"
     links = ", ".join(f"[{name}]({address})" for name, address in facts.links.items())
     sections = {
         f"{facts.title}: {facts.model}, {facts.split}": (
             f"Dynamic facial expression recognition: 16 frames of one face in, one of seven emotions out. Profile "
             f"{code(facts.profile)}.\n\nMade by: {links}. Every link back to the videos: `nrdfer lineage "
-            f"models:/{facts.model}@{'champion' if facts.corpus == 'afew' else facts.split}`."
+            f"models:/{facts.model}@{'champion' if only else facts.split}`."
         ),
         "Figures": _figures(facts),
         "Data": (

@@ -16,6 +16,7 @@ from typing import Any
 
 from nrdfer.config.profile import Profile
 from nrdfer.core import file_locks, paths
+from nrdfer.corpora.registry import recipe_of
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
 from nrdfer.models.saved_model import read_history
 from nrdfer.models.trained_files import BEST, LAST
@@ -189,7 +190,7 @@ def _card_facts(
     profile, split = evaluated.profile, evaluated.split
     initial = evaluated.checkpoint.manifest["inputs"]["initial"]
     made_by = evaluated.checkpoint.manifest["counts"]["dagster_run_id"]
-    recipe = profile.recipe_for(split.corpus).to_dict()
+    recipe = recipe_of(profile, split.corpus).to_dict()
     return CardFacts(
         title=find_model(profile.model).title,
         model=name,

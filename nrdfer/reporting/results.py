@@ -18,15 +18,15 @@ from nrdfer.config.resolve import profile_of_shell
 from nrdfer.core import paths
 from nrdfer.core.errors import NrdferError, ProfileError, StoreError
 from nrdfer.core.optional_output import reason
+from nrdfer.corpora.paper import AFEW, DFEW
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
-from nrdfer.experiments.catalogue import FOLDS
 from nrdfer.reporting.chance import Standing, against_chance
 from nrdfer.store import Artifact, Store
 from nrdfer.store.pointers import Pointers, made_with
 
 RESULTS = "results.json"
-EVALUATIONS = {fold: f"dfew/{fold}/evaluation" for fold in FOLDS}
-CROSS_VALIDATION, AFEW = "dfew/cross_validation", "afew/evaluation"
+EVALUATIONS = {fold: DFEW.asset("evaluation", fold) for fold in DFEW.splits}
+CROSS_VALIDATION, ON_AFEW = DFEW.asset("cross_validation"), AFEW.asset("evaluation")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def figures_of(
         "rendered": profile.corpora.rendered,
         "folds": {fold: read_metrics(artifact.path) for fold, artifact in sorted(folds.items())},
         "cross_validation": read_metrics(cross_validation.path),
-        "afew": read_metrics(afew.path),
+        AFEW.name: read_metrics(afew.path),
     }
 
 
@@ -111,7 +111,7 @@ def _evaluations(profile: Profile) -> tuple[dict[str, Artifact], Artifact, Artif
     made = made_with(profile)
     try:
         folds = {fold: made.get(asset) for fold, asset in EVALUATIONS.items()}
-        cross_validation, afew = made.get(CROSS_VALIDATION), made.get(AFEW)
+        cross_validation, afew = made.get(CROSS_VALIDATION), made.get(ON_AFEW)
     except StoreError:
         return None
     there = {fold: artifact for fold, artifact in folds.items() if artifact is not None}
@@ -128,7 +128,7 @@ def _outdated(
         return False
     folds, cross_validation, afew = newest
     digests = {EVALUATIONS[fold]: artifact.digest for fold, artifact in folds.items()}
-    digests |= {CROSS_VALIDATION: cross_validation.digest, AFEW: afew.digest}
+    digests |= {CROSS_VALIDATION: cross_validation.digest, ON_AFEW: afew.digest}
     artefacts = figures.get("artefacts", {})
     return any(artefacts.get(asset) != digest for asset, digest in digests.items())
 
@@ -142,10 +142,10 @@ def closing_rows(results: Mapping[str, Any]) -> list[list[str]]:
         rows.append([name, *cells])
 
     for fold, metrics in results["folds"].items():
-        row(f"DFEW {fold}", metrics, "war", "uar")
-    row("DFEW mean of folds", results["cross_validation"], "war_mean", "uar_mean")
-    row("DFEW pooled", results["cross_validation"], "war_pooled", "uar_pooled")
-    row("AFEW validation", results["afew"], "war", "uar")
+        row(f"{DFEW.title} {fold}", metrics, "war", "uar")
+    row(f"{DFEW.title} mean of folds", results["cross_validation"], "war_mean", "uar_mean")
+    row(f"{DFEW.title} pooled", results["cross_validation"], "war_pooled", "uar_pooled")
+    row(f"{AFEW.title} validation", results[AFEW.name], "war", "uar")
     return rows
 
 

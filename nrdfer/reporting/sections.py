@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from nrdfer.config.settings import flatten
 from nrdfer.core.optional_output import Missing, attempt, draw, not_there
+from nrdfer.corpora.paper import AFEW, DFEW
 from nrdfer.evaluation.result_table import ResultTable
 from nrdfer.experiments.catalogue import OURS, TABLE_1
 from nrdfer.experiments.fill import line_of
@@ -70,8 +71,8 @@ def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sectio
         _PROTOCOLS,
         tables=summary_tables(found.profile.model, folds, found.afew.path),
         pictures=(
-            captioned_figures.recall_picture(folds, "dfew", "DFEW's five folds", printed, folder),
-            captioned_figures.recall_picture({"afew": found.afew.path}, "afew", "AFEW", None, folder),
+            captioned_figures.recall_picture(folds, DFEW.name, f"{DFEW.title}'s five folds", printed, folder),
+            captioned_figures.recall_picture({AFEW.name: found.afew.path}, AFEW.name, AFEW.title, None, folder),
             draw("The training curves", folder / CURVES, lambda: _curves(found.cross_validation.path, folder / CURVES)),
         ),
     )
@@ -122,17 +123,21 @@ def _filter(folds: Mapping[str, Path], found: Findings, folder: Path) -> Section
         "The paper's Figure 4, and the confusion matrices of its supplement.",
         pictures=(
             captioned_figures.gain_picture(folds, folder),
-            captioned_figures.confusion_picture(folds, "dfew", "DFEW's five folds, honest protocol", folder),
-            captioned_figures.confusion_picture({"afew": found.afew.path}, "afew", "AFEW, honest protocol", folder),
+            captioned_figures.confusion_picture(
+                folds, DFEW.name, f"{DFEW.title}'s five folds, honest protocol", folder
+            ),
+            captioned_figures.confusion_picture(
+                {AFEW.name: found.afew.path}, AFEW.name, f"{AFEW.title}, honest protocol", folder
+            ),
         ),
     )
 
 
 def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Section:
-    from nrdfer.preprocessing.corpus_listing import dfew_root
+    from nrdfer.preprocessing.corpus_listing import corpus_root
 
     def noise() -> Noise:
-        return read_planted_noise(dfew_root(found.profile)) if found.profile.corpora.rendered else {}
+        return read_planted_noise(corpus_root(found.profile, DFEW)) if found.profile.corpora.rendered else {}
 
     first = next(iter(folds))
     other = None if found.learned_token is None else found.learned_token.path

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nrdfer.core.emotions import EMOTIONS
+from nrdfer.corpora.paper import AFEW, DFEW
 from nrdfer.evaluation.filter_settings import Reading
-from nrdfer.evaluation.result_table import MEAN, POOLED, SINGLE, UAR, WAR, ResultTable, Row
+from nrdfer.evaluation.result_table import SINGLE, UAR, WAR, ResultTable, Row
 from nrdfer.experiments.catalogue import OURS
 from nrdfer.experiments.fill import read_figures
 from nrdfer.experiments.published import published
-from nrdfer.models.names import TITLES
+from nrdfer.models.registry import find_model
 
 _MEASURES = (UAR, WAR)
 _READINGS = {"with the filter": Reading(), "without the filter": Reading(sf=False)}
@@ -28,16 +29,17 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         folds: evaluation of each fold.
         afew: evaluation on AFEW.
     """
-    row = f"{TITLES[model]} DS"  # of the paper's tables
+    title = find_model(model).title
+    row = f"{title} DS"  # of the paper's tables
     ours = model == OURS
     dfew = ResultTable(
-        "dfew",
-        f"{TITLES[model]} on DFEW, five folds",
+        DFEW.name,
+        f"{title} on {DFEW.title}, five folds",
         "",
         "",
         ("Decision",),
         (*_MEASURES, *EMOTIONS),
-        (MEAN, POOLED),
+        DFEW.aggregates,
         tuple(
             Row(name, {"Decision": name}, tuple(read_figures(folds, reading, by_emotion=True)),
                 published("5")[row] if ours and reading.sf else {})
@@ -45,15 +47,15 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         ),
     )  # fmt: skip
     on_afew = ResultTable(
-        "afew",
-        f"{TITLES[model]} on AFEW's validation split",
+        AFEW.name,
+        f"{title} on {AFEW.title}'s validation split",
         "",
         "",
         ("Decision",),
         _MEASURES,
-        (SINGLE,),
+        AFEW.aggregates,
         tuple(
-            Row(name, {"Decision": name}, tuple(read_figures({"afew": afew}, reading)),
+            Row(name, {"Decision": name}, tuple(read_figures({AFEW.name: afew}, reading)),
                 published("4")[row] if ours and reading.sf else {})
             for name, reading in _READINGS.items()
         ),

@@ -10,8 +10,8 @@ from pathlib import Path
 class Split:
     """One division of a corpus, and the shards its clips lie in."""
 
-    name: str  # of SPLITS
-    corpus: str  # dfew | afew
+    name: str  # of the corpus's splits
+    corpus: str  # in nrdfer.corpora.registry
     shards: Path
     train_ids: tuple[str, ...]
     test_ids: tuple[str, ...]

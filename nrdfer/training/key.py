@@ -16,6 +16,7 @@ from typing import Any
 
 from nrdfer.config.profile import Profile
 from nrdfer.config.settings import flatten
+from nrdfer.corpora.registry import recipe_of
 from nrdfer.shards.split import Split
 from nrdfer.store import digest_of, file_sha256
 from nrdfer.training.request import TrainingRequest, network_settings
@@ -105,7 +106,7 @@ def key_of_profile(profile: Profile, split: Split, shards: str, initial: str | N
     return TrainingKey(
         profile.model,
         network_settings(profile),
-        profile.recipe_for(split.corpus).to_dict(),
+        recipe_of(profile, split.corpus).to_dict(),
         profile.engine.numerics(),
         split.train_ids,
         split.test_ids,

@@ -13,6 +13,7 @@ from typing import Any
 
 from nrdfer.config.recipe import RECIPES, Recipe
 from nrdfer.core.markdown_text import table
+from nrdfer.corpora import paper
 
 PAPER, AUTHOR, AFEW, OVERSAMPLED = "dfew-paper", "dfew-author-code", "afew-paper", "dfew-paper-oversampled"
 HEADER = ("point", "chosen", "alternatives", "decided by")
@@ -194,5 +195,5 @@ def _changed(recipe: Recipe) -> list[str]:
 
 def choices_markdown(recipe: Recipe) -> str:
     """The table of choices with the values of one recipe, as Markdown; AFEW's rows only for AFEW's recipes."""
-    afew = "afew" in recipe.name
+    afew = paper.AFEW.name in recipe.name
     return table(HEADER, [choice_row(row, recipe) for row in CHOICES if afew or row.recipe != AFEW])

@@ -16,6 +16,7 @@ from typing import Any, Self
 from nrdfer.config.profile import Profile
 from nrdfer.config.recipe import Recipe
 from nrdfer.config.settings import build_settings
+from nrdfer.corpora.registry import recipe_of
 from nrdfer.runtime.engine import Engine
 from nrdfer.shards.split import Split
 
@@ -71,7 +72,7 @@ def request_of(
         split: its clips, and the shards they lie in.
         workdir: folder of the checkpoints and the log, which survive a crash.
         out: receives the weights, the history and the description.
-        initial_weights: weights to start from (AFEW starts from DFEW's first fold).
+        initial_weights: weights to start from (`nrdfer.corpora.base.Corpus.initial`).
 
     Raises:
         ProfileError: unknown network or setting of it, or no recipe for the corpus.
@@ -79,7 +80,7 @@ def request_of(
     return TrainingRequest(
         profile.model,
         network_settings(profile),
-        profile.recipe_for(split.corpus),
+        recipe_of(profile, split.corpus),
         profile.engine,
         split.shards,
         split.train_ids,

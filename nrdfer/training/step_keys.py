@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nrdfer.config.profile import Profile
-from nrdfer.preprocessing.folds import AFEW
+from nrdfer.corpora.registry import find_corpus
 from nrdfer.shards.split import Split
 from nrdfer.store import Store, digest_of
 from nrdfer.training.key import key_of_profile
@@ -47,13 +47,13 @@ def training_step(profile: Profile, split: Split, shards: str, initial: str | No
         ProfileError: unknown network, preset, recipe or setting.
     """
     key = key_of_profile(profile, split, shards, initial)
-    return Step(f"{_folder(split)}/checkpoint", _TRAINING, key.config(), key.inputs())
+    return Step(find_corpus(split.corpus).asset("checkpoint", split.name), _TRAINING, key.config(), key.inputs())
 
 
 def evaluation_step(split: Split, shards: str, checkpoint: str) -> Step:
     """The evaluation of a checkpoint, given the digests of the shards and of the checkpoint."""
     return Step(
-        f"{_folder(split)}/evaluation",
+        find_corpus(split.corpus).asset("evaluation", split.name),
         _EVALUATION,
         {},
         {"checkpoint": checkpoint, "shards": shards, "clips": _clips(split.test_ids)},
@@ -62,7 +62,3 @@ def evaluation_step(split: Split, shards: str, checkpoint: str) -> Step:
 
 def _clips(clip_ids: Sequence[str]) -> str:
     return digest_of(sorted(clip_ids))
-
-
-def _folder(split: Split) -> str:
-    return AFEW if split.name == AFEW else f"{split.corpus}/{split.name}"

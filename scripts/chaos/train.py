@@ -30,6 +30,7 @@ from devtools.own_places import json_file
 from nrdfer.config.profile import ShardsConfig
 from nrdfer.core.own_files import write_made
 from nrdfer.corpora.dfew import read_dfew
+from nrdfer.corpora.paper import DFEW
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.models.trained_files import BEST, HISTORY, LAST
 from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew
@@ -117,8 +118,8 @@ def make_run(folder: Path, epochs: int) -> Run:
     for made in (work, listing, shards, folds):
         made.mkdir()
     list_dfew(read_dfew(root), work, listing)
-    shard_dfew(DfewListing(listing), work, shards, ShardsConfig(clips_per_shard=10, image_size=64))
-    counts = write_folds(DfewListing(listing).folds, shards, folds)
+    shard_dfew(DFEW, DfewListing(listing), work, shards, ShardsConfig(clips_per_shard=10, image_size=64))
+    counts = write_folds(DFEW, DfewListing(listing).folds, shards, folds)
     batch = 4
     recipe = {"epochs": epochs, "batch": batch, "lr": 0.02}
     engine = {"device": "cpu", "threads": 1, "workers": 1, "checkpoint_every_batches": 1}

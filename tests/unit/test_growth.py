@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from assets.metadata import reasons_table
-from nrdfer.corpora.dfew import DfewClip, DfewCorpus, Fold
+from nrdfer.corpora.base import Contents, Fold, PictureClip
 from nrdfer.evaluation import result_table
 from nrdfer.lineage.data import DataWalk
 from nrdfer.lineage.hashes import Hashes
@@ -102,15 +102,15 @@ def test_listing_a_folder_of_videos(tmp_path: Path) -> None:
     grows_with_its_size(make)
 
 
-def corpus(folder: Path, n: int) -> DfewCorpus:
+def corpus(folder: Path, n: int) -> Contents[PictureClip]:
     """Clips of one picture each, all of which are in one fold."""
     folder.mkdir()
     found = []
     for name in ids(n):
         (folder / name).mkdir()
         (folder / name / "1.jpg").write_bytes(name.encode())
-        found.append(DfewClip(name, "fear", folder / name, ("1.jpg",)))
-    return DfewCorpus(folder, folder, found, {1: Fold(tuple(ids(n)), tuple(ids(n)))}, [])
+        found.append(PictureClip(name, "fear", folder / name, ("1.jpg",)))
+    return Contents(folder, folder, found, {1: Fold(tuple(ids(n)), tuple(ids(n)))}, [])
 
 
 def test_listing_dfew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_judging_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(validation, "read_reasons", lambda _: [(name, "no face") for name in ids(2 * n)[n:]])
         fold = {"train": names, "test": names}
         listing = SimpleNamespace(
-            clips=lambda: [SimpleNamespace(clip_id=name, emotion="fear") for name in ids(2 * n)],
+            emotions=lambda: dict.fromkeys(ids(2 * n), "fear"),
             set_aside=[(name, "none") for name in ids(3 * n)[2 * n :]],
             folds={"1": fold},
         )

@@ -18,11 +18,12 @@ import torch
 from nrdfer.core.emotions import AFEW_FOLDERS
 from nrdfer.core.own_files import NOTES
 from nrdfer.corpora.afew import VIDEO_SUFFIXES
+from nrdfer.corpora.paper import AFEW
 from nrdfer.faces.detector import Face, FaceDetector
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.preprocessing.align import align_corpus
 from nrdfer.preprocessing.clip_files import SET_ASIDE, read_clips
-from nrdfer.preprocessing.corpus_listing import list_afew, read_listing
+from nrdfer.preprocessing.corpus_listing import VideoListing, list_videos
 from nrdfer.preprocessing.videos import AlignSettings, ClipSummary, CropOptions, preprocess_videos
 from nrdfer.weights.catalogue import sample_weights
 from tests.unit.odd_videos import Odd
@@ -177,8 +178,8 @@ def test_afew_keeps_every_odd_clip_or_sets_it_aside(
     root, expected = afew
     for name in ("listing", "out"):
         (tmp_path / name).mkdir()
-    counts = list_afew(root, tmp_path / "listing")
-    rows = read_listing(tmp_path / "listing")["clips"]
+    counts = list_videos(AFEW, AFEW.read(root), tmp_path / "listing")
+    rows = VideoListing(AFEW, tmp_path / "listing").rows
     assert {str(Path(row["path"]).relative_to(root)) for row in rows} == set(expected)
     assert counts["clips"] == len(rows) == len({row["clip_id"].casefold() for row in rows})
     assert {row["clip_id"] for row in rows} >= {"train_Happy_Clip", "train_Happy_clip-2", "train_Happy_clip-3"}

@@ -69,7 +69,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dg.Exec
     (tmp_path / "p.yaml").write_text("name: p\ndescription: d\nchunk_clips: 3\n")
     Work.failures, Work.diary, Work.meanwhile = {}, [], None
     asset = clip_asset(
-        "demo/out", {"source": "demo/source"}, Work, group=asset_groups.FACES, description="Demo.", kinds=set()
+        "demo/out", {"source": "demo/source"}, Work, group=asset_groups.FACES.name, description="Demo.", kinds=set()
     )
     workbench = Workbench(profile="p", profiles_folder=str(tmp_path))
     resources = {

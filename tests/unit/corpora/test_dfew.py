@@ -31,7 +31,7 @@ def test_reads_clips_folds_and_emotions(dfew: Path) -> None:
     assert corpus.clips[4].names == ("00005_00001.jpg", "00005_00002.jpg", "00005_00003.jpg")
     assert corpus.clips[4].frames[0] == dfew / "Clip" / "clip_224x224" / "00005" / "00005_00001.jpg"
     assert corpus.set_aside == []
-    assert corpus.frames_folder == dfew / "Clip" / "clip_224x224"
+    assert corpus.folder == dfew / "Clip" / "clip_224x224"
     for k, fold in corpus.folds.items():
         assert fold.test == tuple(f"{i:05d}" for i in range(7 * k - 6, 7 * k + 1))
         assert len(fold.train) == CLIPS - 7
@@ -49,7 +49,7 @@ def test_every_layout_of_pictures(tmp_path: Path, layout: str, padded: bool) -> 
     write_labels(tmp_path)
     write_frames(tmp_path / layout, padded=padded)
     corpus = read_dfew(tmp_path)
-    assert corpus.frames_folder == tmp_path / layout
+    assert corpus.folder == tmp_path / layout
     assert [clip.n_frames for clip in corpus.clips] == [3] * CLIPS
 
 

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.core.emotions import AFEW_FOLDERS
-from nrdfer.corpora.doctor import Examination, examine_afew, examine_dfew
+from nrdfer.corpora.base import Examination
+from nrdfer.corpora.doctor import examine_afew, examine_dfew
 from nrdfer.corpora.lists import read_list
 from nrdfer.corpora.published import AFEW_EMOTIONS
 

@@ -41,13 +41,22 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     tiny = dataclasses.replace(CorpusSettings.tiny(), afew_frames=(4, 5), n1_clips=0.0)
     videos = find_videos(render_corpus(folder / "corpus", tiny) / "AFEW")[:3]
     listed = [
-        {"clip_id": v.clip_id, "path": str(v.path), "emotion": v.emotion, "split": v.split, "sha256": "0" * 64}
+        {
+            "corpus": "afew",
+            "clip_id": v.clip_id,
+            "path": str(v.path),
+            "emotion": v.emotion,
+            "split": v.split,
+            "sha256": "0" * 64,
+        }
         for v in videos
     ]
     (folder / "text.avi").write_text("not a video")
     for name in ("text", "gone"):
         path = str(folder / f"{name}.avi")
-        listed.append({"clip_id": name, "path": path, "emotion": "fear", "split": "val", "sha256": "0" * 64})
+        listed.append(
+            {**listed[0], "clip_id": name, "path": path, "emotion": "fear", "split": "val", "sha256": "0" * 64}
+        )
     return listed
 
 
@@ -163,7 +172,14 @@ def test_no_face_follows_the_settings(tmp_path: Path) -> None:
     with VideoWriter(grey, 96, 64, 25, "mjpeg") as writer:
         for _ in range(6):
             writer.write(np.full((64, 96, 3), 90, np.uint8))
-    row = {"clip_id": "grey", "path": str(grey), "emotion": "fear", "split": "val", "sha256": "0" * 64}
+    row = {
+        "corpus": "afew",
+        "clip_id": "grey",
+        "path": str(grey),
+        "emotion": "fear",
+        "split": "val",
+        "sha256": "0" * 64,
+    }
     weights = sample_weights("retinaface")
     outcomes = {}
     for policy in ("drop", "centre"):

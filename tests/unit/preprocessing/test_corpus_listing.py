@@ -2,17 +2,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import CorpusError, ProfileError
+from nrdfer.corpora.paper import AFEW
+from nrdfer.corpora.registry import find_corpus
 from nrdfer.corpora.synthetic import render
 from nrdfer.preprocessing import corpus_listing
 
 
 def profile(**corpora: object) -> Profile:
     return Profile.read({"name": "p", "description": "", "corpora": corpora}, "profile p")
+
+
+def listed(root: Path, out: Path) -> dict[str, Any]:
+    return corpus_listing.list_videos(AFEW, AFEW.read(root), out)
 
 
 def make_afew(root: Path) -> Path:
@@ -25,14 +32,13 @@ def make_afew(root: Path) -> Path:
 
 
 def test_a_given_folder_is_used_even_if_the_profile_renders(tmp_path: Path) -> None:
-    assert corpus_listing.afew_root(profile(rendered=True, afew_root=str(tmp_path))) == tmp_path
+    assert corpus_listing.corpus_root(profile(rendered=True, afew_root=str(tmp_path)), AFEW) == tmp_path
 
 
 @pytest.mark.parametrize("corpus", ["AFEW", "DFEW"])
 def test_without_a_folder_the_message_says_what_to_set(corpus: str) -> None:
-    root = {"AFEW": corpus_listing.afew_root, "DFEW": corpus_listing.dfew_root}[corpus]
     with pytest.raises(CorpusError, match=f"NRDFER_{corpus}_ROOT=/path/to/{corpus}"):
-        root(profile())
+        corpus_listing.corpus_root(profile(), find_corpus(corpus.lower()))
 
 
 def test_a_rendered_corpus_is_named_by_all_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,13 +55,13 @@ def test_listing_depends_on_content_not_on_place_or_time(tmp_path: Path) -> None
     here, there = make_afew(tmp_path / "a"), make_afew(tmp_path / "b")
     for folder in ("one", "two", "three"):
         (tmp_path / folder).mkdir()
-    first = corpus_listing.list_afew(here, tmp_path / "one")
+    first = listed(here, tmp_path / "one")
     assert (first["clips"], first["train"], first["val"]) == (4, 2, 2)
-    assert corpus_listing.list_afew(there, tmp_path / "two")["content_digest"] == first["content_digest"]
+    assert listed(there, tmp_path / "two")["content_digest"] == first["content_digest"]
     video = there / "Val_AFEW" / "Fear" / "000102040.avi"
     video.write_bytes(b"another film")
-    assert corpus_listing.list_afew(there, tmp_path / "three")["content_digest"] != first["content_digest"]
-    rows = corpus_listing.read_listing(tmp_path / "one")["clips"]
+    assert listed(there, tmp_path / "three")["content_digest"] != first["content_digest"]
+    rows = corpus_listing.VideoListing(AFEW, tmp_path / "one").rows
     assert {row["clip_id"] for row in rows} == {
         f"{split}_{emotion}_000102040" for split in ("train", "val") for emotion in ("Happy", "Fear")
     }
@@ -65,8 +71,8 @@ def test_a_listing_tells_why_a_clip_bears_another_name(tmp_path: Path) -> None:
     folder = make_afew(tmp_path / "a") / "Val_AFEW" / "Fear"
     (folder / f"{'L' * 121}.avi").write_bytes(b"long")
     (folder / "Stra\udcdfe.avi").write_bytes(b"bytes that are no UTF-8")
-    corpus_listing.list_afew(tmp_path / "a", tmp_path)
-    rows = corpus_listing.read_listing(tmp_path)["clips"]
+    listed(tmp_path / "a", tmp_path)
+    rows = corpus_listing.VideoListing(AFEW, tmp_path).rows
     noted = [row for row in rows if "note" in row]
     assert [(len(row["clip_id"]), "too long for a shard" in row["note"]) for row in noted] == [(88, True)]
     assert {Path(row["path"]) for row in rows} >= set(folder.iterdir())

@@ -103,10 +103,10 @@ def test_a_restart_hashes_only_what_is_left(dfew: Path, tmp_path: Path, monkeypa
 
 
 def test_the_fingerprint_sees_a_touched_and_a_missing_picture(dfew: Path) -> None:
-    before = corpus_listing.fingerprint_dfew(dfew, read_dfew(dfew))
-    assert corpus_listing.fingerprint_dfew(dfew, read_dfew(dfew)) == before
+    before = corpus_listing.fingerprint_pictures(dfew, read_dfew(dfew))
+    assert corpus_listing.fingerprint_pictures(dfew, read_dfew(dfew)) == before
     picture = read_dfew(dfew).clips[3].frames[2]
     os.utime(picture, ns=(1, 1))
-    touched = corpus_listing.fingerprint_dfew(dfew, read_dfew(dfew))
+    touched = corpus_listing.fingerprint_pictures(dfew, read_dfew(dfew))
     picture.unlink()
-    assert len({before, touched, corpus_listing.fingerprint_dfew(dfew, read_dfew(dfew))}) == 3
+    assert len({before, touched, corpus_listing.fingerprint_pictures(dfew, read_dfew(dfew))}) == 3

@@ -13,7 +13,7 @@ from nrdfer.cli import app
 from nrdfer.config.resolve import profile_of_shell
 from nrdfer.core import paths
 from nrdfer.evaluation.checkpoints import METRICS
-from nrdfer.reporting.results import AFEW, CROSS_VALIDATION, EVALUATIONS, closing_rows, comparability
+from nrdfer.reporting.results import CROSS_VALIDATION, EVALUATIONS, ON_AFEW, closing_rows, comparability
 from nrdfer.reporting.results import RESULTS as RESULTS_FILE
 from nrdfer.store import Artifact, Store
 from nrdfer.store.pointers import Pointers, made_with
@@ -86,7 +86,7 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[floa
         pointers = made_with(profile_of_shell())
         fold = {protocol: {"war": war, "uar": war} for protocol in ("honest", "paper")}
         whole = {p: {**RESULTS["cross_validation"][p], "war_mean": war} for p in ("honest", "paper")}
-        contents = {**dict.fromkeys([*EVALUATIONS.values(), AFEW], fold), CROSS_VALIDATION: whole}
+        contents = {**dict.fromkeys([*EVALUATIONS.values(), ON_AFEW], fold), CROSS_VALIDATION: whole}
         return {asset: made(pointers, asset, content) for asset, content in contents.items()}
 
     return make

@@ -1,0 +1,182 @@
+"""What every corpus of this project is: labelled clips below a folder, and how they are divided into training and test.
+
+Assets, trainings, lineage and commands know corpora only through `Corpus`, so that DFEW, AFEW and a new one are treated
+alike. Where a corpus's files lie, and how its labels are written down, belongs to its own module; which corpora there
+are, to ``registry``; what is made of the clips, to ``nrdfer.preprocessing``.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import CorpusError
+
+MEAN, POOLED, SINGLE = "mean of folds", "pooled", "one test set"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoClip:
+    """One clip that comes as a video."""
+
+    path: Path
+    clip_id: str  # unique in the corpus, and fit for a file's name
+    emotion: str
+    split: str  # of `Corpus.parts`, where the corpus has them
+    note: str = ""  # set where another name had to be given
+
+
+@dataclass(frozen=True, slots=True)
+class PictureClip:
+    """One clip that comes as face pictures, in order. DFEW has 900,000 of them, so only their names are held."""
+
+    clip_id: str
+    emotion: str
+    folder: Path
+    names: tuple[str, ...]
+
+    @property
+    def n_frames(self) -> int:
+        """Number of pictures."""
+        return len(self.names)
+
+    @property
+    def frames(self) -> tuple[Path, ...]:
+        """Paths of the pictures, made anew each time."""
+        return tuple(self.folder / name for name in self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Clip ids of one fold."""
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+Clip = TypeVar("Clip", VideoClip, PictureClip)
+
+
+@dataclass(frozen=True)
+class Contents(Generic[Clip]):
+    """All labelled clips of a corpus, its folds as labelled, and labelled clips that cannot be used."""
+
+    root: Path
+    folder: Path  # of the clips
+    clips: list[Clip]
+    folds: Mapping[int, Fold] = field(default_factory=dict)  # by number from 1 on; empty if a clip names its own part
+    set_aside: list[tuple[str, str]] = field(default_factory=list)  # clip id and reason
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    level: str  # ok; known: differs as others' copies do, for the reason told; warning; error: cannot be used
+    text: str
+
+
+@dataclass
+class Examination:
+    """What was found of one corpus."""
+
+    corpus: str
+    root: str
+    findings: list[Finding] = field(default_factory=list)
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, level: str, text: str) -> None:
+        """Add a finding."""
+        self.findings.append(Finding(level, text))
+
+    @property
+    def usable(self) -> bool:
+        """Whether the pipeline can work on it."""
+        return all(finding.level != "error" for finding in self.findings)
+
+
+class Corpus(Protocol):
+    """A corpus; a new one inherits from it, says its name, title and splits, and reads its folder.
+
+    A corpus that comes as videos passes detection, alignment and enhancement; one of face pictures enters the shards
+    as it is. It is divided by `parts`, which each video names itself, or by numbered folds, which are lists of clip
+    ids (a single official division is one fold); face pictures always have folds.
+    """
+
+    name: str  # of its assets, shards and models: dfew
+    title: str  # as people write it: DFEW
+    splits: tuple[str, ...]  # names of its trainings, unique among all corpora; its own name, if there is only one
+    videos: bool = False  # whether faces must be found in videos first
+    parts: tuple[str, str] | None = None  # of videos: what their own division calls training and test
+    holds: str = ""  # what its folder holds, for messages
+    emotions: tuple[str, ...] = EMOTIONS  # that its clips are labelled with
+    recipe: str = "dfew-paper"  # in `nrdfer.training.recipe`, where a profile says nothing
+    initial: str | None = None  # split of another corpus, with whose checkpoint its trainings start
+    of_paper: bool = False  # whether the job full_reproduction and the report hold it
+    rendered_as: str | None = None  # folder of the rendered corpus that has its layout and can take its place
+    published: Mapping[str, int] = {}  # clips of each emotion, as far as they are known
+
+    @abstractmethod
+    def read(self, root: Path) -> Contents[Any]:
+        """Find all clips and folds below `root`; no video or picture is opened.
+
+        Raises:
+            CorpusError: the folder, clips or labels are missing, or contradict each other.
+        """
+        ...
+
+    def examine(self, root: Path) -> Examination:
+        """Look at a copy as the pipeline will: can it be used, and does it hold as many clips as `published` says?"""
+        found = Examination(self.name, str(root))
+        try:
+            contents = self.read(root)
+        except CorpusError as error:
+            found.note("error", str(error))
+            return found
+        have = Counter(clip.emotion for clip in contents.clips)
+        found.counts["clips"] = {emotion: have[emotion] for emotion in self.emotions}
+        found.note("ok", f"{len(contents.clips):,} clips in {contents.folder}")
+        if foreign := sorted(set(have) - set(self.emotions)):
+            found.note("error", f"clips are labelled {', '.join(foreign)}, but {self.title} has {self.emotions}")
+        if self.published and (changes := difference(have, self.published)):
+            found.note("warning", f"published: {changes}")
+        if contents.set_aside:
+            clip_id, reason = contents.set_aside[0]
+            found.note("warning", f"{len(contents.set_aside)} clips are set aside, e.g. {clip_id}: {reason}")
+        return found
+
+    @property
+    def listing(self) -> str:
+        """The step that lists it."""
+        return "videos" if self.videos else "clips"
+
+    @property
+    def aggregates(self) -> tuple[str, ...]:
+        """How figures are published: over folds as their mean and pooled, or of the one test set."""
+        return (MEAN, POOLED) if len(self.splits) > 1 else (SINGLE,)
+
+    @property
+    def variable(self) -> str:
+        """The environment's name for its folder."""
+        return f"NRDFER_{self.name.upper()}_ROOT"
+
+    def asset(self, step: str, split: str | None = None) -> str:
+        """The asset of a step, ``dfew/shards``, or of a step of one of its splits: ``dfew/fd1/checkpoint``."""
+        return f"{self.name}/{step}" if split in (None, self.name) else f"{self.name}/{split}/{step}"
+
+    def fold(self, split: str) -> int:
+        """The number of a split among its folds."""
+        return self.splits.index(split) + 1
+
+
+def difference(have: Mapping[str, int], expected: Mapping[str, int]) -> str:
+    """What is more or less than expected, as ``neutral -2, anger +2``."""
+    changes = {emotion: have.get(emotion, 0) - n for emotion, n in expected.items() if have.get(emotion, 0) != n}
+    total = f"{sum(expected.values()):,} in all" if sum(changes.values()) else ""
+    text = ", ".join(f"{emotion} {change:+d}" for emotion, change in changes.items())
+    return ", ".join(part for part in (total, text) if part)

@@ -1,0 +1,65 @@
+"""All corpora by name, and the way from a name or a split to a corpus.
+
+A corpus's layout and labels belong to its own module; what is common to all, to ``base``.
+"""
+
+from __future__ import annotations
+
+from nrdfer.config.profile import Profile
+from nrdfer.config.recipe import Recipe
+from nrdfer.core.errors import CorpusError
+from nrdfer.corpora.base import Corpus
+from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.rendered import RENDERED
+
+CORPORA: dict[str, Corpus] = {
+    "dfew": DFEW,
+    "afew": AFEW,
+    "rendered": RENDERED,
+}
+
+
+def find_corpus(name: str) -> Corpus:
+    """The corpus of a name.
+
+    Raises:
+        CorpusError: there is none; the message lists all.
+    """
+    if name not in CORPORA:
+        raise CorpusError(f"there is no corpus {name!r}; known are {', '.join(CORPORA)}")
+    return CORPORA[name]
+
+
+def trained_corpora() -> tuple[Corpus, ...]:
+    """The corpora that networks are trained on."""
+    return tuple(corpus for corpus in CORPORA.values() if corpus.splits)
+
+
+def recipe_of(profile: Profile, corpus: str) -> Recipe:
+    """The recipe that a corpus is trained with: the profile's, or else the corpus's own.
+
+    Raises:
+        CorpusError: there is no such corpus.
+    """
+    return profile.recipe_for(corpus, find_corpus(corpus).recipe)
+
+
+def corpus_of(split: str) -> Corpus:
+    """The corpus that a split divides.
+
+    Raises:
+        CorpusError: there is no such split; the message lists all.
+    """
+    for corpus in trained_corpora():
+        if split in corpus.splits:
+            return corpus
+    known = ", ".join(split for corpus in trained_corpora() for split in corpus.splits)
+    raise CorpusError(f"there is no split {split!r}; splits are {known}")
+
+
+def splits_in_words() -> str:
+    """All splits for a help text: ``fd1 to fd5 (DFEW), afew (AFEW)``."""
+    return ", ".join(
+        f"{' to '.join(dict.fromkeys((corpus.splits[0], corpus.splits[-1])))} ({corpus.title})"
+        for corpus in trained_corpora()
+    )

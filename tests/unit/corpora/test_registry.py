@@ -1,0 +1,51 @@
+"""Corpora by name and by split, and the rendered one as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from nrdfer.corpora.synthetic.settings import CorpusSettings
+from nrdfer.training.recipe import RECIPES
+
+from nrdfer.core.errors import CorpusError
+from nrdfer.corpora.base import MEAN, POOLED, SINGLE
+from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.registry import CORPORA, corpus_of, find_corpus, splits_in_words, trained_corpora
+from nrdfer.corpora.rendered import RENDERED
+from nrdfer.corpora.synthetic.render import render_corpus
+
+
+def test_names_and_splits_lead_to_one_corpus_each() -> None:
+    assert [*CORPORA] == [corpus.name for corpus in CORPORA.values()]
+    splits = [split for corpus in trained_corpora() for split in corpus.splits]
+    assert splits == ["fd1", "fd2", "fd3", "fd4", "fd5", "afew"]
+    assert [corpus_of(split).name for split in splits] == ["dfew"] * 5 + ["afew"]
+    assert splits_in_words() == "fd1 to fd5 (DFEW), afew (AFEW)"
+    with pytest.raises(CorpusError, match="no corpus 'ck'; known are dfew, afew, rendered"):
+        find_corpus("ck")
+    with pytest.raises(CorpusError, match=r"no split 'fd6'; splits are fd1, .*, afew"):
+        corpus_of("fd6")
+
+
+def test_what_a_corpus_does_not_say_follows() -> None:
+    assert (DFEW.asset("shards"), DFEW.asset("checkpoint", "fd2")) == ("dfew/shards", "dfew/fd2/checkpoint")
+    assert (AFEW.asset("videos"), AFEW.asset("checkpoint", "afew")) == ("afew/videos", "afew/checkpoint")
+    assert (DFEW.fold("fd3"), DFEW.aggregates, AFEW.aggregates) == (3, (MEAN, POOLED), (SINGLE,))
+    for corpus in trained_corpora():
+        assert corpus.recipe in RECIPES
+        assert corpus.parts is None or corpus.videos  # of face pictures, no part is kept
+        assert corpus.initial is None or corpus_of(corpus.initial) is not corpus
+
+
+def test_the_rendered_corpus_is_read_as_a_whole(tmp_path: Path) -> None:
+    tiny = dataclasses.replace(CorpusSettings.tiny(), frames=(2, 2), afew_frames=(2, 2))
+    root = render_corpus(tmp_path / "corpus", tiny)
+    assert len(RENDERED.read(root).clips) == 7 * 5 + 7 * 2
+    looked = RENDERED.examine(root)
+    assert looked.usable
+    assert looked.counts["clips"] == dict.fromkeys(RENDERED.emotions, 7)
+    (root / "ground_truth.jsonl").write_text("{}\n")
+    with pytest.raises(CorpusError, match="tells of 1 clips, but 49 are there"):
+        RENDERED.read(root)
