@@ -5,6 +5,7 @@ Which experiments there are belongs to ``catalogue``.
 
 from __future__ import annotations
 
+from nrdfer.corpora.registry import trained_corpora
 from nrdfer.config.profile import Profile
 from nrdfer.config.settings import merge
 from nrdfer.experiments.catalogue import OURS, Experiment
@@ -28,6 +29,6 @@ def profile_of(profile: Profile, experiment: Experiment) -> Profile:
         model_preset=preset,
         model_settings=merge(merge(own, given.settings.get(experiment.model, {})), experiment.settings),
     )
-    for corpus in ("dfew", "afew", *profile.recipes):
-        changed = changed.change_recipe(corpus, recipe)
+    for corpus in trained_corpora():
+        changed = changed.change_recipe(corpus.name, recipe)
     return changed

@@ -120,7 +120,7 @@ def _keep(work: Path, row: Row, size: int, plan: ClipPlan) -> None:
     few = too_few(plan.records)
     if plan.usable and not few:
         record = ClipRecord(
-            corpus="afew",
+            corpus=row["corpus"],
             clip_id=row["clip_id"],
             emotion=row["emotion"],
             split=row["split"],
