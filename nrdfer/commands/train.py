@@ -65,7 +65,7 @@ def train(
 
     base = profile_of_shell(profile)
     found = find_split(base, split, shards, folds)
-    changed = lay_over(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
+    changed = apply_overrides(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
     with _initial(base, split, initial) as weights:
         work, results = out / run_folder.WORK, run_folder.results(out)
         request = request_of(changed, found, work, results, initial_weights=weights)
@@ -130,7 +130,7 @@ def _tracked(split: Split, out: Path, settings: Mapping[str, Any]) -> Callable[.
     return functools.partial(train_tracked, tracking=Tracking(), facts=facts)
 
 
-def lay_over(
+def apply_overrides(
     profile: Profile,
     corpus: str,
     recipe: str | None,
@@ -146,6 +146,7 @@ def lay_over(
         ProfileError: an option cannot be read, or names what the profile does not know.
     """
     from nrdfer.config.settings import merge
+    from nrdfer.corpora.registry import find_corpus
 
     same = model in (None, profile.model) and preset in (None, profile.model_preset)
     network = profile.model_settings if same else {}  # settings of another network mean nothing
@@ -155,7 +156,12 @@ def lay_over(
         model=model or profile.model,
         model_preset=preset or profile.model_preset,
         model_settings=merge(network, fields_of(model_set, "--model-set")),
-    ).change_recipe(corpus, {"name": recipe, **fields} if recipe else fields, anew=recipe is not None)
+    ).change_recipe(
+        corpus,
+        {"name": recipe, **fields} if recipe else fields,
+        anew=recipe is not None,
+        default=find_corpus(corpus).recipe,
+    )
 
 
 @contextlib.contextmanager

@@ -161,8 +161,16 @@ class Profile:
             )
         return known[corpus]
 
-    def change_recipe(self, corpus: str, values: Overrides, *, anew: bool = False) -> Profile:
+    def change_recipe(
+        self, corpus: str, values: Overrides, *, anew: bool = False, default: str | None = None
+    ) -> Profile:
         """The profile with fields laid over a corpus's recipe, or (`anew`) over none.
+
+        Args:
+            corpus: its name.
+            values: fields of the recipe.
+            anew: whether the profile's own recipe is dropped.
+            default: the name of the recipe where the profile has none.
 
         Raises:
             SettingError: a field that is not understood.
@@ -171,7 +179,7 @@ class Profile:
         if field_name in _FIELDS:
             return self.changed(**{field_name: merge({} if anew else self.section(field_name), values)})
         recipes = self.section("recipes")
-        base = {} if anew else cast(Overrides, recipes.get(corpus, {}))
+        base = {} if anew else cast(Overrides, recipes.get(corpus, {"name": default} if default else {}))
         return self.changed(recipes={**recipes, corpus: merge(base, values)})
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,9 +5,9 @@ Which experiments there are belongs to ``catalogue``.
 
 from __future__ import annotations
 
-from nrdfer.corpora.registry import trained_corpora
 from nrdfer.config.profile import Profile
 from nrdfer.config.settings import merge
+from nrdfer.corpora.registry import trained_corpora
 from nrdfer.experiments.catalogue import OURS, Experiment
 
 
@@ -30,5 +30,5 @@ def profile_of(profile: Profile, experiment: Experiment) -> Profile:
         model_settings=merge(merge(own, given.settings.get(experiment.model, {})), experiment.settings),
     )
     for corpus in trained_corpora():
-        changed = changed.change_recipe(corpus.name, recipe)
+        changed = changed.change_recipe(corpus.name, recipe, default=corpus.recipe)
     return changed

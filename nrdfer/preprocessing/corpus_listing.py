@@ -32,17 +32,16 @@ def corpus_root(profile: Profile, corpus: Corpus) -> Path:
     Raises:
         CorpusError: the profile needs the user's own copy, and no folder was given.
     """
-    setting, title = f"{corpus.name}_root", corpus.title
-    profiled = hasattr(profile.corpora, setting)  # a corpus that profiles do not know has the environment alone
-    given = getattr(profile.corpora, setting) if profiled else environment.text(corpus.variable)
+    title, own = corpus.title, hasattr(profile.corpora, f"{corpus.name}_root")
+    setting = f"{corpus.name}_root" if own else f"corpora: {{roots: {{{corpus.name}: ...}}}}"
+    given = profile.corpora.root_of(corpus.name) or (None if own else environment.text(corpus.variable))
     if given:
         return Path(given).expanduser().absolute()
     if profile.corpora.rendered and corpus.rendered_as is not None:
         return render_sample(profile) / corpus.rendered_as
     raise CorpusError(
         f"profile {profile.name!r} needs your own copy of {title}, and no folder was given. Set {corpus.variable}="
-        f"/path/to/{title} in the shell"
-        + (f", or {setting} in the run config (resources: workbench: config)" if profiled else "")
+        f"/path/to/{title} in the shell, or {setting} in the run config (resources: workbench: config)"
         + (
             f". Without a licence for {title}, use the profile 'sample', which renders its own corpus."
             if corpus.rendered_as

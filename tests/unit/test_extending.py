@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from nrdfer.corpora.synthetic.settings import CorpusSettings
 from typer.testing import CliRunner
 
 from assets.corpus_branch import corpus_assets
@@ -23,7 +24,6 @@ from nrdfer.cli import app
 from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.registry import CORPORA, corpus_of
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
-from nrdfer.corpora.synthetic.settings import CorpusSettings
 from nrdfer.evaluation.checkpoints import read_metrics
 from nrdfer.models.registry import MODELS, Entry
 from nrdfer.registry import find_version
