@@ -15,12 +15,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from nrdfer.corpora.synthetic.settings import CorpusSettings
 from typer.testing import CliRunner
 
 from assets.corpus_branch import corpus_assets
 from assets.project_resource import ArtifactReferences, Workbench
 from nrdfer.cli import app
+from nrdfer.config.rendering import CorpusSettings
 from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.registry import CORPORA, corpus_of
 from nrdfer.corpora.synthetic.jobs import plan, render_clip
