@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from nrdfer.corpora.synthetic.settings import CorpusSettings
+from nrdfer.config.rendering import CorpusSettings
 from nrdfer.training.recipe import RECIPES
 
 from nrdfer.core.errors import CorpusError
