@@ -115,7 +115,7 @@ class Corpus(Protocol):
     parts: tuple[str, str] | None = None  # of videos: what their own division calls training and test
     holds: str = ""  # what its folder holds, for messages
     emotions: tuple[str, ...] = EMOTIONS  # that its clips are labelled with
-    recipe: str = "dfew-paper"  # in `nrdfer.training.recipe`, where a profile says nothing
+    recipe: str = "dfew-paper"  # in `nrdfer.config.recipe`, where a profile says nothing
     initial: str | None = None  # split of another corpus, with whose checkpoint its trainings start
     of_paper: bool = False  # whether the job full_reproduction and the report hold it
     rendered_as: str | None = None  # folder of the rendered corpus that has its layout and can take its place

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from nrdfer.config.rendering import CorpusSettings
-from nrdfer.training.recipe import RECIPES
+from nrdfer.config.recipe import RECIPES
 
 from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.base import MEAN, POOLED, SINGLE
