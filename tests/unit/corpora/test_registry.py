@@ -6,9 +6,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from nrdfer.config.rendering import CorpusSettings
-from nrdfer.config.recipe import RECIPES
 
+from nrdfer.config.recipe import RECIPES
+from nrdfer.config.rendering import CorpusSettings
 from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.base import MEAN, POOLED, SINGLE
 from nrdfer.corpora.paper import AFEW, DFEW
