@@ -40,8 +40,8 @@ LATE = (
     "torch._dynamo",
     "torch.onnx",
 )
-#: Of ``nrdfer``, what no step uses, and what only MLflow may load.
-_NOT_LOADED = ("nrdfer.cli", "nrdfer.commands", "nrdfer.serving.video_from_code")
+#: Of ``nrdfer``, what no step uses.
+_NOT_LOADED = ("nrdfer.cli", "nrdfer.commands")
 _LONGEST = 60  # characters of the temporary folder: a socket's address in it must stay below 104
 
 
