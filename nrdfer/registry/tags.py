@@ -4,7 +4,7 @@ Keep here: names. Keep out: what is written under them.
 """
 
 CHECKPOINT = "nrdfer.checkpoint_digest"  # the checkpoint's artefact in the store; identity of the version
-FILES = "nrdfer.core.atomic_files"  # JSON: path of every file of the version -> sha256
+FILES = "nrdfer.files"  # JSON: path of every file of the version -> sha256
 CODE = "nrdfer.code"  # JSON: the code that registered it, see `nrdfer.runtime.code_version`
 CONFIG = "nrdfer.config_digest"  # of the resolved profile
 DATA = "nrdfer.data_digest"  # the shards' artefact
