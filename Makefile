@@ -6,9 +6,9 @@
 # make dev         Dagster UI and MLflow UI on localhost
 # make install / make lint / make bench
 # make chaos-train kills trainings with SIGKILL and SIGTERM at random moments and compares their bytes; minutes
-# make chaos-job   kills the job, steps, workers, ffmpeg or MLflow's server at random moments, types the same line again
-# make chaos-power cuts the power, simulated: drops what was not synced at random moments, types the same line again
-# make chaos-disk  fills the disk at every asset, makes room, types the same line again; needs root
+# make chaos-job   kills the job, steps, workers, ffmpeg or MLflow's server at random moments, types the same command again
+# make chaos-power cuts the power, simulated: drops what was not synced at random moments, types the same command again
+# make chaos-disk  fills the disk at every asset, makes room, types the same command again; needs root
 # make chaos-shells  types the same line in two and in four shells at once; each of these four takes about half an hour
 # make chaos-tracking  starts five trainings at once on an empty MLflow database, twenty times; minutes
 # make fuzz        damaged inputs for everything that reads a file; prints what became of them (FUZZ_INPUTS=20000 a part)

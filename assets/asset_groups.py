@@ -1,7 +1,7 @@
 """Asset groups in the order in which data passes them: who owns each, and what to look at.
 
-Keep here: names of groups, their owners, the form of a description. Keep out: what a description says (it stands at
-its asset).
+Keep here: names of groups, their owners, the form of a description. Keep out: the text of a description (it is with its
+asset).
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class AssetGroup:
     summary: str  # one sentence, for people who see the graph for the first time
 
 
-CORPORA = AssetGroup("step_1_corpora", "team:data", "The two corpora as they lie on disk: every file and its sha256.")
+CORPORA = AssetGroup("step_1_corpora", "team:data", "The two corpora as they are on disk: every file and its sha256.")
 FACES = AssetGroup("step_2_faces", "team:data", "AFEW's videos become aligned face crops, brightened by EnlightenGAN.")
 SHARDS = AssetGroup("step_3_shards", "team:data", "Faces of both corpora as WebDataset shards, and DFEW's five folds.")
-TRAINING = AssetGroup("step_4_training", "team:training", "One network a fold, and AFEW's, which begins with fold 1's.")
+TRAINING = AssetGroup("step_4_training", "team:training", "A network per fold, and AFEW's, which begins with fold 1's.")
 EVALUATION = AssetGroup(
     "step_5_evaluation", "team:evaluation", "WAR and UAR under both protocols, and model versions in MLflow's registry."
 )

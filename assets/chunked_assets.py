@@ -1,9 +1,9 @@
-"""Work on many clips, cut into chunks that any executor spreads over processes or machines.
+"""Work on many clips, split into chunks that any executor can distribute over processes or machines.
 
 An asset of this kind is a graph of three ops: `plan` names the clips that are not finished yet, in chunks; each chunk
 is worked on by a step of its own, retried alone if it fails; `publish` makes the artefact of what all of them finished.
 Finished clips lie in the store's work folder, so neither a retry nor another run repeats them. What the work is, and
-what it depends on, is said by a `ClipWork` (``faces.py``).
+what it depends on, is said by a `ClipWork` (``preprocessing.py``).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=1)
 
 
 class ClipWork(Protocol):
-    """What is to be done to the clips of one artefact."""
+    """Work on the clips of one artefact."""
 
     asset: str  # the artefact's name
     code_version: str
@@ -33,7 +33,7 @@ class ClipWork(Protocol):
     facts: Mapping[str, Any]  # more for the metadata
 
     def pending(self, work: Path) -> list[str]:
-        """Ids of the clips that are not finished in the work folder."""
+        """Ids of the clips that are unfinished in the work folder."""
         ...
 
     def work_on(self, clip_ids: Sequence[str], work: Path, progress: Progress) -> None:
@@ -41,7 +41,7 @@ class ClipWork(Protocol):
         ...
 
     def publish(self, work: Path, out: Path) -> Mapping[str, Any]:
-        """Put all clips into `out`, finishing what is not; returns counts."""
+        """Write all clips to `out`, finishing the unfinished ones; returns counts."""
         ...
 
     def metadata(self, published: Path) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
-"""Which line of the source makes an asset: for its definition in the graph, and for every materialisation.
+"""Source line of every asset, for its definition in the graph and for every materialisation.
 
-Keep here: finding lines. Keep out: what is done to all assets alike (``pipelines/asset_specs.py``).
+Keep here: finding lines. Keep out: what applies to all assets (``pipelines/asset_specs.py``).
 """
 
 import inspect

@@ -6,9 +6,8 @@ Keep here: which steps a corpus passes. Keep out: the steps themselves.
 import dagster as dg
 
 from assets.evaluation import evaluation_assets
-from assets.faces import face_assets
 from assets.listings import listing_asset
-from assets.shards import folds_asset, shards_asset
+from assets.preprocessing import face_assets, folds_asset, shards_asset
 from assets.training import training_assets
 from nrdfer.corpora.base import Corpus
 

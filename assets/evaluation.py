@@ -31,7 +31,7 @@ def evaluate(
     *,
     title: str,
 ) -> Artifact:
-    """Evaluate a checkpoint under both protocols, or find that it was evaluated.
+    """Evaluate a checkpoint under both protocols, unless it was evaluated already.
 
     Args:
         context: of the step.
@@ -60,19 +60,19 @@ def evaluate(
 def run_of(
     context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: Artifact, split: "Split", name: str
 ) -> str:
-    """The MLflow run of a finished training, made again from the store if MLflow has lost it or was away.
+    """The MLflow run of a finished training, recreated from the store if MLflow has lost it or was unreachable.
 
     Raises:
         TrackingError: MLflow does not answer.
     """
     from nrdfer.models.saved_model import read_history
     from nrdfer.publish.register_model import provenance
-    from nrdfer.tracking.pending_uploads import deliver_left_over
+    from nrdfer.tracking.pending_uploads import upload_pending
     from nrdfer.tracking.restored_runs import facts_of, run_of_finished
 
     tracking = workbench.tracking
     tracking.require(f"the evaluation of {name} is finished and kept, but it cannot be shown in MLflow")
-    deliver_left_over(tracking, context.log)  # this training's, if MLflow was away when it ended
+    upload_pending(tracking, context.log)  # this training's, if MLflow was away when it ended
     tags = {**provenance(checkpoint), "nrdfer.config_digest": workbench.config_digest}
     facts = facts_of(checkpoint, split, name, tags, context.run_id, workbench.settings.to_dict())
     return run_of_finished(tracking, checkpoint, facts, read_history(checkpoint.path))
@@ -119,7 +119,7 @@ def _evaluate_and_register(
 def _video_model(
     context: dg.AssetExecutionContext, workbench: Workbench, model: str, version: str, champion: str
 ) -> dict[str, str]:
-    """The champion's video model, if the champion is the version at hand; an earlier champion has its own."""
+    """The champion's video model, if the champion is the current version; an earlier champion has its own."""
     if version != champion:
         return {}
     from nrdfer.publish.register_video_model import register_video
@@ -128,7 +128,7 @@ def _video_model(
 
 
 def metadata_of(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[str, Any]:
-    """What the UI shows of an evaluation besides its figures."""
+    """Metadata of an evaluation besides its figures, for the UI."""
     return {
         "mlflow_run": mlflow_run(workbench.tracking, run_id),
         "confusion": picture(artifact.path / "confusion_honest.png"),

@@ -1,6 +1,6 @@
 """Typed fields of the launchpad, made from the settings classes of a profile, so that the two cannot differ.
 
-Which of a profile's parts are shown belongs to ``project_resource``; what a setting means, to its own class.
+Which of a profile's parts are offered belongs to ``project_resource``; what a setting means, to its own class.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ def config_of(settings: type[Any], names: Sequence[str] = (), otherwise: str = "
         otherwise: what a field is where the profile says nothing, if not the dataclass's default.
     """
     hints = typing.get_type_hints(settings, include_extras=True)
-    shown: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for field in dataclasses.fields(settings):
         if names and field.name not in names:
             continue
@@ -36,11 +36,11 @@ def config_of(settings: type[Any], names: Sequence[str] = (), otherwise: str = "
             named = otherwise or ("that of its `name`" if any(isinstance(note, LaidOver) for note in notes) else "")
             inner = config_of(hint, otherwise=named)  # type: ignore[arg-type]
             about = f"{text}. What is left out stays as the profile says."
-            shown[field.name] = (inner, Field(default_factory=inner, description=about))
+            fields[field.name] = (inner, Field(default_factory=inner, description=about))
         elif (known := _dagster_type(hint)) is not None:
             about = f"{text}. Default: what the profile says, else {otherwise or field.default}."
-            shown[field.name] = (known | None, Field(default=None, description=about))
-    return create_model(f"{settings.__name__}Fields", __base__=dg.Config, **shown)
+            fields[field.name] = (known | None, Field(default=None, description=about))
+    return create_model(f"{settings.__name__}Fields", __base__=dg.Config, **fields)
 
 
 def _dagster_type(hint: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Corpora as they lie on disk: listings of videos or face pictures, with content hashes.
+"""Corpora as they are on disk: listings of videos or face pictures, with content hashes.
 
 Keep here: the roots of the graph. Keep out: anything that opens a video or picture.
 """
@@ -12,10 +12,10 @@ from nrdfer.corpora.base import Corpus
 from nrdfer.store import Artifact
 
 _VIDEOS = (
-    "{title}'s videos as they lie on disk: clip id, emotion, split and sha256 of every file. No video is opened yet."
+    "{title}'s videos as they are on disk: clip id, emotion, split and sha256 of every file. No video is opened yet."
 )
 _PICTURES = (
-    "{title}'s clips as they lie on disk: emotion, face pictures with their sha256, the published folds. {title} is "
+    "{title}'s clips as they are on disk: emotion, face pictures with their sha256, the published folds. {title} is "
     "distributed as face pictures, so nothing has to be detected."
 )
 

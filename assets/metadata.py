@@ -21,7 +21,7 @@ _MOST = 50  # rows of a table in the UI; the file holds all
 
 
 def picture(path: Path) -> dg.MarkdownMetadataValue:
-    """A PNG file as metadata that the UI shows as a picture; or, if it could not be drawn, why."""
+    """A PNG file as metadata that the UI shows as a picture; or, if it could not be drawn, the reason."""
     if not path.is_file():
         return dg.MetadataValue.md(plain(str(not_there(path.stem, path))))
     data = base64.b64encode(path.read_bytes()).decode()
@@ -29,7 +29,7 @@ def picture(path: Path) -> dg.MarkdownMetadataValue:
 
 
 def quality(published: Path) -> Mapping[str, Any]:
-    """The quality page of an artefact: its picture, and where it lies."""
+    """The quality page of an artefact: its picture and its path."""
     from nrdfer.preprocessing.quality import PAGE, PICTURE
 
     return {
@@ -39,7 +39,7 @@ def quality(published: Path) -> Mapping[str, Any]:
 
 
 def reasons_table(rows: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
-    """Clips and what there is to say of each."""
+    """Clips with the reason for each."""
     if not rows:
         return dg.MetadataValue.md("none")
     more = [("...", f"and {len(rows) - _MOST} more")] if len(rows) > _MOST else []
@@ -55,14 +55,14 @@ def into_mlflow(
         TrackingError: MLflow does not answer.
     """
     tracking = workbench.tracking
-    tracking.require(f"{artifact.asset} is finished and lies in {artifact.path}, but it cannot be logged")
+    tracking.require(f"{artifact.asset} is finished and stored in {artifact.path}, but it cannot be logged")
     run_id = tracking.pipeline_run(context.run_id, workbench.settings.to_dict())
     tracking.client.log_artifacts(run_id, str(artifact.path), folder)
     return mlflow_run(tracking, run_id)
 
 
 def mlflow_run(tracking: Tracking, run_id: str) -> dg.MetadataValue[str | None]:
-    """The address of an MLflow run; the id is empty if MLflow was away while the run would have been made."""
+    """The address of an MLflow run; the id is empty if MLflow was unreachable when the run would have been created."""
     if not run_id:
         return dg.MetadataValue.text("MLflow was unreachable; metrics will be uploaded when it is back")
     return dg.MetadataValue.url(tracking.run_url(run_id))

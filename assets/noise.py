@@ -1,6 +1,6 @@
-"""The noise benchmark: clips whose every frame is known, networks that learn and are tested on them, what they show.
+"""The noise benchmark: clips with known frames, networks trained and tested on them, and the findings.
 
-Keep here: which steps there are, and that each training is one. Keep out: what is rendered, learnt and measured
+Keep here: which steps there are, and that each training is one. Keep out: rendering, training and measuring
 (``nrdfer/noise``).
 """
 
@@ -33,10 +33,10 @@ _OF_CLIPS = (
     group_name=GROUP,
     kinds={"webdataset"},
     description=asset_groups.description(
-        "Rendered clips to learn from, and the same test clips in every condition of noise, N1 and N2 in steps.",
+        "Rendered training clips, and the same test clips in every condition of noise, N1 and N2 in steps.",
         "the profile's `noise` alone: every person and frame follows from its seed, so all that is wrong with a frame "
         "is known.",
-        "`clips`, how many there are, and `training`, how many of them are learnt from.",
+        "`clips`, how many there are, and `training`, how many of them are used for training.",
     ),
 )
 def noise_clips(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
@@ -88,7 +88,7 @@ def noise_plan(context: dg.OpExecutionContext, workbench: Workbench, clips: Arti
 def noise_training(
     context: dg.OpExecutionContext, workbench: Workbench, clips: Artifact, training: dict[str, Any]
 ) -> dict[str, Any]:
-    """Train one network, or find that it was trained."""
+    """Train one network, unless it was trained already."""
     with step(context):
         from nrdfer.noise.training import NoiseTraining, train_and_predict
 
@@ -123,7 +123,7 @@ def noise_training(
 def noise_collect(
     context: dg.OpExecutionContext, workbench: Workbench, clips: Artifact, trained: list[dict[str, Any]]
 ) -> dg.Output[Artifact]:
-    """Keep which trainings belong together."""
+    """Collect the training runs that belong together."""
     with step(context):
         import json
 
@@ -147,7 +147,7 @@ def noise_collect(
     description=asset_groups.description(
         "Every network of the benchmark, trained several times: the settings of Table 1, and rivals.",
         "`noise/clips`. Each training is a step of its own, and shares the pool `gpu` with all others.",
-        "`trainings`, how many there are; the log of each step tells its figures.",
+        "`trainings`, how many there are; the log of each step has its figures.",
     ),
 )
 def noise_measurements(clips: Any) -> Any:
@@ -162,8 +162,7 @@ def noise_measurements(clips: Any) -> Any:
     group_name=GROUP,
     kinds={"mlflow"},
     description=asset_groups.description(
-        "What noisy frames do to each network, and a verdict on each of the paper's claims, also where it does not "
-        "show.",
+        "What noisy frames do to each network, and a verdict on each of the paper's claims, confirmed or not.",
         "the predictions of `noise/measurements` on `noise/clips`, whose every frame is known.",
         "`findings`, tables with intervals; `war`, accuracy as noise grows; `attention` on N1 frames; `neutral` calls "
         "over N2.",
@@ -172,7 +171,7 @@ def noise_measurements(clips: Any) -> Any:
 def noise_benchmark(
     context: dg.AssetExecutionContext, workbench: Workbench, clips: Artifact, measurements: Artifact
 ) -> dg.MaterializeResult[Artifact]:
-    """Find out what holds."""
+    """Determine which claims hold."""
     with step(context):
         from nrdfer.config.noise import recipe_as_written
         from nrdfer.noise.analyse import measure

@@ -1,6 +1,6 @@
-"""Emotions of a folder of videos, by a registered model: outside of the reproduction, launched when there is something.
+"""Emotions of a folder of videos, by a registered model: outside of the reproduction, launched on demand.
 
-Keep here: the asset and what the UI shows of it. Keep out: how a video is answered (``nrdfer.predict``), and noticing
+Keep here: the asset and what the UI shows of it. Keep out: how a video is predicted (``nrdfer.predict``), and detecting
 new videos (``pipelines/sensors.py``).
 """
 
@@ -28,16 +28,16 @@ _MOST_ROWS, _MOST_STRIPS, _STRIP_WIDTH = 50, 10, 900  # shown in the UI; the fol
 
 
 class PredictionConfig(dg.Config):
-    """What is to be answered; everything has a default."""
+    """Settings of a prediction run; everything has a default."""
 
     folder: str = Field(
         default="",
         description="Folder of videos, searched recursively. Default: NRDFER_INBOX, else inbox below NRDFER_HOME.",
     )
     leave_out: list[str] = Field(
-        default=[], description="Videos in that folder that are not meant, e.g. because they are still being copied."
+        default=[], description="Videos in that folder to leave out, e.g. because they are still being copied."
     )
-    out: str = Field(default="", description="Receives a folder a video. Default: predictions below NRDFER_HOME.")
+    out: str = Field(default="", description="Receives a folder per video. Default: predictions below NRDFER_HOME.")
     model: str = Field(
         default="models:/nr-dfernet-afew@champion",
         description="A registered version (models:/NAME@ALIAS, models:/NAME/VERSION), or a folder with model.json.",
@@ -62,15 +62,15 @@ class PredictionConfig(dg.Config):
     group_name=GROUP,
     kinds={"pytorch", "ffmpeg"},
     description=asset_groups.description(
-        "Emotions of every video in a folder by a registered model, as a whole and over time. What was answered before "
-        "is not asked again.",
+        "Emotions of every video in a folder by a registered model, as a whole and over time. Existing predictions "
+        "are not repeated.",
         "the folder `NRDFER_INBOX` (default: `inbox` below `NRDFER_HOME`) and a registered version; the sensor "
         "*new_videos* launches it, or the job *predict_videos* with a folder of your choice.",
         "`results` and the strips here; annotated videos, tables and pictures in the folder of each video.",
     ),
 )
 def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> dg.MaterializeResult[None]:
-    """Answer for a folder of videos."""
+    """Predict a folder of videos."""
     with step(context):
         from nrdfer.config.settings import build_settings
         from nrdfer.core.errors import UnreadableVideoError
@@ -88,7 +88,7 @@ def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> 
         used, overrides = model.preprocessing.overridden(
             retinaface=config.retinaface or None, enhance=config.enhance or None
         )
-        for text in (model.note, *(f"not as in training: {override}" for override in overrides)):
+        for text in (model.note, *(f"unlike in training: {override}" for override in overrides)):
             if text:
                 context.log.warning("%s", text)
         cropper = Cropper.load(used, device=config.device)
@@ -116,7 +116,7 @@ def summary_of(row: "Row") -> str:
 
 
 def metadata_of(rows: Sequence["Row"], out: Path, model: str) -> dict[str, Any]:
-    """What the UI shows: counts, the table, and the strips of what is new, or else of what is there."""
+    """Metadata for the UI: counts, the table, and the strips of new videos, or else of existing ones."""
     from nrdfer.predict.video_output import STRIP
 
     counts = {
@@ -154,7 +154,7 @@ def table(rows: Sequence["Row"]) -> dg.MarkdownMetadataValue:
 
 
 def small_picture(path: Path) -> dg.MarkdownMetadataValue | None:
-    """A picture small enough for the event log, which keeps a copy of all it is given; None if there is none."""
+    """A picture small enough for the event log, which keeps a copy of it; None if there is none."""
     import cv2
     import numpy as np
 

@@ -22,15 +22,15 @@ from nrdfer.store.pointers import Pointers, config_digest, made_with
 from nrdfer.tracking.client import Tracking
 
 #: Parts of a profile that the launchpad shows field by field.
-SHOWN = (
+TYPED = (
     "model", "model_preset", "dfew_recipe", "afew_recipe", "engine", "align", "enhance", "shards", "device", "workers",
     "chunk_clips",
 )  # fmt: skip
-_ProfileFields: Any = config_of(Profile, SHOWN)
+_ProfileFields: Any = config_of(Profile, TYPED)
 
 
 class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: ignore[misc]
-    """The profile a run uses, and changes to it: the fields of `SHOWN`, typed, and any other under ``overrides``."""
+    """The profile a run uses, and changes to it: the fields of `TYPED`, typed, and any other under ``overrides``."""
 
     profile: str = Field(
         description=(
@@ -40,28 +40,28 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
     )
     profiles_folder: str = Field(description="Folder that holds the profiles.")
     afew_root: str = Field(
-        default="", description="Your AFEW folder (holds Train_AFEW and Val_AFEW). Empty: what the profile says."
+        default="", description="Your AFEW folder (holds Train_AFEW and Val_AFEW). Empty: as in the profile."
     )
     dfew_root: str = Field(
-        default="", description="Your DFEW folder (holds EmoLabel_DataSplit and Clip). Empty: what the profile says."
+        default="", description="Your DFEW folder (holds EmoLabel_DataSplit and Clip). Empty: as in the profile."
     )
     weights_folder: str = Field(
         default="",
-        description="Folder with pretrained weights, looked into before the hub. Empty: what the profile says.",
+        description="Folder with pretrained weights, searched before the hub. Empty: as in the profile.",
     )
     tracking_wait: float = Field(
-        default=120.0, description="Seconds that a finished training waits for MLflow's server if it is away."
+        default=120.0, description="Seconds that a finished training waits for MLflow's server if it is unreachable."
     )
     overrides: dict[str, Any] = Field(
         default={},
         description=(
             "What has no field here, laid over all else, e.g. {model_settings: {mu1: 0.6}, noise: {seeds: 5}}. "
-            "A field that does not exist ends the run at its first step, which says so. Default: none."
+            "A field that does not exist ends the run at its first step with an error. Default: none."
         ),
     )
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """First of all in a step's process, of an asset and of a check: let it end with its run."""
+        """At the start of a step's process, for assets and checks: let it end with its run."""
         end_with_run()
 
     @property
@@ -77,7 +77,7 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
             afew_root=self.afew_root,
             dfew_root=self.dfew_root,
             weights_folder=self.weights_folder,
-            overrides=merge(self.model_dump(include=set(SHOWN), exclude_defaults=True), self.overrides),
+            overrides=merge(self.model_dump(include=set(TYPED), exclude_defaults=True), self.overrides),
         )
 
     @property
@@ -92,11 +92,11 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
 
     @property
     def pointers(self) -> Pointers:
-        """Which artefact each asset stands for under this profile's settings."""
+        """Pointers to each asset's artefact under this profile's settings."""
         return made_with(self.settings)
 
     def remember_report(self, artifact: Artifact) -> None:
-        """Let ``nrdfer results`` find the newest report of this profile."""
+        """Register the newest report of this profile for ``nrdfer results``."""
         Pointers(self.store, paths.home() / "reports").set(self.settings.name, artifact)
 
     @property
@@ -106,7 +106,7 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
 
 
 class ArtifactReferences(dg.ConfigurableIOManager):
-    """Hands an artefact's name and digest from step to step; the files themselves stay in the store.
+    """Passes an artefact's name and digest from step to step; the files themselves stay in the store.
 
     References are kept per resolved profile, so that materialising one asset from the UI finds the inputs made with
     the same settings, and never those of another profile.
@@ -119,11 +119,11 @@ class ArtifactReferences(dg.ConfigurableIOManager):
         end_with_run()
 
     def handle_output(self, context: dg.OutputContext, obj: Artifact) -> None:
-        """Remember which artefact an asset stands for."""
+        """Record the artefact of an asset."""
         self.workbench.pointers.set(context.asset_key.to_user_string(), obj)
 
     def load_input(self, context: dg.InputContext) -> Artifact:
-        """Find the artefact an upstream asset stands for.
+        """Find the artefact of an upstream asset.
 
         Raises:
             dg.Failure: it was never made with these settings, or was damaged since.

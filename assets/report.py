@@ -1,4 +1,4 @@
-"""The report: the last asset of the graph, everything put side by side.
+"""The report: the last asset of the graph, which compares everything.
 
 Keep here: what the report is made of. Keep out: how it is written (``nrdfer/reporting/build.py``).
 """
@@ -9,7 +9,8 @@ from assets import asset_groups
 from assets.metadata import into_mlflow, picture
 from assets.project_resource import Workbench
 from assets.step_results import materialize, step
-from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.afew import AFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.store import Artifact
 
 INPUTS = {
@@ -31,7 +32,7 @@ INPUTS = {
     kinds={"html"},
     description=asset_groups.description(
         "Every table and figure of the paper beside ours, in one page: both protocols, intervals, settings, digests.",
-        "the evaluations and the data they stand on; tables and the noise benchmark as far as their own jobs have run.",
+        "the evaluations and their data; tables and the noise benchmark as far as their own jobs have run.",
         "`page`, which a browser opens without a network; `report`, the same as text, here; `tables_filled`. "
         "`nrdfer results` prints the main table.",
     ),

@@ -1,4 +1,4 @@
-"""What every step does around its own work: readable errors, a link to MLflow, a report of what was already done.
+"""Common frame of every step: readable errors, a link to MLflow, a report of what was already done.
 
 Keep here: the `step_results` wrapper. Keep out: the work.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
-    """Run a step's work: errors meant for the researcher end it with their own words, without a retry."""
+    """Run a step's work: errors meant for the user end it with their own message, without a retry."""
     try:
         yield
     except TrainingStopped as stopped:
@@ -74,7 +74,7 @@ def output(context: dg.OpExecutionContext, artifact: Artifact, **metadata: Any) 
 
 
 def provenance(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dict[str, Any]:
-    """What every materialisation carries: the source line that made it, and the MLflow run of the whole run."""
+    """Metadata of every materialisation: the source line that made it, and the MLflow run of the whole run."""
     return {"source": source_of(context.op_def), **pipeline_run(context.run_id)}
 
 
@@ -90,7 +90,7 @@ def _tell(context: dg.OpExecutionContext | dg.AssetExecutionContext, artifact: A
 
 
 def progress_logger(context: dg.OpExecutionContext | dg.AssetExecutionContext, what: str, every: float = 10.0) -> Any:
-    """A ``progress(done, total)`` callback that writes at most one log line each `every` seconds."""
+    """A ``progress(done, total)`` callback that writes at most one log line every `every` seconds."""
     import time
 
     started = time.monotonic()

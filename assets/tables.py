@@ -16,7 +16,7 @@ from assets.metadata import picture
 from assets.project_resource import Workbench, describe
 from assets.step_results import provenance, step
 from assets.training import RETRY
-from nrdfer.corpora.paper import DFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.registry import corpus_of
 from nrdfer.experiments.catalogue import TABLES, TRAINED, Experiment, TableSpec
 from nrdfer.store import Artifact
@@ -80,7 +80,7 @@ def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
         pool="gpu",
         retry_policy=RETRY,
         description=asset_groups.description(
-            f"The trainings of Table {table.number}: one a partition, which is an experiment on a split.",
+            f"The trainings of Table {table.number}: one per partition, which is an experiment on a split.",
             "the corpora's shards and folds, and the settings that the experiment changes in the profile. What was "
             "trained before, also by the main job, is found and not repeated.",
             "`mlflow_run`, its curves while it runs; `war_last_epoch` and `war_best_epoch`.",
@@ -138,7 +138,7 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
 
 
 def make_table(table: TableSpec, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
-    """The table itself, as far as its evaluations are there."""
+    """The table itself, as far as its evaluations are available."""
 
     @dg.asset(
         key=[table.name, "table"],
@@ -147,7 +147,7 @@ def make_table(table: TableSpec, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefini
         kinds={"table"},
         description=asset_groups.description(
             f"{table.title}: what was published beside what was measured.",
-            "the evaluations that are in the store. Rows that were not run say so; nothing is trained here.",
+            "the evaluations that are in the store. Rows that were not run are marked; nothing is trained here.",
             "`table`, published figures beside ours; `rows_open`, what is still to be run.",
         ),
     )

@@ -36,7 +36,7 @@ def train(
     name: str,
     tags: Mapping[str, str] | None = None,
 ) -> Artifact:
-    """Train one split, or find that it was trained.
+    """Train one split, unless it was trained already.
 
     Args:
         context: of the step.
@@ -109,7 +109,7 @@ def train(
 
 
 def metadata_of(workbench: Workbench, profile: Profile, split: "Split", artifact: Artifact) -> dict[str, Any]:
-    """What the UI shows of a training."""
+    """Metadata of a training for the UI."""
     from nrdfer.training.open_choices import choices_markdown
 
     counts = artifact.manifest["counts"]

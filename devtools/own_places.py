@@ -37,7 +37,7 @@ def take_folder(folder: Path) -> None:
         return
     if any(folder.iterdir()):
         raise SystemExit(
-            f"{name_text(folder)} holds files that no script of this kind made; it is left as it is. Choose an empty "
+            f"{name_text(folder)} holds files that no script of this kind made; it is left unchanged. Choose an empty "
             "folder to work in, or a new one"
         )
     (folder / _MARK).touch()

@@ -1,4 +1,4 @@
-"""The command line ``nrdfer``: its commands, put together. Each prints errors in one message and exits with 1.
+"""The command line ``nrdfer``, assembled from its commands. Each prints errors in one message and exits with 1.
 
 A command itself belongs to ``nrdfer.commands``.
 """

@@ -1,6 +1,6 @@
-"""How the graph presents itself to people: owners, tags and links to source lines, the same for every asset.
+"""Presentation of the graph: owners, tags and links to source lines, the same for every asset.
 
-Keep here: what can be said of all assets alike. Keep out: what one asset is (its description, in ``assets/``).
+Keep here: what applies to all assets. Keep out: what one asset is (its description, in ``assets/``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Asset checks: facts that must hold for an artefact to be used, each explained in the UI.
 
-Keep here: which asset is judged, by what, and that a failure blocks what comes after. Keep out: the judging
+Keep here: which asset is checked, by what, and that a failure blocks downstream assets. Keep out: the checking
 (`nrdfer.preprocessing.validation`), and input validation (the library does that when it reads).
 """
 
@@ -21,7 +21,7 @@ _MOST = 20  # problems that are told
 
 
 def check_result(verdict: Verdict) -> dg.AssetCheckResult:
-    """A verdict as Dagster shows it; its problems are also what stops the run, in words."""
+    """A check's result for Dagster; its problems are also the message that stops the run."""
     problems = list(verdict.problems[:_MOST])
     if len(verdict.problems) > _MOST:
         problems.append(f"and {len(verdict.problems) - _MOST} more problems")
@@ -62,7 +62,7 @@ def _nothing_is_lost(corpus: Corpus) -> dg.AssetChecksDefinition:
         blocking=True,
         additional_ins={"videos": dg.AssetIn(key=corpus.asset("videos").split("/"))},
         description=(
-            "Every listed video is in the shards or set aside, once, with its emotion and split; no class has vanished "
+            "Every listed video is in the shards or excluded, once, with its emotion and split; no class has vanished "
             "from a split; records and index agree on the frames."
         ),
     )
@@ -85,7 +85,7 @@ def _folds_are_complete(corpus: Corpus) -> dg.AssetChecksDefinition:
             "shards": dg.AssetIn(key=corpus.asset("shards").split("/")),
         },
         description=(
-            "Every listed clip is in the shards or set aside; every fold still has each class it is labelled with."
+            "Every listed clip is in the shards or excluded; every fold still has each class it is labelled with."
         ),
     )
     def nothing_is_lost(folds: Artifact, listing: Artifact, shards: Artifact) -> dg.AssetCheckResult:
@@ -118,7 +118,7 @@ def _shards_are_intact(corpus: Corpus) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=corpus.asset("shards").split("/"),
         blocking=True,
-        description="Every shard's sha256 and every member's place are what the index says.",
+        description="Every shard's sha256 and every member's place match the index.",
     )
     def shards_are_intact(shards: Artifact) -> dg.AssetCheckResult:
         from nrdfer.preprocessing.validation import Verdict

@@ -1,7 +1,7 @@
-"""Every name of Dagster's private API that this project uses, so that an upgrade of Dagster has one file to look at.
+"""Every name of Dagster's private API that this project uses, so that an upgrade of Dagster affects one file.
 
-``tests/unit/pipelines/test_dagster_internals.py`` holds, name by name, the shape that is relied on. No other module of
-``pipelines`` or ``assets`` imports a private module of Dagster. Keep out: what Dagster exports itself
+``tests/unit/pipelines/test_dagster_internals.py`` checks, name by name, the interface that is relied on. No other
+module of ``pipelines`` or ``assets`` imports a private module of Dagster. Keep out: what Dagster exports itself
 (``import dagster as dg``), and all use of the names.
 """
 
@@ -57,7 +57,7 @@ LOADED_BY_STEPS = (
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Import, when asked, what ``import dagster`` does not load: SQLAlchemy and the command line take seconds."""
+        """Import lazily what ``import dagster`` does not load: SQLAlchemy and the command line take seconds."""
         if name == "DagsterSqliteStorage":
             from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 

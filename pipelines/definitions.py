@@ -1,4 +1,4 @@
-"""The Dagster code location: all assets, jobs, resources and the executor, put together.
+"""The Dagster code location: all assets, jobs, resources and the executor, combined.
 
 Keep here: the one `Definitions` object. Keep out: any definition itself, and anything that imports torch: every
 step process and the code server import this module.

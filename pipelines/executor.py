@@ -1,9 +1,9 @@
-"""The executor: Dagster's multiprocess executor, which first clears the wreck of runs that were killed.
+"""The executor: Dagster's multiprocess executor, which first cleans up after killed runs.
 
 On Linux its steps are forked from one process that has loaded what they all need (``fork_server.py``).
 
 ``dagster job execute`` offers no earlier place that runs once, in the run's own process, before any step asks for a
-pool slot. Keep out: what repair does (``repair.py``), and what MLflow is told (``mlflow_run.py``).
+pool slot. Keep out: what repair does (``repair.py``), and the run in MLflow (``mlflow_run.py``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class RepairingExecutor(dg.Executor):
-    """Signs the run with this process, repairs dead runs, runs the steps, and says in MLflow how the run ended.
+    """Signs the run with this process, repairs dead runs, runs the steps, and records in MLflow how the run ended.
 
     Args:
         steps: Dagster's executor, which runs the steps.
@@ -39,7 +39,7 @@ class RepairingExecutor(dg.Executor):
 
     @property
     def retries(self) -> RetryMode:
-        """Whether steps that fail are tried again."""
+        """Retry mode of failed steps."""
         return self._steps.retries
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
@@ -67,7 +67,7 @@ class RepairingExecutor(dg.Executor):
             if self._forks:
                 fork_server.begin()
             elif reason := fork_server.obstacle():
-                plan_context.log.info(f"every step starts a Python of its own, which takes seconds: {reason}")
+                plan_context.log.info(f"every step starts its own Python, which takes seconds: {reason}")
             repair.repair_dead_runs(plan_context.instance, plan_context.log)
             yield from self._execute_tracked(plan_context, execution_plan, end)
 
@@ -96,7 +96,7 @@ class RepairingExecutor(dg.Executor):
 
 
 class _End:
-    """What is known of a run's end: why steps failed, and whether the disk lets anybody say so."""
+    """Facts about a run's end: why steps failed, and whether the disk allows a message about it."""
 
     def __init__(self) -> None:
         self.reasons: dict[str, str] = {}
@@ -106,7 +106,7 @@ class _End:
         self._kills = exit_signals.out_of_memory_kills()
 
     def see(self, event: DagsterEvent) -> None:
-        """Take from an event what it says of a failure."""
+        """Take the reason for a failure from an event."""
         step = str(event.step_key)
         if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
@@ -132,7 +132,7 @@ _ENDED = re.compile(
 
 
 def exit_code_in(message: str) -> int | None:
-    """How a step's process ended, of the message in which Dagster tells that it did; None of another message."""
+    """Exit code of a step's process in Dagster's message about its end; None for any other message."""
     found = _ENDED.search(message)
     if found is None:
         return None
@@ -140,7 +140,7 @@ def exit_code_in(message: str) -> int | None:
 
 
 def reason_of(event: DagsterEvent) -> str:
-    """Why a step failed, in the words meant for a person if there are any."""
+    """Reason why a step failed, as its user-facing message if it has one."""
     data = event.step_failure_data
     if data.user_failure_data is not None and data.user_failure_data.description:
         return str(data.user_failure_data.description)
@@ -156,7 +156,7 @@ def reason_of(event: DagsterEvent) -> str:
     requirements=dg.multiple_process_executor_requirements(),
 )
 def repairing_executor(init_context: dg.InitExecutorContext) -> RepairingExecutor:
-    """One process a step, after repairing what killed runs left behind."""
+    """One process per step, after repairing what killed runs left behind."""
     config = init_context.executor_config
     default = "spawn" if fork_server.obstacle() else "forkserver"
     chosen: Mapping[str, object] = config.get("start_method") or {default: {}}  # type: ignore[assignment]

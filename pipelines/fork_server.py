@@ -1,9 +1,9 @@
 """The process that a run's steps are forked from: it has loaded, once, what every step would load again.
 
-On Linux the executor preloads this module in Python's fork server, because a step of a tracked, trained and drawn
-graph needs torch, MLflow and matplotlib: seconds of work and hundreds of megabytes in each of some forty processes.
-Keep here: what is loaded, and how that process ends with its run. Keep out: anything that a step could find changed
-after a fork: an open database, a thread, a GPU (importing opens none; a test holds that).
+On Linux the executor preloads this module in Python's fork server, because a step of a tracked, trained and drawn graph
+needs torch, MLflow and matplotlib: seconds of work and hundreds of megabytes in each of some forty processes. Keep
+here: what is loaded, and how that process ends with its run. Keep out: anything that does not survive a fork: an open
+database, a thread, a GPU (importing opens none; a test verifies that).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LONGEST = 60  # characters of the temporary folder: a socket's address in it mu
 
 
 def obstacle() -> str:
-    """Why steps cannot be forked here, so that each starts a Python of its own; empty if they can."""
+    """Reason why steps cannot be forked here, so that each starts its own Python; empty if they can."""
     folder = tempfile.gettempdir()
     if sys.platform != "linux":
         return "what torch and MLflow load is known to be safe to fork on Linux only"
@@ -56,7 +56,7 @@ def obstacle() -> str:
 
 
 def begin() -> None:
-    """Let it start loading, beside what the run does before its first step."""
+    """Start loading in parallel with the run's work before its first step."""
     multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
     forkserver.ensure_running()
 

@@ -1,7 +1,7 @@
 """Dagster's history as lineage reads it: runs, and which step made, or found, which artefact.
 
-Offered to the library under the entry point ``nrdfer.orchestrators``. Nothing is changed here; repairing is
-``repair``'s business.
+Offered to the library under the entry point ``nrdfer.orchestrators``. Nothing is changed here; repairing belongs to
+``repair``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONG = 2000  # characters of a metadata value
 
 
 class DagsterHistory:
-    """What Dagster remembers in the project's folder."""
+    """Dagster's history in the project's folder."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or find_folder()
@@ -42,7 +42,7 @@ class DagsterHistory:
         return self._runs[run_id]
 
     def materialisations(self, asset_key: str, digest: str) -> list[Materialisation]:
-        """See `nrdfer.lineage.history.Orchestrator`; an asset's history is read once, whatever is asked of it."""
+        """See `nrdfer.lineage.history.Orchestrator`; an asset's history is read once, for all queries."""
         if asset_key not in self._made:
             found: dict[str, list[Materialisation]] = {}
             for made in self._read(asset_key):

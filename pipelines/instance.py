@@ -1,7 +1,7 @@
 """The Dagster instance of this project: a run is signed by its process at the moment it is made.
 
-``dagster.yaml`` names this class. Without it, a run whose process is killed between its making and its first step
-would belong to nobody, and stay "started" for ever. Keep out: what is done about dead runs (``repair.py``).
+``dagster.yaml`` names this class. Without it, a run whose process is killed between its creation and its first step
+would have no owner, and stay "started" forever. Keep out: the handling of dead runs (``repair.py``).
 """
 
 from __future__ import annotations

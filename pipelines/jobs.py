@@ -52,7 +52,7 @@ preprocessing = dg.define_asset_job(
     tags={TAG_PURPOSE: "data"},
     description=(
         "Both corpora up to shards and folds, with all checks; no training. Run it first on a new copy of a corpus: "
-        "what is wrong with it is said here, before hours of training."
+        "its defects are reported here, before hours of training."
     ),
 )
 
@@ -69,7 +69,7 @@ def corpus_job(corpus: Corpus) -> dg.UnresolvedAssetJobDefinition:
 
 
 def table_job(table: TableSpec) -> dg.UnresolvedAssetJobDefinition:
-    """The job that fills a table: a backfill over experiments and splits, or what reads the graph's own folds."""
+    """The job that fills a table: a backfill over experiments and splits, or assets that read the graph's own folds."""
     last = dg.AssetSelection.assets([table.name, "table"])
     if table.name not in TRAINED:
         return dg.define_asset_job(
@@ -84,7 +84,7 @@ def table_job(table: TableSpec) -> dg.UnresolvedAssetJobDefinition:
         selection=last | dg.AssetSelection.assets([table.name, "checkpoint"], [table.name, "evaluation"]),
         tags={TAG_PURPOSE: "table"},
         description=(
-            f"{table.title}. One run a partition (experiment x split); trainings share the pool gpu, and what is in "
+            f"{table.title}. One run per partition (experiment x split); trainings share the pool gpu, and what is in "
             "the store is not repeated. Needs the job preprocessing to have run. Launch all partitions as a backfill: "
             f"dagster job backfill -j {table.name} --all --noprompt"
         ),
@@ -98,7 +98,7 @@ noise_benchmark = dg.define_asset_job(
     tags={TAG_PURPOSE: "noise"},
     description=(
         "What noisy frames do to each network, on rendered clips whose every frame is known. The profile's `noise` "
-        "says how large: small takes two cores about half an hour, full is for a GPU. Trainings are not repeated."
+        "sets the size: small takes two cores about half an hour, full is for a GPU. Trainings are not repeated."
     ),
 )
 
@@ -108,7 +108,7 @@ predict_videos = dg.define_asset_job(
     tags={TAG_PURPOSE: "prediction"},
     description=(
         "Emotions of every video in a folder, by a registered model (after full_reproduction there is one). Choose "
-        "folder, model and windows under ops > predictions > config. The sensor new_videos launches it by itself."
+        "folder, model and windows under ops > predictions > config. The sensor new_videos launches it automatically."
     ),
 )
 

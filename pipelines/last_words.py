@@ -1,9 +1,9 @@
-"""The end of a run in words, whatever cannot be written.
+"""Final messages of a run, even where nothing can be written to disk.
 
-Dagster tells the end of a run through its own database. Where that lies on a full disk, telling raises, and what
-stopped the run is lost among tracebacks of nameless files. Then the reasons go to standard error as the process's last
-words, and processes that hang on are not waited for. Keep out: what stopped a run (``executor``), and the words for a
-disk's trouble (``nrdfer/core/machine_errors.py``).
+Dagster reports the end of a run through its own database. Where that is on a full disk, reporting fails, and the cause
+is lost among tracebacks of unnamed files. Then the reasons go to standard error as the process's last output, and
+hanging processes are not waited for. Keep out: what stopped a run (``executor``), and messages for disk failures
+(``nrdfer/core/machine_errors.py``).
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _last_words: list[str] = []
 
 
 def summary(reasons: Mapping[str, str]) -> str:
-    """What stopped a run: a line a step."""
+    """Summary of what stopped a run, one line per step."""
     return "what stopped this run:\n" + "\n".join(
         f"  {step}: {_on_one_line(reason)}" for step, reason in reasons.items()
     )
 
 
 def _on_one_line(reason: str) -> str:
-    """It may quote a file's name, which begins no line of its own."""
+    """A message on one line: a file name that it quotes must not begin a line of its own."""
     return one_line(" ".join(reason.splitlines()))
 
 
 def tell(log: logging.Logger, reasons: Mapping[str, str], *, storage_is_lost: bool) -> None:
-    """Say what stopped a run, last, because the reasons stand far above between tracebacks.
+    """Repeat at the end what stopped a run, because the reasons are far above between tracebacks.
 
     Args:
         log: Dagster's, which writes its database.
@@ -60,12 +60,12 @@ def tell(log: logging.Logger, reasons: Mapping[str, str], *, storage_is_lost: bo
 
 
 def install() -> None:
-    """Let a program that ends over a disk say so in words instead of by a traceback."""
+    """Make a program that fails because of a disk print a message instead of a traceback."""
     redaction.install()
-    sys.excepthook = _told_at_the_end
+    sys.excepthook = _report_at_exit
 
 
-def _told_at_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _report_at_exit(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     words = disk_in_words(error)
     if words is None:
         redaction.tell(kind, error, trace)
@@ -74,7 +74,7 @@ def _told_at_the_end(kind: type[BaseException], error: BaseException, trace: Tra
 
 
 def _end() -> None:
-    """Wait a little for the steps that still save; then end them, and say the reasons once more, as the last thing.
+    """Wait briefly for the steps that are still saving; then end them, and repeat the reasons as the last output.
 
     Python would wait for its child processes without end.
     """

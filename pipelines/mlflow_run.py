@@ -21,7 +21,7 @@ TAG_CONFIG = "nrdfer.config_digest"
 
 
 def begin(context: PlanOrchestrationContext) -> None:
-    """Make the MLflow run of a pipeline run, with the resolved profile as its parameters.
+    """Create the MLflow run of a pipeline run, with the resolved profile as its parameters.
 
     An MLflow that does not answer is told later.
     """
@@ -35,7 +35,7 @@ def begin(context: PlanOrchestrationContext) -> None:
 
 
 def settings_of(context: PlanOrchestrationContext) -> Profile | None:
-    """The profile that the run's steps will use; None if there is none, which the first step will tell in words."""
+    """Profile that the run's steps will use; None if it is invalid, which the first step will report."""
     from pipelines.resources import EnvironmentWorkbench
 
     resolved = dg.validate_run_config(context.job.get_definition(), context.dagster_run.run_config)

@@ -1,9 +1,9 @@
-"""Repair: recognise runs whose process was killed, and clear what they left behind.
+"""Repair: recognise runs whose process was killed, and clean up what they left behind.
 
-A SIGKILLed run stays STARTED for ever, keeps its pool slots, so that the next run would wait without end, leaves its
-MLflow runs RUNNING, and may leave processes. Every run is signed by its process (``run_ownership``); at the start of
-another one, or by ``python -m pipelines.repair``, what belongs to a process of this host that is gone is cleared. A
-run on another host is never touched. Repairing is safe to repeat: what marks a run as dead goes last.
+A SIGKILLed run stays STARTED forever, keeps its pool slots, so that the next run would wait forever, leaves its MLflow
+runs RUNNING, and may leave processes. Every run is signed by its process (``run_ownership``); at the start of another
+one, or by ``python -m pipelines.repair``, what belongs to an ended process of this host is cleaned up. A run on another
+host is never touched. Repairing is safe to repeat: the mark of a dead run is removed last.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def repair_dead_runs(instance: dg.DagsterInstance, log: logging.Logger) -> list[
             _report(instance, run)
             log.warning(f"run {run.run_id[:8]} was killed: reported failed, its pool slots freed")
         _free_stale_slots(instance, log)
-        _tell_left_over(log)
+        _upload_pending(log)
     return [run.run_id for run in dead]
 
 
 def free_slots(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Give back the pool slots that a run holds, and its places in the queues for them."""
+    """Release the pool slots that a run holds, and its places in their queues."""
     if instance.event_log_storage.supports_global_concurrency_limits:
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
 
@@ -82,7 +82,7 @@ def _aware(time: datetime) -> datetime:
 
 
 def _status(run: dg.DagsterRun) -> str:
-    """What MLflow calls the end of a dead run: one that was being ended anyway was KILLED, another has FAILED."""
+    """MLflow status of a dead run: KILLED if it was already being terminated, else FAILED."""
     return "KILLED" if run.status is dg.DagsterRunStatus.CANCELING else "FAILED"
 
 
@@ -120,17 +120,17 @@ def _free_stale_slots(instance: dg.DagsterInstance, log: logging.Logger) -> None
             log.warning(f"pool slots of run {run_id[:8]}, which has ended, are freed")
 
 
-def _tell_left_over(log: logging.Logger) -> None:
-    """Close the MLflow runs of killed processes that Dagster knows nothing of, or knows the end of already."""
+def _upload_pending(log: logging.Logger) -> None:
+    """Close the MLflow runs of killed processes that Dagster does not know, or whose end it has already recorded."""
     from nrdfer.tracking.client import Tracking
-    from nrdfer.tracking.pending_uploads import deliver_left_over, is_anything_left
+    from nrdfer.tracking.pending_uploads import is_anything_left, upload_pending
 
     if is_anything_left():
-        deliver_left_over(Tracking(), log)
+        upload_pending(Tracking(), log)
 
 
 def main() -> None:
-    """Repair what the instance of this folder knows, and say what was done: before a server starts, for example."""
+    """Repair what the instance of this folder knows, and report it: before a server starts, for example."""
     from pipelines.dagster_internals import get_possibly_temporary_instance_for_cli
 
     log, quiet = logging.getLogger("nrdfer.repair"), logging.getLogger("nrdfer.repair.instance")

@@ -1,6 +1,6 @@
 """Signatures: which process executes a run, written into the run's tags.
 
-Keep out: what follows from a signature whose process is gone (``repair.py``).
+Keep out: the handling of a signature whose process has ended (``repair.py``).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def signature_tags() -> dict[str, str]:
 
 
 def sign_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Write into the run's tags which process executes it."""
+    """Record in the run's tags which process executes it."""
     instance.add_run_tags(run_id, signature_tags())
 
 
 def is_signed(run: dg.DagsterRun) -> bool:
-    """Whether the run says which process executes it."""
+    """Whether the run names the process that executes it."""
     return TAG_PROCESS in run.tags and TAG_HOST in run.tags
 
 

@@ -1,6 +1,6 @@
-"""Sensors: what launches a job when something appears.
+"""Sensors: they launch a job when something appears.
 
-Keep here: noticing. Keep out: the work, and anything that imports torch: sensors are evaluated in the code server.
+Keep here: detection. Keep out: the work, and anything that imports torch: sensors are evaluated in the code server.
 """
 
 import json
@@ -27,15 +27,15 @@ Signature = list[int]  # bytes, and time of the last change in nanoseconds
     # running, because making the folder is the switch: without one nothing is looked at and nothing fails
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Looks into the folder NRDFER_INBOX (default: inbox below NRDFER_HOME) and launches predict_videos for new or "
+        "Watches the folder NRDFER_INBOX (default: inbox below NRDFER_HOME) and launches predict_videos for new or "
         "changed videos, once they have stopped growing. No folder, no work."
     ),
 )
 def new_videos(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Launch one run for all videos that are new and at rest."""
+    """Launch one run for all new videos that are no longer being written."""
     inbox = paths.inbox()
     if not inbox.is_dir():
-        return dg.SkipReason(f"there is no folder {inbox}; make it and put videos into it to have them answered")
+        return dg.SkipReason(f"there is no folder {inbox}; make it and put videos into it to have them predicted")
     before = json.loads(context.cursor) if context.cursor else {}
     seen, launched = before.get("seen", {}), before.get("launched", {})
     now = look(inbox)
@@ -58,7 +58,7 @@ def new_videos(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
 
 
 def look(folder: Path) -> dict[str, Signature]:
-    """The videos in a folder, and by what a change of each is noticed."""
+    """The videos in a folder, each with a marker of its changes."""
     try:
         videos = [source.path for source in list_sources([folder], left_out=[])]
     except CorpusError:  # none

@@ -2,7 +2,7 @@
 
 ``dagster.yaml`` names this class. Dagster makes its databases when they are first opened, and two processes that do so
 at once (two shells, the parts of ``dagster dev``) write the schema's version twice: one fails, or every later command
-does. Keep out: who owns a run (``instance.py``).
+does. Keep out: the owner of a run (``instance.py``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SharedSqliteStorage(DagsterSqliteStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        """Open the databases, or make them, while no other process does."""
+        """Open or create the databases, while no other process does."""
         waiting = "another process is opening Dagster's storage; waiting for it"
         with held(Path(config_value["base_dir"]) / _LOCK, lambda: _log.info(waiting)):
             return cls.from_local(inst_data=inst_data, **config_value)

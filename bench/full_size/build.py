@@ -22,8 +22,7 @@ from typing import Any
 import psutil
 
 from nrdfer.config.profile import ShardsConfig
-from nrdfer.corpora.dfew import read_dfew
-from nrdfer.corpora.paper import DFEW
+from nrdfer.corpora.dfew import DFEW, read_dfew
 from nrdfer.preprocessing import corpus_listing
 from nrdfer.preprocessing import shards as shard
 from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew

@@ -1,7 +1,7 @@
 """What all trials on the job have in common: options, folders, how a trial is judged, stored and printed.
 
 A trial runs ``dagster job execute -j full_reproduction`` in a folder of its own with a tiny profile, disturbs it, and
-runs the same line again. Keep out: the line and its moments (`devtools.chaos.line`), and how each trial disturbs it
+runs the same command again. Keep out: the line and its moments (`devtools.chaos.line`), and how each trial disturbs it
 (``scripts/chaos``).
 """
 

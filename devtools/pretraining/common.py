@@ -87,15 +87,15 @@ def fit(
     """
     steps = len(loader)
     network.to(device).train()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=max(steps, 2), pct_start=0.2)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=max(steps, 2), pct_start=0.2)
     started = time.monotonic()
     for step, batch in enumerate(loader, start=1):
         loss, parts = loss_of({name: torch.from_numpy(value).to(device) for name, value in batch.items()})
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
+        optimizer.step()
         if step < steps:
             schedule.step()
         if step % log_every == 0 or step == steps:
@@ -112,7 +112,7 @@ def fit(
 
 
 def published(train: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """A training whose first argument is a ``.safetensors`` file; it, ``.json`` and ``.md`` get their names at the end.
+    """Decorator of a training whose first argument is a ``.safetensors`` file, published with ``.json`` and ``.md``.
 
     Beforehand it is refused if one of them is there that no earlier call wrote (`NotOursError`), or if they cannot be
     written (`StoreError`).
@@ -164,6 +164,6 @@ def arguments(description: str, *, steps: int, batch: int, size: int) -> argpars
 
 
 def command_line(module: str, out: Path) -> str:
-    """The command that is running, as a person would type it; the folder written to is left out."""
+    """The command that is running, as a user would type it, without the output folder."""
     words = [word if Path(word) != out else out.name for word in sys.argv[1:]]
     return shlex.join(["python", "-m", module, *words])

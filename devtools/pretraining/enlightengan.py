@@ -1,10 +1,9 @@
 """Training the sample enhancer (a narrow EnlightenGAN generator) on rendered faces, and measuring it.
 
 Run as ``python -m devtools.pretraining.enlightengan --out enlightengan.safetensors``: writes the weights, a model card
-(.md) and the measurements (.json). The paper trains against two discriminators on unpaired photographs. Here
-the same generator learns from pairs of one rendered face, bright and darkened: rendering gives pairs for
-nothing, and the sample has only to prove the stage. Published weights are not made here: see
-`nrdfer.weights.catalogue`.
+(.md) and the measurements (.json). The paper trains against two discriminators on unpaired photographs. Here the same
+generator learns from pairs of one rendered face, bright and darkened: rendering gives pairs for free, and the sample
+has only to show that the stage works. Published weights are not made here: see `nrdfer.weights.catalogue`.
 
 Shape legend: B batch, C channels (RGB), H height, W width.
 """
@@ -54,7 +53,7 @@ def mean_luma(rgb: np.ndarray) -> float:
 
 
 def expose(rgb_HWC: np.ndarray, luma: float) -> np.ndarray:
-    """Scale a picture up to the given mean luma if it is darker, so that what is learnt from is bright."""
+    """Scale a picture up to the given mean luma if it is darker, so that training targets are bright."""
     gain = luma / max(mean_luma(rgb_HWC), 1.0)
     if gain <= 1.0:
         return rgb_HWC
@@ -63,7 +62,7 @@ def expose(rgb_HWC: np.ndarray, luma: float) -> np.ndarray:
 
 
 def darken(rgb_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The same picture in bad light: less exposure, a cast of colour, sensor noise, 8-bit rounding."""
+    """The same picture in poor light: less exposure, a colour cast, sensor noise, 8-bit rounding."""
     gain = np.exp(rng.uniform(np.log(0.08), np.log(0.6)))
     x_HWC = (rgb_HWC.astype(np.float32) / 255.0) ** rng.uniform(1.0, 1.6)
     x_HWC = x_HWC * (gain * rng.uniform(0.92, 1.08, 3))
@@ -239,7 +238,7 @@ def train_enlightengan(
 
 
 def write_model_card(path: Path, result: Mapping[str, Any]) -> None:
-    """Describe the weights for a person: what they are for, how they were made, what was measured."""
+    """Write the model card: what the weights are for, how they were made, what was measured."""
     measured = "\n\n".join(f"Crops {name}:\n\n{table(rows)}" for name, rows in result["held_out"].items())
     made = {name: value for name, value in result.items() if name not in ("held_out", "command")}
     text = f"""# Sample weights: EnlightenGAN's generator, narrow

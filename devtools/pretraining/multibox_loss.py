@@ -66,7 +66,7 @@ class MultiBoxLoss:
         return loss, {"score": score.detach(), "box": box.detach(), "points": points.detach()}
 
     def _hard_negatives(self, entropy_BP: Tensor, positive_BP: Tensor) -> Tensor:
-        """Background priors with the greatest loss, a number of each picture bound to its positives."""
+        """Background priors with the greatest loss, in a number proportional to the positives of each picture."""
         wanted_B1 = (self.negatives_per_positive * positive_BP.sum(1, keepdim=True)).clamp(min=self.least_negatives)
         order_BP = entropy_BP.masked_fill(positive_BP, -1.0).argsort(dim=1, descending=True)
         rank_BP = torch.empty_like(order_BP)

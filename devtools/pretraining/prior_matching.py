@@ -22,7 +22,7 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What the network should say at each prior; boxes and points count only where `positive`."""
+    """Training targets of each prior; boxes and points count only where `positive`."""
 
     positive: NDArray[np.bool_]  # (P,)
     boxes: NDArray[np.float32]  # (P, 4), encoded
@@ -59,7 +59,7 @@ def encode_points(points_N10: Floats, priors_N4: Floats) -> NDArray[np.float32]:
 
 
 def match(boxes_F4: Floats, points_F52: Floats, priors_P4: Floats, threshold: float = 0.35) -> Targets:
-    """Give every prior its face, or none.
+    """Assign every prior its face, or none.
 
     A prior takes the face it overlaps most if their IoU is at least `threshold` (0.35 in Pytorch_Retinaface);
     each face also takes its own best prior whatever the IoU, so that no face goes untaught. Where two faces

@@ -50,7 +50,7 @@ _MIRRORED = (1, 0, 2, 4, 3)  # left and right eye, and left and right mouth corn
 
 
 def truth_of(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (F, 4) and points (F, 5, 2) in pixels of the faces whose centre lies in the picture."""
+    """Boxes (F, 4) and points (F, 5, 2) in pixels of the faces whose centre is in the picture."""
     height, width = scene.rgb.shape[:2]
     boxes_F4 = np.array([face.box for face in scene.faces], np.float32).reshape(-1, 4)
     points_F52 = np.array([face.points for face in scene.faces], np.float32).reshape(-1, 5, 2)
@@ -74,7 +74,7 @@ def mirror(
 
 
 def disturb(rgb_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exposure, contrast, colour cast, sensor noise, blur and JPEG blocks, as in compressed film."""
+    """Degrade a picture as in compressed film: exposure, contrast, colour cast, sensor noise, blur and JPEG blocks."""
     gain = np.exp(rng.uniform(np.log(0.12), np.log(1.5)) if rng.random() < 0.4 else rng.uniform(-0.3, 0.3))
     gains_C = gain * rng.uniform(0.88, 1.12, 3)
     levels_L = np.linspace(0.0, 1.0, 256) ** rng.uniform(0.75, 1.4)
@@ -139,7 +139,7 @@ class HeldOutScenes(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray]]):
 def compare(
     faces: Sequence[Face], boxes_F4: np.ndarray, points_F52: np.ndarray, least_iou: float = 0.5
 ) -> tuple[int, list[float]]:
-    """Found faces against true ones.
+    """Compare detected faces with true ones.
 
     Returns:
         The number of false positives, and for each true face that was found the mean distance of its five
@@ -290,7 +290,7 @@ def train_retinaface(
 
 
 def write_model_card(path: Path, result: Mapping[str, Any]) -> None:
-    """Describe the weights for a person: what they are for, how they were made, what was measured."""
+    """Write the model card: what the weights are for, how they were made, what was measured."""
     measured = "\n\n".join(f"Scenes of {name} pixels:\n\n{table(rows)}" for name, rows in result["held_out"].items())
     made = {name: value for name, value in result.items() if name not in ("held_out", "command")}
     text = f"""# Sample weights: RetinaFace, MobileNet 0.25

@@ -24,7 +24,7 @@ from nrdfer.runtime.determinism import seed_step, set_up
 from nrdfer.runtime.distributed import Ranks
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.learner import Learner
-from nrdfer.training.optimizer import make_optimiser
+from nrdfer.training.optimizer import make_optimizer
 
 PROCESSES = 8  # of the plain loop on a GPU
 
@@ -59,7 +59,7 @@ class PlainLoop:
     def __init__(self, model: NRDFERNet, data: LabelledPictures, recipe: Recipe, device: torch.device) -> None:
         model.lay_out(torch.contiguous_format)  # what PyTorch starts with
         self.model, self.data, self.device = model.to(device).train(), data, device
-        self.optimiser = make_optimiser(self.model, recipe)
+        self.optimizer = make_optimizer(self.model, recipe)
         self.ahead = 2 if device.type == "cuda" else 0
 
     def set_up(self) -> None:
@@ -86,9 +86,9 @@ class PlainLoop:
             waited = time.perf_counter() - since
             with trusted_clips():  # such code does not look for values that are NaN
                 loss = F.cross_entropy(self.model(x_BTCHW), y_B)
-            self.optimiser.zero_grad()
+            self.optimizer.zero_grad()
             loss.backward()
-            self.optimiser.step()
+            self.optimizer.step()
             check(loss.item())
             yield waited
             since = time.perf_counter()

@@ -1,5 +1,5 @@
-"""The commands of ``nrdfer``, one module a noun; ``nrdfer.cli`` puts them together.
+"""The commands of ``nrdfer``, one module per noun; ``nrdfer.cli`` assembles them.
 
-A command is one call of the library and what is printed of it. Work does not belong here, and imports that a user would
-pay for when asking for ``--help`` stand inside the commands.
+A command is one call of the library and the output that is printed. Work does not belong here, and imports that would
+slow down ``--help`` are inside the commands.
 """

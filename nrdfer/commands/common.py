@@ -1,4 +1,4 @@
-"""What every command does: errors as one message, progress as one bar, settings as ``name=value``."""
+"""Shared parts of the commands: errors as one message, progress as one bar, settings as ``name=value``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def readable(command: F) -> F:
-    """End in one message and a status that is not 0, never in a traceback.
+    """End with one message and a non-zero exit status, never with a traceback.
 
     ``NRDFER_TRACEBACK=1`` shows it all the same, for those who look for a defect.
     """
@@ -46,7 +46,7 @@ def readable(command: F) -> F:
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise  # the command line's own ways to end
         except KeyboardInterrupt as stopped:
-            typer.echo("stopped; what is finished is whole", err=True)
+            typer.echo("stopped; finished results are complete", err=True)
             raise typer.Exit(INTERRUPTED) from stopped
         except Exception as error:
             scrub(error)
@@ -59,7 +59,7 @@ def readable(command: F) -> F:
 
 
 def words_of(error: Exception) -> str:
-    """What a person reads of an error; of those that nobody foresaw, where it came up and how to see more."""
+    """An error's message for the user; for an unforeseen error also its origin and how to see more."""
     if isinstance(error, NrdferError):
         return "\n".join(one_line(line) for line in str(error).splitlines())
     known = in_words(error)
@@ -71,8 +71,8 @@ def words_of(error: Exception) -> str:
     text = one_line(str(error).strip().partition("\n")[0])[:_MOST]
     last = traceback.extract_tb(error.__traceback__)[-1]
     return (
-        f"{type(error).__name__}{f': {text}' if text else ''} ({Path(last.filename).name}:{last.lineno}). Nobody "
-        "foresaw this here; NRDFER_TRACEBACK=1 before the same line shows where it happened"
+        f"{type(error).__name__}{f': {text}' if text else ''} ({Path(last.filename).name}:{last.lineno}). This "
+        "error was not expected here; NRDFER_TRACEBACK=1 before the same command shows where it happened"
     )
 
 
@@ -84,13 +84,13 @@ def listed_videos(videos: Sequence[Path]) -> None:
 
 
 def refuse_no_model(address: str) -> None:
-    """Refuse at once a folder that is not there; a registered version is MLflow's to look up.
+    """Refuse a missing folder at once; a registered version is looked up in MLflow later.
 
     Raises:
         WeightsError: there is no such folder.
     """
     if not address.startswith("models:") and not Path(address).is_dir():
-        raise WeightsError(f"{name_text(address)} is no trained network: there is no such folder")
+        raise WeightsError(f"{name_text(address)} is not a trained network: there is no such folder")
 
 
 def fields_of(given: Sequence[str], option: str) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def fields_of(given: Sequence[str], option: str) -> dict[str, Any]:
 
 
 def bar(label: str, unit: str = "") -> tuple[Any, Callable[[int, int], None]]:
-    """A progress bar and the callback that moves it; what was done before its first call counts for no speed."""
+    """A progress bar and its update callback; work done before its first call does not count towards the speed."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""``nrdfer corpus``: the rendered sample, labels alone; and ``nrdfer doctor``, which looks at a user's own copies."""
+"""``nrdfer corpus``: the rendered sample, and labels alone; and ``nrdfer doctor``, which checks a user's own copies."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import typer
 from nrdfer.commands.common import bar, readable
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.plain_text import one_line
+from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.base import Corpus
-from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.registry import CORPORA, find_corpus
 
 corpus_app = typer.Typer(help="Corpora: the rendered sample, and the labels of DFEW and AFEW.", no_args_is_help=True)
@@ -57,7 +58,7 @@ def corpus_render(
 @corpus_app.command("sample")
 @readable
 def corpus_sample() -> None:
-    """Render the corpus of the profile 'sample' into this project's folder (at once if it is there)."""
+    """Render the corpus of the profile 'sample' into this project's folder (immediate if it exists already)."""
     from nrdfer.config.profile import load_profile
     from nrdfer.config.resolve import shipped_profiles
     from nrdfer.preprocessing.corpus_listing import render_sample
@@ -72,9 +73,9 @@ def corpus_sample() -> None:
 @readable
 def corpus_labels(
     folder: Annotated[Path, typer.Argument(help="Holds label files of DFEW or AFEW, or AFEW's class folders.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a set of labels.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per set of labels.")] = False,
 ) -> None:
-    """Read labels alone, no pictures: clips by split, fold and emotion."""
+    """Read only the labels, no pictures: clips by split, fold and emotion."""
     import json
     from dataclasses import asdict
 
@@ -96,16 +97,16 @@ def doctor(
     corpus: Annotated[
         list[str] | None, typer.Option(help=f"A corpus and its folder, NAME=DIR; names: {', '.join(CORPORA)}.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a corpus.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per corpus.")] = False,
 ) -> None:
-    """Look at your copies of DFEW and AFEW: what is there, and why numbers differ from the published ones."""
+    """Check your copies of DFEW and AFEW: what is there, and why counts differ from the published ones."""
     import json
     from dataclasses import asdict
 
     asked = [(DFEW, dfew), (AFEW, afew), *map(_with_folder, corpus or [])]
     looks = [known.examine(root) for known, root in asked if root is not None]
     if not looks:
-        raise NrdferError("nothing to look at: give --dfew and --afew, or set NRDFER_DFEW_ROOT and NRDFER_AFEW_ROOT")
+        raise NrdferError("nothing to check: give --dfew and --afew, or set NRDFER_DFEW_ROOT and NRDFER_AFEW_ROOT")
     if as_json:
         typer.echo(json.dumps([{**asdict(look), "usable": look.usable} for look in looks], indent=1))
     for look in looks if not as_json else []:

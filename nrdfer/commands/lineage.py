@@ -1,4 +1,4 @@
-"""``nrdfer lineage``: from a registered version to every source, each link compared with what is there; and back."""
+"""``nrdfer lineage``: from a registered version to every source, with every link verified; and back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lineage(
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every version of every registered model.")] = False,
-    quick: Annotated[bool, typer.Option(help="Files are looked for but not read: no sha256.")] = False,
+    quick: Annotated[bool, typer.Option(help="Check only that files exist, without sha256.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every link as JSON.")] = False,
 ) -> None:
     """Follow a registered version to its runs, settings, code, clips, shards, weights and videos; verify every link.
@@ -71,7 +71,7 @@ def lineage(
 
 @contextlib.contextmanager
 def _hashes(*, quick: bool) -> Iterator[Hashes]:
-    """The memory of files' digests, which tells a person how far it has come."""
+    """The cache of file digests, with progress shown to the user."""
     from rich.console import Console
 
     from nrdfer.lineage.hashes import Hashes
@@ -89,7 +89,7 @@ def _hashes(*, quick: bool) -> Iterator[Hashes]:
 
 
 def _versions_of(walk: Walk, wanted: str, *, as_json: bool) -> None:
-    """The way back: which versions a file, a digest or a run leads to."""
+    """Reverse lookup: the versions that derive from a file, a digest or a run."""
     path = Path(wanted)
     place = str(path.absolute()) if path.exists() else wanted
     found = [(chain, link) for chain in _chains(walk) for link in chain.matching(place)]
@@ -103,7 +103,7 @@ def _versions_of(walk: Walk, wanted: str, *, as_json: bool) -> None:
         typer.echo(f"versions: {len({chain.version for chain, _ in found})}")
     if not found:
         raise NrdferError(
-            f"{wanted} is no link of any registered version: give a file of a corpus or of the store, a sha256 (or its "
+            f"{wanted} belongs to no registered version: give a file of a corpus or of the store, a sha256 (or its "
             "first 8 characters), or the id of an MLflow or Dagster run"
         )
 

@@ -12,9 +12,9 @@ from nrdfer.commands.common import readable
 
 @readable
 def models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a network.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per network.")] = False,
 ) -> None:
-    """List every network: parameters, and multiply-adds a clip as they are and as they were published."""
+    """List every network: parameters, and multiply-adds per clip, exact and as published figures count them."""
     import json
     from dataclasses import asdict
 
@@ -46,7 +46,7 @@ def export(
         str, typer.Option(help="A registered model's address, or a folder with model.json and last.safetensors.")
     ] = "models:/nr-dfernet-dfew@champion",
 ) -> None:
-    """Write a trained network as one file that needs none of this project's code."""
+    """Export a trained network as one file that needs none of this project's code."""
     from nrdfer.core.output_checks import refuse_unwritable
     from nrdfer.core.own_files import refuse_foreign
 

@@ -27,7 +27,7 @@ def predict(
     model: Annotated[
         str, typer.Option(help="A registered version (models:/NAME@ALIAS, models:/NAME/VERSION), or a folder.")
     ] = "models:/nr-dfernet-afew@champion",
-    out: Annotated[Path, typer.Option(help="Receives a folder a video, and the table of all.")] = Path("predictions"),
+    out: Annotated[Path, typer.Option(help="Receives a folder per video, and the table of all.")] = Path("predictions"),
     window: Annotated[float | None, typer.Option(help="Length of a window of the timeline, seconds.")] = None,
     stride: Annotated[float | None, typer.Option(help="From one window to the next, seconds.")] = None,
     least_face: Annotated[
@@ -52,8 +52,8 @@ def predict(
         str | None, typer.Option(help="Which person of several: presence, longest, largest or central.")
     ] = None,
     max_side: Annotated[int | None, typer.Option(help="Longest side the detector sees, pixels.")] = None,
-    min_track: Annotated[int | None, typer.Option(help="Frames; a shorter track is no target.")] = None,
-    every: Annotated[int | None, typer.Option(help="Whole frames are looked at every so many frames; 1 = all.")] = None,
+    min_track: Annotated[int | None, typer.Option(help="Minimum number of frames of a target's track.")] = None,
+    every: Annotated[int | None, typer.Option(help="Search whole frames every N frames; 1 = all.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 1,
 ) -> None:
@@ -70,7 +70,7 @@ def predict(
         given["stride"] = min(window, WindowSettings().stride)
     windows = build_settings(WindowSettings, _set(given), "predict")
     if convention is not None and retinaface is None:
-        raise ProfileError("--convention says how the weights of --retinaface are fed; give both")
+        raise ProfileError("--convention describes the input of the weights of --retinaface; give both")
     listed_videos(videos)
     refuse_places(videos, out)
     refuse_no_model(model)
@@ -107,11 +107,11 @@ def predict(
 
 
 def _notes(trained: TrainedModel, used: Preprocessing, overrides: Sequence[str]) -> list[str]:
-    """What a reader of the answers must know."""
+    """Notes that a reader of the predictions must know."""
     notes = [trained.note] if trained.note else []
-    notes += [f"not as in training: {override}" for override in overrides]
+    notes += [f"unlike in training: {override}" for override in overrides]
     if trained.preprocessing.retinaface.name == "sample":
-        notes.append("the model was trained on rendered faces; what it says of real people is no finding")
+        notes.append("the model was trained on rendered faces; its predictions for real people mean nothing")
     if used.retinaface.name == "sample":
         notes.append(
             "the shipped detector has seen rendered faces only; for real video give --retinaface "
@@ -125,7 +125,7 @@ def _set(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _printer() -> Callable[[str], None]:
-    """Prints lines while the bar is shown, which takes over the terminal but must not take over a file."""
+    """Prints lines while the bar is shown, which owns the terminal but must not capture a file."""
     if sys.stdout.isatty():
         return typer.echo
     plain = sys.stdout
@@ -149,5 +149,5 @@ def _summary(rows: Sequence[Row], out: Path) -> str:
     summary = f"{len(rows)} videos: {counts['ok']} answered, {counts['no_face']} without a face"
     refused = sum(row.status == "refused" for row in rows)
     summary += f", {counts['unreadable']} unreadable" + (f", {refused} refused" if refused else "")
-    summary += f"; {there} were there already" if there else ""
+    summary += f"; {there} existed already" if there else ""
     return f"{summary}\n{out / 'predictions.csv'} lists them; each has a folder beside it"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @readable
 def preprocess(
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders that hold videos.")],
-    out: Annotated[Path, typer.Option(help="Receives aligned crops and one contact sheet a clip.")],
+    out: Annotated[Path, typer.Option(help="Receives aligned crops and one contact sheet per clip.")],
     retinaface: Annotated[
         str,
         typer.Option(
@@ -32,17 +32,17 @@ def preprocess(
         str | None,
         typer.Option(help="Input convention of unknown weights: pytorch_retinaface, retinaface_pytorch."),
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write one record a clip to this file.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write one record per clip to this file.")] = None,
     margin: Annotated[float | None, typer.Option(help="How much more than the face a crop shows; 0 = tight.")] = None,
     max_side: Annotated[int | None, typer.Option(help="Longest side the detector sees, pixels.")] = None,
     target: Annotated[
         str | None, typer.Option(help="Which person of several: presence, longest, largest or central.")
     ] = None,
-    min_track: Annotated[int | None, typer.Option(help="Frames; a shorter track is no target.")] = None,
+    min_track: Annotated[int | None, typer.Option(help="Minimum number of frames of a target's track.")] = None,
     no_face: Annotated[
-        str | None, typer.Option(help="A clip without a target: drop (set aside), centre (its middle squares) or fail.")
+        str | None, typer.Option(help="A clip without a target: drop (exclude), centre (its middle squares) or fail.")
     ] = None,
-    every: Annotated[int | None, typer.Option(help="Whole frames are looked at every so many frames; 1 = all.")] = None,
+    every: Annotated[int | None, typer.Option(help="Search whole frames every N frames; 1 = all.")] = None,
     enlightengan: Annotated[
         str | None,
         typer.Option(help="Brighten the crops: weights as for --retinaface; enlightengan, enlightengan-onnx, sample."),
@@ -98,7 +98,7 @@ def preprocess(
 
 
 def _stats_table(summaries: Sequence[ClipSummary]) -> list[str]:
-    """How well people were found and followed, one line a clip, and what the columns mean."""
+    """Detection and tracking statistics, one line per clip, with an explanation of the columns."""
     columns = ["clip", "with_face", "tracks", "switches", "jitter_%", "gap", "score", "face_px", "luma"]
     rows = [columns]
     for row in summaries:

@@ -1,4 +1,4 @@
-"""``nrdfer recipes``: the named recipes of training, and what the paper leaves open of them."""
+"""``nrdfer recipes``: the named training recipes, and the choices that the paper leaves open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nrdfer.commands.common import readable
 def recipes(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: every field, every choice.")] = False,
 ) -> None:
-    """List the named recipes, and every point the paper leaves open: what was chosen, and by what."""
+    """List the named recipes, and every point the paper leaves open: what was chosen, and why."""
     import json
     from dataclasses import asdict
 

@@ -20,7 +20,7 @@ def serve(
     workers: Annotated[int, typer.Option(help="Processes that answer.", min=1, max=64)] = 1,
     videos: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder whose videos may be asked for by their path; may be repeated. None: bytes only."),
+        typer.Option(help="Folder whose videos may be requested by path; may be repeated. None: bytes only."),
     ] = None,
     host_name: Annotated[
         list[str] | None,
@@ -34,7 +34,7 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Check a version's files, then answer for it: POST to /invocations, as `mlflow models serve` would."""
+    """Check a version's files, then serve it: POST to /invocations, as with `mlflow models serve`."""
     from nrdfer.serving.serve import run
 
     folders = [_folder(each) for each in videos or ()]
@@ -53,7 +53,7 @@ _MOST = 1 << 40  # more than any machine takes of what is limited
 
 
 def _limits(given: list[str] | tuple[str, ...]) -> Limits:
-    """The limits with those that were given.
+    """The limits with the given values replaced.
 
     Raises:
         ProfileError: one has no such name, or no positive number.

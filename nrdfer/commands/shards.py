@@ -1,4 +1,4 @@
-"""``nrdfer shards``: what lies in a set of shards, and whether it is whole."""
+"""``nrdfer shards``: list, inspect and verify a set of shards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nrdfer.core.records import ClipRecord
 
-shards_app = typer.Typer(help="Shards: list, look into, verify.", no_args_is_help=True)
+shards_app = typer.Typer(help="Shards: list, inspect, verify.", no_args_is_help=True)
 _FOLDER = "A folder of shards; without one, every set in this project's store."
 
 
@@ -100,7 +100,7 @@ def _draw(frames: NDArray[np.uint8], record: ClipRecord, path: Path) -> None:
 @shards_app.command("verify")
 @readable
 def verify(folder: Annotated[Path | None, typer.Argument(help=_FOLDER)] = None) -> None:
-    """Hold every byte of shards against their index; exits with 1 if anything differs."""
+    """Check every byte of shards against their index; exits with 1 if anything differs."""
     from nrdfer.shards.verify import verify as verify_shards
 
     bad = False

@@ -1,4 +1,4 @@
-"""``nrdfer store``: whether what was made is still what it was."""
+"""``nrdfer store``: verify that stored artefacts are unchanged."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _MB = 1_000_000
 
 @store_app.callback()
 def _noun() -> None:
-    """Without this, a noun with one verb would be taken for the verb."""
+    """Keep the noun a group: with a single verb it would be taken for the verb."""
 
 
 @store_app.command("verify")
 @readable
 def verify(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Set damaged artefacts aside; the line that made them makes them again.")
+        bool, typer.Option("--repair", help="Move damaged artefacts away; the command that made them makes them again.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Hold every byte of every artefact against its manifest; exits with 1 if anything is damaged and stays there.
+    """Check every byte of every artefact against its manifest; exits with 1 if anything is damaged and not repaired.
 
     Nothing is ever deleted: with --repair a damaged artefact is moved to .damaged in the store, and the next run of the
     line that made it makes it again, with what depends on it.
@@ -47,7 +47,7 @@ def verify(
     rows = []
     with progress:
         for found in verify_store(store.root, lambda done, total: step(done // _MB, total // _MB)):
-            moved_to = store.set_aside(found.asset, found.digest) if found.problems and repair else None
+            moved_to = store.quarantine(found.asset, found.digest) if found.problems and repair else None
             rows.append((found, moved_to))
     damaged = [(found, moved_to) for found, moved_to in rows if found.problems]
     if as_json:
@@ -65,13 +65,13 @@ def verify(
         typer.echo(json.dumps({"store": str(store.root), "artefacts": rows_of_json, "damaged": len(damaged)}, indent=1))
     else:
         for found, moved_to in damaged:
-            where = "" if moved_to is None else f"; it now lies in {moved_to}"
+            where = "" if moved_to is None else f"; it is now in {moved_to}"
             typer.echo(f"{name_text(found.path)} is damaged{where}")
             for problem in found.problems:
                 typer.echo(f"  {one_line(problem)}")
         whole = f"{len(rows) - len(damaged)} of {len(rows)} artefacts in {store.root} are whole"
         size = sum(found.bytes for found, _ in rows)
-        typer.echo(f"{whole} ({size:,} bytes looked at){_advice(len(damaged), repaired=repair)}")
+        typer.echo(f"{whole} ({size:,} bytes checked){_advice(len(damaged), repaired=repair)}")
     if damaged and not repair:
         raise typer.Exit(1)
 
@@ -81,10 +81,10 @@ def _advice(damaged: int, *, repaired: bool) -> str:
         return ""
     if repaired:
         return (
-            "; run the line that made the others again (dagster job execute -j full_reproduction), and they are made "
+            "; rerun the command that made the others (dagster job execute -j full_reproduction), and they are made "
             "again"
         )
     return (
-        "; run the line that made the others again (dagster job execute -j full_reproduction): it sets them aside and "
-        "makes them again; --repair sets them aside now"
+        "; rerun the command that made the others (dagster job execute -j full_reproduction): it moves them away "
+        "and makes them again; --repair moves them away now"
     )

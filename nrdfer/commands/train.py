@@ -1,4 +1,4 @@
-"""``nrdfer train``: one training without Dagster, by the same functions, into a folder of the user's choice."""
+"""``nrdfer train``: one training run without Dagster, by the same functions, into a folder of the user's choice."""
 
 from __future__ import annotations
 
@@ -88,10 +88,10 @@ def train(
                             ),
                         )
                 except TrainingStopped as stopped:
-                    typer.echo(f"stopped: {stopped}\nthe same line continues: {_line()}", err=True)
+                    typer.echo(f"stopped: {stopped}\nthe same command continues: {_line()}", err=True)
                     raise typer.Exit(STOPPED) from stopped
                 except KeyboardInterrupt as interrupt:  # not while it trained: that is saved, and told above
-                    typer.echo(f"stopped; what is finished is kept, and the same line continues: {_line()}", err=True)
+                    typer.echo(f"stopped; what is finished is kept; the same command continues: {_line()}", err=True)
                     raise typer.Exit(STOPPED) from interrupt
                 except BaseException:
                     run_folder.withdraw(
@@ -109,7 +109,7 @@ def train(
 
 
 def _tracked(split: Split, out: Path, settings: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
-    """`train_fold` under MLflow; a line that continues a training continues its run."""
+    """`train_fold` under MLflow; a command that continues a training continues its run."""
     import functools
 
     from nrdfer.store import digest_of
@@ -166,7 +166,7 @@ def apply_overrides(
 
 @contextlib.contextmanager
 def _initial(profile: Profile, split: str, given: str | None) -> Iterator[Path | None]:
-    """The weights to start from, there for as long as they may be read: each process of a training reads them."""
+    """The initial weights, available as long as they may be read: each process of a training reads them."""
     from nrdfer.corpora.registry import corpus_of
     from nrdfer.registry import checked_weights
     from nrdfer.store.pointers import last_made
@@ -183,7 +183,7 @@ def _initial(profile: Profile, split: str, given: str | None) -> Iterator[Path |
 
 
 def epoch_line(row: Mapping[str, Any]) -> str:
-    """One epoch's figures in words; WAR and UAR in percent."""
+    """One epoch's figures as text; WAR and UAR in percent."""
     war, plain, uar = (100 * row[f"test_{name}"] for name in ("war", "war_unfiltered", "uar"))
     figures = f"WAR {war:.2f} (without the filter {plain:.2f})  UAR {uar:.2f}"
     return f"epoch {row['epoch']:3}  loss {row['train_loss']:.4f}  {figures}"

@@ -1,4 +1,4 @@
-"""``nrdfer weights``: which pretrained weights there are, fetching one, and telling what a file is."""
+"""``nrdfer weights``: list the pretrained weights, fetch one, and identify a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nrdfer.commands.common import readable
 from nrdfer.core.errors import NrdferError, WeightsError
 
 weights_app = typer.Typer(help="Pretrained weights: list, fetch, verify.", no_args_is_help=True)
-_FOLDER = "Looked into first; without it NRDFER_WEIGHTS, or this project's folder."
+_FOLDER = "Searched first; without it NRDFER_WEIGHTS, or this project's folder."
 
 
 def _folder(given: Path | None) -> Path | None:
@@ -25,9 +25,9 @@ def _folder(given: Path | None) -> Path | None:
 @readable
 def list_weights(
     folder: Annotated[Path | None, typer.Option(help=_FOLDER)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per file.")] = False,
 ) -> None:
-    """List published weights: source, content, licence, and whether they are here. Opens no connection."""
+    """List published weights: source, content, licence, and whether they are available locally. Opens no connection."""
     import json
     from dataclasses import asdict
 
@@ -69,7 +69,7 @@ def fetch(
 @weights_app.command("verify")
 @readable
 def verify(file: Annotated[Path, typer.Argument(help="A weights file.")]) -> None:
-    """Tell which published weights a file is, by its content; exits with 1 if it is none of them."""
+    """Identify a file as one of the published weights, by its content; exits with 1 if it is none of them."""
     from nrdfer.weights.catalogue import CATALOGUE, content_ids, refuse_pointer
 
     if not file.is_file():
@@ -81,6 +81,6 @@ def verify(file: Annotated[Path, typer.Argument(help="A weights file.")]) -> Non
             typer.echo(f"{file} is {pinned.name}: {pinned.description}")
             return
     raise NrdferError(
-        f"{file} is none of the published weights ({', '.join(CATALOGUE)}): {file.stat().st_size:,} bytes, "
+        f"{file} is not one of the published weights ({', '.join(CATALOGUE)}): {file.stat().st_size:,} bytes, "
         f"sha256 {sha256}, git blob id {blob}"
     )

@@ -25,7 +25,7 @@ class AlignSettings:
     every: Annotated[int, "frames from one look at a whole frame to the next; 1 looks at all of every frame"] = EVERY
     target: Annotated[str, "which track is the clip's person: presence, longest, largest or central"] = "presence"
     min_track: Annotated[int, "frames; a shorter track (a false detection, a passer-by) is no target"] = MIN_TRACK
-    no_face: Annotated[str, "without a target: drop (set aside), centre (keep middle squares) or fail"] = "drop"
+    no_face: Annotated[str, "without a target: drop (exclude), centre (keep middle squares) or fail"] = "drop"
 
     def __post_init__(self) -> None:
         if self.size < 8 or not -0.5 <= self.margin <= 0.9:

@@ -29,7 +29,7 @@ class NoiseSettings:
     """One benchmark; the defaults are the small one, which two cores finish.
 
     Raises:
-        ValueError: a value that cannot be meant.
+        ValueError: a value that is not valid.
     """
 
     preset: str = "small"
@@ -60,7 +60,7 @@ class NoiseSettings:
             if len(levels) < 2 or levels[0] != 0 or list(levels) != sorted(set(levels)) or levels[-1] > most:
                 raise ValueError(f"{name} must rise from 0 to at most {most}, not {levels}")
         if not 0 <= self.training_n1 <= 0.6 or not 0 <= self.training_n2_clips <= 1:
-            raise ValueError("training_n1 lies in 0 to 0.6, training_n2_clips in 0 to 1")
+            raise ValueError("training_n1 must be in 0 to 0.6, training_n2_clips in 0 to 1")
         if self.amplitude <= 0:
             raise ValueError(f"amplitude must be positive, not {self.amplitude}")
 

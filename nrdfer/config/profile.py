@@ -55,13 +55,13 @@ class WeightsConfig:
     retinaface: str = "retinaface-resnet50"
     retinaface_convention: str | None = None  # input convention of a file of your own: see faces.detector.CONVENTIONS
     enlightengan: str = "enlightengan"
-    folder: str | None = None  # looked into before the hub
+    folder: str | None = None  # searched before the hub
     allow_download: bool = True
 
 
 @dataclass(frozen=True)
 class ShardsConfig:
-    """How shards are cut and compressed."""
+    """Size and compression of shards."""
 
     clips_per_shard: int = 256
     jpeg_quality: Annotated[int, "1 to 100"] = 95

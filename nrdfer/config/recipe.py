@@ -27,7 +27,7 @@ class Recipe:
     """Settings of one training; the defaults are the paper's for DFEW (section 4.2).
 
     Raises:
-        ValueError: a value that cannot be meant.
+        ValueError: a value that is not valid.
     """
 
     name: Annotated[str, "the recipe it began as, one of `nrdfer recipes`"] = "custom"
@@ -45,7 +45,7 @@ class Recipe:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     sampling: Sampling = field(default_factory=Sampling)  # in training and testing
     oversample: Annotated[bool, "every emotion equally often (Table 5, second row of the method)"] = False
-    min_frames: Annotated[int, "shorter clips are not learnt from; they are tested all the same"] = 0
+    min_frames: Annotated[int, "shorter clips are not used for training; they are tested all the same"] = 0
     absent_emotions: Annotated[bool, "whether a list of clips may lack an emotion"] = False
     seed: Annotated[int, "of initialisation, order and augmentation"] = 0
 

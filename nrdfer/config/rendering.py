@@ -46,11 +46,11 @@ class CorpusSettings:
             ("second_person_rate", 1),
         ):
             if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"{name}={getattr(self, name)} lies outside 0 to {most}")
+                raise ValueError(f"{name}={getattr(self, name)} is outside 0 to {most}")
         if self.amplitude < 0:
             raise ValueError(f"amplitude={self.amplitude} is negative")
         if not 1 <= self.jpeg_quality <= 100:
-            raise ValueError(f"jpeg_quality={self.jpeg_quality} lies outside 1 to 100")
+            raise ValueError(f"jpeg_quality={self.jpeg_quality} is outside 1 to 100")
 
     @classmethod
     def tiny(cls, seed: int = 0) -> CorpusSettings:

@@ -1,4 +1,4 @@
-"""Where profiles are, which one a shell means, and what was last made with it: one answer for Dagster and the CLI.
+"""Locations of profiles, the profile that a shell selects, and its last results: one answer for Dagster and the CLI.
 
 The shape of a profile belongs to ``config``; what an artefact holds, to its step.
 """

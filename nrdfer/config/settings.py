@@ -109,7 +109,7 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
         ProfileError: `overrides` is none: a profile holds something else where named settings are meant.
     """
     if not isinstance(overrides, Mapping):
-        raise ProfileError(f"{brief(overrides)} ({type(overrides).__name__}) stands where named settings are meant")
+        raise ProfileError(f"{brief(overrides)} ({type(overrides).__name__}) is given instead of named settings")
     merged = dict(base)
     for key, value in overrides.items():
         below = merged.get(key)

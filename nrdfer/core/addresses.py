@@ -1,7 +1,7 @@
-"""Addresses: MLflow's as it is used, as it is shown, and without the password that was written into it.
+"""Addresses: MLflow's as used and as displayed, without any password in it.
 
-What belongs here: text. What answers at an address belongs to ``nrdfer.tracking``. Nothing else shows or keeps
-an address.
+What belongs here: text. The servers behind addresses belong to ``nrdfer.tracking``. Nothing else shows or keeps an
+address.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def sqlite_address(path: Path) -> str:
-    """The address of an SQLite file; what would mean something in an address (``%``, ``?``) is quoted."""
+    """Address of an SQLite file; characters with a meaning in addresses (``%``, ``?``) are quoted."""
     return SQLITE + "".join(quote(letter) if letter in "%?" else letter for letter in str(path.absolute()))
 
 
 def sqlite_path(address: str) -> Path | None:
-    """The file that an address means; None if it means none."""
+    """The file that an address refers to; None if it refers to none."""
     if not address.startswith(SQLITE):
         return None
     found = unquote(address.removeprefix(SQLITE).partition("?")[0])
@@ -34,7 +34,7 @@ def sqlite_path(address: str) -> Path | None:
 
 
 def usable(address: str, own: Path) -> str:
-    """An address as MLflow can use it from any folder, without its secrets: those go where MLflow's client looks.
+    """An address usable by MLflow from any folder, without its secrets: those are set where MLflow's client reads them.
 
     Args:
         address: as a user writes it.
@@ -81,13 +81,13 @@ def displayed(address: str) -> str:
 
 
 def page(address: str) -> str:
-    """An address of a web page that links begin with: nobody's name in it, and no slash at its end."""
+    """Address of a web page as the base of links: no user name, and no slash at its end."""
     scheme, _, rest = parted(address)
     return (scheme + rest).rstrip("/")
 
 
 def settle_environment() -> None:
-    """Let this process and all that it starts hold MLflow's address without secrets, and ask this machine directly.
+    """Set MLflow's address without secrets for this process and its children, and bypass proxies for this machine.
 
     A proxy is for the network: what listens on this machine's own address cannot be reached through one.
     """

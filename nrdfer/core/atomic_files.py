@@ -1,7 +1,7 @@
 """Small files that are never seen half-written. Artefacts of many files are `nrdfer.store`'s.
 
-Asks little of a file system: hard links, modes and the flushing of folders are used where they are to be had. A new
-file has the mode that the user's umask gives.
+Requires little of a file system: hard links, modes and the flushing of folders are used where available. A new file has
+the mode that the user's umask gives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OF_THE_MACHINE = frozenset(
 
 
 def open_plain(path: str | os.PathLike[str]) -> FileIO:
-    """Open a regular file that somebody else made, for reading; opening a pipe would wait for whoever writes into it.
+    """Open a regular file of unknown origin for reading; opening a pipe would block until it has a writer.
 
     Raises:
         OSError: it is not there, may not be read, or is a folder, a pipe or a device.
@@ -66,7 +66,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def temporary_beside(path: Path) -> Path:
-    """A hidden name in the same folder for what will be renamed to `path`; nobody else has it.
+    """A unique hidden name in the same folder, for what will be renamed to `path`.
 
     It ends as `path` does, because some writers go by that. It does not hold the whole name, which may be as long as
     the file system allows.
@@ -91,7 +91,7 @@ def sync(path: Path) -> None:
 
 
 def move_new(source: Path, target: Path) -> None:
-    """Rename a file to a name that nobody has; of two that do so, one succeeds.
+    """Rename a file to an unused name; of two concurrent calls, one succeeds.
 
     Raises:
         FileExistsError: `target` is there; `source` stays.
@@ -108,6 +108,6 @@ def move_new(source: Path, target: Path) -> None:
 
 
 def _place(source: Path, target: Path) -> None:
-    """As `move_new`, without links: take the name with an empty file, and replace that."""
+    """As `move_new`, without hard links: claim the name with an empty file, then replace it."""
     target.open("xb").close()
     source.replace(target)

@@ -1,7 +1,7 @@
-"""One plain value as a setting's annotation wants it: checked, and converted where nothing can be lost.
+"""Conversion of one plain value to a setting's annotated type: checked, and converted only without loss.
 
-Values come from YAML, JSON and the command line. What a whole dataclass is made of belongs to ``config``; what its
-values must be beyond their type, to the dataclass itself.
+Values come from YAML, JSON and the command line. Building a whole dataclass belongs to ``config``; constraints on
+values beyond their type, to the dataclass itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nrdfer.core.plain_text import one_line
 
 
 def convert(value: Any, hint: Any) -> Any:
-    """`value` as `hint` wants it.
+    """`value` converted to the type `hint`.
 
     A whole number becomes a float where one is wanted, so that 4 and 4.0 have one digest; text that is a number
     becomes that number, because YAML reads 1e-3 as text; a list becomes a tuple. Hints other than int, float, bool,
@@ -44,13 +44,13 @@ def _refused(value: Any, wanted: str) -> ValueError:
 
 
 def brief(value: Any) -> str:
-    """A value as it is written in Python, on one line, its end left out if it is long."""
+    """A value as Python writes it, on one line, truncated if it is long."""
     text = _SHORT.repr(value)
     return one_line(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 
 def brief_quotes(message: str) -> str:
-    """A message in which values are quoted, with the ends of long ones left out."""
+    """A message with long quoted values truncated."""
     return _QUOTED.sub(r"\1\2...\1", message)
 
 

@@ -1,4 +1,4 @@
-"""Cells of CSV files that no spreadsheet takes for a formula, and that read back as what was written.
+"""Cells of CSV files that no spreadsheet interprets as a formula, and that can be read back exactly.
 
 Use `cell` for every value that is written with `csv`, and `original` for every one that is read back::
 
@@ -8,9 +8,9 @@ Use `cell` for every value that is written with `csv`, and `original` for every 
 A text that begins with ``= + - @`` (also in full width, also after blanks), a tab or a line end gets an apostrophe in
 front, which spreadsheets take for "this is text". Numbers stay numbers, whether given as such or as text (``-0.5``).
 
-Where the comma is the decimal point, spreadsheets separate cells by ``;``, some by tabs, and then quotes in the middle
-of what they take for a cell mean nothing to them: after each of these, and after a line end, a cell may begin. What
-would be a formula there gets its apostrophe there; quoting would not help.
+Where the comma is the decimal point, spreadsheets separate cells by ``;``, some by tabs, and then ignore quotes in the
+middle of what they parse as a cell: after each of these, and after a line end, a cell may begin. What would be a
+formula there gets its apostrophe there; quoting would not help.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def cell(value: Any) -> Any:
-    """A value as it is to be written; everything but text is returned as it is."""
+    """A value escaped for CSV; everything but text is returned unchanged."""
     if not isinstance(value, str):
         return value
     text = utf8(value)

@@ -1,4 +1,4 @@
-"""What the disk may do to a step: be full, be read-only, lose what was not flushed.
+"""Disk failures that a step can meet: a full disk, a read-only one, data lost before it was flushed.
 
 Keep here: flushing whole folders and the names of new ones, and turning the system's errors into ones that say what
 to do. Keep out: names and layout.
@@ -25,7 +25,7 @@ _FEW_ENTRIES = 8  # for files; that few are as good as none
 
 
 def is_disk_full(error: BaseException, folder: Path) -> bool:
-    """Whether an error, or one that it was raised from, comes of a disk without room where `folder` lies."""
+    """Whether an error, or one that it was raised from, is caused by a full disk under `folder`."""
     if isinstance(error, OSError | RuntimeError) and free_bytes(folder) < _NOTHING_LEFT:
         return True
     if _UNNAMED in str(error).lower() and free_bytes(folder) < _NOTHING_LEFT:
@@ -43,7 +43,7 @@ def is_disk_full(error: BaseException, folder: Path) -> bool:
 
 
 def is_read_only(error: BaseException) -> bool:
-    """Whether an error, or one that it was raised from, comes of a disk or a database that takes no writing."""
+    """Whether an error, or one that it was raised from, is caused by a read-only disk or database."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -57,10 +57,10 @@ def is_read_only(error: BaseException) -> bool:
 
 
 def no_room(error: BaseException, what: str, folder: Path, free: int) -> str:
-    """Message for a full disk; `free` is what it had left when the trouble came."""
+    """Message for a full disk; `free` is the space left at the time of the failure."""
     return (
         f"no room to write {what} below {folder}: {error} ({free:,} bytes free there). Nothing was published. Free "
-        "some space, or set NRDFER_HOME to a folder on a larger disk, and run the same line again"
+        "some space, or set NRDFER_HOME to a folder on a larger disk, and run the same command again"
     )
 
 
@@ -70,13 +70,13 @@ def free_bytes(folder: Path) -> int:
 
 
 def free_entries(folder: Path) -> int | None:
-    """How many more files the disk of `folder` takes; None where a disk does not count them."""
+    """Number of further files that fit on the disk of `folder`; None where a disk does not count them."""
     found = os.statvfs(_existing(folder))
     return found.f_favail if found.f_files else None
 
 
 def least_room(folders: Sequence[Path]) -> tuple[Path, int, int | None]:
-    """Of folders on perhaps several disks, the one that is fullest, its free bytes, and entries if those are few."""
+    """The fullest disk among those of some folders: folder, free bytes, and entries if those are few."""
 
     def entries(folder: Path) -> int | None:
         free = free_entries(folder)
@@ -98,12 +98,12 @@ def not_writable(error: OSError, what: str, folder: Path) -> str:
     """Message for a store that cannot be written for another reason."""
     return (
         f"{what} cannot be written below {folder}: {error}. Make that folder writable, or set NRDFER_HOME to another "
-        "folder, and run the same line again"
+        "folder, and run the same command again"
     )
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each with its name on the disk."""
+    """Make a folder and its parents, each name flushed to the disk."""
     fresh = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in reversed(fresh):

@@ -1,7 +1,7 @@
 """Variables of the environment as values: a number or a folder, or an error that names the variable.
 
-Where a number or a folder is meant, an empty variable is one that is not set. Which variables there are is
-their readers' business.
+Where a number or a folder is expected, an empty variable counts as not set. The variables themselves belong to their
+readers.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from nrdfer.core.errors import NrdferError
 
 
 def text(name: str, default: str = "") -> str:
-    """A variable's words; none are words, too."""
+    """Value of a variable; an empty text is a value, too."""
     return os.environ.get(name, default)
 
 
 def number(name: str, default: float, *, least: float, most: float) -> float:
-    """A number from `least` to `most`.
+    """Value of a variable as a number from `least` to `most`.
 
     Raises:
         NrdferError: it is none; says what is allowed.
@@ -33,12 +33,12 @@ def number(name: str, default: float, *, least: float, most: float) -> float:
     except ValueError:
         value = math.nan
     if not least <= value <= most:  # nor is NaN
-        raise NrdferError(f"{name}={brief(given)} cannot be meant: give a number from {least:,g} to {most:,g}")
+        raise NrdferError(f"{name}={brief(given)} is not valid: give a number from {least:,g} to {most:,g}")
     return value
 
 
 def whole(name: str, default: int | None, *, least: int, most: int) -> int:
-    """A whole number from `least` to `most`; one without a default must be set.
+    """Value of a variable as a whole number from `least` to `most`; one without a default must be set.
 
     Raises:
         NrdferError: it is none; says what is allowed.
@@ -48,12 +48,12 @@ def whole(name: str, default: int | None, *, least: int, most: int) -> int:
         return default
     plain = given.isascii() and given.isdigit() and len(given) <= _DIGITS
     if not plain or not least <= int(given) <= most:
-        raise NrdferError(f"{name}={brief(given)} cannot be meant: give a whole number from {least} to {most}")
+        raise NrdferError(f"{name}={brief(given)} is not valid: give a whole number from {least} to {most}")
     return int(given)
 
 
 def folder(name: str) -> Path | None:
-    """A folder or file, ``~`` being somebody's home; None if the variable is not set.
+    """A folder or file, with ``~`` expanded to a home folder; None if the variable is not set.
 
     Raises:
         NrdferError: there is no such home.
@@ -65,7 +65,7 @@ def folder(name: str) -> Path | None:
         return Path(given).expanduser()
     except RuntimeError as error:
         raise NrdferError(
-            f"{name}={brief(given)} cannot be meant: there is no such user; give a folder's whole path"
+            f"{name}={brief(given)} is not valid: there is no such user; give a folder's whole path"
         ) from error
 
 

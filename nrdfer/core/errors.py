@@ -1,7 +1,7 @@
-"""The errors that a researcher is meant to read.
+"""Errors whose messages are written for users.
 
-Add a class here when callers need to tell one kind of trouble from another. Messages say what is wrong, where,
-and what to do; they are composed where the trouble is found, not here.
+Add a class here when callers need to distinguish one kind of failure from another. Messages say what is wrong, where,
+and what to do; they are composed where the failure is detected, not here.
 """
 
 from nrdfer.core.redaction import hide
@@ -20,7 +20,7 @@ class CorpusError(NrdferError):
 
 
 class UnreadablePictureError(CorpusError):
-    """A picture of a corpus is damaged; its clip is set aside, the others go on."""
+    """A picture of a corpus is damaged; its clip is excluded, the others continue."""
 
 
 class UnreadableVideoError(NrdferError):
@@ -43,11 +43,11 @@ class WeightsError(NrdferError):
 
 
 class StoreError(NrdferError):
-    """An artefact is missing, damaged, or could not be written whole."""
+    """An artefact is missing, damaged, or could not be written completely."""
 
 
 class NotOursError(NrdferError):
-    """Something is in the way that this project did not make, or that was changed since; it is left as it is."""
+    """A file or folder that this project did not make, or that was changed since, is in the way; it stays unchanged."""
 
 
 class ProfileError(NrdferError):
@@ -55,23 +55,23 @@ class ProfileError(NrdferError):
 
 
 class TrainingError(NrdferError):
-    """Training cannot go on (a loss that is not a number, a checkpoint that does not fit)."""
+    """Training cannot continue (a loss that is not a number, a checkpoint that does not fit)."""
 
 
 class TrainingStopped(NrdferError):  # noqa: N818 - nothing went wrong: it was asked to stop
-    """A training was asked to stop, and did so after it had saved where it stood; the same call continues it."""
+    """A training was stopped on request after it had saved its state; the same call continues it."""
 
 
 class DeviceError(NrdferError):
-    """The GPU is full or failed; nothing is said about what was being worked on."""
+    """The GPU is full or failed; the data being processed is not at fault."""
 
 
 class TrackingError(NrdferError):
-    """MLflow does not answer, where nothing can go on without it."""
+    """MLflow does not answer where nothing can continue without it."""
 
 
 class AddressError(TrackingError):
-    """MLflow's address cannot be used; waiting does not mend that."""
+    """MLflow's address cannot be used; waiting does not help."""
 
 
 class ClipError(NrdferError, ValueError):
@@ -79,4 +79,4 @@ class ClipError(NrdferError, ValueError):
 
 
 class EncodingError(NrdferError):
-    """A video could not be written; nothing is said about what was to be shown in it."""
+    """A video could not be written; its content is not at fault."""

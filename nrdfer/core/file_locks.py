@@ -64,13 +64,13 @@ def lock(
 
 
 def unlock(handle: IO[str] | IO[bytes] | int) -> None:
-    """Give a lock back before the file is closed."""
+    """Release a lock before the file is closed."""
     fcntl.flock(handle, fcntl.LOCK_UN)
 
 
 @contextlib.contextmanager
 def held(path: Path, busy: Callable[[], object] | None = None) -> Iterator[None]:
-    """Hold an exclusive lock on `path`, which is made if missing; its folder too. Waits for another holder.
+    """Hold an exclusive lock on `path`, which is created if missing, with its folder. Waits for another holder.
 
     Args:
         path: of the lock file.
@@ -85,7 +85,7 @@ def held(path: Path, busy: Callable[[], object] | None = None) -> Iterator[None]
     except OSError as error:
         raise StoreError(
             f"{path} cannot be written ({error.strerror or error}); make that folder writable, or set NRDFER_HOME to "
-            "another one, and run the same line again"
+            "another one, and run the same command again"
         ) from error
     with handle:
         lock(handle, path, busy=busy)

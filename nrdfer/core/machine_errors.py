@@ -1,7 +1,7 @@
-"""The machine's troubles in words: a disk that is full or may not be written, an MLflow that is away.
+"""Messages for failures of the machine: a full or read-only disk, an unreachable MLflow server.
 
-They reach a person through whatever library met them first, often as text only; so they are recognised here, in one
-place, for the command line, the steps and the end of a run. What is an error of this project's own has words already.
+They surface through whichever library failed first, often as text only; so they are recognised here, in one place, for
+the command line, the steps and the end of a run. This project's own errors have messages already.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _AWAY = ("requests.", "urllib3.", "http.client", "urllib.error")  # modules whos
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, and those it was raised from."""
+    """An error and those that it was raised from."""
     seen: set[int] = set()
     found: BaseException | None = error
     while found is not None and id(found) not in seen:
@@ -34,13 +34,13 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def in_words(error: BaseException) -> str | None:
-    """What is wrong, where, and what to do; None for an error that is no trouble of the machine."""
+    """Message with the failure, its place and the remedy; None for an error that is no failure of the machine."""
     full = disk_in_words(error)
     return full or mlflow_in_words(error)
 
 
 def disk_in_words(error: BaseException) -> str | None:
-    """The same, of a disk only."""
+    """As `in_words`, for a disk only."""
     named = [str(part.filename) for part in chain(error) if isinstance(part, OSError) and part.filename]
     places = [Path(os.fsdecode(name)) for name in named[:1]] + written_places()
     if any(is_disk_full(error, place) for place in places):
@@ -48,22 +48,22 @@ def disk_in_words(error: BaseException) -> str | None:
     if is_read_only(error):
         return (
             f"{places[0]} cannot be written ({_first_line(error)}). Mount its disk for writing, make the folder "
-            "writable for this user, or set NRDFER_HOME to another folder, and run the same line again"
+            "writable for this user, or set NRDFER_HOME to another folder, and run the same command again"
         )
     if any(isinstance(part, PermissionError) for part in chain(error)):
         return (
             f"{places[0]} may not be written or read by this user ({_first_line(error)}). Change its owner or its "
-            "mode, or work in another folder, and run the same line again"
+            "mode, or work in another folder, and run the same command again"
         )
     if any(isinstance(part, FileNotFoundError) and "temporary directory" in str(part) for part in chain(error)):
         return (
-            f"there is no folder for passing files ({_first_line(error)}). Set TMPDIR to a folder that can be written"
+            f"there is no folder for temporary files ({_first_line(error)}). Set TMPDIR to a folder that can be written"
         )
     return None
 
 
 def full_disk_in_words() -> str | None:
-    """The same of a disk that has no room now, for errors that do not say what they come of."""
+    """As `disk_in_words`, for a disk that is full now, for errors that do not state their cause."""
     places = written_places()
     _, free, entries = least_room(places)
     return _no_room(places, "found after an error") if free < _NOTHING or entries == 0 else None
@@ -74,13 +74,13 @@ def _no_room(places: Sequence[Path], reason: str) -> str:
     entries_text = "" if entries is None else f" and {entries:,} free entries for files"
     return (
         f"no room on the disk of {place} ({free:,} bytes{entries_text} free there; {reason}). Free some space there, "
-        "or set NRDFER_HOME (what is kept) or TMPDIR (what is passing) to a folder on a larger disk, and run the same "
+        "or set NRDFER_HOME (for results) or TMPDIR (temporary files) to a folder on a larger disk, and run the same "
         "line again: what is finished is kept"
     )
 
 
 def mlflow_in_words(error: BaseException) -> str | None:
-    """The same, of MLflow only."""
+    """As `in_words`, for MLflow only."""
     modules = [f"{type(part).__module__}." for part in chain(error)]
     if not any(name.startswith("mlflow.") for name in modules) and not any(name.startswith(_AWAY) for name in modules):
         return None
@@ -88,13 +88,13 @@ def mlflow_in_words(error: BaseException) -> str | None:
     if any(name.startswith(_AWAY) for name in modules) or "failed with exception" in str(error):
         return (
             f"MLflow at {address} does not answer ({_first_line(error)}). Start its server, or unset "
-            "MLFLOW_TRACKING_URI to use this project's own file, and run the same line again"
+            "MLFLOW_TRACKING_URI to use this project's own file, and run the same command again"
         )
     return f"MLflow at {address} refuses ({type(error).__name__}: {_first_line(error)})"
 
 
 def written_places() -> list[Path]:
-    """Folders that every run writes: the project's, MLflow's database's, the working directory, passing files'."""
+    """Folders that every run writes to: the project's, MLflow's database's, the working and the temporary one."""
     places: list[Path] = []
     for ask in (paths.home, _database_folder, Path.cwd, lambda: Path(tempfile.gettempdir())):
         with contextlib.suppress(FileNotFoundError, NrdferError):  # an error is being told: this must not be another
@@ -109,7 +109,7 @@ def _database_folder() -> Path | None:
 
 
 def waiting_helps(error: BaseException) -> bool:
-    """Whether what failed may succeed by itself a little later: not on a full disk, nor at an address that is none."""
+    """Whether a retry may succeed a little later: not on a full disk, nor with an invalid address."""
     from nrdfer.core.errors import AddressError
 
     if any(isinstance(part, AddressError) for part in chain(error)):

@@ -19,7 +19,7 @@ _TICKS = re.compile(r"`+")
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line: no link, no picture, no tag, no column.
+    """Text escaped for Markdown, on one line: no link, no picture, no tag, no column.
 
     Control characters become visible.
     """
@@ -29,7 +29,7 @@ def plain(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text as inline code, whatever backticks it holds; not for cells of tables, which end at a pipe."""
+    """Text as inline code, with any backticks in it; not for table cells, which end at a pipe."""
     line = one_line(" ".join(text.split()))
     fence = "`" * (max(map(len, _TICKS.findall(line)), default=0) + 1)
     return f"{fence}{line}{fence}" if len(fence) == 1 else f"{fence} {line} {fence}"

@@ -1,7 +1,7 @@
-"""What only decorates a result (pictures, sheets): it may fail, and costs nothing but itself.
+"""Optional output (pictures, contact sheets): its failure is reported and never ends the work that it illustrates.
 
-Whoever asks for a decoration says in the result what is missing and why. Damage of the store, a full disk and a stop
-that was asked for are no failures of a picture and go through.
+The caller states in the result what is missing and why. Damage of the store, a full disk and a requested stop are not
+failures of a picture and are raised.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Missing:
-    """A decoration that could not be made."""
+    """An optional output that could not be made."""
 
     what: str
     why: str  # one line
@@ -37,7 +37,7 @@ class Missing:
 
 
 def attempt(what: str, make: Callable[[], Made]) -> Made | Missing:
-    """What `make` returns, or why it could not; a failure is logged, its traceback at the level of debugging.
+    """The result of `make`, or the reason why it failed; a failure is logged, its traceback at debug level.
 
     Args:
         what: a name for it, as it begins a sentence.
@@ -61,7 +61,7 @@ def attempt(what: str, make: Callable[[], Made]) -> Made | Missing:
 
 
 def draw(what: str, path: Path, make: Callable[[], Made]) -> Made | Missing:
-    """`attempt` of a picture with a file; one that fails leaves a text of the same name that says why."""
+    """`attempt` for a picture with a file; a failure leaves a text file of the same name with the reason."""
     made = attempt(what, make)
     if isinstance(made, Missing):
         path.unlink(missing_ok=True)  # half of a picture is none
@@ -70,14 +70,14 @@ def draw(what: str, path: Path, make: Callable[[], Made]) -> Made | Missing:
 
 
 def not_there(what: str, path: Path) -> Missing:
-    """What `draw` said of a picture that an earlier step was to make."""
+    """The reason that `draw` recorded for a picture that an earlier step should have made."""
     note = path.with_suffix(NOTE)
     text = one_line(note.read_text(encoding="utf-8").strip()) if note.is_file() else f"{path} is not there"
     return Missing(what, text)
 
 
 def reason(error: Exception) -> str:
-    """An error's own words on one line, with its kind if they do not explain themselves."""
+    """An error's message on one line, with its type if the message does not explain itself."""
     text = one_line(" ".join(str(error).split()))
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,8 +1,8 @@
-"""What this project made in a folder of the user's: known by content, so that nothing else is replaced or removed.
+"""Files that this project wrote into a user's folder: known by content, so that nothing else is replaced or removed.
 
-Beside every file or folder that is published here lies a small note, ``.nrdfer-made/<digest of the name>.json``, with
-the size and sha256 of all that belongs to it. What has no note, was changed or added since, is write-protected or is
-a link is the user's; files that are gone are not missed. Artefacts of the store are `nrdfer.store`'s.
+Every file or folder that is published here has a small note beside it, ``.nrdfer-made/<digest of the name>.json``, with
+the size and sha256 of all that belongs to it. What has no note, was changed or added since, is write-protected or is a
+link belongs to the user; deleted files are ignored. Artefacts of the store are `nrdfer.store`'s.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def refuse_foreign(path: Path) -> None:
-    """Refuse a name under which something lies that this project did not make, or that was changed since.
+    """Refuse a name whose file or folder this project did not make, or that was changed since.
 
     An empty folder may be filled.
 
@@ -43,19 +43,19 @@ def refuse_foreign(path: Path) -> None:
     found = _why_foreign(path)
     if found:
         raise NotOursError(
-            f"{name_text(path)} is there and {found}; it is left as it is. Move or remove it, or choose another place "
+            f"{name_text(path)} is there and {found}; it is left unchanged. Move or remove it, or choose another place "
             "to write to"
         )
 
 
 def was_changed(file: Path) -> bool:
-    """Whether a file has another content than when it was published; one without a note has not."""
+    """Whether a file's content differs from what was published; False for a file without a note."""
     noted = _noted_contents(file)
     return bool(noted) and {_WHOLE: _entry(file)} not in noted
 
 
 def write_made(path: Path, data: bytes) -> None:
-    """Write a file whole, in the place of an earlier one of this project only.
+    """Write a file whole, replacing only an earlier one of this project.
 
     Raises:
         NotOursError: see `refuse_foreign`.
@@ -68,7 +68,7 @@ def write_made(path: Path, data: bytes) -> None:
 
 
 def publish(fresh: Path, path: Path) -> None:
-    """Give a finished file or folder its name, in the place of an earlier one of this project only.
+    """Give a finished file or folder its name, replacing only an earlier one of this project.
 
     Args:
         fresh: what is finished, on the same disk and in a folder of `unfinished`: an earlier one is moved beside it
@@ -106,7 +106,7 @@ def remove_made(path: Path) -> None:
 
 @contextlib.contextmanager
 def unfinished(out: Path) -> Iterator[Path]:
-    """A folder on the same disk for what is not finished; gone with all that is left in it at the block's end."""
+    """A folder on the same disk for unfinished output; removed with its remaining content at the block's end."""
     out.mkdir(parents=True, exist_ok=True)
     holder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=out))
     try:
@@ -118,7 +118,7 @@ def unfinished(out: Path) -> Iterator[Path]:
 
 
 def clear_unfinished(out: Path) -> None:
-    """Remove unfinished folders of processes that are gone; those that no process signed are left."""
+    """Remove unfinished folders of processes that have ended; unsigned ones are left."""
     for holder in out.glob(f"{_UNFINISHED}*"):
         try:
             owner = json.loads((holder / _OWNER).read_text())
@@ -130,7 +130,7 @@ def clear_unfinished(out: Path) -> None:
 
 
 def is_as_made(folder: Path, names: Iterable[str]) -> bool:
-    """Whether these files of a folder are what was published in it; others may have come or gone.
+    """Whether these files of a folder are as published; other files may have been added or removed.
 
     Raises:
         OSError: one of them is missing or cannot be read.
@@ -146,7 +146,7 @@ def _place(fresh: Path, path: Path) -> None:
 
 
 def _why_foreign(path: Path) -> str:
-    """Why what lies under a name may not be replaced; empty if it may, or if there is nothing."""
+    """Reason why the file or folder of a name may not be replaced; empty if it may, or if there is none."""
     try:
         try:
             mode = path.lstat().st_mode
@@ -156,7 +156,7 @@ def _why_foreign(path: Path) -> str:
     except OSError as error:
         if error.errno in OF_THE_MACHINE:
             raise
-        return f"cannot be looked at ({error.strerror})"
+        return f"cannot be examined ({error.strerror})"
 
 
 def _why_of(path: Path, mode: int) -> str:
@@ -176,7 +176,7 @@ def _why_of(path: Path, mode: int) -> str:
 
 @contextlib.contextmanager
 def _noted(path: Path, content: Content) -> Iterator[None]:
-    """Note what a name will show, beside what it shows now: whichever a power cut leaves is known."""
+    """Record the future content of a name beside the present one, so that either is known after a power cut."""
     before = _noted_contents(path)
     _write_note(path, [*before, content])
     try:
@@ -217,7 +217,7 @@ def _leave_no_empty(folder: Path) -> None:
 
 
 def _content(path: Path) -> Content | None:
-    """What a file or a folder holds; None if there is anything but files and folders that may be written to."""
+    """Content of a file or a folder; None if it holds anything but writable files and folders."""
     if path.is_file():
         return {_WHOLE: _entry(path)}
     content: Content = {}

@@ -1,7 +1,7 @@
-"""Where this project keeps things on this machine: one folder, ``.nrdfer`` in the working directory by default.
+"""Paths of this project on this machine: one folder, ``.nrdfer`` in the working directory by default.
 
 Set the environment variable ``NRDFER_HOME`` to keep it elsewhere (a larger disk). Only these functions know names
-inside it; what lies inside the store is `nrdfer.store`'s own business.
+inside it; the content of the store belongs to `nrdfer.store`.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ def corpus_root(name: str) -> Path:
 
 
 def weights_folder() -> Path:
-    """Where a user may put pretrained weights by hand."""
+    """Folder for pretrained weights that a user adds by hand."""
     return home() / "weights"
 
 
 def inbox() -> Path:
-    """Where new videos are noticed: ``NRDFER_INBOX`` if set."""
+    """Folder that is watched for new videos: ``NRDFER_INBOX`` if set."""
     given = environment.folder("NRDFER_INBOX")
     return given.absolute() if given else home() / "inbox"
 
 
 def predictions() -> Path:
-    """What was predicted of them."""
+    """Folder of the predictions for the inbox's videos."""
     return home() / "predictions"
 
 
 def device_slots() -> Path:
-    """Files that say by their locks which GPU is in use; see `nrdfer.runtime.gpu_slots`."""
+    """Files whose locks show which GPU is in use; see `nrdfer.runtime.gpu_slots`."""
     return home() / "devices"
 
 
@@ -70,5 +70,5 @@ def tracking_uri() -> str:
 
 
 def tracking_artifacts() -> Path:
-    """Where MLflow keeps files of runs and models when its store is the local SQLite file."""
+    """Folder of MLflow's run and model files when its store is the local SQLite file."""
     return home() / "mlartifacts"

@@ -1,7 +1,7 @@
 """Text from outside (names of files, messages about them) as plain UTF-8: for JSON, tables, logs and the terminal.
 
 A file's name is bytes; those that are no UTF-8 come as lone surrogates, which neither a terminal, SQLite nor a strict
-JSON parser takes. Cells of CSV have a danger of their own: see `nrdfer.core.csv_cells`.
+JSON parser takes. For CSV cells see `nrdfer.core.csv_cells`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ESCAPE = re.compile(r"\\(?:\\|x[0-9a-f]{2}|u[0-9a-f]{4})")
 
 
 def name_text(name: str | os.PathLike[str]) -> str:
-    r"""A file's name or path as UTF-8, different for different names: a byte that is no text becomes ``\xdf``.
+    r"""A file's name or path as UTF-8, unique for each name: a byte that is not text becomes ``\xdf``.
 
     Only names that hold such bytes, or look as if they did, change; in these a backslash is doubled. `name_of` is the
     inverse.
@@ -28,7 +28,7 @@ def name_text(name: str | os.PathLike[str]) -> str:
 
 
 def name_of(text: str) -> str:
-    """The name that `name_text` was given."""
+    """The inverse of `name_text`."""
 
     def meant(match: re.Match[str]) -> str:
         escape = match[0]
@@ -46,12 +46,12 @@ def utf8(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""A message for a terminal or a log: as `utf8`, and ``\x1b`` or ``\u202e`` for what would steer the terminal."""
+    r"""A message for a terminal or a log: as `utf8`, with ``\x1b`` or ``\u202e`` for terminal control characters."""
     return _HIDDEN.sub(_written_out, utf8(text))
 
 
 def lines(text: str) -> str:
-    """As `one_line`, of a text that may have several lines; names in it have passed `one_line`."""
+    """As `one_line`, for a text of several lines; names in it have passed `one_line`."""
     return _HIDDEN.sub(lambda match: match[0] if match[0] in "\n\t" else _written_out(match), utf8(text))
 
 

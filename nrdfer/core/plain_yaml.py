@@ -1,8 +1,8 @@
 """YAML of settings, read with bounds: plain values only, and nothing that grows while it is read.
 
 A YAML of a few lines can mean thousands of millions of values (aliases of aliases), itself (an alias within its own
-anchor), or take minutes. So the text is bounded, then its events are counted before any value is made, and the values
-are checked to be those that JSON has too. What the settings mean is ``config``'s business.
+anchor), or take minutes. So the size of the text is bounded, then its events are counted before any value is made, and
+only values that JSON has, too, are accepted. What the settings mean belongs to ``config``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _text(path: Path, where: str) -> str:
 
 
 def settings_in(text: str, where: str) -> Any:
-    """The plain value that a YAML text means; see `read_settings`.
+    """The plain value of a YAML text; see `read_settings`.
 
     Raises:
         ProfileError: it is no YAML, too large, or holds other values than JSON's.
@@ -87,7 +87,7 @@ def settings_in(text: str, where: str) -> Any:
 
 
 def _count(text: str, where: str) -> None:
-    """Count what the text would become, without making it."""
+    """Count the values that the text would expand to, without building them."""
     sizes: dict[str, int] = {}  # of what each anchor stands for
     open_nodes: list[tuple[str | None, int]] = []  # anchor, and values counted before it
     values = 0
@@ -111,11 +111,11 @@ def _count(text: str, where: str) -> None:
 
 
 def _size(event: yaml.NodeEvent, sizes: Mapping[str, int], where: str) -> int:
-    """Values that an event begins with."""
+    """Number of values that an event adds."""
     if isinstance(event, yaml.AliasEvent):
         size = sizes.get(event.anchor or "")
         if size is None:
-            raise ProfileError(f"{where}: *{_short(event.anchor)} stands within what it stands for, or before it")
+            raise ProfileError(f"{where}: *{_short(event.anchor)} is used inside its own anchor, or before it")
         return size
     if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST:
         raise ProfileError(f"{where}: a value of {len(event.value):,} characters; {LONGEST:,} are the most")
@@ -123,7 +123,7 @@ def _size(event: yaml.NodeEvent, sizes: Mapping[str, int], where: str) -> int:
 
 
 def plain(value: Any, where: str, depth: int = 0) -> Any:
-    """`value`, if it is made of text, finite numbers, true and false, nothing, lists, and settings named by text.
+    """`value`, if it consists of text, finite numbers, booleans, null, lists, and mappings with text keys.
 
     Raises:
         ProfileError: it holds something else; says where and what to write.

@@ -1,6 +1,6 @@
-"""Processes: which one is meant (a number alone may belong to another later), whose they are, and how they end.
+"""Processes: their identity (a number may be reused), the run that they belong to, and their end.
 
-What belongs here: what the operating system knows of processes. What does not: what is done about one that died
+What belongs here: what the operating system knows about processes. What does not: the handling of one that died
 (``pipelines/repair.py``, ``nrdfer.tracking.pending_uploads``).
 """
 
@@ -28,7 +28,7 @@ _PATIENCE = 10.0  # seconds for processes to be gone after SIGKILL
 
 
 def die_with_parent(parent: int | None = None, number: signal.Signals = signal.SIGKILL) -> None:
-    """Ask the kernel to end this process when its parent dies, so that nothing killed leaves an orphan.
+    """Ask the kernel to end this process when its parent dies, so that a kill leaves no orphan.
 
     Linux only (``prctl``); elsewhere it does nothing, and what was killed leaves its children to finish their work.
 
@@ -44,7 +44,7 @@ def die_with_parent(parent: int | None = None, number: signal.Signals = signal.S
 
 
 def started_at(pid: int) -> float:
-    """When a process started, in seconds; of any two processes with the same number, different.
+    """Start time of a process in seconds; it differs for any two processes with the same number.
 
     On Linux counted from the machine's start: what is counted from 1970 moves when somebody sets the clock, and a
     process that runs would be taken for another.
@@ -68,7 +68,7 @@ def this_process() -> tuple[int, float]:
 
 
 def is_alive(pid: int, started: float) -> bool:
-    """Whether the process of that number and start time still runs; one that ended but was not yet reaped does not."""
+    """Whether the process with that number and start time still runs; an ended but unreaped one does not."""
     try:
         return abs(started_at(pid) - started) < 0.02 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -84,12 +84,12 @@ def signature() -> str:
 
 
 def is_signature(text: str) -> bool:
-    """Whether this can be a process's signature."""
+    """Whether a text has the form of a process's signature."""
     return _SIGNATURE.fullmatch(text) is not None
 
 
 def is_gone(host: str, signed: str) -> bool:
-    """Whether the process that signed so has ended.
+    """Whether the process with this signature has ended.
 
     Never true of another host's, which cannot be seen from here, nor of what is no signature.
     """
@@ -100,14 +100,14 @@ def is_gone(host: str, signed: str) -> bool:
 
 
 def run_signature() -> str:
-    """The signature of the process of the run that this process belongs to; empty if it belongs to none."""
+    """Signature of the process of the run that this process belongs to; empty if there is none."""
     _, signed, _ = _read(os.environ.get(MARK, ""))
     return signed if is_signature(signed) else ""
 
 
 @contextlib.contextmanager
 def children_marked(run_id: str) -> Iterator[None]:
-    """Let all processes that this one starts, and theirs, carry a mark: which run they belong to."""
+    """Mark all descendants that this process starts with the run that they belong to."""
     before = os.environ.get(MARK)
     os.environ[MARK] = f"{run_id} {signature()} {paths.home()}"
     try:
@@ -126,7 +126,7 @@ def _read(mark: str) -> tuple[str, str, str]:
 
 
 def die_with_run() -> None:
-    """In a process that carries a run's mark: end when what started this process does, or at once if the run has ended.
+    """In a process that carries a run's mark: end when its parent does, or at once if the run has ended.
 
     What started it is the run's process, or one that ends with it.
     """
@@ -145,7 +145,7 @@ def end_with_run() -> None:
 
 
 def orphans() -> list[tuple[psutil.Process, str]]:
-    """Living processes that runs of this project folder left behind when they died, each with the run's id."""
+    """Living processes that dead runs of this project folder left behind, each with the run's id."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -158,7 +158,7 @@ def orphans() -> list[tuple[psutil.Process, str]]:
 
 
 def end_orphans() -> list[tuple[int, str]]:
-    """End what `orphans` finds, and wait until it is gone; returns numbers and run ids."""
+    """End the processes that `orphans` finds, and wait for their end; returns process numbers and run ids."""
     found = orphans()
     for process, _ in found:
         with contextlib.suppress(psutil.NoSuchProcess):

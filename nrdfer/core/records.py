@@ -68,7 +68,7 @@ class ClipRecord:
 
 
 def check_clip_id(clip_id: str) -> str:
-    """`clip_id`, if it is one: it names files and the keys of shards.
+    """`clip_id`, if it is valid: it names files and the keys of shards.
 
     Raises:
         ValueError: it has other characters, or more than a file's name can have.

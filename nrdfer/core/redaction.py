@@ -1,8 +1,8 @@
-"""No secret in what is shown or kept: passwords, tokens and keys, of addresses and of the environment.
+"""Redaction: no password, token or key in anything that is displayed, logged or stored.
 
-The first rule is that secrets do not come along at all (``addresses`` takes them out of MLflow's address). This is the
-second: whatever is logged, raised or written passes `hide`. What is logged quotes names of files, and so also loses
-whatever would steer a terminal or begin a line of its own.
+The first rule is that secrets are not passed on at all (``addresses`` removes them from MLflow's address). This is the
+second: whatever is logged, raised or written passes `hide`. Log messages quote file names, so terminal control
+characters and line breaks are removed from them, too.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def hide(text: str) -> str:
 
 
 def parted(address: str) -> tuple[str, str, str]:
-    """One address as its scheme (in small letters, with ``://``), its user information, and the rest."""
+    """An address split into its scheme (lower case, with ``://``), its user information, and the rest."""
     scheme, sign, rest = address.strip().partition("://")
     if not re.fullmatch(r"[a-z][a-z0-9+.-]*://", scheme + sign, re.I):
         return "", "", address
@@ -82,7 +82,7 @@ def parted(address: str) -> tuple[str, str, str]:
 
 @functools.lru_cache(maxsize=2)  # asked for at every line of a log
 def _known(environment: tuple[tuple[str, str], ...]) -> list[str]:
-    """Values that this process was given as secrets, as they may appear in a text; the longest first."""
+    """Secret values given to this process, in the forms in which a text may contain them; the longest first."""
     found: set[str] = set()
     for name, value in environment:
         if SECRET_NAME.search(name) and name not in _FOLDERS and not _is_there(value):
@@ -103,19 +103,19 @@ def _known(environment: tuple[tuple[str, str], ...]) -> list[str]:
 
 
 def _is_there(value: str) -> bool:
-    """Whether it is the path of something: a file that holds a secret may be named."""
+    """Whether a value is the path of an existing file or folder: a file that holds a secret may be named."""
     return value.startswith("/") and os.access(value, os.F_OK)
 
 
 def _forms(value: str) -> set[str]:
-    """A secret as it stands in an address, in JSON, in what Python shows of a text, and in a line of a log."""
+    """The forms of a secret in an address, in JSON, in Python's representation of a text, and in a line of a log."""
     forms = {form(value)[1:-1] for form in (json.dumps, repr, ascii)} | {json.dumps(value, ensure_ascii=False)[1:-1]}
     forms |= {form.replace("'", "\\'") for form in forms}  # of a text with both kinds of quotes
     return {value, quote(value), quote(value, safe=""), quote_plus(value), one_line(value), *forms}
 
 
 def scrub(error: BaseException) -> None:
-    """Take secrets out of an exception and of those that it came from, where their words are kept."""
+    """Remove secrets from the stored messages of an exception and of its causes."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -134,7 +134,7 @@ def scrub(error: BaseException) -> None:
 
 
 def _clean(value: Any, depth: int = 6) -> Any:
-    """The value without secrets, down to that depth; itself if there is none, because others may hold it, too."""
+    """The value without secrets, down to the given depth; the same object if it has none, as others may hold it."""
     if isinstance(value, str):
         clean: Any = hide(value)
         return value if clean == value else clean
@@ -156,7 +156,7 @@ def _clean(value: Any, depth: int = 6) -> Any:
 
 
 def install() -> None:
-    """Let all that this process logs, its warnings and tracebacks of its threads pass `hide`; safe to repeat."""
+    """Pass this process's log records, warnings and thread tracebacks through `hide`; safe to repeat."""
     make = logging.getLogRecordFactory()
     if not isinstance(make, _Records):
         logging.setLogRecordFactory(_Records(make))
@@ -166,7 +166,7 @@ def install() -> None:
 
 
 class _Records:
-    """Makes log records whose words pass `hide` and `lines`, whichever logger and handler they go through."""
+    """Makes log records whose messages pass `hide` and `lines`, for every logger and handler."""
 
     def __init__(self, make: Any) -> None:
         self._make = make
@@ -191,7 +191,7 @@ class _Records:
 
 
 def _named(value: object) -> object:
-    """A file's name, a text, or an error that quotes one, on one line; anything else is left to its own words."""
+    """A file's name, a text, or an error that quotes one, on one line; anything else is left unchanged."""
     if not isinstance(value, str | Path | BaseException):
         return value
     text = str(value)
@@ -199,7 +199,7 @@ def _named(value: object) -> object:
 
 
 def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """As Python's own end of a program, without secrets."""
+    """Report an uncaught exception as Python does, without secrets."""
     sys.stderr.write(hide("".join(traceback.format_exception(kind, error, trace))))
 
 
@@ -214,5 +214,5 @@ _python_warning = warnings.formatwarning
 
 
 def _warning(*args: Any, **kwargs: Any) -> str:
-    """As Python writes a warning, without secrets."""
+    """Write a warning as Python does, without secrets."""
     return lines(hide(_python_warning(*args, **kwargs)))

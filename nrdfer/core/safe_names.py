@@ -1,8 +1,8 @@
-"""Names that come from outside (profiles, tags, the environment, clips) and become part of a path on this machine.
+"""Names from outside (profiles, tags, the environment, clips) that become part of a path on this machine.
 
-A name is text that somebody else chose: it may be ``../x``, a device of Windows, or 300 letters. `checked_name` refuses
-what could lead elsewhere, `stays_below` tells it of a list's files, `shortened` makes a clip's id fit. How names are
-shown is `nrdfer.core.plain_text`'s business.
+A name is untrusted text: it may be ``../x``, a device of Windows, or 300 letters. `checked_name` refuses what could
+lead elsewhere, `stays_below` does so for a list's files, `shortened` makes a clip's id fit. How names are displayed
+belongs to `nrdfer.core.plain_text`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DIGEST = 10  # hexadecimal digits
 
 
 def checked_name(name: str, what: str) -> str:
-    """`name`, if it can be one part of a path on any file system and cannot lead anywhere else.
+    """`name`, if it is a valid single path component on every file system and cannot lead elsewhere.
 
     Args:
         name: letters and digits of any script, spaces and ``_-.+()@,=``, at most 100 bytes.
@@ -58,13 +58,13 @@ def _problem(name: str) -> str | None:
 
 
 def stays_below(name: str) -> bool:
-    """Whether a file that a list names lies below the list's own folder, on any system; links are not looked at."""
+    """Whether a file named in a list stays below the list's own folder, on any system; links are not followed."""
     parts = name.split("/")
     return "" not in parts and ".." not in parts and "\\" not in name and "\0" not in name
 
 
 def shortened(name: str, longest: int, whole: bytes | None = None) -> str:
-    """`name` if it has at most `longest` characters; else its beginning and a digest of all of it.
+    """`name` if it has at most `longest` characters; else its beginning and a digest of the whole.
 
     Args:
         name: ASCII.

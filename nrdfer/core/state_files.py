@@ -1,7 +1,7 @@
-"""Small state files: read if they are what they should be, else put aside in words, so that none ever ends a start.
+"""Small state files: read if valid, else moved out of the way with a message, so that none can block a start.
 
-A file of settings that its user wrote is refused in words instead, and never moved. What each file means is its
-reader's business.
+A settings file that a user wrote is refused with a message instead, and never moved. What each file means belongs to
+its reader.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def set_aside(path: Path) -> Path | None:
-    """Move a file, or what lies in its place, into `DAMAGED` beside it; None if that cannot be done or it is gone."""
+def quarantine(path: Path) -> Path | None:
+    """Move a file, or whatever has its name, into `DAMAGED` beside it; None if that fails or there is none."""
     name = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
     target = path.parent / DAMAGED / f"{name}-{time.time_ns()}"
     with contextlib.suppress(OSError):
@@ -36,7 +36,7 @@ def set_aside(path: Path) -> Path | None:
 
 
 def read_state(path: Path, understand: Callable[[Any], T], log: logging.Logger = _log) -> T | None:
-    """What a small JSON file says; None if there is none, or it is damaged: then it is set aside, and `log` is told.
+    """Content of a small JSON file; None if it is missing, or damaged: then it is moved away and logged to `log`.
 
     A file that exists and may not be read is left where it is: nothing says that it is damaged.
 
@@ -54,14 +54,14 @@ def read_state(path: Path, understand: Callable[[Any], T], log: logging.Logger =
         log.warning("%s cannot be read and is left alone: %s", path, error)
         return None
     except (ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError) as error:
-        moved_to = set_aside(path)
-        where = "could not be moved away" if moved_to is None else f"now lies in {moved_to}"
-        log.warning("%s is damaged (%s) and %s; what it said is forgotten", path, _brief(error), where)
+        moved_to = quarantine(path)
+        where = "could not be moved away" if moved_to is None else f"is now in {moved_to}"
+        log.warning("%s is damaged (%s) and %s; its content is discarded", path, _brief(error), where)
         return None
 
 
 def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
-    """A file's content, where a pipe would be waited for and a huge file would take the memory.
+    """A file's content; refuses a pipe, which would block, and a huge file, which would fill the memory.
 
     Raises:
         OSError: it is not there, or may not be read.

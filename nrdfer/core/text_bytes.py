@@ -1,6 +1,6 @@
-"""The bytes of a text file that somebody else wrote: no more of them than such a file has, and their encoding's mark.
+"""Bytes of a text file of unknown origin: bounded in number, and with the mark of its encoding.
 
-What the text means, and what becomes of one without a mark, is the readers' business.
+What the text means, and how one without a mark is decoded, belongs to the readers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MARKS = (
 
 
 def read_bytes(path: Path, where: str, most: int, too_large: str, error: type[NrdferError]) -> bytes:
-    """A file's bytes, of which nothing is read if they are too many, or if a pipe or a device has its name.
+    """A file's bytes; nothing is read if there are too many, or if it is a pipe or a device.
 
     Args:
         path: of the file.
@@ -46,5 +46,5 @@ def read_bytes(path: Path, where: str, most: int, too_large: str, error: type[Nr
 
 
 def marked_encoding(data: bytes) -> str | None:
-    """The encoding that a byte order mark names; None if there is none."""
+    """The encoding stated by a byte order mark; None without one."""
     return next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)

@@ -16,7 +16,8 @@ from nrdfer.core.emotions import AFEW_FOLDERS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line, utf8
 from nrdfer.core.safe_names import shortened
-from nrdfer.corpora.base import VideoClip
+from nrdfer.corpora import doctor
+from nrdfer.corpora.base import Contents, Corpus, Examination, Finding, VideoClip
 from nrdfer.video.discovery import VIDEO_SUFFIXES, distinct
 
 SPLITS = {"train": "Train_AFEW", "val": "Val_AFEW"}
@@ -25,6 +26,35 @@ LONGEST_ID = 88
 _BOOKKEEPING = frozenset({"thumbs.db", "desktop.ini"})
 _ALIGNED = "alignedfaces"
 _log = logging.getLogger(__name__)
+
+
+class Afew(Corpus):
+    """AFEW: film clips as videos, divided by its organisers; fine-tuned from DFEW's first fold (section 4.2)."""
+
+    name, title = "afew", "AFEW"
+    splits = ("afew",)
+    videos = True
+    parts = ("train", "val")
+    holds = "Train_AFEW and Val_AFEW"
+    recipe = "afew-paper"
+    initial = "fd1"
+    of_paper = True
+    rendered_as = "AFEW"
+
+    def read(self, root: Path) -> Contents[VideoClip]:
+        """See `find_videos`."""
+        return Contents(root, root, find_videos(root))
+
+    def examine(self, root: Path) -> Examination:
+        """See `nrdfer.corpora.doctor.examine_afew`; files that are not videos are named, too."""
+        found = doctor.examine_afew(self, root)
+        if found.usable and (others := files_left_out(root)):
+            text = f"{names_of(others)} in class folders are not videos by their names: left out"
+            found.findings.insert(1, Finding("warning", text))
+        return found
+
+
+AFEW = Afew()
 
 
 def find_videos(root: Path) -> list[VideoClip]:
@@ -46,17 +76,17 @@ def find_videos(root: Path) -> list[VideoClip]:
             raise CorpusError(
                 f"{base / name} holds no video: expected {name}/<Emotion>/*.avi with the class folders "
                 f"{', '.join(AFEW_FOLDERS)}. Is the copy complete, and are the archives unpacked?"
-                + (f" There are {names_of(others)}, which are no videos by their names" if others else "")
+                + (f" There are {names_of(others)}, which are not videos by their names" if others else "")
             )
         videos += found
     others = files_left_out(root)
     if others:
-        _log.warning("%s below %s are no videos by their names: left out", names_of(others), base)
+        _log.warning("%s below %s are not videos by their names: left out", names_of(others), base)
     return sorted(_distinguished(videos), key=lambda video: video.clip_id)
 
 
 def files_left_out(root: Path) -> list[Path]:
-    """Files and folders in the class folders that are no videos by their names; bookkeeping of systems aside."""
+    """Files and folders in the class folders whose names are not those of videos, without system bookkeeping."""
     classes = {name.lower() for name in AFEW_FOLDERS}
     folders = (
         folder for name in SPLITS.values() for folder in sorted((_base(root) / name).iterdir())
@@ -73,7 +103,7 @@ def files_left_out(root: Path) -> list[Path]:
 
 
 def names_of(paths: Sequence[Path]) -> str:
-    """How many files there are, and the names of a few, for a message."""
+    """Number of files and the names of a few, for a message."""
     listed = ", ".join(one_line(path.name) for path in paths[:5])
     return f"{len(paths)} files ({listed}{', ...' if len(paths) > 5 else ''})"
 
@@ -138,7 +168,7 @@ def _class_videos(folder: Path, name: str, split: str) -> list[VideoClip]:
     for path in files:
         if not path.is_file():
             _log.warning(
-                "%s is a folder, a pipe, or a link that leads nowhere; it has no bytes and is left out",
+                "%s is a folder, a pipe, or a broken link; it has no bytes and is left out",
                 one_line(str(path)),
             )
     files = [path for path in files if path.is_file()]

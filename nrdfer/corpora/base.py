@@ -1,4 +1,4 @@
-"""What every corpus of this project is: labelled clips below a folder, and how they are divided into training and test.
+"""Interface of every corpus: labelled clips below a folder, and how they are divided into training and test.
 
 Assets, trainings, lineage and commands know corpora only through `Corpus`, so that DFEW, AFEW and a new one are treated
 alike. Where a corpus's files lie, and how its labels are written down, belongs to its own module; which corpora there
@@ -70,7 +70,7 @@ class Contents(Generic[Clip]):
     folder: Path  # of the clips
     clips: list[Clip]
     folds: Mapping[int, Fold] = field(default_factory=dict)  # by number from 1 on; empty if a clip names its own part
-    set_aside: list[tuple[str, str]] = field(default_factory=list)  # clip id and reason
+    excluded: list[tuple[str, str]] = field(default_factory=list)  # clip id and reason
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,9 @@ class Corpus(Protocol):
             found.note("error", f"clips are labelled {', '.join(foreign)}, but {self.title} has {self.emotions}")
         if self.published and (changes := difference(have, self.published)):
             found.note("warning", f"published: {changes}")
-        if contents.set_aside:
-            clip_id, reason = contents.set_aside[0]
-            found.note("warning", f"{len(contents.set_aside)} clips are set aside, e.g. {clip_id}: {reason}")
+        if contents.excluded:
+            clip_id, reason = contents.excluded[0]
+            found.note("warning", f"{len(contents.excluded)} clips are excluded, e.g. {clip_id}: {reason}")
         return found
 
     @property

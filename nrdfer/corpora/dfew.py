@@ -1,7 +1,7 @@
-"""DFEW as it lies on disk: face pictures a clip, emotions, five folds.
+"""DFEW as it is on disk: face pictures by clip, emotions, five folds.
 
-Probes the layouts that copies of DFEW have in the wild and says which one it used. Frame counts come from the disk,
-never from a label file. Reading label files is `labels`' business; opening pictures is not done here.
+Probes the layouts of the copies of DFEW in circulation and logs which one it used. Frame counts come from the disk,
+never from a label file. Reading label files belongs to `labels`; pictures are not opened here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from nrdfer.core.atomic_files import OF_THE_MACHINE
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
-from nrdfer.corpora.base import Contents, Fold, PictureClip
+from nrdfer.corpora import doctor, published
+from nrdfer.corpora.base import Contents, Corpus, Examination, Fold, PictureClip
 from nrdfer.corpora.labels import read_labels
 
 #: Where face pictures of original length lie (github.com/zengqunzhao/DFER-CLIP, sunlicai/MAE-DFER,
@@ -27,6 +28,28 @@ _ARCHIVES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz"})
 _RESAMPLED = 16
 _NUMBER = re.compile(r"[0-9]{1,5}")
 _log = logging.getLogger(__name__)
+
+
+class Dfew(Corpus):
+    """DFEW: film clips as face pictures, and five published folds."""
+
+    name, title = "dfew", "DFEW"
+    splits = ("fd1", "fd2", "fd3", "fd4", "fd5")
+    holds = "EmoLabel_DataSplit and Clip"
+    of_paper = True
+    rendered_as = "DFEW"
+    published = published.DFEW_EMOTIONS
+
+    def read(self, root: Path) -> Contents[PictureClip]:
+        """See `read_dfew`."""
+        return read_dfew(root)
+
+    def examine(self, root: Path) -> Examination:
+        """See `nrdfer.corpora.doctor.examine_dfew`."""
+        return doctor.examine_dfew(self, root)
+
+
+DFEW = Dfew()
 
 
 def read_dfew(root: Path) -> Contents[PictureClip]:
@@ -105,12 +128,12 @@ def _pictures(folder: Path) -> tuple[tuple[str, ...], str]:
     except OSError as error:
         if error.errno in OF_THE_MACHINE:  # what is left out for that would stay left out
             raise CorpusError(
-                f"{folder} cannot be read now: {error.strerror}. That says nothing about the clip; run the same line "
+                f"{folder} cannot be read now: {error.strerror}. This is not the clip's fault; run the same command "
                 "again when this machine can open files again"
             ) from error
         return (), f"cannot be read: {error.strerror}"
     if odd is not None:
-        return (), f"holds {one_line(odd)}, which is a folder, a pipe, or a link that leads nowhere"
+        return (), f"holds {one_line(odd)}, which is a folder, a pipe, or a broken link"
     names = tuple(sorted((e.name for e in found), key=_natural))
     return names, "" if names else "holds no picture"
 
@@ -146,7 +169,7 @@ def _judge(clips: list[PictureClip], excluded: list[tuple[str, str]], folder: Pa
             "take the missing clips out of all label files"
         )
     if excluded:
-        _log.warning("%d of %d labelled clips have no pictures in %s: set aside", len(excluded), labelled, folder)
+        _log.warning("%d of %d labelled clips have no pictures in %s: excluded", len(excluded), labelled, folder)
     if len(clips) > 2 * _RESAMPLED and all(clip.n_frames == _RESAMPLED for clip in clips):
         _log.warning(
             "every clip in %s has exactly %d pictures: is this the time-interpolated copy (clip_224x224_16f) under "

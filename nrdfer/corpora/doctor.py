@@ -1,6 +1,6 @@
-"""Is this copy of a corpus whole, and if its numbers differ from the published ones, why?
+"""Checks of a user's copy of a corpus: is it complete, and why do its counts differ from the published ones?
 
-Reads what is on disk as the pipeline will, counts clips and frames, and holds them against ``published``. Nothing is
+Reads what is on disk as the pipeline will, counts clips and frames, and compares them with ``published``. Nothing is
 changed, and no picture or video is opened.
 """
 
@@ -13,20 +13,18 @@ from statistics import median
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.corpora import published
-from nrdfer.corpora.afew import files_left_out, find_videos, names_of
-from nrdfer.corpora.base import Contents, Examination, PictureClip, difference
-from nrdfer.corpora.dfew import read_dfew
+from nrdfer.corpora.base import Contents, Corpus, Examination, PictureClip, difference
 from nrdfer.corpora.labels import candidates, find_label_files, is_csv
 from nrdfer.corpora.lists import read_dfew_list
 
 T = 16  # frames that dynamic sampling draws
 
 
-def examine_dfew(root: Path) -> Examination:
-    """Look at a copy of DFEW."""
-    found = Examination("dfew", str(root))
+def examine_dfew(dfew: Corpus, root: Path) -> Examination:
+    """Check a copy of DFEW."""
+    found = Examination(dfew.name, str(root))
     try:
-        corpus = read_dfew(root)
+        corpus = dfew.read(root)
     except CorpusError as error:
         found.note("error", str(error))
         return found
@@ -41,20 +39,20 @@ def examine_dfew(root: Path) -> Examination:
 
 def _judge_clips(found: Examination, corpus: Contents[PictureClip]) -> None:
     have = Counter(clip.emotion for clip in corpus.clips)
-    labelled, clips = len(corpus.clips) + len(corpus.set_aside), len(corpus.clips)
+    labelled, clips = len(corpus.clips) + len(corpus.excluded), len(corpus.clips)
     found.counts["clips"] = {emotion: have[emotion] for emotion in EMOTIONS}
-    found.counts["labelled"], found.counts["without_faces"] = labelled, len(corpus.set_aside)
+    found.counts["labelled"], found.counts["without_faces"] = labelled, len(corpus.excluded)
     if found.counts["clips"] == published.DFEW_EMOTIONS:
         found.note("ok", f"{clips:,} clips with faces, in every emotion as many as published")
     else:
         found.note("warning", f"{clips:,} clips with faces; published: {difference(have, published.DFEW_EMOTIONS)}")
-    if corpus.set_aside:
+    if corpus.excluded:
         usual = labelled == published.DFEW_NOMINAL and clips == published.DFEW_CLIPS
         reason = (
             f"DFEW's papers print {published.DFEW_NOMINAL:,} single-labelled clips, faces are distributed for "
             f"{published.DFEW_CLIPS:,}, and those are what published work evaluates"
             if usual
-            else f"{len(corpus.set_aside)} are set aside, e.g. {corpus.set_aside[0][0]}: {corpus.set_aside[0][1]}"
+            else f"{len(corpus.excluded)} are excluded, e.g. {corpus.excluded[0][0]}: {corpus.excluded[0][1]}"
         )
         found.note("known" if usual else "warning", f"{labelled:,} clips are labelled: {reason}")
 
@@ -96,7 +94,7 @@ def _judge_frames(found: Examination, corpus: Contents[PictureClip]) -> None:
 
 
 def _judge_lists(found: Examination, corpus: Contents[PictureClip], lists: list[Path]) -> None:
-    """Text lists name numbers of frames; the disk is what counts."""
+    """Compare the frame counts in text lists with the disk, which is what counts."""
     if not lists:
         return
     on_disk = {clip.clip_id: clip for clip in corpus.clips}
@@ -135,18 +133,15 @@ def _judge_lists(found: Examination, corpus: Contents[PictureClip], lists: list[
         found.note("ok", "text lists name as many frames as are on disk")
 
 
-def examine_afew(root: Path) -> Examination:
-    """Look at a copy of AFEW."""
-    found = Examination("afew", str(root))
+def examine_afew(afew: Corpus, root: Path) -> Examination:
+    """Check a copy of AFEW."""
+    found = Examination(afew.name, str(root))
     try:
-        videos = find_videos(root)
+        videos = afew.read(root).clips
     except CorpusError as error:
         found.note("error", str(error))
         return found
     found.note("ok", f"{len(videos)} videos in class folders below {root}")
-    others = files_left_out(root)
-    if others:
-        found.note("warning", f"{names_of(others)} in class folders are no videos by their names: left out")
     for split, expected in published.AFEW_EMOTIONS.items():
         have = Counter(video.emotion for video in videos if video.split == split)
         found.counts[split] = {emotion: have[emotion] for emotion in EMOTIONS}

@@ -2,8 +2,8 @@
 
 The distributed csvs number the emotions 1 to 7 (in the order of `nrdfer.core.emotions.EMOTIONS`), some copies 0 to 6
 (MSA-LMC/S2D), and so do text lists (``lists``), which serve where there are no csvs. The base is found over ALL files
-together: a 0 proves one, a 7 the other; a single file may show neither. Pictures are `dfew`'s business: nothing here
-opens or counts them.
+together: a 0 proves one, a 7 the other; a single file may show neither. Pictures belong to `dfew`: nothing here opens
+or counts them.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _read_csv(path: Path) -> Rows:
 
 
 def _separator(lines: list[str]) -> str:
-    """What separates the values of a file: the first of those that occur in its first line with letters or digits."""
+    """Separator of a file's values: the first one in its first line that contains letters or digits."""
     first = next((line for line in lines if line.strip() and not line.startswith("sep=")), "")
     return next((separator for separator in _SEPARATORS if separator in first), ",")
 

@@ -1,9 +1,9 @@
-"""Lists of clips as other repositories ship them: one line ``<path> <number of frames> <label>`` a clip.
+"""Lists of clips as other repositories ship them: one line ``<path> <number of frames> <label>`` per clip.
 
-The format is Former-DFER's (github.com/zengqunzhao/Former-DFER), also used by IAL and DFER-CLIP: labels count from 0
-in the order of `nrdfer.core.emotions.EMOTIONS`. The frame counts in them are not to be trusted (in DFEW's folds 2 to 5,
-clips of fewer than 16 frames are written as 16), so they are read, but only ``doctor`` looks at them. DFEW's csvs are
-`labels`' business.
+The format is Former-DFER's (github.com/zengqunzhao/Former-DFER), also used by IAL and DFER-CLIP: labels count from 0 in
+the order of `nrdfer.core.emotions.EMOTIONS`. The frame counts in them are not to be trusted (in DFEW's folds 2 to 5,
+clips of fewer than 16 frames are written as 16), so they are read, but only ``doctor`` uses them. DFEW's csvs belong to
+`labels`.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def label_folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _tell(error: OSError) -> None:
-    _log.warning("%s was not looked into for labels: %s", one_line(str(error.filename)), error.strerror)
+    _log.warning("%s was not searched for labels: %s", one_line(str(error.filename)), error.strerror)
 
 
 def files_like_labels(root: Path) -> str:
-    """The names of files below `root` that might be meant as labels, for a message."""
+    """Names of files below `root` that may be intended as labels, for a message."""
     found = [name for _, names in label_folders(root) for name in names if name.lower().endswith(_LIKE_LABELS)]
     listed = ", ".join(one_line(name) for name in found[:6])
     return f"{listed}{f' and {len(found) - 6} more' if len(found) > 6 else ''}" if found else "none"
@@ -150,7 +150,7 @@ def _read_afew(path: Path, split: str) -> dict[str, str]:
 
 
 def _refuse_contradictions(where: str, lines: Sequence[tuple[str, Line]]) -> None:
-    """A list whose numbers mean other emotions than its folders say was numbered in another order."""
+    """Refuse a list whose numbers contradict the class folders: it was numbered in another order."""
     wrong = [(name, line) for name, line in lines if AFEW_FOLDERS[name] != EMOTIONS[line.label]]
     if not wrong:
         return

@@ -1,8 +1,8 @@
-"""One face picture of a corpus from its file: whole, or refused in words.
+"""One face picture of a corpus from its file: complete, or refused with a message.
 
 Decoders conceal damage: of a JPEG that was cut short or zeroed in part they make a picture that is grey or shifted from
-there on. So the bytes are looked at before they are decoded, and the decoder's own words are listened to. A changed bit
-that leaves a JPEG readable cannot be seen: the format has no checksums. Which pictures make a clip is not decided here.
+there on. So the bytes are checked before they are decoded, and the decoder's warnings are collected. A changed bit that
+leaves a JPEG readable cannot be detected: the format has no checksums. Which pictures make a clip is not decided here.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
 
 def look_at(data: bytes) -> str | None:
-    """What is wrong with the content of a picture's file, as far as its bytes show; None if nothing is."""
+    """Defect in the content of a picture file, as far as its bytes show; None if there is none."""
     looks = {b"\xff\xd8": _look_at_jpeg, b"\x89PNG\r\n\x1a\n": _look_at_png, b"BM": _look_at_bmp}
     for head, look in looks.items():
         if data.startswith(head):
@@ -81,7 +81,7 @@ def _look_at_jpeg(data: bytes) -> str | None:
     place, scans, dense = 2, 0, False  # dense: zeros cannot mean flat blocks
     while place + 2 <= len(data):
         if data[place] != 0xFF:
-            return "is damaged: a JPEG's segment is not where the one before says"
+            return "is damaged: a JPEG segment is not where the previous one says"
         marker = data[place + 1]
         if marker == 0xFF:
             place += 1
@@ -111,7 +111,7 @@ def _look_at_jpeg(data: bytes) -> str | None:
 
 
 def _is_dense(tables: bytes) -> bool:
-    """Whether the shortest code of an AC table, which is of zeros, is another than that of a block's end."""
+    """Whether the shortest code of an AC table, which is all zero bits, is not that of a block's end."""
     while len(tables) > 17:
         if tables[0] >> 4 and tables[17]:
             return True
@@ -148,7 +148,7 @@ def _look_at_bmp(data: bytes) -> str | None:
 
 
 def decode(data: bytes) -> tuple[NDArray[np.uint8] | None, str]:
-    """A picture (H, W, 3) uint8 BGR, None if it cannot be decoded; and what the decoder said."""
+    """A picture (H, W, 3) uint8 BGR, None if it cannot be decoded; and the decoder's warnings."""
     said: list[str] = []
     try:
         with _listening(said):
@@ -160,7 +160,7 @@ def decode(data: bytes) -> tuple[NDArray[np.uint8] | None, str]:
 
 @contextlib.contextmanager
 def _listening(said: list[str]) -> Iterator[None]:
-    """Put what is written to the standard error meanwhile into `said`: decoders have no other way to warn.
+    """Collect in `said` what is written to standard error meanwhile: decoders have no other way to warn.
 
     It is that of the whole process, so only a process of one thread should decode.
     """

@@ -1,7 +1,7 @@
-"""What the two corpora are known to hold: totals that every public copy agrees on, and the deviations that are normal.
+"""Published contents of the two corpora: totals that all public copies share, and the deviations that are normal.
 
 Counted from the label files of Former-DFER, IAL, DFER-CLIP, S2D and MAE-DFER (DFEW), and of Former-DFER, Emotion-FAN
-and the organisers (AFEW). Holding a copy against them is ``doctor``'s business.
+and the organisers (AFEW). Comparing a copy with them belongs to ``doctor``.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from __future__ import annotations
 from nrdfer.config.profile import Profile
 from nrdfer.config.recipe import Recipe
 from nrdfer.core.errors import CorpusError
+from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.base import Corpus
-from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.rendered import RENDERED
 
 CORPORA: dict[str, Corpus] = {

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.core.errors import CorpusError
+from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.base import Contents, Corpus
-from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.dfew import DFEW
 
 
 class Rendered(Corpus):
@@ -34,9 +35,9 @@ class Rendered(Corpus):
         if not truth.is_file():
             raise CorpusError(f"{root} has no {truth.name}; render it again: nrdfer corpus render --out DIR")
         with truth.open("rb") as lines:
-            told = sum(1 for _ in lines)
-        if told != len(clips):
-            raise CorpusError(f"{truth} tells of {told} clips, but {len(clips)} are there; render the corpus again")
+            listed = sum(1 for _ in lines)
+        if listed != len(clips):
+            raise CorpusError(f"{truth} tells of {listed} clips, but {len(clips)} are there; render the corpus again")
         return Contents(root, root, clips)
 
 

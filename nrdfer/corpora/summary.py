@@ -1,6 +1,6 @@
-"""Labels alone: what label files, lists and class folders below a folder say, counted by split, fold and emotion.
+"""Labels alone: counts from label files, lists and class folders below a folder, by split, fold and emotion.
 
-Pictures and videos are not opened or counted; whether a copy is complete is ``doctor``'s question.
+Pictures and videos are not opened or counted; whether a copy is complete is checked by ``doctor``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The lines of a text file that somebody else wrote, in whatever encoding editors and spreadsheets save it.
+"""Lines of a text file of unknown origin, in any encoding that editors and spreadsheets write.
 
-What the lines mean is the readers' business.
+What the lines mean belongs to the readers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_whole(path: Path) -> bytes:
-    """The bytes of such a file.
+    """All bytes of such a file.
 
     Raises:
         CorpusError: it cannot be read, is no regular file, or is far too large.
@@ -45,7 +45,7 @@ def read_whole(path: Path) -> bytes:
 
 
 def decoded(data: bytes) -> str | None:
-    """The text that the bytes are; None if they are none."""
+    """The bytes decoded as text; None if they are not text."""
     encoding = marked_encoding(data)
     for guess in [encoding] if encoding else [*_unmarked(data), "utf-8", "cp1252", "latin-1"]:
         try:
@@ -57,14 +57,14 @@ def decoded(data: bytes) -> str | None:
 
 
 def _unmarked(data: bytes) -> list[str]:
-    """Most of a label file is ASCII: as UTF-16, every other byte of that is zero."""
+    """Encodings to try without a mark: most of a label file is ASCII, which in UTF-16 has zeros as every other byte."""
     even, odd = data[0:400:2].count(0), data[1:400:2].count(0)
     few = len(data[:400]) // 8
     return ["utf-16-le"] * (odd > few >= even) + ["utf-16-be"] * (even > few >= odd)
 
 
 def number_in(text: str) -> int | None:
-    """The whole number that a text is; None if it is none, or has more digits than any number in a label file."""
+    """A text's whole number; None if it is none, or has more digits than any number in a label file."""
     return int(text) if _NUMBER.fullmatch(text) else None
 
 

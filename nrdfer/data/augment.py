@@ -1,7 +1,7 @@
 """Clip-consistent augmentation: one crop, flip, rotation and colour change for all frames of a clip, in two passes.
 
-What the paper says: random cropping, horizontal flipping, colour jittering (section 4.2). How strongly is not said;
-the defaults are the author's later code (area .9 to 1, ratio 5/7 to 7/5, brightness .6, rotation 4 degrees).
+What the paper says: random cropping, horizontal flipping, colour jittering (section 4.2). The strength is not stated;
+the defaults are those of the author's later code (area .9 to 1, ratio 5/7 to 7/5, brightness .6, rotation 4 degrees).
 
 Pixels are changed here with OpenCV, clip by clip: one warp, one table of colours. The same for a batch on a GPU belongs
 to ``augment_gpu``. Shapes: T frames, H x W pixels of a source frame, S x S of an output frame, D draws.
@@ -34,7 +34,7 @@ class Change:
     contrast: float = 1.0
 
     def inverse(self) -> npt.NDArray[np.float64]:
-        """Output pixels to source pixels, 2 x 3."""
+        """The transform (2, 3) from output pixels to source pixels."""
         return np.asarray(cv2.invertAffineTransform(self.matrix), np.float64)
 
 
@@ -47,7 +47,7 @@ def plain(size: tuple[int, int], out: int) -> Change:
 
 
 def change_of(size: tuple[int, int], out: int, settings: AugmentSettings, draws_D: Sequence[float]) -> Change:
-    """The change that `DRAWS` numbers from 0 to 1 mean for pictures of `size` (height, width)."""
+    """The change that `DRAWS` numbers from 0 to 1 encode for pictures of `size` (height, width)."""
     height, width = size
     following = iter(draws_D)
 
@@ -87,7 +87,7 @@ def apply(frames_THWC: npt.NDArray[np.uint8], change: Change, out: int) -> npt.N
 
 
 def apply_into(frames_THWC: npt.NDArray[np.uint8], change: Change, x_TSSC: npt.NDArray[np.float32]) -> None:
-    """Apply one change to every frame, and write the values, 0 to 1, into `x_TSSC`: one warp, one look into a table.
+    """Apply one change to every frame and write values from 0 to 1 into `x_TSSC`: one warp, one table look-up.
 
     Raises:
         ValueError: `x_TSSC` is not float32 of T square pictures in one piece of memory.
@@ -116,7 +116,7 @@ def warp(frames_THWC: npt.NDArray[np.uint8], change: Change, out: int) -> npt.ND
 
 
 def _map(change: Change, out: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]:
-    """Where each output pixel lies in the source, in OpenCV's fixed-point form: whole pixels, and 1/32 of them."""
+    """Source position of each output pixel, in OpenCV's fixed-point form: whole pixels, and 1/32 of them."""
     inverse, pixel = change.inverse(), np.arange(out)
     x, y = (
         (row[0] * pixel).astype(np.float32) + (row[1] * pixel + row[2]).astype(np.float32)[:, None] for row in inverse
@@ -126,7 +126,7 @@ def _map(change: Change, out: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[n
 
 
 def colours(change: Change, mean: float) -> npt.NDArray[np.float32]:
-    """What each of the 256 levels becomes, values 0 to 1.
+    """Look-up table of the 256 levels, values 0 to 1.
 
     Args:
         change: brightness and contrast.

@@ -22,7 +22,7 @@ MAX_LEVELS = {"smooth": 2.0, "noise": 10.0}
 
 
 def pack(changes: Sequence[Change], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Changes as `apply_batch` takes them, in CPU memory.
+    """Changes in the form that `apply_batch` takes, in CPU memory.
 
     Args:
         changes: of B clips.

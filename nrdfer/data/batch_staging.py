@@ -1,8 +1,8 @@
-"""A batch in the making: clips are made one by one, by any thread, in any order; then the batch is finished once.
+"""A batch under construction: clips are made one by one, by any thread, in any order; then the batch is finished.
 
-`HostBatch` augments with OpenCV, clip by clip. `DeviceBatch` collects decoded frames in memory that a GPU can fetch by
-itself, and augments there; `CachedBatch` takes frames that lie on the device already. Who makes clips, and how far
-ahead, belongs to ``loader``. Shapes: B clips, T frames, H x W source pixels, S x S output pixels.
+`HostBatch` augments with OpenCV, clip by clip. `DeviceBatch` collects decoded frames in pinned memory, and augments on
+the GPU; `CachedBatch` takes frames that are on the device already. Who makes clips, and how far ahead, belongs to
+``loader``. Shapes: B clips, T frames, H x W source pixels, S x S output pixels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nrdfer.data.frame_cache import FrameCache
 
 @dataclass(frozen=True, eq=False)
 class Clips:
-    """Which clips a batch is made of; whoever makes them plans them, so that the consumer does not wait for it."""
+    """Clips of a batch; the caller plans them, so that the consumer does not wait for it."""
 
     data: ClipDataset
     positions: npt.NDArray[np.int64]
@@ -41,7 +41,7 @@ class Clips:
 
 
 class Staged(Protocol):
-    """What the loader knows of a batch in the making."""
+    """Interface of a batch under construction, as the loader uses it."""
 
     clips: Clips
     parts: int  # how many times `make` is to be called, with 0, 1, ...
@@ -56,7 +56,7 @@ class Staged(Protocol):
 
 
 class Buffers:
-    """Memory of batches, used again when nobody holds a batch that lies in it.
+    """Memory of batches, reused once nothing refers to the batch in it.
 
     The kernel clears fresh memory page by page, which takes as long as warping.
     """
@@ -65,7 +65,7 @@ class Buffers:
         self._free: deque[npt.NDArray[np.float32]] = deque(maxlen=most)
 
     def take(self, data: ClipDataset, clips: int) -> npt.NDArray[np.float32]:
-        """Memory for a batch of `clips` (see `ClipDataset.empty`); it comes back when the array dies."""
+        """Memory for a batch of `clips` (see `ClipDataset.empty`); reusable once the array is garbage collected."""
         memory = data.empty(0)
         while self._free and memory.shape[0] != clips:
             memory = self._free.pop()
@@ -135,7 +135,7 @@ class DeviceBatch:
 
 
 class CachedBatch:
-    """Frames lie on the device already; nothing is left for threads to do."""
+    """Frames are on the device already; no work is left for threads."""
 
     parts = 0
 
@@ -144,7 +144,7 @@ class CachedBatch:
 
     def make(self, part: int) -> None:
         """See `Staged`; there is no part."""
-        raise IndexError(f"nothing is to be made, but part {part} was asked for")
+        raise IndexError(f"nothing is to be made, but part {part} was requested")
 
     def finish(self) -> Tensor:
         """See `Staged`."""
@@ -163,5 +163,5 @@ def _augment(frames_BTHWC: Tensor, changes: list[Change], out: int) -> Tensor:
 
 
 def pinned(host: Tensor, device: torch.device) -> Tensor:
-    """CPU memory that `device` can fetch without waiting for the CPU."""
+    """CPU memory that `device` can read asynchronously."""
     return host.pin_memory() if device.type == "cuda" else host

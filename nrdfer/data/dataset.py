@@ -25,10 +25,10 @@ _ORDER, _CLIP = 0, 1  # separate streams of random numbers
 
 
 class ClipSource(Protocol):
-    """Where clips are read from (`nrdfer.shards.reader.ShardReader`)."""
+    """Source of clips (`nrdfer.shards.reader.ShardReader`)."""
 
     def record(self, clip_id: str) -> ClipRecord:
-        """What is known of a clip."""
+        """Record of a clip."""
         ...
 
     def frames(self, clip_id: str, indices: Sequence[int] | None = None) -> npt.NDArray[np.uint8]:
@@ -42,7 +42,7 @@ ReadFrames = Callable[[str, Sequence[int] | None], npt.NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything random about one clip in one epoch, before anything is read."""
+    """All random choices for one clip in one epoch, made before anything is read."""
 
     position: int
     clip_id: str
@@ -108,7 +108,7 @@ class ClipDataset:
         return rng.choice(len(self), size=len(self), p=share / share.sum())
 
     def plan(self, position: int, epoch: int = 0) -> Plan:
-        """What clip number `position` becomes in `epoch`."""
+        """Plan for clip number `position` in `epoch`."""
         rng = np.random.default_rng([self.seed, _CLIP, epoch, position]) if self.augment else None
         sampling, indices = self.sampling, None
         if sampling.strategy == "ds":
@@ -118,25 +118,25 @@ class ClipDataset:
         return Plan(position, self.clip_ids[position], indices, draws)
 
     def read(self, plan: Plan, read: ReadFrames | None = None) -> npt.NDArray[np.uint8]:
-        """The clip's T frames, (T, H, W, 3) uint8; `read` may stand in for the source."""
+        """The clip's T frames, (T, H, W, 3) uint8; `read` may replace the source."""
         frames = (read or self.source.frames)(plan.clip_id, plan.indices)
         if plan.indices is not None:
             return frames
         return interpolate(frames, self.sampling.frames, self.sampling.strategy)
 
     def change(self, plan: Plan, size: tuple[int, int]) -> Change:
-        """What is done to the clip's frames, given their height and width."""
+        """Augmentation of the clip's frames, given their height and width."""
         if self.augment is None or plan.draws is None:
             return plain(size, self.image_size)
         return change_of(size, self.image_size, self.augment, plan.draws)
 
     def make(self, plan: Plan, x_TSSC: npt.NDArray[np.float32], read: ReadFrames | None = None) -> None:
-        """Read and augment a clip into `x_TSSC`: float32, values 0 to 1; `read` may stand in for the source."""
+        """Read and augment a clip into `x_TSSC`: float32, values 0 to 1; `read` may replace the source."""
         frames = self.read(plan, read)
         apply_into(frames, self.change(plan, size_of(frames)), x_TSSC)
 
     def empty(self, *clips: int) -> npt.NDArray[np.float32]:
-        """Memory for some clips, (*clips, T, S, S, 3) float32, as `make` fills it."""
+        """Uninitialised memory for some clips, (*clips, T, S, S, 3) float32, for `make` to fill."""
         return np.empty((*clips, self.sampling.frames, self.image_size, self.image_size, 3), np.float32)
 
     def get(self, position: int, epoch: int = 0) -> npt.NDArray[np.float32]:

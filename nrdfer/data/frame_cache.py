@@ -1,4 +1,4 @@
-"""Decoded frames kept in memory, so that every epoch but the first costs no reading and no decoding.
+"""Decoded frames kept in memory, so that only the first epoch has to read and decode them.
 
 What is kept is every frame of some clips, in one array in RAM or one tensor on a device; frames are decoded once, when
 the cache is opened. Whether a training wants one is its engine's setting; what is read from where belongs to
@@ -32,7 +32,7 @@ Layout = tuple[dict[str, range], int, tuple[int, int]]  # see `measure`
 
 
 class FrameCache:
-    """All frames of some clips: ``ram`` answers with arrays (`read`), ``gpu`` with tensors on its device (`gather`).
+    """All frames of some clips: ``ram`` returns arrays (`read`), ``gpu`` tensors on its device (`gather`).
 
     Args:
         source: where clips are read.
@@ -169,11 +169,11 @@ def open_cache(
 
 
 class FrameSizesError(TrainingError):
-    """Frames of different sizes, which one array cannot hold."""
+    """Frames of different sizes do not fit into one array."""
 
 
 def choose(kind: str, need: int, free_gpu: int, free_ram: int) -> str:
-    """Where `need` bytes of frames are kept: ``gpu``, ``ram`` or ``none``.
+    """Place for `need` bytes of frames: ``gpu``, ``ram`` or ``none``.
 
     Raises:
         TrainingError: a kind that was asked for by name does not fit.
@@ -191,14 +191,14 @@ def choose(kind: str, need: int, free_gpu: int, free_ram: int) -> str:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that nobody uses."""
+    """Bytes of unused memory."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 
 
 def measure(source: ClipSource, clip_ids: Sequence[str]) -> Layout:
-    """Where each clip's frames will lie, how many there are, and the height and width of the first.
+    """Offset of each clip's frames, their number, and the height and width of the first.
 
     Raises:
         TrainingError: no clip, or one is named twice.

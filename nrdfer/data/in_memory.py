@@ -42,7 +42,7 @@ class MemorySource:
         return list(self._clips)
 
     def record(self, clip_id: str) -> ClipRecord:
-        """What is known of a clip."""
+        """Record of a clip."""
         return self._clips[clip_id][0]
 
     def frames(self, clip_id: str, indices: Sequence[int] | None = None) -> npt.NDArray[np.uint8]:

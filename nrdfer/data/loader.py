@@ -1,7 +1,7 @@
-"""Batches ahead of their use: threads read, decode and augment clips while the network computes.
+"""Prefetching of batches: threads read, decode and augment clips while the network computes.
 
-Threads, because decoding, reading and warping leave Python's lock: nothing is copied between processes, and nothing is
-left behind by a kill. What a clip becomes depends on its plan only (``dataset``), so neither the number of threads nor
+Threads, because decoding, reading and warping release Python's GIL: nothing is copied between processes, and a kill
+leaves nothing behind. What a clip becomes depends on its plan only (``dataset``), so neither the number of threads nor
 how clips are shared between processes changes a batch. Shapes: B clips, T frames, C colours, H x W pixels.
 """
 
@@ -52,7 +52,7 @@ class BatchLoader:
         on_device: whether frames are augmented on `device` rather than by OpenCV; None: if it is a GPU.
 
     Raises:
-        ValueError: a number that cannot be meant.
+        ValueError: a number that is not valid.
         TrainingError: the cache lacks a clip, or lies on another device.
     """
 
@@ -149,14 +149,14 @@ class BatchLoader:
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """A batch that is complete, or on a GPU will be when its event has happened."""
+    """A batch that is complete, or on a GPU will be once its event has completed."""
 
     x_BTCHW: Tensor
     y_B: Tensor
     event: torch.cuda.Event | None
 
     def take(self) -> tuple[Tensor, Tensor]:
-        """Hand the tensors to the stream of the caller."""
+        """Hand the tensors over to the caller's stream."""
         if self.event is not None:
             stream = torch.cuda.current_stream(self.x_BTCHW.device)
             stream.wait_event(self.event)
@@ -192,7 +192,7 @@ _opencv_before = 0
 
 @contextmanager
 def _one_opencv_thread() -> Iterator[None]:
-    """Keep OpenCV from starting threads of its own beside the workers.
+    """Keep OpenCV from starting its own threads in addition to the workers.
 
     The setting is the whole process's: the first user makes it, the last one restores what was.
     """

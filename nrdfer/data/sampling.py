@@ -1,4 +1,4 @@
-"""Which frames of a clip a network sees: dynamic sampling, or time interpolation (the paper's DS and TI).
+"""Selection of the frames that a network sees: dynamic sampling, or time interpolation (the paper's DS and TI).
 
 Dynamic sampling (paper, sections 3.2 and 4.2; Former-DFER's sampler) takes V consecutive frames from each of U
 segments. How frames are interpolated belongs to ``time_interpolation``, what is done to them afterwards to ``augment``.

@@ -1,6 +1,6 @@
 """Reading files that hold EnlightenGAN's generator: the original's state dict, the public ONNX model, this project's.
 
-Which published file is wanted and whether its content is the pinned one is `nrdfer.weights.catalogue`' business.
+Which published file is wanted, and whether its content is the pinned one, belongs to `nrdfer.weights.catalogue`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_onnx(path: Path) -> dict[str, Tensor]:
-    """The tensors of an exported generator, by the order in which its layers run: exporters rename tensors freely.
+    """The tensors of an exported generator, by the order of its layers: exporters rename tensors freely.
 
     The model's own pre- and post-processing is not taken over: the public one (github.com/arsenyinfo/
     EnlightenGAN-inference) pads every picture with black and is fed with exchanged colours by its example.
@@ -107,7 +107,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 def _layers_in_order(generator: EnlightenGenerator) -> Mapping[str, list[str]]:
-    """Names of the convolutions and of the normalisations in the order in which a picture passes them."""
+    """Names of the convolutions and of the normalisations in the order of the forward pass."""
     convolutions: list[str] = []
     norms: list[str] = []
     for name, module in generator.named_children():  # they are registered in the order of their use

@@ -1,9 +1,8 @@
 """The generator of EnlightenGAN (Jiang et al. 2021, arXiv:1906.06972): a U-Net guided by an attention map.
 
-Only the network is here; reading weights files and turning frames into tensors is `nrdfer.enhance.enhancer`'s
-work. The names and shapes of all 131 tensors are those of ``Unet_resize_conv`` in
-github.com/VITA-Group/EnlightenGAN with the options of its published run, so the published weights load
-strictly. The discriminators are not needed.
+Only the network is here; reading weights files and turning frames into tensors belongs to `nrdfer.enhance.enhancer`.
+The names and shapes of all 131 tensors are those of ``Unet_resize_conv`` in github.com/VITA-Group/EnlightenGAN with the
+options of its published run, so the published weights load strictly. The discriminators are not needed.
 
 Shape legend: B batch, C channels (RGB), H height, W width.
 """

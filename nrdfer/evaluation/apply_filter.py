@@ -21,7 +21,7 @@ Labels = npt.NDArray[np.integer[Any]]  # (N,) class indices
 
 
 def truth(predictions: pd.DataFrame) -> Labels:
-    """The clips' own emotions."""
+    """True emotions of the clips."""
     return predictions["emotion"].map(emotion_index).to_numpy(dtype=np.int64)
 
 

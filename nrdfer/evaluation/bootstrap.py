@@ -1,8 +1,8 @@
 """95 % intervals: of WAR, UAR and recalls by the bootstrap over clips, of a single share by Wilson's formula.
 
-Clips are drawn anew within each class of each fold, because folds are cut by class: so class counts stay as they are,
-and every draw has a UAR. What an interval says is how much a figure moves with the choice of test clips; it says
-nothing of another training.
+Clips are resampled within each class of each fold, because folds are stratified by class: so class counts stay as they
+are, and every draw has a UAR. An interval shows how much a figure varies with the choice of test clips, not with
+another training.
 """
 
 from __future__ import annotations

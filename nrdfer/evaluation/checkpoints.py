@@ -1,4 +1,4 @@
-"""Steps: evaluate one checkpoint under both protocols, and put five folds together.
+"""Steps: evaluate one checkpoint under both protocols, and combine five folds.
 
 ``honest`` is the last epoch, with nothing chosen on test data. ``paper`` is the best epoch on the test fold, which
 is how published figures of this field are picked. Both are always reported, and always named.
@@ -122,7 +122,7 @@ def predictions_path(folder: Path, protocol: str) -> Path:
 
 
 def features_path(folder: Path, protocol: str) -> Path:
-    """What the classifier saw of each clip, (N, D) float16, in the order of the predictions table."""
+    """File of the classifier's input for each clip, (N, D) float16, in the order of the predictions table."""
     return folder / f"features_{protocol}.npy"
 
 
@@ -138,7 +138,7 @@ def _confusion(folder: Path, protocol: str) -> Path:
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """What `evaluate_checkpoint` or `cross_validate` wrote."""
+    """Metrics that `evaluate_checkpoint` or `cross_validate` wrote."""
     metrics: dict[str, Any] = json.loads((folder / METRICS).read_text())
     return metrics
 

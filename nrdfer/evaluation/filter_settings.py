@@ -1,4 +1,4 @@
-"""How the predictions of one training are read: with which settings of the snippet-based filter, if with any.
+"""Settings of the snippet-based filter with which the predictions of one training run are read, if with any.
 
 Applying a reading to stored logits belongs to ``nrdfer.evaluation.apply_filter``.
 """
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reading:
-    """Settings of the filter; None leaves the network's own.
+    """Settings of the filter; None keeps the network's own.
 
     Raises:
-        ValueError: a value that cannot be meant.
+        ValueError: a value that is not valid.
     """
 
     sf: bool = True  # False: the sequence's own logits decide

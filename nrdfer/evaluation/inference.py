@@ -143,7 +143,7 @@ def _predict(model: ClipNetwork, data: ClipDataset, loaded: Batch) -> list[dict[
 
 
 def _details(model: ClipNetwork, data: ClipDataset, loaded: Batch) -> list[dict[str, Any]]:
-    """What `evaluate` adds to the rows of one batch if details are asked for."""
+    """Additional columns of `evaluate` for the rows of one batch, if details are requested."""
     seen = model.inspect(loaded.x_BTCHW, [width for width in WIDTHS if width < data.sampling.frames])
     columns = {
         "attention": seen.attention_BP,

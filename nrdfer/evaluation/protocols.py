@@ -1,8 +1,8 @@
-"""What is reported of one fold and of five: metrics with and without the filter, mean of folds and pooled.
+"""Results of one fold and of five: metrics with and without the filter, mean of folds and pooled.
 
-Published tables are mixed: DFEW's authors pooled the five confusion matrices, later papers average the folds. Both
-are always given, under their names. Which weights are evaluated (last epoch: honest protocol; best epoch on the test
-fold: paper protocol) is the caller's business, and its to name.
+Published tables are mixed: DFEW's authors pooled the five confusion matrices, later papers average the folds. Both are
+always given, under their names. Which weights are evaluated (last epoch: honest protocol; best epoch on the test fold:
+paper protocol) is chosen and named by the caller.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def check_complete(predictions: pd.DataFrame, clip_ids: Collection[str], where: 
     predicted, expected = list(predictions["clip_id"]), set(clip_ids)
     missing, extra = sorted(expected - set(predicted)), sorted(set(predicted) - expected)
     repeated = sorted(predictions["clip_id"][predictions["clip_id"].duplicated()])
-    found = {"missing": missing, "not asked for": extra, "predicted twice": repeated}
+    found = {"missing": missing, "unexpected": extra, "predicted twice": repeated}
     wrong = [f"{len(ids)} {what}, e.g. {ids[0]}" for what, ids in found.items() if ids]
     if wrong:
         raise ValueError(f"{where}: every clip must be predicted exactly once, but {'; '.join(wrong)}")
@@ -66,7 +66,7 @@ def cross_validation(folds: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         ValueError: no fold, or a clip is tested in two folds.
     """
     if not folds:
-        raise ValueError("no fold to put together")
+        raise ValueError("no fold to combine")
     pooled = pd.concat(list(folds.values()), ignore_index=True)
     repeated = pooled["clip_id"][pooled["clip_id"].duplicated()]
     if len(repeated):

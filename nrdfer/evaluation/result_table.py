@@ -17,7 +17,7 @@ UAR, WAR, GMACS = "UAR", "WAR", "GMACs"
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: what it measures, under which protocol, over what, and how sure it is. Percent, except costs."""
+    """One figure: its measure, protocol, aggregate and interval. Percent, except costs."""
 
     measure: str  # UAR, WAR, GMACs, or an emotion: its recall
     protocol: str  # honest | paper; empty for costs
@@ -29,7 +29,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One row: what it is, what was measured, and what the paper prints."""
+    """One row: its labels, the measured figures, and the paper's."""
 
     label: str  # as the paper prints it
     cells: Mapping[str, str]  # descriptive columns and their text

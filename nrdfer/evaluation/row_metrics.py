@@ -51,7 +51,7 @@ def figures_of(
 
 
 def _figures(counts: Counts, drawn: Counts, protocol: str, aggregate: str, by_emotion: bool) -> tuple[Figure, ...]:
-    """Of one matrix (K, K), or the means over several (F, K, K)."""
+    """Figures of one matrix (K, K), or the means over several (F, K, K)."""
     over_folds = counts.ndim == 3
     ours, again = _measures(counts, over_folds), _measures(drawn, over_folds)
     names = [UAR, WAR, *(EMOTIONS if by_emotion else ())]

@@ -1,4 +1,4 @@
-"""The experiments of the paper's tables: which there are, and what of them is in the store.
+"""The experiments of the paper's tables: their catalogue, and their results in the store.
 
 Keep out: training and evaluating (``training``, ``evaluation``), how results look (``reporting``).
 """

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.afew import AFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.filter_settings import Reading
 from nrdfer.models.names import TITLES
 
@@ -23,7 +24,7 @@ DS: Mapping[str, Any] = {"sampling": {"strategy": "ds"}}
 
 @dataclass(frozen=True)
 class Experiment:
-    """One training, to be repeated on every split; laid over the profile's own settings."""
+    """One training run, repeated on every split; laid over the profile's own settings."""
 
     name: str  # also its partition in Dagster
     model: str = OURS  # of the registry

@@ -1,4 +1,4 @@
-"""Filling a table: from the catalogue's rows and what is in the store to figures beside the published ones.
+"""Filling of a table with figures for the catalogue's rows from the store, beside the published ones.
 
 What is in the store belongs to ``results``, how figures are taken to ``nrdfer.reporting``.
 """
@@ -52,7 +52,7 @@ def fill(table: TableSpec, results: Results) -> Filled:
     """Fill a table as far as its evaluations are in the store.
 
     Raises:
-        ProfileError: an experiment's settings cannot be meant.
+        ProfileError: an experiment's settings are not valid.
         StoreError: an evaluation is damaged.
     """
     evaluations: dict[str, str] = {}
@@ -121,7 +121,7 @@ def described(evaluation: Path) -> dict[str, Any]:
 
 
 def _gmacs(evaluation: Path) -> float:
-    """What its network costs, counted as published figures were."""
+    """Cost of an evaluation's network in GMACs, counted as the published figures were."""
     network = described(evaluation)
     return _cost(network["model"], json.dumps(network["settings"]))
 

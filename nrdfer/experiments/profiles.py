@@ -1,4 +1,4 @@
-"""From a profile and an experiment to the profile that trains it: the same data and engine, another network or recipe.
+"""Profiles of experiments: the data and engine of a given profile with another network or recipe.
 
 Which experiments there are belongs to ``catalogue``.
 """

@@ -1,4 +1,4 @@
-"""What the paper prints: every figure of its Tables 1 to 5, from ``published.csv``.
+"""Published figures: every number of the paper's Tables 1 to 5, from ``published.csv``.
 
 Figures only. Which experiment fills a row belongs to ``nrdfer.experiments``; what the corpora hold, to
 ``nrdfer.corpora.published``.

@@ -1,4 +1,4 @@
-"""What of the experiments is in the store, asked for by content: nothing is run, and it does not matter who ran it.
+"""Results of experiments in the store, found by content: nothing is run, and it does not matter who ran it.
 
 An experiment's training is named by everything it depends on (``nrdfer.training.step_keys``); so one that the main job
 did counts for every table that needs it, and one of other settings or other data never does.
@@ -21,7 +21,7 @@ from nrdfer.training.step_keys import Step, evaluation_step, training_step
 
 
 class Results:
-    """Trainings and evaluations of experiments under one profile.
+    """Training runs and evaluations of experiments under one profile.
 
     Args:
         profile: whose data, and over whose settings experiments are laid.
@@ -34,11 +34,11 @@ class Results:
         self.shards = functools.cache(self._shards)
 
     def training(self, experiment: Experiment, split: str) -> Step:
-        """What a training is made of.
+        """Key of an experiment's training run.
 
         Raises:
             StoreError: the profile's shards or folds have not been made.
-            ProfileError: the experiment's settings cannot be meant.
+            ProfileError: the experiment's settings are not valid.
         """
         before = corpus_of(split).initial
         initial = self.training(experiment, before).digest(self._store) if before is not None else None
@@ -49,7 +49,7 @@ class Results:
         """The evaluation of an experiment on a split, if it is in the store.
 
         Raises:
-            ProfileError: the experiment's settings cannot be meant.
+            ProfileError: the experiment's settings are not valid.
         """
         try:
             checkpoint = self.training(experiment, split).digest(self._store)

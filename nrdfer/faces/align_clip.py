@@ -40,7 +40,7 @@ Change = Callable[[Iterator[Frame]], Iterator[Frame]]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ClipPlan:
-    """How one video is to be cropped.
+    """Crop plan of one video.
 
     Attributes:
         video: the file.
@@ -65,12 +65,12 @@ class ClipPlan:
 
     @property
     def usable(self) -> bool:
-        """Whether the clip belongs into a corpus."""
+        """Whether the clip belongs in a corpus."""
         return self.status in ("ok", "centred")
 
 
 def plan_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> ClipPlan:
-    """Find the target person of one video; trouble with the video ends in the status, never in an exception.
+    """Find the target person of one video; a failure of the video ends in the status, never in an exception.
 
     The detector's own threshold and `max_side` count; those of `settings` are for whoever loads the detector.
 

@@ -25,7 +25,7 @@ TEMPLATE_112.flags.writeable = False
 
 
 def template(size: int = 112, margin: float = 0.0) -> NDArray[np.float64]:
-    """Where the five points belong in a crop of `size` x `size` pixels, (5, 2).
+    """Positions of the five points in a crop of `size` x `size` pixels, (5, 2).
 
     Args:
         size: side of the crop.

@@ -1,4 +1,4 @@
-"""RetinaFace's network as a function of pictures: by ONNX Runtime on a CPU, by PyTorch elsewhere.
+"""Inference backends of RetinaFace's network: ONNX Runtime on a CPU, PyTorch elsewhere.
 
 Pictures come as they are, (B, H, W, 3) uint8 RGB; the convention of the weights is part of the function. Anchors,
 thresholds and pixels of the source are `nrdfer.faces.detector`'s.
@@ -27,7 +27,7 @@ _OUTPUTS = ("boxes", "scores", "points")
 
 
 class Engine(Protocol):
-    """What runs the network."""
+    """Inference backend of the network."""
 
     def __call__(self, pictures_BHWC: NDArray[np.uint8]) -> Answer:
         """The network's answer for pictures of one size."""
@@ -56,7 +56,7 @@ class SeenNetwork(nn.Module):
 
 
 class TorchEngine:
-    """PyTorch; half precision on a GPU, where batches of whole frames pay."""
+    """PyTorch; half precision on a GPU, where batches of whole frames are faster."""
 
     def __init__(self, net: RetinaFaceNet, convention: Convention, device: str) -> None:
         self.device = torch.device(device)

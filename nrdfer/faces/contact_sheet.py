@@ -1,8 +1,7 @@
-"""One picture that shows a clip's crops at a glance, for people to judge alignment and gaps.
+"""Contact sheet: one picture of a clip's crops, for judging alignment and gaps at a glance.
 
-Frames without the target carry a frame in vermillion and the words "no target"; the others a blue one. Both colours
-are from the palette of Okabe and Ito, which colour-blind readers tell apart. Writing files does not belong
-here.
+Frames without the target carry a frame in vermillion and the words "no target"; the others a blue one. Both colours are
+from the palette of Okabe and Ito, which colour-blind readers can distinguish. Writing files does not belong here.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def contact_sheet(
 
 
 def tile_frames(records: Sequence[FrameRecord], max_tiles: int = MAX_TILES) -> list[int]:
-    """Which frames a contact sheet of these records shows."""
+    """Frame indices that a contact sheet of these records shows."""
     return thinned([record.has_face for record in records], max_tiles)
 
 
@@ -108,17 +107,17 @@ def _write(target: NDArray[np.uint8], text: str, at: tuple[int, int], scale: flo
 
 
 class SheetCollector:
-    """Keeps, of crops that pass by, those that the clip's contact sheet shows."""
+    """Keeps the crops of a stream that the clip's contact sheet shows."""
 
     def __init__(self, records: Sequence[FrameRecord]) -> None:
         self._records = records
-        self._shown = set(tile_frames(records))
+        self._tiled = set(tile_frames(records))
         self._tiles: dict[int, NDArray[np.uint8]] = {}
 
     def passing(self, crops: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
         """The same crops, one for each record."""
         for index, crop in enumerate(crops):
-            if index in self._shown:
+            if index in self._tiled:
                 self._tiles[index] = np.array(crop)
             yield crop
 

@@ -1,8 +1,8 @@
 """Finding faces in a picture with RetinaFace: whole pictures or regions, and decoding.
 
-A detector always carries the `Convention` of its weights, known from the file's content or stated by the user.
-Which regions of a video's frames are looked at is decided in `nrdfer.faces.sparse_detection`, which face of a frame
-matters in `nrdfer.faces.tracking`; loading of weights is `nrdfer.faces.load_detector`.
+A detector always carries the `Convention` of its weights, known from the file's content or stated by the user. Which
+regions of a video's frames are searched is decided in `nrdfer.faces.sparse_detection`, which face of a frame is the
+target in `nrdfer.faces.tracking`; loading of weights belongs to `nrdfer.faces.load_detector`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Face:
 
 
 class FaceDetector:
-    """RetinaFace ready for use; pictures go in as RGB whatever its weights want.
+    """RetinaFace ready for use; pictures are passed as RGB whatever its weights expect.
 
     Args:
         net: the network with its weights; it is put into evaluation mode. Later changes of its weights do
@@ -76,7 +76,7 @@ class FaceDetector:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether batches of whole frames pay more than looking at parts of them."""
+        """Whether batches of whole frames are faster than detection in parts of them."""
         return torch.device(self.device).type != "cpu"
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
@@ -88,7 +88,7 @@ class FaceDetector:
         return self.detect_batch([rgb])[0]
 
     def detect_batch(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
-        """Faces of several pictures of one size in one forward pass; on a CPU more than one do not pay.
+        """Faces of several pictures of one size in one forward pass; on a CPU a batch is not faster.
 
         Raises:
             ValueError: pictures of different sizes, or not (H, W, 3) uint8.
@@ -162,7 +162,7 @@ class FaceDetector:
 
     @staticmethod
     def _kept(candidates: _Candidates, width: int, height: int) -> list[Face]:
-        """Faces among candidates: sound numbers, and no two of one face."""
+        """Faces among candidates: valid numbers, and no two of one face."""
         boxes_N4, scores_N, points_N52 = candidates
         boxes_N4 = np.clip(boxes_N4, 0, np.asarray([width, height, width, height], np.float32))
         # a face that lies outside of the picture, or whose numbers overflowed, is no face

@@ -1,7 +1,7 @@
 """Input conventions of the two families of RetinaFace checkpoints, and the published files known to follow them.
 
-Two families share every tensor name and shape but want other input; fed with the wrong one the network still
-answers, with a quarter of the faces missing. Reading files and asking networks is not done here.
+The two families share every tensor name and shape but expect different input; with the wrong one the network still
+works, but misses a quarter of the faces. Reading files and running networks is not done here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """How a picture becomes the network's input: channel order, then ``(value - mean) / std`` on 0 to 255."""
+    """Conversion of a picture to the network's input: channel order, then ``(value - mean) / std`` on 0 to 255."""
 
     name: str
     bgr: bool

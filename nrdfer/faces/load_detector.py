@@ -1,7 +1,6 @@
 """Loading RetinaFace weights: both published families, and this project's own files.
 
-Where published weights come from is known to `nrdfer.weights.catalogue`; what a detector does, to
-`nrdfer.faces.detector`.
+The sources of published weights belong to `nrdfer.weights.catalogue`; detection to `nrdfer.faces.detector`.
 """
 
 from __future__ import annotations
@@ -65,12 +64,12 @@ def load_detector(
     if stated is None:
         if convention is None:
             raise WeightsError(
-                f"{path} is not a published file this project knows, and the file does not tell which input "
-                f"it wants; say so with convention={' or '.join(repr(name) for name in CONVENTIONS)}"
+                f"{path} is not a published file this project knows, and the file does not state which input "
+                f"it expects; state it with convention={' or '.join(repr(name) for name in CONVENTIONS)}"
             )
         stated = CONVENTIONS[convention]
     elif convention is not None and stated.name != convention:
-        raise WeightsError(f"{path} wants the input convention {stated.name!r}, not {convention!r}; drop the setting")
+        raise WeightsError(f"{path} expects the input convention {stated.name!r}, not {convention!r}; drop the setting")
     detector = FaceDetector(
         _fitted(tensors, path), stated, threshold=threshold, max_side=max_side, device=device, backend=backend
     )

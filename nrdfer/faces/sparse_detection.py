@@ -1,9 +1,9 @@
-"""Finding the faces of all frames of a video without looking at all of every frame.
+"""Finding the faces of all frames of a video without searching all of every frame.
 
-A whole frame is looked at every few frames, at both ends of a camera shot, and wherever a face is lost. Between two
-whole looks, only the surroundings of the faces seen at either end are looked at: not shrunk further and on the same
-grid, so that the network sees the same pixels under the same anchors. A face that nobody saw at either end is not
-looked for between them: one that shows for fewer than `every` frames may be missed, which is why tracks shorter than
+A whole frame is searched every few frames, at both ends of a camera shot, and wherever a face is lost. Between two
+whole frames, only the surroundings of the faces detected at either end are searched: not shrunk further and on the same
+grid, so that the network sees the same pixels under the same anchors. A face that was detected at neither end is not
+searched for between them: one that shows for fewer than `every` frames may be missed, which is why tracks shorter than
 that are no targets (`nrdfer.faces.tracking`). On a GPU whole frames in batches are faster, and nothing is left out.
 """
 
@@ -30,7 +30,7 @@ Frame = NDArray[np.uint8]
 
 @dataclass(slots=True)
 class Looks:
-    """How much was looked at, for benchmarks and curious people."""
+    """Numbers of frames searched whole, of parts searched, and of skipped frames, for benchmarks and diagnostics."""
 
     whole: int = 0
     parts: int = 0
@@ -53,7 +53,7 @@ def find_faces(
         ValueError: `every` is below 1.
     """
     if every < 1:
-        raise ValueError(f"whole frames are looked at every 1 or more frames, not {every}")
+        raise ValueError(f"whole frames are searched every 1 or more frames, not {every}")
     looks = Looks() if looks is None else looks
     if detector.on_gpu:
         yield from _in_batches(frames, detector, looks)
@@ -94,7 +94,7 @@ def _whole(frame: Frame, detector: FaceDetector, looks: Looks) -> list[Face]:
 
 
 def _close(pending: list[Frame], start: list[Face], detector: FaceDetector, looks: Looks) -> list[list[Face]]:
-    """The faces of frames that follow one with the faces `start`; the last of them is looked at as a whole."""
+    """The faces of frames that follow one with the faces `start`; detection runs on the whole of the last one."""
     if not pending:
         return []
     end = _whole(pending[-1], detector, looks)
@@ -107,7 +107,7 @@ def _close(pending: list[Frame], start: list[Face], detector: FaceDetector, look
 def _between(
     frame: Frame, start: list[Face], end: list[Face], at: float, detector: FaceDetector, looks: Looks
 ) -> list[Face]:
-    """The faces of a frame that lies `at` (0 to 1) of the way between two looks."""
+    """The faces of a frame at the fraction `at` (0 to 1) of the way between two detections."""
     followed, others = _pairs(start, end)
     if not followed and not others:
         looks.skipped += 1

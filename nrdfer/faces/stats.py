@@ -1,6 +1,6 @@
-"""How well a person was followed through a clip: figures for people, from a clip's records and crops.
+"""Statistics of how well a person was followed through a clip, from the clip's records and crops.
 
-Nothing here changes what is cropped. How figures of many clips are shown is the caller's business.
+Nothing here changes what is cropped. How figures of many clips are shown belongs to the caller.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ClipStats:
 
 
 class StatsCollector:
-    """Looks at a clip's crops as they pass, one for each record, in order."""
+    """Collects figures of a clip's crops as they are streamed, one for each record, in order."""
 
     def __init__(self, records: Sequence[FrameRecord]) -> None:
         self._records = records
@@ -75,7 +75,7 @@ class StatsCollector:
 
 
 def jitter(records: Sequence[FrameRecord]) -> float | None:
-    """Trembling of the landmarks: a steady motion, however fast, has none.
+    """Jitter of the landmarks: a steady motion, however fast, has none.
 
     The median over all triples of successive frames with the target of mean |p(t-1) - 2 p(t) + p(t+1)| over the five
     points, in per cent of the distance between the eyes; None without such a triple.
@@ -92,7 +92,7 @@ def jitter(records: Sequence[FrameRecord]) -> float | None:
 
 
 def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Of two thumbnails' values; 1 where one of them is flat, which tells nothing."""
+    """Correlation of two thumbnails' values; 1 where one of them is flat, so that it carries no information."""
     spread = float(a.std() * b.std())
     return 1.0 if spread == 0 else float(((a - a.mean()) * (b - b.mean())).mean() / spread)
 

@@ -98,7 +98,7 @@ def choose_track(
 
 
 def usable_faces(track: Track, max_residual: float = MAX_RESIDUAL) -> list[Face]:
-    """The faces of a track that speak for it (rule 3)."""
+    """The faces of a track that count as evidence for it (rule 3)."""
     return [face for face in track.faces.values() if is_usable(face, max_residual)]
 
 
@@ -151,7 +151,7 @@ def _link_shot(detections: Sequence[list[Face]], frames: Sequence[int]) -> list[
 
 
 def affinity(before: Face, after: Face) -> float:
-    """How well `after` continues `before`: 0 not at all, to 1 by nearness, 1 to 2 by overlap (rule 1)."""
+    """Score of `after` as a continuation of `before`: 0 none, to 1 by nearness, 1 to 2 by overlap (rule 1)."""
     overlap = float(iou(before.box, after.box[None])[0])
     if overlap >= MIN_IOU:
         return 1 + overlap
@@ -163,7 +163,7 @@ def affinity(before: Face, after: Face) -> float:
 
 
 def _score(faces: Sequence[Face], width: int, height: int, policy: str) -> float:
-    """What a policy makes of a track's faces; above 0 for any face (rule 4)."""
+    """A policy's score of a track's faces; above 0 for any face (rule 4)."""
     half_diagonal = math.hypot(width, height) / 2
     middle = np.array([width, height]) / 2
     sizes = [_size(face) / math.sqrt(width * height) for face in faces]

@@ -1,8 +1,9 @@
-"""Footage that lies on its side or stands on its head, without a flag in the file that says so.
+"""Detection of footage that is rotated or upside down, without a flag for that in the file.
 
 Such footage is cropped all the same, but the detector has learned from upright faces: upside down, its five points fit
-badly, and crops come out wrong or not at all. So where faces look as if, some pictures are turned by quarters and
-looked at again; a turn by which faces stand upright and fit, as they do not otherwise, is told. Nothing is turned here.
+badly, and crops come out wrong or not at all. So where faces suggest it, some pictures are turned by quarters and
+searched again; a turn by which faces become upright and fit, as they do not otherwise, is reported. The footage itself
+is not turned here.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ Frame = NDArray[np.uint8]
 
 
 class Samples:
-    """Some pictures of a video, spread evenly over it, however long it is; no larger than a detector looks at."""
+    """Some pictures of a video, spread evenly over it, whatever its length; at most as large as a detector's input."""
 
     def __init__(self, max_side: int) -> None:
         self._max_side = max_side
@@ -46,7 +47,7 @@ class Samples:
         self._count = 0
 
     def add(self, frame: Frame) -> None:
-        """See the next picture."""
+        """Add the next picture."""
         if self._count % self._step == 0:
             self._kept.append(self._small(frame))
             if len(self._kept) == 2 * SAMPLES:
@@ -55,7 +56,7 @@ class Samples:
         self._count += 1
 
     def pictures(self) -> list[Frame]:
-        """At most `SAMPLES` of those that were kept."""
+        """At most `SAMPLES` of the collected pictures."""
         return self._kept[:: math.ceil(len(self._kept) / SAMPLES)] if self._kept else []
 
     def _small(self, frame: Frame) -> Frame:
@@ -68,7 +69,7 @@ class Samples:
 
 
 def note_of_turn(records: Sequence[FrameRecord], samples: Samples, detector: FaceDetector) -> str:
-    """A note if a video seems to be turned; "" for upright ones, most of which cost nothing."""
+    """A note if a video seems to be turned; "" for upright ones, for most of which the check costs nothing."""
     if not _suspicious(records):
         return ""
     pictures = samples.pictures()
@@ -78,7 +79,7 @@ def note_of_turn(records: Sequence[FrameRecord], samples: Samples, detector: Fac
     if found[best] < upright + SURE:
         return ""
     return (
-        f"the footage seems to lie {_WORDS[best]}, without a flag that says so; turn it, so that faces are found and "
+        f"the footage seems to be {_WORDS[best]}, without a flag that says so; turn it, so that faces are found and "
         f"fit (ffmpeg -i VIDEO -vf {_TURNS[best]} TURNED)"
     )
 
@@ -103,7 +104,7 @@ def _suspicious(records: Sequence[FrameRecord]) -> bool:
 
 
 def _standing(pictures: Sequence[Frame], quarters: int, detector: FaceDetector) -> float:
-    """How well faces stand upright in pictures that were turned, 0 to 1."""
+    """Score of how upright faces are in pictures that were turned, 0 to 1."""
     best = []
     for picture in pictures:
         (faces,) = detector.detect_batch([np.ascontiguousarray(np.rot90(picture, quarters))])

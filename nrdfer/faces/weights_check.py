@@ -1,9 +1,9 @@
-"""Does a detector see faces as it should? A test on rendered faces, for weights that nothing is known of.
+"""Self-test of a detector on rendered faces, for weights of unknown origin.
 
 Checkpoints of RetinaFace share names and shapes but not colour order, mean or anchors, and the wrong combination still
-answers: it misses a quarter of the faces, or finds them where there are none. So a file whose content is not pinned is
-asked about rendered faces whose places are known, in the way the user says it wants its input, and in the other ways.
-It is refused if it does not find them, or answers clearly better to another way.
+works: it misses a quarter of the faces, or finds them where there are none. So a file whose content is not pinned is
+tested on rendered faces whose places are known, with the input convention that the user states, and with the others. It
+is refused if it does not find them, or works clearly better with another one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def swapped(convention: Convention) -> Convention:
 
 
 def answers(detector: FaceDetector, convention: Convention) -> tuple[NDArray[np.float64], int]:
-    """How surely a detector's network sees each built-in face when it gets its input in one way.
+    """Confidence of a detector's network in each built-in face under one input convention.
 
     Returns:
         A logit for each face (`MISSED` if no box lies on it), and how many sure detections lie on no face.
@@ -94,7 +94,7 @@ def check_detector(detector: FaceDetector, path: Path) -> None:
             )
         if better > MARGIN:
             raise WeightsError(
-                f"{path} wants another colour order than {stated.name!r} gives: it sees rendered faces more surely "
+                f"{path} needs another colour order than {stated.name!r} gives: it sees rendered faces more surely "
                 f"with red and blue exchanged (by {better:.1f} in mean logits); no convention of this project fits it"
             )
     if logits.mean() < 0:
@@ -105,7 +105,7 @@ def check_detector(detector: FaceDetector, path: Path) -> None:
                 f"{finding}, and {elsewhere} where there are none: so do weights of a network with other anchors (they "
                 "have the same names and shapes); get the weights of Pytorch_Retinaface or retinaface-pytorch"
             )
-        raise WeightsError(f"{finding}: it is no face detector that works here; is the file what it claims to be?")
+        raise WeightsError(f"{finding}: it is not a working face detector here; is the file what it claims to be?")
 
 
 def _overlap(box_4: NDArray[np.float32], boxes_N4: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """The data's part of a chain: from a checkpoint's artefact to shards, faces, listings, pretrained weights and sources.
 
-Everything is found by digest in the store. What MLflow and Dagster say of it is not looked at here.
+Everything is found by digest in the store. What MLflow and Dagster record about it is not read here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KINDS = {".tar": "shard", ".safetensors": "weights"}
 
 
 class DataWalk:
-    """Follows artefacts of one store; what two versions share is looked at once."""
+    """Follows artefacts of one store; artefacts that two versions share are checked once."""
 
     def __init__(self, store: Store, hashes: Hashes) -> None:
         self._store = store
@@ -39,7 +39,7 @@ class DataWalk:
         self._read: dict[tuple[str, str], list[tuple[str, list[str], list[str]]]] = {}
 
     def checkpoint(self, asset: str, digest: str) -> Iterator[Link]:
-        """A checkpoint, its code, its clips, their shards, and what it started from."""
+        """Links of a checkpoint, its code, its clips, their shards, and its initial weights."""
         yield from self._once(asset, digest, self._own)  # its data are remembered apart, not once a checkpoint
         try:
             inputs = read_manifest(self._store.place(asset, digest))["inputs"]
@@ -121,7 +121,7 @@ class DataWalk:
         return Link("code version", name, where, made["sources"], problem, ", ".join(notes))
 
     def _clip_list(self, asset: str, inputs: Mapping[str, str]) -> Link:
-        """The very lists of clips that a checkpoint was trained and tested on."""
+        """The exact lists of clips that a checkpoint was trained and tested on."""
         split, shards = asset.split("/")[-2], inputs["shards"]
         name = f"clip list of {split}"
         try:
@@ -136,13 +136,13 @@ class DataWalk:
         )
 
     def _all(self, asset: str) -> list[Artifact]:
-        """Every artefact of an asset; the store is searched once, however many checkpoints ask."""
+        """Every artefact of an asset; the store is searched once for all checkpoints."""
         if asset not in self._found:
             self._found[asset] = self._store.find(asset)
         return self._found[asset]
 
     def _lists(self, split: str, shards: str) -> list[tuple[str, list[str], list[str]]]:
-        """Where lists of a split's clips lie, those to learn from, and those to test on; read once."""
+        """Locations of a split's clip lists, for training and for test; read once."""
         key = split, shards
         if key not in self._read:
             self._read[key] = list(self._read_lists(split, shards))
@@ -191,11 +191,11 @@ class DataWalk:
         if digest == "none":
             return
         place = str(self._now(place)) if place else place
-        problem = self._hashes.problem(place, digest) if place else "where the file lay was not recorded"
+        problem = self._hashes.problem(place, digest) if place else "the file's location was not recorded"
         yield Link("pretrained weights", network, place, digest, problem)
 
     def _listing(self, asset: str, content: str) -> Artifact | None:
-        """The newest listing of that content: a corpus that was moved is listed again, with the same content."""
+        """The newest listing with that content: a corpus that was moved is listed again, with the same content."""
         found = [a for a in self._all(asset) if a.manifest["counts"].get("content_digest") == content]
         return found[-1] if found else None
 
@@ -246,7 +246,7 @@ class DataWalk:
         yield Link("listing", asset, str(listing.path), content, problem=_differs(listed, content))
 
     def _now(self, recorded: str) -> Path:
-        """Where a recorded file lies: the project's folder, or the package with its sample weights, may have moved."""
+        """Present path of a recorded file: the project's folder, or the package with sample weights, may have moved."""
         place = here(recorded, self._store.root.parent)
         if not place.exists() and place.parent.name == _SAMPLES.name and (_SAMPLES / place.name).is_file():
             return _SAMPLES / place.name

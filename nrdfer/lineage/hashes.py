@@ -9,7 +9,7 @@ from nrdfer.store import file_sha256
 
 
 class Hashes:
-    """A memory of files' digests.
+    """A cache of file digests.
 
     Args:
         quick: only look whether files are there; nothing is read.
@@ -23,7 +23,7 @@ class Hashes:
         self._looked = 0
 
     def problem(self, path: str | Path, expected: str, size: int | None = None) -> str:
-        """What is wrong with a file, in words; empty if nothing is.
+        """Description of what is wrong with a file; empty if nothing is.
 
         Args:
             path: of the file.
@@ -49,4 +49,4 @@ class Hashes:
             except OSError as error:
                 return f"cannot be read: {error.strerror}"
         found = self._known[key]
-        return "" if found == expected else f"has another content: sha256 {found[:12]}, recorded {expected[:12]}"
+        return "" if found == expected else f"has other content: sha256 {found[:12]}, recorded {expected[:12]}"

@@ -1,6 +1,6 @@
-"""The history of whatever ran the steps, as lineage needs it; Dagster's is offered by the room above.
+"""Interface to the orchestrator's history, as lineage needs it; ``pipelines`` implements it for Dagster.
 
-The library does not know Dagster. Whoever does registers an `Orchestrator` under the entry point `GROUP`.
+The library does not know Dagster. The package that does registers an `Orchestrator` under the entry point `GROUP`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GROUP = "nrdfer.orchestrators"
 
 @dataclass(frozen=True)
 class RunSeen:
-    """A run as its orchestrator remembers it."""
+    """A run in its orchestrator's history."""
 
     run_id: str
     job: str
@@ -27,7 +27,7 @@ class RunSeen:
 
 @dataclass(frozen=True)
 class Materialisation:
-    """That a step made, or found, an artefact."""
+    """Event in which a step made, or found, an artefact."""
 
     run_id: str
     step: str
@@ -36,10 +36,10 @@ class Materialisation:
 
 
 class Orchestrator(Protocol):
-    """What remembers runs and steps."""
+    """Interface to an orchestrator's history of runs and steps."""
 
     def run(self, run_id: str) -> RunSeen | None:
-        """A run; None if it is not remembered."""
+        """A run; None if the history does not have it."""
 
     def materialisations(self, asset_key: str, digest: str) -> list[Materialisation]:
         """Every time that an asset was made, or found, with that digest; the oldest first."""
@@ -54,6 +54,4 @@ def find_orchestrator() -> Orchestrator:
     for entry in entry_points(group=GROUP):
         found: Orchestrator = entry.load()()
         return found
-    raise NrdferError(
-        "nothing here remembers Dagster's runs: the package 'pipelines' is not installed; run: make install"
-    )
+    raise NrdferError("Dagster's history cannot be read: the package 'pipelines' is not installed; run: make install")

@@ -1,4 +1,4 @@
-"""Links and chains: what a version is made of, one thing each, and whether it is what it was."""
+"""Links and chains: everything that a version depends on, one link each, and whether it is unchanged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Link:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """The same thing has the same identity in every chain."""
+        """Key that is the same for the same thing in every chain."""
         return self.kind, self.where or self.name
 
 
@@ -43,11 +43,11 @@ class Chain:
 
     @property
     def broken(self) -> list[Link]:
-        """Links that are not what they were."""
+        """Links whose target is missing or changed."""
         return [link for link in self.links if link.problem]
 
     def matching(self, wanted: str) -> list[Link]:
-        """Links of a digest (or its beginning, 8 characters at least), a place, or an id."""
+        """Links with a digest (or its first 8 or more characters), a path, or an id."""
         return [
             link
             for link in self.links
@@ -65,10 +65,10 @@ class Chain:
 
 
 def distinct(links: Iterable[Link]) -> list[Link]:
-    """Each thing once: several versions share shards and videos."""
+    """Links without duplicates: several versions share shards and videos."""
     return list({link.identity: link for link in links}.values())
 
 
 def broken_in(chains: Sequence[Chain]) -> list[Link]:
-    """Every broken thing of several chains, once."""
+    """Broken links of several chains, without duplicates."""
     return distinct(link for chain in chains for link in chain.broken)

@@ -1,4 +1,4 @@
-"""Chains as text for people: what is broken one by one, what is whole counted where there is much of it."""
+"""Lineage chains as readable text: broken links one by one, intact ones counted where there are many."""
 
 from __future__ import annotations
 

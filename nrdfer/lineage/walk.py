@@ -1,7 +1,7 @@
 """The whole chain of a registered version: its files, its MLflow run, its Dagster runs and steps, then its data.
 
-Which steps a version claims, and that they claim it, is compared here in both directions; the data below a checkpoint
-is ``data``'s.
+Links between a version and its steps are checked here in both directions; the data below a checkpoint belongs to
+``data``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Walk:
         return Chain(uri, tuple(mine), tuple(self._links(uri, version)))
 
     def _aliases(self, name: str) -> dict[str, list[str]]:
-        """Version -> its aliases, of a registered model; asked once."""
+        """Version -> its aliases, of a registered model; queried once."""
         if name not in self._aliases_of:
             found: dict[str, list[str]] = {}
             for alias, number in self._tracking.client.get_registered_model(name).aliases.items():
@@ -98,7 +98,7 @@ class Walk:
         yield from self._data.checkpoint(asset, checkpoint)
 
     def _files(self, uri: str, version: ModelVersion) -> Link:
-        """The version's own files, as `guard` looks at them before anything is loaded."""
+        """The version's own files, checked as `guard` does before anything is loaded."""
         listed = str(version.tags.get(tags.FILES, ""))
         try:
             opened = verified_open.open_version(uri, self._tracking)
@@ -110,7 +110,7 @@ class Walk:
         )
 
     def _same_weights(self, uri: str, known: Mapping[str, str], asset: str, checkpoint: str) -> Link:
-        """The registered weights are the checkpoint's."""
+        """Check that the registered weights are the checkpoint's."""
         name = f"weights of {uri}"
         try:
             mine = _weights(uri, known)
@@ -145,14 +145,14 @@ class Walk:
         yield from self._datasets(run, known)
 
     def _back_from_run(self, uri: str, version: ModelVersion, run: Run) -> Link:
-        """The training's run names the version's logged model among its own: the way from MLflow's run back."""
+        """Check that the training's run lists the version's logged model: the link back from MLflow's run."""
         made = {output.model_id for output in (run.outputs.model_outputs if run.outputs else [])}
         model_id = verified_open.model_id_of(version)
         problem = "" if model_id in made else "the MLflow run does not name it among its models"
         return Link("logged model", f"{uri} among its run's models", str(version.source), model_id, problem)
 
     def _config(self, run: Run, known: Mapping[str, str]) -> Link:
-        """The resolved profile that lies with the run is the one the version names."""
+        """Check that the resolved profile stored with the run is the one the version names."""
         from mlflow.exceptions import MlflowException
 
         expected, name = known.get(tags.CONFIG, ""), "resolved config"
@@ -167,7 +167,7 @@ class Walk:
         return Link(name, f"profile {known.get(tags.PROFILE)}", where, expected, problem)
 
     def _datasets(self, run: Run, known: Mapping[str, str]) -> Iterator[Link]:
-        """What MLflow names as data set inputs is what the lists of clips in the store say."""
+        """Check that MLflow's data set inputs match the lists of clips in the store."""
         recorded = {
             entry.dataset.name: entry.dataset.digest for entry in (run.inputs.dataset_inputs if run.inputs else [])
         }
@@ -181,7 +181,7 @@ class Walk:
             )
 
     def _dagster(self, uri: str, known: Mapping[str, str], asset: str, checkpoint: str) -> Iterator[Link]:
-        """The runs that trained and evaluated, the steps in them, and that the evaluation's step names this version."""
+        """Check the runs that trained and evaluated, their steps, and that the evaluation's step names this version."""
         trained, evaluated = known.get(TAG_DAGSTER_RUN, ""), known.get(tags.EVALUATED_BY, "")
         for what, run_id in (("trained", trained), ("evaluated and registered", evaluated)):
             yield self._run(what, run_id)
@@ -190,14 +190,14 @@ class Walk:
         yield self._step(measured, known.get(tags.EVALUATION, ""), "evaluated")
 
     def _named(self, uri: str, known: Mapping[str, str]) -> Link:
-        """The evaluation's step names this version: the way from Dagster into the registry."""
+        """Check that the evaluation's step names this version: the link from Dagster to the registry."""
         measured, digest = f"{_folder(known)}/evaluation", known.get(tags.EVALUATION, "")
         named = {step.metadata.get("registered_model") for step in self._history.materialisations(measured, digest)}
         problem = "" if uri in named else f"its steps name {', '.join(sorted(map(str, named))) or 'no version'}"
         return Link("named by its step", uri, f"{measured} -> {uri}", digest, problem)
 
     def _made_of(self, uri: str, known: Mapping[str, str]) -> Link:
-        """The version that takes crops, whose weights one that takes videos has."""
+        """The version for crops whose weights a version for videos contains."""
         of = known.get(tags.OF, "")
         try:
             other = dict(verified_open.look_up(self._tracking, of).tags)
@@ -230,7 +230,7 @@ class Walk:
             yield Link("figures", asset, digest=digest, problem=f"cannot be read: {error}")
             return
         wrong = [key for key, value in figures.items() if known.get(key) != f"{value:.6f}"]
-        problem = f"the version says another {wrong[0]} than its evaluation" if wrong else ""
+        problem = f"the version states another {wrong[0]} than its evaluation" if wrong else ""
         yield Link("figures", f"honest WAR {100 * figures[tags.WAR]:.2f}", f"{asset}@{digest[:12]}", digest, problem)
 
 
@@ -242,7 +242,7 @@ def _weights(uri: str, known: Mapping[str, str]) -> str:
 
 
 def _folder(known: Mapping[str, Any]) -> str:
-    """``dfew/fd1`` or ``afew``: where the store keeps what belongs to a version's split."""
+    """``dfew/fd1`` or ``afew``: the store folder of a version's split."""
     split = str(known.get(tags.FOLD, ""))
     try:
         return corpus_of(split).asset("evaluation", split).removesuffix("/evaluation")

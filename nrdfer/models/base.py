@@ -1,4 +1,4 @@
-"""What every network of this project is: clips in, logits out, and one objective to learn by.
+"""Interface of every network of this project: clips in, logits out, and one training objective.
 
 Training, evaluation and export know networks only through `ClipNetwork`, so that NR-DFERNet and its rivals are treated
 alike. How a network is built belongs to its own file. Shapes: B clips, T frames, H x W pixels, D features, S snippets,
@@ -33,7 +33,7 @@ class NetworkSettings:
     """Settings that every network has.
 
     Raises:
-        ValueError: a value that cannot be meant.
+        ValueError: a value that is not valid.
     """
 
     image_size: int = 112  # pixels
@@ -54,7 +54,7 @@ class NetworkSettings:
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What can be seen of a network while it classifies clips; all of it is what evaluation stores."""
+    """Internals of a network while it classifies clips; evaluation stores all of them."""
 
     state_BD: Tensor  # what the classifier sees of the sequence
     attention_BP: Tensor | None = None  # how much the class token looks at each pair of frames; rows sum to 1
@@ -72,7 +72,7 @@ class ClipNetwork(nn.Module, ABC):
     memory_format: torch.memory_format = torch.contiguous_format
 
     def lay_out(self, memory_format: torch.memory_format) -> None:
-        """Lay weights and, from now on, frames out in memory like this.
+        """Set the memory layout of weights and, from now on, of frames.
 
         A network with a convolution of fewer than `_NARROW` channels stays contiguous: on some CPUs oneDNN (of torch
         2.13) writes past its buffers there in the backward pass of ``channels_last``.
@@ -84,12 +84,12 @@ class ClipNetwork(nn.Module, ABC):
         self.to(memory_format=memory_format)  # type: ignore[call-overload]  # missing from torch's stub
 
     def as_frames(self, x_BTCHW: Tensor) -> Tensor:
-        """Clips as single pictures, (B, T, C, H, W) -> (B T, C, H, W), laid out as the network wants them."""
+        """Clips as single pictures, (B, T, C, H, W) -> (B T, C, H, W), in the network's memory layout."""
         return x_BTCHW.flatten(0, 1).contiguous(memory_format=self.memory_format)
 
     @abstractmethod
     def represent(self, x_BTCHW: Tensor) -> Tensor:
-        """Clips (B, T, 3, H, W), values 0 to 1 -> what the classifier sees, (B, D)."""
+        """Clips (B, T, 3, H, W), values 0 to 1 -> the classifier's input, (B, D)."""
 
     def forward(self, x_BTCHW: Tensor) -> Tensor:
         """Logits (B, K) of clips (B, T, 3, H, W), RGB, values 0 to 1.
@@ -102,12 +102,12 @@ class ClipNetwork(nn.Module, ABC):
         return logits_BK
 
     def forward_with_snippets(self, x_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, K) of clips, and (B, S, K) of their snippets; S is 0 for a network that looks at none."""
+        """Logits (B, K) of clips, and (B, S, K) of their snippets; S is 0 for a network without snippets."""
         logits_BK = self(x_BTCHW)
         return logits_BK, logits_BK.new_empty(logits_BK.shape[0], 0, logits_BK.shape[-1])
 
     def inspect(self, x_BTCHW: Tensor, widths: Sequence[int] = ()) -> Inspection:
-        """What is inside: for figures and for settings of the filter that need no other training.
+        """Internals of the network: for figures and for filter settings that need no further training.
 
         Args:
             x_BTCHW: clips, as `forward` takes them.
@@ -116,7 +116,7 @@ class ClipNetwork(nn.Module, ABC):
         return Inspection(self.represent(x_BTCHW))
 
     def vetoes(self, snippet_logits_BSK: Tensor) -> Tensor:
-        """Whether the snippets of a clip forbid the answer neutral: (B,) bool."""
+        """Whether the snippets of a clip veto the answer neutral: (B,) bool."""
         return torch.zeros(snippet_logits_BSK.shape[0], dtype=torch.bool, device=snippet_logits_BSK.device)
 
     def decide(self, logits_BK: Tensor, snippet_logits_BSK: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class ClipNetwork(nn.Module, ABC):
         return self.decide(logits_BK, snippet_logits_BSK).softmax(-1)
 
     def objective(self, x_BTCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
-        """What training minimises, a number, and the logits (B, K); cross-entropy unless a network says otherwise.
+        """Loss to minimise, a number, and the logits (B, K); cross-entropy unless a network overrides it.
 
         Raises:
             ClipError: see `forward`.
@@ -142,7 +142,7 @@ _trusted: ContextVar[bool] = ContextVar("trusted", default=False)
 
 @contextmanager
 def trusted_clips() -> Iterator[None]:
-    """Within, clips on a GPU are not searched for values that are no numbers.
+    """Context in which clips on a GPU are not checked for NaN and infinity.
 
     For clips made of 8-bit frames, which hold none: looking would make the CPU wait for the GPU at every step.
     """
@@ -159,7 +159,7 @@ def cross_entropy(logits_BK: Tensor, y_B: Tensor) -> Tensor:
 
 
 def check_clips(x_BTCHW: Tensor, settings: NetworkSettings, *, any_size: bool = False) -> None:
-    """Make sure that a tensor holds clips as a network of these settings takes them.
+    """Check that a tensor holds clips as a network with these settings takes them.
 
     Args:
         x_BTCHW: clips.
@@ -193,17 +193,17 @@ def check_clips(x_BTCHW: Tensor, settings: NetworkSettings, *, any_size: bool = 
         clip = next((i for i, count in enumerate(bad_B) if count), 0)
         raise ClipError(
             f"clip {clip} of the batch holds {bad_B[clip]} values that are NaN or infinite; "
-            "look at how its frames were read and scaled"
+            "check how its frames were read and scaled"
         )
 
 
 def start_convolutions(network: nn.Module) -> None:
-    """He et al.'s start for convolutions (fan-out), as in the first author's code and torch's ResNets."""
+    """He et al.'s initialisation of convolutions (fan-out), as in the first author's code and torch's ResNets."""
     _start(network, "fan_out", nn.Conv2d, nn.Conv3d)
 
 
 def start_unnormed(network: nn.Module) -> None:
-    """He et al.'s start for layers that no norm follows (fan-in): what enters a layer keeps its spread through it."""
+    """He et al.'s initialisation of layers without a following norm (fan-in): it keeps the variance of their input."""
     _start(network, "fan_in", nn.Conv2d, nn.Conv3d, nn.Linear)
 
 

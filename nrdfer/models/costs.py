@@ -1,6 +1,6 @@
-"""What every network costs, one row each: the table behind ``nrdfer models`` and ``docs/models.md``.
+"""Costs of every network, one row each: the table behind ``nrdfer models`` and ``docs/models.md``.
 
-How is counted belongs to ``flops``. Nothing is computed: networks and clips are laid out on PyTorch's meta device.
+The counting belongs to ``flops``. Nothing is computed: networks and clips are on PyTorch's meta device.
 """
 
 from __future__ import annotations

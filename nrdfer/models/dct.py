@@ -97,7 +97,7 @@ class TemporalStage(nn.Module):
         return encoded_BND[:, heads]
 
     def frame_attention(self, features_BPD: Tensor) -> Tensor:
-        """How much the class token looks at each feature of whole sequences (Figure 5): (B, P, D) -> (B, P).
+        """Attention of the class token to each feature of whole sequences (Figure 5): (B, P, D) -> (B, P).
 
         The product over layers and heads of the class token's attention weights, scaled to sum to 1 over the features.
         """

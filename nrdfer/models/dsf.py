@@ -60,7 +60,7 @@ class ChannelNorm(nn.LayerNorm):
 
 
 def make_fusion_norm(kind: str, channels: int) -> nn.Module:
-    """What follows equation 4's sum: (N, C, h, w) -> (N, C, h, w).
+    """Make the norm that follows equation 4's sum: (N, C, h, w) -> (N, C, h, w).
 
     ``batch`` takes out what all frames have in common: both branches end in ReLU or build on one, so their sum is far
     from zero.

@@ -66,7 +66,7 @@ class Attention(nn.Module):
         return out
 
     def weights(self, x_BND: Tensor) -> Tensor:
-        """Who looks at whom, (B, H, N, N): rows are queries and sum to 1. For reading only; `forward` is fused."""
+        """Attention weights, (B, H, N, N): rows are queries and sum to 1. For reading only; `forward` is fused."""
         q_BHNE, k_BHNE, _ = self._qkv(x_BND)
         scores_BHNN: Tensor = q_BHNE @ k_BHNE.transpose(-1, -2) / q_BHNE.shape[-1] ** 0.5
         return scores_BHNN.softmax(-1)

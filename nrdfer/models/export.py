@@ -2,7 +2,7 @@
 
 Input is ``clips``, float32 (B, T, 3, H, W), RGB, 0 to 1, any B. Outputs are ``logits`` (B, K) of the whole clips and
 ``probabilities`` (B, K), the final ones, after the snippet-based filter where the network has it. Preprocessing of
-videos is not in the file. Which training's weights are exported is the caller's business.
+videos is not in the file. Which training's weights are exported is decided by the caller.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORMATS = (".pt2", ".onnx")
 
 
 class Answers(nn.Module):
-    """What a user of an exported network gets: clips -> `OUTPUTS`."""
+    """Module to export: clips -> `OUTPUTS`."""
 
     def __init__(self, network: ClipNetwork) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ def export_program(network: ClipNetwork) -> ExportedProgram:
 
 
 def check_target(path: Path) -> None:
-    """Refuse, before anything is loaded, a file that no network can be exported to.
+    """Refuse, before anything is loaded, a file name to which no network can be exported.
 
     Raises:
         NrdferError: another ending than `FORMATS`; something that is no earlier export; a place that cannot be written.

@@ -1,8 +1,8 @@
-"""What a network costs, counted in two ways: as it is, and as published figures were.
+"""Multiply-adds of a network, counted in two ways: as computed, and as published figures were counted.
 
 `count_macs` is what is really computed: PyTorch's counter, convolutions, linear layers, recurrent layers and
-attention's products, each once. `count_published` repeats the tool that published figures of this field come from
-(thop, as it was in mid-2022) with the habits of the code it was pointed at. Time on a clock belongs to ``bench``.
+attention's products, each once. `count_published` reproduces the tool behind the published figures of this field (thop,
+as it was in mid-2022) with the conventions of the code that it was applied to. Measured time belongs to ``bench``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nrdfer.models.encoder import EncoderLayer
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Learned numbers of a network."""
+    """Number of trainable parameters of a network."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 

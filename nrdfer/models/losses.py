@@ -1,4 +1,4 @@
-"""Losses on what the classifier sees, added to cross-entropy by two of the rivals.
+"""Losses on the classifier's input, added to cross-entropy by two of the rivals.
 
 Which network uses which, and how strongly, belongs to the network's own file. Shapes: B clips, D features, K classes.
 """

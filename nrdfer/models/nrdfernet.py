@@ -37,7 +37,7 @@ class NRDFERNetSettings(NetworkSettings):
     author's later repository (github.com/muse1998/AI-DFERNet), a relative of this network.
 
     Raises:
-        ValueError: a value that cannot be meant.
+        ValueError: a value that is not valid.
     """
 
     stem: str = "resnet7x7"  # costs; code: "double3x3"
@@ -229,6 +229,6 @@ class NRDFERNet(ClipNetwork):
         return filter_probabilities(logits_BK, self.vetoes(snippet_logits_BSK), self.settings.filter_output)
 
     def frame_attention(self, x_BTCHW: Tensor) -> Tensor:
-        """How much the class token looks at each pair of frames (Figure 5): clips -> (B, P), rows sum to 1."""
+        """Attention of the class token to each pair of frames (Figure 5): clips -> (B, P), rows sum to 1."""
         check_clips(x_BTCHW, self.settings)
         return self.temporal.frame_attention(self.features(x_BTCHW))

@@ -46,7 +46,7 @@ MODELS: Mapping[str, Entry] = {
     "nr-dfernet": Entry(TITLES["nr-dfernet"], nrdfernet.NRDFERNet, nrdfernet.PRESETS, (1, 2, 3, 4, 5), 6.33),
     "c3d": Entry(TITLES["c3d"], c3d.C3D, c3d.PRESETS, (4, 5), 38.57),
     "p3d": Entry(
-        TITLES["p3d"], p3d.P3D, p3d.PRESETS, (5,), None, "the paper prints n/a; its P3D is not named more closely"
+        TITLES["p3d"], p3d.P3D, p3d.PRESETS, (5,), None, "the paper prints n/a; its P3D is not specified further"
     ),
     "r2plus1d-18": Entry(TITLES["r2plus1d-18"], r2plus1d.R2Plus1D, r2plus1d.PRESETS, (4, 5), 42.36),
     "r3d-18": Entry(TITLES["r3d-18"], resnet3d.ResNet3D, resnet3d.PRESETS, (4, 5), 8.32),
@@ -84,7 +84,7 @@ def resolve_settings(name: str, settings: Mapping[str, Any], preset: str = "pape
     """A network's full settings: `settings` laid over those of a preset.
 
     Raises:
-        ProfileError: unknown name, preset or setting, or a value that cannot be meant.
+        ProfileError: unknown name, preset or setting, or a value that is not valid.
     """
     entry = find_model(name)
     if preset not in entry.presets:
@@ -102,7 +102,7 @@ def build_model(name: str, settings: Mapping[str, Any], preset: str = "paper") -
         preset: ``paper``, ``sample``, or another one of the network's.
 
     Raises:
-        ProfileError: unknown name, preset or setting, or a value that cannot be meant.
+        ProfileError: unknown name, preset or setting, or a value that is not valid.
     """
     resolved = resolve_settings(name, settings, preset)
     try:

@@ -1,4 +1,4 @@
-"""The files a training leaves behind, and how weights come back: safetensors, the history, the description.
+"""Writing and reading of a training's files: weights as safetensors, the history, the description.
 
 A file appears under its name (``trained_files``) only when it is complete. Checkpoints (what a training needs to
 continue) belong to ``nrdfer.training.checkpoint``.
@@ -43,7 +43,7 @@ class EpochReport:
 
 
 def best_epoch(reports: Sequence[EpochReport]) -> EpochReport:
-    """The paper protocol's choice: best filtered WAR on the test clips, the earliest of equals."""
+    """The paper protocol's choice: best filtered WAR on the test clips, the earliest among equals."""
     return max(reports, key=lambda report: (report.test_war, -report.epoch))
 
 
@@ -63,7 +63,7 @@ def write_history(folder: Path, reports: Sequence[EpochReport]) -> None:
 
 
 def write_description(folder: Path, model: str, settings: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
-    """Write `MODEL`: what `load_model` needs, and how the weights came about."""
+    """Write `MODEL`: what `load_model` needs, and how the weights were obtained."""
     described = {"model": model, "settings": dict(settings), "recipe": dict(recipe)}
     write_whole(folder / MODEL, json.dumps(described, indent=1).encode())
 
@@ -106,7 +106,7 @@ def load_model(settings: Path, weights: Path) -> ClipNetwork:
 
 
 def read_sampling(settings: Path) -> Sampling:
-    """How the network of a training's ``model.json`` saw its clips, and wants to see them in testing.
+    """Sampling with which the network of a training run's ``model.json`` was trained, and is to be tested.
 
     Raises:
         WeightsError: the description cannot be read.
@@ -121,7 +121,7 @@ def read_sampling(settings: Path) -> Sampling:
 
 
 def _read(settings: Path) -> Mapping[str, Any]:
-    """What a ``model.json`` holds; a ValueError says why it is none."""
+    """Content of a ``model.json``; a ValueError states why it is invalid."""
     try:
         described = json.loads(settings.read_text())
     except RecursionError as error:
@@ -132,7 +132,7 @@ def _read(settings: Path) -> Mapping[str, Any]:
 
 
 def _field(values: Mapping[str, Any], name: str, hint: Any) -> Any:
-    """One field of it, of the kind of `hint`; a ValueError names the field."""
+    """One field of the description, of the type `hint`; a ValueError names the field."""
     if name not in values:
         raise ValueError(f"it has no {name}")
     try:

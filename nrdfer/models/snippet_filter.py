@@ -27,7 +27,7 @@ def snippet_starts(length: int, width: int, stride: int) -> list[int]:
 
 
 def snippet_windows(frames: int, width: int, stride: int, unit: str = "pair") -> list[range]:
-    """Which dynamic-static features (0 to frames - 2) make up each snippet.
+    """Dynamic-static features (0 to frames - 2) of each snippet.
 
     Args:
         frames: T of the sequence.
@@ -50,7 +50,7 @@ def snippet_windows(frames: int, width: int, stride: int, unit: str = "pair") ->
 
 
 def find_vetoes(snippet_logits_BSK: Tensor, mu1: float, mu2: float) -> Tensor:
-    """Whether some snippet is surely not neutral: (B,) bool.
+    """Whether some snippet is confidently not neutral: (B,) bool.
 
     Equation 7 is strict on both sides (p_max > mu1 and p_neutral < mu2); with equality, which the paper leaves
     undefined, nothing is vetoed.

@@ -1,8 +1,8 @@
-"""Reading a state dict (names and tensors) out of a ``.pth``, never running what a file may hold besides; fitting it.
+"""Reading a state dict (names and tensors) from a ``.pth`` without running any code in the file, and fitting it.
 
-What trainings wrap around a state dict and put before its names (`torch.compile`, data-parallel training, Lightning) is
-taken off. Which names a network wants belongs to the modules that own the networks; where published files come from and
-how their content is pinned, to `nrdfer.weights.catalogue`.
+Wrappers and name prefixes of trainings (`torch.compile`, data-parallel training, Lightning) are removed. The names that
+a network expects belong to the modules that own the networks; where published files come from and how their content is
+pinned, to `nrdfer.weights.catalogue`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         if code is not None:
             raise WeightsError(
                 f"{path} holds code to run ({code}), not only tensors, and is refused; nothing of it was run. Get the "
-                "published file, or have whoever made this one save the network's state_dict() alone"
+                "published file, or ask its author to save only the network's state_dict()"
             ) from error
         raise WeightsError(
             f"{path} cannot be read as a torch state dict ({_reason(error)}); it may be cut short or another kind of "
@@ -89,7 +89,7 @@ def _unwrapped(content: Any) -> Any:
 
 
 def plain_names(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The same tensors by their names in the network itself, without what wrappers put before them.
+    """The same tensors by their names in the network itself, without wrappers' prefixes.
 
     Raises:
         WeightsError: two tensors would have one name.
@@ -111,7 +111,7 @@ def plain_names(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
 
 
 def fitted(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], path: Path, what: str) -> Any:
-    """A network with these weights: every one of its own, and no other.
+    """A network with exactly these weights.
 
     Args:
         make: builds the network; its shapes are compared before memory is taken for it.
@@ -139,7 +139,7 @@ def fitted(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], path: P
 
 
 def misfit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Tensor]) -> str:
-    """Where tensors are not those of a network with these names and shapes: a few of each kind; empty if they are."""
+    """Differences of tensors from a network's names and shapes: a few of each kind; empty if they fit."""
     missing, unexpected = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
     other = {name for name in wanted.keys() & tensors.keys() if tuple(tensors[name].shape) != wanted[name]}
     mismatch = [
@@ -164,7 +164,7 @@ def _short(name: object) -> str:
 
 
 def _refuse_packed(path: Path) -> None:
-    """Refuse a zip that grows when it is read; what `torch.save` writes is not compressed."""
+    """Refuse a zip that expands when it is read; what `torch.save` writes is not compressed."""
     try:
         with zipfile.ZipFile(path) as file:
             unpacked = sum(entry.file_size for entry in file.infolist())
@@ -179,7 +179,7 @@ def _refuse_packed(path: Path) -> None:
 
 
 def _refuse_long_texts(path: Path) -> None:
-    """Refuse a pickle with a text of many thousand letters: torch's reader quotes it, and searches that for minutes."""
+    """Refuse a pickle with a text of many thousand letters: torch's reader quotes it, and searches it for minutes."""
     problem = _long_text(path)
     if problem:
         raise WeightsError(
@@ -220,7 +220,7 @@ def _reason(error: Exception) -> str:
 
 
 def _code_in(path: Path, message: str) -> str | None:
-    """The name of what a refused file would have run; None if it was refused for another reason."""
+    """Name of the code that a refused file would have run; None if it was refused for another reason."""
     if refused := _REFUSED.search(message):
         name = refused.group(1)
         if f"\n{name.split('.')[-1]}\n".encode() in path.read_bytes():  # where a file was cut stands part of a name
@@ -231,7 +231,7 @@ def _code_in(path: Path, message: str) -> str | None:
 
 
 def _named_in_pickle(path: Path) -> str | None:
-    """The same for pickles of protocols at which torch's reader stops before it comes to a name."""
+    """As `_code_in`, for pickles of protocols at which torch's reader stops before it reaches a name."""
     strings: list[str] = []
     try:
         with path.open("rb") as file:

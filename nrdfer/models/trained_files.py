@@ -1,7 +1,7 @@
 """File names in the folder of a trained network, the same in the store, in a user's folder and in the registry.
 
-Only names belong here, so that code that merely looks for a file need not load torch. Writing and reading the files
-belongs to ``saved_model``.
+Only names belong here, so that code that only locates a file need not load torch. Writing and reading the files belongs
+to ``saved_model``.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ TRAINING, TRAININGS = "noise/training", "trainings.json"
 
 
 def measure(settings: NoiseSettings, clips: Path, measurements: Path, store: Store, out: Path) -> dict[str, Any]:
-    """Write all findings into `out`; returns how the paper's claims came out.
+    """Write all findings into `out`; returns the outcomes of the paper's claims.
 
     Args:
         settings: of the benchmark.

@@ -1,9 +1,9 @@
 """The benchmark's clips: the same people, expressions, light and camera at every level of noise.
 
 A test clip of one person and emotion is rendered once for every condition. The noise differs, and with it only the
-camera's grain and what covers or replaces a face, which are drawn anew: frames of N1 at one
-level are also N1 at every higher one, and N2 shortens the time for which the emotion is shown. Which condition a clip
-is, and what is true of each frame, stands in `TRUTH` and never in the shards' records.
+camera's grain and what covers or replaces a face, which are redrawn: frames of N1 at one level are also N1 at every
+higher one, and N2 shortens the time for which the emotion is shown. The condition of a clip and the ground truth of
+each frame are in `TRUTH` and never in the shards' records.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class NoisyClip:
 
     @property
     def base(self) -> str:
-        """What stays the same at every level: who, and which emotion."""
+        """Name of what stays the same at every level: person and emotion."""
         return f"p{self.person:04d}_{self.emotion}"
 
     @property
     def number(self) -> int:
-        """Of what stays the same; its randomness derives from it."""
+        """Number of what stays the same; its randomness derives from it."""
         return self.person * len(EMOTIONS) + EMOTIONS.index(self.emotion)
 
     @property
@@ -63,7 +63,7 @@ class NoisyClip:
 
 
 def plan(settings: NoiseSettings) -> list[NoisyClip]:
-    """All clips: those to learn from, then every test clip in every condition."""
+    """All clips: those for training, then every test clip in every condition."""
     learnt, tested = settings.training_people, settings.training_people + settings.test_people
     return [
         *(NoisyClip(person, emotion, TRAINING, 0.0) for person in range(learnt) for emotion in EMOTIONS),
@@ -77,7 +77,7 @@ def plan(settings: NoiseSettings) -> list[NoisyClip]:
 
 
 def timeline_of(clip: NoisyClip, settings: NoiseSettings) -> Timeline:
-    """What happens in a clip, its noise included."""
+    """Timeline of a clip, its noise included."""
     rng = np.random.default_rng([settings.seed, _CLIP, clip.number])
     who, session = _person(clip, settings)
     frames = int(rng.integers(settings.frames[0], settings.frames[1] + 1))
@@ -107,13 +107,13 @@ def timeline_of(clip: NoisyClip, settings: NoiseSettings) -> Timeline:
 
 
 def _person(clip: NoisyClip, settings: NoiseSettings) -> tuple[Identity, np.random.Generator]:
-    """Who is seen, and what all clips of a person have in common."""
+    """Identity of a clip's person, and all that the person's clips have in common."""
     who = draw_identity(np.random.default_rng([settings.seed, _IDENTITY, clip.person]))
     return who, np.random.default_rng([settings.seed, _SESSION, clip.person])
 
 
 def course_of(neutral: float, place: float, peak: float) -> Course:
-    """An expression that leaves the share `neutral` of a clip without it.
+    """An expression that leaves the share `neutral` of a clip neutral.
 
     Args:
         neutral: 0: the whole clip shows it.

@@ -1,8 +1,8 @@
-"""What the benchmark found: curves over levels of noise with intervals, and a verdict on each of the paper's claims.
+"""Findings of the benchmark: curves over levels of noise with intervals, and a result for each of the paper's claims.
 
-A verdict follows from an interval and nothing else: it holds if the interval of a difference lies on the claim's side
-of 0, is contradicted if it lies on the other, and does not show if it holds 0. How an interval is taken belongs to
-``intervals``. Axes: S trainings, L conditions, C clips, P people.
+A verdict follows from an interval and nothing else: it holds if the interval of a difference is on the claim's side of
+0, is contradicted if it is on the other, and does not show if it contains 0. Intervals belong to ``intervals``. Axes: S
+trainings, L conditions, C clips, P people.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nrdfer.corpora.synthetic.timeline import N1_KINDS
 from nrdfer.noise.intervals import Estimate, Values, by_person, estimate
 from nrdfer.noise.measure import ALL, LETTERS, PAIRS, TOKENS, Panel, settings_of
 
-HOLDS, NOT_SHOWN, CONTRADICTED = "holds", "does not show", "contradicted"
+HOLDS, UNSUPPORTED, CONTRADICTED = "holds", "does not show", "contradicted"
 WAR, NEUTRAL, MASS, RATIO = "WAR", "neutral calls", "attention mass", "attention ratio"
 
 
@@ -43,7 +43,7 @@ class ByKind:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, what was measured of it, and whether it holds."""
+    """A claim, its measurement, and whether it holds."""
 
     claim: str
     measured: str  # what the number is
@@ -107,7 +107,7 @@ class Findings:
         return Curve(measure, setting, kind, tuple(self._panel.conditions[i][1] for i in where), tuple(points))
 
     def _ratio(self, network: str, where: list[int], kind: str = ALL) -> Values:
-        """Attention by share as one number a training and person (S, P), whose mean is the ratio of the means.
+        """Attention by share as one number per training run and person (S, P), whose mean is the ratio of the means.
 
         Each level counts alike; a level's ratio is taken of all people together, because one person's few frames of
         noise have no ratio worth the name, and spreads over people to first order.
@@ -122,7 +122,7 @@ class Findings:
         return np.asarray(np.mean(levels, axis=0))
 
     def _sum(self, values: Mapping[str, Values], weights: Weights, where: list[int]) -> Estimate:
-        """A weighted sum of settings, mean over conditions; what one network answers twice is one part."""
+        """A weighted sum of settings, mean over conditions; two settings of one network count as one part."""
         parts: dict[str, Values] = {}
         for setting, weight in weights.items():
             network = self._of[setting][0]
@@ -211,10 +211,10 @@ class Findings:
 
 
 def _judge(claim: str, measured: str, found: Estimate, *, wanted: int) -> Verdict:
-    verdict = {wanted: HOLDS, 0: NOT_SHOWN, -wanted: CONTRADICTED}[found.sign]
+    verdict = {wanted: HOLDS, 0: UNSUPPORTED, -wanted: CONTRADICTED}[found.sign]
     return Verdict(claim, measured, found, verdict)
 
 
 def counts(verdicts: Sequence[Verdict]) -> Mapping[str, int]:
-    """How many claims came out which way."""
-    return {name: sum(v.verdict == name for v in verdicts) for name in (HOLDS, NOT_SHOWN, CONTRADICTED)}
+    """Number of claims by outcome."""
+    return {name: sum(v.verdict == name for v in verdicts) for name in (HOLDS, UNSUPPORTED, CONTRADICTED)}

@@ -3,8 +3,8 @@
 A figure varies with the trainings and with the people it is measured on. Both are estimated: the spread of trainings
 from each network's own means, the spread of people from their means over everything that is compared, so that people,
 who are the same for every network, are paired. The two add up, and Student's t with Welch's and Satterthwaite's degrees
-of freedom takes their being few into account: a bootstrap over three trainings would be too narrow. What a single
-training does with a single person is counted in both spreads, so the intervals err on the wide side.
+of freedom accounts for their small number: a bootstrap over three trainings would be too narrow. What a single training
+does with a single person is counted in both spreads, so the intervals err on the wide side.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Estimate:
 
     @property
     def sign(self) -> int:
-        """1 or -1 if the interval lies on one side of 0, else 0."""
+        """1 or -1 if the interval is on one side of 0, else 0."""
         return int(self.low > 0) - int(self.high < 0)
 
 

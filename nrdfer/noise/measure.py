@@ -1,4 +1,4 @@
-"""From predictions and truth to arrays: what every setting answers, and where class tokens look, clip by clip.
+"""Arrays from predictions and ground truth: the prediction of every setting, and class-token attention, per clip.
 
 A setting is a network and whether its answer is filtered; the letters are those of the paper's Table 1. Means and
 intervals belong to ``intervals``. Axes: S trainings (seeds), L conditions (kind and level of noise), C test clips.
@@ -40,7 +40,7 @@ TOKENS = (("baseline", "dct"), ("dsf", "dsf-dct"))
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Everything that was measured."""
+    """All measurements of the benchmark."""
 
     conditions: tuple[tuple[str, float], ...]  # L
     people: npt.NDArray[np.int64]  # (C,) who is seen
@@ -52,7 +52,7 @@ class Panel:
     share: Mapping[str, Values]  # kind of N1 or ALL -> (L, C), its share of the features that attention is spread over
 
     def where(self, kind: str) -> list[int]:
-        """Conditions of a kind, in order of their level; without noise is both kinds' level 0."""
+        """Conditions of a kind, in order of their level; the condition without noise is level 0 of both kinds."""
         return [i for i, (own, level) in enumerate(self.conditions) if own == kind or level == 0]
 
     def levels(self, kind: str) -> list[float]:
@@ -68,7 +68,7 @@ def settings_of(settings: NoiseSettings) -> dict[str, tuple[str, bool]]:
 def build_panel(
     predictions: Mapping[tuple[str, int], pd.DataFrame], truth: Sequence[Mapping[str, Any]], settings: NoiseSettings
 ) -> Panel:
-    """Bring all predictions together.
+    """Combine all predictions.
 
     Args:
         predictions: (network, seed) -> its table, see `nrdfer.evaluation.inference`.
@@ -129,7 +129,7 @@ def build_panel(
 
 
 def attention_on(attention: Sequence[float], noisy: Sequence[bool] | npt.NDArray[np.bool_]) -> float:
-    """Attention that falls on noisy features, 0 to 1.
+    """Attention on noisy features, 0 to 1.
 
     A feature is of the first of its two frames, which its static part is of.
     """

@@ -92,7 +92,7 @@ def draw_attention(found: Findings, path: Path) -> None:
 def _bars(
     axes: Any, network: str, places: Sequence[float], points: Sequence[Estimate], label: str = "", joined: bool = True
 ) -> None:
-    """Points with their intervals, in the network's looks."""
+    """Points with their intervals, in the network's style."""
     (colour, marker), dynamic = _LOOKS[network], COMPONENTS[network][1]
     values = np.array([point.value for point in points])
     bounds = np.abs(np.array([[point.low, point.high] for point in points]).T - values)

@@ -24,7 +24,7 @@ JSON, CSV, MARKDOWN = "noise.json", "noise.csv", "noise.md"
 
 
 def write_findings(found: Findings, settings: NoiseSettings, out: Path) -> dict[str, Any]:
-    """Write everything into `out`; returns how the claims came out."""
+    """Write everything into `out`; returns the outcomes of the claims."""
     findings = {
         "settings": dataclasses.asdict(settings),
         "curves": [dataclasses.asdict(curve) for curve in found.curves],
@@ -49,7 +49,7 @@ def write_findings(found: Findings, settings: NoiseSettings, out: Path) -> dict[
 
 
 def markdown(found: Findings, settings: NoiseSettings) -> str:
-    """Verdicts, and the tables behind them."""
+    """Verdicts and the tables behind them."""
     every = settings_of(settings)
     ratios = [found.find(RATIO, name, N1) for name in COMPONENTS]
     mass = [found.find(MASS, name, N1) for name in COMPONENTS]
@@ -79,7 +79,7 @@ def _by_kind(found: Findings) -> str:
 
 
 def verdict_rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
-    """Claim, verdict, what was measured, and the number with its interval."""
+    """Claim, verdict, measure, and the number with its interval."""
     return [[v.claim, v.verdict, v.measured, _formatted(v.estimate, 2)] for v in verdicts]
 
 

@@ -1,4 +1,4 @@
-"""One training of the benchmark: a network learns the noisy clips, and predicts every test clip in every condition.
+"""One training of the benchmark: a network trains on noisy clips and predicts every test clip in every condition.
 
 Which networks there are belongs to ``settings``, what is taken from the predictions to ``measure``.
 """
@@ -23,7 +23,7 @@ PREDICTIONS = "predictions.parquet"
 
 
 def network_of(name: str, settings: NoiseSettings) -> tuple[str, dict[str, Any]]:
-    """A network of the benchmark as the registry knows it: its name there, and all its settings.
+    """Registry name and full settings of a network of the benchmark.
 
     Raises:
         ProfileError: there is no such network or preset.
@@ -55,7 +55,7 @@ class NoiseTraining:
     engine: Engine
 
     def config(self) -> dict[str, Any]:
-        """Everything that decides the weights, but for the clips, as an artefact's configuration.
+        """Everything that determines the weights, except the clips, as an artefact's configuration.
 
         Raises:
             ProfileError: there is no such network or preset.

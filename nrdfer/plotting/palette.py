@@ -20,5 +20,5 @@ def from_hex(text: str) -> RGB:
 
 
 def ink_on(colour: RGB) -> RGB:
-    """Black or white, whichever is read better."""
+    """Black or white, whichever is more legible."""
     return (0, 0, 0) if sum(share * value for share, value in zip(LUMA, colour, strict=True)) > 140 else (255, 255, 255)

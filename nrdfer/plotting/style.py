@@ -1,4 +1,4 @@
-"""How every figure looks: colours that colour-blind readers tell apart, the emotions' markers, one way to save.
+"""Style of all figures: colours that colour-blind readers can distinguish, the emotions' markers, one way to save.
 
 Figures are made without pyplot: nothing is registered anywhere, so nothing is left open, and threads may draw at the
 same time. What a figure shows belongs to its own module.
@@ -40,7 +40,7 @@ EMOTION_STYLES: dict[str, tuple[str, str]] = dict(
 
 
 def new_figure(width: float, height: float, *, constrained: bool = True) -> Figure:
-    """An empty figure of that many inches; without `constrained` its axes are placed by hand."""
+    """An empty figure of the given size in inches; without `constrained` its axes are placed by hand."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained" if constrained else None, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
@@ -56,7 +56,7 @@ def tidy(axes: Any, *, grid: str | None = None) -> None:
 
 
 def ink(shade: float) -> str:
-    """Black or white, whichever is read better on that part (0 to 1) of `HEAT`."""
+    """Black or white, whichever is more legible at that value (0 to 1) of `HEAT`."""
     return "black" if shade > 0.5 else "white"
 
 
@@ -66,7 +66,7 @@ def signed(value: float) -> str:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure as PNG; equal figures are equal bytes, whatever draws them.
+    """Write the figure as PNG; equal figures give equal bytes on any machine.
 
     Raises:
         OSError: the disk is full or not writable.

@@ -1,8 +1,7 @@
-"""The source video with what was found drawn into it: the target's box and points, and a panel below the picture.
+"""The annotated source video: the target's box and points in the picture, and a panel below it.
 
-The panel never covers the picture: left the probabilities of the window that speaks for the frame, right the timeline
-with a play head. Colours are the report's, and every one stands beside its word. Encoding is in
-`nrdfer.video.timed_writer`.
+The panel never covers the picture: left the probabilities of the frame's window, right the timeline with a play head.
+Colours are the report's, and each has its label. Encoding is in `nrdfer.video.timed_writer`.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def write_annotated(video: Path, prediction: Prediction, out: Path) -> str:
 
 @dataclass(frozen=True)
 class _Areas:
-    """Where things stand in the panel, pixels."""
+    """Layout of the panel, in pixels."""
 
     unit: int  # height of a line of small text
     bars: tuple[int, int]  # left and right
@@ -66,7 +65,7 @@ class _Areas:
 
 
 class Canvas:
-    """Draws frames of one video; what does not change from frame to frame is drawn once."""
+    """Draws frames of one video; the parts that never change are drawn once."""
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
@@ -111,7 +110,7 @@ class Canvas:
         self._draw_tag(picture, a, b, _words(row), colour)
 
     def _draw_tag(self, picture: Picture, a: tuple[int, int], b: tuple[int, int], words: str, colour: RGB) -> None:
-        """The window's answer on a label: above the box if there is room, else below it, else inside."""
+        """Draw the window's prediction on a label: above the box if there is room, else below it, else inside."""
         size = self._areas.unit * 1.15
         (wide, high), base = _extent(words, size)
         tall = high + base + 6
@@ -121,7 +120,7 @@ class Canvas:
         _write(picture, words, (left + 5, top + high + 3), size, ink_on(colour))
 
     def _panel(self, window: int) -> Picture:
-        """The panel of a window without the play head; the last few are kept."""
+        """The panel of a window without the play head; the last few are cached."""
         if window not in self._panels:
             if len(self._panels) > 4:
                 self._panels.clear()
@@ -151,7 +150,7 @@ class Canvas:
             _write(panel, f"{100 * p:.0f} %", (at + full + unit // 3, base), unit * 0.85, _BLACK if chosen else _GREY)
 
     def _draw_timeline(self) -> Picture:
-        """The panel's right half: for each moment the colour and the probability of its window's answer."""
+        """Draw the panel's right half: the colour and probability of the window's prediction at each moment."""
         panel = np.full((self.panel_height, self.width, 3), _PAPER, np.uint8)
         panel[:1] = _LINE
         unit, (left, right), (top, bottom) = self._areas.unit, self._areas.timeline, self._span
@@ -179,7 +178,7 @@ class Canvas:
         return round(unit * 2.7), round(unit * 7.4)
 
     def _name_stretches(self, panel: Picture, speaking: list[int]) -> None:
-        """The emotion's word above each stretch that is wide enough for it."""
+        """Write the emotion's name above each stretch that is wide enough for it."""
         unit, (left, right), (top, _) = self._areas.unit, self._areas.timeline, self._span
         names = [self.prediction.windows[window].emotion or "no face" for window in speaking]
         begin = 0
@@ -197,7 +196,7 @@ class Canvas:
         return round(left + (time - self.times.starts[0]) / self.times.duration * (right - left))
 
     def _draw_moment(self, panel: Picture, record: FrameRecord, time: float) -> None:
-        """The play head, the time, and whether this frame shows the target."""
+        """Draw the play head, the time, and whether this frame shows the target."""
         unit, (left, right), (top, bottom) = self._areas.unit, self._areas.timeline, self._span
         x = self._x(time, left, right)
         cv2.line(panel, (x, top - 2), (x, bottom + 2), (255, 255, 255), 5)

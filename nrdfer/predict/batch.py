@@ -1,4 +1,4 @@
-"""Many videos into one folder: a folder a video, and a table of all. What is done to one is `video_output`'s."""
+"""Many videos into one folder: one folder per video, and a table of all. What is done to one is `video_output`'s."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def predict_videos(
     workers: int = 1,
     leave_out: Sequence[Path] = (),
 ) -> list[Row]:
-    """Answer for videos, and write what was found.
+    """Predict videos and write the results.
 
     Writes, for each video that can be decoded, a folder ``out/<clip id>``, and at the end ``out/predictions.csv`` and
     ``.json``. A bad video never stops the others. A video that was answered before, with the same network,
@@ -102,7 +102,7 @@ def _died(source: Source) -> Row:
 
 
 def _sources(videos: Sequence[Path], out: Path, leave_out: Sequence[Path]) -> list[Source]:
-    """The videos; of those found in folders not the ones that lie in `out`, which earlier predictions made."""
+    """The videos; of those found in folders, without the ones in `out`, which earlier predictions made."""
     named = {video.resolve() for video in map(Path, videos) if not video.is_dir()}
     own, unmeant = out.resolve(), {path.resolve() for path in leave_out}
 

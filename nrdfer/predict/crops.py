@@ -1,7 +1,7 @@
-"""One video to the crops a network was trained on: aligned, brightened, and once through JPEG as in the shards.
+"""Crops of one video as a network was trained on them: aligned, brightened, and JPEG-compressed as in the shards.
 
-Crops are kept as JPEG, some 4 kB each, so an hour of video takes about 400 MB; pictures are decoded when they are
-asked for. Many videos, and what is answered about one, do not belong here.
+Crops are kept as JPEG, some 4 kB each, so an hour of video takes about 400 MB; pictures are decoded on demand. Many
+videos, and predictions for one, do not belong here.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Cropper:
         return cls(preprocessing, detector, enhancer)
 
     def crop(self, video: Path) -> CroppedVideo:
-        """The crops of one video; without a target, those that its plan's status says.
+        """The crops of one video; without a target, those given by its plan's status.
 
         Raises:
             UnreadableVideoError: it cannot be decoded, or is too long.
@@ -126,7 +126,7 @@ class Cropper:
 
 
 def refuse_long(video: Path) -> None:
-    """Refuse, by what its header says, a video of more than `MAX_FRAMES`.
+    """Refuse a video of more than `MAX_FRAMES`, by its header.
 
     Raises:
         UnreadableVideoError: it is too long.
@@ -138,6 +138,6 @@ def refuse_long(video: Path) -> None:
     expected = info.fps * (info.duration_s or 0)
     if expected > MAX_FRAMES:
         raise UnreadableVideoError(
-            f"{video}: about {expected:,.0f} frames, more than the {MAX_FRAMES:,} that are answered at a time; "
+            f"{video}: about {expected:,.0f} frames, more than the {MAX_FRAMES:,} that are processed at a time; "
             "split the video"
         )

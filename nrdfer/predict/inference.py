@@ -1,4 +1,4 @@
-"""What a network says of clips of crops: logits, probabilities after the snippet filter, attention by source frame.
+"""Inference on clips of crops: logits, probabilities after the snippet filter, attention by source frame.
 
 A clip is any stretch of a cropped video; it becomes T frames as in testing (`nrdfer.data`), so a whole video gets the
 answer that an evaluation of it would. Which stretches there are belongs to `windows`.
@@ -29,7 +29,7 @@ MAX_INTERPOLATED = 20_000
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network says of one clip; K numbers are in the order of `nrdfer.core.emotions.EMOTIONS`."""
+    """The network's prediction for one clip; K numbers are in the order of `nrdfer.core.emotions.EMOTIONS`."""
 
     logits: tuple[float, ...]  # K, of the sequence, before the filter
     probabilities: tuple[float, ...]  # K, after it
@@ -39,19 +39,19 @@ class Answer:
 
     @property
     def emotion(self) -> str:
-        """The answer."""
+        """The predicted emotion."""
         return EMOTIONS[int(np.argmax(self.probabilities))]
 
     @property
     def probability(self) -> float:
-        """Of the answer."""
+        """Probability of the predicted emotion."""
         return max(self.probabilities)
 
 
 def answers(
     network: ClipNetwork, sampling: Sampling, video: CroppedVideo, clips: Sequence[range], batch: int = BATCH
 ) -> Iterator[Answer]:
-    """Answers for stretches of a video, in order, a batch at a time.
+    """Predictions for stretches of a video, in order, a batch at a time.
 
     Args:
         network: in evaluation mode.

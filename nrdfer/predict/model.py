@@ -1,4 +1,4 @@
-"""A trained network with all that is needed to ask it about videos: sampling, preprocessing, and where it comes from.
+"""A trained network with all that prediction needs: sampling, preprocessing, and its origin.
 
 Finding weights by an address belongs to `nrdfer.registry`; asking, to `inference`.
 """
@@ -22,7 +22,7 @@ DEFAULT_MODEL = "models:/nr-dfernet-afew@champion"
 
 @dataclass(frozen=True)
 class Origin:
-    """Which network answered."""
+    """Origin of the network that made a prediction."""
 
     address: str  # as it was asked for
     settings_sha256: str  # of model.json
@@ -46,7 +46,7 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A network ready to be asked."""
+    """A network ready for inference."""
 
     network: ClipNetwork
     sampling: Sampling

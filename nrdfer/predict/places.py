@@ -1,4 +1,4 @@
-"""Where answers are written: what the tables are called, and which places are refused before anything is loaded."""
+"""Output paths of predictions: names of the tables, and the paths that are refused before anything is loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUMMARY = "predictions"  # .csv and .json, of all videos
 
 
 def refuse_places(videos: Sequence[Path], out: Path) -> None:
-    """Refuse a folder that cannot receive answers.
+    """Refuse a folder that cannot receive predictions.
 
     Raises:
         NotOursError: the tables there were not made by an earlier call, or were changed since.

@@ -1,6 +1,6 @@
-"""Asking a trained network about videos, one at a time: crops, the whole video's answer, and a timeline of windows.
+"""Prediction of videos, one at a time: crops, the whole video's prediction, and a timeline of windows.
 
-Everything is loaded once. Writing what was found belongs to `batch`.
+Everything is loaded once. Writing results belongs to `batch`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Predictor:
         return cls(model, Cropper.load(model.preprocessing, device=device), windows, device=device)
 
     def predict(self, video: Path) -> Prediction:
-        """Answer for one video; trouble with the video ends in the status, never in an exception.
+        """Predict one video; a failure of the video ends in the status, never in an exception.
 
         Raises:
             NoFaceError: there is no target, and the preprocessing's `no_face` is "fail".
@@ -94,7 +94,7 @@ class Predictor:
         )
 
     def _whole(self, cropped: CroppedVideo, rows: Sequence[WindowAnswer]) -> tuple[Answer | None, str]:
-        """The whole video's answer, or in words what there is too little of for one."""
+        """The whole video's prediction, or a message on what is insufficient for one."""
         has_face = cropped.has_face
         answered = sum(row.answer is not None for row in rows)
         presence = f"the face is in {sum(has_face)} of {len(has_face)} frames"
@@ -112,7 +112,7 @@ class Predictor:
         return whole, ""
 
     def _looked_for(self, size: tuple[int, int]) -> str:
-        """How faces were looked for, and what may find more of them."""
+        """Note on how faces were searched for, and what may find more of them."""
         detector, longest = self.cropper.detector, max(size)
         criteria = f"looked for with score above {detector.threshold:g} in frames of at most {detector.max_side} pixels"
         if longest <= detector.max_side:
@@ -120,7 +120,7 @@ class Predictor:
         return f"{criteria}, and the video has {longest}: a larger max_side finds smaller faces (--max-side {longest})"
 
     def _timeline(self, cropped: CroppedVideo, times: FrameTimes) -> list[WindowAnswer]:
-        """The windows, those that show the target often enough with an answer."""
+        """The windows, with a prediction for those that show the target often enough."""
         planned, has_face = plan_windows(times.starts, times.end, self.windows), cropped.has_face
         counts = [sum(has_face[window.first : window.last + 1]) for window in planned]
         enough = [
@@ -135,7 +135,7 @@ class Predictor:
         ]
 
     def _coverage(self, frames: int, rows: Sequence[WindowAnswer]) -> str:
-        """What a reader of a long video's answer must know."""
+        """Note that a reader of a long video's prediction must know."""
         if len(rows) == 1 or self.model.sampling.strategy != "ds":
             return ""
         return (

@@ -1,4 +1,4 @@
-"""What was found in one video, as one value, and as JSON.
+"""Result for one video, as one value and as JSON.
 
 Finding it belongs to `predictor`; tables and pictures made of it, to `tables`, `strip` and `annotate`.
 """
@@ -23,7 +23,7 @@ REFUSED = "refused"  # of a row: its folder would replace what this project did 
 
 @dataclass(frozen=True)
 class WindowAnswer:
-    """One window; without an answer it shows the target in too few frames, and nothing is guessed."""
+    """One window; without a prediction it shows the target in too few frames, and nothing is guessed."""
 
     window: Window
     frames_with_face: int
@@ -36,7 +36,7 @@ class WindowAnswer:
 
     @property
     def emotion(self) -> str | None:
-        """The answer, if there is one."""
+        """The predicted emotion, if there is one."""
         return None if self.answer is None else self.answer.emotion
 
 
@@ -73,7 +73,7 @@ class Prediction:
 
     @property
     def frames_with_face(self) -> int:
-        """How many frames show the target."""
+        """Number of frames that show the target."""
         return sum(record.has_face for record in self.records)
 
     @property
@@ -92,7 +92,7 @@ class Prediction:
         return self.times, self.cropped
 
     def window_of_frames(self) -> list[int]:
-        """For each frame the window that speaks for it; empty if unreadable."""
+        """Index of each frame's window; empty if unreadable."""
         if self.times is None:
             return []
         windows = [row.window for row in self.windows]
@@ -101,7 +101,7 @@ class Prediction:
         return [nearest_window(windows, (a + b) / 2) for a, b in zip(starts, ends, strict=True)]
 
     def attention_of_frames(self) -> list[float | None]:
-        """How much the class token looks at each frame; 1 is an even share, None where no window looked.
+        """Attention of the class token to each frame; 1 is an even share, None for a frame in no window.
 
         A window's weight belongs to a pair of frames and is told of the first; of several windows it is the mean.
         """

@@ -1,4 +1,4 @@
-"""One picture of what was found in a video: faces at regular times, probabilities over time, attention, gaps.
+"""Summary picture of a video: faces at regular times, probabilities over time, attention, gaps.
 
 Colours and markers are the report's, and every curve is named; gaps are hatched. Writing other files belongs to
 `batch`.
@@ -165,7 +165,7 @@ def _draw_attention(axes: Any, prediction: Prediction, attention: Sequence[float
 
 
 def _draw_presence(axes: Any, prediction: Prediction) -> None:
-    """Which frames show the target."""
+    """Draw the frames that show the target."""
     times, _ = prediction.looked_at()
     ends = [*times.starts[1:], times.end]
     rows = zip(times.starts, ends, prediction.records, strict=True)
@@ -185,7 +185,7 @@ def _draw_presence(axes: Any, prediction: Prediction) -> None:
 
 
 def _stretches(windows: Sequence[WindowAnswer]) -> list[list[WindowAnswer]]:
-    """Neighbouring windows that all have an answer, or all have none."""
+    """Runs of neighbouring windows that all have a prediction, or all have none."""
     groups: list[list[WindowAnswer]] = []
     for row in windows:
         if groups and (groups[-1][-1].answer is None) == (row.answer is None):
@@ -196,7 +196,7 @@ def _stretches(windows: Sequence[WindowAnswer]) -> list[list[WindowAnswer]]:
 
 
 def _gaps(prediction: Prediction) -> list[tuple[float, float]]:
-    """Times for which no window has an answer."""
+    """Periods in which no window has a prediction."""
     times, _ = prediction.looked_at()
     starts, speaking = times.starts, prediction.window_of_frames()
     gaps: list[tuple[float, float]] = []

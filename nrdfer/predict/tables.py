@@ -1,4 +1,4 @@
-"""What was found as tables: windows and frames of one video, and one row a video of many. Pictures are elsewhere."""
+"""Results as tables: windows and frames of one video, and one row per video of many. Pictures are elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left
 
 
 def timeline_rows(prediction: Prediction) -> list[dict[str, Any]]:
-    """One row a window."""
+    """One row per window."""
     return [
         {
             "window": number,
@@ -33,7 +33,7 @@ def timeline_rows(prediction: Prediction) -> list[dict[str, Any]]:
 
 
 def frame_rows(prediction: Prediction) -> list[dict[str, Any]]:
-    """One row a frame: time, the target's face, attention (1 is an even share), and what its window says."""
+    """One row per frame: time, the target's face, attention (1 is an even share), and its window's prediction."""
     speaking, attention = prediction.window_of_frames(), prediction.attention_of_frames()
     times = () if prediction.times is None else prediction.times.starts
     rows = []
@@ -61,7 +61,7 @@ def frame_rows(prediction: Prediction) -> list[dict[str, Any]]:
 
 
 def answer_columns(answer: Answer | None) -> dict[str, Any]:
-    """An answer as columns; all are empty if there is none."""
+    """A prediction as columns; all are empty if there is none."""
     numbers = [None] * len(EMOTIONS)
     return {
         "emotion": None if answer is None else answer.emotion,
@@ -73,7 +73,7 @@ def answer_columns(answer: Answer | None) -> dict[str, Any]:
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = ()) -> bytes:
-    """Rows as CSV; `columns` are needed where there may be no row. See `nrdfer.core.csv_cells`."""
+    """Rows as CSV; `columns` are needed where there may be no rows. See `nrdfer.core.csv_cells`."""
     names = list(columns) or list(rows[0])
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names, lineterminator="\n")

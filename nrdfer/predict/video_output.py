@@ -1,4 +1,4 @@
-"""One video's folder of answers: asked once, written whole or not at all, and found again by what it depends on.
+"""One video's result folder: computed once, written whole or not at all, and found again by its inputs.
 
 What is in the files belongs to `result`, `tables`, `strip` and `annotate`; many videos, to `batch`.
 """
@@ -35,7 +35,7 @@ _MOST_REASON = 300  # characters of what an encoder says, in a note
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What is done to every video."""
+    """Work to be done on every video."""
 
     predictor: Predictor
     out: Path  # receives a folder a video
@@ -45,7 +45,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one video."""
+    """Result of one video."""
 
     video: str  # path, as `nrdfer.core.plain_text.name_text` makes it
     clip_id: str  # name of its folder
@@ -63,11 +63,11 @@ class Row:
 
     @property
     def answered(self) -> bool:
-        """Whether there was something to say of it, be it that nobody is in it."""
+        """Whether the video has a result, even if only that nobody is in it."""
         return self.status in (OK, NO_FACE)
 
     def flat(self) -> dict[str, Any]:
-        """As one row of a table."""
+        """The row of a table."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "answer"}
         return {**values, **self.answer}
 
@@ -79,7 +79,7 @@ COLUMNS = tuple(
 
 
 def predict_one(source: Source, work: Work) -> Row:
-    """Answer for one video and write its folder, unless the same answer is there.
+    """Predict one video and write its folder, unless the same prediction exists.
 
     An earlier answer stays until the new one is there. One to another video of that name is removed if this one cannot
     be read. What is no earlier answer, or was changed since, is never touched: the row says so.
@@ -116,7 +116,7 @@ def predict_one(source: Source, work: Work) -> Row:
 
 
 def key_of(work: Work, sha256: str) -> str:
-    """Name of an answer: all that it depends on."""
+    """Name of a prediction: everything that it depends on."""
     predictor = work.predictor
     preprocessing = predictor.cropper.preprocessing.to_dict()
     for network in ("retinaface", "enlightengan"):
@@ -135,7 +135,7 @@ def key_of(work: Work, sha256: str) -> str:
 
 
 def failed(source: Source, reason: str, status: str = UNREADABLE) -> Row:
-    """The row of a video that gave nothing."""
+    """The row of a video that could not be processed."""
     return Row(
         name_text(source.path), source.clip_id, status, utf8(reason), None, None, 0, 0, 0.0, 0.0, False,
         utf8(source.note), answer_columns(None),
@@ -143,7 +143,7 @@ def failed(source: Source, reason: str, status: str = UNREADABLE) -> Row:
 
 
 def _forget_other(folder: Path, sha256: str) -> None:
-    """Remove an earlier answer, if it is to a video of other content."""
+    """Remove an earlier prediction if it is for a video of other content."""
     try:
         answered = json.loads((folder / PREDICTION).read_text())["video"]["sha256"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -153,7 +153,7 @@ def _forget_other(folder: Path, sha256: str) -> None:
 
 
 def common(work: Work) -> dict[str, Any]:
-    """What is the same for all videos, for JSON."""
+    """Facts that are the same for all videos, for JSON."""
     predictor = work.predictor
     return {
         "model": predictor.model.origin.to_dict(),
@@ -164,7 +164,7 @@ def common(work: Work) -> dict[str, Any]:
 
 
 def as_json(content: Any) -> bytes:
-    """JSON for people and programs; without numbers that JSON has no word for."""
+    """JSON for people and programs; without numbers that JSON cannot represent."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode(errors="backslashreplace")  # names of files need not be UTF-8
 
@@ -184,7 +184,7 @@ def _earlier(source: Source, work: Work, key: str) -> Row | None:
 
 
 def _write(source: Source, work: Work, prediction: Prediction, key: str, sha256: str, began: float) -> Row:
-    """Write a clip's folder beside its place, and give it its name."""
+    """Write a clip's folder under a temporary name, and rename it."""
     with unfinished(work.out) as place:
         fresh = place / "answer"
         fresh.mkdir()
@@ -211,7 +211,7 @@ def _write(source: Source, work: Work, prediction: Prediction, key: str, sha256:
 
 
 def _decorated(name: str, make: Callable[[], str | None]) -> str:
-    """Make a picture or a video of an answer, which never decides over it; a note of what is missing."""
+    """Make a picture or a video of a prediction, whose failure never affects it; returns a note on what is missing."""
     try:
         return make() or ""
     except DeviceError:

@@ -23,10 +23,10 @@ _EXACT = 1e-6  # seconds: times are sums of fractions
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """How a video is cut into windows.
+    """Division of a video into windows.
 
     Raises:
-        ValueError: a length or a share that cannot be meant.
+        ValueError: a length or a share that is not valid.
     """
 
     window: float = WINDOW_S  # seconds
@@ -87,7 +87,7 @@ def plan_windows(times: Sequence[float], end: float, settings: WindowSettings) -
 
 
 def nearest_window(windows: Sequence[Window], time: float) -> int:
-    """Which window speaks for a moment: the one whose centre is nearest, the earlier of two."""
+    """Index of the window for a moment: the one whose centre is nearest, the earlier of two."""
     centres = [window.centre for window in windows]
     right = bisect_left(centres, time)
     near = [i for i in (right - 1, right) if 0 <= i < len(centres)]

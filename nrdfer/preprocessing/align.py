@@ -2,9 +2,8 @@
 
 Clips are finished one by one in a work folder that survives a crash, so a restart repeats at most the clips that were
 open, and those whose files are not as they were written; several processes may each work on their own part of the
-corpus there. A clip that cannot be used is set aside in
-``set_aside.csv`` with its reason, and what is odd about one that can is told in ``notes.csv``. What a clip's files look
-like is `clip_files`' business.
+corpus there. A clip that cannot be used is listed in ``set_aside.csv`` with its reason, and peculiarities of usable
+ones in ``notes.csv``. The format of a clip's files belongs to `clip_files`.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.faces.align_clip import PROCESS_DIED, ClipPlan, crops
 from nrdfer.faces.contact_sheet import SheetCollector
 from nrdfer.preprocessing.clip_files import (
+    EXCLUDED_CSV,
     NOTE,
     NOTES,
-    SET_ASIDE,
     link_clip,
     link_sheet,
     read_record,
@@ -88,7 +87,7 @@ def align_clips(rows: Sequence[Row], options: CropOptions, work: Path, progress:
 
 
 def unfinished(rows: Sequence[Row], work: Path, verify: Verify = "full") -> list[Row]:
-    """The rows of which neither a clip nor a reason lies in the work folder as it was written.
+    """The rows for which the work folder holds neither an intact clip nor a reason.
 
     Args:
         rows: of the listing.
@@ -140,7 +139,7 @@ def _keep(work: Path, row: Row, size: int, plan: ClipPlan) -> None:
 
 
 def too_few(records: Sequence[FrameRecord]) -> str:
-    """Why a clip shows its person too briefly to be learnt from; empty if it does not.
+    """Reason why a clip shows its person too briefly for training; empty if it does not.
 
     A few frames that a false detection fills would else give a long clip its label's face.
     """
@@ -149,7 +148,7 @@ def too_few(records: Sequence[FrameRecord]) -> str:
         return ""
     return (
         f"no_face: the face is in {with_face} of {len(records)} frames, less than {LEAST_SHARE:.0%}: a false "
-        "detection, or somebody who passes by"
+        "detection, or a passer-by"
     )
 
 
@@ -170,7 +169,7 @@ def _exclude(work: Path, row: Row, reason: str, sheets: Sequence[str] = ()) -> N
 
 
 def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
-    """Put all finished clips of a listing and the table of the others into `out`.
+    """Write all finished clips of a listing and the table of the others to `out`.
 
     Returns:
         Counts: clips, frames, frames with a face, clips set aside.
@@ -185,7 +184,7 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
         clip_id = row["clip_id"]
         files = vouched(work, clip_id, "sizes")  # whoever found it finished has looked at its content
         if files is None:
-            raise StoreError(f"clip {clip_id} in {work} is not finished, or was changed since; run the same line again")
+            raise StoreError(f"clip {clip_id} in {work} is unfinished, or changed since; run the same command again")
         if f"{clip_id}{_EXCLUDED}" in files:
             excluded.append((clip_id, (work / f"{clip_id}{_EXCLUDED}").read_text(encoding="utf-8")))
             link_sheet(work, out, clip_id)
@@ -196,7 +195,7 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
         record = read_record(out, clip_id)
         frames += record.n_frames
         with_face += sum(frame.has_face for frame in record.frames)
-    write_reasons(out / SET_ASIDE, excluded)
+    write_reasons(out / EXCLUDED_CSV, excluded)
     write_reasons(out / NOTES, notes)
     return {
         "clips": len(rows) - len(excluded),

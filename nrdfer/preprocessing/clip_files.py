@@ -1,8 +1,8 @@
 """Clips between two steps: ``<clip_id>.npy`` (T, S, S, 3 uint8 RGB, no loss) and ``<clip_id>.json`` (its `ClipRecord`).
 
 Raw frames, because encoding pictures only to decode them in the next step would cost more than all the rest. Clips are
-written and read frame by frame; what is in them is the steps' business. In a work folder a receipt vouches for a clip's
-files (`nrdfer.store.receipts`): a clip without one, or of which a file is not what it says, is not written.
+written and read frame by frame; their content belongs to the steps. In a work folder a receipt vouches for a clip's
+files (`nrdfer.store.receipts`): a clip without one, or with a file that does not match it, counts as not written.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SHEETS = "sheets"  # contact sheets, <clip_id>.jpg
 SHEET_QUALITY = 85
-SET_ASIDE = "set_aside.csv"  # clips that could not be used, and why
+EXCLUDED_CSV = "set_aside.csv"  # clips that could not be used, and why
 NOTES = "notes.csv"  # clips that could, and what is odd about them
 NOTE = ".note"  # ending of what is odd about one clip, in a work folder
 Frames = npt.NDArray[np.uint8]
@@ -72,7 +72,7 @@ def write_clip(
 
 
 def _write_frames(folder: Path, record: ClipRecord, frames: Iterable[Frames], size: int) -> str:
-    """Write a clip's array, which takes its name when it is on the disk; returns its sha256."""
+    """Write a clip's array, renamed once it is flushed to the disk; returns its sha256."""
     temporary = temporary_beside(folder / record.clip_id)
     shape = (record.n_frames, size, size, 3)
     header = io.BytesIO()
@@ -105,7 +105,7 @@ def read_record(folder: Path, clip_id: str) -> ClipRecord:
 
 
 def read_clip(folder: Path, clip_id: str) -> Clip:
-    """The record and the frames (T, S, S, 3) of one clip; frames are read when they are looked at."""
+    """The record and the frames (T, S, S, 3) of one clip; frames are read when they are accessed."""
     frames: Frames = np.load(folder / f"{clip_id}.npy", mmap_mode="r", allow_pickle=False)
     return read_record(folder, clip_id), frames
 
@@ -121,7 +121,7 @@ def read_clips(folder: Path) -> Iterator[Clip]:
 
 
 def is_written(folder: Path, clip_id: str, verify: Verify = "full") -> bool:
-    """Whether a clip is there in a work folder, as it was written."""
+    """Whether a work folder holds a clip, exactly as it was written."""
     return f"{clip_id}.npy" in (vouched(folder, clip_id, verify) or ())
 
 
@@ -131,7 +131,7 @@ def clip_names(clip_id: str) -> list[str]:
 
 
 def link_clip(source: Path, out: Path, clip_id: str) -> None:
-    """Let a finished clip appear in another folder as well, without copying where the disk can do that."""
+    """Make a finished clip available in another folder as well, without copying where the disk supports it."""
     for name in clip_names(clip_id):
         _link(source / name, out / name)
 
@@ -152,14 +152,14 @@ def write_sheet(folder: Path, clip_id: str, sheet: SheetCollector) -> str:
 
 
 def link_sheet(source: Path, out: Path, clip_id: str) -> None:
-    """Let a contact sheet, if there is one, appear in another folder as well."""
+    """Make a contact sheet, if there is one, available in another folder as well."""
     if (source / SHEETS / f"{clip_id}.jpg").is_file():
         (out / SHEETS).mkdir(exist_ok=True)
         _link(source / SHEETS / f"{clip_id}.jpg", out / SHEETS / f"{clip_id}.jpg")
 
 
 def write_reasons(path: Path, rows: Sequence[tuple[str, str]]) -> None:
-    """Write a table of clips and what there is to say of each."""
+    """Write a table of clips with a reason for each."""
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(["clip_id", "reason"])

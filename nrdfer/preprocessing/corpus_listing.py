@@ -1,8 +1,8 @@
 """Step: list a corpus's files with their content hashes, so that everything later is named by content.
 
-A listing's *fingerprint* (paths, sizes, times) says cheaply whether it must be made again; its *content digest*
-(the hashes) is what later steps depend on, so that copying or touching a corpus repeats no work. DFEW's listing, which
-is large, is `dfew_listing`'s business.
+A listing's *fingerprint* (paths, sizes, times) shows cheaply whether it must be made again; its *content digest* (the
+hashes) is what later steps depend on, so that copying or touching a corpus repeats no work. DFEW's listing, which is
+large, belongs to `dfew_listing`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def corpus_root(profile: Profile, corpus: Corpus) -> Path:
 
 
 def render_sample(profile: Profile, progress: Progress | None = None, workers: int | None = None) -> Path:
-    """Render the corpus of a profile (at once if it is there); two processes that ask render it once."""
+    """Render the corpus of a profile (immediate if it exists); two concurrent processes render it once."""
     from nrdfer.corpora.synthetic.render import render_corpus
 
     settings = profile.corpora.render
@@ -62,7 +62,7 @@ def render_sample(profile: Profile, progress: Progress | None = None, workers: i
 
 
 def fingerprint(root: Path, files: Iterable[Path]) -> str:
-    """Digest of names, sizes and modification times: cheap, and enough to know that nothing was touched.
+    """Digest of names, sizes and modification times: cheap, and sufficient to detect changes.
 
     `files` must come in an order that their names decide.
     """
@@ -136,7 +136,7 @@ def list_videos(
         splits = {part: sum(row["split"] == part for row in rows) for part in corpus.parts}
         return {"clips": len(rows), **splits, "content_digest": digest_of(content)}
     folds = folds_as_written(contents)
-    about = {"clips": rows, "folds": folds, "set_aside": [list(pair) for pair in contents.set_aside]}
+    about = {"clips": rows, "folds": folds, "set_aside": [list(pair) for pair in contents.excluded]}
     (out / LISTING).write_text(json.dumps(about, indent=1))
     return {"clips": len(rows), "folds": len(folds), "content_digest": digest_of([content, folds])}
 
@@ -153,7 +153,7 @@ class VideoListing:
         about: dict[str, Any] = json.loads((folder / LISTING).read_text())
         self.rows: list[dict[str, Any]] = [{"corpus": corpus.name, **row} for row in about["clips"]]
         self.folds: Mapping[str, Mapping[str, Sequence[str]]] = about.get("folds", {})
-        self.set_aside: list[tuple[str, str]] = [(clip_id, why) for clip_id, why in about.get("set_aside", [])]
+        self.excluded: list[tuple[str, str]] = [(clip_id, why) for clip_id, why in about.get("set_aside", [])]
 
     def emotions(self) -> dict[str, str]:
         """Clip id -> emotion of all clips."""

@@ -58,14 +58,14 @@ _FIELDS = ("clip_id", "emotion", "sha256", "folder", "frames", "frames_sha256")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some clips whose pictures one process hashes, and the file that their lines go to; a receipt vouches for it."""
+    """Some clips whose pictures one process hashes, and the file of their lines; a receipt vouches for it."""
 
     clips: tuple[PictureClip, ...]
     path: Path
 
     @property
     def is_finished(self) -> bool:
-        """Whether the file is there as it was written."""
+        """Whether the file exists, exactly as it was written."""
         return vouched(self.path.parent, self.path.stem) is not None
 
     @property
@@ -81,7 +81,7 @@ class DfewListing:
         self.folder = folder
         about = json.loads((folder / LISTING).read_text())
         self.folds: Mapping[str, Mapping[str, Sequence[str]]] = about["folds"]
-        self.set_aside: list[tuple[str, str]] = [(clip_id, reason) for clip_id, reason in about["set_aside"]]
+        self.excluded: list[tuple[str, str]] = [(clip_id, reason) for clip_id, reason in about["set_aside"]]
 
     def clips(self) -> Iterator[ListedClip]:
         """All clips in order, one at a time."""
@@ -93,7 +93,7 @@ class DfewListing:
         return {clip.clip_id: clip.emotion for clip in self.clips()}
 
     def groups(self, size: int) -> list[tuple[int, int]]:
-        """Where each group of `size` clips begins (in bytes), and how many clips it has; the last may have fewer."""
+        """Start (in bytes) and number of clips of each group of `size` clips; the last may have fewer."""
         groups: list[tuple[int, int]] = []
         offset = 0
         with (self.folder / CLIPS).open("rb") as lines:
@@ -145,19 +145,19 @@ def list_dfew(
             progress(done, total)
     rows = _join(parts, out / CLIPS)
     folds = folds_as_written(corpus)
-    about = {"folds": folds, "set_aside": [list(pair) for pair in corpus.set_aside]}
+    about = {"folds": folds, "set_aside": [list(pair) for pair in corpus.excluded]}
     (out / LISTING).write_text(json.dumps(about, indent=1))
     return {
         "clips": len(rows),
         "frames": total,
-        "set_aside": len(corpus.set_aside),
+        "set_aside": len(corpus.excluded),
         "folds": len(folds),
         "content_digest": digest_of([rows, folds]),
     }
 
 
 def _join(parts: Sequence[Part], path: Path) -> list[list[str]]:
-    """Put the parts' lines into one file; returns what of each clip later steps depend on."""
+    """Join the parts' lines in one file; returns the part of each clip that later steps depend on."""
     rows: list[list[str]] = []
     with path.open("wb") as whole:
         for part in parts:
@@ -190,5 +190,5 @@ def _hash_picture(path: str) -> str:
     except OSError as error:
         raise CorpusError(
             f"{path} cannot be read: {error}. If the disk and its permissions are in order, copy or unpack that clip "
-            "again, and run the same line again"
+            "again, and run the same command again"
         ) from error

@@ -22,8 +22,8 @@ from nrdfer.core.errors import ProfileError
 from nrdfer.core.progress import Progress
 from nrdfer.corpora.registry import find_corpus
 from nrdfer.preprocessing.clip_files import (
+    EXCLUDED_CSV,
     NOTES,
-    SET_ASIDE,
     clip_names,
     is_written,
     link_clip,
@@ -45,7 +45,7 @@ Frames = npt.NDArray[np.uint8]
 
 
 def check_mode(mode: str, where: str) -> None:
-    """Refuse what is no mode.
+    """Refuse an unknown mode.
 
     Raises:
         ProfileError: see above.
@@ -154,7 +154,7 @@ def _whole_frames(video: Path, records: Any, settings: AlignSettings, enhancer: 
 
 
 def publish(aligned: Path, work: Path, out: Path) -> dict[str, Any]:
-    """Put all enhanced clips into `out`, with the tables of the alignment, contact sheets and the quality page.
+    """Write all enhanced clips to `out`, with the tables of the alignment, contact sheets and the quality page.
 
     Returns:
         The page's summary: counts, share of frames with a face, mean luma before and after.
@@ -169,9 +169,9 @@ def publish(aligned: Path, work: Path, out: Path) -> dict[str, Any]:
         record, after = read_clip(out, clip_id)
         title = find_corpus(record.corpus).title
         rows.append(clip_quality(record, luma_of(read_clip(aligned, clip_id)[1]), luma_of(after)))
-    for table in (SET_ASIDE, NOTES):
+    for table in (EXCLUDED_CSV, NOTES):
         shutil.copyfile(aligned / table, out / table)
-    excluded = read_reasons(aligned / SET_ASIDE)
+    excluded = read_reasons(aligned / EXCLUDED_CSV)
     for clip_id, _ in excluded:
         link_sheet(aligned, out, clip_id)
     return write_quality(f"{title}: aligned and enhanced faces", rows, excluded, out)

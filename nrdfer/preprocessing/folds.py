@@ -1,4 +1,4 @@
-"""Splits by name: which clips are learnt from and tested on, and where they lie.
+"""Splits by name: their training and test clips, and the shards that hold them.
 
 A corpus is divided by lists of clip ids, its folds, or each clip names its own part (`nrdfer.corpora.base.Corpus`).
 What is done with splits belongs to ``nrdfer.training`` and ``nrdfer.evaluation``.
@@ -20,7 +20,7 @@ from nrdfer.core.progress import Progress
 from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.registry import corpus_of
 from nrdfer.faces.stats import luma_of
-from nrdfer.preprocessing.clip_files import SET_ASIDE, read_reasons
+from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, read_reasons
 from nrdfer.preprocessing.quality import ClipQuality, write_quality
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.split import Split
@@ -59,7 +59,7 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
 
 
 def _refuse_changed(path: Path) -> None:
-    """Hold a given file of folds against the manifest beside it, where there is one."""
+    """Check a given file of folds against the manifest beside it, where there is one."""
     if not (path.parent / MANIFEST).exists():
         return
     try:
@@ -155,12 +155,12 @@ def write_folds(
         tested = {clip: corpus.splits[int(k) - 1] for k, fold in folds.items() for clip in fold["test"]}
         rows = _looked_at(reader, tested, progress)
     faces = "faces" if corpus.videos else "face pictures"
-    summary = write_quality(f"{corpus.title}: {faces} and folds", rows, read_reasons(shards / SET_ASIDE), out)
+    summary = write_quality(f"{corpus.title}: {faces} and folds", rows, read_reasons(shards / EXCLUDED_CSV), out)
     return {"folds": {k: {part: len(ids) for part, ids in fold.items()} for k, fold in folds.items()}, **summary}
 
 
 def _looked_at(reader: ShardReader, tested: Mapping[str, str], progress: Progress | None) -> list[ClipQuality]:
-    """The quality page's rows; of each clip one picture is read."""
+    """The quality page's rows; one picture of each clip is read."""
     rows = []
     for clip_id, entry in reader.index.clips.items():
         middle = reader.frames(clip_id, [entry.n_frames // 2])

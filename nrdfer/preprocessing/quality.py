@@ -1,8 +1,8 @@
 """A corpus at a glance: figures of its clips, in numbers and as a picture; the page is `quality_page`'s.
 
 Written beside the artefact it describes: ``quality.html`` for a browser, ``quality.png`` its picture, ``quality.json``
-the numbers. What a corpus does not measure (faces, where nothing was detected) is left out of all three. How the
-numbers come about is the steps' business.
+the numbers. What a corpus does not measure (faces, where nothing was detected) is left out of all three. The
+measurements belong to the steps.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["NUMBERS", "PAGE", "PICTURE", "ClipQuality", "clip_quality", "clips_p
 
 @dataclass(frozen=True, slots=True)
 class ClipQuality:
-    """What the page tells of one clip; None where it was not measured."""
+    """One clip's row on the page; None for values that were not measured."""
 
     clip_id: str
     emotion: str | None
@@ -51,12 +51,12 @@ class ClipQuality:
 
     @property
     def share(self) -> float | None:
-        """Of the frames, those with the target."""
+        """Share of the frames that show the target."""
         return None if self.frames_with_face is None or not self.frames else self.frames_with_face / self.frames
 
 
 def clip_quality(record: ClipRecord, before: float | None = None, after: float | None = None) -> ClipQuality:
-    """The page's row of a clip in which faces were looked for."""
+    """The page's row for a clip with face detection."""
     scores = [frame.score for frame in record.frames if frame.has_face and frame.score is not None]
     return ClipQuality(
         clip_id=record.clip_id,
@@ -181,7 +181,7 @@ def _plot(title: str, clips: Sequence[ClipQuality], path: Path) -> None:
 
 
 def _panels(clips: Sequence[ClipQuality]) -> list[tuple[str, list[tuple[str, list[float]]]]]:
-    """What the histograms show: label, and one or two series of values."""
+    """Content of the histograms: label, and one or two series of values."""
     lengths = [("all", [float(clip.frames) for clip in clips])]
     faces = [float(clip.frames_with_face) for clip in clips if clip.frames_with_face is not None]
     if faces:

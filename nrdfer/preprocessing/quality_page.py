@@ -1,4 +1,4 @@
-"""The quality page's HTML: figures, classes, clips set aside with their reasons, and a row for every clip.
+"""HTML of the quality page: figures, classes, excluded clips with their reasons, and a row for every clip.
 
 Every word that comes from a corpus is escaped by the template. Figures and the picture are `quality`'s.
 """

@@ -24,10 +24,10 @@ from nrdfer.core.progress import Progress
 from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.picture_file import read_picture
-from nrdfer.preprocessing.clip_files import SET_ASIDE, list_clips, read_clip, write_reasons
+from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, list_clips, read_clip, write_reasons
 from nrdfer.preprocessing.dfew_listing import DfewListing, ListedClip, read_group
 from nrdfer.shards.index import ShardIndex
-from nrdfer.shards.writer import EncodedClip, SetAside, build_shards, shard_name
+from nrdfer.shards.writer import EncodedClip, ExcludedClip, build_shards, shard_name
 from nrdfer.video.jpeg import encode_jpeg
 
 
@@ -64,7 +64,7 @@ class PictureGroup:
     image_size: int
     jpeg_quality: int
 
-    def clips(self) -> Iterator[EncodedClip | SetAside]:
+    def clips(self) -> Iterator[EncodedClip | ExcludedClip]:
         """Read, resize and encode the pictures of each clip; a clip with a picture that cannot be read is set aside.
 
         Raises:
@@ -75,7 +75,7 @@ class PictureGroup:
                 jpegs = [self._resized(_picture(Path(clip.folder, name))) for name, _ in clip.frames]
                 yield _record(clip, self.corpus), jpegs
             except UnreadablePictureError as error:
-                yield SetAside(clip.clip_id, str(error))
+                yield ExcludedClip(clip.clip_id, str(error))
 
     def _resized(self, picture: NDArray[np.uint8]) -> bytes:
         """A picture (H, W, 3) BGR at the shards' size, as JPEG."""
@@ -104,10 +104,10 @@ def shard_aligned(
         raise ValueError(f"a shard needs room: clips_per_shard={size}")
     if not ids:
         raise CorpusError(
-            f"no clip of {corpus.title} could be used: every one was set aside; the reasons are in "
-            f"{enhanced / SET_ASIDE}"
+            f"no clip of {corpus.title} could be used: every one was excluded; the reasons are in "
+            f"{enhanced / EXCLUDED_CSV}"
         )
-    (out / SET_ASIDE).write_bytes((enhanced / SET_ASIDE).read_bytes())
+    (out / EXCLUDED_CSV).write_bytes((enhanced / EXCLUDED_CSV).read_bytes())
     jobs = [
         AlignedGroup(shard_name(corpus.name, number), enhanced, tuple(ids[start : start + size]), config.jpeg_quality)
         for number, start in enumerate(range(0, len(ids), size))
@@ -162,8 +162,8 @@ def shard_dfew(
     if not index.clips:
         example = f"{unusable[0].clip_id}: {unusable[0].reason}" if unusable else "the listing names none"
         raise CorpusError(f"no clip of {corpus.title} could be used, e.g. {example}; copy or unpack its pictures again")
-    excluded = [*listing.set_aside, *((clip.clip_id, clip.reason) for clip in unusable)]
-    write_reasons(out / SET_ASIDE, excluded)
+    excluded = [*listing.excluded, *((clip.clip_id, clip.reason) for clip in unusable)]
+    write_reasons(out / EXCLUDED_CSV, excluded)
     return {**count_clips(index), "set_aside": len(excluded)}
 
 

@@ -1,7 +1,7 @@
 """Everything that turns a video into the crops a network was trained on, as one value that travels with the network.
 
-A registered version carries it as ``preprocessing.json``. Only the settings and which weights are meant belong here;
-running them is `nrdfer.predict.crops`' business.
+A registered version carries it as ``preprocessing.json``. Only the settings and the identity of the weights belong
+here; running them belongs to `nrdfer.predict.crops`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Network = Literal["retinaface", "enlightengan"]
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """Which file of weights, by content; where it lies is only a hint."""
+    """A weights file, identified by content; its path is only a hint."""
 
     name: str  # "sample", a name of nrdfer.weights.catalogue.CATALOGUE, or the file's own name
     sha256: str
@@ -38,7 +38,7 @@ class WeightsFile:
     path: str | None = None  # of a file that has no other name
 
     def locate(self, network: Network) -> Path:
-        """The file on this machine, its content checked.
+        """Path of the file on this machine, its content checked.
 
         Raises:
             WeightsError: it is not here, or has other content.
@@ -54,9 +54,9 @@ class WeightsFile:
         found = network_weights(network, config)
         if file_sha256(found) != self.sha256:
             raise WeightsError(
-                f"{found} is not the {network} file that the model was trained behind: its sha256 is "
+                f"{found} is not the {network} file that the model was trained with: its sha256 is "
                 f"{file_sha256(found)}, expected {self.sha256}. Another version of this project ships other sample "
-                "weights; give the right file, or name this one openly on the command line"
+                "weights; give the right file, or name this one explicitly on the command line"
             )
         return found
 
@@ -68,14 +68,14 @@ class WeightsFile:
             if path.is_file() and file_sha256(path) == self.sha256:
                 return path
         raise WeightsError(
-            f"the model was trained behind {network} weights {self.name} with sha256 {self.sha256}; no such file is at "
-            f"{given} or in {folder or 'NRDFER_WEIGHTS (not set)'}. Put it there, or name another one openly"
+            f"the model was trained with {network} weights {self.name} with sha256 {self.sha256}; no such file is at "
+            f"{given} or in {folder or 'NRDFER_WEIGHTS (not set)'}. Put it there, or name another one explicitly"
         )
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """From a video to crops.
+    """Preprocessing from a video to crops.
 
     Raises:
         ValueError: an unknown mode, a quality that JPEG does not have, or brightening without weights.
@@ -97,7 +97,7 @@ class Preprocessing:
 
     @classmethod
     def of_profile(cls, profile: Profile) -> Preprocessing:
-        """What a profile does to videos. The weights are looked for as in training, and hashed.
+        """Preprocessing of a profile. The weights are looked for as in training, and hashed.
 
         Raises:
             WeightsError: weights cannot be found, or are not the pinned ones.
@@ -151,7 +151,7 @@ class Preprocessing:
     def overridden(
         self, *, retinaface: str | None = None, convention: str | None = None, enhance: str | None = None, **align: Any
     ) -> tuple[Preprocessing, tuple[str, ...]]:
-        """With other settings laid over, and in words what now differs from the training.
+        """Preprocessing with other settings laid over, and as text what now differs from the training.
 
         A detector of other content brings the usual `max_side`, if that of the training is smaller and none is given:
         a training on large faces tells nothing about what another detector needs to see.
@@ -192,7 +192,7 @@ class Preprocessing:
 
 
 def weights_file(network: Network, config: WeightsConfig) -> WeightsFile:
-    """The file that a profile's weights mean for one of the networks, hashed.
+    """The file that a profile's weights setting refers to for one of the networks, hashed.
 
     Raises:
         WeightsError: it cannot be found, or its content is not the pinned one.
@@ -214,7 +214,7 @@ def _shell_weights() -> WeightsConfig:
 
 
 def _differences(before: Preprocessing, after: Preprocessing) -> list[str]:
-    """What `after` does otherwise, in words."""
+    """Differences between two preprocessings, as text."""
     changes = []
     for field in dataclasses.fields(AlignSettings):
         old, new = getattr(before.align, field.name), getattr(after.align, field.name)

@@ -1,7 +1,7 @@
-"""Verdicts on what the data steps made: was nothing lost, is every class still there, are faces there, do folds leak.
+"""Checks of the data steps' output: nothing is lost, every class remains, faces were found, and no fold leaks.
 
-A verdict looks at the artefacts themselves and not at what their steps counted. Validating a user's input, and whether
-a shard's bytes are whole (`nrdfer.shards.verify`), do not belong here.
+A check reads the artefacts themselves and not what their steps counted. Validating a user's input, and whether a
+shard's bytes are whole (`nrdfer.shards.verify`), do not belong here.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from nrdfer.core.emotions import EMOTIONS
-from nrdfer.preprocessing.clip_files import SET_ASIDE, list_clips, read_reasons, read_record
+from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, list_clips, read_reasons, read_record
 from nrdfer.preprocessing.corpus_listing import VideoListing
 from nrdfer.preprocessing.dfew_listing import DfewListing
 from nrdfer.shards.reader import ShardReader
 
 #: More clips set aside than kept: then something is wrong with the videos, the weights or the settings, not with clips.
 #: On AFEW and on the rendered corpus, only single clips are set aside.
-MOST_SET_ASIDE = 0.5
+MAX_EXCLUDED = 0.5
 #: Frames with the target among all frames of the kept clips. Film clips that were chosen for their faces show one in
 #: most frames; a detector that finds fewer than half of them misses faces, or is given the wrong input convention.
 LEAST_WITH_FACE = 0.5
@@ -34,19 +34,19 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found: no problems, or each in a sentence; and figures in any case."""
+    """Result of a check: no problems, or one sentence for each; and figures in any case."""
 
     problems: tuple[str, ...]
     figures: Mapping[str, Any]
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was found."""
+        """Whether no problem was found."""
         return not self.problems
 
 
 def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
-    """Were faces found: in enough clips, and in enough of their frames?
+    """Check that faces were found in enough clips, and in enough of their frames.
 
     Args:
         rows: of the listing.
@@ -61,15 +61,15 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
         shares.append(there / record.n_frames)
         frames += record.n_frames
         found += there
-    excluded = read_reasons(aligned / SET_ASIDE)
+    excluded = read_reasons(aligned / EXCLUDED_CSV)
     problems = _add_up((row["clip_id"] for row in rows), clip_ids, [clip_id for clip_id, _ in excluded], "aligned")
-    if len(excluded) > MOST_SET_ASIDE * len(rows):
+    if len(excluded) > MAX_EXCLUDED * len(rows):
         reasons = Counter(reason.split(":")[0] for _, reason in excluded)
         listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         problems.append(
-            f"{len(excluded)} of {len(rows)} clips were set aside ({listed}; e.g. {excluded[0][0]}: {excluded[0][1]}); "
+            f"{len(excluded)} of {len(rows)} clips were excluded ({listed}; e.g. {excluded[0][0]}: {excluded[0][1]}); "
             f"check the videos, RetinaFace's weights and their convention, and the setting align; all reasons: "
-            f"{aligned / SET_ASIDE}"
+            f"{aligned / EXCLUDED_CSV}"
         )
     if found < LEAST_WITH_FACE * frames:
         problems.append(
@@ -81,7 +81,7 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
     figures = {
         "clips": len(shares),
         "set_aside": len(excluded),
-        "most_set_aside": MOST_SET_ASIDE,
+        "most_set_aside": MAX_EXCLUDED,
         "share_of_frames_with_face": round(found / frames, 4) if frames else None,
         "least_share_of_frames_with_face": LEAST_WITH_FACE,
         "clips_with_face_in_less_than_half": sum(share < 0.5 for share in shares),
@@ -91,13 +91,13 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
 
 
 def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
-    """Is every listed video in the shards or set aside, once, as what it is listed as?
+    """Is every listed video in the shards or excluded, once, as what it is listed as?
 
     Args:
         rows: of the listing.
         shards: folder of the shards.
     """
-    excluded = [clip_id for clip_id, _ in read_reasons(shards / SET_ASIDE)]
+    excluded = [clip_id for clip_id, _ in read_reasons(shards / EXCLUDED_CSV)]
     counted = Counter(row["clip_id"] for row in rows)
     problems = _examples(
         "listed more than once, in train and val or in one of them", (c for c in counted if counted[c] > 1)
@@ -126,7 +126,7 @@ def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
     for split, emotion in sorted(set(wanted) - set(present)):
         problems.append(
             f"{split} has no clip of {emotion} left, though {wanted[split, emotion]} are listed; see "
-            f"{shards / SET_ASIDE}"
+            f"{shards / EXCLUDED_CSV}"
         )
     videos: dict[str, set[str]] = {}
     for row in rows:
@@ -149,7 +149,7 @@ def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
 
 
 def judge_dfew(listing: DfewListing | VideoListing, shards: Path, folds: Folds) -> Verdict:
-    """Is every listed clip in the shards or set aside, and does each fold hold every class it is labelled with?
+    """Is every listed clip in the shards or excluded, and does each fold hold every class it is labelled with?
 
     Args:
         listing: the clips. Clips that are labelled and have no pictures bear no emotion there, so a class that is
@@ -160,8 +160,8 @@ def judge_dfew(listing: DfewListing | VideoListing, shards: Path, folds: Folds) 
     emotions = listing.emotions()
     with ShardReader(shards) as reader:
         in_shards = {clip_id: entry.emotion for clip_id, entry in reader.index.clips.items()}
-    excluded = [clip_id for clip_id, _ in read_reasons(shards / SET_ASIDE)]
-    problems = _add_up({*emotions, *(clip_id for clip_id, _ in listing.set_aside)}, in_shards, excluded)
+    excluded = [clip_id for clip_id, _ in read_reasons(shards / EXCLUDED_CSV)]
+    problems = _add_up({*emotions, *(clip_id for clip_id, _ in listing.excluded)}, in_shards, excluded)
     problems += _examples(
         "with another emotion in the shards than in the listing",
         (clip_id for clip_id in in_shards if clip_id in emotions and in_shards[clip_id] != emotions[clip_id]),
@@ -174,14 +174,14 @@ def judge_dfew(listing: DfewListing | VideoListing, shards: Path, folds: Folds) 
             counts[f"fold {k} {part}"] = {emotion: present[emotion] for emotion in EMOTIONS}
             problems += [
                 f"fold {k}: no {part} clip of {emotion} is left, though it is labelled with some; see "
-                f"{shards / SET_ASIDE}"
+                f"{shards / EXCLUDED_CSV}"
                 for emotion in sorted(wanted)
                 if not present[emotion]
             ]
     return Verdict(
         tuple(problems),
         {
-            "clips_listed": len(emotions) + len(listing.set_aside),
+            "clips_listed": len(emotions) + len(listing.excluded),
             "clips_in_shards": len(in_shards),
             "clips_set_aside": len(excluded),
             "clips_per_class": counts,
@@ -190,7 +190,7 @@ def judge_dfew(listing: DfewListing | VideoListing, shards: Path, folds: Folds) 
 
 
 def judge_folds(shards: Path, folds: Folds) -> Verdict:
-    """Do the folds keep training and test apart, and test every clip once?"""
+    """Check that the folds keep training and test apart, and test every clip once."""
     with ShardReader(shards) as reader:
         clips = set(reader.clip_ids)
     tested = Counter(clip_id for fold in folds.values() for clip_id in fold["test"])
@@ -216,14 +216,14 @@ def judge_folds(shards: Path, folds: Folds) -> Verdict:
 def _add_up(
     listed: Iterable[str], kept: Iterable[str], excluded: Sequence[str], where: str = "in the shards"
 ) -> list[str]:
-    """Listed clips are those that were kept and those set aside, and no clip is both."""
+    """Check that every listed clip is either kept or excluded, and none is both."""
     known, present, left = set(listed), set(kept), Counter(excluded)
     return [
-        *_examples(f"listed, and neither {where} nor set aside", known - present - set(left)),
+        *_examples(f"listed, and neither {where} nor excluded", known - present - set(left)),
         *_examples(f"{where} and not listed", present - known),
-        *_examples("set aside and not listed", set(left) - known),
-        *_examples(f"{where}, though set aside", present & set(left)),
-        *_examples("set aside more than once", (clip_id for clip_id in left if left[clip_id] > 1)),
+        *_examples("excluded and not listed", set(left) - known),
+        *_examples(f"{where}, though excluded", present & set(left)),
+        *_examples("excluded more than once", (clip_id for clip_id in left if left[clip_id] > 1)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""From any videos to aligned face crops on disk: many videos, several processes, a table of what became of each.
+"""Preprocessing of any videos to aligned face crops on disk, in several processes, with a table of the outcomes.
 
 How a video becomes crops is in `video_crops`; a corpus with labels, and its shards, in the other modules of
 `nrdfer.preprocessing`.
@@ -35,7 +35,7 @@ __all__ = ["AlignSettings", "ClipSummary", "CropOptions", "Tools", "find_videos"
 
 @dataclass(frozen=True, slots=True)
 class ClipSummary:
-    """What became of one video; `clip` is the file's name, `clip_id` the name of its crops.
+    """Result of one video; `clip` is the file's name, `clip_id` the name of its crops.
 
     Names of files are text as `nrdfer.core.plain_text.name_text` makes it.
     """
@@ -68,7 +68,7 @@ def preprocess_videos(
     json_path: Path | None = None,
     progress: Progress | None = None,
 ) -> list[ClipSummary]:
-    """Align many videos; a bad one is set aside with its reason and never stops the others.
+    """Align many videos; a bad one is excluded with its reason and never stops the others.
 
     Writes, for each clip: ``out/<clip_id>/<frame:04d>.jpg`` and ``records.json`` (usable clips only), and the
     contact sheet ``out/<clip_id>.png`` (unless unreadable). Each appears whole or not at all.
@@ -170,7 +170,7 @@ def _keep(source: Source, tools: Tools, out: Path, plan: ClipPlan) -> ClipSummar
 
 
 def unreadable(source: Source, reason: str, status: str = "unreadable") -> ClipSummary:
-    """The summary of a video that gave nothing."""
+    """The summary of a video that could not be processed."""
     names = name_text(source.path.name), name_text(source.path)
     return ClipSummary(names[0], 0, 0, status, utf8(reason), source.clip_id, names[1], note=utf8(source.note))
 

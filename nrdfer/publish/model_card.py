@@ -1,6 +1,6 @@
-"""The model card of a registered version: what it is, what it learnt from, how good it is, what it is for and what not.
+"""Model card of a registered version: what it is, its training data, its metrics, and its intended use.
 
-Made of facts that are handed in; the text is the same in MLflow's page and in ``model_card.md`` beside the weights.
+Made of the facts that it is given; the text is the same in MLflow's page and in ``model_card.md`` beside the weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LICENCES = {
         "them is comparable to nothing that was published."
     ),
     False: (
-        "{corpus} is given out by its authors under a licence for research; weights learnt from it are for what that "
+        "{corpus} is distributed by its authors under a research licence; weights trained on it may be used as that "
         "licence allows. Faces are personal data: ask before these weights or figures leave your group."
     ),
 }
@@ -28,7 +28,7 @@ _LICENCES = {
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a card is written of.
+    """Facts that a model card states.
 
     Attributes:
         title: of the network.
@@ -81,7 +81,7 @@ def write_card(facts: CardFacts) -> str:
         "Recipe": _plain(facts.recipe),
         "Preprocessing of videos": _plain(facts.preprocessing),
         "Use": (
-            "Input: aligned face crops, (B, 16, 3, H, W), RGB, 0 to 1. Output: a row a clip with the emotion, its "
+            "Input: aligned face crops, (B, 16, 3, H, W), RGB, 0 to 1. Output: one row per clip with the emotion, its "
             "probabilities after the snippet-based filter, and the logits before it. The weights are the last epoch's. "
             f"For videos: `nrdfer predict VIDEO --model models:/{facts.model}@champion`."
         ),
@@ -91,8 +91,8 @@ def write_card(facts: CardFacts) -> str:
             "anyone without their consent."
         ),
         "Limits": (
-            "One face a clip. Acted or cinematic expressions; rare classes (disgust, fear) are recognised far less "
-            "often than the mean says. Crops aligned in another way lower its figures. Probabilities are not "
+            "One face per clip. Acted or cinematic expressions; rare classes (disgust, fear) are recognised far less "
+            "often than the mean suggests. Crops aligned in another way lower its figures. Probabilities are not "
             "calibrated. Behaviour across age, skin and sex was not measured."
         ),
     }

@@ -1,6 +1,6 @@
-"""Step: register an evaluated checkpoint, and bring what was measured into its training's MLflow run.
+"""Step: register an evaluated checkpoint, and log its results to its training's MLflow run.
 
-What a version is made of, said once; how MLflow is told belongs to ``nrdfer.registry``.
+The content of a version, defined once; its registration in MLflow belongs to ``nrdfer.registry``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A checkpoint that was evaluated, and what it was made of."""
+    """A checkpoint that was evaluated, and its inputs."""
 
     profile: Profile
     split: Split
@@ -60,7 +60,7 @@ def flat_figures(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def record(tracking: Tracking, run_id: str, folder: Path) -> None:
-    """Bring an evaluation's figures, pictures and predictions into its training's MLflow run, if they are not there.
+    """Log an evaluation's figures, pictures and predictions to its training's MLflow run, if they are missing there.
 
     Args:
         tracking: the MLflow store.
@@ -130,7 +130,7 @@ def register(tracking: Tracking, evaluated: Evaluated, *, alias: str | None, log
 def log_report(
     tracking: Tracking, pipeline_run: str, page: Path, evaluations: Sequence[Artifact], shards: Sequence[Artifact]
 ) -> None:
-    """Bring the report's page into the MLflow run of every training it tells of, and the corpora into the pipeline's.
+    """Log the report's page to the MLflow run of every training that it covers, and the corpora to the pipeline's.
 
     Args:
         tracking: the MLflow store.
@@ -148,12 +148,12 @@ def log_report(
 
 
 def _recording() -> AbstractContextManager[None]:
-    """Held while a run is looked at and told what it lacks: a second process would tell it again."""
+    """Lock held while a run is checked and completed: a second process would otherwise log the same again."""
     return file_locks.held(paths.home() / "mlflow.lock-record")
 
 
 def provenance(checkpoint: Artifact) -> dict[str, str]:
-    """Which Dagster run and asset made a checkpoint, as tags."""
+    """Dagster run and asset that made a checkpoint, as tags."""
     trained = checkpoint.manifest["counts"]
     # a table's partition trains what the main job would: then the asset is the table's
     return {TAG_DAGSTER_RUN: trained["dagster_run_id"], TAG_ASSET: trained.get("dagster_asset_key", checkpoint.asset)}

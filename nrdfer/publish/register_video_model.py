@@ -1,4 +1,4 @@
-"""Step: register what a champion needs to answer for videos, as a version of ``<model>-video`` that needs nothing else.
+"""Step: register a champion with all that it needs for videos, as a self-contained version of ``<model>-video``.
 
 The version is made of the registered one, so that both have the same weights; its settings from video to crops are
 those of the training's profile.
@@ -22,7 +22,7 @@ _OWN = (tags.FILES, tags.CODE, tags.ROLE, tags.CHECKPOINT)
 
 
 def video_name(name: str) -> str:
-    """The registered model that takes videos, of the one that takes crops."""
+    """Registered name of the video model that belongs to a crops model."""
     return f"{name}-video"
 
 
@@ -71,7 +71,7 @@ def register_video(tracking: Tracking, name: str, version: str, *, log: logging.
 
 
 def _card(card: str, name: str, uri: str) -> str:
-    """The card of the version that takes crops, with what is different."""
+    """The card of the crops version, with the differences."""
     head, _, rest = card.partition("\n\n")
     different = (
         f"**Takes videos**: a local path (column `path`) or the file's bytes (column `video`) in; the emotion, its "

@@ -1,7 +1,7 @@
 """The MLflow model registry: a version for each trained checkpoint, opened only after it was checked.
 
 A version is identified by the digest of its checkpoint. Aliases point at versions: ``fd1`` .. ``fd5`` at the folds,
-``champion`` at the best honest figure. Following a version back to its sources is `nrdfer.lineage`'s business.
+``champion`` at the best honest figure. Following a version back to its sources belongs to `nrdfer.lineage`.
 """
 
 from nrdfer.registry.aliases import CHAMPION, Challenge, challenge, point_alias

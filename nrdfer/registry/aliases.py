@@ -1,8 +1,8 @@
 """Aliases of registered versions, and when ``champion`` moves.
 
-The champion moves only to a better honest figure. Figures measured on other clips cannot be compared: then the version
-that was tested on more clips counts as the better known one, so that your corpus takes over from the rendered sample,
-and a quick trial on a few clips takes over from nothing.
+The champion moves only to a better honest figure. Figures measured on different clips cannot be compared: then the
+version that was tested on more clips counts as better established, so that your corpus replaces the rendered sample,
+and a quick trial on a few clips replaces nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Challenge:
 
 @dataclass(frozen=True)
 class _Figure:
-    """What a version is judged by."""
+    """Figure by which a version is judged."""
 
     data: str
     clips: int
@@ -46,14 +46,14 @@ class _Figure:
 
 
 def point_alias(tracking: Tracking, name: str, alias: str, version: str) -> None:
-    """Point an alias at a version (a no-op if it already does)."""
+    """Set an alias to a version (a no-op if it already is)."""
     with file_locks.held(paths.home() / "registry.lock"):
         if str(tracking.client.get_registered_model(name).aliases.get(alias)) != version:
             tracking.client.set_registered_model_alias(name, alias, version)
 
 
 def challenge(tracking: Tracking, name: str, version: str) -> Challenge:
-    """Make a version the champion of its model if its honest WAR is better than that of the present one.
+    """Make a version the champion of its model if its honest WAR is better than that of the present champion.
 
     Args:
         tracking: the MLflow store.
@@ -82,7 +82,7 @@ def challenge(tracking: Tracking, name: str, version: str) -> Challenge:
 
 
 def _tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str] | None:
-    """Tags of a version; None if it was deleted by hand while an alias named it."""
+    """Tags of a version; None if it was deleted by hand while an alias referred to it."""
     from mlflow.exceptions import MlflowException
     from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
@@ -95,7 +95,7 @@ def _tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str] | No
 
 
 def _unusable(tracking: Tracking, name: str, version: str) -> str:
-    """Why nobody can use a version; empty if it can be opened. What cannot be opened defends nothing."""
+    """Reason why a version cannot be opened; empty if it can be. What cannot be opened defends nothing."""
     try:
         verified_open.open_version(f"models:/{name}/{version}", tracking)
     except WeightsError as error:

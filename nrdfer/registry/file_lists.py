@@ -1,7 +1,7 @@
 """The list of a version's files, as it was registered, and how a folder differs from it.
 
 All files count, by their sha256 in the version's tags: one that was replaced (by a pickle, say), added under any name,
-or made a link is told. What is done about it is `verified_open`'s business.
+or made a link is reported. The consequences belong to `verified_open`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def listed_files(uri: str, known: Mapping[str, str]) -> dict[str, str]:
     except (KeyError, ValueError, RecursionError) as error:
         raise WeightsError(
             f"{uri} is refused: it has no list of its files with their sha256 (tag {tags.FILES}), so it was not "
-            f"registered by this project, and nothing says what it would run. {AGAIN}"
+            f"registered by this project, and it is unknown what it would run. {AGAIN}"
         ) from error
     for name in listed:
         if not stays_below(name):
             raise WeightsError(
-                f"{uri} is refused: its list of files names {in_print(name)}, which lies outside its folder"
+                f"{uri} is refused: its list of files names {in_print(name)}, which is outside its folder"
             )
     alike = {unicodedata.normalize("NFC", name).casefold() for name in listed}
     if len(alike) != len(listed):
@@ -50,7 +50,7 @@ def listed_files(uri: str, known: Mapping[str, str]) -> dict[str, str]:
 
 
 def file_problems(folder: Path, listed: Mapping[str, str]) -> list[str]:
-    """How a folder differs from its list, in words; empty if it does not."""
+    """Differences between a folder and its list, as text; empty if there are none."""
     root = folder.resolve()
     problems = []
     for name, digest in sorted(listed.items()):
@@ -71,5 +71,5 @@ def file_problems(folder: Path, listed: Mapping[str, str]) -> list[str]:
 
 
 def in_print(name: str) -> str:
-    """A file's name for a message: what cannot be printed is written out."""
+    """A file's name for a message, with unprintable characters escaped."""
     return name if name.isprintable() else ascii(name)

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def note_code(opened: Opened) -> str:
-    """Digest of the sources that answer for a version; says in the log if they are not those that registered it."""
+    """Digest of the sources behind a version; logs a note if they differ from those that registered it."""
     now = code_version().sources
     try:
         made = json.loads(opened.tags[tags.CODE])["sources"]
@@ -45,7 +45,7 @@ def note_code(opened: Opened) -> str:
 
 @contextlib.contextmanager
 def checked_weights(model: str) -> Iterator[tuple[Path, Path]]:
-    """As `find_weights`, for reading at once: of a version, files of a private copy that goes at the end."""
+    """As `find_weights`, for immediate reading: of a version, files of a private copy that is removed at the end."""
     if not model.startswith("models:"):
         yield find_weights(model)
         return
@@ -54,7 +54,7 @@ def checked_weights(model: str) -> Iterator[tuple[Path, Path]]:
 
 
 def find_weights(model: str) -> tuple[Path, Path]:
-    """The description (``model.json``) and the weights of a trained network, where they lie.
+    """Paths of a trained network's description (``model.json``) and weights, in place.
 
     Of a version that is a folder which others may write to later: whoever reads takes `checked_weights`.
 
@@ -79,28 +79,28 @@ def _network_in(folder: Path) -> tuple[Path, Path]:
     found = folder / MODEL, folder / LAST
     missing = [path.name for path in found if not path.is_file()]
     if missing:
-        raise WeightsError(f"{folder} is no trained network: {' and '.join(missing)} missing")
+        raise WeightsError(f"{folder} is not a trained network: {' and '.join(missing)} missing")
     return found
 
 
 def _refuse_changed(folder: Path) -> None:
-    """Refuse a folder of the user's in which a file is not what was noted when nrdfer made it."""
+    """Refuse a user's folder in which a file differs from what nrdfer recorded when it made it."""
     for path in sorted(folder.glob("*")):
         if path.suffix in _SUFFIXES and path.is_file() and was_changed(path):
             raise WeightsError(
                 f"{name_text(folder)} is damaged: {name_text(path.name)} was changed since nrdfer made it. Restore it "
-                "or run the training again; if the change is meant, copy the files into a folder without "
+                "or run the training again; if the change is intended, copy the files into a folder without "
                 f"{NOTES}"
             )
 
 
 def _changed(folder: Path) -> str:
-    """What is wrong with the files of a network in the store; empty if nothing is."""
+    """Description of what is wrong with the files of a network in the store; empty if nothing is."""
     problems = find_problems(folder)
     if problems:
         return problems[0]
     listed = read_manifest(folder)["files"]
     for name in listed:
         if name.endswith(_SUFFIXES) and file_sha256(folder / name) != listed[name]["sha256"]:
-            return f"{name} has another content than its sha256 in {MANIFEST}"
+            return f"{name} has other content than its sha256 in {MANIFEST}"
     return ""

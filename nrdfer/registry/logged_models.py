@@ -1,7 +1,7 @@
 """Checkpoints as MLflow's logged models: a folder that MLflow can load and serve, with the epoch it stands for.
 
-Written with the client alone, so that the run of a training that has ended stays ended. A folder is made whole before
-MLflow is told that it is ready, and one that was begun and left is removed by the next try.
+Written with the client alone, so that the run of a training that has ended stays ended. A folder is complete before it
+is marked as ready in MLflow, and an unfinished one is removed by the next try.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EXPECTED = ("Failed to infer signature from type hint", "An input example was n
 
 @dataclass(frozen=True)
 class Content:
-    """What a logged model's folder is made of.
+    """Content of a logged model's folder.
 
     Attributes:
         artifacts: name -> file, for a wrapper of ``nrdfer.serving``; safetensors and JSON only, never code.
@@ -122,7 +122,7 @@ def _search(tracking: Tracking, run_id: str, identity: Mapping[str, str]) -> lis
 
 
 def _remove_unfinished(tracking: Tracking, run_id: str, identity: Mapping[str, str]) -> None:
-    """Remove what a process that died while logging left behind."""
+    """Remove the remains of a process that died while logging."""
     for model in _search(tracking, run_id, identity):
         if str(model.status) != "READY":
             tracking.client.delete_logged_model(model.model_id)
@@ -172,7 +172,7 @@ def _write(folder: Path, content: Content, model: LoggedModel, run_id: str) -> d
 
 
 def _move_artifacts(folder: Path, described: Model) -> None:
-    """Let the files lie where all versions have had them, and MLflow's description say so."""
+    """Keep the files at the path that all versions have used, and update MLflow's description to match."""
     (folder / "data" / ARTIFACTS).rename(folder / ARTIFACTS)
     (folder / "data").rmdir()
     described.flavors["python_function"]["data"] = ARTIFACTS

@@ -1,6 +1,6 @@
-"""A version's own files where nobody else writes: compared with what was registered while they are copied.
+"""Private copy of a version's own files, compared with what was registered while they are copied.
 
-So nobody can exchange a file between the moment it was compared and the moment it is read.
+So no file can be exchanged between its comparison and its use.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BLOCK = 1 << 20
 
 @contextlib.contextmanager
 def private_copy(opened: Opened) -> Iterator[Path]:
-    """The project's own files of a version, copied where nobody else writes; every byte was compared on its way.
+    """The project's own files of a version, copied to a private folder; every byte was compared on the way.
 
     Yields:
         A folder with ``model.json``, the weights...; it is removed at the end.
@@ -47,7 +47,7 @@ def private_copy(opened: Opened) -> Iterator[Path]:
 
 
 def _copy(source: Path, target: Path) -> str:
-    """Copy a regular file that is no link; returns the sha256 of what was copied."""
+    """Copy a regular file that is not a link; returns the sha256 of the copy."""
     digest = hashlib.sha256()
     try:
         with target.open("wb") as out, os.fdopen(_open_plain(source), "rb") as file:
@@ -63,7 +63,7 @@ def _open_plain(path: Path) -> int:
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe in its place would wait for ever
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise WeightsError(f"{path} is no plain file any more, and is refused")
+        raise WeightsError(f"{path} is not a plain file any more, and is refused")
     return handle
 
 

@@ -1,6 +1,6 @@
-"""Names of the tags that a registered version carries: what it is, what it was measured at, and what leads back.
+"""Names of a registered version's tags: its identity, its metrics, and its lineage.
 
-Keep here: names. Keep out: what is written under them.
+Keep here: names. Keep out: their values.
 """
 
 CHECKPOINT = "nrdfer.checkpoint_digest"  # the checkpoint's artefact in the store; identity of the version

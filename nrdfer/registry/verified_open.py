@@ -1,8 +1,8 @@
-"""Opening a registered version: nothing of it is used before every file was compared with what was registered.
+"""Opening a registered version: every file is compared with what was registered before any of it is used.
 
 A version is weights and JSON, never code, but MLflow imports what the description in its folder names. So a version
-whose files are not those of its list (`file_lists`), and one whose folder lies outside the place where this project's
-models lie, are refused before anything is loaded. What is loaded is read from a private copy (`private_copy`) by this
+whose files are not those of its list (`file_lists`), and one whose folder is outside the folder of this project's
+models, are refused before anything is loaded. What is loaded is read from a private copy (`private_copy`) by this
 package's own code (`loading`).
 """
 
@@ -31,7 +31,7 @@ _LOGGED = "models:/"
 
 @dataclass(frozen=True)
 class Opened:
-    """A registered version whose files are what was registered."""
+    """A registered version whose files are as registered."""
 
     name: str
     version: str
@@ -52,7 +52,7 @@ class Opened:
 
 
 def look_up(tracking: Tracking, model: str | Address) -> ModelVersion:
-    """The registry's entry of a version; its files are not looked at.
+    """The registry's entry of a version; its files are not checked.
 
     Raises:
         WeightsError: the address cannot be read, or there is no such version.
@@ -73,7 +73,7 @@ def look_up(tracking: Tracking, model: str | Address) -> ModelVersion:
 
 
 def open_version(model: str, tracking: Tracking | None = None) -> Opened:
-    """Find a version's files and make sure that they are the registered ones, and no others.
+    """Find a version's files and check that they are exactly the registered ones.
 
     Args:
         model: ``models:/<name>/<version>`` or ``models:/<name>@<alias>``.
@@ -95,7 +95,7 @@ def open_version(model: str, tracking: Tracking | None = None) -> Opened:
 
 
 def _folder(tracking: Tracking, found: ModelVersion, listed: Mapping[str, str]) -> Path:
-    """Where a version's files lie; those of a server are copied to this machine."""
+    """Folder of a version's files; those of a server are copied to this machine."""
     location = location_of(tracking, found)
     parts = urlsplit(location)
     if parts.scheme in ("", "file"):
@@ -124,7 +124,7 @@ def _folder(tracking: Tracking, found: ModelVersion, listed: Mapping[str, str]) 
 
 
 def model_id_of(found: ModelVersion) -> str:
-    """Id of the logged model that a version was made of; empty if it was made of something else.
+    """Id of the logged model from which a version was made; empty if it was made from something else.
 
     MLflow's SQL store keeps it in the version's source only.
     """

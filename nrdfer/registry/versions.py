@@ -1,7 +1,7 @@
-"""Registered versions: one a trained checkpoint, with its files' sha256 and the tags that lead back to its making.
+"""Registered versions: one per trained checkpoint, with its files' sha256 and its lineage tags.
 
 Registering the same checkpoint again finds the version that exists; if that version's files were changed meanwhile, a
-new one is made beside it. What a version's folder holds belongs to ``logged_models``, aliases to ``aliases``.
+new one is registered as well. The content of a version's folder belongs to ``logged_models``, aliases to ``aliases``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CROPS, VIDEO = "crops", "video"
 _ABOUT = {
-    CROPS: "One version a trained checkpoint: 16 aligned face crops in, one of seven emotions out.",
+    CROPS: "One version per trained checkpoint: 16 aligned face crops in, one of seven emotions out.",
     VIDEO: "Champions that take videos: a path or a file's bytes in, the emotion and a timeline out.",
 }
 _ALIASES = (
@@ -50,7 +50,7 @@ class Registered:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a version says of itself.
+    """Facts that a version records about itself.
 
     Attributes:
         checkpoint_digest: of the checkpoint's artefact; the identity of the version.
@@ -91,7 +91,7 @@ def register(
     kind: str = CROPS,
     log: logging.Logger = _log,
 ) -> Registered:
-    """Register a checkpoint as a version of `name`, or find that it is registered.
+    """Register a checkpoint as a version of `name`, unless it is registered already.
 
     Args:
         tracking: the MLflow store.
@@ -110,7 +110,7 @@ def register(
                 verified_open.open_version(f"models:/{name}/{existing.version}", tracking)
                 return Registered(name, str(existing.version), created=False)
             except WeightsError as error:
-                log.warning("%s. It stays as it is; the checkpoint is registered anew", error)
+                log.warning("%s. It stays as it is; the checkpoint is registered again", error)
         client = tracking.client
         _make_registered_model(tracking, name, f"{_ABOUT[kind]} {_ALIASES.format(name=name)}")
         logged = log_checkpoint(
@@ -141,7 +141,7 @@ def register(
 
 
 def _make_registered_model(tracking: Tracking, name: str, description: str) -> None:
-    """Make it if it is not there; a process of another project folder, at the same server, may be first."""
+    """Create the registered model if it is missing; a process of another project folder may be first."""
     from mlflow.exceptions import MlflowException
 
     client, asked = tracking.client, f"name = '{name}'"

@@ -1,7 +1,7 @@
-"""The report's pictures, drawn from stored evaluations: which there are, what each shows, and what was measured in it.
+"""The report's pictures, drawn from stored evaluations, with captions and the figures measured in them.
 
-Each function returns the picture, or why it could not be made: none costs the report.
-How a picture is drawn belongs to ``figures``; where evaluations lie to ``nrdfer.experiments`` and the store.
+Each function returns the picture, or why it could not be made: none can make the report fail. Drawing belongs to
+``figures``; finding evaluations to ``nrdfer.experiments`` and the store.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _gain(folds: Mapping[str, Path], path: Path) -> Picture:
 def attention_picture(
     ours: Path, learned: Path | None, shards: Path, noise: Callable[[], Noise], out: Path
 ) -> Picture | Missing | None:
-    """Figure 5: where the class token looks; None if the network has no class token.
+    """Figure 5: attention of the class token; None if the network has no class token.
 
     Args:
         ours: evaluation of the network with the dynamic class token.
@@ -99,7 +99,7 @@ def _attention(ours: Path, learned: Path | None, shards: Path, noise: Noise, pat
 
 
 def features_picture(ours: Mapping[str, Path], baseline: Mapping[str, Path], out: Path) -> Picture | Missing:
-    """Figure 6: t-SNE of what the classifier sees, and how well emotions are told apart in it."""
+    """Figure 6: t-SNE of the classifier's input, and how well it separates the emotions."""
     path = out / "figure_6_features.png"
     return draw("Figure 6, the features of the test clips,", path, lambda: _features(ours, baseline, path))
 
@@ -113,7 +113,7 @@ def _features(ours: Mapping[str, Path], baseline: Mapping[str, Path], path: Path
         path,
         "Figure 6: the features of each fold's test clips",
         f"t-SNE of what the classifier sees. Measured in the features themselves, mean of folds: {text}.",
-        "Scatter plots of features by fold, emotions told by colour and marker.",
+        "Scatter plots of features by fold, emotions shown by colour and marker.",
     )
 
 
@@ -145,7 +145,7 @@ def _confusion(table: pd.DataFrame, what: str, path: Path) -> Picture:
         path,
         f"Confusion matrices, {what}",
         f"Without the filter {counts.called_neutral_before} of {counts.non_neutral} non-neutral clips are called "
-        f"neutral, with it {counts.called_neutral_after}; {counts.corrected} of those it takes out are then right, and "
+        f"neutral, with it {counts.called_neutral_after}; {counts.corrected} of those it removes are then right, and "
         f"{counts.neutral_lost} of {counts.neutral} neutral clips are lost.",
         "Two confusion matrices, and bars of the clips that are called neutral.",
     )

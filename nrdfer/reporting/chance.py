@@ -1,4 +1,4 @@
-"""Whether figures differ from guessing, by their interval: words about a network follow from it."""
+"""Comparison of figures with guessing, by their interval; the report's wording about a network follows from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nrdfer.evaluation.bootstrap import Counts, wilson
 
 
 class Standing(Enum):
-    """Where a figure stands."""
+    """Position of a figure relative to chance."""
 
     ABOVE = "above chance"
     LIKE = "like chance"
@@ -20,7 +20,7 @@ class Standing(Enum):
 
 @dataclass(frozen=True)
 class AgainstChance:
-    """A UAR in percent beside what guessing gives."""
+    """A UAR in percent compared with guessing."""
 
     uar: float
     low: float  # 95 % interval over test clips

@@ -57,7 +57,7 @@ def find(
     dfew_shards: Artifact,
     digests: Mapping[str, str],
 ) -> Findings:
-    """Look for everything else that a report can show: tables, their networks, the noise benchmark.
+    """Find everything else that a report can show: tables, their networks, the noise benchmark.
 
     None of it is what the run was for, so what is damaged there is told in the report and does not end it.
     """
@@ -91,7 +91,7 @@ class _Gaps:
         self.found: list[Missing] = []
 
     def keep(self, what: str, get: Callable[[], Kept]) -> Kept | None:
-        """What `get` returns; None if it is damaged or its settings cannot be meant."""
+        """Result of `get`; None if it is damaged or its settings are not valid."""
         try:
             return get()
         except NrdferError as error:

@@ -40,5 +40,5 @@ def _parts(section: Section, folder: Path, comparable: bool) -> Iterator[str]:
 
 
 def _value(text: str) -> str:
-    """A fact's text: an address stays one that can be followed, a digest stays as it is."""
+    """A fact's text: an address remains a link, a digest stays as it is."""
     return f"<{text}>" if re.fullmatch(r"(?:https?|file)://[!-;=?-~]+", text) else plain(text)

@@ -1,7 +1,7 @@
 """The report as one HTML file that needs nothing else: no network, no script, pictures inside.
 
-What a table looks like belongs to ``render``, what is told in it to ``nrdfer.reporting.build``. The file's own policy
-forbids the browser to load anything, so that it shows the same for ever and wherever it is copied.
+The layout of tables belongs to ``render``, the content to ``nrdfer.reporting.build``. The file's own content security
+policy forbids the browser to load anything, so that it always looks the same, wherever it is copied.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TAKEN = ("statement", "contents", "main")  # anchors that the page itself uses
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG that was made before."""
+    """A PNG made earlier."""
 
     path: Path
     title: str
@@ -53,12 +53,12 @@ class Section:
 
     @property
     def drawn(self) -> tuple[Picture, ...]:
-        """The pictures there are."""
+        """The available pictures."""
         return tuple(picture for picture in self.pictures if isinstance(picture, Picture))
 
     @property
     def missing(self) -> tuple[Missing, ...]:
-        """The others."""
+        """The missing pictures."""
         return tuple(picture for picture in self.pictures if isinstance(picture, Missing))
 
 

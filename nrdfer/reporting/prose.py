@@ -1,6 +1,6 @@
 """Sentences for the page: paragraphs, names in backticks, commands that are indented by four. Nothing else is markup.
 
-Everything is escaped here; what the sentences say belongs to who writes them.
+Everything is escaped here; the content of the sentences belongs to the callers.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _CODE = re.compile(r"`([^`]+)`")
 
 
 def prose(text: str) -> Markup:
-    """Paragraphs of HTML; an empty line parts them. Lines that are all indented by four are shown as they are."""
+    """Paragraphs of HTML; an empty line separates them. Lines that are all indented by four are shown as they are."""
     parts = re.split(r"\n[ \t]*\n", lines(text).strip("\n"))
     return Markup("\n").join(_paragraph(part) for part in parts if part.strip())
 
 
 def inline(text: str) -> Markup:
-    """One line of HTML; what stands in backticks is code, and so is a digest that stands alone."""
+    """One line of HTML; text in backticks is code, and so is a digest on its own."""
     if _DIGEST.fullmatch(text):
         return Markup("<code>{}</code>").format(text)
     pieces = _CODE.split(lines(text))  # at odd places what stood in backticks

@@ -33,7 +33,7 @@ CSV_HEADER = (
 
 
 def csv_of(table: ResultTable, *, comparable: bool) -> str:
-    """Tidy CSV, one line a figure, not rounded.
+    """Tidy CSV, one line per figure, not rounded.
 
     The published figure and the difference stand on the line of the figure that is compared: the paper protocol's, over
     the table's first aggregate. A published figure without it has a line of its own, so that rows which were not
@@ -65,7 +65,7 @@ def markdown_of(table: ResultTable, *, comparable: bool) -> str:
     parts += [f"{plain(first.caption)}\n\n{_grid(first)}"]
     parts += [_notes(first.blocks)] if any(block.note or block.state for block in first.blocks) else []
     parts += [f"{plain(grid.caption)}\n\n{_grid(grid)}" for grid in others]
-    parts += [f"What is missing is made by:\n\n    {_one_line(table.line)}"] if table.line else []
+    parts += [f"To make what is missing, run:\n\n    {_one_line(table.line)}"] if table.line else []
     return "\n\n".join(parts) + "\n"
 
 
@@ -84,12 +84,12 @@ def heading(table: ResultTable) -> str:
 
 
 def breakable(label: str) -> Markup:
-    """A label that may be broken after a plus sign, where no browser would by itself."""
+    """A label with line breaks allowed after plus signs, where browsers would not break."""
     return Markup("+<wbr>").join(lines(label).split("+"))
 
 
 def _exact(value: float | None) -> str:
-    """All digits that carry something: the last of the sixteen are what a subtraction leaves behind."""
+    """All significant digits: the last of the sixteen are rounding errors of a subtraction."""
     return "" if value is None else f"{value:.13g}"
 
 

@@ -1,4 +1,4 @@
-"""The figures of one reproduction as plain data: where the last ones are, the closing table, and what they show.
+"""The figures of one reproduction as plain data: the latest ones, the closing table, and their interpretation.
 
 Keep out: the report's page, tables and pictures (``build``).
 """
@@ -18,7 +18,8 @@ from nrdfer.config.resolve import profile_of_shell
 from nrdfer.core import paths
 from nrdfer.core.errors import NrdferError, ProfileError, StoreError
 from nrdfer.core.optional_output import reason
-from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.afew import AFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
 from nrdfer.reporting.chance import Standing, against_chance
 from nrdfer.store import Artifact, Store
@@ -52,7 +53,7 @@ def figures_of(
 
 
 def last_results(name: str | None = None) -> Last:
-    """The last results of a profile: its report's, or, if no report tells the newest evaluations, these themselves.
+    """The last results of a profile: its report's, or, if no report covers the newest evaluations, these themselves.
 
     Args:
         name: of the profile, instead of the shell's.
@@ -89,7 +90,7 @@ def last_results(name: str | None = None) -> Last:
 
 
 def read_results(report: Path) -> dict[str, Any]:
-    """The figures that a report was written with.
+    """The figures with which a report was written.
 
     Raises:
         StoreError: the file is missing or damaged.
@@ -107,7 +108,7 @@ def read_results(report: Path) -> dict[str, Any]:
 
 
 def _evaluations(profile: Profile) -> tuple[dict[str, Artifact], Artifact, Artifact] | None:
-    """What was last evaluated with a profile; None if that is not everything."""
+    """The last evaluations with a profile; None if they are incomplete."""
     made = made_with(profile)
     try:
         folds = {fold: made.get(asset) for fold, asset in EVALUATIONS.items()}
@@ -123,7 +124,7 @@ def _evaluations(profile: Profile) -> tuple[dict[str, Artifact], Artifact, Artif
 def _outdated(
     figures: Mapping[str, Any], newest: tuple[dict[str, Artifact], Artifact, Artifact] | None, profile: Profile | None
 ) -> bool:
-    """Whether newer evaluations of the very settings that a report was made with are there."""
+    """Whether there are newer evaluations with exactly the settings of a report."""
     if newest is None or profile is None or figures.get("settings") != json.loads(json.dumps(profile.to_dict())):
         return False
     folds, cross_validation, afew = newest
@@ -150,7 +151,7 @@ def closing_rows(results: Mapping[str, Any]) -> list[list[str]]:
 
 
 def comparability(results: Mapping[str, Any]) -> str:
-    """What may be compared with the paper, and, of rendered clips, what the figures show."""
+    """Note on what may be compared with the paper, and, for rendered clips, on what the figures show."""
     if results["rendered"]:
         return (
             "These clips are rendered: nothing here is comparable to the paper's figures. They show that every "
@@ -163,7 +164,7 @@ def comparability(results: Mapping[str, Any]) -> str:
 
 
 def _what_was_learned(results: Mapping[str, Any]) -> str:
-    """What the pooled test clips of all folds say of chance, as far as their interval allows."""
+    """Comparison of the pooled test clips of all folds with chance, as far as their interval allows."""
     found = against_chance(np.array(results["cross_validation"]["honest"]["confusion"]))
     figures = (
         f"Of all DFEW's test clips, honest protocol, UAR is {found.uar:.1f} % (95 % {found.low:.1f} to "

@@ -1,6 +1,6 @@
-"""What stands in the report, in order: sections with their tables, pictures and facts.
+"""Sections of the report in order, with their tables, pictures and facts.
 
-How a page looks belongs to ``page``, how a picture is drawn to ``figures``, what there is to ``collect``.
+The page's layout belongs to ``page``, drawing to ``figures``, finding the results to ``collect``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from nrdfer.config.settings import flatten
 from nrdfer.core.optional_output import Missing, attempt, draw, not_there
-from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.afew import AFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.result_table import ResultTable
 from nrdfer.experiments.catalogue import OURS, TABLE_1
 from nrdfer.experiments.fill import line_of
@@ -38,7 +39,7 @@ _PROTOCOLS = (
     "the emotions' recalls. Intervals are 95 % bootstrap intervals over test clips; they say nothing of another "
     "training."
 )
-_WHILE_DEV = "While `make dev` runs in another shell, this line trains what is missing:"
+_WHILE_DEV = "While `make dev` runs in another shell, this command trains what is missing:"
 
 
 def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[Section]:
@@ -84,7 +85,7 @@ def _curves(cross_validation: Path, out: Path) -> Picture:
         out,
         "Training curves",
         "Training loss, and WAR on the test clips after the filter, epoch by epoch.",
-        "Curves of loss and WAR by epoch, one a fold.",
+        "Curves of loss and WAR by epoch, one per fold.",
     )
 
 
@@ -93,15 +94,15 @@ def _tables(found: Findings, folder: Path) -> Section:
     return Section(
         "tables",
         "The paper's tables",
-        "A row that was not run says so, and the line below its table makes it. Lines with `backfill` need `make dev` "
-        "to run in another shell. What was trained before, by whatever line, is not trained again.",
+        "A row that was not run says so; the command below its table runs it. Commands with `backfill` need "
+        "`make dev` in another shell. What was trained before, by any command, is not trained again.",
         tables=tuple(filled.table for filled in found.tables),
         pictures=(*(picture for picture in drawn if picture is not None), *found.gaps),
     )
 
 
 def _thresholds(table: ResultTable, path: Path) -> Picture | Missing | None:
-    """Their map; None of other tables."""
+    """The thresholds' map; None for other tables."""
     from nrdfer.reporting.table_artifacts import draw_thresholds
 
     title = "WAR and UAR over both thresholds of the filter"
@@ -152,7 +153,7 @@ def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sect
         )
     return Section(
         "attention",
-        "Where the class token looks",
+        "Attention of the class token",
         "The paper's Figure 5: the dynamic class token is the mean of the clip's own features, and should look less at "
         "frames that do not show the target (N1). Clips are chosen by what was planted in them, not by the result.",
         pictures=() if picture is None else (picture,),
@@ -170,7 +171,7 @@ def _features(found: Findings, folds: Mapping[str, Path], folder: Path) -> Secti
     return Section(
         "features",
         "What the classifier sees",
-        "The paper's Figure 6. A picture of t-SNE can be made to look like much; so the numbers beside it are taken in "
+        "The paper's Figure 6. A t-SNE picture can be misleading; so the numbers beside it are taken in "
         "the features themselves.",
         pictures=(captioned_figures.features_picture(folds, baseline, folder),),
         open=missing,
@@ -181,7 +182,7 @@ def _noise(found: Findings) -> Section:
     title, lead = "Robustness against noise", "What the paper shows in pictures, measured on frames known to be noise."
     if found.noise is None:
         line = "dagster job execute -j noise_benchmark"
-        return Section("noise", title, lead, open=f"Not run yet. This line measures it, by itself:\n\n    {line}")
+        return Section("noise", title, lead, open=f"Not run yet. This command measures it:\n\n    {line}")
     folder = found.noise.path
     measured = json.loads((folder / NOISE_JSON).read_text())
     return Section(
@@ -213,7 +214,7 @@ _NOISE_PICTURES = {
     ATTENTION_PICTURE: (
         "Attention on N1 frames",
         "As a multiple of their share of all frames, by level and by kind; 1 is what even attention would give.",
-        "Curves of the ratio of attention to share over N1, one a network.",
+        "Curves of the ratio of attention to share over N1, one per network.",
     ),
     NEUTRAL_PICTURE: (
         "Clips that are called neutral",
@@ -234,7 +235,7 @@ def _provenance(found: Findings, made_by: Mapping[str, str]) -> Section:
     return Section(
         "provenance",
         "Provenance",
-        "Every artefact by its digest: it lies in the store under this name, with a manifest of all its files.",
+        "Every artefact by its digest: it is in the store under this name, with a manifest of all its files.",
         facts=(
             *made_by.items(),
             ("nrdfer", version("nrdfer")),

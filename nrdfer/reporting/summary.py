@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nrdfer.core.emotions import EMOTIONS
-from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.afew import AFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.filter_settings import Reading
 from nrdfer.evaluation.result_table import SINGLE, UAR, WAR, ResultTable, Row
 from nrdfer.experiments.catalogue import OURS
@@ -62,7 +63,7 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
     )  # fmt: skip
     each = ResultTable(
         "folds",
-        "Each fold by itself, with the filter",
+        "Each fold separately, with the filter",
         "",
         "",
         ("Fold",),

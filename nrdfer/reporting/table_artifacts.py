@@ -41,7 +41,7 @@ def build_table(spec: TableSpec, profile: Profile, store: Store) -> Artifact:
 
 
 def write_table(filled: Filled, out: Path, *, comparable: bool) -> dict[str, Any]:
-    """Write a table into `out`; returns what is open."""
+    """Write a table into `out`; returns the rows that are still open."""
     table = filled.table
     (out / MARKDOWN).write_text(markdown_of(table, comparable=comparable), encoding="utf-8")
     (out / CSV).write_text(csv_of(table, comparable=comparable), encoding="utf-8")

@@ -1,9 +1,9 @@
-"""What the cells of a table of results say, arranged for reading: the same for Markdown and HTML.
+"""Layout of a table of results: the texts of its cells, the same for Markdown and HTML.
 
 Every figure is compared in one place, `compare`. How cells are written down belongs to ``render``.
 
-A table becomes up to three grids: its costs and metrics, a line a row; the recalls, which are too many for that line;
-and what was averaged otherwise, which is not compared with anything.
+A table becomes up to three grids: its costs and metrics, one line per row; the recalls, which are too many for that
+line; and figures averaged in another way, which are not compared with anything.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PUBLISHED, OURS, DIFFERENCE, OURS_HONEST = "published", "ours, paper protocol", 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One measure of one row, beside what was published."""
+    """One measure of one row compared with the published one."""
 
     published: float | None
     paper: Figure | None  # the compared one; of costs, which know no protocol, the only one
@@ -36,7 +36,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, and the interval to be shown with it."""
+    """One cell: its text, and the interval shown with it."""
 
     text: str
     interval: str = ""
@@ -63,7 +63,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Group:
-    """Columns below one heading; without columns the heading is itself one."""
+    """Columns below one heading; without columns the heading is itself a column."""
 
     title: str
     columns: tuple[str, ...] = ()
@@ -142,7 +142,7 @@ def _main(table: ResultTable, measures: Sequence[str], comparable: bool) -> Grid
 
 
 def _recalls(table: ResultTable, recalls: Sequence[str], comparable: bool) -> Grid:
-    """A block a row, a line a kind of figure: twenty-eight columns would be legible to nobody."""
+    """One block per row, one line per kind of figure: twenty-eight columns would not be legible."""
     kinds = [kind for kind in (PUBLISHED, OURS, DIFFERENCE, OURS_HONEST) if comparable or kind != DIFFERENCE]
     blocks = []
     for row in table.rows:
@@ -207,7 +207,7 @@ def _over(aggregates: Sequence[str]) -> str:
 
 
 def _is_described(table: ResultTable, column: str) -> bool:
-    """Whether the labels already say what stands in a descriptive column: "S2 L3" needs no columns S and L."""
+    """Whether the labels already contain a descriptive column: "S2 L3" needs no columns S and L."""
     for row in table.rows:
         text, label = row.cells.get(column, ""), set(_words(row.label))
         if text in ("", "n/a"):

@@ -1,7 +1,7 @@
-"""Which code made something: the package's version, the commit it was checked out from, and the digest of its sources.
+"""Version of the code that made something: the package's version, the Git commit, and the digest of the sources.
 
 A commit alone says little while files are being edited, and an installed copy has none; the digest of the sources is
-always there. Comparing two versions belongs to whoever holds them.
+always there. Comparing two versions belongs to the callers.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class CodeVersion:
 
 @functools.cache
 def code_version() -> CodeVersion:
-    """The code that this process runs, as it lay on disk at the first call."""
+    """The code that this process runs, as it was on disk at the first call."""
     commit = _git("rev-parse", "HEAD")
     changed = bool(commit) and bool(_git("status", "--porcelain", "--", *(str(f) for f in _folders())))
     return CodeVersion(_version(), _digest_of_sources(), commit, changed)
 
 
 def has_commit(commit: str) -> bool | None:
-    """Whether this checkout knows a commit; None if the code lies in no checkout."""
+    """Whether this checkout has a commit; None if the code is not in a checkout."""
     if not _git("rev-parse", "HEAD"):
         return None
     return bool(_git("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"))
@@ -78,7 +78,7 @@ def _digest_of_sources() -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git answers about the checkout that holds this file; empty if there is no git or no such checkout."""
+    """Output of git for the checkout that holds this file; empty without git or such a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():  # not whatever repository an installed copy happens to lie in
         return ""

@@ -22,7 +22,7 @@ _STEP = 2  # stream of random numbers; 0 and 1 are the clips' (nrdfer.data.datas
 
 
 def set_up(engine: Engine) -> torch.device:
-    """Make PyTorch compute as the engine says, and give the device.
+    """Configure PyTorch for the engine, and return the device.
 
     Raises:
         ProfileError: a GPU is asked for and there is none.
@@ -48,7 +48,7 @@ def set_up(engine: Engine) -> torch.device:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Within, products are float32's own, whatever the training uses: evaluation is the same for every engine."""
+    """Context in which products are true float32, whatever the training uses: evaluation is equal for all engines."""
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     try:
@@ -58,20 +58,20 @@ def full_precision() -> Iterator[None]:
 
 
 def autocast(engine: Engine, device: torch.device) -> AbstractContextManager[object]:
-    """Where the forward pass runs: under bfloat16 autocast if the engine says so."""
+    """Context of the forward pass: bfloat16 autocast if the engine is set to it."""
     if engine.precision != "bf16":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
 
 
 def seed_step(seed: int, epoch: int, batch: int, rank: int) -> None:
-    """Random numbers of one step (dropout): they follow from the arguments, so a restart need not restore them."""
+    """Seed one step's random numbers (dropout) from the arguments, so that a restart need not restore them."""
     words = np.random.SeedSequence([seed, _STEP, epoch, batch, rank]).generate_state(2, np.uint32)
     torch.manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
 
 
 def described(engine: Engine, device: torch.device, world: int) -> dict[str, Any]:
-    """On what a training runs, for its log."""
+    """Description of a training's hardware and software, for its log."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     return {"device": name, "world": world, "torch": torch.__version__, "engine": dataclasses.asdict(engine)}
 

@@ -1,4 +1,4 @@
-"""Which device a setting means: one answer for detection, enhancement, training and evaluation."""
+"""Resolution of a device setting: one answer for detection, enhancement, training and evaluation."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def pick_device(name: str) -> torch.device:
         raise ProfileError(f"device {name!r} is not known; use one of {', '.join(DEVICES)}")
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
-        raise ProfileError("the device 'cuda' is asked for, but PyTorch finds no GPU; use 'auto' or 'cpu'")
+        raise ProfileError("the device 'cuda' is requested, but PyTorch finds no GPU; use 'auto' or 'cpu'")
     return torch.device("cuda" if name != "cpu" and there else "cpu")

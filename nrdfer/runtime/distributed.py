@@ -30,7 +30,7 @@ _MOST = 1 << 16  # ranks; no cluster has more GPUs
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's place among those that train together."""
+    """This process's rank among those that train together."""
 
     rank: int = 0
     world: int = 1
@@ -45,7 +45,7 @@ class Ranks:
         return positions[self.rank :: self.world]
 
     def shares(self, batches: Sequence[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.int64]]:
-        """This rank's clips of each batch, never none: where it has none it takes part with the first, for nothing."""
+        """This rank's clips of each batch, never none: where it has none it computes the first one, uncounted."""
         return [mine if len(mine := self.share(batch)) else batch[:1] for batch in batches]
 
     def total(self, values: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class Ranks:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether any rank says yes."""
+        """Whether the flag is set on any rank."""
         if self.world == 1:
             return flag
         flags = torch.tensor([float(flag)])
@@ -119,6 +119,6 @@ def joined(device: torch.device) -> Iterator[Ranks]:
 
 
 def in_order(parts: Sequence[Sequence[Any]]) -> list[Any]:
-    """Undo dealing out: items 0, 2, 4 and 1, 3 -> 0, 1, 2, 3, 4."""
+    """Undo the round-robin distribution: items 0, 2, 4 and 1, 3 -> 0, 1, 2, 3, 4."""
     longest = max((len(part) for part in parts), default=0)
     return [part[i] for i in range(longest) for part in parts if i < len(part)]

@@ -1,7 +1,7 @@
 """The engine: how a training is computed, not what it learns. Every setting is frozen, and checked when it is made.
 
-What is learnt, and from what, belongs to ``recipe``. `Engine.numerics` names the settings that change rounding; the
-others (workers, cache, how often to save) never change a result.
+What is trained, and how, belongs to ``recipe``. `Engine.numerics` names the settings that change rounding; the others
+(workers, cache, how often to save) never change a result.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ DEVIATIONS: Mapping[str, float] = {
 
 @dataclass(frozen=True)
 class Engine:
-    """How a training is computed; the defaults are the reference: exact, and the same on every run.
+    """Compute settings of a training run; the defaults are the reference: exact, and the same on every run.
 
     Raises:
-        ValueError: a value that cannot be meant.
+        ValueError: a value that is not valid.
     """
 
     device: Annotated[str, "auto (a GPU if there is one), cpu or cuda"] = "auto"
@@ -57,11 +57,11 @@ class Engine:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
         if self.device == "cpu" and self.devices == 0:
-            raise ValueError("devices: 0 means all GPUs there are; on a CPU say how many processes share a batch")
+            raise ValueError("devices: 0 means all GPUs there are; on a CPU set how many processes share a batch")
         if self.device == "cpu" and self.cache == "gpu":
             raise ValueError("cache: gpu needs a GPU, but device is cpu; use ram or none")
         if self.precision == "tf32" and self.device == "cpu":
-            raise ValueError("precision: tf32 is a GPU's; on a CPU use fp32 or bf16")
+            raise ValueError("precision: tf32 needs a GPU; on a CPU use fp32 or bf16")
 
     def numerics(self) -> dict[str, Any]:
         """The settings on which rounding depends, and so the bytes of trained weights.

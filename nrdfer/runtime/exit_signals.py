@@ -1,4 +1,4 @@
-"""Processes that were killed, in words: by which signal, most likely why, and what to lower."""
+"""Messages for killed processes: the signal, its most likely cause, and the settings to lower."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOWER = (
 
 
 def out_of_memory_kills(counts: tuple[Path, ...] = _COUNTS) -> int | None:
-    """How many processes the kernel has killed for want of memory so far; None where it does not say."""
+    """Number of processes that the kernel has killed for lack of memory so far; None where it is not reported."""
     found = []
     for path in counts:
         try:
@@ -28,14 +28,14 @@ def out_of_memory_kills(counts: tuple[Path, ...] = _COUNTS) -> int | None:
 
 
 def in_words(exit_code: int, kills: int | None) -> str:
-    """Why a process ended that did not say so itself.
+    """Reason for the end of a process that did not report one itself.
 
     Args:
         exit_code: as `multiprocessing` has it: negative is a signal.
         kills: processes that the kernel killed for want of memory meanwhile; None if that is not known.
     """
     if exit_code >= 0:
-        return f"its process ended with status {exit_code} without a word; its log may say more"
+        return f"its process ended with status {exit_code} without a message; its log may say more"
     try:
         name = signal.Signals(-exit_code).name
     except ValueError:
@@ -44,11 +44,11 @@ def in_words(exit_code: int, kills: int | None) -> str:
     if -exit_code == signal.SIGKILL:
         if kills:
             return f"{message}: memory ran out (the kernel killed {kills} processes for it meanwhile). Lower {_LOWER}"
-        doubt = "" if kills is None else " (though the kernel counts none meanwhile; somebody may have killed it)"
+        doubt = "" if kills is None else " (though the kernel counted none meanwhile; a user may have killed it)"
         return f"{message}, most often because memory ran out{doubt}. If so, lower {_LOWER}"
     if -exit_code in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT):
         return (
-            f"{message}: a library crashed, or a disk was full or lost under a file that it had mapped. The same line "
-            "goes on from what is finished"
+            f"{message}: a library crashed, or a disk was full or lost under a file that it had mapped. Run the "
+            "same command again to continue"
         )
-    return f"{message}; somebody asked it to end. The same line goes on from what is finished"
+    return f"{message}; it was asked to end. Run the same command again to continue"

@@ -1,6 +1,6 @@
-"""Errors of the GPU, distinguished from errors of the input: a full GPU says nothing about a video.
+"""Errors of the GPU, distinguished from errors of the input: a full GPU is not the video's fault.
 
-What belongs here: how PyTorch, the driver, cuBLAS and cuDNN say it. What does not: what a training then advises
+What belongs here: the messages of PyTorch, the driver, cuBLAS and cuDNN. What does not: the advice of a training
 (``training/out_of_memory.py``).
 """
 
@@ -21,12 +21,12 @@ _FAILED = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "NVRTC")
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error says that the GPU's memory is full."""
+    """Whether an error means that the GPU's memory is full."""
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _FULL)
 
 
 def raise_if_of_gpu(error: BaseException, video: object) -> None:
-    """Do nothing, unless it was the GPU that failed.
+    """Do nothing unless the GPU failed.
 
     Args:
         error: what ended the work on a video.
@@ -40,7 +40,7 @@ def raise_if_of_gpu(error: BaseException, video: object) -> None:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         what = "has not enough free memory" if full else "failed"
         raise DeviceError(
-            f"the GPU {what} while {video} was looked at ({reason}). That says nothing about the video, so it is not "
-            "set aside. nvidia-smi shows who uses the GPU; free it, or choose device: cpu. The same line goes on with "
-            "what is not finished"
+            f"the GPU {what} while {video} was processed ({reason}). This is not the video's fault, so it is not "
+            "excluded. nvidia-smi shows who uses the GPU; free it, or choose device: cpu. Run the same command again "
+            "to continue"
         ) from error

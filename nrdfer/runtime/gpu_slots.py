@@ -1,7 +1,8 @@
-"""Which GPU a training takes when several run side by side: the least used one, agreed on through locked files.
+"""Choice of a GPU for each of several training runs: the least used one, agreed on through locked files.
 
-How many run at once is decided elsewhere (Dagster's pool ``gpu``); here only where. A place on a device is a file that
-its user keeps locked, so the kernel frees it however the process ends. What a device setting means is ``devices``'.
+How many run at once is decided elsewhere (Dagster's pool ``gpu``); here only where. A slot on a device is a file that
+its user keeps locked, so the kernel frees it however the process ends. The meaning of a device setting belongs to
+``devices``.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import IO
 from nrdfer.core import file_locks
 from nrdfer.core.errors import ProfileError
 from nrdfer.core.file_locks import lock
-from nrdfer.core.state_files import set_aside
+from nrdfer.core.state_files import quarantine
 
 _CHOOSING = "choosing.lock"
 
 
 @contextlib.contextmanager
 def claim(devices: Sequence[str], count: int, folder: Path) -> Iterator[list[int]]:
-    """Take a place on each of `count` devices, and give them back at the end.
+    """Claim a slot on each of `count` devices, and release them at the end.
 
     Never waits for a place: a device takes as many users as there are, and the emptiest are taken first, in their
     order. Among processes that share `folder` the choice is free of races.
@@ -39,7 +40,7 @@ def claim(devices: Sequence[str], count: int, folder: Path) -> Iterator[list[int
         ProfileError: fewer devices than asked for, or one is named twice.
     """
     if not 1 <= count <= len(devices) or len(set(devices)) != len(devices):
-        raise ProfileError(f"{count} devices are asked for, of {len(devices)}: {', '.join(devices) or 'none'}")
+        raise ProfileError(f"{count} devices are requested, of {len(devices)}: {', '.join(devices) or 'none'}")
     with contextlib.ExitStack() as held:
         with file_locks.held(folder / _CHOOSING):  # held for the choice only
             looks = [_look(folder, device) for device in devices]
@@ -52,7 +53,7 @@ def claim(devices: Sequence[str], count: int, folder: Path) -> Iterator[list[int
 
 
 def visible_gpus() -> list[str]:
-    """An id of each GPU that this process sees, in CUDA's order, the same whatever else is hidden from it.
+    """An id of each GPU that this process sees, in CUDA's order, independent of which others are hidden.
 
     CUDA_VISIBLE_DEVICES numbers GPUs anew in every process, so a number means nothing to another one; a UUID does.
     """
@@ -63,10 +64,10 @@ def visible_gpus() -> list[str]:
 
 
 def _look(folder: Path, device: str) -> tuple[int, int]:
-    """How many users a device has, and its first slot that nobody holds."""
+    """Number of a device's users, and its first free slot."""
     users, free, slot = 0, -1, 0
     while (path := _slot(folder, device, slot)).exists():
-        if not path.is_file() and set_aside(path) is not None:  # a folder or a pipe in its place
+        if not path.is_file() and quarantine(path) is not None:  # a folder or a pipe in its place
             continue
         with path.open("a") as handle:
             if not _lock(handle):

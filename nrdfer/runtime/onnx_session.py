@@ -1,7 +1,7 @@
-"""Networks run by ONNX Runtime: exported from the PyTorch module in memory, one session a process.
+"""Networks run by ONNX Runtime: exported from the PyTorch module in memory, one session per process.
 
-On a CPU this is up to twice as fast as PyTorch and gives the same numbers up to rounding. Which part of a network
-is exported, and what its inputs mean, is the caller's business; files for users are `nrdfer.models.export`'s.
+On a CPU this is up to twice as fast as PyTorch and gives the same numbers up to rounding. Which part of a network is
+exported, and what its inputs mean, is decided by the caller; files for users belong to `nrdfer.models.export`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def export(
 
 
 class Session:
-    """A model ready to run; a copy that is sent to another process opens it anew there.
+    """A model ready to run; a copy that is sent to another process reopens it there.
 
     Args:
         model: of `export`.

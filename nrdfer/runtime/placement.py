@@ -14,7 +14,7 @@ from nrdfer.runtime.gpu_slots import claim, visible_gpus
 
 @dataclass(frozen=True)
 class Place:
-    """Where a training runs: this process alone, or several."""
+    """Placement of a training run: this process alone, or several."""
 
     world: int
     visible: tuple[str, ...] | None  # a GPU for each process; None on a CPU
@@ -22,7 +22,7 @@ class Place:
 
 @contextmanager
 def places(engine: Engine) -> Iterator[Place]:
-    """Take the devices that an engine asks for, of several GPUs the least used ones; given back at the end.
+    """Claim the devices that an engine requests, of several GPUs the least used ones; released at the end.
 
     Raises:
         ProfileError: a GPU is asked for and there is none, or more than there are.

@@ -1,4 +1,4 @@
-"""Independent pieces of work on spawned processes: told as they end, and never a hang when a process dies.
+"""Pool of spawned processes for independent work: results as they complete, and never a hang when a process dies.
 
 The standard library's pool hangs when a process dies while another is being started, and cannot say which piece of
 work killed it. What a piece of work is belongs to its caller; processes here import nothing that it does not need.
@@ -56,7 +56,7 @@ def completed(
         Exception: whatever `work` raises; nothing new is begun then.
     """
     if work.__module__ == "__main__":
-        raise ValueError(f"{work.__qualname__} is of the main script, which workers do not import")
+        raise ValueError(f"{work.__qualname__} belongs to the main script, which workers do not import")
     dead: list[int] = []
     for key, result in _rounds(work, units, range(len(units)), workers, what, shared, dead):
         yield units[key], result
@@ -69,9 +69,9 @@ def completed(
             yield units[key], on_death(units[key])
         elif dead:
             raise NrdferError(
-                f"{what}: a worker process died twice over {_short(units[key])}. Was it killed for want of memory, or "
+                f"{what}: a worker process died twice on {_short(units[key])}. Was it killed for lack of memory, or "
                 "does a file crash the decoder? What is finished is kept: free some memory or use fewer workers, and "
-                "run the same line again"
+                "run the same command again"
             )
 
 
@@ -91,7 +91,7 @@ def _rounds(
     shared: Any,
     dead: list[int],
 ) -> Iterator[tuple[int, Result]]:
-    """Work on the units of these keys; those whose process died are put into `dead`."""
+    """Work on the units of these keys; those whose process died are added to `dead`."""
     left = deque(keys)
     workers: list[_Worker] = []
     try:
@@ -138,14 +138,14 @@ def _start(work: Callable[..., Any], shared: Any) -> _Worker:
 
 
 def _end(worker: _Worker) -> None:
-    """Let a worker finish what it is writing, and end."""
+    """Let a worker finish its current write, then end it."""
     worker.pipe.close()
     worker.process.join()
 
 
 @contextmanager
 def _main_hidden() -> Iterator[None]:
-    """Let spawned processes not import this process's main script: that may be Dagster, 150 MB in each of them."""
+    """Keep spawned processes from importing this process's main script: it may be Dagster, 150 MB in each of them."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -155,7 +155,7 @@ def _main_hidden() -> Iterator[None]:
 
 
 def _serve(pipe: Connection, work: Callable[..., Any], shared: Any) -> None:
-    """A worker's life: one unit after the other, until nobody asks for more."""
+    """Main loop of a worker: one unit after another, until none is left."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     one_thread()
     pipe.send(("ready", None))
@@ -181,7 +181,7 @@ def _short(unit: object) -> str:
 
 
 def one_thread() -> None:
-    """Let this process use one core: threads of several such processes would only wait for each other.
+    """Limit this process to one core: threads of several such processes would only compete.
 
     Nothing is imported for this but OpenCV; what uses torch has imported it.
     """

@@ -1,8 +1,8 @@
-"""The web service in front of a model: who may ask, how much is taken, how many at once, how long.
+"""The web service in front of a model: access, request size, concurrency and time limits.
 
-Only requests that a program on this machine means to send are answered: the Host header must name this machine (a web
-page that points its own name here is sent away), and the body must be declared as JSON (so that a browser asks before
-it lets a page send one). Every answer is strict JSON. What a request means belongs to `service`.
+Only requests that a program on this machine sends deliberately are answered: the Host header must name this machine
+(DNS rebinding by a web page is refused), and the body must be declared as JSON (so that a browser sends a preflight
+request first). Every answer is strict JSON. What a request means belongs to `service`.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ def make_app(
         except RequestError as error:
             return _response(refusal(str(error), error.status))
         except ClientDisconnect:
-            return _response(refusal("the caller went away", 400))
+            return _response(refusal("the client disconnected", 400))
         finally:
             held[0] -= 1
 
     async def well(_: Request) -> Response:
         return Response(b"\n", media_type="application/json")
 
-    async def told(_: Request) -> Response:
+    async def version_info(_: Request) -> Response:
         return Response(version.encode(), media_type="text/plain")
 
     async def failed(_: Request, error: Exception) -> Response:
@@ -79,7 +79,7 @@ def make_app(
             words = {404: "there is nothing here; POST to /invocations", 405: "POST to /invocations; GET the others"}
             return _response(refusal(words.get(error.status_code, "this request is not answered"), error.status_code))
         _log.error("a request could not be answered", exc_info=error)
-        return _response(refusal("a defect of the server; its log says more", 500))
+        return _response(refusal("an internal error of the server; see its log", 500))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -91,7 +91,7 @@ def make_app(
         routes=[
             Route("/invocations", invoke, methods=["POST"]),
             *(Route(path, well) for path in ("/ping", "/health")),
-            Route("/version", told),
+            Route("/version", version_info),
         ],
         exception_handlers={HTTPException: failed, Exception: failed},
         lifespan=lifespan,
@@ -101,7 +101,7 @@ def make_app(
 
 
 class _KnownHost:
-    """Sends away whoever addresses the server by a name that is not its own: that is how DNS rebinding looks."""
+    """Rejects requests that address the server by an unknown host name, which is the mark of DNS rebinding."""
 
     def __init__(self, app: Any, known: set[str]) -> None:
         self._app = app
@@ -132,14 +132,14 @@ def host_name(header: str) -> str:
 
 
 async def _body(request: Request, limits: Limits) -> bytes:
-    """A request's body, no more of it than is taken, and in time."""
+    """A request's body, within the size and time limits."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise RequestError("send JSON, and say so: Content-Type: application/json", 415)
+        raise RequestError("send JSON with Content-Type: application/json", 415)
     if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
         raise RequestError("send the body as it is, without a Content-Encoding", 415)
     most = limits.request_bytes
-    large = RequestError(f"the request has more than the {most:,} bytes that are taken", 413)
+    large = RequestError(f"the request has more than the {most:,} bytes allowed", 413)
     length = request.headers.get("content-length", "0")
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > most):
         raise large

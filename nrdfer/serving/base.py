@@ -1,4 +1,4 @@
-"""What the models that MLflow serves have in common."""
+"""Base of the models that MLflow serves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mlflow.pyfunc.model import PythonModel
 
 
 class ServedModel(PythonModel):
-    """A model whose registered signature alone says what it takes.
+    """A model whose registered signature defines its input.
 
     MLflow would rather see that in type hints, of a few kinds, and warns of others wherever the class is imported.
     """

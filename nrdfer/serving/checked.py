@@ -9,10 +9,10 @@ from nrdfer.store import file_sha256
 
 
 def require_sha256(path: Path, digest: str) -> None:
-    """Make sure that a file is the one that was registered.
+    """Check that a file is the one that was registered.
 
     Raises:
-        WeightsError: it is missing, or has another content.
+        WeightsError: it is missing, or has other content.
     """
     there = file_sha256(path) if path.is_file() else "no file"
     if there != digest:

@@ -1,6 +1,6 @@
-"""Connections to the server: how many are held, and how long one may go without a request that is being answered.
+"""Connections to the server: their maximum number, and how long one may be idle.
 
-How long a request may take, its body included, is `app`'s business; before its headers are whole there is no request.
+The time limit of a request, its body included, belongs to `app`; before its headers are complete there is no request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ENDING = 5  # seconds for requests that are being answered
 
 
 def settings_of(app: Any, limits: Limits) -> uvicorn.Config:
-    """How uvicorn serves an application."""
+    """Uvicorn's configuration for an application."""
     return uvicorn.Config(
         app,
         http=Connection,
@@ -31,7 +31,7 @@ def settings_of(app: Any, limits: Limits) -> uvicorn.Config:
 
 
 class Connection(H11Protocol):
-    """One connection, closed when there are too many, or when no request becomes whole in time.
+    """One connection, closed when there are too many, or when no request is complete in time.
 
     uvicorn counts connections only when a request is whole, and waits for headers, and for the rest of a body that was
     answered already, as long as something arrives now and then.
@@ -41,19 +41,19 @@ class Connection(H11Protocol):
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, or close it at once."""
+        """Accept the connection, or close it at once."""
         super().connection_made(transport)
         if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
             transport.abort()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Forget the connection."""
         super().connection_lost(exc)
         self._stop()
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrives; only a request that is whole ends the waiting."""
+        """Take incoming data; only a complete request ends the waiting."""
         super().data_received(data)
         self._watch()
 

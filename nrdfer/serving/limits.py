@@ -1,4 +1,4 @@
-"""What a served model takes, and what it refuses: sizes, times, and the folders whose videos it opens."""
+"""Limits of a served model: sizes, times, and the folders whose videos it opens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIB = 1 << 20
 
 
 class RequestError(NrdferError):
-    """A request that is not answered; whoever sent it can change that.
+    """A rejected request, whose sender can correct it.
 
     Attributes:
         status: of HTTP, 4xx.
@@ -26,7 +26,7 @@ class RequestError(NrdferError):
 
 @dataclass(frozen=True)
 class Limits:
-    """The most of everything. A request beyond one of them is refused in words, before or while it is worked on.
+    """Upper bounds of requests. A request beyond one of them is refused in words, before or while it is worked on.
 
     Attributes:
         request_bytes: of a request's body.
@@ -58,11 +58,11 @@ def allowed_file(path: str, folders: Sequence[str]) -> Path:
 
     Raises:
         RequestError: it lies elsewhere, or no folder was named.
-        UnreadableVideoError: what lies there is no plain file.
+        UnreadableVideoError: what lies there is not a plain file.
     """
     if not folders:
         raise RequestError(
-            "this server opens no files by their path: send the file's bytes (video: base64), or let whoever starts it "
+            "this server opens no files by their path: send the file's bytes (video: base64), or let its operator "
             "name a folder (nrdfer serve --videos FOLDER)",
             403,
         )
@@ -71,13 +71,13 @@ def allowed_file(path: str, folders: Sequence[str]) -> Path:
         roots = [Path(os.path.realpath(folder)) for folder in folders]
         inside = any(place.is_relative_to(root) for root in roots)
     except (OSError, ValueError) as error:  # a zero byte, a name that is too long, bytes that no file system has
-        raise UnreadableVideoError(f"{ascii(path)[:200]} is no name of a file that is opened here") from error
+        raise UnreadableVideoError(f"{ascii(path)[:200]} is not the name of a file that can be opened here") from error
     if not inside:
-        raise RequestError(f"{ascii(path)[:200]} lies outside of the folders that this server opens videos of", 403)
+        raise RequestError(f"{ascii(path)[:200]} is outside the folders from which this server opens videos", 403)
     try:
         plain = place.is_file()
     except (OSError, ValueError) as error:
         raise UnreadableVideoError(f"{ascii(path)[:200]} cannot be opened") from error
     if place.exists() and not plain:
-        raise UnreadableVideoError(f"{ascii(path)[:200]} is no plain file, so it cannot be opened")
+        raise UnreadableVideoError(f"{ascii(path)[:200]} is not a plain file, so it cannot be opened")
     return place

@@ -1,8 +1,8 @@
-"""Trained networks opened from weights and JSON alone: which code answers is this package's, never a version's.
+"""Trained networks opened from weights and JSON alone: only this package's code runs, never a version's.
 
 MLflow's description of a version names this module (`_load_pyfunc`), so that `mlflow models serve` runs no file of the
-version either. What a version's files must be is compared in `nrdfer.registry.file_lists`; here the wrappers check the
-sha256 of what they load.
+version either. A version's files are verified in `nrdfer.registry.file_lists`; here the wrappers check the sha256 of
+what they load.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FOLDERS = "folders"  # whose videos a version of videos opens, likewise
 
 @dataclass(frozen=True)
 class _Context:
-    """What a wrapper is told, as MLflow would tell it."""
+    """Context of a wrapper, as MLflow would pass it."""
 
     artifacts: Mapping[str, str]
     model_config: Mapping[str, Any] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Answering:
 
 
 def open_artifacts(folder: Path, config: Mapping[str, Any]) -> ServedModel:
-    """The wrapper of the files in a folder, which say themselves whether they take crops or videos.
+    """The wrapper of the files in a folder, which state whether they take crops or videos.
 
     Args:
         folder: with ``model.json`` and ``last.safetensors``, or with a bundle.
@@ -66,14 +66,14 @@ def open_artifacts(folder: Path, config: Mapping[str, Any]) -> ServedModel:
         if len(weights) != 1:
             raise WeightsError(f"{folder} holds {len(weights)} files of weights (.safetensors) instead of one")
         if not isinstance(config.get(SHA256), str):
-            raise WeightsError(f"nothing says which sha256 the weights in {folder} must have")
+            raise WeightsError(f"no record states which sha256 the weights in {folder} must have")
         artifacts = {"settings": str(folder / MODEL), "weights": str(weights[0])}
     wrapper.load_context(_Context(artifacts, config))
     return wrapper
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Answering:
-    """What MLflow calls to load a version.
+    """Entry point that MLflow calls to load a version.
 
     Args:
         path: of the folder with its files.

@@ -1,7 +1,7 @@
-"""What a request asks, read strictly: plain JSON without NaN, of known keys, shapes and kinds, within the limits.
+"""Parsing of requests, strictly: JSON without NaN, of known keys, shapes and types, within the limits.
 
-The forms are MLflow's (``inputs``, ``instances``, ``dataframe_records``, ``dataframe_split``), so its clients can ask.
-Nothing is answered here, and no file is opened.
+The forms are MLflow's (``inputs``, ``instances``, ``dataframe_records``, ``dataframe_split``), so its clients work. No
+reply is made here, and no file is opened.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def read_json(body: bytes, limits: Limits) -> dict[str, Any]:
     lists = body.count(b"[") + body.count(b"{")
     many = body.count(b",") + lists
     if many > limits.values:
-        raise RequestError(f"the request holds about {many:,} values, more than the {limits.values:,} taken here", 413)
+        raise RequestError(f"the request holds about {many:,} values, more than the {limits.values:,} allowed", 413)
     if lists > limits.values // 4:
-        raise RequestError("the request holds more lists than are taken here", 413)
+        raise RequestError("the request holds more lists than are allowed here", 413)
     try:
         given = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_twins)
     except UnicodeDecodeError as error:
         raise RequestError(f"the request is not UTF-8 (byte {error.start})", 400) from error
     except RecursionError as error:
-        raise RequestError("the request's lists lie too deep within each other", 400) from error
+        raise RequestError("the request's lists are nested too deeply", 400) from error
     except ValueError as error:
-        raise RequestError(f"the request is no JSON: {str(error)[:200]}", 400) from error
+        raise RequestError(f"the request is not JSON: {str(error)[:200]}", 400) from error
     if not isinstance(given, dict):
         raise RequestError(f"a request is a JSON object with one of {', '.join(FORMS)}, not a {_kind(given)}", 400)
     return given
@@ -91,7 +91,7 @@ def videos_of(given: Mapping[str, Any], limits: Limits) -> list[dict[str, str]]:
     if not rows:
         raise RequestError("the request holds no video")
     if len(rows) > limits.videos:
-        raise RequestError(f"the request holds {len(rows)} videos, more than the {limits.videos} taken at once", 413)
+        raise RequestError(f"the request holds {len(rows)} videos, more than the {limits.videos} allowed at once", 413)
     return [_video(number, row) for number, row in enumerate(rows)]
 
 
@@ -115,7 +115,7 @@ def _only(entry: Any, name: str) -> Any:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    """Lengths of lists within lists, each told by its first."""
+    """Lengths of nested lists, each taken from its first item."""
     shape: list[int] = []
     while isinstance(value, list):
         shape.append(len(value))
@@ -126,7 +126,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def _rows(value: list[Any], shape: Sequence[int]) -> list[list[Any]]:
-    """The innermost lists, all of the shape's lengths."""
+    """The innermost lists, all as long as the shape says."""
     lists: list[Any] = [value]
     for axis, length in enumerate(shape):
         if not all(isinstance(one, list) and len(one) == length for one in lists):
@@ -145,7 +145,7 @@ def _fill(out: npt.NDArray[np.float32], rows: Sequence[list[Any]]) -> None:
             with np.errstate(over="ignore"):  # what becomes infinite is refused with everything above 1
                 target[:] = row
         except (OverflowError, ValueError) as error:
-            raise RequestError("pixel values must be numbers from 0 to 1; one is beyond all floats") from error
+            raise RequestError("pixel values must be numbers from 0 to 1; one is beyond the range of floats") from error
 
 
 def _split(value: Any) -> list[dict[str, Any]]:

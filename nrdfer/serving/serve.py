@@ -1,4 +1,4 @@
-"""One registered version on 127.0.0.1: checked, copied where nobody else writes, loaded by workers, answered for."""
+"""One registered version served on 127.0.0.1: checked, copied to a private folder, and loaded by workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 
 
 def run(model: str, *, port: int, workers: int, folders: Sequence[str], hosts: Sequence[str], limits: Limits) -> None:
-    """Serve a version until this process is asked to end.
+    """Serve a version until this process is stopped.
 
     Args:
         model: its address.
@@ -70,7 +70,7 @@ def _end(*_: Any) -> None:
 
 @contextlib.contextmanager
 def _place(port: int) -> Iterator[socket.socket]:
-    """The port, taken before anything is loaded."""
+    """The listening socket, bound before anything is loaded."""
     with socket.socket() as place:
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -83,7 +83,7 @@ def _place(port: int) -> Iterator[socket.socket]:
 
 
 def open_service(files: str, config: dict[str, Any], limits: Limits) -> Service:
-    """What a worker loads."""
+    """Service that a worker loads."""
     from nrdfer.serving.loader import open_artifacts
 
     return Service(open_artifacts(Path(files), config), limits)

@@ -1,4 +1,4 @@
-"""A model's answers to requests: bytes in, a status and strict JSON out, never an exception and never a traceback.
+"""A model's replies to requests: bytes in, a status and strict JSON out, never an exception or a traceback.
 
 How requests arrive belongs to `app`; in which process they are answered, to `workers`.
 """
@@ -26,19 +26,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Reply:
-    """What is sent back."""
+    """HTTP reply to a request."""
 
     status: int
     body: bytes  # JSON
 
 
 def refusal(message: str, status: int) -> Reply:
-    """A reply that says in words why there is no answer."""
+    """A reply with the reason why there is no prediction."""
     return Reply(status, json.dumps({"error": utf8(message), "status": status}, allow_nan=False).encode())
 
 
 class Service:
-    """One loaded model and what it takes.
+    """One loaded model and its input format.
 
     Args:
         model: of crops or of videos.
@@ -50,7 +50,7 @@ class Service:
         self._limits = limits or Limits()
 
     def reply(self, body: bytes) -> Reply:
-        """Answer one request's body."""
+        """Reply to one request's body."""
         try:
             rows = self._rows(read_json(body, self._limits))
             return Reply(200, json.dumps({"predictions": rows}, allow_nan=False).encode())
@@ -64,7 +64,7 @@ class Service:
             return refusal("the request needs more memory than there is; send less at a time", 413)
         except Exception:
             _log.exception("a request could not be answered")  # the log is the starter's; a caller learns no paths
-            return refusal("a defect of the server; its log says more", 500)
+            return refusal("an internal error of the server; see its log", 500)
 
     def _rows(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
         if isinstance(self._model, VideoModel):
@@ -78,7 +78,7 @@ class Service:
 
 
 def _video_row(model: VideoModel, given: Mapping[str, str], bounds: Bounds) -> dict[str, Any]:
-    """One video's row; one that is no video, or broken, is a row with its reason, so that the others are answered."""
+    """One video's row; an invalid or damaged one gets a row with the reason, so that the others are processed."""
     try:
         return _finite(model.answer(given, bounds))
     except OutOfBoundsError:
@@ -90,5 +90,5 @@ def _video_row(model: VideoModel, given: Mapping[str, str], bounds: Bounds) -> d
 def _finite(row: Mapping[Any, Any]) -> dict[str, Any]:
     plain = {str(key): float(value) if hasattr(value, "dtype") else value for key, value in row.items()}
     if any(isinstance(value, float) and not math.isfinite(value) for value in plain.values()):
-        raise NrdferError("the network's answer is no number: its weights do not fit what was asked")
+        raise NrdferError("the network's output is not a number: its weights do not fit the input")
     return plain

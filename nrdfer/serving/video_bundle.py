@@ -47,7 +47,7 @@ def write_bundle(checkpoint: Path, preprocessing: Preprocessing, out: Path) -> d
     for part in ("settings", "weights"):
         source = checkpoint / files[part].name
         if not source.is_file():
-            raise WeightsError(f"{checkpoint} is no trained network: {source.name} missing")
+            raise WeightsError(f"{checkpoint} is not a trained network: {source.name} missing")
         shutil.copyfile(source, files[part])
     files["retinaface"] = _detector(preprocessing, out / "retinaface.safetensors")
     if preprocessing.enlightengan is not None:
@@ -61,7 +61,7 @@ def write_bundle(checkpoint: Path, preprocessing: Preprocessing, out: Path) -> d
 def load_bundle(
     artifacts: Mapping[str, str], windows: WindowSettings | None = None, *, device: str = "cpu"
 ) -> Predictor:
-    """A predictor made of a bundle's files alone.
+    """A predictor made only from a bundle's files.
 
     Args:
         artifacts: as `write_bundle` returned them, or as MLflow hands them to a model's ``load_context``.
@@ -85,7 +85,7 @@ def load_bundle(
 
 
 def bundle_in(folder: Path) -> dict[str, str]:
-    """The artifacts of a bundle that lies in a folder.
+    """Artifacts of the bundle in a folder.
 
     Raises:
         WeightsError: it does not.

@@ -1,8 +1,8 @@
 """The whole chain behind MLflow's pyfunc interface: a video's path or its bytes in, emotions out.
 
-Files are opened by their path only inside the folders that whoever loads the model names; by default there is none, and
-the model takes bytes. Whatever ffmpeg would take for an address or a list of other files is refused. Aligned crops have
-a model of their own (`emotion_model`); a server's limits are `limits`'s.
+Files are opened by their path only inside the folders that are named when the model is loaded; by default there is
+none, and the model takes bytes. Anything that ffmpeg would interpret as an address or a list of other files is refused.
+Aligned crops have their own model (`emotion_model`); a server's limits belong to `limits`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class VideoModel(ServedModel):
 
     @staticmethod
     def unreadable(reason: str) -> dict[str, Any]:
-        """The row of a video that could not be looked at."""
+        """The row of a video that could not be read."""
         from nrdfer.predict.result import UNREADABLE, Prediction
 
         return _as_row(Prediction(UNREADABLE, reason))
@@ -105,7 +105,7 @@ class VideoModel(ServedModel):
             return self._answer(file, "the video", bounds)
 
     def _answer(self, file: Path, name: str, bounds: Bounds | None) -> dict[str, Any]:
-        """A row whose reason names the video as whoever asks does: not where it really lies."""
+        """A row whose reason names the video as the caller does, not by its real path."""
         try:
             if bounds is None:
                 prediction = self.predictor.predict(file)
@@ -136,7 +136,7 @@ def video_signature() -> ModelSignature:
 
 
 def local_file(path: str, folders: Sequence[str]) -> Path:
-    """The real place of a local file; whether it lies in one of the folders is asked before anything looks at it.
+    """Resolved path of a local file; that it is in one of the folders is checked before the file is accessed.
 
     What looks like an address or an option is a file only if it lies there. Elsewhere it is refused without a look, so
     that nothing is said of what exists, in a row of its own: whoever sent it took it for something else than a file.
@@ -190,7 +190,7 @@ def _as_row(prediction: Prediction) -> dict[str, Any]:
 
 
 def _rows_of(given: Any) -> list[dict[str, Any]]:
-    """What a caller gave as one mapping a video."""
+    """A caller's input as one mapping per video."""
     if isinstance(given, str | Path | bytes | bytearray):
         given = [given]
     if isinstance(given, Mapping):
@@ -232,7 +232,7 @@ def _bytes(value: Any) -> bytes | None:
     if not isinstance(value, bytes | bytearray):
         raise UnreadableVideoError(f"{VIDEO} must be bytes, not {type(value).__name__}")
     if len(value) > MAX_BYTES:
-        raise UnreadableVideoError(f"{VIDEO} has {len(value):,} bytes, more than the {MAX_BYTES:,} that are taken")
+        raise UnreadableVideoError(f"{VIDEO} has {len(value):,} bytes, more than the {MAX_BYTES:,} allowed")
     return bytes(value)
 
 

@@ -1,6 +1,6 @@
-"""Processes that answer: one that takes too long, or dies, is replaced, and its request is told so.
+"""Worker processes that compute predictions: one that hangs or dies is replaced, and its request fails.
 
-A thread that decodes a video cannot be stopped, a process can; and what a damaged file does to a decoder ends a worker,
+A thread that decodes a video cannot be stopped, a process can; and a damaged file that crashes a decoder ends a worker,
 not the server. Each opens the model once, from files that were checked.
 """
 
@@ -59,7 +59,7 @@ class Worker:
             raise
 
     def ask(self, body: bytes, seconds: float) -> Reply:
-        """A reply, within `seconds`; a process that gives none is replaced, and the next loads the model at once."""
+        """Reply within `seconds`; a process that gives none is replaced, and the next loads the model at once."""
         deadline = time.monotonic() + seconds
         try:
             if self._process is None:
@@ -69,16 +69,16 @@ class Worker:
             if not self._becomes_ready(seconds):
                 if time.monotonic() - self._launched > _STARTING:
                     self._end()
-                return refusal("the model is loaded again, as a request ended the process that had it; ask later", 503)
+                return refusal("the model is being reloaded, as a request ended its process; ask again later", 503)
             self._pipe.send_bytes(body)
             if self._pipe.poll(max(0.0, deadline - time.monotonic())):
                 return Reply(int(self._pipe.recv()), self._pipe.recv_bytes())
             reply = refusal(f"the request took longer than {seconds:.0f} s; send less at a time", 422)
         except NrdferError as error:
             _log.error("%s", error)
-            return refusal("the server cannot start its model again; its log says why", 500)
+            return refusal("the server cannot restart its model; see its log", 500)
         except (EOFError, OSError):
-            words = "the process that answered died over this request (memory is the usual cause); send less at a time"
+            words = "the worker process died on this request (memory is the usual cause); send less at a time"
             reply = refusal(words, 422)
         self._end()
         with contextlib.suppress(OSError):  # the next request tries again
@@ -94,7 +94,7 @@ class Worker:
         other.close()
 
     def _becomes_ready(self, seconds: float) -> bool:
-        """Wait until the model is loaded, at most so long.
+        """Wait until the model is loaded, within a limit.
 
         Raises:
             NrdferError: it cannot be loaded.
@@ -114,7 +114,7 @@ class Worker:
         return True
 
     def close(self) -> None:
-        """End the process, and remove what it left."""
+        """End the process, and remove its files."""
         self._end()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -130,7 +130,7 @@ class Worker:
 
 
 class Workers:
-    """Several workers, each asked by one thread.
+    """Several workers, each used by one thread.
 
     Args:
         make: opens the model.
@@ -154,14 +154,14 @@ class Workers:
             raise
 
     async def answer(self, body: bytes, seconds: float) -> Reply:
-        """A reply by whichever worker is free first; waiting counts."""
+        """Reply of the first free worker; waiting for one counts towards the limit."""
         deadline = time.monotonic() + seconds
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, body, deadline, seconds)
 
     def _ask(self, body: bytes, deadline: float, seconds: float) -> Reply:
         left = deadline - time.monotonic()
         if left <= 0 or self._closed.is_set():
-            return refusal(f"others were answered for the {seconds:.0f} s that a request may take; ask later", 429)
+            return refusal(f"no worker was free within the {seconds:.0f} s that a request may take; ask later", 429)
         worker = self._free.get()
         try:
             return worker.ask(body, left)
@@ -178,7 +178,7 @@ class Workers:
 
 
 def _work(make: Open, pipe: Connection, scratch: str) -> None:
-    """What a worker does."""
+    """Main loop of a worker."""
     import signal
 
     from nrdfer.core.processes import die_with_parent

@@ -38,7 +38,7 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class ClipEntry:
-    """Where one clip lies, and the two facts that picking clips needs."""
+    """Location of one clip, and the two facts needed to select clips."""
 
     shard: int
     record: Span
@@ -64,7 +64,7 @@ class ShardIndex:
 
     @functools.cached_property
     def _by_shard(self) -> dict[int, list[str]]:
-        """Ids by shard, gone through once: a large corpus has hundreds of shards."""
+        """Ids by shard, computed once: a large corpus has hundreds of shards."""
         found: dict[int, list[str]] = {}
         for clip_id, entry in self.clips.items():
             found.setdefault(entry.shard, []).append(clip_id)
@@ -152,7 +152,7 @@ def _shard_entry(entry: dict[str, Any]) -> ShardEntry:
     if not _NAME.fullmatch(shard.name) or len(shard.name) > _LONGEST_NAME:
         raise ValueError(f"shard name {brief(shard.name)}")  # a name is a file beside the index, never a path
     if not isinstance(shard.sha256, str) or not _is_count(shard.bytes) or not _is_count(shard.clips):
-        raise ValueError(f"what is told of {shard.name} is no sha256 and no numbers")
+        raise ValueError(f"the entry of {shard.name} has no valid sha256 and numbers")
     return shard
 
 

@@ -60,7 +60,7 @@ class ShardReader:
         return list(self.index.clips)
 
     def record(self, clip_id: str) -> ClipRecord:
-        """What is known of a clip.
+        """Record of a clip.
 
         Raises:
             KeyError: no such clip.
@@ -89,7 +89,7 @@ class ShardReader:
         entry = self._entry(clip_id)
         wanted = range(entry.n_frames) if indices is None else indices
         if not len(wanted):
-            raise ValueError(f"clip {clip_id}: no frame was asked for")
+            raise ValueError(f"clip {clip_id}: no frame was requested")
         first: dict[int, int] = {}  # where in the result a frame was decoded to
         frames_THWC = np.empty((0, 0, 0, 3), np.uint8)
         for t, i in enumerate(wanted):

@@ -1,4 +1,4 @@
-"""One division of a corpus into training and test clips. Which divisions there are is a corpus's matter."""
+"""One split of a corpus into training and test clips. The splits themselves belong to the corpora."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Split:
-    """One division of a corpus, and the shards its clips lie in."""
+    """One split of a corpus, and the shards of its clips."""
 
     name: str  # of the corpus's splits
     corpus: str  # in nrdfer.corpora.registry

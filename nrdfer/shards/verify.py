@@ -1,6 +1,6 @@
-"""Verification: a set of shards is exactly what its index says, byte by byte. Repairing is the writer's business.
+"""Verification: a set of shards is exactly what its index says, byte by byte. Repairing belongs to the writer.
 
-In the store the index and the shards are held against the artefact's manifest, too, because both may have been changed
+In the store the index and the shards are compared with the artefact's manifest, too, because both may have been changed
 together.
 """
 
@@ -22,7 +22,7 @@ _NAMED = 3  # problems that a message names
 
 
 def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> list[str]:
-    """Problems found in a folder of shards, in plain words; empty if there are none.
+    """Descriptions of the problems in a folder of shards; empty if there are none.
 
     Every shard's length and sha256, every member's name and place, and every record are compared with the index; and
     the index with the manifest beside it, where there is one (shards that were copied out of a store have none).
@@ -43,7 +43,7 @@ def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> li
         elif path.stat().st_size != shard.bytes:
             problems.append(_other_length(index, number, path.stat().st_size))
         elif file_sha256(path) != shard.sha256:
-            problems.append(f"{shard.name} has another content than when it was written (sha256 differs)")
+            problems.append(f"{shard.name} has other content than when it was written (sha256 differs)")
         else:
             problems += _contradictions(index, number, path)
         if progress is not None:
@@ -54,7 +54,7 @@ def verify(root: Path, progress: Callable[[int, int], None] | None = None) -> li
 
 
 def refuse_damaged(root: Path) -> None:
-    """Refuse a folder of shards that is not, byte for byte, what was written.
+    """Refuse a folder of shards that is not, byte for byte, as written.
 
     One with a manifest is held against it, as the store does with its own: once a run, however many steps read it.
 
@@ -71,7 +71,7 @@ def refuse_damaged(root: Path) -> None:
 
 
 def _against_manifest(root: Path, index: ShardIndex) -> list[str]:
-    """Where the index itself is not what was published; nothing where there is no manifest."""
+    """Differences of the index from what was published; none where there is no manifest."""
     if not (root / MANIFEST).exists():
         return []
     try:
@@ -83,7 +83,7 @@ def _against_manifest(root: Path, index: ShardIndex) -> list[str]:
     problems = [problem] if problem else []
     for shard in index.shards:  # the shards themselves are held against the index
         if listed.get(shard.name, {}).get("sha256") != shard.sha256:
-            problems.append(f"{shard.name} is told otherwise in {INDEX} than in {MANIFEST}")
+            problems.append(f"{shard.name} has different entries in {INDEX} and {MANIFEST}")
     known = {shard.name for shard in index.shards}
     problems += [
         f"{name} is in {MANIFEST} and not in {INDEX}" for name in listed if name.endswith(".tar") and name not in known
@@ -100,7 +100,7 @@ def _other_length(index: ShardIndex, number: int, length: int) -> str:
 
 
 def _contradictions(index: ShardIndex, number: int, path: Path) -> list[str]:
-    """Where an unchanged shard and the index disagree: the index was edited, or belongs to other shards."""
+    """Contradictions between an unchanged shard and the index: the index was edited, or belongs to other shards."""
     there: dict[str, Span] = {}
     records: dict[str, tuple[str | None, int]] = {}
     try:
@@ -126,5 +126,5 @@ def _contradictions(index: ShardIndex, number: int, path: Path) -> list[str]:
         problems.append(f"{path.name}: {len(wrong)} members are not where the index says, e.g. {wrong[0]}")
     other = sorted(name for name in records.keys() & facts.keys() if records[name] != facts[name])
     if other:
-        problems.append(f"{path.name}: {len(other)} records say otherwise than the index, e.g. {other[0]}")
+        problems.append(f"{path.name}: {len(other)} records contradict the index, e.g. {other[0]}")
     return problems

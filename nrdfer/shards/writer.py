@@ -1,9 +1,9 @@
 """Write shards, for every corpus: clips in groups that are fixed beforehand, by any process, in any order, again.
 
 A clip becomes ``<clip_id>.json`` and ``<clip_id>.<frame:04d>.jpg``, in this order. The tar is written by WebDataset's
-`TarWriter` with a fixed time, user, group and mode, in the plain USTAR format, so the same clips give the same bytes,
-whoever writes them. What it lacks is added: where each member lies, a name that appears only when the tar is whole and
-on the disk. (Importing it imports torch, in each process that writes.)
+`TarWriter` with a fixed time, user, group and mode, in the plain USTAR format, so the same clips give the same bytes on
+any machine. What it lacks is added: where each member lies, a name that appears only when the tar is whole and on the
+disk. (Importing it imports torch, in each process that writes.)
 
 A group becomes a shard of its own name, a small file beside it (its part of the index, and the clips that were set
 aside) and, last, a receipt for both. So after a crash, or a power cut, only groups that are not as they were written
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class ExcludedClip:
     """A clip that cannot be used, and why."""
 
     clip_id: str
@@ -64,7 +64,7 @@ class GroupJob(Protocol):
         """Clips."""
         ...
 
-    def clips(self) -> Iterator[EncodedClip | SetAside]:
+    def clips(self) -> Iterator[EncodedClip | ExcludedClip]:
         """Read the clips, one at a time."""
         ...
 
@@ -77,7 +77,7 @@ def build_shards(
     workers: int,
     what: str,
     progress: Progress | None = None,
-) -> tuple[ShardIndex, list[SetAside]]:
+) -> tuple[ShardIndex, list[ExcludedClip]]:
     """Write all groups into `work`, and bring them together in `out` with one index.
 
     Args:
@@ -122,17 +122,17 @@ def shard_name(prefix: str, number: int) -> str:
     return f"{prefix}-{number:06d}.tar"
 
 
-def write_group(clips: Iterable[EncodedClip | SetAside], folder: Path, name: str) -> None:
+def write_group(clips: Iterable[EncodedClip | ExcludedClip], folder: Path, name: str) -> None:
     """Write one group of clips into `folder`, as the shard `name` and the small file beside it.
 
     Raises:
         ValueError: two clips have the same id, frames do not fit their record, or an id is too long for a tar's header.
     """
     entries: dict[str, ClipEntry] = {}
-    excluded: list[SetAside] = []
+    excluded: list[ExcludedClip] = []
     with contextlib.closing(_TarShard(folder / name)) as shard:
         for clip in clips:
-            if isinstance(clip, SetAside):
+            if isinstance(clip, ExcludedClip):
                 excluded.append(clip)
                 continue
             record, jpegs = clip
@@ -210,7 +210,7 @@ class _TarShard:
                 raise RuntimeError(f"{self.path.name}: the tar holds more members than were put there")
 
 
-def read_group(folder: Path, name: str, verify: Verify = "full") -> tuple[ShardIndex, list[SetAside]] | None:
+def read_group(folder: Path, name: str, verify: Verify = "full") -> tuple[ShardIndex, list[ExcludedClip]] | None:
     """A finished group: an index of at most one shard, and the clips set aside; None if it must be written (again).
 
     Args:
@@ -223,14 +223,14 @@ def read_group(folder: Path, name: str, verify: Verify = "full") -> tuple[ShardI
     path = _sidecar(folder, name)
     try:
         document = json.loads(path.read_bytes())
-        excluded = [SetAside(clip_id, reason) for clip_id, reason in document["set_aside"]]
+        excluded = [ExcludedClip(clip_id, reason) for clip_id, reason in document["set_aside"]]
         return ShardIndex.from_dict(document["index"], str(path)), excluded
     except (OSError, StoreError, ValueError, KeyError, TypeError, RecursionError) as error:
         _log.warning("%s: %s; its clips are written again", path, error)
         return None
 
 
-def publish_groups(folder: Path, names: Sequence[str], out: Path) -> tuple[ShardIndex, list[SetAside]]:
+def publish_groups(folder: Path, names: Sequence[str], out: Path) -> tuple[ShardIndex, list[ExcludedClip]]:
     """Bring finished groups together in `out`, with one index; returns it, and the clips set aside, in order.
 
     Shards are linked, not copied: a crash in between loses nothing, and costs no room.
@@ -241,7 +241,7 @@ def publish_groups(folder: Path, names: Sequence[str], out: Path) -> tuple[Shard
     """
     shards: list[ShardEntry] = []
     entries: dict[str, ClipEntry] = {}
-    excluded: list[SetAside] = []
+    excluded: list[ExcludedClip] = []
     for name in names:
         group = read_group(folder, name, "sizes")  # whoever found it finished has looked at its content
         if group is None:

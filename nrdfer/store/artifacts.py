@@ -1,4 +1,4 @@
-"""Building, finding and opening artefacts: see the package's own text for how a result becomes visible."""
+"""Building, finding and opening artefacts; the package's docstring describes how a result becomes visible."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ResumableBuild = Callable[[Path, Path], Mapping[str, Any]]
 
 
 def is_artefact_name(asset: str, digest: str) -> bool:
-    """Whether an asset and a digest can name an artefact."""
+    """Whether an asset and a digest are valid parts of an artefact's name."""
     return bool(len(asset) <= _LONGEST and _ASSET.fullmatch(asset) and _DIGEST.fullmatch(digest))
 
 
@@ -76,7 +76,7 @@ class Store:
         inputs: Mapping[str, str],
         build: Build,
     ) -> Artifact:
-        """Return the artefact of a step, computing it if it is not there.
+        """Return the artefact of a step, computing it if it is missing.
 
         Two processes that ask for the same artefact compute it once: the second waits and finds it. One that is
         there but damaged is moved to ``.damaged`` (logged as a warning) and made again. Every byte of one that is
@@ -128,12 +128,12 @@ class Store:
             return found
 
     def is_published(self, asset: str, digest: str) -> bool:
-        """Whether an undamaged artefact is there, every byte of it; nothing is moved or repaired."""
+        """Whether there is an undamaged artefact, checked byte by byte; nothing is moved or repaired."""
         path = self.place(asset, digest)
         return path.is_dir() and not find_problems(path, "full")
 
     def place(self, asset: str, digest: str) -> Path:
-        """Where an artefact lies; it may not be there.
+        """Path of an artefact, which need not exist.
 
         Raises:
             StoreError: these can name none. They may come from a tag, and would lead out of the store.
@@ -143,7 +143,7 @@ class Store:
         return self.root / asset / digest
 
     def workdir(self, asset: str, digest: str) -> Path:
-        """Where an unfinished step keeps what it wants to find again after a crash; may not exist."""
+        """Folder that an unfinished step uses to continue after a crash; need not exist."""
         return self.root / ".work" / asset / digest
 
     def open(self, asset: str, digest: str, *, verify: Verify = "full") -> Artifact:
@@ -165,7 +165,7 @@ class Store:
         if problems:
             raise StoreError(
                 f"artefact {path} is damaged ({_named(problems)}); run the step that makes it again, and the damaged "
-                "one will be moved aside"
+                "one will be moved away"
             )
         return Artifact(asset, digest, path, read_manifest(path), up_to_date=True)
 
@@ -190,29 +190,29 @@ class Store:
             lock(handle, path, busy=lambda: _log.info("%s", waiting))
             yield  # closing the file releases the lock
 
-    def set_aside(self, asset: str, digest: str) -> Path:
-        """Move an artefact to ``.damaged``, where nobody takes it for one; returns where it lies.
+    def quarantine(self, asset: str, digest: str) -> Path:
+        """Move an artefact to ``.damaged``, where it is no longer found; returns its new path.
 
         Raises:
             StoreError: it cannot be moved.
         """
         with self._writing(asset), self._locked(asset, digest):
-            return self._move_aside(asset, digest)
+            return self._move_away(asset, digest)
 
-    def _move_aside(self, asset: str, digest: str) -> Path:
+    def _move_away(self, asset: str, digest: str) -> Path:
         moved_to = self.root / DAMAGED / f"{asset.replace('/', '-')}-{digest}-{time.time_ns()}"
         moved_to.parent.mkdir(parents=True, exist_ok=True)
         (self.root / asset / digest).rename(moved_to)
         return moved_to
 
     def _find(self, asset: str, digest: str) -> tuple[Artifact | None, str]:
-        """An artefact that is there, or else why one was set aside."""
+        """An existing artefact, or the reason why a damaged one was moved away."""
         if not os.path.lexists(self.root / asset / digest):
             return None, ""
         try:
             return self.open(asset, digest), ""
         except StoreError as error:
-            message = one_line(f"{error}. It now lies in {self._move_aside(asset, digest)} and the step runs again")
+            message = one_line(f"{error}. It is now in {self._move_away(asset, digest)} and the step runs again")
             _log.warning("%s", message)
             return None, message
 
@@ -243,7 +243,7 @@ class Store:
 
     @contextlib.contextmanager
     def _writing(self, asset: str) -> Iterator[None]:
-        """Turn the trouble of the store's own writing into a `StoreError`; a step's own errors stay as they are."""
+        """Turn system errors of the store's own writing into a `StoreError`; a step's own errors stay as they are."""
         try:
             yield
         except OSError as error:

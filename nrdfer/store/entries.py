@@ -1,6 +1,6 @@
-"""One file as a manifest or a receipt tells of it: its length and the sha256 of its content.
+"""One file's entry in a manifest or receipt: its length and the sha256 of its content.
 
-Keep here: what is told of a file, and whether that is true. Keep out: which files there are.
+Keep here: making and checking one entry. Keep out: lists of files.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ Verify = Literal["sizes", "full"]
 
 
 def entry_of(path: Path) -> dict[str, Any]:
-    """What is told of a file."""
+    """Entry of a file."""
     return {"bytes": path.stat().st_size, "sha256": checked_sha256(path)}
 
 
 def is_entry(entry: object) -> bool:
-    """Whether this can be what is told of a file."""
+    """Whether a value is a valid entry of a file."""
     return (
         isinstance(entry, Mapping)
         and isinstance(entry.get("bytes"), int)
@@ -31,12 +31,12 @@ def is_entry(entry: object) -> bool:
 
 
 def are_entries(files: object) -> bool:
-    """Whether this can be what is told of a folder's files: each by its place in the folder."""
+    """Whether a value is a valid mapping of a folder's files, by relative path, to their entries."""
     return isinstance(files, dict) and all(map(is_entry, files.values())) and all(map(stays_below, files))
 
 
 def problem_of(folder: Path, name: str, entry: Mapping[str, Any], source: str, verify: Verify = "full") -> str | None:
-    """What is wrong with a file, in words; None if nothing is.
+    """Description of what is wrong with a file; None if nothing is.
 
     Args:
         folder: where it lies.
@@ -53,7 +53,7 @@ def problem_of(folder: Path, name: str, entry: Mapping[str, Any], source: str, v
         if size != entry["bytes"]:
             return f"{name} has {size} bytes instead of {entry['bytes']}"
         if verify == "full" and not is_content(path, entry["sha256"]):
-            return f"{name} has another content than its sha256 in {source}"
+            return f"{name} has other content than its sha256 in {source}"
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         return f"{name} cannot be read: {error}"
     return None

@@ -1,6 +1,6 @@
 """The manifest of a published folder: what it holds, byte for byte, and what it was made of.
 
-Keep here: writing, reading and checking ``MANIFEST.json``. Keep out: where folders lie and when they are made.
+Keep here: writing, reading and checking ``MANIFEST.json``. Keep out: where folders are and when they are made.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _hold(manifest: dict[str, Any], name: str) -> None:
-    """Refuse a manifest that was changed, or is another artefact's than the one of that name."""
+    """Refuse a manifest that was changed, or that belongs to another artefact than its name says."""
     try:
         if SEAL in manifest:
             seal = manifest.pop(SEAL)
@@ -94,11 +94,11 @@ def _hold(manifest: dict[str, Any], name: str) -> None:
     except (KeyError, ValueError, RecursionError):  # NaN, nested too deeply
         same = False
     if not same:
-        raise ValueError(f"{MANIFEST} has another content than when it was written")
+        raise ValueError(f"{MANIFEST} has other content than when it was written")
 
 
 def find_problems(folder: Path, verify: Verify = "sizes") -> list[str]:
-    """What is wrong with a published folder, in plain words; empty if nothing is.
+    """Descriptions of what is wrong with a published folder; empty if nothing is.
 
     Args:
         folder: the published folder.

@@ -1,4 +1,4 @@
-"""Pointers: a small file that says which artefact a name stands for at present.
+"""Pointers: small files, each of which maps a name to its current artefact.
 
 A pointer holds an asset's name and a digest, never a file; it is replaced whole. The store knows artefacts by
 digest only, and this is how a later process finds the one that was made last under a given set of settings.
@@ -29,7 +29,7 @@ class Pointers:
         self.root = root
 
     def set(self, name: str, artifact: Artifact) -> None:
-        """Let `name` stand for `artifact` from now on.
+        """Point `name` to `artifact` from now on.
 
         Raises:
             ValueError: it can be no name.
@@ -37,7 +37,7 @@ class Pointers:
         write_whole(self._path(name), json.dumps({"asset": artifact.asset, "digest": artifact.digest}).encode())
 
     def get(self, name: str) -> Artifact | None:
-        """The artefact `name` stands for, every byte of which was looked at; None if the name is not known.
+        """The artefact of `name`, verified byte by byte; None if the name is not known.
 
         A damaged pointer is set aside in words; its name is not known then, until the artefact's step is run again. A
         name that would lead elsewhere is never known.
@@ -58,7 +58,7 @@ class Pointers:
 
 
 def _target(document: Any) -> tuple[str, str]:
-    """Asset and digest, neither of which leads out of the store."""
+    """Asset and digest, checked so that neither leads out of the store."""
     asset, digest = document["asset"], document["digest"]
     if not (isinstance(asset, str) and isinstance(digest, str) and is_artefact_name(asset, digest)):
         raise ValueError("it names no artefact")
@@ -71,12 +71,12 @@ def config_digest(profile: Profile) -> str:
 
 
 def made_with(profile: Profile) -> Pointers:
-    """Which artefact each asset stands for under exactly this profile's settings."""
+    """Pointers to each asset's artefact under exactly this profile's settings."""
     return Pointers(Store(paths.store_root()), paths.home() / "pointers" / config_digest(profile)[:16])
 
 
 def last_made(profile: Profile, asset: str, instead: str) -> Artifact:
-    """The artefact that the last run of a profile made of `asset`.
+    """The artefact of `asset` from the last run of a profile.
 
     Args:
         profile: with which it was made; one other setting is another profile.

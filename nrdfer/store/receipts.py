@@ -2,7 +2,7 @@
 
 ``<name>.done`` holds the length and the sha256 of some finished files and is written after they, and their names, are
 on the disk. A file that a power cut left empty, cut or full of zeros, and one that the disk has changed since, does not
-match; its step then makes it again. What the files are is the steps' business.
+match; its step then makes it again. The content of the files belongs to the steps.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def vouch(folder: Path, name: str, files: Iterable[str], known: Mapping[str, str] | None = None) -> None:
-    """Say that some files are finished: they and their names are brought to the disk, then the receipt is written.
+    """Record that some files are finished: they and their names are flushed to the disk, then the receipt is written.
 
     Args:
         folder: of the receipt.
@@ -41,7 +41,7 @@ def vouch(folder: Path, name: str, files: Iterable[str], known: Mapping[str, str
 
 
 def vouched(folder: Path, name: str, verify: Verify = "full") -> frozenset[str] | None:
-    """The files that a receipt vouches for; None if there is no receipt, or one of them is not what it says.
+    """The files of a receipt; None if there is no receipt, or one of the files does not match it.
 
     What does not match is said in the log, by name.
 
@@ -69,10 +69,10 @@ def vouched(folder: Path, name: str, verify: Verify = "full") -> frozenset[str] 
 
 
 def revoke(folder: Path, name: str) -> None:
-    """Let a receipt go, because its files are about to be made again."""
+    """Remove a receipt because its files are about to be rewritten."""
     receipt_of(folder, name).unlink(missing_ok=True)
 
 
 def receipt_of(folder: Path, name: str) -> Path:
-    """Where a receipt lies."""
+    """Path of a receipt."""
     return folder / f"{name}.done"

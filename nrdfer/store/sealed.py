@@ -1,6 +1,6 @@
-"""A value as a JSON file that says itself whether it is whole: it carries the digest of everything else in it.
+"""Self-checking JSON files: each carries the digest of everything else in it.
 
-For small files that vouch for others (manifests, receipts). What they say is their writers' business.
+For small files that vouch for others (manifests, receipts). Their content belongs to their writers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SEAL = "seal"
 
 
 def sealed(value: Mapping[str, Any], indent: int | None = None) -> str:
-    """The text of the file.
+    """The text of the file, with its seal.
 
     Raises:
         TypeError: the value is not made of JSON's types.
@@ -25,7 +25,7 @@ def sealed(value: Mapping[str, Any], indent: int | None = None) -> str:
 
 
 def unsealed(text: bytes) -> dict[str, Any]:
-    """What the file says, without its seal.
+    """Content of the file, without its seal.
 
     Raises:
         ValueError: it is not whole, or was changed.
@@ -38,5 +38,5 @@ def unsealed(text: bytes) -> dict[str, Any]:
         raise ValueError("it carries no seal")
     seal = value.pop(SEAL)
     if digest_of(value) != seal:
-        raise ValueError("it has another content than when it was written")
+        raise ValueError("it has other content than when it was written")
     return value

@@ -1,9 +1,9 @@
-"""The sha256 of files, taken once a run however many of its steps read them.
+"""Cache of files' sha256, computed once per run however many of its steps read them.
 
-A file's content was looked at if its inode, length and both times are those of then. That is remembered by this
-process and, where a pipeline's run has marked its processes, in ``.verified`` of the store for the others of that run
-and no longer: what a disk does to a file by itself moves no time, so a new run looks at everything anew. What is
-remembered only confirms: a file that seems to be another one is read before anybody is told.
+A file counts as verified if its inode, length and both times are unchanged. That is cached by this process and, where a
+pipeline's run has marked its processes, in ``.verified`` of the store for the others of that run and no longer: damage
+by the disk itself changes no time stamp, so a new run verifies everything again. The cache can only confirm: a file
+that seems changed is read before an error is raised.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Seen = tuple[int, int, int, int, int]  # device, inode, length, modification and
 
 
 class Verified:
-    """What was seen of files: in memory, and in a file that the processes of one run share.
+    """Cache of verified files: in memory, and in a file that the processes of one run share.
 
     Args:
         path: of that file; None for none.
@@ -36,14 +36,14 @@ class Verified:
         self._guard = threading.Lock()
 
     def find(self, seen: Seen) -> str | None:
-        """The sha256 of what was seen; None if it was not."""
+        """The cached sha256; None if there is none."""
         with self._guard:
             if seen not in self._known:
                 self._read()
             return self._known.get(seen)
 
     def note(self, seen: Seen, sha256: str) -> None:
-        """Remember a file's sha256; a disk that takes no more is no reason to fail."""
+        """Remember a file's sha256; a full or read-only disk is no reason to fail."""
         with self._guard:
             self._known[seen] = sha256
             if self._path is not None:
@@ -52,7 +52,7 @@ class Verified:
                     file.write(line.encode())
 
     def _read(self) -> None:
-        """Take what other processes have added; a line that is not whole counts for nothing."""
+        """Read what other processes have added; an incomplete line is ignored."""
         if self._path is None:
             return
         with contextlib.suppress(OSError), self._path.open("rb") as file:
@@ -71,7 +71,7 @@ _books: dict[tuple[str, Path], Verified] = {}
 
 
 def _book() -> Verified:
-    """The memory of this process and its run; what forks a step's process belongs to no run, the step does."""
+    """The cache of this process and its run; the parent of forked step processes belongs to no run, the steps do."""
     key = (run_signature(), paths.store_root())
     if key not in _books:
         _books[key] = Verified(_file_of(*key))
@@ -79,7 +79,7 @@ def _book() -> Verified:
 
 
 def _file_of(run: str, store: Path) -> Path | None:
-    """The file that the processes of a run share; those of runs that are gone are removed."""
+    """The file that the processes of a run share; those of ended runs are removed."""
     if not run or not store.is_dir():
         return None
     folder, name = store / FOLDER, run.replace(":", "-")
@@ -93,12 +93,12 @@ def _file_of(run: str, store: Path) -> Path | None:
 
 
 def checked_sha256(path: Path) -> str:
-    """A file's sha256, taken now or earlier in this run."""
+    """A file's sha256, computed now or earlier in this run."""
     return _book().find(_look(path)) or _take(path)
 
 
 def is_content(path: Path, sha256: str) -> bool:
-    """Whether a file's content has this sha256; its bytes are read unless this run has found so before."""
+    """Whether a file's content has this sha256; its bytes are read unless this run has already verified them."""
     return _book().find(_look(path)) == sha256 or _take(path) == sha256
 
 

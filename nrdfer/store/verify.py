@@ -1,4 +1,7 @@
-"""Walking a whole store: every byte of every artefact against its manifest. Making again is the steps' business."""
+"""Verification of a whole store: every byte of every artefact against its manifest.
+
+Making artefacts again belongs to the steps.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one artefact."""
+    """Result of verifying one artefact."""
 
     asset: str
     digest: str
@@ -25,7 +28,7 @@ class Verdict:
 
 
 def verify_store(root: Path, progress: Progress | None = None) -> Iterator[Verdict]:
-    """Look at every artefact below a store's folder, in the order of their names; nothing is moved.
+    """Verify every artefact below a store's folder, in the order of their names; nothing is moved.
 
     Args:
         root: of the store.

@@ -1,7 +1,7 @@
 """A training's log into MLflow while it runs, by a thread that a missing server never stops.
 
-What belongs here: when to try, to wait and to give up. What is exchanged is ``log_uploader``'s; what is left when a
-training ends without a server is ``pending_uploads``'s. The training's own thread never talks to MLflow.
+What belongs here: when to try, to wait and to give up. The requests belong to ``log_uploader``; what is left when a
+training ends without a server, to ``pending_uploads``. The training's own thread never talks to MLflow.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _UNDER_WAY = 25.0  # a request that was begun ends by itself within this time
 
 
 class Delivery:
-    """Delivers inside its ``with`` block; at the block's end the run's status says how the training ended.
+    """Uploads inside its ``with`` block; at the block's end the run's status reflects how the training ended.
 
     FINISHED; FAILED after an exception; KILLED after an interrupt. If the process is killed, so that nothing is said
-    at the end, the next start of anything that finds the same MLflow says FAILED (`left_over.deliver_left_over`).
+    at the end, the next start of anything that finds the same MLflow says FAILED (`pending_uploads.upload_pending`).
 
     Args:
         tracking: the MLflow store; the delivery's thread is the only one to use it meanwhile.
@@ -99,7 +99,7 @@ class Delivery:
                 self._mark(self._status, int(1000 * self._ended))  # so that at least its end is told later
 
     def _wait_for_it(self, patience: float) -> None:
-        """Wait until everything is delivered, but not long for what waiting does not mend."""
+        """Wait until everything is uploaded, but not long where waiting does not help."""
         deadline = time.monotonic() + patience
         while self._thread.is_alive() and time.monotonic() < deadline:
             self._thread.join(0.2)
@@ -129,7 +129,7 @@ class Delivery:
                     self.complete = True
                     return
                 if fresh:
-                    pending_uploads.deliver_left_over(self._tracking, self._log)
+                    pending_uploads.upload_pending(self._tracking, self._log)
                 failures, pause = 0, self._every
             except Exception as error:
                 # of any kind (a proxy's page, a database's own error): training goes on, and the next try
@@ -152,8 +152,8 @@ class Delivery:
         if not self._away:
             self._away, self._since_lost = True, 0
             self._log.warning(
-                "cannot upload this training's metrics to %s (%s); training goes on, its log is %s, and what is "
-                "missing is delivered later",
+                "cannot upload this training's metrics to %s (%s); training continues, its log is %s, and what is "
+                "missing will be uploaded later",
                 self._server,
                 hide(f"{type(error).__name__}: {str(error)[:200]}"),
                 self._path,
@@ -163,17 +163,17 @@ class Delivery:
         self._hopeless = False
         if self._away:
             self._away = False
-            self._log.warning("%s is back: %d points that it had missed are delivered", self._server, self._since_lost)
+            self._log.warning("%s is back: %d points that it had missed were uploaded", self._server, self._since_lost)
 
     def _mark(self, status: str, ended: int | None = None) -> None:
-        """Say that the run is open, and how it ended if this process is gone; a training does not fail over it."""
+        """Record the run as open, with the status to set if this process dies; a failure does not end the training."""
         try:
             RUNS.write(self._facts.digest, OpenRun(uri=self._tracking.address, status=status, ended=ended))
         except OSError as error:
             self._log.warning("%s will not be closed in MLflow if its process is killed: %s", self._facts.name, error)
 
     def _leave(self) -> bool:
-        """Keep for later what has not arrived; a training that has ended well must not fail over it."""
+        """Keep the missing part for later; a failure must not fail a training that has ended well."""
         try:
             missing = count_points(self._path) - self._arrived
             marker = pending_uploads.leave(
@@ -183,8 +183,8 @@ class Delivery:
             self._log.exception("what MLflow misses of the training in %s could not be kept for later", self._path)
             return False
         self._log.warning(
-            "%s is still away: %d points of %s and its end (%s) are missing there; they are kept in %s and delivered "
-            "by the next training or evaluation that finds the server",
+            "%s is still unreachable: %d points of %s and its end (%s) are missing there, kept in %s, and uploaded "
+            "by the next training or evaluation that reaches the server",
             self._server,
             missing,
             self._facts.name,

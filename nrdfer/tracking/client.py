@@ -1,9 +1,9 @@
-"""MLflow: runs that always tell the truth about their state, and lineage tags that lead both ways.
+"""MLflow client: runs whose status is always true, and lineage tags in both directions.
 
-What belongs here: everything that talks to MLflow about runs (creation, status, repair). Registering models is
-`nrdfer.registry`'s business, the connection ``connection``'s. Runs are found again by tag (``nrdfer.digest``),
-never by a remembered id, so that a restarted training continues its own MLflow run, and the local history file stays
-the truth that is replayed into MLflow.
+What belongs here: everything that talks to MLflow about runs (creation, status, repair). Registering models belongs to
+`nrdfer.registry`, the connection to ``connection``. Runs are found again by tag (``nrdfer.digest``), never by a stored
+id, so that a restarted training continues its own MLflow run, and the local history file remains the source that is
+replayed into MLflow.
 """
 
 from __future__ import annotations
@@ -99,13 +99,13 @@ class Tracking(Values):
         return self._create(name, {**tags, TAG_DIGEST: digest, TAG_ROLE: _FOLD}, params, started)
 
     def _create(self, name: str, tags: Mapping[str, str], params: Mapping[str, Any], started: float | None) -> str:
-        """Make a run that began then (seconds since 1970; None: now) and log its parameters; returns its id."""
+        """Create a run that started at a time (seconds since 1970; None: now) and log its parameters; its id."""
         run = self.client.create_run(self.experiment_id, _milliseconds(started), dict(tags), name)
         self.log_params(run.info.run_id, params)
         return str(run.info.run_id)
 
     def _found(self, run: Run, tags: Mapping[str, str], params: Mapping[str, Any]) -> str:
-        """Complete a run that is there already; returns its id."""
+        """Complete an existing run; returns its id."""
         for key, value in tags.items():
             self.client.set_tag(run.info.run_id, key, value)
         self._complete_params(run, params)
@@ -180,12 +180,12 @@ class Tracking(Values):
         return len(open_runs)
 
     def run_url(self, run_id: str) -> str:
-        """Address of a run in the MLflow page that ``make dev`` serves; asks no server."""
+        """Address of a run in the MLflow page that ``make dev`` serves; sends no request."""
         return f"{mlflow_page(self.uri)}/#/runs/{run_id}"
 
 
 def mark_pipeline(dagster_run_id: str, uri: str) -> None:
-    """Lets whoever ends a pipeline run know, without importing MLflow, that there may be something to close."""
+    """Record that there may be something to close, so that the end of a pipeline run need not import MLflow."""
     if not (PIPELINES.folder / dagster_run_id).exists():
         PIPELINES.change(dagster_run_id, uri=addresses.displayed(uri))
 
@@ -201,7 +201,7 @@ def _link(dagster_run_id: str, asset: str | None = None) -> str:
 
 
 def _milliseconds(time: float | None) -> int | None:
-    """Seconds since 1970 as MLflow counts them; None stays."""
+    """Seconds since 1970 in MLflow's milliseconds; None stays None."""
     return None if time is None else int(1000 * time)
 
 

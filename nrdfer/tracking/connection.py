@@ -1,4 +1,4 @@
-"""The connection to MLflow: made at the first use, within seconds, and told in words where it cannot be.
+"""Connection to MLflow: made at first use, within seconds, with a clear message where it fails.
 
 What is sent to MLflow belongs to ``client`` and ``values``.
 """
@@ -42,7 +42,7 @@ class Connection:
 
     @property
     def address(self) -> str:
-        """The address as it is shown and kept: without a password."""
+        """The address for display and storage, without a password."""
         return addresses.displayed(self.uri)
 
     @property
@@ -73,7 +73,7 @@ class Connection:
 
     @contextlib.contextmanager
     def _connecting(self) -> Iterator[None]:
-        """Say what is waited for if it takes long, and what an address that cannot be used should be."""
+        """Log what is waited for if it takes long, and explain an address that cannot be used."""
         notice = threading.Timer(_LONG, lambda: _log.warning("waiting for MLflow at %s", self.address))
         notice.daemon = True
         notice.start()
@@ -88,7 +88,7 @@ class Connection:
             notice.cancel()
 
     def _relocate(self) -> None:
-        """Let the project's own database name the place where the project lies now."""
+        """Update the paths in the project's own database after the project's folder was moved."""
         from nrdfer.tracking.relocation import relocate
 
         database = paths.home() / "mlflow.db"
@@ -103,7 +103,7 @@ class Connection:
         return self._experiment_id
 
     def require(self, otherwise: str) -> None:
-        """Make sure that MLflow answers, within seconds.
+        """Check that MLflow answers, within seconds.
 
         Args:
             otherwise: what cannot be done without it; begins the error's message.
@@ -142,7 +142,7 @@ def _short(error: Exception) -> str:
 
 
 def _address_in_words(uri: str, error: Exception) -> str | None:
-    """What to write instead of an address that cannot be used; None if that is not the trouble."""
+    """Advice on an address that cannot be used; None if the address is not the problem."""
     if isinstance(error, ModuleNotFoundError) and not uri.startswith(("http", "sqlite")):
         if "psycopg" in str(error):
             return (
@@ -154,7 +154,7 @@ def _address_in_words(uri: str, error: Exception) -> str | None:
     known = ("http", "https", "sqlite", "file", "postgresql", "mysql", "mssql", "databricks")
     if "://" not in uri or scheme.partition("+")[0] not in known:
         return (
-            "this is no address that MLflow understands. Write http://host:port of a server, or "
+            "this is not an address that MLflow understands. Write http://host:port of a server, or "
             "sqlite:////folder/mlflow.db of a file, or postgresql+psycopg://host/database"
         )
     if isinstance(error, ValueError) or type(error).__name__ in ("ArgumentError", "InvalidURL"):
@@ -163,7 +163,7 @@ def _address_in_words(uri: str, error: Exception) -> str | None:
 
 
 def _create_experiment(client: MlflowClient, location: str | None) -> str:
-    """Make the experiment, or find that a process of another project folder, at the same server, has just made it."""
+    """Create the experiment, unless a process of another project folder, at the same server, has just done so."""
     from mlflow.exceptions import MlflowException
 
     try:

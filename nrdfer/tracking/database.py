@@ -1,10 +1,10 @@
-"""The SQLite file of the local MLflow: there as a whole, or not at all.
+"""The SQLite file of the local MLflow: it exists complete, or not at all.
 
 MLflow makes its tables in place, for seconds, by dozens of migrations. Two processes that do so at once crash each
-other, and one that is killed leaves half a database, with which nothing starts any more. So it is made beside its
-place and then put there. What is there already is opened as SQLite opens it, which undoes what a killed process had
-begun to write; only a database without a single experiment, in which nobody can have anything, is ever put aside.
-Keep out: what is stored (``client``).
+other, and one that is killed leaves half a database, with which nothing starts any more. So it is made under a
+temporary name and then renamed. An existing one is opened as SQLite opens it, which rolls back what a killed process
+had begun to write; only a database without a single experiment, in which there can be no data, is ever moved away. Keep
+out: what is stored (``client``).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class _State(enum.Enum):
 
 
 def make_database(uri: str) -> None:
-    """Make the database of a ``sqlite:`` address if it is not there; another address is not ours to make.
+    """Create the database of a ``sqlite:`` address if it is missing; other addresses are not ours to create.
 
-    One that another process (``mlflow ui``) is making is waited for; half a one that nobody makes is put aside. To
+    One that another process (``mlflow ui``) is making is waited for; one that was left half made is moved away. To
     be called by one process at a time.
 
     Raises:
@@ -62,14 +62,14 @@ def make_database(uri: str) -> None:
 
 
 def _keep_to_the_folder() -> None:
-    """Keep MLflow from making, besides, a folder that is called as the address is quoted."""
+    """Keep MLflow from creating an additional folder under the quoted form of the address."""
     from mlflow.store.db import utils
 
     vars(utils)["_make_parent_dirs_if_sqlite"] = lambda _uri: None  # that of the database is there
 
 
 def is_whole(path: Path) -> bool:
-    """Whether MLflow has made everything: its last step is the experiment that every database has.
+    """Whether MLflow has created everything: its last step is the experiment that every database has.
 
     Raises:
         TrackingError: the file is something else, damaged, or cannot be read.
@@ -87,7 +87,7 @@ def _look(path: Path) -> _State:
             if not ("experiments" in names and (_VERSION in names or names <= _FIRST)):
                 listed = ", ".join(map(one_line, sorted(names)[:5]))
                 raise TrackingError(
-                    f"{path} is a database of something else (its tables: {listed}); nothing was done to it. Give "
+                    f"{path} is a database of something else (its tables: {listed}); it was left unchanged. Give "
                     "MLFLOW_TRACKING_URI a file that is not there yet"
                 )
             (experiments,) = database.execute("select count(*) from experiments").fetchone()
@@ -97,12 +97,12 @@ def _look(path: Path) -> _State:
             return _State.BUSY
         if code == sqlite3.SQLITE_NOTADB:
             raise TrackingError(
-                f"{path} is no database; nothing was done to it. Give MLFLOW_TRACKING_URI a file that is not there "
+                f"{path} is not a database; it was left unchanged. Give MLFLOW_TRACKING_URI a file that is not there "
                 "yet, or move this one away"
             ) from error
         if code == sqlite3.SQLITE_CORRUPT:
             raise TrackingError(
-                f"{path} is damaged ({error}); nothing was done to it. Put a copy of it in its place, or move it away: "
+                f"{path} is damaged ({error}); it was left unchanged. Put a copy of it in its place, or move it away: "
                 "then the next run makes a new one and fills it from the store"
             ) from error
         raise TrackingError(f"{path} cannot be read: {error}") from error
@@ -110,7 +110,7 @@ def _look(path: Path) -> _State:
 
 
 def _make(path: Path) -> None:
-    """Make it beside its place, and put it there unless somebody else has begun meanwhile."""
+    """Create it under a temporary name, and rename it unless another process has begun meanwhile."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def _make(path: Path) -> None:
 
 
 def _wait_for_others(path: Path) -> None:
-    """Wait until the database is whole, or put it aside because nobody is making it."""
+    """Wait until the database is whole, or move it away because no process is creating it."""
     deadline = time.monotonic() + _PATIENCE
     seen, since = path.stat().st_mtime_ns, time.monotonic()
     while (state := _look(path)) is not _State.WHOLE:
@@ -140,18 +140,18 @@ def _wait_for_others(path: Path) -> None:
             seen, since = changed, now
         if now - since > _QUIET:
             moved_to = _rename_half_made(path)
-            _log.warning("%s was half made by a process that was killed; it is put aside as %s", path, moved_to)
+            _log.warning("%s was left half made by a process that was killed; it is moved to %s", path, moved_to)
             return
         if now > deadline:
             raise TrackingError(
                 f"{path}: another process has begun to make MLflow's database, or to write into it, and does not "
-                "finish; end that process (is an `mlflow ui` hanging?), and run the same line again"
+                "finish; end that process (is an `mlflow ui` hanging?), and run the same command again"
             )
         time.sleep(0.1)
 
 
 def _rename_half_made(path: Path) -> Path:
-    """Rename a database, and with it what belongs to it: together they can be opened as they were."""
+    """Rename a database with its side files, so that together they can still be opened."""
     moved_to = path.with_name(f"{path.name}.half-made-{time.time_ns() // 1_000_000}")
     for file in (path, *_beside(path)):
         if file.exists():

@@ -25,7 +25,7 @@ _MOST = 500  # points in one request; MLflow takes a thousand
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What MLflow is told of a training besides its log."""
+    """Facts that MLflow records about a training run besides its log."""
 
     digest: str  # of the training's artefact: the identity of its run
     name: str
@@ -37,7 +37,7 @@ class RunFacts:
 
 
 class LogUploader:
-    """Connected to the run of one training; made anew after every failure.
+    """Uploader connected to the run of one training; recreated after every failure.
 
     Points carry the log's times, so that a request that arrived although its answer was lost changes nothing when it
     is sent again; and what the run has already is asked for, so that no point is sent twice after a restart.
@@ -67,7 +67,7 @@ class LogUploader:
         }
 
     def begin(self) -> None:
-        """Say that the training is running."""
+        """Set the run's status to running."""
         self._client.update_run(self.run_id, status="RUNNING")
 
     def send(self) -> int:
@@ -86,12 +86,12 @@ class LogUploader:
             sent += len(missing)
 
     def end(self, status: str, ended: float) -> None:
-        """Say how and when (seconds since 1970) the training ended."""
+        """Record how and when (seconds since 1970) the training ended."""
         self._client.set_terminated(self.run_id, status, int(1000 * ended))
 
 
 def count_points(path: Path) -> int:
-    """Points that the curves of a whole log have."""
+    """Number of metric points of a whole log."""
     curves, offset, count = Curves(), 0, 0
     while True:
         lines, offset = read_log(path, offset)

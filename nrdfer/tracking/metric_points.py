@@ -1,7 +1,7 @@
-"""Which lines of a training's log become points of MLflow's curves.
+"""Conversion of a training log's lines to points of MLflow's metrics.
 
 What belongs here: the choice and the names. What does not: sending them (``log_uploader``). The choice depends on the
-lines alone, so that a delivery that begins again chooses the same points.
+lines alone, so that an upload that starts again chooses the same points.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NO_FIGURE = {"kind", "time", "step", "epoch"}
 
 @dataclass(frozen=True)
 class Point:
-    """One point of one curve."""
+    """One point of one metric."""
 
     key: str
     value: float

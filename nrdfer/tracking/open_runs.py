@@ -1,7 +1,7 @@
 """MLflow runs that processes of this machine have open: one small file each, so that a killed one's can be closed.
 
 What belongs here: the files, below ``pipeline-runs`` and ``open-runs`` of this project's folder. What does not: telling
-MLflow (``pending_uploads``). A file is signed by its process; if that is gone, the file says what is left to do.
+MLflow (``pending_uploads``). A file is signed by its process; if that has ended, the file records what is left to do.
 Reading one imports no MLflow, so the steps of a pipeline find their pipeline's run here.
 """
 
@@ -36,18 +36,18 @@ class _Signed:
 
     @property
     def signed(self) -> dict[str, str]:
-        """Whose it is, as fields."""
+        """Fields that identify the owning process."""
         return {"host": self.host, "process": self.process}
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether the process that has it open was on this host and is gone."""
+        """Whether the process that opened the run was on this host and has ended."""
         return is_gone(self.host, self.process)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenPipeline(_Signed):
-    """The run of a pipeline, from its beginning until MLflow knows its end."""
+    """The run of a pipeline, from its beginning until its end is recorded in MLflow."""
 
     uri: str = ""  # of the MLflow it is meant for; empty: not known yet
     run_id: str = ""  # of MLflow's run; empty: MLflow has not answered yet
@@ -70,7 +70,7 @@ class OpenRun(_Signed):
 
 
 def check_end(status: str, *times: float | None) -> None:
-    """Refuse what MLflow would refuse at every start: a status that is none, a time that no clock shows.
+    """Refuse what MLflow would refuse at every start: an invalid status or time.
 
     Raises:
         ValueError: see above.
@@ -93,11 +93,11 @@ class OpenFiles(Generic[Record]):
 
     @property
     def folder(self) -> Path:
-        """Where they lie."""
+        """Folder of the files."""
         return paths.home() / self._folder
 
     def read(self, name: str) -> Record | None:
-        """What a file says; None if there is none, or it is damaged or another version's: then it is set aside.
+        """Content of a file; None if it is missing, or damaged or from another version: then it is moved away.
 
         Raises:
             TrackingError: it can be no file's name.
@@ -108,7 +108,7 @@ class OpenFiles(Generic[Record]):
         return read_state(path, self._understand, _log)
 
     def _path(self, name: str) -> Path:
-        """Where a run's file lies: a run's id comes from Dagster's database, or from whoever launched the run."""
+        """Path of a run's file; the run's id may come from Dagster's database or from the launcher of the run."""
         try:
             return self.folder / checked_name(name, "the id of a run")
         except ValueError as error:
@@ -127,7 +127,7 @@ class OpenFiles(Generic[Record]):
         write_whole(self._path(name), json.dumps(asdict(record)).encode())
 
     def change(self, name: str, **fields: Any) -> Record:
-        """Change some fields; a file that is missing is made, signed by this process."""
+        """Change some fields; a missing file is created, signed by this process."""
         with file_locks.held(paths.home() / f"{self._folder}.lock"):
             record: Record = replace(self.read(name) or self._kind(), **fields)
             self.write(name, record)

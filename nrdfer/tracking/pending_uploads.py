@@ -4,9 +4,9 @@ What belongs here: trainings whose upload was not finished when they ended; runs
 files are ``open_runs``'s); the beginning and the end of pipeline runs. What does not: the upload of a training that
 still runs (``background_upload``).
 
-Each unfinished training is two files in ``undelivered`` below this project's folder, ``<digest>.json`` (what
-`RunFacts` and the end were) and ``<digest>.jsonl`` (a copy of its log, because the work folder of a finished step
-goes). Everything is told to the MLflow at the address it was meant for, and no other.
+Each unfinished training is two files in ``undelivered`` below this project's folder, ``<digest>.json`` (what `RunFacts`
+and the end were) and ``<digest>.jsonl`` (a copy of its log, because the work folder of a finished step is removed).
+Everything is uploaded to the MLflow address that it was intended for, and to no other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nrdfer.core.addresses import displayed, usable
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.redaction import hide
 from nrdfer.core.safe_names import checked_name
-from nrdfer.core.state_files import read_state, set_aside
+from nrdfer.core.state_files import quarantine, read_state
 from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.log_uploader import LogUploader, RunFacts
 from nrdfer.tracking.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun, check_end
@@ -40,12 +40,12 @@ _log = logging.getLogger(__name__)
 
 
 def folder() -> Path:
-    """Where unfinished deliveries lie."""
+    """Folder of unfinished uploads."""
     return paths.home() / "undelivered"
 
 
 def leave(facts: RunFacts, uri: str, log: Path, status: str, started: float, ended: float) -> Path:
-    """Keep a training's log and what else MLflow must be told; returns the file that says so.
+    """Keep a training's log and all else that MLflow must receive; returns the file that records this.
 
     Raises:
         OSError: they cannot be written.
@@ -66,19 +66,19 @@ def leave(facts: RunFacts, uri: str, log: Path, status: str, started: float, end
 
 
 def take_back(digest: str) -> None:
-    """Forget an unfinished delivery, because the same training runs again and delivers itself."""
+    """Discard an unfinished upload, because the same training runs again and uploads itself."""
     with _lock():  # even if there is nothing: whoever closes what was killed must have finished with this one
         _remove(_marker(digest))
 
 
 def is_anything_left() -> bool:
-    """Whether there is something to tell, to whichever MLflow."""
+    """Whether anything is waiting to be uploaded, to any MLflow."""
     lying = any(path.suffix == ".json" or _HALF.fullmatch(path.name) for path in folder().glob("*"))
     return lying or bool(_closings() or _abandoned())
 
 
-def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
-    """Tell `tracking` everything that was left for it; returns how many trainings that were.
+def upload_pending(tracking: Tracking, log: logging.Logger = _log) -> int:
+    """Upload everything that is waiting for `tracking`; returns the number of trainings.
 
     Raises nothing if MLflow does not answer: it is said in `log`, and stays for the next time.
     """
@@ -91,7 +91,7 @@ def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
             tracking.client.get_experiment(tracking.experiment_id)
         except Exception as error:  # asked once, because each question to a server that is away may take long
             log.warning(
-                "MLflow at %s does not answer; what it misses is told later (%s)", tracking.address, _brief(error)
+                "MLflow at %s does not answer; the rest will be uploaded later (%s)", tracking.address, _brief(error)
             )
             return 0
         for marker, record in _waiting().items():
@@ -108,7 +108,7 @@ def deliver_left_over(tracking: Tracking, log: logging.Logger = _log) -> int:
             except Exception as error:  # of any kind: one that MLflow refuses must not keep back the others
                 log.warning("%s could not be uploaded yet (%s); it is kept in %s", name, _brief(error), marker)
             else:
-                log.warning("%s is told to MLflow now: %d points that were missing", name, sent)
+                log.warning("%s is uploaded to MLflow now: %d points that were missing", name, sent)
                 _remove(marker)
                 done += 1
         _close_abandoned(tracking, log)
@@ -123,7 +123,7 @@ def begin_pipeline(
     tags: Mapping[str, str],
     log: logging.Logger = _log,
 ) -> bool:
-    """Make a pipeline's MLflow run, in its own process, before its steps; returns whether MLflow answered.
+    """Create a pipeline's MLflow run, in its own process, before its steps; returns whether MLflow answered.
 
     If it did not, that is said in `log`, and the run is made by the first part of the pipeline that finds MLflow, or
     when the pipeline has ended.
@@ -143,7 +143,7 @@ def begin_pipeline(
             tracking.pipeline_run(dagster_run_id, params, tags, begun)
     except Exception as error:  # of any kind: a pipeline does not fail because it cannot be shown
         log.warning(
-            "MLflow at %s does not take this run (%s); it goes on, and MLflow is told later",
+            "MLflow at %s does not accept this run (%s); it continues, and will be uploaded later",
             tracking.address,
             _brief(error),
         )
@@ -164,7 +164,7 @@ def close_pipeline(
         killed: the process of the run was killed, and this is another one.
     """
     PIPELINES.change(dagster_run_id, uri=tracking.address, status=status, ended=time.time(), killed=killed)
-    deliver_left_over(tracking, log)
+    upload_pending(tracking, log)
 
 
 def _deliver(tracking: Tracking, marker: Path, record: dict[str, Any]) -> int:
@@ -176,7 +176,7 @@ def _deliver(tracking: Tracking, marker: Path, record: dict[str, Any]) -> int:
 
 
 def _close_abandoned(tracking: Tracking, log: logging.Logger) -> None:
-    """Put runs right whose process was killed: what it would have said at its end."""
+    """Close runs whose process was killed, with the status that it would have set."""
     for name, record in _abandoned().items():
         if not _is_for(tracking, record.uri):
             continue
@@ -209,35 +209,35 @@ def _close_pipelines(tracking: Tracking, log: logging.Logger) -> None:
 
 
 def _is_for(tracking: Tracking, address: str) -> bool:
-    """Whether what was meant for the MLflow at an address is for this one, however the address was written."""
+    """Whether an upload intended for one MLflow address belongs to this one, however the address was written."""
     return displayed(usable(address, paths.home() / "mlflow.db")) == tracking.address
 
 
 def _abandoned() -> dict[str, OpenRun]:
-    """Open runs whose process is gone."""
+    """Open runs whose process has ended."""
     return {name: record for name, record in RUNS if record.is_abandoned}
 
 
 def _remove_halves() -> None:
-    """Remove what a process left that was killed here while it wrote or removed a pair of files, and nothing else."""
+    """Remove single files left by a process that was killed while it wrote or removed a pair, and nothing else."""
     for path in folder().glob("*"):
         if not _HALF.fullmatch(path.name) or (path.suffix == ".jsonl" and path.with_suffix(".json").exists()):
             continue
         if path.is_dir():  # not ours
-            set_aside(path)
+            quarantine(path)
         else:
             path.unlink(missing_ok=True)
 
 
 def _waiting() -> dict[Path, dict[str, Any]]:
-    """What the files say; a damaged one is set aside in words, with its log."""
+    """Content of the files; a damaged one is moved away with its log, and a message says so."""
     waiting = {}
     for marker in sorted(folder().glob("*.json")):
         record = read_state(marker, functools.partial(_understood, marker.stem), _log)
         if record is not None:
             waiting[marker] = record
         elif not marker.exists() and _log_of(marker).exists():
-            set_aside(_log_of(marker))
+            quarantine(_log_of(marker))
     return waiting
 
 
@@ -250,13 +250,13 @@ def _understood(digest: str, record: Any) -> dict[str, Any]:
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(part, dict) for part in mappings):
         raise ValueError("its fields are of other types")
     if facts.digest != digest:
-        raise ValueError("it tells of another training than its name says")
+        raise ValueError("it belongs to another training than its name says")
     check_end(record["status"], 1000 * float(record["started"]), 1000 * float(record["ended"]))
     return {**record, "facts": dataclasses.asdict(facts)}
 
 
 def _closings() -> dict[str, OpenPipeline]:
-    """Pipeline runs that have ended, or whose process is gone, by Dagster's id."""
+    """Pipeline runs that have ended, or whose process has, by Dagster's id."""
     return {name: record for name, record in PIPELINES if record.status or record.is_abandoned}
 
 

@@ -1,7 +1,7 @@
-"""A project folder that was moved or copied: MLflow's own file keeps absolute places, which are put right at the start.
+"""Relocation of a project folder: the absolute paths in MLflow's database file are corrected at the start.
 
-One transaction changes all of them, or none. What lies elsewhere on purpose (a server's artefacts, another project's)
-stays as it is.
+One transaction changes all of them, or none. Paths elsewhere on purpose (a server's artefacts, another project's) are
+left unchanged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def relocate(database: Path, artifacts: Path, experiment: str, log: logging.Logger = _log) -> bool:
-    """Let a database name the place where its artefacts lie now; returns whether it had named another.
+    """Update the artefact paths in a database to the present location; returns whether they had to be changed.
 
     To be called by one process at a time.
 
@@ -81,7 +81,7 @@ def relocate(database: Path, artifacts: Path, experiment: str, log: logging.Logg
 
 
 def here(path: str | Path, home: Path) -> Path:
-    """Where a file lies that was recorded when the project's folder was another one; `path` itself if it is there."""
+    """Present path of a file recorded while the project's folder was elsewhere; `path` itself if it exists."""
     place = Path(path)
     if place.exists():
         return place
@@ -92,7 +92,7 @@ def here(path: str | Path, home: Path) -> Path:
 
 
 def _replace(database: sqlite3.Connection, place: str, before: str, after: str) -> int:
-    """Another beginning for every value of a column that begins so; returns how many did."""
+    """Replace a prefix in every value of a column that has it; returns the number of changes."""
     table, column = place.split(".")
     done = database.execute(
         f"update {table} set {column} = ? || substr({column}, ?) "  # noqa: S608 - names of `_COLUMNS`
@@ -103,7 +103,7 @@ def _replace(database: sqlite3.Connection, place: str, before: str, after: str) 
 
 
 def _only_there(database: sqlite3.Connection, old: Path, new: Path) -> str:
-    """A folder that MLflow names and that lies in the old place only; empty if moving on loses nothing."""
+    """A folder named by MLflow that exists only in the old place; empty if relocation loses nothing."""
     if not old.is_dir():
         return ""
     for table, column in (("logged_models", "artifact_location"), ("runs", "artifact_uri")):

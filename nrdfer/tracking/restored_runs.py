@@ -1,7 +1,8 @@
-"""MLflow runs of finished trainings, made again from the store where MLflow has lost them (a new or lost database).
+"""MLflow runs of finished trainings, restored from the store where MLflow has lost them (a new or lost database).
 
 The store outlives MLflow's database: a checkpoint keeps its log, its settings and where it comes from, so its run gets
-back its curves, parameters, tags, data set inputs, times and end. Registering the checkpoint again is `registry`'s.
+back its curves, parameters, tags, data set inputs, times and end. Registering the checkpoint again belongs to
+`registry`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def facts_of(
     pipeline: str | None = None,
     pipeline_params: Mapping[str, Any] | None = None,
 ) -> RunFacts:
-    """What MLflow is told of a training that is in the store.
+    """Facts for MLflow about a training run in the store.
 
     Args:
         checkpoint: its artefact.
@@ -59,7 +60,7 @@ def facts_of(
 
 
 def run_of_finished(tracking: Tracking, checkpoint: Artifact, facts: RunFacts, history: list[dict[str, float]]) -> str:
-    """Id of a finished training's MLflow run, which is completed, or made again, if MLflow has lost some of it.
+    """Id of a finished training's MLflow run, which is completed or recreated if MLflow has lost some of it.
 
     Safe from several processes: one of them does it.
 

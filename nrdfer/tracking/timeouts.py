@@ -1,4 +1,4 @@
-"""Short patience with MLflow's server, for callers that try again later by themselves."""
+"""Short timeouts for MLflow's server, for callers that retry later on their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _brief_set: list[str] = []
 
 @contextlib.contextmanager
 def brief_requests() -> Iterator[None]:
-    """Let requests to MLflow fail within seconds, for callers that try again later by themselves.
+    """Limit requests to MLflow to seconds, for callers that retry later on their own.
 
     MLflow reads this from the environment at every request; what a user has set there stays.
     """

@@ -1,4 +1,4 @@
-"""The log of one training: append-only JSON lines, the truth from which everything shown elsewhere is made.
+"""The log of one training: append-only JSON lines, the source of everything that is shown elsewhere.
 
 What belongs here: writing whole lines, and reading them. What does not: who shows them (``background_upload`` brings
 them into MLflow), and the history that goes with the weights (``nrdfer.models.saved_model``).
@@ -33,7 +33,7 @@ from typing import Any
 from nrdfer.core.atomic_files import sync, write_whole
 from nrdfer.core.errors import TrainingError
 from nrdfer.core.file_locks import lock, unlock
-from nrdfer.core.state_files import set_aside
+from nrdfer.core.state_files import quarantine
 
 LOG = "train.jsonl"
 _BLOCK = 1 << 16
@@ -85,7 +85,7 @@ class TrainingLog:
                 self._unlock()
 
     def sync(self) -> None:
-        """Bring what was written to the disk, before a checkpoint says that those steps are done."""
+        """Flush the log to the disk, before a checkpoint declares those steps done."""
         with self._guard:
             os.fsync(self._handle)
         sync(self.path.parent)
@@ -149,8 +149,8 @@ def read_log(path: Path, offset: int = 0, most: int = 1 << 20) -> tuple[list[dic
             lines.append(_understood(raw))
         except ValueError as error:
             raise TrainingError(
-                f"{path} is damaged: {raw[:80]!r} after byte {offset} is no line of a training's log; "
-                "move the file away, and the training goes on with a new one"
+                f"{path} is damaged: {raw[:80]!r} after byte {offset} is not a line of a training's log; "
+                "move the file away, and the training continues with a new one"
             ) from error
     return lines, offset + len(data)
 
@@ -177,10 +177,10 @@ def _understood(raw: bytes) -> dict[str, Any]:
 
 
 def repair_log(path: Path) -> int:
-    """Leave damaged lines out of a log, which is said; the file as it was is set aside. Returns how many there were."""
+    """Remove damaged lines from a log, with a warning; the original is kept. Returns how many there were."""
     if not path.is_file():
         if path.exists():  # a folder or a pipe in its place
-            set_aside(path)
+            quarantine(path)
         return 0
     *whole, torn = path.read_bytes().split(b"\n")
     good = []
@@ -190,9 +190,9 @@ def repair_log(path: Path) -> int:
             good.append(raw)
     damaged = len(whole) - len(good)
     if damaged:
-        moved_to = set_aside(path)
+        moved_to = quarantine(path)
         write_whole(path, b"\n".join([*good, torn]))
-        _log.warning("%s had %d damaged lines, which are left out; as it was, it lies in %s", path, damaged, moved_to)
+        _log.warning("%s had %d damaged lines, which were removed; the original is in %s", path, damaged, moved_to)
     return damaged
 
 
@@ -211,6 +211,6 @@ def read_all(path: Path) -> list[dict[str, Any]]:
 
 
 def last_of_each(lines: Iterable[dict[str, Any]], kind: str) -> dict[int, dict[str, Any]]:
-    """The lines of one kind by step, in the order of steps; of a step logged twice the last."""
+    """The lines of one kind by step, in the order of steps; for a step logged twice, the last."""
     found = {int(line["step"]): line for line in lines if line["kind"] == kind and "step" in line}
     return dict(sorted(found.items()))

@@ -1,8 +1,8 @@
 """URLs of Dagster's and MLflow's web UIs, which links lead to.
 
-Links are kept for long: in Dagster's metadata, in MLflow's notes, in reports. So a project keeps the ports that its
-pages had first (``pages.json`` in its home), and whoever writes a link finds them there, whether the pages run or not.
-Keep out: starting the pages (``scripts/dev.py``).
+Links are stored for a long time: in Dagster's metadata, in MLflow's notes, in reports. So a project keeps the ports
+that its pages had first (``pages.json`` in its home), and code that writes a link finds them there, whether the pages
+run or not. Keep out: starting the pages (``scripts/dev.py``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def address(port: int) -> str:
 
 
 def remembered_ports() -> dict[str, int]:
-    """The port of each page of this project: the one it had at its first start, else the usual one."""
+    """The port of each page of this project: that of its first start, else the default."""
     # a damaged file is set aside, and the next start writes it anew
     return read_state(paths.home() / "pages.json", _ports) or dict(DEFAULT_PORTS)
 
@@ -41,7 +41,7 @@ def _ports(document: Any) -> dict[str, int]:
 
 
 def remember_ports(ports: dict[str, int]) -> None:
-    """Let links of this project lead to these ports from now on."""
+    """Use these ports in links of this project from now on."""
     write_whole(paths.home() / "pages.json", json.dumps(ports).encode())
 
 

@@ -1,6 +1,6 @@
-"""Parameters and figures of MLflow's runs; what MLflow has already is not told again.
+"""Parameters and metrics of MLflow's runs; those that MLflow has already are not sent again.
 
-Which runs there are, and how they end, is ``client``'s business.
+Creating and ending runs belongs to ``client``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Values(Connection):
-    """A connection that can tell the parameters and figures of runs."""
+    """A connection that can log parameters and metrics of runs."""
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log nested settings as dotted parameters."""
@@ -28,12 +28,12 @@ class Values(Connection):
             self.client.log_batch(run_id, params=flat[start : start + 100])
 
     def _complete_params(self, run: Run, params: Mapping[str, Any]) -> None:
-        """Log the parameters a run lacks: MLflow may have gone away between making it and being told them."""
+        """Log the parameters that a run lacks: MLflow may have failed between creating it and receiving them."""
         there = run.data.params
         self.log_params(run.info.run_id, {k: v for k, v in flatten(params).items() if k not in there})
 
     def sync_history(self, run_id: str, history: Sequence[Mapping[str, float]]) -> None:
-        """Bring MLflow's curves up to the local history: epochs that MLflow already has are not logged again."""
+        """Complete MLflow's metrics from the local history: epochs that MLflow has are not logged again."""
         from mlflow.entities import Metric
 
         present = self.client.get_metric_history(run_id, "train_loss")

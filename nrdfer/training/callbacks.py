@@ -1,6 +1,6 @@
-"""Callbacks of a training: what its caller is told while it runs.
+"""Callbacks of a training run: how its caller follows it.
 
-They decide nothing, so they are no part of the request (``request``) nor of the key (``key``).
+They influence nothing, so they are not part of the request (``request``) nor of the key (``key``).
 """
 
 from __future__ import annotations

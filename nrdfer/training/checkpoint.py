@@ -1,7 +1,7 @@
 """Checkpoints: everything a training needs to continue, published whole, loaded without pickled code.
 
-A receipt vouches for each (`nrdfer.store.receipts`): one that a power cut or the disk has changed is set aside, and the
-training continues from the one before it. What the state holds belongs to ``epochs``, whose training it is to
+A receipt vouches for each (`nrdfer.store.receipts`): one that a power cut or the disk has changed is moved away, and
+the training continues from the one before it. What the state holds belongs to ``epochs``, whose training it is to
 ``key``; the weights that others use (safetensors) are written by ``nrdfer.models.saved_model``.
 """
 
@@ -18,7 +18,7 @@ from typing import IO, Any, BinaryIO, cast
 import torch
 
 from nrdfer.core.errors import TrainingError
-from nrdfer.core.state_files import set_aside
+from nrdfer.core.state_files import quarantine
 from nrdfer.store.receipts import receipt_of, revoke, vouch, vouched
 from nrdfer.training.key import CheckpointIdentity, differences, listed
 
@@ -51,19 +51,19 @@ def save_checkpoint(folder: Path, batches_done: int, identity: CheckpointIdentit
 
 
 class _Hashed:
-    """A file that is written from its beginning to its end, and the sha256 of what was written."""
+    """A file written sequentially, with the sha256 of what was written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.digest = hashlib.sha256()
 
     def write(self, data: bytes) -> int:
-        """Write some bytes more."""
+        """Write more bytes."""
         self.digest.update(data)
         return self._file.write(data)
 
     def flush(self) -> None:
-        """Hand what is buffered to the system."""
+        """Flush the buffer to the operating system."""
         self._file.flush()
 
 
@@ -81,7 +81,7 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def load_newest(folder: Path, identity: CheckpointIdentity) -> dict[str, Any] | None:
-    """The newest checkpoint that is as it was written; None if there is none.
+    """The newest undamaged checkpoint; None if there is none.
 
     Damaged ones are set aside, which is said in the log.
 
@@ -109,7 +109,7 @@ def load_newest(folder: Path, identity: CheckpointIdentity) -> dict[str, Any] | 
 
 
 def _load(path: Path) -> tuple[dict[str, Any], CheckpointIdentity] | None:
-    reason = "it is not what its receipt says: cut off, or changed on the disk"
+    reason = "it does not match its receipt: truncated, or changed on the disk"
     if vouched(path.parent, path.stem) is not None:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -117,12 +117,12 @@ def _load(path: Path) -> tuple[dict[str, Any], CheckpointIdentity] | None:
             return state, saved
         except Exception as error:  # torch has many; whatever it is, the training can do without this file
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-    moved_to = set_aside(path)
+    moved_to = quarantine(path)
     revoke(path.parent, path.stem)
     _log.warning(
         "checkpoint %s cannot be read (%s)%s; the training continues from the one before it, or begins again",
         path,
         reason,
-        "" if moved_to is None else f" and now lies in {moved_to}",
+        "" if moved_to is None else f" and is now in {moved_to}",
     )
     return None

@@ -1,7 +1,6 @@
-"""Epochs: where a training stands, batch by batch, and the checkpoints from which it continues at any of them.
+"""Epochs: the state of a training batch by batch, and the checkpoints from which it can continue.
 
-What is trained on what is put together by ``loop``; one step is ``learner``'s business. Shapes: B clips (this rank's),
-K classes.
+Network and data are assembled by ``loop``; one step belongs to ``learner``. Shapes: B clips (this rank's), K classes.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _PLACE = ("epoch", "batches_done", "loss_sum", "correct", "lr")
 
 @dataclass(frozen=True)
 class _Step:
-    """One step that was made; its figures may still be on their way from the GPU."""
+    """One completed step, whose figures may still be in transit from the GPU."""
 
     batch: int  # of the epoch, counts from 0
     positions: npt.NDArray[np.int64]
@@ -53,7 +52,7 @@ def epoch_batches(data: ClipDataset, epoch: int, recipe: Recipe) -> list[npt.NDA
 
 
 class Training:
-    """Where a training stands, and everything else that a checkpoint holds.
+    """State of a training run, and everything else that a checkpoint holds.
 
     An epoch may be finished in parts: `batches_done` of it, with their sums of loss and correct answers.
     """
@@ -87,7 +86,7 @@ class Training:
         self.lr = self.learner.lr
 
     def finish_epoch(self) -> None:
-        """Learn from the remaining batches of the current epoch.
+        """Train on the remaining batches of the current epoch.
 
         Raises:
             TrainingError: a loss that is not a number.
@@ -128,7 +127,7 @@ class Training:
         return step
 
     def _settle(self, made: list[_Step]) -> None:
-        """Take the figures of the steps made since the last time, and tell of them."""
+        """Take the figures of the steps made since the last call, and report them."""
         share = self.watch.waiting_share(sum(step.waited for step in made))
         for step in made:
             loss_sum, correct = self._check(step)
@@ -139,7 +138,7 @@ class Training:
         made.clear()
 
     def _check(self, step: _Step) -> tuple[float, float]:
-        """A step's figures, if the loss is a number."""
+        """A step's figures, checked for a loss that is not a number."""
         loss_sum, correct = step.figures_2.tolist()
         if math.isfinite(loss_sum):
             return loss_sum, correct
@@ -150,7 +149,7 @@ class Training:
         )
 
     def close_epoch(self, tested: Mapping[str, Any], on_epoch: Callable[[EpochReport], None] | None) -> None:
-        """Note the epoch's figures, keep its weights if they are the best so far, and save."""
+        """Record the epoch's figures, keep its weights if they are the best so far, and save."""
         report = EpochReport(
             epoch=self.epoch,
             lr=self.lr,
@@ -178,7 +177,7 @@ class Training:
             self._leave()
 
     def heed_stop(self) -> None:
-        """Stop while testing, too, if asked: testing is then begun again."""
+        """Stop during testing, too, if requested: testing then starts again."""
         if self.ranks.world == 1 and self.stop:  # several ranks test different numbers of batches
             self._leave()
 
@@ -188,7 +187,7 @@ class Training:
         self.watch.tell("stop", step=self.step, reason=reason)
         raise TrainingStopped(
             f"stopped by {reason} in epoch {self.epoch}, after batch {self.batches_done} of {self.batches}; everything "
-            f"is saved in {self.workdir}, and the same line continues"
+            f"is saved in {self.workdir}, and the same command continues"
         )
 
     def _is_time_to_save(self) -> bool:

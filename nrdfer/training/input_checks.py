@@ -16,7 +16,7 @@ from nrdfer.data.dataset import ClipDataset, ClipSource
 
 
 def check_lists(train_ids: Sequence[str], test_ids: Sequence[str]) -> None:
-    """Make sure that both lists hold clips, each once, and share none.
+    """Check that both lists hold clips, each once, and share none.
 
     Raises:
         TrainingError: they do not.
@@ -30,7 +30,7 @@ def check_lists(train_ids: Sequence[str], test_ids: Sequence[str]) -> None:
 
 
 def learnable(source: ClipSource, train_ids: Sequence[str], min_frames: int) -> list[str]:
-    """The clips to learn from, sorted: those of at least `min_frames` frames.
+    """The clips to train on, sorted: those of at least `min_frames` frames.
 
     Raises:
         TrainingError: none is left.
@@ -44,7 +44,7 @@ def learnable(source: ClipSource, train_ids: Sequence[str], min_frames: int) -> 
 
 
 def check_emotions(train: ClipDataset, test: ClipDataset, recipe: Recipe) -> None:
-    """Make sure that the training list fills a batch, and that every emotion occurs in both lists.
+    """Check that the training list fills a batch, and that every emotion occurs in both lists.
 
     Raises:
         TrainingError: it does not, or one does not.
@@ -70,7 +70,7 @@ def check_emotions(train: ClipDataset, test: ClipDataset, recipe: Recipe) -> Non
 
 
 def check_sampling(recipe: Recipe, frames: int) -> None:
-    """Make sure that the recipe samples as many frames as the network takes.
+    """Check that the recipe samples as many frames as the network takes.
 
     Raises:
         TrainingError: it does not.

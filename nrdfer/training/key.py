@@ -1,9 +1,9 @@
-"""Which training this is: two trainings of one key, on clips of the same content, end with the same weights.
+"""Identity of a training run: two runs of one key, on clips of the same content, end with the same weights.
 
 The key is written down in three forms, none of which may change, or finished trainings would no longer be found: the
 configuration and inputs of an artefact in the store (``step_keys``), the settings of a user's folder and of an MLflow
 run (``run_folder``), and what a checkpoint carries so that nothing continues what it does not belong to
-(``checkpoint``). How two of them differ is said in words here, too.
+(``checkpoint``). Differences between two of them are described here, too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAX_LISTED = 6  # differences in a message
 
 @dataclass(frozen=True)
 class TrainingKey:
-    """Everything that decides the bytes of a training's weights, as plain values; the order of the clips does not."""
+    """Everything that determines the bytes of a training's weights, as plain values; the clips' order does not."""
 
     model: str
     model_settings: Mapping[str, Any]  # all of them, defaults included
@@ -53,7 +53,7 @@ class TrainingKey:
         return digest_of([sorted(self.train_ids), sorted(self.test_ids)])
 
     def inputs(self) -> dict[str, str]:
-        """Digests of what is read, as an artefact's inputs."""
+        """Digests of all inputs, as an artefact's inputs."""
         return {"shards": self.shards, "clips": self.clips_digest(), "initial": self.initial or FROM_SCRATCH}
 
     def settings(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class TrainingKey:
         return {**self.config(), **self.inputs(), "initial": self.initial or "from scratch"}
 
     def checkpoint_identity(self) -> CheckpointIdentity:
-        """What a checkpoint carries: settings in full, lists of clips and weights as short digests, no shards."""
+        """Identity stored in a checkpoint: settings in full, lists of clips and weights as short digests, no shards."""
         identity = {
             "network": {"name": self.model, **self.model_settings},
             "recipe": {name: value for name, value in self.recipe.items() if name != "name"},
@@ -77,7 +77,7 @@ class TrainingKey:
 
 
 def key_of(request: TrainingRequest, shards: str = "") -> TrainingKey:
-    """The key of a training that is asked for, given the digest of its shards; initial weights are read."""
+    """Key of a requested training run, given the digest of its shards; initial weights are read."""
     initial = request.initial_weights
     return TrainingKey(
         request.model,
@@ -92,7 +92,7 @@ def key_of(request: TrainingRequest, shards: str = "") -> TrainingKey:
 
 
 def key_of_profile(profile: Profile, split: Split, shards: str, initial: str | None = None) -> TrainingKey:
-    """The key of a profile's training on a split, of which no file need be there.
+    """The key of a profile's training on a split; no file need exist.
 
     Args:
         profile: its network, recipe and engine.
@@ -116,7 +116,7 @@ def key_of_profile(profile: Profile, split: Split, shards: str, initial: str | N
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What differs between two keys in one form, in words: ``recipe.lr is 0.05 there, 0.04 here``."""
+    """Differences between two keys in one form, as text: ``recipe.lr is 0.05 there, 0.04 here``."""
     flat_there, flat_here = flatten(there), flatten(here)
     return [
         f"{name} is {flat_there.get(name, 'not set')} there, {flat_here.get(name, 'not set')} here"

@@ -1,4 +1,4 @@
-"""One training on several devices of this machine: a process each, started, watched, and ended together.
+"""One training on several devices of this machine: one process per device, started, monitored and ended together.
 
 ``torchrun`` could start them too, and may where a training spans machines (``torchrun -m nrdfer.training.rank
 request.json``); here it is not used, because its rendezvous listens on every network interface. What a process does
@@ -30,7 +30,7 @@ _POLL_S = 0.5
 
 
 def error_file(workdir: Path, rank: int) -> Path:
-    """Where a rank leaves the words of the error that ended it."""
+    """File in which a rank leaves the message of the error that ended it."""
     return workdir / f"rank-{rank}-error.json"
 
 
@@ -53,7 +53,7 @@ def train_on_ranks(
         NrdferError: what the first rank that failed had to say.
     """
     if visible is not None and len(visible) != world:
-        raise ProfileError(f"engine: {world} devices are asked for, and {len(visible)} GPUs are there")
+        raise ProfileError(f"engine: {world} devices are requested, and {len(visible)} GPUs are there")
     request.workdir.mkdir(parents=True, exist_ok=True)
     for rank in range(world):
         error_file(request.workdir, rank).unlink(missing_ok=True)
@@ -112,7 +112,7 @@ def _start(spec: Path, rank: int, world: int, visible: Sequence[str] | None, sto
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ask those that still run to stop, and do not wait long: they may hang in a call that never returns."""
+    """Ask the remaining ranks to stop, and do not wait long: they may hang in a call that never returns."""
     for process in processes:
         process.terminate()
     deadline = time.monotonic() + _GRACE_S
@@ -129,7 +129,7 @@ def _words_of(document: Any) -> dict[str, Any]:
 
 
 def _raise_errors(workdir: Path, codes: Sequence[int | None], asked: bool) -> None:
-    """Tell of the ranks that failed first; what the others said then is only that they lost them."""
+    """Raise the errors of the ranks that failed first; later errors of others only report the lost connection."""
     words = {
         rank: said
         for rank in range(len(codes))
@@ -141,8 +141,8 @@ def _raise_errors(workdir: Path, codes: Sequence[int | None], asked: bool) -> No
     silent = [f"rank {rank} ended with {codes[rank]}" for rank in failed if rank not in words]
     if silent:
         raise TrainingError(
-            f"{'; '.join(silent)} without a word: was it killed for want of memory? Checkpoints are kept in {workdir}, "
-            "and the same line continues"
+            f"{'; '.join(silent)} without a message: killed for lack of memory? Checkpoints are kept in {workdir}, "
+            "and the same command continues"
         )
     if failed:
         rank = min(failed, key=lambda rank: float(words[rank]["time"]))
@@ -151,4 +151,4 @@ def _raise_errors(workdir: Path, codes: Sequence[int | None], asked: bool) -> No
     if words:
         raise TrainingStopped(words[min(words)]["message"])
     if asked and any(codes):
-        raise TrainingStopped(f"stopped before it began; what {workdir} holds is kept, and the same line continues")
+        raise TrainingStopped(f"stopped before it began; what {workdir} holds is kept, and the same command continues")

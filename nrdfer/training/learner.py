@@ -1,4 +1,4 @@
-"""One step: forward, backward, update. Which batch, and when to save, is the loop's business.
+"""One step: forward, backward, update. Which batch, and when to save, belongs to the loop.
 
 Shapes: B clips (this rank's), T frames, C channels, H x W, K classes.
 """
@@ -17,11 +17,11 @@ from nrdfer.models.base import ClipNetwork, trusted_clips
 from nrdfer.runtime.determinism import autocast
 from nrdfer.runtime.distributed import Ranks
 from nrdfer.runtime.engine import Engine
-from nrdfer.training.optimizer import make_optimiser, make_schedule
+from nrdfer.training.optimizer import make_optimizer, make_schedule
 
 
 class _Objective(nn.Module):
-    """What training minimises as a forward pass, which is what DDP and the compiler take."""
+    """Training objective as a forward pass, which is what DDP and the compiler accept."""
 
     def __init__(self, model: ClipNetwork) -> None:
         super().__init__()
@@ -60,16 +60,16 @@ class Learner:
         if ranks.world > 1:
             objective = DistributedDataParallel(objective, [device.index] if device.type == "cuda" else None)
         self.objective = torch.compile(objective) if engine.compile else objective
-        self.optimiser = make_optimiser(self.model, recipe, fused=engine.fused)
-        self.scheduler = make_schedule(self.optimiser, recipe, batches)
+        self.optimizer = make_optimizer(self.model, recipe, fused=engine.fused)
+        self.scheduler = make_schedule(self.optimizer, recipe, batches)
 
     @property
     def lr(self) -> float:
-        """The present learning rate."""
-        return float(self.optimiser.param_groups[0]["lr"])
+        """The current learning rate."""
+        return float(self.optimizer.param_groups[0]["lr"])
 
     def loss(self, x_BTCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss and logits (B, K) of one rank's clips, with gradients to come.
+        """Loss and logits (B, K) of one rank's clips, ready for the backward pass.
 
         Raises:
             TrainingError: the compiler that `torch.compile` needs is missing.
@@ -92,23 +92,23 @@ class Learner:
             loss: the mean over this rank's clips.
             share: of the batch that this rank has seen, times the number of ranks; 1 for a single rank.
         """
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         # DDP averages over ranks; the weight makes that the mean over the clips of the whole batch
         torch.autograd.backward(loss if share == 1 else loss * share)
         if self.recipe.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
-        self.optimiser.step()
+        self.optimizer.step()
 
     def state(self) -> dict[str, Any]:
-        """Everything that changes while learning."""
+        """Everything that changes during training."""
         return {
             "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` gave."""
+        """Continue from the result of `state`."""
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])

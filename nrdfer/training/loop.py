@@ -66,7 +66,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where a training has put its files, and its figures by epoch."""
+    """Output folder of a training run, and its figures by epoch."""
 
     out: Path
     reports: tuple[EpochReport, ...]
@@ -191,7 +191,7 @@ def train(
 
 
 def _checked(request: TrainingRequest, source: ClipSource) -> TrainingRequest:
-    """The request with the clips that can be learnt from, sorted; its folders are there."""
+    """The request with its usable training clips, sorted; its folders exist."""
     check_lists(request.train_ids, request.test_ids)
     train_ids = learnable(source, request.train_ids, request.recipe.min_frames)
     request.workdir.mkdir(parents=True, exist_ok=True)
@@ -208,7 +208,7 @@ def _new_network(request: TrainingRequest) -> ClipNetwork:
 
 
 def _datasets(request: TrainingRequest, source: ClipSource, size: int) -> tuple[ClipDataset, ClipDataset]:
-    """The clips to learn from, augmented, and those to test on, at `size` pixels."""
+    """The training clips, augmented, and the test clips, at `size` pixels."""
     recipe = request.recipe
     data = ClipDataset(
         source,
@@ -226,7 +226,7 @@ def _datasets(request: TrainingRequest, source: ClipSource, size: int) -> tuple[
 def _run_epochs(
     training: Training, test: Callable[..., pd.DataFrame], on_epoch: Callable[[EpochReport], None] | None
 ) -> None:
-    """Learn and test, epoch by epoch, until the recipe's last."""
+    """Train and test, epoch by epoch, until the recipe's last."""
     while training.epoch <= training.recipe.epochs:
         training.finish_epoch()
         with full_precision():

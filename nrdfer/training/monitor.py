@@ -1,6 +1,6 @@
-"""Telling of a training: its log, its progress, and what it takes of the machine. Only the first rank tells.
+"""Monitoring of a training: its log, its progress, and its use of the machine. Only the first rank reports.
 
-What happened is the caller's to say; ``nrdfer.tracking.background_upload`` shows it beyond the log.
+Events come from the caller; ``nrdfer.tracking.background_upload`` uploads the log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nrdfer.training.system_metrics import SystemSampler
 
 
 class Watch:
-    """The log of one training, open inside its ``with`` block, and the callback of whoever follows it.
+    """The log of one training, open inside its ``with`` block, and the callbacks of its caller.
 
     Args:
         workdir: holds the log.
@@ -52,29 +52,29 @@ class Watch:
         self._open.close()
 
     def tell(self, kind: str, **fields: Any) -> None:
-        """Write a line of the log."""
+        """Write a line to the log."""
         if self._log is not None:
             self._log.write(kind, **fields)
 
     def sync(self) -> None:
-        """Bring the log to the disk."""
+        """Flush the log to the disk."""
         if self._log is not None:
             self._log.sync()
 
     def begin(self, step: int) -> None:
-        """Learning begins or goes on after `step` batches of the training."""
+        """Record that training begins or continues after `step` batches."""
         self._meter.tick(step, self._clips)
         self._since = time.monotonic()
 
     def waiting_share(self, waited: float) -> float:
-        """The share of the time since the last call that `waited` seconds are."""
+        """Share of the time since the last call that was spent waiting (`waited` seconds)."""
         now = time.monotonic()
         share = min(1.0, waited / max(now - self._since, 1e-9))
         self._since = now
         return share
 
     def batch(self, epoch: int, step: int, clips: int, loss: float, lr: float, waiting_share: float) -> None:
-        """One batch was learnt from; `step` counts the training's from 1."""
+        """Record one training batch; `step` counts the training's batches from 1."""
         self._clips += clips
         self._meter.tick(step, self._clips)
         rate = self._meter.clips_per_second
@@ -99,7 +99,7 @@ class Follower:
         self._offset = self._path.stat().st_size if self._path.is_file() else 0  # what is there is of an earlier start
 
     def look(self) -> None:
-        """Tell of what has happened since the last look."""
+        """Report what has happened since the last call."""
         newest: Mapping[str, Any] | None = None
         while True:
             lines, self._offset = read_log(self._path, self._offset)
@@ -115,5 +115,5 @@ class Follower:
 
 
 def _fields_of(kind: type[EpochReport] | type[Progress], line: Mapping[str, Any]) -> dict[str, Any]:
-    """What a line of the log says of a dataclass's fields."""
+    """Values that a line of the log holds for a dataclass's fields."""
     return {field.name: line[field.name] for field in dataclasses.fields(kind)}

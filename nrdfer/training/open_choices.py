@@ -1,7 +1,7 @@
-"""What the paper leaves open of the training: what was chosen, what else there is, and what decided.
+"""Training choices that the paper leaves open: the choice made, the alternatives, and the reason.
 
-Values are read from the recipes, never typed again, so that a table of them cannot go stale. Choices of the network
-stand in docs/models.md; what a recipe's fields mean, in ``recipe``.
+Values are read from the recipes, never typed again, so that a table of them cannot go stale. Choices of the network are
+in docs/models.md; the meaning of a recipe's fields is in ``recipe``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from nrdfer.config.recipe import RECIPES, Recipe
 from nrdfer.core.markdown_text import table
-from nrdfer.corpora import paper
+from nrdfer.corpora import afew as corpus
 
 PAPER, AUTHOR, AFEW, OVERSAMPLED = "dfew-paper", "dfew-author-code", "afew-paper", "dfew-paper-oversampled"
 HEADER = ("point", "chosen", "alternatives", "decided by")
@@ -32,7 +32,7 @@ class Choice:
     recipe: str = PAPER  # whose fields are meant
 
     def chosen(self, recipe: Recipe | None = None) -> str:
-        """What was chosen, with the values of a recipe."""
+        """The choice made, with the values of a recipe."""
         values = formatted(recipe or RECIPES[self.recipe], *self.fields)
         return "; ".join(part for part in (values, self.text) if part)
 
@@ -118,7 +118,7 @@ CHOICES: Sequence[Choice] = (
     Choice(
         "short clips",
         ("min_frames",),
-        "clips of fewer are not learnt from; sampling repeats frames of short ones",
+        "clips of fewer are not used for training; sampling repeats frames of short ones",
         alternatives=_of(AUTHOR, "min_frames")
         + ", for learning only: every clip is tested, so that figures stay comparable",
         source="the paper is silent; DFEW has 14 clips under 16 frames. The author's code drops those "
@@ -158,7 +158,7 @@ CHOICES: Sequence[Choice] = (
         recipe=AFEW,
     ),
     Choice(
-        "AFEW: where it starts",
+        "AFEW: initial weights",
         text="the last epoch of DFEW's fold 1, all weights",
         alternatives="`--initial FOLDER`, `--initial none`",
         source="the paper names the fold, not the epoch; with the last one nothing is chosen on test clips",
@@ -195,5 +195,5 @@ def _changed(recipe: Recipe) -> list[str]:
 
 def choices_markdown(recipe: Recipe) -> str:
     """The table of choices with the values of one recipe, as Markdown; AFEW's rows only for AFEW's recipes."""
-    afew = paper.AFEW.name in recipe.name
-    return table(HEADER, [choice_row(row, recipe) for row in CHOICES if afew or row.recipe != AFEW])
+    fine_tuned = corpus.AFEW.name in recipe.name
+    return table(HEADER, [choice_row(row, recipe) for row in CHOICES if fine_tuned or row.recipe != AFEW])

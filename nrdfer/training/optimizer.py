@@ -1,4 +1,4 @@
-"""From a recipe to PyTorch's optimiser and learning-rate schedule. When they step is the loop's business."""
+"""PyTorch's optimiser and learning-rate schedule, built from a recipe. When they step belongs to the loop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 from nrdfer.config.recipe import Recipe
 
 
-def make_optimiser(model: nn.Module, recipe: Recipe, *, fused: bool = False) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, recipe: Recipe, *, fused: bool = False) -> torch.optim.Optimizer:
     """The recipe's optimiser over all weights of a network; `fused`: one kernel, which rounds differently."""
     weights, how = model.parameters(), {"fused": True} if fused else {}
     if recipe.optimizer == "adamw":
@@ -18,15 +18,15 @@ def make_optimiser(model: nn.Module, recipe: Recipe, *, fused: bool = False) -> 
 
 
 def make_schedule(
-    optimiser: torch.optim.Optimizer, recipe: Recipe, batches: int
+    optimizer: torch.optim.Optimizer, recipe: Recipe, batches: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """The recipe's schedule; `batches` are those of one epoch. One cycle steps every batch, the others every epoch."""
     if recipe.schedule == "exponential":
-        return torch.optim.lr_scheduler.ExponentialLR(optimiser, recipe.gamma)
+        return torch.optim.lr_scheduler.ExponentialLR(optimizer, recipe.gamma)
     if recipe.schedule == "step":
-        return torch.optim.lr_scheduler.StepLR(optimiser, recipe.step_epochs, recipe.gamma)
+        return torch.optim.lr_scheduler.StepLR(optimizer, recipe.step_epochs, recipe.gamma)
     return torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
+        optimizer,
         recipe.lr,
         total_steps=recipe.epochs * batches,
         pct_start=recipe.warmup,

@@ -1,4 +1,4 @@
-"""Out of memory, in words: what was too large, and what makes it smaller."""
+"""Messages for out-of-memory errors: what was too large, and how to reduce it."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def memory_errors(recipe: Recipe, engine: Engine) -> Iterator[None]:
         reason = (str(error).strip() or "out of memory").splitlines()[0][:200]
         raise TrainingError(
             f"{where} has not enough memory for this training ({reason}). {'; or '.join(remedies)}. Checkpoints are "
-            "kept: the same line continues where nothing but the engine's cache or workers has changed"
+            "kept: the same command continues where nothing but the engine's cache or workers has changed"
         ) from error

@@ -1,4 +1,4 @@
-"""How far a training is, how fast it goes, and when it will end.
+"""Progress of a training run: position, speed, and the expected end.
 
 What belongs here: the figures, and how they read in one line. What does not: where the line is shown (Dagster's log,
 the command line's bar).
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """One look at a training."""
+    """A snapshot of a training's progress."""
 
     epoch: int  # from 1
     epochs: int
@@ -26,7 +26,7 @@ class Progress:
     waiting_share: float | None = None  # share of the time spent waiting for data
 
     def line(self) -> str:
-        """All of it in one line."""
+        """The whole progress in one line."""
         said = [f"epoch {self.epoch}/{self.epochs}", f"batch {self.step}/{self.steps}"]
         if self.clips_per_second > 0:
             said.append(self.rate())
@@ -63,7 +63,7 @@ class Meter:
         self._ticks: deque[tuple[float, int, int]] = deque()  # time, step, clips
 
     def tick(self, step: int, clips: int) -> None:
-        """Batches and clips done so far; the first tick is where a training began or was continued."""
+        """Record the batches and clips done so far; the first tick marks where a training began or was continued."""
         now = self._clock()
         self._ticks.append((now, step, clips))
         # one tick from before the window stays, so that slow batches have a rate too
@@ -92,7 +92,7 @@ class Meter:
 
 
 def in_words(seconds: float) -> str:
-    """A duration as a person reads it: ``42 s``, ``7 min 5 s``, ``3 h 12 min``."""
+    """A duration in a readable form: ``42 s``, ``7 min 5 s``, ``3 h 12 min``."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -102,7 +102,7 @@ def in_words(seconds: float) -> str:
 
 
 def at_most_every(seconds: float, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Report:
-    """A callback that says a training's progress in one line, at most once each `seconds`, and at its end."""
+    """A callback that logs a training's progress in one line, at most every `seconds`, and at its end."""
     last: float | None = None
 
     def report(progress: Progress) -> None:

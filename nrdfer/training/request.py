@@ -1,7 +1,7 @@
-"""A training that is asked for: which network learns what from which clips, how it is computed, and where files go.
+"""Request for one training run: the network, the recipe, the clips, the engine, and where files go.
 
 The same object travels from the command line or an asset to the loop, and as JSON to the processes that share a
-training. Which of its fields decide the weights belongs to ``key``; who is told meanwhile, to ``callbacks``.
+training. Which of its fields determine the weights belongs to ``key``; progress reports to ``callbacks``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TrainingRequest:
 
     @classmethod
     def from_json(cls, text: str, where: str) -> Self:
-        """What `to_json` wrote; `where` it was read is named in errors.
+        """Rebuild a request from the output of `to_json`; `where` it was read is named in errors.
 
         Raises:
             ProfileError: the recipe or the engine is not one of this version.

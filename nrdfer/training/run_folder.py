@@ -1,7 +1,7 @@
-"""A training's folder outside the store: of which settings it is, whether it is finished, and who is at it.
+"""A training's folder outside the store: its settings, whether it is finished, and which process holds it.
 
 The folder receives what `train_fold` writes; ``work`` in it holds the checkpoints until the training is finished.
-Trainings of the graph lie in the store, which knows these things by digest.
+Trainings of the graph are in the store, which knows these things by digest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OF_RANK = re.compile(r"rank-\d+-error\.json")
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it for this training; the kernel lets go of it if the process dies.
+    """Create the folder and hold it for this training; the kernel releases it if the process dies.
 
     Raises:
         TrainingError: another process is training into it.
@@ -45,7 +45,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give the folder to the training of these settings, new or continued.
+    """Assign the folder to the training with these settings, new or continued.
 
     A training of other settings that ended before it kept a step (a wrong option, no device, no room) forbids nothing.
 
@@ -86,7 +86,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def withdraw(folder: Path) -> None:
-    """Take back what `claim` wrote, unless the training has kept a step since."""
+    """Undo what `claim` wrote, unless the training has saved a step since."""
     if _kept(folder):
         return
     try:
@@ -104,14 +104,14 @@ def withdraw(folder: Path) -> None:
 
 
 def _kept(folder: Path) -> bool:
-    """Whether a training has come so far that something of it would be lost."""
+    """Whether a training has progressed so far that some of it would be lost."""
     from nrdfer.training.checkpoint import list_checkpoints  # with it comes torch
 
     return bool(list_checkpoints(folder / WORK)) or any((folder / name).exists() for name in (RESULT, *RESULTS))
 
 
 def _refuse_changed(folder: Path) -> None:
-    """Refuse to call a training finished whose results are not those that it wrote.
+    """Refuse to treat a training as finished if its results are not those that it wrote.
 
     Raises:
         TrainingError: the network is gone.
@@ -120,7 +120,7 @@ def _refuse_changed(folder: Path) -> None:
     for name in (LAST, MODEL):
         if not (folder / name).exists():
             raise TrainingError(
-                f"{name_text(folder / name)} is gone, though the training is finished; restore it, or give --out "
+                f"{name_text(folder / name)} is missing, though the training is finished; restore it, or give --out "
                 "another folder"
             )
     for name in RESULTS:
@@ -128,7 +128,7 @@ def _refuse_changed(folder: Path) -> None:
 
 
 def finish(folder: Path, result: Mapping[str, Any]) -> None:
-    """Publish what lies in `results`, note the figures of a finished training, remove what it needed to continue."""
+    """Publish the content of `results`, note the figures of a finished training, remove what it needed to continue."""
     for path in sorted(results(folder).iterdir()):
         publish(path, folder / path.name)
     write_made(folder / RESULT, json.dumps(result, indent=1).encode())
@@ -143,12 +143,12 @@ def _remove_checkpoints(work: Path) -> None:
 
 
 def results(folder: Path) -> Path:
-    """Where a training leaves its results before they get their names; the training makes it."""
+    """Folder of a training's results before they are published; the training creates it."""
     return folder / WORK / _RESULTS
 
 
 def read_settings(folder: Path) -> dict[str, Any] | None:
-    """What the training in a folder is; None if no training of ``nrdfer train`` lies there.
+    """Settings of the training in a folder; None if the folder holds no training of ``nrdfer train``.
 
     Raises:
         TrainingError: the file that says so is damaged.

@@ -1,7 +1,7 @@
-"""SIGTERM and Ctrl-C around a training.
+"""Handling of SIGTERM and Ctrl-C around a training.
 
-While it trains they are noted, and answered after the batch in hand; a later second one ends at once. Before and
-after, SIGTERM is an exception like Ctrl-C, so that what ends says how (MLflow: KILLED).
+During training they are recorded, and handled after the current batch; a second one, later, ends the process at once.
+Before and after, SIGTERM raises an exception like Ctrl-C, so that the end is recorded correctly (MLflow: KILLED).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SAME = 5.0
 
 
 class StopRequest:
-    """Whether somebody asked this process to stop, and how."""
+    """Whether this process was asked to stop, and how."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -33,7 +33,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Note a SIGTERM or SIGINT instead of ending; what was in place before answers one that comes seconds later.
+    """Record a SIGTERM or SIGINT instead of ending; a second one, seconds later, gets the previous handler.
 
     In another thread than the main one, where Python allows no handlers, nothing is noted.
     """
@@ -66,7 +66,7 @@ def stop_requests() -> Iterator[StopRequest]:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, where it would end the process without a word.
+    """Make SIGTERM raise KeyboardInterrupt, as Ctrl-C does, where it would end the process silently.
 
     For programs; in another thread than the main one, where Python allows no handlers, nothing changes.
     """

@@ -1,8 +1,8 @@
-"""What a training and an evaluation are made of, as the store names them: the same digest, whoever asks.
+"""Store keys of training and evaluation: the same digest for every caller.
 
-The graph's folds, the experiments of the paper's tables and the report all ask here, so a training that two of them
-need is done once, and what is in the store is found without running anything. Doing it belongs to ``loop`` and
-``nrdfer.evaluation.checkpoints``.
+The graph's folds, the experiments of the paper's tables and the report all use these keys, so a training that two of
+them need is done once, and what is in the store is found without running anything. The work itself belongs to ``loop``
+and ``nrdfer.evaluation.checkpoints``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TRAINING, _EVALUATION = "3", "2"  # code versions: raised when the meaning of a
 
 @dataclass(frozen=True)
 class Step:
-    """Everything that the digest of an artefact is made of."""
+    """All inputs of an artefact's digest."""
 
     asset: str
     code_version: str

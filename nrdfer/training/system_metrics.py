@@ -103,7 +103,7 @@ def _resident(process: psutil.Process) -> int:
 
 
 class _Gpus:
-    """GPUs through NVML; without its Python package (extra ``gpu``), the memory that torch has taken of them."""
+    """GPUs through NVML; without its Python package (extra ``gpu``), only the memory that torch allocated on them."""
 
     def __init__(self, numbers: Sequence[int]) -> None:
         self._numbers = tuple(numbers)
@@ -126,10 +126,10 @@ class _Gpus:
                 self._handles[number] = pynvml.nvmlDeviceGetHandleByUUID(uuid)
             self._nvml = pynvml
         except pynvml.NVMLError as error:
-            _log.warning("no load and power of GPUs in the log: NVML says %s", error)
+            _log.warning("no GPU load and power in the log: NVML reports %s", error)
 
     def sample(self) -> dict[str, float]:
-        """The figures of every GPU; what a GPU does not tell is left out."""
+        """The figures of every GPU; those that a GPU does not report are left out."""
         if self._nvml is None:
             return self._torch_memory()
         found: dict[str, float] = {}

@@ -1,6 +1,6 @@
-"""How much of a video may be decoded at all, where videos come from strangers: headers lie, and frames pack small.
+"""Bounds on decoding, for videos of unknown origin: headers lie, and frames compress well.
 
-One video at a time and process is decoded within bounds. What the bounds are belongs to whoever sets them.
+Each process decodes one video at a time within bounds. The bounds themselves are set by the callers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nrdfer.core.errors import UnreadableVideoError
 
 @dataclass(frozen=True)
 class Bounds:
-    """The most of everything in one video."""
+    """Upper bounds for one video."""
 
     frames: int
     pixels: int  # of a picture
@@ -29,7 +29,7 @@ class OutOfBoundsError(UnreadableVideoError):
 
 @dataclass
 class Watch:
-    """What came of decoding within bounds."""
+    """Outcome of decoding within bounds."""
 
     bounds: Bounds
     refused: str = ""  # why a video was not decoded to its end
@@ -41,7 +41,7 @@ _now: list[Watch] = []
 
 @contextlib.contextmanager
 def bounded(bounds: Bounds) -> Iterator[None]:
-    """Within, no video of this process is decoded beyond `bounds`; another call waits until this one has ended.
+    """Context in which this process decodes no video beyond `bounds`; a second call waits until the first has ended.
 
     Raises:
         OutOfBoundsError: at the end, if a video lies beyond them, whatever was made of its beginning.
@@ -58,7 +58,7 @@ def bounded(bounds: Bounds) -> Iterator[None]:
 
 
 def check_frame(path: Path, number: int, width: int, height: int) -> None:
-    """Refuse a frame beyond the bounds, before memory is taken for it.
+    """Refuse a frame beyond the bounds, before memory is allocated for it.
 
     Args:
         path: of the video, for the message.
@@ -72,9 +72,7 @@ def check_frame(path: Path, number: int, width: int, height: int) -> None:
     for watch in _now:
         try:
             if number > watch.bounds.frames:
-                raise OutOfBoundsError(
-                    f"{path}: more than {watch.bounds.frames:,} frames, the most that are taken here"
-                )
+                raise OutOfBoundsError(f"{path}: more than {watch.bounds.frames:,} frames, the most allowed here")
             check_picture(path, width, height, watch.bounds)
         except OutOfBoundsError as error:
             watch.refused = str(error)
@@ -82,19 +80,19 @@ def check_frame(path: Path, number: int, width: int, height: int) -> None:
 
 
 def check_picture(path: Path, width: int, height: int, bounds: Bounds) -> None:
-    """Refuse too large a picture.
+    """Refuse a picture that is too large.
 
     Raises:
         OutOfBoundsError: it is.
     """
     if width * height > bounds.pixels:
         raise OutOfBoundsError(
-            f"{path}: pictures of {width} x {height} pixels, more than the {bounds.pixels:,} pixels that are taken here"
+            f"{path}: pictures of {width} x {height} pixels, more than the {bounds.pixels:,} pixels allowed here"
         )
 
 
 def check_header(path: Path, bounds: Bounds) -> None:
-    """Refuse a video by what its header says, before anything is decoded.
+    """Refuse a video by its header, before anything is decoded.
 
     Raises:
         OutOfBoundsError: it says more than the bounds allow.
@@ -106,8 +104,8 @@ def check_header(path: Path, bounds: Bounds) -> None:
     check_picture(path, info.width, info.height, bounds)
     seconds = info.duration_s or 0.0
     if seconds > bounds.duration:
-        raise OutOfBoundsError(f"{path}: {seconds:,.0f} seconds, more than the {bounds.duration:,.0f} taken here")
+        raise OutOfBoundsError(f"{path}: {seconds:,.0f} seconds, more than the {bounds.duration:,.0f} allowed")
     if seconds * info.fps > bounds.frames and info.fps < 1000:  # a thousand stands for "unknown"
         raise OutOfBoundsError(
-            f"{path}: about {seconds * info.fps:,.0f} frames, more than the {bounds.frames:,} that are taken here"
+            f"{path}: about {seconds * info.fps:,.0f} frames, more than the {bounds.frames:,} allowed here"
         )

@@ -1,6 +1,6 @@
 """Writing videos frame by frame, whole or not at all, with bytes that depend on nothing but the frames.
 
-Which frames to write is the caller's business; reading videos is `nrdfer.video.decode`.
+Which frames to write is decided by the caller; reading videos is `nrdfer.video.decode`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class VideoWriter(FfmpegPipe):
     def _compile(self, fps: float, codec: Codec, quality: int) -> list[str]:
         executable = ffmpeg_for("encoders", [codec])
         if executable is None:
-            raise EncodingError(f"{self.path}: no ffmpeg of this machine encodes with {codec}; install a fuller one")
+            raise EncodingError(f"{self.path}: no ffmpeg on this machine encodes with {codec}; install a fuller one")
         height, width, _ = self.shape
         options: dict[str, Any] = {
             "c:v": codec,

@@ -1,7 +1,7 @@
-"""What a container states about itself: how many bytes the file should have, and how many frames it holds.
+"""Container headers: how many bytes a file should have, and how many frames it should hold.
 
-AVI, MP4/MOV and ASF/WMV say how long they are; MPEG streams, TS and FLV do not, and a cut one cannot be told from a
-whole one. Read with few seeks, never trusted further than for a comparison; decoding does not belong here.
+AVI, MP4/MOV and ASF/WMV say how long they are; MPEG streams, TS and FLV do not, and a truncated one cannot be
+distinguished from a whole one. Read with few seeks, and used only for a comparison; decoding does not belong here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Part = tuple[bytes, int, int]  # its four letters, and where its content begins 
 
 
 def stated_bytes(path: Path) -> int | None:
-    """How many bytes the file should have by its own account, or None if its container does not say."""
+    """Number of bytes that the file should have by its own header, or None if its container does not state it."""
     with path.open("rb") as file:
         head = file.read(4096)
         size = path.stat().st_size
@@ -39,7 +39,7 @@ def stated_bytes(path: Path) -> int | None:
 
 
 def stated_frames(path: Path) -> int | None:
-    """How many coded frames an AVI or MP4/MOV states; None if it does not, or holds several videos."""
+    """Number of coded frames that an AVI or MP4/MOV states; None if it does not, or holds several videos."""
     with path.open("rb") as file:
         head = file.read(12)
         size = path.stat().st_size
@@ -69,7 +69,7 @@ def _riff(file: IO[bytes], start: int, end: int) -> Iterator[Part]:
 
 
 def _avi_frames(file: IO[bytes], size: int) -> Iterator[int]:
-    """The frames of each picture stream, without those that repeat the one before: they have no bytes."""
+    """The frames of each picture stream, without repeats of the previous one, which have no bytes."""
     parts = {_list_name(file, part) or part[0]: part for part in _riff(file, 12, size)}
     header, index = parts.get(b"hdrl"), parts.get(b"idx1")
     if header is None:
@@ -119,7 +119,7 @@ def _boxes(file: IO[bytes], start: int, end: int) -> Iterator[Part]:
 
 
 def _find(file: IO[bytes], part: Part, end: int, *names: bytes) -> Iterator[Part]:
-    """The boxes at the end of a way of names inside a box."""
+    """The boxes at the end of a path of names inside a box."""
     if not names:
         yield part
         return

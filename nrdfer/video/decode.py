@@ -1,9 +1,9 @@
 """Decoding a video into upright RGB frames, one at a time, each coded frame exactly once.
 
-ffmpeg's defaults do not do this: it repeats and drops frames to reach a constant rate. Here every decoded
-frame gets a timestamp of its own by counting, and ffmpeg is told to pass frames through; so a variable frame
-rate neither adds nor loses frames nor stops the decoder. Whether the file was whole is `integrity`'s question, what is
-done to pictures on the way `filters`'; encoding and choosing frames do not belong here.
+ffmpeg's defaults do not do this: it repeats and drops frames to reach a constant rate. Here every decoded frame gets a
+timestamp of its own by counting, and ffmpeg is set to pass frames through; so a variable frame rate neither adds nor
+loses frames nor stops the decoder. Whether the file was whole belongs to `integrity`, filtering to `filters`; encoding
+and choosing frames do not belong here.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _chain(path: Path, demuxer: str, info: VideoInfo | None) -> Chain:
         able = ffmpeg_for("codecs", [info.codec], executable)
         if able is None:
             raise UnreadableVideoError(
-                f"{path}: no ffmpeg of this machine decodes {info.codec}; install a fuller one (`ffmpeg -codecs` lists "
+                f"{path}: no ffmpeg on this machine decodes {info.codec}; install a fuller one (`ffmpeg -codecs` lists "
                 "what it knows), or convert the video"
             )
         executable = able
@@ -134,7 +134,7 @@ def _chain(path: Path, demuxer: str, info: VideoInfo | None) -> Chain:
 
 
 def _of_pictures(count: int, chain: Chain, complaints: Complaints) -> list[str]:
-    """What must be said of the frames themselves."""
+    """Notes on the frames themselves."""
     notes = []
     if complaints.interlaced:
         done = "they were deinterlaced" if chain.deinterlaces else "they were left so, with combs where something moves"
@@ -145,7 +145,7 @@ def _of_pictures(count: int, chain: Chain, complaints: Complaints) -> list[str]:
 
 
 class _Reader:
-    """Reads pictures from ffmpeg, and does not wait for ever."""
+    """Reads pictures from ffmpeg, with a time limit."""
 
     def __init__(self, stream: IO[bytes], path: Path, patience: Patience) -> None:
         self._stream = stream

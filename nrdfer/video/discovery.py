@@ -1,8 +1,8 @@
-"""Which videos to work on, and what each is called.
+"""Discovery of videos, and the clip id of each.
 
-Files and folders go in, a sorted list of videos with unique clip ids comes out, and a sentence about what a folder
-holds besides. Corpora with labels have their own readers (`nrdfer.corpora`), which use `distinct` here for their names;
-opening videos does not belong here.
+Files and folders go in, a sorted list of videos with unique clip ids comes out, and a note on other files in a folder.
+Corpora with labels have their own readers (`nrdfer.corpora`), which use `distinct` here for their names; opening videos
+does not belong here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LONGEST_ID = 200  # characters of a clip id; file systems end at 255
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One video to work on."""
+    """One video to process."""
 
     path: Path
     clip_id: str  # unique in its list, letters, digits, _ and - only
@@ -63,7 +63,7 @@ def clip_id_of(path: Path) -> str:
 
 
 def list_sources(paths: Sequence[Path], *, left_out: list[str] | None = None) -> list[Source]:
-    """Videos among files and folders (searched recursively, hidden entries aside), each once.
+    """Videos among files and folders (searched recursively, without hidden entries), each once.
 
     A folder's videos are known by their suffix, or, where that says nothing, by their first bytes. Linked folders are
     entered. Folders are listed in sorted order, otherwise the order given is kept. Where two videos would get one clip
@@ -105,7 +105,7 @@ def list_sources(paths: Sequence[Path], *, left_out: list[str] | None = None) ->
 
 
 def videos_below(folder: Path) -> tuple[list[Path], Counter[str]]:
-    """The videos below a folder, sorted, and how many files of each suffix are none."""
+    """The videos below a folder, sorted, and the number of other files by suffix."""
     videos: list[Path] = []
     others: Counter[str] = Counter()
     closed: list[OSError] = []
@@ -121,7 +121,7 @@ def videos_below(folder: Path) -> tuple[list[Path], Counter[str]]:
 
 
 def _files_below(folder: Path, closed: list[OSError]) -> Iterator[Path]:
-    """Whatever is no folder, hidden entries aside; a link that leads nowhere is a file that is missing.
+    """All entries that are not folders, without hidden ones; a broken link counts as a missing file.
 
     Real folders come first, so that a video in one is called by its own place and not by a link's. A folder that was
     entered is not entered again, so that links in a circle end.
@@ -173,11 +173,11 @@ def _sentence(folder: Path, videos: int, others: Counter[str]) -> str:
     kinds = [f"{count} {suffix or 'without a suffix'}" for suffix, count in others.most_common()]
     rest = len(kinds) - _MOST_NAMED
     notes = ", ".join(kinds[:_MOST_NAMED]) + (f" and {rest} other kinds" if rest > 0 else "")
-    return f"{folder}: {others.total()} of {videos + others.total()} files are left out, being no videos ({notes})"
+    return f"{folder}: {others.total()} of {videos + others.total()} files are left out: they are not videos ({notes})"
 
 
 def distinct(named: Sequence[tuple[Path, str]]) -> list[Source]:
-    """Give every video a clip id of its own.
+    """Give every video a unique clip id.
 
     Args:
         named: videos, each with the id it would have alone. An id that another video has already (compared

@@ -1,8 +1,8 @@
-"""Which ffmpeg runs for what, what it can do, and how its complaints are read.
+"""Choice of the ffmpeg that runs, its capabilities, and its error output.
 
-There may be two: one on PATH, and the one that imageio-ffmpeg brings. Builds differ in what they hold (conda's and
-Fedora's lack encoders and decoders that others have), so whoever needs something names it and gets one that has it.
-Probing, decoding and encoding each have their own module; no ffmpeg option of theirs belongs here.
+There may be two: one on PATH, and the one that imageio-ffmpeg brings. Builds differ in their features (conda's and
+Fedora's lack encoders and decoders that others have), so callers name the features they need and get a build that has
+them. Probing, decoding and encoding each have their own module; no ffmpeg option of theirs belongs here.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def ffmpeg_executable() -> str:
 
 
 def candidates() -> tuple[str, ...]:
-    """Every ffmpeg that runs on this machine, the one to prefer first.
+    """Every ffmpeg that runs on this machine, in order of preference.
 
     Raises:
         NrdferError: there is none.
@@ -70,7 +70,7 @@ def candidates() -> tuple[str, ...]:
 
 
 def ffmpeg_for(kind: Kind, names: Iterable[str], preferred: str | None = None) -> str | None:
-    """The first ffmpeg that offers all of some things, or None if there is none.
+    """The first ffmpeg that offers all of the given features, or None if there is none.
 
     Args:
         kind: what they are; "codecs" are those that it can decode.
@@ -98,7 +98,7 @@ def _has(executable: str, kind: Kind, wanted: set[str]) -> bool:
 
 @lru_cache(maxsize=32)
 def _encodes(executable: str, encoder: str) -> bool:
-    """Whether an encoder works here; being listed says little of those that need a library or a device."""
+    """Whether an encoder works here; a listed one may still need a missing library or device."""
     sound = encoder == "aac"
     given = ("s16le", "-ar", "48000", "-ac", "1") if sound else ("rawvideo", "-pix_fmt", "yuv420p", "-s", "64x64")
     command = [executable, "-v", "error", "-f", *given, "-i", "pipe:0", "-c:a" if sound else "-c:v", encoder]
@@ -114,7 +114,7 @@ def _encodes(executable: str, encoder: str) -> bool:
 
 @lru_cache(maxsize=64)
 def offers(executable: str, kind: Kind) -> frozenset[str]:
-    """What an ffmpeg lists of a kind; empty if its answer is not understood.
+    """The names that an ffmpeg lists of a kind; empty if its output is not understood.
 
     Raises:
         NrdferError: it cannot be run.
@@ -141,7 +141,7 @@ def passthrough_option(executable: str) -> str:
 
 
 def last_lines(stderr: bytes, count: int = 3) -> str:
-    """The last lines of ffmpeg's complaints as one line of text, for error messages."""
+    """The last lines of ffmpeg's error output as one line of text, for error messages."""
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
     return "; ".join(lines[-count:])
 
@@ -158,11 +158,11 @@ def _answer(executable: str, *question: str) -> str:
 
 
 def _refuse_killed(executable: str, code: int) -> None:
-    """Keep no answer that was never given: another ffmpeg would be taken, or a video refused, for no reason."""
+    """Raise an error if ffmpeg was killed: else another one would be chosen, or a video refused, for no reason."""
     if -code in FROM_ELSEWHERE:
         raise NrdferError(
-            f"ffmpeg at {executable} was killed by signal {-code} while it was asked what it can do, because memory "
-            "ran out, or by somebody. The same line goes on with what is not finished"
+            f"ffmpeg at {executable} was killed by signal {-code} while its features were listed, because memory "
+            "ran out, or by a user. Run the same command again to continue"
         )
 
 

@@ -1,7 +1,7 @@
-"""A video that ffmpeg writes from what is piped into it: there as a whole, or not at all.
+"""A video that ffmpeg writes from piped input: complete, or not at all.
 
-Keep here: the process, its complaints, and the file's appearing under its name. Keep out: which command, and what is
-piped (``constant_rate_writer``, ``timed_writer``).
+Keep here: the process, its error output, and the publication of the file. Keep out: the command, and what is piped
+(``constant_rate_writer``, ``timed_writer``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nrdfer.video.ffmpeg import last_lines
 
 
 class FfmpegPipe(ABC):
-    """Context manager around one ffmpeg process; subclasses say what it is given.
+    """Context manager around one ffmpeg process; subclasses define its input.
 
     The file appears at `path` only when the block ends without an exception and `_missing` finds nothing missing; until
     then a hidden sibling (`_partial`) holds it.
@@ -43,10 +43,10 @@ class FfmpegPipe(ABC):
 
     @abstractmethod
     def _missing(self) -> str:
-        """What was not written that should have been, in words; empty if the video is whole."""
+        """Description of what should have been written and was not; empty if the video is whole."""
 
     def _finished(self) -> Path:
-        """The whole file, before it appears; a subclass may do more to it."""
+        """Hook for the whole file, before it appears; a subclass may post-process it."""
         return self._partial
 
     def __enter__(self) -> Self:

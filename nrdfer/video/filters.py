@@ -1,7 +1,7 @@
-"""What is done to pictures on their way from the decoder: square pixels, no combs, ordinary brightness.
+"""Filters between decoder and caller: square pixels, no combs, ordinary brightness.
 
 A progressive picture of ordinary brightness is only scaled to square pixels. Interlaced frames are deinterlaced, HDR is
-tone-mapped, both only where the file says that it is so; what this ffmpeg cannot do, or nobody can, becomes a note.
+tone-mapped, both only where the file is flagged accordingly; what this ffmpeg, or any, cannot do becomes a note.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BEND = "tonemap=mobius:param=0.7:desat=0"
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain of filters, by which ffmpeg it is run, and what must be said of it."""
+    """A chain of filters, the ffmpeg that runs it, and a note on it."""
 
     filters: str
     executable: str
@@ -57,7 +57,7 @@ def chain_for(info: VideoInfo | None, executable: str) -> Chain:
             notes.append(f"{hdr}: its brightness was mapped to that of ordinary video")
         else:
             notes.append(
-                f"{hdr}: no ffmpeg of this machine can map its brightness (none has zscale), so that pictures are "
+                f"{hdr}: no ffmpeg on this machine can map its brightness (none has zscale), so that pictures are "
                 "darker and paler than they should be; convert the video to SDR"
             )
     deinterlacer = ""
@@ -77,7 +77,7 @@ def _facts(info: VideoInfo, absurd: bool) -> list[str]:
     notes = []
     if absurd:
         notes.append(
-            f"the file says that its pixels are {info.aspect:.3g} times as wide as high, which no video's are; they "
+            f"the file says that its pixels are {info.aspect:.3g} times as wide as high, which is implausible; they "
             "are taken as square"
         )
     if info.dolby_vision == 5:
@@ -89,7 +89,7 @@ def _facts(info: VideoInfo, absurd: bool) -> list[str]:
 
 
 def _to_ordinary(info: VideoInfo) -> str:
-    """From HDR to the gamma and the colours of BT.709, in full range RGB; what the file leaves open is BT.2020."""
+    """Filters from HDR to the gamma and colours of BT.709, in full-range RGB; what the file leaves open is BT.2020."""
     given = {
         "tin": info.transfer,
         "min": info.matrix if info.matrix.startswith(("bt2020", "bt709", "smpte170m")) else "bt2020nc",

@@ -1,9 +1,9 @@
-"""Which container a file is, by its own first bytes, and what is refused before ffmpeg sees it.
+"""Container formats by their first bytes, and the formats that are refused before ffmpeg opens them.
 
 ffmpeg guesses among some three hundred formats. Some of them are lists of other files (playlists, ffconcat, session
 descriptions, subtitles with pictures beside them), and a guess may follow them to any file of this machine. So the
-format is decided here, among those that hold their own pictures, and ffmpeg is told to use that one and no other.
-Running ffmpeg does not belong here; what a container states about itself is in `container_headers`.
+format is decided here, among those that hold their own pictures, and ffmpeg is restricted to that one. Running ffmpeg
+does not belong here; what a container states about itself is in `container_headers`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _LISTS = {
 
 
 def video_format(path: Path) -> str:
-    """The demuxer of ffmpeg that reads a file; everything that is no video that we know is refused at a glance.
+    """Ffmpeg's demuxer for a file; a file of no known video format is refused at once.
 
     Raises:
         UnreadableVideoError: the path is no file that can be read, or its first bytes are of no known video format.
@@ -98,7 +98,7 @@ def read_head(path: Path) -> bytes:
 
 
 def format_of(head: bytes, suffix: str = "") -> str:
-    """The demuxer for a file that begins with `head`; "" if it is no video that we know.
+    """The demuxer for a file that begins with `head`; "" if it is of no known video format.
 
     Args:
         head: up to `HEAD` bytes.
@@ -123,7 +123,7 @@ def format_of(head: bytes, suffix: str = "") -> str:
 
 
 def _raw_stream(head: bytes) -> str:
-    """H.264 or HEVC without a container: a start code, and a unit that streams begin with."""
+    """H.264 or HEVC without a container: a start code, and a unit with which streams begin."""
     at = next((n for n in (4, 3) if head[: n - 1] == bytes(n - 1) and head[n - 1 : n] == b"\x01"), 0)
     if not at or len(head) < at + 2:
         return ""
@@ -136,7 +136,7 @@ def _raw_stream(head: bytes) -> str:
 
 
 def _transport_stream(head: bytes) -> str:
-    """MPEG-TS, also one that was cut within a packet: a sync byte every 188 bytes (192 with time codes, 204)."""
+    """MPEG-TS, even if cut within a packet: a sync byte every 188 bytes (192 with time codes, 204)."""
     for packet in (188, 192, 204):
         for start in range(min(packet, max(0, len(head) - 4 * packet))):
             if head[start] == 0x47 and all(byte == 0x47 for byte in head[start : start + 12 * packet : packet]):
@@ -146,7 +146,7 @@ def _transport_stream(head: bytes) -> str:
 
 
 def _late_beginning(head: bytes) -> str:
-    """Formats that may begin with something else: MXF after its run-in, a program stream that was cut in front."""
+    """Formats with an offset start: MXF after its run-in, a program stream that was cut at the front."""
     if _MXF_KEY in head:
         return "mxf"
     packs = [found.start() for found in re.finditer(rb"\x00\x00\x01\xba[\x20-\x7f]", head)]
@@ -183,7 +183,7 @@ def _is_mp3(head: bytes) -> bool:
 
 
 def picture_kind(head: bytes) -> str:
-    """What kind of still picture a file is, by its first bytes; "" if it is none."""
+    """Still picture format of a file, by its first bytes; "" if it is none."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "" if b"acTL" in head[:4096] else "PNG"  # an animated PNG has that chunk
     if head.startswith(b"\xff\xd8\xff"):

@@ -1,8 +1,9 @@
-"""How a video is handed to ffmpeg: one format, no other file, any name, bounded memory.
+"""Input options of ffmpeg: one format, no other file, any name, bounded memory.
 
 Every command line that reads a file of the user's takes its options from here. Command lines are lists of text; bytes
-of a name that are not UTF-8 are surrogate escapes in it, which the operating system gets as they were. ffmpeg-python,
-which puts command lines together, hashes its arguments as UTF-8; so it is given a stand-in, and `compiled` the name.
+of a name that are not UTF-8 are surrogate escapes in it, which the operating system receives unchanged. ffmpeg-python,
+which builds command lines, hashes its arguments as UTF-8; so it gets a placeholder, which `compiled` replaces with the
+name.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ STAND_IN = "file:name"  # what ffmpeg-python is given instead of a name
 
 
 def input_options(path: Path, demuxer: str, *, max_pixels: int = MAX_PIXELS, threads: int = 1) -> list[str]:
-    """The options that open a video, and nothing else, whatever is in it.
+    """The options that open a video and nothing else, whatever it contains.
 
     Args:
         path: any name; it may begin with "-" and hold ":" or "%".
@@ -74,7 +75,7 @@ def global_options() -> list[str]:
 
 
 def executable_for(path: Path, demuxer: str, first: str | None = None) -> str:
-    """An ffmpeg that opens files of this format.
+    """An ffmpeg that can open files of this format.
 
     Raises:
         UnreadableVideoError: there is none.
@@ -82,14 +83,14 @@ def executable_for(path: Path, demuxer: str, first: str | None = None) -> str:
     found = ffmpeg_for("demuxers", [demuxer], first or ffmpeg_executable())
     if found is None:
         raise UnreadableVideoError(
-            f"{path}: no ffmpeg of this machine opens files of the kind {demuxer}; install a newer or fuller one, or "
+            f"{path}: no ffmpeg on this machine opens files of the kind {demuxer}; install a newer or fuller one, or "
             "convert the video to MP4"
         )
     return found
 
 
 def start(command: Sequence[str], *, stdout: int) -> subprocess.Popen[bytes]:
-    """Start ffmpeg with bounded memory, its complaints in a pipe that must be read."""
+    """Start ffmpeg with bounded memory and its messages in a pipe, which must be read."""
     process = subprocess.Popen(  # noqa: S603 - no shell, the command is built by this package
         command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, bufsize=0
     )

@@ -1,7 +1,7 @@
-"""Was a video decoded whole? What ffmpeg's complaints and the container's own numbers say about that.
+"""Integrity of a decoded video, from ffmpeg's complaints and the container's own numbers.
 
-ffmpeg ends with status 0 however much of a file it had to leave out or to paint over. Here a file that is cut, or of
-which more than `MAX_LOST` cannot be decoded, is refused in words; smaller losses become notes. Running ffmpeg belongs
+ffmpeg ends with status 0 however much of a file it had to skip or conceal. Here a file that is truncated, or of which
+more than `MAX_LOST` cannot be decoded, is refused with a message; smaller losses become notes. Running ffmpeg belongs
 to `decode`, reading its messages to `messages`.
 """
 
@@ -29,7 +29,7 @@ _SIGNALLED = frozenset({255, 123})  # ffmpeg's statuses after signals that it ha
 
 
 def raise_if_killed(path: Path, code: int, when: str, *, signalled: bool = False) -> None:
-    """Do nothing, unless ffmpeg was ended from elsewhere: by the kernel for want of memory, or by somebody.
+    """Do nothing unless ffmpeg was ended externally: by the kernel for lack of memory, or by a user.
 
     Args:
         path: the video.
@@ -43,17 +43,17 @@ def raise_if_killed(path: Path, code: int, when: str, *, signalled: bool = False
     if -code in FROM_ELSEWHERE:
         how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
     elif signalled and code in _SIGNALLED:
-        how = "was told to end by a signal"
+        how = "was terminated by a signal"
     else:
         return
     raise MachineError(
-        f"{path}: ffmpeg {how} {when}, because memory ran out, or by somebody. That says nothing about the video, so "
-        "it is not set aside; use fewer workers if memory is short. The same line goes on with what is not finished"
+        f"{path}: ffmpeg {how} {when}, because memory ran out, or by a user. This is not the video's fault, so "
+        "it is not excluded; use fewer workers if memory is short. Run the same command again to continue"
     )
 
 
 def refuse_cut(path: Path) -> None:
-    """Refuse a file that has fewer bytes than its container states: ffmpeg plays it to its end without a word.
+    """Refuse a file with fewer bytes than its container states: ffmpeg plays it to its end silently.
 
     Raises:
         UnreadableVideoError: the file is cut short.
@@ -61,7 +61,7 @@ def refuse_cut(path: Path) -> None:
     try:
         stated, size = stated_bytes(path), path.stat().st_size
     except OSError as error:
-        raise refused(path, error, "cannot be read ({}); is its disk whole?") from error
+        raise refused(path, error, "cannot be read ({}); is its disk healthy?") from error
     if stated is not None and stated > size + 1:  # a pad byte may be missing
         raise UnreadableVideoError(
             f"{path}: the file is cut short ({size:,} of {stated:,} bytes); copy it again from its source"
@@ -69,7 +69,7 @@ def refuse_cut(path: Path) -> None:
 
 
 def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
-    """Refuse what was not decoded whole; returns a note on what is missing, "" if nothing is.
+    """Refuse a video that was not decoded whole; returns a note on what is missing, "" if nothing is.
 
     Args:
         path: the video.
@@ -115,7 +115,7 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
             f"{path}: the file is damaged: what follows {count} frames could not be read ({complaints.last}); {advice}"
         )
     if count == 0:
-        raise UnreadableVideoError(f"{path}: not one frame could be decoded: {complaints.last or 'there is none'}")
+        raise UnreadableVideoError(f"{path}: not one frame could be decoded: {complaints.last or 'no message'}")
     _refuse_changes(path, complaints)
     return "; ".join(
         filter(None, (_of_losses(path, count, complaints, advice), _of_paint(path, count, complaints, advice)))
@@ -135,7 +135,7 @@ def refuse_large(path: Path, width: int, height: int) -> NoReturn:
 
 
 def _refuse_changes(path: Path, complaints: Complaints) -> None:
-    """Refuse pictures of several shapes: all would be given the first one's."""
+    """Refuse pictures of several shapes: all would get the first one's."""
     advice = "which would squeeze faces; split it there, or convert it to one size"
     if len(complaints.sizes) > 1:
         raise UnreadableVideoError(
@@ -150,7 +150,7 @@ def _refuse_changes(path: Path, complaints: Complaints) -> None:
 
 
 def _of_losses(path: Path, count: int, complaints: Complaints, advice: str) -> str:
-    """A note on frames that are not there."""
+    """A note on missing frames."""
     missing = (stated_frames(path) or 0) - count
     if not complaints.lost_frames:
         # no damage: editing lists and what recorders write into headers; the frames are those that players show
@@ -168,11 +168,11 @@ def _of_losses(path: Path, count: int, complaints: Complaints, advice: str) -> s
 
 
 def _of_paint(path: Path, count: int, complaints: Complaints, advice: str) -> str:
-    """A note on frames that are there, but not as they were coded."""
+    """A note on frames that are present, but not as they were coded."""
     if complaints.concealed:
         painted = min(complaints.concealed, count)
         message = (
-            f"{painted} of {count} frames ({100 * painted / count:.0f} %) are damaged, and the decoder painted over it"
+            f"{painted} of {count} frames ({100 * painted / count:.0f} %) are damaged, and the decoder concealed it"
         )
         if painted > MAX_LOST * count:
             raise UnreadableVideoError(
@@ -184,7 +184,6 @@ def _of_paint(path: Path, count: int, complaints: Complaints, advice: str) -> st
         return f"damaged: {bad} parts of the stream are missing or damaged; what the pictures show there may be wrong"
     if complaints.painful and not complaints.lost_frames:
         return (
-            "damaged: the decoder met what it could not read "
-            f"({complaints.last}); it does not say in which of {count} frames"
+            f"damaged: the decoder met unreadable data ({complaints.last}); it does not say in which of {count} frames"
         )
     return ""

@@ -1,7 +1,7 @@
-"""What ffmpeg says while it decodes, boiled down line by line: frames, their times and shapes, complaints.
+"""Parser of what ffmpeg prints while it decodes: frames, their times and shapes, complaints.
 
-Lines are told apart by how they begin, because names and comments from inside the file are printed, too. What follows
-from all this is `integrity`'s and `timestamps`' question.
+Lines are distinguished by their beginnings, because names and comments from inside the file are printed, too. The
+conclusions belong to `integrity` and `timestamps`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _ADDRESS = re.compile(rb" @ 0x[0-9a-f]+")  # another one in each run
 
 @dataclass(slots=True)
 class Complaints:
-    """ffmpeg's messages, boiled down; they may be many times as long as the video."""
+    """Summary of ffmpeg's messages, which may be many times as long as the video."""
 
     cut_short: bool = False
     no_index: bool = False
@@ -78,16 +78,16 @@ class Complaints:
 
     @property
     def last(self) -> str:
-        """The last complaints, in words that are the same in each run."""
+        """The last complaints, in a form that is the same in each run."""
         return last_lines(b"".join(self._last))
 
     @property
     def painful(self) -> int:
-        """How often the video's decoder complained."""
+        """Number of complaints by the video's decoder."""
         return sum(self.voices[name] for name in self.decoder)
 
     def hear(self, line: bytes) -> None:
-        """Take in one line."""
+        """Process one line."""
         if line.startswith(b"[Parsed_showinfo_0 @"):
             self._hear_of_frame(line)
             return
@@ -143,7 +143,7 @@ class Complaints:
 
 
 def read_complaints(stderr: IO[bytes]) -> Complaints:
-    """Boil down ffmpeg's messages, line by line."""
+    """Summarise ffmpeg's messages, line by line."""
     found = Complaints()
     for line in _lines(stderr):
         found.hear(line)
@@ -151,7 +151,7 @@ def read_complaints(stderr: IO[bytes]) -> Complaints:
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Lines of bounded length; what is longer is passed on without its rest."""
+    """Lines of bounded length; longer ones are truncated."""
     whole = True
     while line := stream.readline(MAX_LINE):
         if whole:
@@ -160,7 +160,7 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 class Listener:
-    """Reads a process's messages in a thread of its own, so that it never waits for somebody to listen."""
+    """Reads a process's messages in a separate thread, so that the process never blocks on its output."""
 
     def __init__(self, stderr: io.RawIOBase) -> None:
         self._heard = Complaints()
@@ -174,6 +174,6 @@ class Listener:
                 self._heard.hear(line)
 
     def complaints(self) -> Complaints:
-        """All that was said, once the process has ended."""
+        """All messages, once the process has ended."""
         self._thread.join()
         return self._heard

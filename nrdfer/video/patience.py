@@ -1,7 +1,7 @@
-"""How long ffmpeg may work on one thing, so that no video holds up all others, and no slow machine costs a video.
+"""Time limits for ffmpeg, so that no video blocks all others, and a slow machine costs no video.
 
-Counted are the seconds of processor time that it has had: on a machine with too much to do, or a disk that does not
-answer, it gets none, and that says nothing about the video. Keep out: what is waited for (``probe``, ``decode``).
+The limit counts ffmpeg's processor time: on an overloaded machine, or with a disk that does not respond, it gets none,
+and that is not the video's fault. Keep out: what is waited for (``probe``, ``decode``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BY_THE_CLOCK = 10  # times as many seconds may pass as it may work
 
 
 class Patience:
-    """The time that is left to a process for one thing.
+    """Time limit of a process for one operation.
 
     Args:
         path: the video that it reads.
@@ -32,12 +32,12 @@ class Patience:
         self.renew()
 
     def renew(self) -> None:
-        """Begin to count anew: something came. Costs next to nothing, for it is called for every frame."""
+        """Restart the count: there was output. Costs next to nothing, for it is called for every frame."""
         self._began = time.monotonic()
         self._before: float | None = None  # seconds of the processor at the first look since then
 
     def check(self, wanted: str) -> None:
-        """Do nothing while there is time.
+        """Raise an error once the time is used up.
 
         Args:
             wanted: what it has not done yet; ends a sentence.
@@ -57,8 +57,8 @@ class Patience:
         if passed >= _BY_THE_CLOCK * self._seconds:
             raise MachineError(
                 f"{self._path}: in {passed:.0f} seconds ffmpeg had {worked:.0f} seconds of the processor and has not "
-                f"{wanted}: this machine has too much to do, or the disk does not answer. That says nothing about the "
-                "video, so it is not set aside; the same line goes on with what is not finished"
+                f"{wanted}: this machine is overloaded, or the disk does not answer. This is not the "
+                "video's fault, so it is not excluded; run the same command again to continue"
             )
 
     def _work(self) -> float:

@@ -15,7 +15,7 @@ _Entry = tuple[T | None, BaseException | None]
 
 
 def prefetched(items: Generator[T, None, None] | Iterator[T], ahead: int = 4) -> Iterator[T]:
-    """The same items in the same order, read by a thread: `ahead` items wait at most, and one more is in its hand.
+    """The same items in the same order, read ahead by a thread: at most `ahead` items wait, plus one in progress.
 
     An error of the items is raised where it would have been. Ending early closes them.
     """

@@ -1,8 +1,7 @@
-"""What a video says about itself: size, rotation, frame rate, codec, duration, and how its pictures are coded.
+"""Probe of a video: size, rotation, frame rate, codec, duration, and pixel format.
 
-ffmpeg's own listing of the file is parsed, because the static ffmpeg has no ffprobe beside it. How many
-frames there are does not belong here: headers are often wrong about that, only decoding tells
-(`nrdfer.video.decode`).
+ffmpeg's own listing of the file is parsed, because the static ffmpeg has no ffprobe beside it. How many frames there
+are does not belong here: headers are often wrong about that, only decoding shows it (`nrdfer.video.decode`).
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def probe(path: Path) -> VideoInfo:
 
 
 def listing_of(path: Path) -> str:
-    """What ffmpeg prints of a video and its first frame; the last one is kept as long as the file is the same.
+    """Ffmpeg's listing of a video and its first frame; the last one is cached as long as the file is the same.
 
     Raises:
         UnreadableVideoError: the file is missing, empty, or no video.
@@ -103,20 +102,20 @@ def _listing(path: Path, executable: str, demuxer: str, _mark: tuple[int, ...]) 
                 _, stderr = process.communicate(timeout=LOOK)
                 break
             except subprocess.TimeoutExpired:
-                patience.check("said what is in it")
+                patience.check("listed its content")
     finally:
         if process.poll() is None:
             process.kill()
             process.communicate()
     signalled = any(SIGNALLED.match(line) for line in stderr.splitlines())
-    raise_if_killed(path, process.returncode, "while it looked at it", signalled=signalled)
+    raise_if_killed(path, process.returncode, "while it probed the file", signalled=signalled)
     if process.returncode < 0:
-        raise UnreadableVideoError(f"{path}: ffmpeg crashed with signal {-process.returncode} while it looked at it")
+        raise UnreadableVideoError(f"{path}: ffmpeg crashed with signal {-process.returncode} while it probed the file")
     return stderr.decode(errors="replace")
 
 
 def parse_listing(listing: str) -> VideoInfo | None:
-    """The first video stream (cover pictures aside) in what `ffmpeg -i` prints, or None."""
+    """The first video stream (except cover pictures) in the output of `ffmpeg -i`, or None."""
     lines = listing.splitlines()
     for number, line in enumerate(lines):
         found = _VIDEO.match(line)
@@ -170,7 +169,7 @@ def _with_coding(info: VideoInfo, rest: str) -> VideoInfo:
 
 
 def _following(lines: list[str]) -> list[str]:
-    """The lines that still tell of the same stream."""
+    """The following lines that describe the same stream."""
     end = next((number for number, line in enumerate(lines) if _STREAM.match(line)), len(lines))
     return lines[:end]
 

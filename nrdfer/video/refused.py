@@ -1,4 +1,4 @@
-"""What the system's refusal to read a video means: it cannot be read, or this machine cannot do so now.
+"""Refusals of the operating system to read a video: the file is unreadable, or the machine is at fault now.
 
 Keep out: what is read (``formats``, ``probe``, ``integrity``).
 """
@@ -12,7 +12,7 @@ from nrdfer.core.errors import MachineError, UnreadableVideoError
 
 
 def refused(path: Path, error: OSError, how: str) -> UnreadableVideoError:
-    """The error to raise.
+    """Error to raise.
 
     Args:
         path: the video.
@@ -22,7 +22,6 @@ def refused(path: Path, error: OSError, how: str) -> UnreadableVideoError:
     message = f"{path}: {how.format(error.strerror)}"
     if error.errno in OF_THE_MACHINE:
         return MachineError(
-            f"{message}. That says nothing about the video, so it is not set aside; the same line goes on with what is "
-            "not finished"
+            f"{message}. This is not the video's fault, so it is not excluded; run the same command again to continue"
         )
     return UnreadableVideoError(message)

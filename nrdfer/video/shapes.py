@@ -1,7 +1,7 @@
-"""The shapes of pixels that a broadcast stream states along its way.
+"""Pixel aspect ratios that a broadcast stream states and may change along the way.
 
-Broadcasters switch between 4:3 and 16:9 within a stream: in its sequence headers, while its container says nothing and
-ffmpeg goes on with the first shape. So the headers of streams that can do so are read, without decoding pictures.
+Broadcasters switch between 4:3 and 16:9 within a stream: in its sequence headers, while its container does not change
+and ffmpeg keeps the first shape. So the headers of streams that can do so are read, without decoding pictures.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OWN = 255
 
 
 def coded_aspects(path: Path, demuxer: str, info: VideoInfo | None) -> list[tuple[int, int]]:
-    """The shapes of pixels, width to height, in the order in which they first occur; none where nothing is known."""
+    """Pixel aspect ratios, in the order in which they first occur; none where nothing is known."""
     if info is None or demuxer not in _STREAMS or info.codec not in _HEADERS:
         return []
     executable = executable_for(path, demuxer)
@@ -58,7 +58,7 @@ def coded_aspects(path: Path, demuxer: str, info: VideoInfo | None) -> list[tupl
 
 
 def _of_picture(number: int, coded: tuple[int, int]) -> tuple[int, int]:
-    """The pixels' shape from that of the whole picture, as MPEG-2 states it."""
+    """The pixel aspect ratio from that of the whole picture, as MPEG-2 states it."""
     width, height = coded
     wide, high = _MPEG2.get(number, (width, height))
     return wide * height, high * width

@@ -1,9 +1,8 @@
-"""Telling camera shots apart, so that a person is not followed across a cut to somebody else.
+"""Detection of camera shots, so that a person is not followed across a cut to somebody else.
 
-A frame is compared by its thumbnail with the frame before it. Where the picture changes as a whole, a shot
-ends; where the new picture resembles the end of an earlier shot, that shot goes on (dialogue cuts back and
-forth, and a damaged or inserted stretch of film is followed by the old scene). People are not looked at here:
-see `nrdfer.faces.tracking`.
+A frame is compared by its thumbnail with the frame before it. Where the picture changes as a whole, a shot ends; where
+the new picture resembles the end of an earlier shot, that shot continues (dialogue cuts back and forth, and a damaged
+or inserted stretch of film is followed by the old scene). People do not matter here: see `nrdfer.faces.tracking`.
 """
 
 from __future__ import annotations

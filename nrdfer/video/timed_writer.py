@@ -1,10 +1,10 @@
 """Writing a video whose frames keep the times of another one, with its sound: H.264 in MP4, as browsers play it.
 
-The pictures are what counts: where no ffmpeg encodes H.264 another codec is taken, and sound that cannot be taken over
-is left out, both with a note.
+The pictures have priority: where no ffmpeg encodes H.264 another codec is used, and sound that cannot be copied is left
+out, both with a note.
 
 Raw frames reach ffmpeg as a Matroska stream, because a pipe of bare pictures could only run at a constant rate. Frames
-of a constant rate without sound are `constant_rate_writer`'s; what is drawn on them is the caller's business.
+of a constant rate without sound belong to `constant_rate_writer`; what is drawn on them, to the caller.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class TimedWriter(FfmpegPipe):
         return ("-video_track_timescale", "90000", "-map_metadata", "-1", "-movflags", "+faststart")
 
     def _codec(self) -> tuple[str, str, tuple[str, ...]]:
-        """The ffmpeg, its codec and that one's options."""
+        """The ffmpeg, its codec and the codec's options."""
         for codec, options in _CODECS:
             executable = ffmpeg_for("encoders", [codec])
             if executable is None:
@@ -98,12 +98,12 @@ class TimedWriter(FfmpegPipe):
                 self.notes.append(f"the annotated video is coded with {codec}{plays}: no ffmpeg here has libx264")
             return executable, codec, options
         raise EncodingError(
-            f"{self.path}: no ffmpeg of this machine encodes with {', '.join(codec for codec, _ in _CODECS)}; install "
+            f"{self.path}: no ffmpeg on this machine encodes with {', '.join(codec for codec, _ in _CODECS)}; install "
             "a fuller one"
         )
 
     def _finished(self) -> Path:
-        """Add the sound, or a note that says why there is none."""
+        """Add the sound, or a note with the reason why there is none."""
         if self._sound is not None:
             self._add_sound(self._sound)
         return self._partial
@@ -118,7 +118,7 @@ class TimedWriter(FfmpegPipe):
             return
         executable = ffmpeg_for("encoders", ["aac"])
         if executable is None:
-            self.notes.append("the annotated video has no sound: no ffmpeg of this machine encodes AAC")
+            self.notes.append("the annotated video has no sound: no ffmpeg on this machine encodes AAC")
             return
         whole = self._partial.with_name(f"{self._partial.stem}-sound{self._partial.suffix}")
         words = ""
@@ -137,7 +137,7 @@ class TimedWriter(FfmpegPipe):
                     return
         finally:
             whole.unlink(missing_ok=True)
-        self.notes.append(f"the annotated video has no sound: that of the source cannot be taken over ({words})")
+        self.notes.append(f"the annotated video has no sound: that of the source cannot be copied ({words})")
 
     def _try(self, command: list[str]) -> str:
         """Run a command; returns what went wrong, "" if nothing did."""
@@ -145,7 +145,7 @@ class TimedWriter(FfmpegPipe):
         try:
             _, said = process.communicate(timeout=PATIENCE + self.times.duration)
         except subprocess.TimeoutExpired:
-            return "ffmpeg did not come to an end"
+            return "ffmpeg did not end"
         finally:
             if process.poll() is None:
                 process.kill()
@@ -172,7 +172,7 @@ class TimedWriter(FfmpegPipe):
         self.frames += 1
 
     def _length(self, index: int) -> float:
-        """Seconds that a frame stays."""
+        """Duration of a frame in seconds."""
         starts = self.times.starts
         return (starts[index + 1] if index + 1 < len(starts) else self.times.end) - starts[index]
 
@@ -197,7 +197,7 @@ def _uint(number: int, value: int) -> bytes:
 
 
 def _head(width: int, height: int, length: float) -> bytes:
-    """Everything before the first frame; `length` is how long a frame usually stays, seconds."""
+    """Everything before the first frame; `length` is the usual duration of a frame in seconds."""
     ebml = _uint(0x4286, 1) + _uint(0x42F7, 1) + _uint(0x42F2, 4) + _uint(0x42F3, 8)
     ebml += _element(0x4282, b"matroska") + _uint(0x4287, 4) + _uint(0x4285, 2)
     info = _uint(0x2AD7B1, _TICK) + _element(0x4D80, b"nrdfer") + _element(0x5741, b"nrdfer")
@@ -212,7 +212,7 @@ def _head(width: int, height: int, length: float) -> bytes:
 
 
 def _cluster(at: int, ticks: int, rgb: NDArray[np.uint8]) -> Iterator[bytes | memoryview]:
-    """One frame as a cluster of its own, so that its time may be any; the pixels are not copied."""
+    """One frame as its own cluster, so that it may have any time; the pixels are not copied."""
     pixels = np.ascontiguousarray(rgb).data.cast("B")
     block = b"\x81" + struct.pack(">hB", 0, 0)  # track 1, at the cluster's own time
     stays = _uint(0x9B, ticks)

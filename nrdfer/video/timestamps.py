@@ -1,4 +1,4 @@
-"""When each frame of a video is shown: the file's own timestamps, frame by frame.
+"""Presentation times of a video's frames, from the file's own timestamps.
 
 The video is decoded once more for this, because a container's packets need not all become frames, and pictures
 (`nrdfer.video.decode`) carry no time. Choosing frames does not belong here.
@@ -84,7 +84,7 @@ def _at_a_rate(path: Path, n_frames: int) -> FrameTimes:
 
 
 def _listen(path: Path) -> Complaints:
-    """Decode a video for what ffmpeg says of its frames."""
+    """Decode a video for ffmpeg's messages about its frames."""
     demuxer = video_format(path)
     executable = executable_for(path, demuxer, ffmpeg_executable())
     executable = ffmpeg_for("codecs", [probe(path).codec], executable) or executable
@@ -102,7 +102,7 @@ def _listen(path: Path) -> Complaints:
 
 
 def rising(stamps: Sequence[int | None]) -> list[int]:
-    """The positions of a longest strictly rising choice of stamps."""
+    """Positions of a longest strictly increasing subsequence of the time stamps."""
     tails: list[int] = []  # the last stamp of the best choice of each length
     places: list[int] = []
     before: list[int] = [-1] * len(stamps)
@@ -125,7 +125,7 @@ def rising(stamps: Sequence[int | None]) -> list[int]:
 
 
 def filled(times: Sequence[float | None], kept: Sequence[int]) -> list[float]:
-    """Strictly rising times: those at the places `kept`, the others evenly between them, and before and after."""
+    """Strictly increasing times: those at the positions `kept`, the others evenly spaced between, before and after."""
     known = {place: float(time) for place in kept if (time := times[place]) is not None}
     gaps = [(known[b] - known[a]) / (b - a) for a, b in itertools.pairwise(kept)]
     usual = statistics.median(gaps) if gaps else 1 / _DEFAULT_RATE

@@ -51,7 +51,7 @@ class PinnedWeights:
 
     @property
     def content_id(self) -> str:
-        """The pin, in words for messages."""
+        """The pin as text for messages."""
         return f"sha256 {self.sha256}" if self.sha256 else f"git blob id {self.git_blob}"
 
 
@@ -144,7 +144,7 @@ def sample_weights(name: str) -> Path:
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise WeightsError if a file is a Git LFS pointer, which stands for a file not yet fetched."""
+    """Raise WeightsError if a file is a Git LFS pointer, whose content has not been fetched."""
     if _is_pointer(path):
         raise WeightsError(
             f"{path} is a Git LFS pointer of {path.stat().st_size} bytes, not weights; "
@@ -246,7 +246,7 @@ def _search(folder: Path, pinned: PinnedWeights) -> Path | None:
             if _mismatch(path, pinned) is None:
                 return path
         except OSError as error:  # another may be the right one
-            _log.warning("%s cannot be read (%s) and is passed over", path, error.strerror)
+            _log.warning("%s cannot be read (%s) and is skipped", path, error.strerror)
     for path in wrong:
         verify(path, pinned)
     return None
@@ -272,7 +272,7 @@ def _from_hub(pinned: PinnedWeights, local: Path | None, *, allow_download: bool
                 f"{file.cached}, in the hub's local cache, is not {pinned.description}: {problem}. "
                 f"`nrdfer weights fetch {pinned.name}` replaces it"
             )
-        _log.warning("%s in the hub's local cache is downloaded anew: %s", file.cached, problem)
+        _log.warning("%s in the hub's local cache is downloaded again: %s", file.cached, problem)
     elif not allow_download:
         reason = "it is not in the hub's local cache either, and downloading is not allowed by the settings"
         raise WeightsError(_how_to_get(pinned, local, reason))

@@ -1,9 +1,9 @@
-"""One pinned file of the Hugging Face hub: looked for in the hub's local cache, and downloaded into it.
+"""One pinned file of the Hugging Face hub: searched in the hub's local cache, and downloaded into it.
 
-The client's `hf_hub_download` begins anew after a process was killed and shows whatever was served under the name
-that later calls look for. So its addresses, its transfer and its cache's layout are used, and the rest is here: bytes
-gather in a file of another name, are continued by the next call, and take the name only once their content was
-checked. No token is sent, nor anything about this machine. Which files there are is stated in
+The client's `hf_hub_download` starts from the beginning after a process was killed, and stores whatever was served
+under the name that later calls use. So its addresses, its transfer and its cache's layout are used, and the rest is
+here: bytes are collected in a file of another name, the next call resumes them, and they get the final name only once
+their content was checked. No token is sent, nor anything about this machine. Which files there are is stated in
 `nrdfer.weights.catalogue`.
 """
 
@@ -30,7 +30,7 @@ _HEADERS = {"user-agent": "nrdfer", "accept-encoding": "identity"}
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """Where a file lies on the hub, and what is known of its content."""
+    """Location of a file on the hub, and the facts known about its content."""
 
     repo: str
     repo_type: str | None  # None: a model
@@ -45,17 +45,17 @@ class HubFile:
 
     @property
     def cached(self) -> Path:
-        """Where it lies in the cache once it was downloaded, by this project or by any other."""
+        """Path in the cache after a download, by this project or any other."""
         return _cache() / self._name / "snapshots" / self.revision / self.filename
 
     @property
     def unfinished(self) -> Path:
-        """Where its bytes gather. The ending lets the client's own tools clear forgotten downloads away."""
+        """Path of the partial download. The ending lets the client's own tools clear forgotten downloads away."""
         return _cache() / self._name / "blobs" / f"{self.content}.nrdfer.incomplete"
 
     @property
     def lock(self) -> Path:
-        """Held while it is downloaded."""
+        """Lock held during the download."""
         return _cache() / ".locks" / self._name / f"{self.content}.nrdfer.lock"
 
     @property
@@ -69,7 +69,7 @@ def _cache() -> Path:
 
 
 def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
-    """Download a file into the cache, going on where an earlier call was cut; a progress bar on terminals.
+    """Download a file into the cache, resuming an interrupted download; a progress bar on terminals.
 
     Args:
         file: what to download.
@@ -97,7 +97,7 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
             if found is not None:
                 part.unlink()
                 raise WeightsError(
-                    f"what came from {file.url} was refused: {found}. It was removed; another call asks the hub anew"
+                    f"the download from {file.url} was refused: {found}. It was removed; another call retries"
                 )
             sync(part)
             file.cached.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
         kept = part.stat().st_size if part.is_file() else 0
         if not kept:
             part.unlink(missing_ok=True)
-        goes_on = f"; {kept:,} of {file.size:,} bytes are here and the next call goes on from there" if kept else ""
+        goes_on = f"; {kept:,} of {file.size:,} bytes are here and the next call resumes there" if kept else ""
         raise WeightsError(
             f"downloading {file.filename} from the hub repository {file.repo} failed ({error}){goes_on}"
         ) from error
@@ -118,11 +118,11 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
 
 
 def _rename_unverified(file: HubFile) -> None:
-    """Keep what has the name and another content: a fetch cannot know whether somebody wants it."""
+    """Keep a file that has the name but other content: it may be needed by someone else."""
     if os.path.lexists(file.cached):
         kept = file.unfinished.with_name(f"{file.content}.{time.time_ns()}.nrdfer-other")
         file.cached.rename(kept)
-        _log.warning("%s had another content; that is kept as %s", file.cached, kept)
+        _log.warning("%s had other content; that is kept as %s", file.cached, kept)
 
 
 def _transfer(file: HubFile, part: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which weights file a profile means: the shipped sample, a pinned published file, or the user's own."""
+"""Resolution of a profile's weights setting: the shipped sample, a pinned published file, or the user's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nrdfer.weights.catalogue import CATALOGUE, resolve, sample_weights
 
 
 def local_folder(given: str | None) -> Path | None:
-    """Where a user's weights are looked for first: the folder given, else this project's own if there is one.
+    """Folder that is searched first for a user's weights: the given one, else this project's own if it exists.
 
     Raises:
         WeightsError: it lies in the home of nobody.
@@ -22,7 +22,7 @@ def local_folder(given: str | None) -> Path | None:
         try:
             return Path(given).expanduser()
         except RuntimeError as error:
-            raise WeightsError(f"no weights can lie in {brief(given)}: there is no such user") from error
+            raise WeightsError(f"no weights can be in {brief(given)}: there is no such user") from error
     return paths.weights_folder() if paths.weights_folder().is_dir() else None
 
 

@@ -1,4 +1,4 @@
-"""Fill the disk while each step works, make room, and type the same line again: ``make chaos-disk``.
+"""Fill the disk while each step works, make room, and type the same command again: ``make chaos-disk``.
 
     python -m scripts.chaos.disk [--trials 20] [--seed 0] [--within 30] [--folder DIR] [--json FILE]
 

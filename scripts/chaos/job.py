@@ -1,4 +1,4 @@
-"""Kill processes of the job at random moments and type the same line again: ``make chaos-job``.
+"""Kill processes of the job at random moments and type the same command again: ``make chaos-job``.
 
     python -m scripts.chaos.job [--trials 20] [--seed 0] [--at-once 1] [--folder DIR] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""Cut the power at random moments of the job and type the same line again: ``make chaos-power``.
+"""Cut the power at random moments of the job and type the same command again: ``make chaos-power``.
 
     python -m scripts.chaos.power [--trials 20] [--seed 0] [--folder DIR] [--json FILE]
 

@@ -29,8 +29,7 @@ from devtools.chaos.line import Moment, Seen, draw_moments
 from devtools.own_places import json_file
 from nrdfer.config.profile import ShardsConfig
 from nrdfer.core.own_files import write_made
-from nrdfer.corpora.dfew import read_dfew
-from nrdfer.corpora.paper import DFEW
+from nrdfer.corpora.dfew import DFEW, read_dfew
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.models.trained_files import BEST, HISTORY, LAST
 from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew

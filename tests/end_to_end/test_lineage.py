@@ -84,9 +84,9 @@ def test_one_changed_byte_is_one_broken_link(chains: list[dict[str, Any]], repro
     video = sorted((folder / ".nrdfer/corpus").glob("*/AFEW/*/*/*.avi"))[3]
     picture = sorted((folder / ".nrdfer/corpus").glob("*/DFEW/Clip/clip_224x224/*/*.jpg"))[5]
     for path, words in (
-        (shard, f"shard: dfew/shards: {shard.name}: has another content"),
+        (shard, f"shard: dfew/shards: {shard.name}: has other content"),
         (video, "source video: "),
-        (picture, f"source clip: {picture.parent.name}: {picture.name} has another content"),
+        (picture, f"source clip: {picture.parent.name}: {picture.name} has other content"),
     ):
         with changed(path):
             done = lineage(reproduced, "--all")
@@ -110,7 +110,7 @@ def test_the_way_back_from_a_video_to_the_versions_made_of_it(chains: list[dict[
 def test_unknown_things_are_named(reproduced: Run) -> None:
     for argument, words in (
         ("models:/nr-dfernet-dfew@nobody", "no model models:/nr-dfernet-dfew@nobody in this project's registry"),
-        ("nowhere.avi", "nowhere.avi is no link of any registered version"),
+        ("nowhere.avi", "nowhere.avi belongs to no registered version"),
     ):
         done = lineage(reproduced, argument, "--quick")
         assert done.returncode == 1

@@ -17,7 +17,7 @@ from devtools.dagster_history import runs
 from devtools.tiny_project import execute, make_project, use_data_of
 from devtools.tracking_server import TrackingServer
 from nrdfer.tracking.client import Tracking
-from nrdfer.tracking.pending_uploads import deliver_left_over
+from nrdfer.tracking.pending_uploads import upload_pending
 from tests.planted import planted, traces
 
 
@@ -56,13 +56,13 @@ def test_trainings_go_on_without_a_server_and_are_told_when_it_is_back(
     assert all((path.parent / "train.jsonl").stat().st_size for path in checkpoints)
     assert "the evaluation of fd1 is finished and kept, but it cannot be shown in MLflow: MLflow at" in said
     assert said.count("cannot upload this training's metrics") >= 1  # said by the delivery's thread
-    assert "are missing there; they are kept in" in said
+    assert "are missing there, kept in" in said
     assert len(list((home / "undelivered").glob("*.json"))) == 6
     try:
         server.start()
         monkeypatch.setenv("NRDFER_HOME", str(home))
         tracking = Tracking(server.uri)
-        assert deliver_left_over(tracking) == 6  # as the next training does
+        assert upload_pending(tracking) == 6  # as the next training does
         trainings = tracking.find(nrdfer__role="training")
         assert [run.info.status for run in trainings] == ["FINISHED"] * 6
         epochs = {

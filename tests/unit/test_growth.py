@@ -149,7 +149,7 @@ def test_judging_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         fold = {"train": names, "test": names}
         listing = SimpleNamespace(
             emotions=lambda: dict.fromkeys(ids(2 * n), "fear"),
-            set_aside=[(name, "none") for name in ids(3 * n)[2 * n :]],
+            excluded=[(name, "none") for name in ids(3 * n)[2 * n :]],
             folds={"1": fold},
         )
 

@@ -17,12 +17,11 @@ import torch
 
 from nrdfer.core.emotions import AFEW_FOLDERS
 from nrdfer.core.own_files import NOTES
-from nrdfer.corpora.afew import VIDEO_SUFFIXES
-from nrdfer.corpora.paper import AFEW
+from nrdfer.corpora.afew import AFEW, VIDEO_SUFFIXES
 from nrdfer.faces.detector import Face, FaceDetector
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.preprocessing.align import align_corpus
-from nrdfer.preprocessing.clip_files import SET_ASIDE, read_clips
+from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, read_clips
 from nrdfer.preprocessing.corpus_listing import VideoListing, list_videos
 from nrdfer.preprocessing.videos import AlignSettings, ClipSummary, CropOptions, preprocess_videos
 from nrdfer.weights.catalogue import sample_weights
@@ -188,7 +187,7 @@ def test_afew_keeps_every_odd_clip_or_sets_it_aside(
     weights = sample_weights("retinaface")
     counts = align_corpus(rows, CropOptions(weights, SETTINGS, workers=2), tmp_path / "work", tmp_path / "out")
     odds = {row["clip_id"]: expected[str(Path(row["path"]).relative_to(root))] for row in rows}
-    with (tmp_path / "out" / SET_ASIDE).open(newline="") as handle:
+    with (tmp_path / "out" / EXCLUDED_CSV).open(newline="") as handle:
         aside = {row["clip_id"]: row["reason"] for row in csv.DictReader(handle)}
     assert set(aside) == {clip_id for clip_id, odd in odds.items() if odd.status != "ok"}
     for clip_id, reason in aside.items():

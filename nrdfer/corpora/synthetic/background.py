@@ -1,4 +1,4 @@
-"""What stands behind people: rooms of soft colours, texture and things, some the colour of skin and round."""
+"""Backgrounds of rendered scenes: rooms of soft colours, texture and objects, some skin-coloured and round."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def draw_background(rng: np.random.Generator, width: int, height: int) -> Map:
 
 
 def _room(rng: np.random.Generator, width: int, height: int) -> Map:
-    """Walls: colours that change slowly, mostly muted."""
+    """Walls in slowly varying, mostly muted colours."""
     grey, colour = rng.uniform(0.1, 0.75), rng.uniform(0.1, 0.75, 3)
     muted = rng.uniform(0.2, 1.0)
     cells = int(rng.integers(3, 9))

@@ -1,4 +1,4 @@
-"""What a camera makes of a picture: exposure, noise, 8 bits. Nothing here knows of faces."""
+"""Camera model of the rendered scenes: exposure, noise, 8 bits. Nothing here knows of faces."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def dfew_frames(
 
 
 def _bystander(rng: np.random.Generator, actor: Actor, side: float) -> Actor:
-    """Somebody smaller, on the other side, with another expression."""
+    """A smaller person, on the other side, with another expression."""
     who = draw_identity(rng)
     tall = actor.height * float(rng.uniform(0.4, 0.62))
     away = 0.5 * actor.height + 0.5 * tall + float(rng.uniform(0.12, 0.3)) * actor.height

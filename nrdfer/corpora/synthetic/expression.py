@@ -1,4 +1,4 @@
-"""What a face does: facial actions of the seven emotions, and their course over a clip.
+"""Expressions: facial actions of the seven emotions, and their course over a clip.
 
 The actions follow the prototypes of the facial action coding system (Tian et al. 2001), coarsely: happiness pulls
 the lip corners, surprise raises brows and drops the jaw, and so on. How they look belongs to `face`.

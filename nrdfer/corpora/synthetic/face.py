@@ -1,6 +1,6 @@
-"""How one face looks at one moment: layers painted from back to front on a turned head.
+"""Rendering of one face at one moment: layers painted from back to front on a turned head.
 
-The geometry is `head`'s, the layers are `hair`'s, `skin`'s and `features`'. Where the face stands in a picture
+The geometry is `head`'s, the layers are `hair`'s, `skin`'s and `features`'. The position of the face in a picture
 belongs to `scene`.
 """
 

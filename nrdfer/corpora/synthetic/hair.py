@@ -1,4 +1,4 @@
-"""Hair: what is seen behind the head, and what falls over forehead and sides."""
+"""Hair: the part behind the head, and the part over forehead and temples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head as a shape in space: which place of the face every pixel shows, and where a place of the face lies.
+"""The head as a shape in space: the mapping between pixels and places of the face, in both directions.
 
 The head is a ball, stretched to a head's outline. A pixel is laid onto the ball, the ball is turned back, and what
 comes out are the coordinates of the face as seen from the front; so features turn and shorten as they should.

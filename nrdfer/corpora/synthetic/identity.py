@@ -1,4 +1,4 @@
-"""Who is seen: the shape, colours and habits of one rendered person, drawn from a seed.
+"""Identities: the shape, colours and habits of one rendered person, drawn from a seed.
 
 How a person looks in a picture belongs to `face`, what the person does to `expression`.
 """

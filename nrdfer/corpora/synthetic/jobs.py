@@ -1,4 +1,4 @@
-"""Which clips a corpus has, and the writing of one of them: files of the clip, and what is true about it.
+"""The clips of a rendered corpus, and the writing of one of them: its files and its ground truth.
 
 A job knows everything its clip derives from, so that clips can be rendered anywhere in any order. Folds, label files
 and the corpus as a whole are `render`'s.
@@ -79,7 +79,7 @@ def plan(settings: CorpusSettings) -> list[ClipJob]:
 
 
 def _time_stamps(rng: np.random.Generator) -> Iterator[str]:
-    """Names as AFEW's clips have: hours, minutes, seconds and milliseconds into a film; none twice."""
+    """Unique names in AFEW's style: hours, minutes, seconds and milliseconds into a film."""
     seen: set[str] = set()
     while True:
         hours, minutes, seconds, parts = (int(rng.integers(n)) for n in (3, 60, 60, 25))

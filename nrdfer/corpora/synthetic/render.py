@@ -1,6 +1,6 @@
 """The rendered corpus as a whole: all clips on several processes, label files, ground truth, whole or not at all.
 
-One clip is `jobs`' business, what can be set is `settings`'.
+One clip belongs to `jobs`, the settings to `settings`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _description(settings: CorpusSettings) -> dict[str, Any]:
 
 
 def _is_there(out: Path, settings: CorpusSettings) -> bool:
-    """Whether `out` holds this corpus; one of an older rendering is not it, and may be replaced."""
+    """Whether `out` holds this corpus; one of an older rendering does not count, and may be replaced."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Pictures with people in them: heads placed on backgrounds, covered, and random ones to train networks on.
+"""Pictures of people: heads placed on backgrounds, occlusions, and random scenes for training networks.
 
 Looks of a face belong to `face`, what happens over a clip to `timeline` and `clips`.
 """
@@ -96,7 +96,7 @@ def _shoulders(picture: Map, who: Identity, centre: tuple[float, float], height:
 
 
 def occlude(picture: Map, box: Map, rng: np.random.Generator, share: float) -> None:
-    """Cover about `share` of a face with a thing, from below, above or a side (in place)."""
+    """Cover about `share` of a face with an object, from below, above or a side (in place)."""
     x1, y1, x2, y2 = (float(v) for v in box)
     w, h = x2 - x1, y2 - y1
     colour = rng.uniform(0.05, 0.9, 3)
@@ -139,7 +139,7 @@ def draw_light(rng: np.random.Generator) -> Light:
 
 
 def _in_the_way(face: SceneFace, centre: tuple[float, float], height: float) -> bool:
-    """Whether a person whose head is `height` pixels high would touch, or stand before, a face that is there."""
+    """Whether a person whose head is `height` pixels high would touch or occlude an existing face."""
     dx, dy = face.points.mean(0) - centre
     near = np.hypot(dx, dy) < 0.75 * (height + face.box[3] - face.box[1])
     return bool(near or (dy > 0 and abs(dx) < 1.1 * height + 0.5 * (face.box[2] - face.box[0])))
@@ -189,5 +189,5 @@ def random_face_crop(rng: np.random.Generator, size: int) -> Picture:
 
 
 def _size_for(head_height: float) -> int:
-    """Pixels to render a head with that will be `head_height` pixels high."""
+    """Rendering size in pixels for a head that will be `head_height` pixels high."""
     return int(np.clip(head_height * HEAD, 48, 176))

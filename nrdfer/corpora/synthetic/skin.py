@@ -1,4 +1,4 @@
-"""Skin: light on the head, folds and lines that an expression or age draws, cheeks, beard, ears and neck."""
+"""Skin: light on the head, folds and lines of expression or age, cheeks, beard, ears and neck."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EYE_Y = -0.055  # of the middle of the eyes
 
 @dataclass(frozen=True)
 class Light:
-    """Where light comes from (x right, y down, z towards the viewer), the share that is everywhere, level, colour."""
+    """Direction of the light (x right, y down, z towards the viewer), ambient share, level and colour."""
 
     x: float = -0.3
     y: float = -0.5
@@ -25,7 +25,7 @@ class Light:
 
 
 def shading(head: Head, light: Light) -> Map:
-    """How bright each place of the head is, (S, S), about 0.3 to 1.1."""
+    """Brightness of each place of the head, (S, S), about 0.3 to 1.1."""
     nx, ny, nz = head.u * 0.9, head.v * 0.75, head.z + 0.3
     length = np.float32((light.x**2 + light.y**2 + light.z**2) ** 0.5)
     lit = (nx * light.x + ny * light.y + nz * light.z) / (np.sqrt(nx * nx + ny * ny + nz * nz) * length + 1e-6)

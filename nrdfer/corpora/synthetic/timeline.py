@@ -1,4 +1,4 @@
-"""What happens in a clip: the course of the expression, motion of head and eyes, and which frames are noise.
+"""Timeline of a clip: the course of the expression, motion of head and eyes, and the frames that are noise.
 
 The two kinds of noise are those of Li et al. 2022 (section 1): N1, frames that do not show the target's face, and
 N2, neutral frames of a clip whose emotion is shown only for a moment. How a frame is then painted belongs to `clips`.
@@ -116,7 +116,7 @@ def smooth(rng: np.random.Generator, frames: int, size: float) -> Curve:
 
 
 def draw_turn(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Yaw, pitch and roll in which somebody likes to be filmed, radians."""
+    """A typical head pose of a person in a film: yaw, pitch and roll in radians."""
     return float(rng.normal(0, 0.16)), float(rng.normal(0, 0.06)), float(rng.normal(0, 0.04))
 
 

@@ -33,7 +33,7 @@ class C3DSettings(NetworkSettings):
 
     @property
     def flat(self) -> int:
-        """Values that the last pooling leaves of a clip."""
+        """Number of values per clip after the last pooling."""
         side, time = self.image_size // 16 // 2 + 1, self.frames // 16
         return 8 * self.width * time * side**2
 

@@ -1,7 +1,7 @@
-"""What the recurrent rivals have in common: a 2D network sees each frame, a recurrent one reads the frames in order.
+"""Base of the recurrent baselines: a 2D network encodes each frame, a recurrent one reads the frames in order.
 
-Which two networks, is said in ``vgg11_lstm``, ``resnet18_lstm`` and ``resnet18_gru``. Shapes: B clips, T frames, N = B
-* T, F features a frame, D = hidden width.
+The pairs of networks are defined in ``vgg11_lstm``, ``resnet18_lstm`` and ``resnet18_gru``. Shapes: B clips, T frames,
+N = B * T, F features a frame, D = hidden width.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ PRESETS = {"paper": I3DSettings(), "sample": I3DSettings(image_size=64, width=16
 
 
 def pad_same(x_BCTHW: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
-    """Zeros around a volume so that a filter gives ceil(size / stride); the odd one goes last, as in TensorFlow."""
+    """Pad a volume with zeros so that a filter gives ceil(size / stride); the odd one goes last, as in TensorFlow."""
     margins: list[int] = []
     for size, k, s in zip(x_BCTHW.shape[:1:-1], kernel[::-1], stride[::-1], strict=True):  # width first, time last
         total = max((-(-size // s) - 1) * s + k - size, 0)
@@ -68,7 +68,7 @@ class Unit(nn.Module):
 
 
 class SamePool(nn.Module):
-    """Max-pooling with "same" padding; zeros are below nothing, since it follows a ReLU."""
+    """Max-pooling with "same" padding; zeros cannot win, since it follows a ReLU."""
 
     def __init__(self, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> None:
         super().__init__()

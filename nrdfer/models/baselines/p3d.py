@@ -42,7 +42,7 @@ PRESETS = {"paper": P3DSettings(), "sample": P3DSettings(image_size=64, depth=63
 
 
 def _conv(channels_in: int, channels_out: int, kernel: tuple[int, int, int], side_stride: int = 1) -> nn.Sequential:
-    """Convolution and norm; keeps the size but for `side_stride`."""
+    """Convolution and norm; keeps the size except for `side_stride`."""
     padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
     stride = (1, side_stride, side_stride)
     return nn.Sequential(

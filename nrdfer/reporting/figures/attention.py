@@ -49,7 +49,7 @@ class AttentionRow:
 
     @property
     def weights(self) -> dict[str, Sequence[float]]:
-        """The attentions there are, in the order of the paper's rows."""
+        """The available attention weights, in the order of the paper's rows."""
         both = zip(TOKENS, (self.learned, self.dynamic), strict=True)
         return {token: weights for token, weights in both if weights is not None}
 
@@ -62,7 +62,7 @@ def attention_rows(
     learned: pd.DataFrame | None = None,
     noise: Noise | None = None,
 ) -> list[AttentionRow]:
-    """Bring together what the figure shows of some clips.
+    """Collect the figure's data for some clips.
 
     Args:
         clip_ids: which, for example from `choose_clips`.
@@ -102,7 +102,7 @@ def draw_attention(
     overall: NoiseAttention | None = None,
     overall_learned: NoiseAttention | None = None,
 ) -> None:
-    """Draw Figure 5: of each clip its frames, and below them a row of bars for each token.
+    """Draw Figure 5: for each clip its frames, and below them a row of bars for each token.
 
     Args:
         rows: the clips.

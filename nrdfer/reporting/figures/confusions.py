@@ -1,7 +1,7 @@
-"""What the snippet-based filter does to confusions: the matrix with and without it, and clips moved out of neutral.
+"""Effect of the snippet-based filter on confusions: the matrix with and without it, and clips moved out of neutral.
 
 The paper's supplement claims that fewer non-neutral clips are called neutral (section 4.5). Neutral clips that the
-filter loses are counted beside it, since a filter that never said neutral would fulfil the claim as well. One matrix
+filter loses are counted beside it, since a filter that never answers neutral would fulfil the claim as well. One matrix
 by itself belongs to ``evaluation.figures``.
 """
 
@@ -26,7 +26,7 @@ _NEUTRAL = EMOTIONS[NEUTRAL]
 
 @dataclass(frozen=True)
 class NeutralCounts:
-    """Clips by what the filter does with neutral."""
+    """Numbers of clips by the filter's effect on neutral."""
 
     neutral: int  # clips whose emotion is neutral
     non_neutral: int
@@ -38,17 +38,17 @@ class NeutralCounts:
 
     @property
     def taken_out(self) -> int:
-        """Non-neutral clips that the filter takes out of neutral; right or not."""
+        """Non-neutral clips that the filter removes from neutral; correct or not."""
         return self.called_neutral_before - self.called_neutral_after
 
     @property
     def neutral_lost(self) -> int:
-        """Neutral clips that are right without the filter and wrong with it."""
+        """Neutral clips that are correct without the filter and wrong with it."""
         return self.neutral_right_before - self.neutral_right_after
 
 
 def neutral_counts(predictions: pd.DataFrame) -> NeutralCounts:
-    """Count what the filter does with neutral in a table of predictions (columns as `evaluate` writes them)."""
+    """Count the filter's effects on neutral in a table of predictions (columns as `evaluate` writes them)."""
     is_neutral = predictions["emotion"] == _NEUTRAL
     before, after = predictions["predicted_unfiltered"] == _NEUTRAL, predictions["predicted"] == _NEUTRAL
     return NeutralCounts(

@@ -48,7 +48,7 @@ class FoldFeatures:
 
 @dataclass(frozen=True)
 class Separation:
-    """How well emotions are told apart in the features, cosine distance in all D dimensions."""
+    """Separation of the emotions in the features, by cosine distance in all D dimensions."""
 
     clips: int  # that were measured
     silhouette: float | None  # -1 to 1, mean over clips; None without two emotions that share a clip more than one
@@ -57,7 +57,7 @@ class Separation:
 
 
 def some_of(fold: FoldFeatures) -> FoldFeatures:
-    """The fold, or `MOST` of its clips, spread evenly: distances are of all pairs, so work and memory grow squared."""
+    """The fold, or `MOST` of its clips, evenly spread: distances of all pairs take quadratic time and memory."""
     n = len(fold.emotions)
     if n <= MOST:
         return fold

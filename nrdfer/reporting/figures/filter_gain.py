@@ -1,7 +1,7 @@
 """Figure 4: WAR with and without the snippet-based filter by epoch, the filter's gain, and whether gain follows WAR.
 
-The paper says that the gain grows with WAR (section 4.3). Whether it does is measured here, not taken over. Other
-curves of a training belong to ``evaluation.figures``.
+The paper says that the gain grows with WAR (section 4.3). Whether it does is measured here, not assumed. Other curves
+of a training belong to ``evaluation.figures``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WEAK = 0.3  # a rank correlation below this is not called a relation however ma
 
 @dataclass(frozen=True)
 class GainTrend:
-    """What the filter gains over one training's epochs."""
+    """The filter's gain over the epochs of one training run."""
 
     epochs: int
     last_gain: float  # percentage points, in the last epoch
@@ -47,7 +47,7 @@ def filter_curve(history: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def gain_trend(curve: pd.DataFrame) -> GainTrend:
-    """How the gain goes with WAR over the epochs of a `filter_curve`.
+    """Trend of the gain with WAR over the epochs of a `filter_curve`.
 
     Rho is taken of the gain and the mean of both WARs: against WAR with the filter the gain would correlate positively,
     and against WAR without it negatively, by their shared noise alone.
@@ -124,7 +124,7 @@ def _draw(drawn: Mapping[str, pd.DataFrame], trends: Mapping[str, GainTrend], pa
 
 
 def _wrapped(words: str) -> str:
-    """The reading on two lines, as the narrower panel has room for."""
+    """The trend text on two lines, for the narrower panel."""
     middle = len(words) // 2
     cut = min((i for i, letter in enumerate(words) if letter == " "), key=lambda i: abs(i - middle))
     return f"{words[:cut]}\n{words[cut + 1 :]}"

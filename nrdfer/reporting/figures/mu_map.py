@@ -21,7 +21,7 @@ MEASURES = ("WAR", "UAR")
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """How far one measure moves over the grid."""
+    """Range of one measure over the grid."""
 
     lowest: float  # percent
     highest: float
@@ -75,7 +75,7 @@ def _sensitivity(values: pd.DataFrame) -> Sensitivity:
 
 
 def _place(values: pd.DataFrame) -> tuple[int, int] | None:
-    """Row and column of the default; grids made by steps hold 0.7000000000000001."""
+    """Row and column of the default; computed grids contain 0.7000000000000001."""
     rows = np.flatnonzero(np.isclose(values.index.to_numpy(dtype=np.float64), DEFAULT[1]))
     columns = np.flatnonzero(np.isclose(values.columns.to_numpy(dtype=np.float64), DEFAULT[0]))
     return (int(rows[0]), int(columns[0])) if len(rows) and len(columns) else None

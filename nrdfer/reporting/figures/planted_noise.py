@@ -1,8 +1,8 @@
-"""Which of the frames that a network saw are planted noise, what attention falls on them, and which clips to show.
+"""Planted noise among the frames that a network saw, the attention on them, and the clips to show.
 
-Only a rendered corpus says which frames are noise; of a real corpus nothing is known, and every function here then
-finds nothing. The picture belongs to ``attention``. Feature i of a sequence is made of frames i and i + 1 (paper,
-equations 1 and 2: the static part of frame i, the dynamic part of both) and counts here as frame i, as in Figure 5.
+Only for a rendered corpus is it known which frames are noise; for a real one every function here finds nothing. The
+picture belongs to ``attention``. Feature i of a sequence is made of frames i and i + 1 (paper, equations 1 and 2: the
+static part of frame i, the dynamic part of both) and counts here as frame i, as in Figure 5.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def noise_of_features(frames: Sequence[int], noise: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class SeenClip:
-    """What a network was shown of a clip, and where it looked."""
+    """A clip's frames as a network saw them, and the attention to each."""
 
     clip_id: str
     emotion: str
@@ -102,14 +102,14 @@ class _Candidate:
     n2: int
 
     def rank(self, chosen: Sequence[_Candidate]) -> tuple[int, bool, bool, int, str]:
-        """What goes first, lowest first, after others were chosen."""
+        """Sort key, lowest first, given the clips chosen so far."""
         alike = sum(other.emotion == self.emotion for other in chosen)
         n2_wanted = not any(other.n2 for other in chosen)
         return alike, self.n1 == 0, n2_wanted and self.n2 == 0, -min(self.n1, 4), self.clip_id
 
 
 def choose_clips(predictions: pd.DataFrame, noise: Noise, count: int = 3) -> list[str]:
-    """Clips to show, chosen by what was planted, never by attention or by whether a prediction is right.
+    """Clips to show, chosen by their planted noise, never by attention or by the correctness of a prediction.
 
     Other emotions than those chosen already come first, then clips with N1 among their features, then, until one was
     chosen, clips with N2, then more N1 (up to four features), then the smallest id. Only `seen_clips` are chosen.
@@ -134,7 +134,7 @@ def choose_clips(predictions: pd.DataFrame, noise: Noise, count: int = 3) -> lis
 
 @dataclass(frozen=True)
 class NoiseAttention:
-    """How much attention falls on planted N1 frames, mean over the clips that were shown any."""
+    """Attention on planted N1 frames, mean over the clips that have any."""
 
     clips: int  # that were shown N1
     mass: float  # 0 to 1, attention on N1 features
@@ -144,12 +144,12 @@ class NoiseAttention:
 
     @property
     def ratio(self) -> float:
-        """1: noise is looked at like any other frame; below: it is avoided."""
+        """1: noise gets as much attention as any other frame; below: it is avoided."""
         return self.mass / self.share
 
     @property
     def words(self) -> str:
-        """For a caption."""
+        """Text for a caption."""
         return (
             f"{100 * self.mass:.1f} % of attention on {100 * self.share:.1f} % of frames "
             f"(ratio {self.ratio:.2f}, 95 % {self.low:.2f} to {self.high:.2f}, {self.clips:,} clips)"
@@ -157,7 +157,7 @@ class NoiseAttention:
 
 
 def attention_on_noise(predictions: pd.DataFrame, noise: Noise) -> NoiseAttention | None:
-    """Measure how far N1 is avoided, over all clips of a table.
+    """Measure how strongly N1 is avoided, over all clips of a table.
 
     Args:
         predictions: ``clip_id``, ``emotion``, ``frames``, ``attention``.

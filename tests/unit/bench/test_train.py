@@ -56,6 +56,6 @@ def test_a_file_of_somebody_else_is_refused_before_the_work(tmp_path: Path) -> N
     line = [sys.executable, "-m", "bench.train", "--json", str(link)]
     done = subprocess.run(line, capture_output=True, text=True, cwd=PROJECT, timeout=120)
     assert done.returncode == 2
-    assert "link.json is there and is a link; it is left as it is" in done.stderr
+    assert "link.json is there and is a link; it is left unchanged" in done.stderr
     assert "ready after" not in done.stderr  # the first that is said of the work
     assert (mine.read_text(), done.stdout) == ("two years", "")

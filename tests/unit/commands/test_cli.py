@@ -141,7 +141,7 @@ def test_export_writes_a_file_from_a_checkpoint_and_says_what_it_takes(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("model", "message"), [("{tmp}/nothing", "is no trained network"), ("models:/nobody@champion", "no model models:/")]
+    ("model", "message"), [("{tmp}/nothing", "not a trained network"), ("models:/nobody@champion", "no model models:/")]
 )
 def test_exporting_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, message: str) -> None:
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))

@@ -38,26 +38,26 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 LINES = [
     ("preprocess {t}/nothing --out {t}/new", "does not exist"),
     ("preprocess {t}/folder --out {t}/new", "no video"),
-    ("preprocess {t}/v.mp4 --out {t}/empty", "a folder is wanted"),
+    ("preprocess {t}/v.mp4 --out {t}/empty", "a folder is needed"),
     ("preprocess {t}/v.mp4 --out {t}/empty/new", "is no folder"),
-    ("preprocess {t}/v.mp4 --out {t}/new --json {t}/folder", "a file is wanted"),
+    ("preprocess {t}/v.mp4 --out {t}/new --json {t}/folder", "a file is needed"),
     ("preprocess {t}/v.mp4 --out {t}/new --json {t}/mine.json", "was not made by nrdfer"),
     ("preprocess {t}/v.mp4 --out {t}/new --json {t}/v.mp4", "was not made by nrdfer"),
     ("preprocess {t}/v.mp4 --out {t}/new --retinaface {t}/nothing", "nor a file"),
     ("preprocess {t}/v.mp4 --out {t}/new --retinaface {t}/folder", "nor a file"),
     ("predict {t}/nothing --out {t}/new --model {t}/folder", "does not exist"),
     ("predict {t}/folder --out {t}/new --model {t}/folder", "no video"),
-    ("predict {t} --out {t} --model {t}/folder", "results would be written into it"),
-    ("predict {t}/v.mp4 --out {t}/v.mp4 --model {t}/folder", "a folder is wanted"),
+    ("predict {t} --out {t} --model {t}/folder", "would receive results"),
+    ("predict {t}/v.mp4 --out {t}/v.mp4 --model {t}/folder", "a folder is needed"),
     ("predict {t}/v.mp4 --out {t}/out --model {t}/folder", "predictions.csv is there and was not made by nrdfer"),
-    ("predict {t}/v.mp4 --out {t}/new --model {t}/nothing", "is no trained network"),
-    ("predict {t}/v.mp4 --out {t}/new --model {t}/empty", "is no trained network"),
-    ("train fd1 --out {t}/empty", "a folder is wanted"),
+    ("predict {t}/v.mp4 --out {t}/new --model {t}/nothing", "is not a trained network"),
+    ("predict {t}/v.mp4 --out {t}/new --model {t}/empty", "is not a trained network"),
+    ("train fd1 --out {t}/empty", "a folder is needed"),
     ("train fd1 --out {t}/new --profile nothing", "no profile 'nothing'"),
-    ("evaluate {t}/folder --split fd1 --out {t}/empty", "a folder is wanted"),
+    ("evaluate {t}/folder --split fd1 --out {t}/empty", "a folder is needed"),
     ("evaluate {t}/folder --split fd1 --out {t}/out", "metrics.json is there and was not made by nrdfer"),
     ("export {t}/mine.onnx --model {t}/folder", "was not made by nrdfer"),
-    ("export {t}/folder --model {t}/folder", "a file is wanted"),
+    ("export {t}/folder --model {t}/folder", "a file is needed"),
     ("export {t}/empty/new.onnx --model {t}/folder", "is no folder"),
     ("corpus render --out {t}/empty", "is not a rendered corpus"),
     ("corpus render --out {t}/out", "is not a rendered corpus"),
@@ -84,7 +84,7 @@ def test_wrong_places_are_told_in_words(place: Path, line: str, words: str) -> N
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert words in done.output
     assert "Traceback" not in done.output
-    assert "Nobody foresaw" not in done.output
+    assert "not expected here" not in done.output
     assert {path: path.read_bytes() for path in before} == before
     assert not (place / "new").exists()
 
@@ -145,7 +145,7 @@ def test_no_error_ends_in_a_traceback(error: Exception, words: str, monkeypatch:
 
 
 def test_ctrl_c_ends_with_130_and_a_word() -> None:
-    assert run(KeyboardInterrupt()) == (INTERRUPTED, "stopped; what is finished is whole\n")
+    assert run(KeyboardInterrupt()) == (INTERRUPTED, "stopped; finished results are complete\n")
 
 
 def test_a_traceback_is_shown_to_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:

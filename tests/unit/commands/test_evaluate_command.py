@@ -67,14 +67,14 @@ def test_one_protocol_of_weights_alone(trained: Corpora, tmp_path: Path) -> None
 def test_another_folds_clips_were_learnt_from(trained: Corpora) -> None:
     done = evaluate(trained, "--split", "fd2")
     assert done.exit_code == 0
-    assert "warning: trained on fd1, which learnt from the test clips of fd2" in done.stderr
+    assert "warning: trained on fd1, which was trained on the test clips of fd2" in done.stderr
 
 
 def test_what_cannot_be_meant(trained: Corpora) -> None:
     assert "there is no protocol 'best'" in evaluate(trained, "--split", "fd1", "--protocol", "best").output
     done = runner.invoke(app, ["evaluate", str(trained.root / "nothing"), "--split", "fd1", *trained.dfew])
     assert done.exit_code == 1
-    assert "is no trained network" in done.output
+    assert "is not a trained network" in done.output
 
 
 def test_a_clip_left_out_is_noticed(trained: Corpora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

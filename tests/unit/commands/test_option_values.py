@@ -1,4 +1,4 @@
-"""Values of options that cannot be meant: each told in words, with status 1."""
+"""Invalid values of options: each gives a clear message and status 1."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ def test_it_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, li
     (tmp_path / "c" / "settings.json").write_text('{"settings": 3, "rendering": 5}')
     done = CliRunner().invoke(app, line.split())
     assert done.exit_code == 1
-    assert words in done.stderr and "Nobody" not in done.stderr
+    assert words in done.stderr and "not expected here" not in done.stderr

@@ -122,7 +122,7 @@ def test_a_stopped_training_ends_with_143_and_is_continued(corpora: Corpora, mon
     done = train(corpora)
     assert done.exit_code == 143
     assert "stopped by SIGTERM in epoch 2, after batch" in done.stderr
-    assert "the same line continues" in done.stderr
+    assert "the same command continues" in done.stderr
     assert not (corpora.root / "out" / "last.safetensors").exists()
     monkeypatch.setattr(Watch, "batch", original)
     again = train(corpora)
@@ -188,7 +188,7 @@ def test_afew_starts_where_it_is_told_to(corpora: Corpora) -> None:
         (["--model", "resnet"], "there is no model 'resnet'"),
         (["--preset", "tiny"], "no preset 'tiny'"),
         (["--model-set", "depth=1"], "unknown setting depth"),
-        (["--initial", "{root}"], "is no trained network"),
+        (["--initial", "{root}"], "is not a trained network"),
         (["--profile", "none"], "there is no profile 'none'"),
     ],
 )
@@ -252,7 +252,7 @@ def test_one_that_is_ended_before_it_trains_says_so_and_is_killed_in_mlflow(
     monkeypatch.setattr(loop, "train_fold", end_it)
     done = train(corpora, "--track", out=f"out-{number}")
     assert done.exit_code == 143
-    assert "stopped; what is finished is kept, and the same line continues: " in done.stderr
+    assert "stopped; what is finished is kept; the same command continues: " in done.stderr
     (found,) = tracking.find(nrdfer__role="training")
     assert found.info.status == "KILLED"
 

@@ -60,7 +60,7 @@ def test_weights_that_must_be_brought_by_hand_say_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"something else", "is none of the published weights"),
+        (b"something else", "is not one of the published weights"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         (None, "does not exist"),
     ],

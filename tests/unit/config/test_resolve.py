@@ -104,5 +104,5 @@ def test_recipes_named_by_something_else_than_text_are_refused() -> None:
 
 
 def test_a_list_where_named_settings_are_meant_is_refused_in_words() -> None:
-    with pytest.raises(ProfileError, match=r"\[1\] \(list\) stands where named settings are meant"):
+    with pytest.raises(ProfileError, match=r"\[1\] \(list\) is given instead of named settings"):
         merge({"a": 1}, [1])  # type: ignore[arg-type]

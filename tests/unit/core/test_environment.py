@@ -28,7 +28,7 @@ def resources() -> Any:
 @pytest.mark.parametrize("value", ["abc", "-5", "nan", "inf", "1e400", "0x10", "9" * 400])
 def test_a_wait_that_is_none_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("NRDFER_TRACKING_WAIT", value)
-    with pytest.raises(NrdferError, match=r"^NRDFER_TRACKING_WAIT='.* cannot be meant: give a number from 0 to "):
+    with pytest.raises(NrdferError, match=r"^NRDFER_TRACKING_WAIT='.* is not valid: give a number from 0 to "):
         resources()
     monkeypatch.setenv("NRDFER_TRACKING_WAIT", "")
     assert resources().workbench.tracking_wait == 120
@@ -54,7 +54,7 @@ def test_ranks_that_are_none_are_refused_by_their_name(monkeypatch: pytest.Monke
 
 def test_a_folder_of_a_user_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NRDFER_WEIGHTS", "~nobody-of-this-name/w")
-    with pytest.raises(NrdferError, match=r"^NRDFER_WEIGHTS='~nobody-of-this-name/w' cannot be meant: .*no such user"):
+    with pytest.raises(NrdferError, match=r"^NRDFER_WEIGHTS='~nobody-of-this-name/w' is not valid: .*no such user"):
         environment.folder("NRDFER_WEIGHTS")
     monkeypatch.setenv("NRDFER_WEIGHTS", "~/w")
     assert environment.folder("NRDFER_WEIGHTS") == Path.home() / "w"

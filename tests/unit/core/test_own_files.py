@@ -145,7 +145,7 @@ def test_what_is_the_users_is_refused_in_words(tmp_path: Path, made: Callable[[P
     made(path)
     before, link = tree(tmp_path), path.is_symlink()
     for change in (refuse_foreign, remove_made, lambda it: write_made(it, b"x"), lambda it: publish_folder(it, a="x")):
-        with pytest.raises(NotOursError, match="it is left as it is"):
+        with pytest.raises(NotOursError, match="it is left unchanged"):
             change(path)
     assert (tree(tmp_path), path.is_symlink()) == (before, link)
 

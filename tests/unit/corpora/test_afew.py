@@ -121,7 +121,7 @@ def test_what_bears_a_videos_name_but_is_no_file_is_left_out_and_named(
     (afew / "Train_AFEW" / "Fear" / "link.avi").symlink_to(afew / "nowhere.avi")
     assert find_videos(afew) == before
     assert "frames.avi is a folder" in caplog.text
-    assert "link.avi is a folder, a pipe, or a link that leads nowhere" in caplog.text
+    assert "link.avi is a folder, a pipe, or a broken link" in caplog.text
 
 
 @pytest.mark.parametrize("missing", SPLITS)
@@ -237,7 +237,7 @@ def test_files_that_are_no_videos_by_their_names_are_told_and_not_passed_over(
     find_videos(afew)
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 1
-    assert "are no videos by their names: left out" in told[0]
+    assert "are not videos by their names: left out" in told[0]
     assert "c.docx" in told[0] and "more" in told[0]
     assert "Thumbs.db" not in told[0] and "._x" not in told[0]
 

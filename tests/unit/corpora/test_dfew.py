@@ -30,7 +30,7 @@ def test_reads_clips_folds_and_emotions(dfew: Path) -> None:
     assert [clip.emotion for clip in corpus.clips] == [EMOTIONS[i % 7] for i in range(CLIPS)]
     assert corpus.clips[4].names == ("00005_00001.jpg", "00005_00002.jpg", "00005_00003.jpg")
     assert corpus.clips[4].frames[0] == dfew / "Clip" / "clip_224x224" / "00005" / "00005_00001.jpg"
-    assert corpus.set_aside == []
+    assert corpus.excluded == []
     assert corpus.folder == dfew / "Clip" / "clip_224x224"
     for k, fold in corpus.folds.items():
         assert fold.test == tuple(f"{i:05d}" for i in range(7 * k - 6, 7 * k + 1))
@@ -98,9 +98,9 @@ def test_labelled_clips_without_pictures_are_set_aside_with_a_reason(
         path.unlink()
     with caplog.at_level(logging.WARNING):
         corpus = read_dfew(dfew)
-    assert [clip_id for clip_id, _ in corpus.set_aside] == ["00003", "00009"]
-    assert "does not exist" in corpus.set_aside[0][1]
-    assert "holds no picture" in corpus.set_aside[1][1]
+    assert [clip_id for clip_id, _ in corpus.excluded] == ["00003", "00009"]
+    assert "does not exist" in corpus.excluded[0][1]
+    assert "holds no picture" in corpus.excluded[1][1]
     assert len(corpus.clips) == CLIPS - 2
     assert "2 of 35 labelled clips have no pictures" in caplog.text
     assert "00003" in corpus.folds[1].test  # folds stay as labelled
@@ -159,7 +159,7 @@ def test_a_corpus_of_full_size(full_size: Path) -> None:
     assert len(corpus.clips) == 11_697
     assert Counter(clip.emotion for clip in corpus.clips) == DFEW_EMOTIONS
     assert sum(len(fold.test) for fold in corpus.folds.values()) == 11_697
-    assert corpus.set_aside == []
+    assert corpus.excluded == []
 
 
 def test_a_picture_that_is_no_file_sets_its_clip_aside_and_the_others_go_on(dfew: Path) -> None:
@@ -168,9 +168,9 @@ def test_a_picture_that_is_no_file_sets_its_clip_aside_and_the_others_go_on(dfew
     (clips / "00004" / "a.png").mkdir()
     shutil.rmtree(clips / "00005")
     corpus = read_dfew(dfew)
-    reasons = dict(corpus.set_aside)
+    reasons = dict(corpus.excluded)
     assert set(reasons) == {"00003", "00004", "00005"}
-    assert "00003_00009.jpg, which is a folder, a pipe, or a link that leads nowhere" in reasons["00003"]
+    assert "00003_00009.jpg, which is a folder, a pipe, or a broken link" in reasons["00003"]
     assert "holds a.png, which is a folder" in reasons["00004"]
     assert "does not exist" in reasons["00005"]
     assert len(corpus.clips) == CLIPS - 3

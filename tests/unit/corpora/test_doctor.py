@@ -87,7 +87,7 @@ def test_clips_without_faces_folds_cut_short_and_clamped_lists_are_explained(
     short = examine_dfew(partial)
     assert "11,692 clips with faces; published: 11,697 in all" in _texts(short, "warning")
     assert "test folds differ from the published ones" in _texts(short, "warning")
-    assert "5 are set aside, e.g. 00001" in _texts(short, "warning")
+    assert "5 are excluded, e.g. 00001" in _texts(short, "warning")
     assert short.usable
 
 

@@ -10,8 +10,9 @@ import pytest
 from nrdfer.config.recipe import RECIPES
 from nrdfer.config.rendering import CorpusSettings
 from nrdfer.core.errors import CorpusError
+from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.base import MEAN, POOLED, SINGLE
-from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.registry import CORPORA, corpus_of, find_corpus, splits_in_words, trained_corpora
 from nrdfer.corpora.rendered import RENDERED
 from nrdfer.corpora.synthetic.render import render_corpus

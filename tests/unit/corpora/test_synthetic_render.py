@@ -47,7 +47,7 @@ def hashes(root: Path) -> dict[str, str]:
 def test_our_own_reader_reads_dfew(corpus: Path) -> None:
     dfew = read_dfew(corpus / "DFEW")
     assert len(dfew.clips) == 5 * 7
-    assert not dfew.set_aside
+    assert not dfew.excluded
     truth = {t["clip_id"]: t for t in truths(corpus) if t["corpus"] == "DFEW"}
     for clip in dfew.clips:
         assert clip.emotion == truth[clip.clip_id]["emotion"]

@@ -14,7 +14,7 @@ from nrdfer.corpora.published import DFEW_CLIPS, DFEW_EMOTIONS, DFEW_FRAMES, DFE
 def test_a_small_tree_is_read_as_it_was_told(tmp_path: Path) -> None:
     made = tree.make_tree(tmp_path / "DFEW", None, 70, 20, 0, lambda *_: None)
     corpus = read_dfew(tmp_path / "DFEW")
-    assert (made["clips"], made["labelled"]) == (70, 72) == (len(corpus.clips), 70 + len(corpus.set_aside))
+    assert (made["clips"], made["labelled"]) == (70, 72) == (len(corpus.clips), 70 + len(corpus.excluded))
     assert made["frames"] == sum(clip.n_frames for clip in corpus.clips)
     assert made["pool"]["pictures"] == 20
     with pytest.raises(SystemExit, match="exists"):

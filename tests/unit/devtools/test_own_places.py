@@ -34,6 +34,6 @@ def test_a_file_of_somebody_else_is_refused(link: bool, tmp_path: Path) -> None:
         given.symlink_to(mine)
     else:
         given.write_text("two years")
-    with pytest.raises(argparse.ArgumentTypeError, match="it is left as it is"):
+    with pytest.raises(argparse.ArgumentTypeError, match="it is left unchanged"):
         json_file(str(given))
     assert given.read_text() == mine.read_text() == "two years"

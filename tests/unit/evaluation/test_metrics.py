@@ -86,7 +86,7 @@ def test_a_table_must_predict_exactly_the_asked_clips() -> None:
     check_complete(table, ["00001", "00000"], "fd1")
     with pytest.raises(ValueError, match=r"fd1: .*1 missing, e\.g\. 00002"):
         check_complete(table, ["00000", "00001", "00002"], "fd1")
-    with pytest.raises(ValueError, match=r"1 not asked for, e\.g\. 00001"):
+    with pytest.raises(ValueError, match=r"1 unexpected, e\.g\. 00001"):
         check_complete(table, ["00000"], "fd1")
     with pytest.raises(ValueError, match="2 predicted twice"):
         check_complete(pd.concat([table, table]), ["00000", "00001"], "fd1")

@@ -66,7 +66,7 @@ def test_the_other_familys_convention_is_refused_with_the_right_one(official: Pa
 
 def test_another_colour_order_is_refused(official: Path, tmp_path: Path) -> None:
     path = _resaved(official, tmp_path / "w.pth", red_for_blue=True)
-    with pytest.raises(WeightsError, match="wants another colour order than 'pytorch_retinaface' gives"):
+    with pytest.raises(WeightsError, match="needs another colour order than 'pytorch_retinaface' gives"):
         load_detector(path, convention="pytorch_retinaface")
 
 
@@ -85,7 +85,7 @@ def test_other_anchors_are_refused(official: Path, tmp_path: Path, monkeypatch: 
 def test_a_network_that_learnt_nothing_is_refused(tmp_path: Path) -> None:
     torch.manual_seed(0)
     torch.save(RetinaFaceNet("mobilenet0.25").state_dict(), tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match="no face detector that works here"):
+    with pytest.raises(WeightsError, match="not a working face detector here"):
         load_detector(tmp_path / "w.pth", convention="pytorch_retinaface")
     assert load_detector(tmp_path / "w.pth", convention="pytorch_retinaface", self_test=False)
 

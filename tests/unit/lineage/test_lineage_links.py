@@ -27,11 +27,11 @@ def test_links_are_found_by_place_digest_and_id() -> None:
 
 def test_much_of_a_kind_is_counted_and_what_is_broken_is_named() -> None:
     videos = [Link("source video", f"{i:03d}", f"/v/{i}", "b" * 64) for i in range(20)]
-    videos[7] = Link("source video", "007", "/v/7", "b" * 64, "has another content")
+    videos[7] = Link("source video", "007", "/v/7", "b" * 64, "has other content")
     text = "\n".join(chain_lines(Chain("models:/m/1", ("champion", "fd1"), tuple(videos))))
     assert "models:/m/1  @champion @fd1" in text
     assert "19 of 20" in text and "000 ... 019" in text
-    assert "BROKEN  source video: 007: has another content  (/v/7)" in text
+    assert "BROKEN  source video: 007: has other content  (/v/7)" in text
 
 
 def test_what_is_wrong_with_a_file(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     hashes = Hashes(seen=counted.append)
     assert hashes.problem(path, digest, 7) == ""
     assert hashes.problem(path, digest, 8) == "has 7 bytes instead of 8"
-    assert hashes.problem(path, "0" * 64) == f"has another content: sha256 {digest[:12]}, recorded 000000000000"
+    assert hashes.problem(path, "0" * 64) == f"has other content: sha256 {digest[:12]}, recorded 000000000000"
     assert hashes.problem(tmp_path / "gone", digest) == "missing"
     assert counted == [1, 2, 3, 4]
     path.write_bytes(b"changed")

@@ -17,7 +17,7 @@ from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import NrdferError
 from nrdfer.corpora.synthetic.timeline import N1_KINDS
 from nrdfer.noise.corpus import plan, timeline_of
-from nrdfer.noise.findings import CONTRADICTED, HOLDS, NOT_SHOWN, RATIO, Findings, Verdict
+from nrdfer.noise.findings import CONTRADICTED, HOLDS, RATIO, UNSUPPORTED, Findings, Verdict
 from nrdfer.noise.findings import NEUTRAL as CALLED
 from nrdfer.noise.findings import WAR as ACCURACY
 from nrdfer.noise.intervals import Estimate, by_person, estimate
@@ -125,8 +125,8 @@ def test_verdicts_follow_what_was_put_in(found: Findings) -> None:
     assert verdict(found, "SF raises WAR where").verdict == HOLDS
     assert verdict(found, "higher WAR under N1", "resnet18-lstm").verdict == HOLDS
     # nothing was put in that lets one of the networks be better than another
-    assert verdict(found, "DCT raises WAR").verdict == NOT_SHOWN
-    assert verdict(found, "higher WAR under N1", "baseline").verdict == NOT_SHOWN
+    assert verdict(found, "DCT raises WAR").verdict == UNSUPPORTED
+    assert verdict(found, "higher WAR under N1", "baseline").verdict == UNSUPPORTED
 
 
 def test_a_claim_is_contradicted_where_the_opposite_is_put_in(panel: Panel) -> None:

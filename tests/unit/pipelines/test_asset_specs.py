@@ -53,7 +53,10 @@ def test_every_asset_links_to_the_lines_that_make_it(name: str) -> None:
 
 
 def test_an_asset_that_works_on_clips_links_to_its_own_work_too() -> None:
-    assert [file.name for file, _ in references(NODES["afew/aligned_faces"])] == ["faces.py", "chunked_assets.py"]
+    assert [file.name for file, _ in references(NODES["afew/aligned_faces"])] == [
+        "preprocessing.py",
+        "chunked_assets.py",
+    ]
 
 
 def test_assets_that_are_named_in_descriptions_exist() -> None:

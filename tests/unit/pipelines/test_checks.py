@@ -28,7 +28,7 @@ def faces():
 
 @dg.asset_check(asset=faces, blocking=True)
 def faces_are_found():
-    return check_result(Verdict(("9 of 10 clips were set aside", "a second problem"), {"clips": 10}))
+    return check_result(Verdict(("9 of 10 clips were excluded", "a second problem"), {"clips": 10}))
 
 @dg.asset(deps=[faces])
 def shards():
@@ -84,4 +84,4 @@ def test_a_failed_check_stops_the_run_in_its_own_words(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.splitlines()[-2:] == ["['faces', 'faces_faces_are_found']", "['faces_faces_are_found']"]
     _, _, summary = done.stderr.partition("what stopped this run:\n")
-    assert "faces_are_found: 9 of 10 clips were set aside; a second problem" in summary
+    assert "faces_are_found: 9 of 10 clips were excluded; a second problem" in summary

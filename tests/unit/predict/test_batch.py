@@ -185,7 +185,7 @@ def test_a_place_that_cannot_receive_answers_is_refused(predictor: Predictor, tm
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written to"):
         predict_videos([video], Work(predictor, tmp_path / "file"))
-    with pytest.raises(StoreError, match="results would be written into it"):
+    with pytest.raises(StoreError, match="would receive results"):
         predict_videos([tmp_path / "v"], Work(predictor, tmp_path / "v"))
     assert [path.name for path in (tmp_path / "v").iterdir()] == ["a.mp4"]
 
@@ -311,7 +311,7 @@ def test_an_answer_that_was_changed_is_not_repeated_and_not_replaced(
     try:
         again = predict_videos(videos, work)
         assert [(row.status, row.repeated) for row in again] == [("ok", True), ("refused", False)]
-        assert "wall is there and was changed since nrdfer made it; it is left as it is" in again[1].reason
+        assert "wall is there and was changed since nrdfer made it; it is left unchanged" in again[1].reason
         assert path.read_bytes() == changed
     finally:
         path.write_bytes(before)
@@ -342,4 +342,4 @@ def test_a_folder_that_may_not_be_opened_is_its_videos_row(
     monkeypatch.setattr("os.listdir", listdir)
     again = predict_videos(videos, work)
     assert [(row.status, row.repeated) for row in again] == [("refused", False), ("no_face", True)]
-    assert "acted is there and cannot be looked at (Permission denied)" in again[0].reason
+    assert "acted is there and cannot be examined (Permission denied)" in again[0].reason

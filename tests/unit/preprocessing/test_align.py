@@ -71,7 +71,7 @@ def aligned(rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 def test_a_bad_clip_is_set_aside_with_its_reason(aligned: tuple[Path, Mapping[str, Any]]) -> None:
     folder, counts = aligned
     assert (counts["clips"], counts["set_aside"]) == (3, 2)
-    with (folder / "out" / clip_files.SET_ASIDE).open() as handle:
+    with (folder / "out" / clip_files.EXCLUDED_CSV).open() as handle:
         reasons = {row["clip_id"]: row["reason"] for row in csv.DictReader(handle)}
     assert "this is a text file, not a video" in reasons["text"]
     assert "cannot be opened" in reasons["gone"]
@@ -112,7 +112,7 @@ def test_a_clip_whose_ffmpeg_was_killed_is_not_set_aside(
     script.chmod(0o755)
     with monkeypatch.context() as patch:
         patch.setattr("nrdfer.video.decode.ffmpeg_executable", lambda: str(script))
-        with pytest.raises(MachineError, match="it is not set aside"):
+        with pytest.raises(MachineError, match="it is not excluded"):
             align.align_clips([row], OPTIONS, work)
     assert align.unfinished([row], work) == [row]
     align.align_clips([row], OPTIONS, work)
@@ -297,7 +297,7 @@ def test_whatever_one_odd_video_or_its_name_raises_the_others_go_on(
     (tmp_path / "out").mkdir()
     counts = align.align_corpus([odd, good], OPTIONS, tmp_path / "work", tmp_path / "out")
     assert (counts["clips"], counts["set_aside"]) == (1, 1)
-    ((clip_id, reason),) = clip_files.read_reasons(tmp_path / "out" / clip_files.SET_ASIDE)
+    ((clip_id, reason),) = clip_files.read_reasons(tmp_path / "out" / clip_files.EXCLUDED_CSV)
     assert clip_id == "odd"
     assert type(error).__name__ in reason and name.replace("\udcdf", "\\xdf") in reason
     ((_, note),) = clip_files.read_reasons(tmp_path / "out" / clip_files.NOTES)

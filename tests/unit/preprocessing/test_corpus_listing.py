@@ -8,7 +8,7 @@ import pytest
 
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import CorpusError, ProfileError
-from nrdfer.corpora.paper import AFEW
+from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.registry import find_corpus
 from nrdfer.corpora.synthetic import render
 from nrdfer.preprocessing import corpus_listing

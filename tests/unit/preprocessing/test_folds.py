@@ -55,7 +55,7 @@ def test_one_bit_of_a_picture(shards: Path) -> None:
     content = bytearray((shards / SHARD).read_bytes())
     content[offset + size // 2] ^= 4
     (shards / SHARD).write_bytes(content)
-    refused(shards, rf"{SHARD} has another content than .*the shards again")
+    refused(shards, rf"{SHARD} has other content than .*the shards again")
 
 
 def test_one_label_of_the_index(shards: Path) -> None:
@@ -63,7 +63,7 @@ def test_one_label_of_the_index(shards: Path) -> None:
     told = json.loads(index.read_text())
     told["clips"]["00000"]["emotion"] = EMOTIONS[1]
     index.write_text(json.dumps(told, separators=(",", ":")))
-    seen = "index.json has " if (shards / MANIFEST).is_file() else f"{SHARD}: 1 records say otherwise than the index"
+    seen = "index.json has " if (shards / MANIFEST).is_file() else f"{SHARD}: 1 records contradict the index"
     refused(shards, seen)
 
 
@@ -72,7 +72,7 @@ def test_a_manifest_that_was_changed(shards: Path) -> None:
     if not manifest.is_file():
         pytest.skip("there is none")
     manifest.write_text(manifest.read_text().replace('"dfew/shards"', '"afew/shards"', 1))
-    refused(shards, f"{MANIFEST} has another content than when it was written")
+    refused(shards, f"{MANIFEST} has other content than when it was written")
 
 
 def test_one_clip_of_given_folds(shards: Path, tmp_path: Path) -> None:

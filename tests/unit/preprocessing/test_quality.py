@@ -112,7 +112,7 @@ def test_the_page_has_every_clip_and_every_reason(tmp_path: Path) -> None:
     found = tables(tmp_path)
     assert tree_of(tmp_path).findtext("head/title") == 'AFEW <1> & "2"'
     assert [row[0] for row in found["Clips"][1:]] == ["b", "a", "c"]  # fewest frames with the target first
-    assert found["Set aside"] == [["clip", "reason"], *map(list, ASIDE)]  # escaped: markup stays words
+    assert found["Excluded"] == [["clip", "reason"], *map(list, ASIDE)]  # escaped: markup stays words
     facts: Mapping[str, str] = dict(found['AFEW <1> & "2"'])
     assert (facts["clips"], facts["share of frames with face"]) == ("3", "0.75")
     assert found["Clips of each class"][0] == ["split", *EMOTIONS]
@@ -147,7 +147,7 @@ def test_no_clips_at_all(tmp_path: Path) -> None:
     assert write_quality("AFEW", [], ASIDE, tmp_path) == {"clips": 0, "set_aside": 2, "frames": 0}
     found = tables(tmp_path)
     assert found["Clips"] == []
-    assert len(found["Set aside"]) == 3
+    assert len(found["Excluded"]) == 3
 
 
 def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:

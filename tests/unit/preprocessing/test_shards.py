@@ -17,10 +17,11 @@ import pytest
 from nrdfer.config.profile import ShardsConfig
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
-from nrdfer.corpora.paper import AFEW, DFEW
+from nrdfer.corpora.afew import AFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.preprocessing import quality
 from nrdfer.preprocessing import shards as shard
-from nrdfer.preprocessing.clip_files import SET_ASIDE
+from nrdfer.preprocessing.clip_files import EXCLUDED_CSV
 from nrdfer.preprocessing.dfew_listing import CLIPS, LISTING, DfewListing, ListedClip
 from nrdfer.preprocessing.folds import read_folds, write_folds
 from nrdfer.shards.index import INDEX
@@ -80,7 +81,7 @@ def test_pictures_are_resized_once_and_bad_clips_set_aside(listing: DfewListing,
     assert reader.frames("00003").shape == (2, 32, 32, 3)
     assert abs(int(reader.frames("00003")[0, 0, 0, 0]) - 120) <= 2
     assert [s.clips for s in reader.index.shards] == [3, 2]
-    with (out / SET_ASIDE).open() as handle:
+    with (out / EXCLUDED_CSV).open() as handle:
         reasons = {row["clip_id"]: row["reason"] for row in csv.DictReader(handle)}
     assert reasons["99999"] == "no frames"
     assert reasons["00005"].startswith("unreadable picture ")
@@ -97,7 +98,7 @@ def test_a_jpeg_cut_short_sets_its_clip_aside_and_is_not_taken_half_grey(tmp_pat
     work, out = folders(tmp_path, "shards")
     counts = shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=1)
     assert (counts["clips"], counts["set_aside"]) == (5, 2)
-    with (out / SET_ASIDE).open() as handle:
+    with (out / EXCLUDED_CSV).open() as handle:
         reasons = {row["clip_id"]: row["reason"] for row in csv.DictReader(handle)}
     assert f"unreadable picture {picture}: it is {'cut short' if keep else 'empty'}" in reasons["00002"]
 
@@ -115,7 +116,7 @@ def test_pictures_whose_names_are_not_utf8_are_read_and_told(tmp_path: Path) -> 
     work, out = folders(tmp_path, "shards")
     counts = shard.shard_dfew(DFEW, DfewListing(listing.folder), work, out, CONFIG, workers=1)
     assert (counts["clips"], counts["set_aside"]) == (5, 2)
-    assert "bild\\xdf2\\x0a.png: it is neither" in (out / SET_ASIDE).read_text(encoding="utf-8")
+    assert "bild\\xdf2\\x0a.png: it is neither" in (out / EXCLUDED_CSV).read_text(encoding="utf-8")
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_workers(listing: DfewListing, tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(listing: DfewListing, 
         shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=workers)
         made.append(contents(out))
     assert made[0] == made[1]
-    assert sorted(made[0]) == ["dfew-000000.tar", "dfew-000001.tar", INDEX, SET_ASIDE]
+    assert sorted(made[0]) == ["dfew-000000.tar", "dfew-000001.tar", INDEX, EXCLUDED_CSV]
 
 
 def test_a_killed_build_goes_on_where_it_was_and_ends_in_the_same_bytes(tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ def test_a_killed_build_goes_on_where_it_was_and_ends_in_the_same_bytes(tmp_path
         import os, signal
         from pathlib import Path
         from nrdfer.config.profile import ShardsConfig
-        from nrdfer.corpora.paper import DFEW
+        from nrdfer.corpora.dfew import DFEW
         from nrdfer.preprocessing import quality, shards as shard
         from nrdfer.preprocessing.dfew_listing import DfewListing
 
@@ -169,7 +170,7 @@ def test_a_disk_without_room_is_told_by_the_store_though_a_worker_met_it(tmp_pat
         from pathlib import Path
         from nrdfer.config.profile import ShardsConfig
         from nrdfer.core.errors import StoreError
-        from nrdfer.corpora.paper import DFEW
+        from nrdfer.corpora.dfew import DFEW
         from nrdfer.preprocessing import quality, shards as shard
         from nrdfer.preprocessing.dfew_listing import DfewListing
         from nrdfer.store import Store
@@ -253,6 +254,6 @@ def test_the_middle_picture_is_the_one_that_is_looked_at(tmp_path: Path) -> None
 
 
 def test_a_corpus_without_one_usable_clip_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / SET_ASIDE).write_text("clip_id,reason\n")
-    with pytest.raises(CorpusError, match=r"every one was set aside.*set_aside\.csv"):
+    (tmp_path / EXCLUDED_CSV).write_text("clip_id,reason\n")
+    with pytest.raises(CorpusError, match=r"every one was excluded.*set_aside\.csv"):
         shard.shard_aligned(AFEW, tmp_path, tmp_path / "work", tmp_path / "out", CONFIG)

@@ -43,7 +43,7 @@ def test_a_file_of_ones_own_is_found_by_its_content(
     moved = tmp_path / "b" / "renamed.safetensors"
     moved.parent.mkdir()
     mine.rename(moved)
-    with pytest.raises(WeightsError, match=r"mine\.safetensors with sha256 .*name another one openly"):
+    with pytest.raises(WeightsError, match=r"mine\.safetensors with sha256 .*name another one explicitly"):
         changed.retinaface.locate("retinaface")
     monkeypatch.setenv("NRDFER_WEIGHTS", str(moved.parent))
     assert changed.retinaface.locate("retinaface") == moved

@@ -14,7 +14,7 @@ import pytest
 from devtools.shard_files import write_shards
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord, FrameRecord
-from nrdfer.preprocessing.clip_files import SET_ASIDE, write_clip, write_reasons
+from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, write_clip, write_reasons
 from nrdfer.preprocessing.dfew_listing import CLIPS, LISTING, DfewListing, ListedClip
 from nrdfer.preprocessing.validation import Verdict, judge_afew_shards, judge_dfew, judge_faces, judge_folds
 from nrdfer.shards.index import INDEX
@@ -44,7 +44,7 @@ def pictures() -> np.ndarray:
 def shards_of(folder: Path, records: list[ClipRecord], aside: list[str]) -> Path:
     folder.mkdir()
     write_shards(((record, pictures()) for record in records), folder, prefix="x", clips_per_shard=3)
-    write_reasons(folder / SET_ASIDE, [(clip_id, "no_face: none") for clip_id in aside])
+    write_reasons(folder / EXCLUDED_CSV, [(clip_id, "no_face: none") for clip_id in aside])
     return folder
 
 
@@ -92,9 +92,9 @@ def test_a_clip_from_nowhere(rows: list[Row], tmp_path: Path) -> None:
 
 def test_a_clip_that_was_kept_and_set_aside(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows], [rows[3]["clip_id"]])
-    only_problem(judge_afew_shards(rows, shards), r"in the shards, though set aside.*train_happiness_1")
+    only_problem(judge_afew_shards(rows, shards), r"in the shards, though excluded.*train_happiness_1")
     doubled = shards_of(tmp_path / "d", [make_record(row) for row in rows[1:]], [rows[0]["clip_id"]] * 2)
-    only_problem(judge_afew_shards(rows, doubled), "set aside more than once")
+    only_problem(judge_afew_shards(rows, doubled), "excluded more than once")
 
 
 def test_a_class_that_vanished_from_a_split(rows: list[Row], tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def aligned_of(folder: Path, rows: list[Row], faces: list[int], aside: list[Row]
     folder.mkdir()
     for row, found in zip(rows, faces, strict=True):
         write_clip(folder, make_record(row, found), pictures(), 16)
-    write_reasons(folder / SET_ASIDE, [(row["clip_id"], "no_face: none: at all") for row in aside])
+    write_reasons(folder / EXCLUDED_CSV, [(row["clip_id"], "no_face: none: at all") for row in aside])
     return folder
 
 
@@ -150,14 +150,12 @@ def test_faces_in_half_of_the_frames_and_clips_are_enough(rows: list[Row], tmp_p
 
 def test_too_many_clips_set_aside(rows: list[Row], tmp_path: Path) -> None:
     verdict = judge_faces(rows, aligned_of(tmp_path / "a", rows[:3], [4, 4, 4], rows[3:]))
-    only_problem(
-        verdict, r"^5 of 8 clips were set aside \(5 no_face; e\.g\. train_happiness_1: no_face: none: at all\)"
-    )
+    only_problem(verdict, r"^5 of 8 clips were excluded \(5 no_face; e\.g\. train_happiness_1: no_face: none: at all\)")
 
 
 def test_every_clip_set_aside(rows: list[Row], tmp_path: Path) -> None:
     verdict = judge_faces(rows, aligned_of(tmp_path / "a", [], [], rows))
-    only_problem(verdict, "^8 of 8 clips were set aside")
+    only_problem(verdict, "^8 of 8 clips were excluded")
 
 
 def test_too_few_frames_with_the_target(rows: list[Row], tmp_path: Path) -> None:
@@ -167,7 +165,7 @@ def test_too_few_frames_with_the_target(rows: list[Row], tmp_path: Path) -> None
 
 def test_an_aligned_clip_that_was_lost(rows: list[Row], tmp_path: Path) -> None:
     verdict = judge_faces(rows, aligned_of(tmp_path / "a", rows[1:], [4] * 7, []))
-    only_problem(verdict, "neither aligned nor set aside.*train_fear_0")
+    only_problem(verdict, "neither aligned nor excluded.*train_fear_0")
 
 
 # --- DFEW
@@ -222,14 +220,12 @@ def test_a_clip_of_dfew_that_was_lost(listing: DfewListing, tmp_path: Path) -> N
     shards = dfew_shards(tmp_path, listing, ["00000"], ["99999"])
     only_problem(
         judge_dfew(listing, shards, folds_without(listing, ["00000"])),
-        "1 clip is listed, and neither in the shards nor set aside, e.g. 00000",
+        "1 clip is listed, and neither in the shards nor excluded, e.g. 00000",
     )
 
 
 def test_a_labelled_clip_without_pictures_that_was_forgotten(listing: DfewListing, tmp_path: Path) -> None:
-    only_problem(
-        judge_dfew(listing, dfew_shards(tmp_path, listing, [], []), listing.folds), "nor set aside, e.g. 99999"
-    )
+    only_problem(judge_dfew(listing, dfew_shards(tmp_path, listing, [], []), listing.folds), "nor excluded, e.g. 99999")
 
 
 def test_a_class_that_vanished_from_a_fold(listing: DfewListing, tmp_path: Path) -> None:

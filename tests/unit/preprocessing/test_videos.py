@@ -170,7 +170,7 @@ def test_the_table_of_preprocess_replaces_its_own_only(tmp_path: Path, blind: Fa
         preprocess_videos([video], CropOptions(blind, CENTRED), tmp_path / "out", tmp_path / "mine.json")
     with pytest.raises(NotOursError, match=r"a\.avi is there"):
         preprocess_videos([video], CropOptions(blind, CENTRED), tmp_path / "out", video)
-    with pytest.raises(StoreError, match="it is a file, and a folder is wanted"):
+    with pytest.raises(StoreError, match="it is a file, but a folder is needed"):
         preprocess_videos([video], CropOptions(blind, CENTRED), video)
     assert not (tmp_path / "out").exists()
     for _ in range(2):
@@ -230,4 +230,4 @@ def test_a_folder_of_somebody_else_is_its_videos_row(
     monkeypatch.setattr("os.listdir", denied)
     rows = preprocess_videos([tmp_path / "in"], CropOptions(blind, AlignSettings()), tmp_path / "out")
     assert [row.status for row in rows] == ["no_face", "refused", "no_face"]
-    assert "cannot be looked at (Permission denied)" in rows[1].reason
+    assert "cannot be examined (Permission denied)" in rows[1].reason

@@ -239,7 +239,7 @@ def test_a_file_that_is_exchanged_between_check_and_use(
         return found
 
     monkeypatch.setattr(verified_open, "file_problems", late)
-    with pytest.raises(WeightsError, match=r"was exchanged while|no plain file any more|cannot be read any more"):
+    with pytest.raises(WeightsError, match=r"was exchanged while|not a plain file any more|cannot be read any more"):
         load_registered(URI)
     assert not planted.mark.exists()
 

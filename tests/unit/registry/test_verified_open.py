@@ -78,7 +78,7 @@ def test_a_link_that_leads_out_of_the_folder(folder: Path, tmp_path: Path) -> No
 def test_a_list_that_climbs_out_of_the_folder(tracking: Tracking, folder: Path, name: str) -> None:
     files = {**listed(tracking, "1"), name: "0" * 64}
     tracking.client.set_model_version_tag(NAME, "1", tags.FILES, json.dumps(files))
-    refused("names .* which lies outside its folder")
+    refused("names .* which is outside its folder")
 
 
 def test_a_version_whose_files_lie_elsewhere(tracking: Tracking, folder: Path, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_changed_checkpoint_of_the_store_is_refused(tmp_path: Path) -> None:
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"is damaged: last\.safetensors has another content"):
+    with pytest.raises(WeightsError, match=r"is damaged: last\.safetensors has other content"):
         registry.find_weights(str(found.path))
 
 

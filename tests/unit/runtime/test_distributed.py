@@ -107,7 +107,7 @@ def test_two_ranks_that_were_killed_continue_as_if_nothing_had_happened(shards: 
     killed: list[int] = []
     engine = dataclasses.replace(ENGINE, checkpoint_every_batches=1)
     killed_one = request(tmp_path / "killed", shards=shards, engine=engine)
-    with pytest.raises(TrainingError, match=r"rank [01] ended with -9 without a word.*the same line continues"):
+    with pytest.raises(TrainingError, match=r"rank [01] ended with -9 without a message.*the same command continues"):
         train_on_ranks(killed_one, 2, watch=kill_one)
     assert _running() == []
     train_on_ranks(killed_one, 2)
@@ -157,7 +157,7 @@ def test_one_rank_is_the_plain_training(shards: Path, tmp_path: Path) -> None:
 
 
 def test_more_gpus_than_there_are(shards: Path, tmp_path: Path) -> None:
-    with pytest.raises(ProfileError, match="4 devices are asked for, and 1 GPUs are there"):
+    with pytest.raises(ProfileError, match="4 devices are requested, and 1 GPUs are there"):
         train_on_ranks(request(tmp_path, shards=shards), 4, visible=["0"])
 
 

@@ -49,9 +49,9 @@ COMPILER = os.environ.get("CXX", "g++")  # as torch.compile looks for it
         ({"workers": -2}, "workers must not be negative, but is -2"),
         ({"checkpoint_every_batches": -1}, "checkpoint_every_batches must not"),
         ({"checkpoint_every_minutes": -0.5}, "checkpoint_every_minutes must not"),
-        ({"device": "cpu", "devices": 0}, "on a CPU say how many processes"),
+        ({"device": "cpu", "devices": 0}, "on a CPU set how many processes"),
         ({"device": "cpu", "cache": "gpu"}, "cache: gpu needs a GPU"),
-        ({"device": "cpu", "precision": "tf32"}, "tf32 is a GPU's"),
+        ({"device": "cpu", "precision": "tf32"}, "tf32 needs a GPU"),
     ],
     ids=str,
 )

@@ -12,10 +12,10 @@ from nrdfer.runtime.exit_signals import in_words, out_of_memory_kills
     ("code", "kills", "words"),
     [
         (-9, 2, r"signal 9 \(SIGKILL\): memory ran out .* 2 processes .* Lower .*workers"),
-        (-9, 0, r"signal 9 \(SIGKILL\), most often because memory ran out .*counts none.* lower .*batch"),
+        (-9, 0, r"signal 9 \(SIGKILL\), most often because memory ran out .*counted none.* lower .*batch"),
         (-9, None, r"signal 9 \(SIGKILL\), most often because memory ran out\. If so, lower .*max_concurrent"),
         (-11, 0, r"signal 11 \(SIGSEGV\): a library crashed"),
-        (-15, 0, r"signal 15 \(SIGTERM\); somebody asked"),
+        (-15, 0, r"signal 15 \(SIGTERM\); it was asked"),
         (-250, 0, r"signal 250 \(of no name\)"),
         (3, 0, "ended with status 3"),
     ],

@@ -1,4 +1,4 @@
-"""A GPU that is full or fails says nothing about a video: it is not set aside, and the next call looks at it again."""
+"""A GPU that is full or fails says nothing about a video: it is not excluded, and the next call looks at it again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def broken(error: Exception) -> FaceDetector:
     [
         (torch.OutOfMemoryError(FULL), "the GPU has not enough free memory while .*video.avi"),
         (RuntimeError("CUDA error: out of memory"), "the GPU has not enough free memory"),
-        (RuntimeError(FAILED), "the GPU failed while .*illegal memory access.*not set aside"),
+        (RuntimeError(FAILED), "the GPU failed while .*illegal memory access.*not excluded"),
     ],
 )
 def test_a_clip_is_not_blamed_for_the_gpu(error: Exception, said: str, video: Path, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_holder_that_died_holds_nothing(tmp_path: Path, kind: signal.Signals) 
 @pytest.mark.parametrize(("devices", "count"), [([], 1), (GPUS, 4), (GPUS, 0), (["GPU-a", "GPU-a"], 1)])
 def test_more_than_there_is(tmp_path: Path, devices: list[str], count: int) -> None:
     with (
-        pytest.raises(ProfileError, match=f"{count} devices are asked for, of {len(devices)}"),
+        pytest.raises(ProfileError, match=f"{count} devices are requested, of {len(devices)}"),
         claim(devices, count, tmp_path),
     ):
         pass

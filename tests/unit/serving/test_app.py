@@ -138,7 +138,7 @@ def test_names_of_this_machine_and_those_that_were_allowed(crops: Service) -> No
         (b'{"inputs": {"other": 1}}', 422, "'clip' alone"),
         (b'{"dataframe_records": [{"clip": 1}]}', 422, "not as a table"),
         (json.dumps(clip_json()).replace("0.5", "1e999", 1).encode(), 422, "from 0 to 1"),
-        (json.dumps(clip_json()).replace("0.5", "9" * 400, 1).encode(), 422, "beyond all floats"),
+        (json.dumps(clip_json()).replace("0.5", "9" * 400, 1).encode(), 422, "beyond the range of floats"),
         (json.dumps(clip_json()).replace("0.5", '"0.5"', 1).encode(), 422, "not text"),
         (json.dumps(clip_json()).replace("0.5", "true", 1).encode(), 422, "not true or false"),
         (json.dumps(clip_json()).replace("0.5, ", "", 1).encode(), 422, "not all of the shape"),
@@ -225,10 +225,10 @@ def test_videos_only_inside_the_folders_that_were_named(bundle: Path, acted_vide
             reply = service.reply(json.dumps({"inputs": [{"path": f"{allowed}/{name}"}]}).encode())
             told = strict(reply.body)["error"]
             assert reply.status == 403, name
-            assert "lies outside of" in told or "opens no files by their path" in told
+            assert "is outside the folders" in told or "opens no files by their path" in told
             assert str(secret) not in told
     inside = Service(open_artifacts(bundle, {"folders": [str(allowed)]}))
-    for name, words in (("v.mp4", ""), ("pipe.mp4", "no plain file"), ("none.mp4", "cannot be opened")):
+    for name, words in (("v.mp4", ""), ("pipe.mp4", "not a plain file"), ("none.mp4", "cannot be opened")):
         reply = inside.reply(json.dumps({"dataframe_records": [{"path": f"{allowed}/{name}"}]}).encode())
         (row,) = strict(reply.body)["predictions"]
         assert (reply.status, row["status"], row["logit_fear"]) == (200, "unreadable", None)
@@ -243,7 +243,7 @@ def test_videos_beyond_the_limits_are_refused(bundle: Path, acted_video: Path) -
         (Limits(frames=50), "frames"),
         (Limits(pixels=100), "pixels"),
         (Limits(duration=1), "seconds"),
-        (Limits(videos=1), "more than the 1 taken at once"),
+        (Limits(videos=1), "more than the 1 allowed at once"),
     ):
         twice = json.dumps({"inputs": {"video": [video, video]}}).encode()
         reply = Service(model, limits).reply(twice if limits.videos == 1 else body)

@@ -16,7 +16,7 @@ from nrdfer.shards.index import ShardIndex
 from nrdfer.shards.verify import verify
 from nrdfer.shards.writer import (
     EncodedClip,
-    SetAside,
+    ExcludedClip,
     build_shards,
     publish_groups,
     read_group,
@@ -61,8 +61,8 @@ def test_a_group_keeps_its_place_when_clips_are_set_aside(
     folders: tuple[Path, Path], groups: list[list[EncodedClip]]
 ) -> None:
     work, out = folders
-    write_group([groups[0][0], SetAside("a", "no face")], work, NAMES[0])
-    write_group([SetAside("b", "unreadable"), SetAside("c", "unreadable")], work, NAMES[1])
+    write_group([groups[0][0], ExcludedClip("a", "no face")], work, NAMES[0])
+    write_group([ExcludedClip("b", "unreadable"), ExcludedClip("c", "unreadable")], work, NAMES[1])
     write_group(groups[2], work, NAMES[2])
     index, aside = publish_groups(work, NAMES, out)
     assert [(shard.name, shard.clips) for shard in index.shards] == [(NAMES[0], 1), (NAMES[2], 2)]

@@ -72,7 +72,7 @@ def test_questions_that_make_no_sense(shards: Path, clips: list[Clip]) -> None:
     for wrong in (n_frames, -1):
         with pytest.raises(IndexError, match=f"has frames 0 to {n_frames - 1}, not {wrong}"):
             reader.frames(clip_id, [0, wrong])
-    with pytest.raises(ValueError, match="no frame was asked for"):
+    with pytest.raises(ValueError, match="no frame was requested"):
         reader.frames(clip_id, [])
 
 

@@ -44,7 +44,7 @@ def test_every_flipped_bit_is_found(shards: Path) -> None:
         changed = bytearray(data)
         changed[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(changed)
-        assert verify(shards) == ["x-000002.tar has another content than when it was written (sha256 differs)"]
+        assert verify(shards) == ["x-000002.tar has other content than when it was written (sha256 differs)"]
 
 
 def test_missing_and_strange_shards_are_found(shards: Path) -> None:
@@ -86,7 +86,7 @@ def test_another_emotion_is_found_even_when_the_sums_agree(shards: Path) -> None
         "x-000000.tar",
         replace={"train_Fear_00001.json": text.replace(b'"sadness"', b'"disgust"')},
     )
-    assert verify(shards) == ["x-000000.tar: 1 records say otherwise than the index, e.g. train_Fear_00001.json"]
+    assert verify(shards) == ["x-000000.tar: 1 records contradict the index, e.g. train_Fear_00001.json"]
 
 
 def test_a_shard_that_is_no_tar_is_found(shards: Path) -> None:
@@ -117,7 +117,7 @@ def test_index_and_shard_that_were_changed_together_are_held_against_the_manifes
     changed = rewrite_bytes(made, "x-000001.tar")
     assert changed
     problems = verify(made)
-    assert any(f"{INDEX} has another content than its sha256 in MANIFEST.json" in problem for problem in problems)
+    assert any(f"{INDEX} has other content than its sha256 in MANIFEST.json" in problem for problem in problems)
     assert any("x-000001.tar is told otherwise" in problem for problem in problems)
 
 

@@ -60,7 +60,7 @@ def test_full_verification_finds_changed_bytes_and_added_files(tmp_path: Path) -
     (artifact.path / "a.bin").write_bytes(b"a" * 999 + b"b")
     told = store.open(artifact.asset, artifact.digest, verify="sizes")  # for those who only tell of it
     assert told.path == artifact.path
-    with pytest.raises(StoreError, match=r"a\.bin has another content"):
+    with pytest.raises(StoreError, match=r"a\.bin has other content"):
         store.open(artifact.asset, artifact.digest)
     (artifact.path / "a.bin").write_bytes(b"a" * 1000)
     (artifact.path / "new").write_text("")
@@ -86,7 +86,7 @@ def test_an_artefact_of_which_one_bit_was_changed_was_not_up_to_date(
     assert not Store(tmp_path).is_published(artifact.asset, artifact.digest)
     again = make(Store(tmp_path), build)
     assert (again.up_to_date, build.runs) == (False, 2)
-    assert f"{name} has another content" in again.repaired and ".damaged" in again.repaired
+    assert f"{name} has other content" in again.repaired and ".damaged" in again.repaired
     assert again.repaired in caplog.text
     assert (artifact.path / name).read_bytes() == before
     (aside,) = (tmp_path / ".damaged").iterdir()

@@ -134,7 +134,7 @@ def test_a_server_that_is_away_at_the_end_is_told_by_the_next_training(
         wait_for(lambda: delivery._arrived)
         server.kill()
         steps.many(30)
-    assert not delivery.complete and said(caplog, "is still away: ") == 1
+    assert not delivery.complete and said(caplog, "is still unreachable: ") == 1
     (marker,) = pending_uploads.folder().glob("*.json")
     pending_uploads.close_pipeline(remote, "pipeline of end", "FINISHED")  # the pipeline ends without a server too
     kept = steps.log.path.rename(tmp_path / "the work folder is gone")

@@ -55,7 +55,7 @@ def test_half_a_one_is_put_aside_with_what_belongs_to_it(place: Path, caplog: py
     (aside,) = [path for path in place.parent.glob("mlflow.db.half-made-*") if path.name[-1].isdigit()]
     with closing(sqlite3.connect(aside)) as database:
         assert database.execute("select name from sqlite_master").fetchall() == [("experiments",)]
-    assert "was half made by a process that was killed" in caplog.text
+    assert "was left half made by a process that was killed" in caplog.text
 
 
 def killed_while_it_writes(path: Path, *statements: str, wal: bool = False) -> None:
@@ -109,10 +109,10 @@ def test_a_file_of_something_else_is_refused_and_left_as_it_is(place: Path, fres
     before = place.read_bytes()
     words = {
         "database": "is a database of something else .its tables: patients",
-        "text": "is no database",
+        "text": "is not a database",
         "damaged": "is damaged",
     }
-    with pytest.raises(TrackingError, match=rf"mlflow\.db {words[kind]}.*nothing was done to it"):
+    with pytest.raises(TrackingError, match=rf"mlflow\.db {words[kind]}.*it was left unchanged"):
         make_database(f"sqlite:///{place}")
     assert [path.name for path in place.parent.glob("mlflow*")] == ["mlflow.db"] and place.read_bytes() == before
 

@@ -28,15 +28,15 @@ def log(tmp_path: Path) -> Path:
 def test_nothing_left_asks_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
     tracking = Tracking("http://127.0.0.1:1")
-    assert pending_uploads.deliver_left_over(tracking) == 0
+    assert pending_uploads.upload_pending(tracking) == 0
     mark_pipeline("one that runs", tracking.uri)
-    assert pending_uploads.deliver_left_over(tracking) == 0
+    assert pending_uploads.upload_pending(tracking) == 0
 
 
 def test_a_training_is_told_once_with_its_own_times(tracking: Tracking, log: Path) -> None:
     facts = RunFacts("d1", "fd1 training", params={"recipe": {"sizes": (1, 2)}})
     pending_uploads.leave(facts, tracking.uri, log, "FAILED", 1000.0, 1060.5)
-    assert (pending_uploads.deliver_left_over(tracking), pending_uploads.deliver_left_over(tracking)) == (1, 0)
+    assert (pending_uploads.upload_pending(tracking), pending_uploads.upload_pending(tracking)) == (1, 0)
     (run,) = tracking.find(nrdfer__digest="d1")
     assert (run.info.status, run.info.start_time, run.info.end_time) == ("FAILED", 1_000_000, 1_060_500)
     assert run.data.metrics == {"test_war": 0.5}
@@ -46,7 +46,7 @@ def test_a_training_is_told_once_with_its_own_times(tracking: Tracking, log: Pat
 def test_another_address_is_named_and_not_told(tracking: Tracking, log: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     marker = pending_uploads.leave(RunFacts("d1", "fd1 training"), "http://elsewhere:5000", log, "FINISHED", 1.0, 2.0)
-    assert pending_uploads.deliver_left_over(tracking) == 0
+    assert pending_uploads.upload_pending(tracking) == 0
     assert marker.exists() and tracking.find(nrdfer__digest="d1") == []
     assert "fd1 training waits for the MLflow at http://elsewhere:5000" in caplog.text
 
@@ -55,7 +55,7 @@ def test_one_that_fails_keeps_back_no_other(tracking: Tracking, log: Path, caplo
     refused = RunFacts("a", "fd1 training", params={"x" * 1000: "a name that MLflow does not take"})
     bad = pending_uploads.leave(refused, tracking.uri, log, "FINISHED", 1.0, 2.0)
     good = pending_uploads.leave(RunFacts("b", "fd2 training"), tracking.uri, log, "FINISHED", 1.0, 2.0)
-    assert pending_uploads.deliver_left_over(tracking) == 1
+    assert pending_uploads.upload_pending(tracking) == 1
     assert bad.exists() and not good.exists()
     assert "fd1 training could not be uploaded yet (" in caplog.text
 
@@ -67,7 +67,7 @@ def test_a_damaged_file_in_undelivered_ends_no_start_and_keeps_back_no_other(
     bad = pending_uploads.leave(RunFacts("a", "fd1 training"), tracking.uri, log, "FINISHED", 1.0, 2.0)
     good = pending_uploads.leave(RunFacts("b", "fd2 training"), tracking.uri, log, "FINISHED", 1.0, 2.0)
     bad.write_bytes(content)
-    assert pending_uploads.deliver_left_over(tracking) == 1
+    assert pending_uploads.upload_pending(tracking) == 1
     assert not good.exists() and not bad.exists()
     assert f"{bad} is damaged" in caplog.text
     aside = {path.name.rpartition("-")[0] for path in (pending_uploads.folder() / ".damaged").iterdir()}
@@ -81,7 +81,7 @@ def test_an_undelivered_log_with_a_damaged_line_is_told_without_it(
     marker = pending_uploads.leave(RunFacts("d1", "fd1 training"), tracking.uri, log, "FINISHED", 1.0, 2.0)
     copy = marker.with_suffix(".jsonl")
     copy.write_bytes(b"nothing\n" + copy.read_bytes())
-    assert pending_uploads.deliver_left_over(tracking) == 1
+    assert pending_uploads.upload_pending(tracking) == 1
     (run,) = tracking.find(nrdfer__digest="d1")
     assert run.data.metrics
     assert "1 damaged lines" in caplog.text
@@ -95,7 +95,7 @@ def test_a_damaged_file_in_open_runs_ends_no_start(
 ) -> None:
     RUNS.folder.mkdir()
     (RUNS.folder / "d1").write_bytes(content)
-    pending_uploads.deliver_left_over(tracking)
+    pending_uploads.upload_pending(tracking)
     assert list(RUNS) == []
     assert f"{RUNS.folder / 'd1'} is damaged" in caplog.text
     assert [path.name[:3] for path in (RUNS.folder / ".damaged").iterdir()] == ["d1-"]
@@ -105,7 +105,7 @@ def test_a_training_that_runs_again_is_taken_back(tracking: Tracking, log: Path)
     pending_uploads.leave(RunFacts("d1", "fd1 training"), tracking.uri, log, "FAILED", 1.0, 2.0)
     pending_uploads.take_back("d1")
     assert list(pending_uploads.folder().iterdir()) == []
-    assert pending_uploads.deliver_left_over(tracking) == 0
+    assert pending_uploads.upload_pending(tracking) == 0
 
 
 def test_a_pipeline_that_ended_without_a_server_is_closed_later(
@@ -114,7 +114,7 @@ def test_a_pipeline_that_ended_without_a_server_is_closed_later(
     parent = tracking.pipeline_run("dagster-1", {})
     away = Tracking("http://127.0.0.1:1")
     pending_uploads.close_pipeline(away, "dagster-1", "FAILED")
-    assert "MLflow at http://127.0.0.1:1 does not answer; what it misses is told later" in caplog.text
+    assert "MLflow at http://127.0.0.1:1 does not answer; the rest will be uploaded later" in caplog.text
     pending_uploads.close_pipeline(tracking, "dagster-2", "FINISHED")
     assert tracking.client.get_run(parent).info.status == "RUNNING"  # it was meant for the other address
     pending_uploads.close_pipeline(tracking, "dagster-1", "FAILED")
@@ -132,7 +132,7 @@ def test_a_pipeline_that_begins_without_a_server_is_told_when_it_is_back(
     assert begun is not None and begun.run_id == "" and begun.started is not None
     pending_uploads.close_pipeline(away, "dagster-1", "FINISHED")
     PIPELINES.change("dagster-1", uri=tracking.uri)  # as if it had been the same server
-    pending_uploads.deliver_left_over(tracking)
+    pending_uploads.upload_pending(tracking)
     (run,) = tracking.find(dagster__run_id="dagster-1")
     assert (run.info.status, run.data.params) == ("FINISHED", {"recipe.lr": "0.1"})
     assert run.info.start_time == int(1000 * begun.started) <= run.info.end_time
@@ -150,14 +150,14 @@ def test_a_training_whose_process_was_killed_has_failed_and_one_that_goes_on_is_
     killed, living = (tracking.training_run(digest, digest, None, {}, {}) for digest in ("d1", "d2"))
     for digest, process in (("d1", f"{os.getpid()}:1.00"), ("d2", signature())):
         RUNS.write(digest, OpenRun(uri=tracking.uri, process=process))
-    pending_uploads.deliver_left_over(tracking)
+    pending_uploads.upload_pending(tracking)
     assert [tracking.client.get_run(run).info.status for run in (killed, living)] == ["FAILED", "RUNNING"]
     assert [name for name, _ in RUNS] == ["d2"]
 
 
 def test_one_that_was_deleted_is_forgotten(tracking: Tracking) -> None:
     RUNS.write("0" * 64, OpenRun(uri=tracking.uri, process=f"{os.getpid()}:1.00"))
-    pending_uploads.deliver_left_over(tracking)
+    pending_uploads.upload_pending(tracking)
     assert list(RUNS) == []
 
 
@@ -166,7 +166,7 @@ def test_what_a_killed_process_left_half_written_goes(tracking: Tracking, log: P
     half, hidden = whole.with_name(f"{'d2' * 32}.jsonl"), temporary_beside(whole)
     half.touch()
     hidden.touch()
-    pending_uploads.deliver_left_over(tracking)
+    pending_uploads.upload_pending(tracking)
     assert sorted(path.name for path in pending_uploads.folder().iterdir()) == ["d1.json", "d1.jsonl"]
 
 
@@ -175,7 +175,7 @@ def test_what_somebody_else_put_there_stays(tracking: Tracking, log: Path) -> No
     theirs = [marker.with_name(name) for name in ("notes-of-mine.txt", "mine.jsonl", ".hidden")]
     for path in theirs:
         path.write_text("mine")
-    assert pending_uploads.deliver_left_over(tracking) == 1
+    assert pending_uploads.upload_pending(tracking) == 1
     assert sorted(pending_uploads.folder().iterdir()) == sorted(theirs)
     assert not pending_uploads.is_anything_left()  # no start asks MLflow because of them
 

@@ -69,7 +69,7 @@ def test_what_a_folder_holds_besides_is_counted_and_named(tmp_path: Path, caplog
     said: list[str] = []
     assert [s.path.name for s in list_sources([tmp_path], left_out=said)] == ["a.mp4"]
     (sentence,) = said
-    assert sentence.startswith(f"{tmp_path}: 6 of 7 files are left out, being no videos (2 .txt, ")
+    assert sentence.startswith(f"{tmp_path}: 6 of 7 files are left out: they are not videos (2 .txt, ")
     assert "1 without a suffix" in sentence
     list_sources([tmp_path])
     assert [record.message for record in caplog.records] == said

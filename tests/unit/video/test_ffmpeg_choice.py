@@ -78,7 +78,7 @@ def test_where_no_ffmpeg_has_libx264_another_codec_is_taken(
     assert "no ffmpeg here has libx264" in note
     assert len(list(iter_frames(tmp_path / "a.mp4"))) == 2
     with (
-        pytest.raises(EncodingError, match=r"no ffmpeg of this machine encodes with libx264"),
+        pytest.raises(EncodingError, match=r"no ffmpeg on this machine encodes with libx264"),
         VideoWriter(tmp_path / "b.mp4", WIDTH, HEIGHT, 25, "libx264"),
     ):
         pass
@@ -128,7 +128,7 @@ def test_sound_that_cannot_be_taken_over_is_left_out_with_a_note(
     )
     monkeypatch.setattr(TimedWriter, "_try", lambda *_: "aac says no")
     assert write(tmp_path / "out.mp4", sound=source).notes == [
-        "the annotated video has no sound: that of the source cannot be taken over (aac says no)"
+        "the annotated video has no sound: that of the source cannot be copied (aac says no)"
     ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "p.mp4", "source.mkv"]
 

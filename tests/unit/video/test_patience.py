@@ -66,7 +66,7 @@ def test_a_video_that_keeps_ffmpeg_busy_is_unreadable(spinning: subprocess.Popen
 
 
 def test_a_machine_without_time_says_nothing_about_the_video(sleeping: subprocess.Popen[bytes]) -> None:
-    with pytest.raises(MachineError, match=r"had 0 seconds of the processor and has not given.*it is not set aside"):
+    with pytest.raises(MachineError, match=r"had 0 seconds of the processor and has not given.*it is not excluded"):
         _until_over(sleeping, 0.2)
 
 

@@ -24,6 +24,6 @@ def test_no_file_handle_left_says_nothing_about_the_video(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EIO, errno.EISDIR, errno.ELOOP])
 def test_what_is_wrong_with_the_video_is_said_of_it(number: int) -> None:
-    told = refused(Path("a.mp4"), OSError(number, os.strerror(number)), "cannot be read ({}); is its disk whole?")
+    told = refused(Path("a.mp4"), OSError(number, os.strerror(number)), "cannot be read ({}); is its disk healthy?")
     assert type(told) is UnreadableVideoError
-    assert str(told) == f"a.mp4: cannot be read ({os.strerror(number)}); is its disk whole?"
+    assert str(told) == f"a.mp4: cannot be read ({os.strerror(number)}); is its disk healthy?"

@@ -178,7 +178,7 @@ def test_a_wrong_file_in_the_cache_is_named_and_replaced(caller: Caller, server:
     assert "`nrdfer weights fetch hosted` replaces it" in caller.run("weights", "list", "--json")[1]
     code, out, err = caller.run(*FETCH)
     assert (code, out) == (0, f"{caller.name}\n")
-    assert f"{caller.name} in the hub's local cache is downloaded anew" in err
+    assert f"{caller.name} in the hub's local cache is downloaded again" in err
     assert caller.name.read_bytes() == CONTENT
     assert blob.read_bytes() == OTHER  # which other revisions may mean
 

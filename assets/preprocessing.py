@@ -1,7 +1,7 @@
-"""From videos to faces: detection and alignment, light enhancement, for every corpus that comes as videos.
+"""Preprocessing of a corpus: aligned and enhanced faces of its videos, shards, and folds as lists of clip ids.
 
-Keep here: what these two steps depend on and do. Keep out: how work is cut into chunks (``chunked_assets.py``), shards
-(``shards.py``).
+Keep here: what these steps depend on and do. Keep out: how work is cut into chunks (``chunked_assets.py``), listings
+(``listings.py``), and what is trained on the shards (``training.py``).
 """
 
 import functools
@@ -12,9 +12,10 @@ from typing import Any
 import dagster as dg
 
 from assets import asset_groups
-from assets.chunked_assets import clip_asset
+from assets.chunked_assets import EARLY, clip_asset
 from assets.metadata import quality, reasons_table
 from assets.project_resource import Workbench
+from assets.step_results import materialize, progress_logger, step
 from nrdfer.core.progress import Progress
 from nrdfer.corpora.base import Corpus
 from nrdfer.store import Artifact
@@ -63,10 +64,10 @@ class Alignment:
 
     def metadata(self, published: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""
-        from nrdfer.preprocessing.clip_files import NOTES, SET_ASIDE, read_reasons
+        from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, NOTES, read_reasons
 
         return {
-            "clips_set_aside": reasons_table(read_reasons(published / SET_ASIDE)),
+            "clips_set_aside": reasons_table(read_reasons(published / EXCLUDED_CSV)),
             "clips_with_notes": reasons_table(read_reasons(published / NOTES)),
         }
 
@@ -151,3 +152,105 @@ def face_assets(corpus: Corpus) -> list[dg.AssetsDefinition]:
             ),
         ),
     ]
+
+
+def shards_asset(corpus: Corpus) -> dg.AssetsDefinition:
+    """The shards of a corpus: of its aligned and enhanced faces, or of its face pictures."""
+    source = corpus.asset("enhanced_faces" if corpus.videos else corpus.listing)
+    argument = source.split("/")[1]
+    what = f"{corpus.title}'s faces" if corpus.videos else f"All of {corpus.title}'s clips"
+
+    @dg.asset(
+        key=corpus.asset("shards").split("/"),
+        ins={argument: dg.AssetIn(key=source.split("/"))},
+        group_name=asset_groups.group_of(corpus, asset_groups.SHARDS),
+        kinds={"webdataset"},
+        op_tags=EARLY if corpus.videos else None,
+        description=asset_groups.description(
+            f"{what} as WebDataset shards with an index: what training reads, written once for all splits. "
+            "Byte-identical for every build.",
+            f"`{source}` and the profile's `shards` (clips per shard, size and quality of the pictures).",
+            "`clips`, `emotions` and `set_aside`; the checks show whether anything was lost. `nrdfer shards show CLIP` "
+            "shows one clip.",
+        ),
+    )
+    def shards(
+        context: dg.AssetExecutionContext, workbench: Workbench, **read: Artifact
+    ) -> dg.MaterializeResult[Artifact]:
+        with step(context):
+            import dataclasses
+
+            from nrdfer.preprocessing import shards as shard
+            from nrdfer.preprocessing.dfew_listing import DfewListing
+
+            settings, made = workbench.settings, read[argument]
+            progress = progress_logger(context, "clips in shards")
+            artifact = workbench.store.build_resumable(
+                corpus.asset("shards"),
+                code_version="1" if corpus.videos else "2",
+                config=dataclasses.asdict(settings.shards),
+                inputs={argument: made.digest if corpus.videos else made.manifest["counts"]["content_digest"]},
+                build=lambda work, out: (
+                    shard.shard_aligned(corpus, made.path, work, out, settings.shards, progress)
+                    if corpus.videos
+                    else shard.shard_dfew(
+                        corpus,
+                        DfewListing(made.path),
+                        work,
+                        out,
+                        settings.shards,
+                        workers=settings.workers,
+                        progress=progress,
+                    )
+                ),
+            )
+            return materialize(context, artifact, **artifact.manifest["counts"])
+
+    return shards
+
+
+def folds_asset(corpus: Corpus) -> dg.AssetsDefinition:
+    """The folds of a corpus."""
+    listing, shards_key = corpus.asset(corpus.listing), corpus.asset("shards")
+
+    @dg.asset(
+        key=corpus.asset("folds").split("/"),
+        ins={"listing": dg.AssetIn(key=listing.split("/")), "shards": dg.AssetIn(key=shards_key.split("/"))},
+        group_name=asset_groups.group_of(corpus, asset_groups.SHARDS),
+        kinds={"json"},
+        description=asset_groups.description(
+            "The folds as lists of clip ids for training and test; no pixel is copied.",
+            f"{corpus.title}'s published label files, as far as their clips are in `{shards_key}`.",
+            "`quality`, the corpus at a glance; `quality_page`, every clip of it; `clips_set_aside`; the check "
+            "`folds_are_disjoint`, that no clip is in both the training and the test set of a fold.",
+        ),
+    )
+    def folds(
+        context: dg.AssetExecutionContext, workbench: Workbench, listing: Artifact, shards: Artifact
+    ) -> dg.MaterializeResult[Artifact]:
+        with step(context):
+            from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, read_reasons
+            from nrdfer.preprocessing.dfew_listing import open_listing
+            from nrdfer.preprocessing.folds import write_folds
+
+            artifact = workbench.store.build(
+                corpus.asset("folds"),
+                code_version="2",
+                config={},
+                inputs={corpus.listing: listing.manifest["counts"]["content_digest"], "shards": shards.digest},
+                build=lambda out: write_folds(
+                    corpus,
+                    open_listing(corpus, listing.path).folds,
+                    shards.path,
+                    out,
+                    progress_logger(context, "clips read"),
+                ),
+            )
+            metadata = {
+                **artifact.manifest["counts"],
+                **quality(artifact.path),
+                "clips_set_aside": reasons_table(read_reasons(shards.path / EXCLUDED_CSV)),
+            }
+            return materialize(context, artifact, **metadata)
+
+    return folds
