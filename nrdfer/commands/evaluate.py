@@ -97,5 +97,5 @@ def _warn_of_leaks(folder: Path, split: str) -> None:
 
     trained = (read_settings(folder) or {}).get("split", split)
     if trained != split and trained in corpus_of(split).splits:
-        warning = one_line(f"warning: trained on {trained}, which was trained on the test clips of {split}")
+        warning = one_line(f"warning: the weights are of {trained}, which was trained on test clips of {split}")
         typer.echo(warning, err=True)

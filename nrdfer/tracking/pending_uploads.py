@@ -143,7 +143,7 @@ def begin_pipeline(
             tracking.pipeline_run(dagster_run_id, params, tags, begun)
     except Exception as error:  # of any kind: a pipeline does not fail because it cannot be shown
         log.warning(
-            "MLflow at %s does not accept this run (%s); it continues, and will be uploaded later",
+            "MLflow at %s does not accept this run (%s); the run continues and will be uploaded later",
             tracking.address,
             _brief(error),
         )

@@ -210,8 +210,10 @@ def test_what_a_trained_folder_says_of_itself_steers_no_terminal(
 ) -> None:
     (tmp_path / "training.json").write_text(json.dumps({"split": f"fd3{NAME}"}))
     _warn_of_leaks(tmp_path, "fd1")
-    told = capsys.readouterr().err
-    assert "trained on fd3" in told and told.count("\n") == 1 and not _STEERING.search(told)
+    assert capsys.readouterr().err == ""  # of no fold of DFEW
+    (tmp_path / "training.json").write_text(json.dumps({"split": "fd3"}))
+    _warn_of_leaks(tmp_path, "fd1")
+    assert capsys.readouterr().err.count("the weights are of fd3") == 1
 
 
 def test_no_name_in_a_log_steers_the_terminal_or_forges_a_line(records: list[logging.LogRecord]) -> None:

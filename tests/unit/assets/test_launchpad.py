@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.project_resource import SHOWN, Workbench
+from assets.project_resource import TYPED, Workbench
 from nrdfer.config.profile import Profile
 from nrdfer.config.recipe import Recipe
 from nrdfer.core.errors import ProfileError
@@ -27,7 +27,7 @@ def workbench(**given: Any) -> Workbench:
 
 def test_every_field_of_a_recipe_is_shown_with_its_type_and_description() -> None:
     shown = EnvironmentWorkbench.to_config_schema().config_type.fields  # type: ignore[union-attr]
-    assert set(SHOWN) < set(shown)
+    assert set(TYPED) < set(shown)
     recipe = shown["dfew_recipe"].config_type.fields
     assert list(recipe) == [field.name for field in dataclasses.fields(Recipe)]
     kinds = [recipe[name].config_type.inner_type.key for name in ("epochs", "lr", "schedule", "oversample")]
@@ -74,4 +74,4 @@ def test_a_value_that_the_setting_refuses_is_told_in_words() -> None:
 
 
 def test_what_is_shown_are_fields_of_a_profile() -> None:
-    assert set(SHOWN) < {field.name for field in dataclasses.fields(Profile)}
+    assert set(TYPED) < {field.name for field in dataclasses.fields(Profile)}

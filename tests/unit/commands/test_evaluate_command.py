@@ -67,7 +67,7 @@ def test_one_protocol_of_weights_alone(trained: Corpora, tmp_path: Path) -> None
 def test_another_folds_clips_were_learnt_from(trained: Corpora) -> None:
     done = evaluate(trained, "--split", "fd2")
     assert done.exit_code == 0
-    assert "warning: trained on fd1, which was trained on the test clips of fd2" in done.stderr
+    assert "warning: the weights are of fd1, which was trained on test clips of fd2" in done.stderr
 
 
 def test_what_cannot_be_meant(trained: Corpora) -> None:

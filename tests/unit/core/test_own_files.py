@@ -200,7 +200,7 @@ def test_a_folder_that_may_not_be_opened_is_refused_in_words(tmp_path: Path, mon
     for path in (tmp_path / "ours", tmp_path / "theirs"):
         for refused in (refuse_foreign, remove_made):
             with pytest.raises(
-                NotOursError, match=r"is there and cannot be looked at \(Permission denied\); it is left"
+                NotOursError, match=r"is there and cannot be examined \(Permission denied\); it is left"
             ):
                 refused(path)
 

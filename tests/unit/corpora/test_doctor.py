@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from nrdfer.cli import app
 from nrdfer.core.emotions import AFEW_FOLDERS
+from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.base import Examination
-from nrdfer.corpora.doctor import examine_afew, examine_dfew
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.lists import read_list
 from nrdfer.corpora.published import AFEW_EMOTIONS
 
@@ -44,7 +45,7 @@ def whole(shared_dir: Path, lengths: dict[str, int], tmp_path_factory: pytest.Te
 
 
 def test_a_whole_copy_of_dfew(whole: Path) -> None:
-    found = examine_dfew(whole)
+    found = DFEW.examine(whole)
     assert found.usable
     ok = _texts(found, "ok")
     assert "labels from csv files" in ok
@@ -63,7 +64,7 @@ def test_clips_without_faces_folds_cut_short_and_clamped_lists_are_explained(
     root = tmp_path / "DFEW"
     shutil.copytree(shared_dir / "annotations" / "dfew_txt", root)
     (root / "Clip").symlink_to(whole / "Clip")
-    found = examine_dfew(root)
+    found = DFEW.examine(root)
     assert "labels from txt files" in _texts(found, "ok")
     assert "text lists give 16 frames to 14 clips that have fewer" in _texts(found, "known")
     assert "another length than the disk" in _texts(found, "warning")  # cut to 17 frames
@@ -73,7 +74,7 @@ def test_clips_without_faces_folds_cut_short_and_clamped_lists_are_explained(
     shutil.copytree(shared_dir / "annotations" / "dfew_csv", both / "EmoLabel_DataSplit")
     (both / "Clip").symlink_to(whole / "Clip")
     (both / "DFEW_set_1_train.txt").write_text("/faces/happy 30 0\n")
-    mixed = examine_dfew(both)
+    mixed = DFEW.examine(both)
     assert mixed.usable
     assert "labels from csv files" in _texts(mixed, "ok")
     assert "'happy' is not the number of a clip" in _texts(mixed, "warning")
@@ -84,7 +85,7 @@ def test_clips_without_faces_folds_cut_short_and_clamped_lists_are_explained(
     faces.mkdir(parents=True)
     for folder in sorted((whole / "Clip" / "clip_224x224").iterdir())[5:]:
         (faces / folder.name).symlink_to(folder)
-    short = examine_dfew(partial)
+    short = DFEW.examine(partial)
     assert "11,692 clips with faces; published: 11,697 in all" in _texts(short, "warning")
     assert "test folds differ from the published ones" in _texts(short, "warning")
     assert "5 are excluded, e.g. 00001" in _texts(short, "warning")
@@ -138,12 +139,12 @@ def test_a_whole_copy_of_afew(tmp_path: Path) -> None:
 def test_deviations_of_afew_are_told_apart(
     tmp_path: Path, changes: dict[tuple[str, str], int], level: str, message: str
 ) -> None:
-    found = examine_afew(_afew(tmp_path, changes))
+    found = AFEW.examine(_afew(tmp_path, changes))
     assert message in _texts(found, level)
     assert found.usable
 
 
 def test_a_folder_that_is_no_afew(tmp_path: Path) -> None:
-    found = examine_afew(tmp_path)
+    found = AFEW.examine(tmp_path)
     assert not found.usable
     assert "neither Train_AFEW nor Val_AFEW" in _texts(found, "error")

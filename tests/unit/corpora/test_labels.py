@@ -12,8 +12,7 @@ import pytest
 
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
-from nrdfer.corpora.dfew import read_dfew
-from nrdfer.corpora.doctor import examine_dfew
+from nrdfer.corpora.dfew import DFEW, read_dfew
 from nrdfer.corpora.labels import find_label_files, read_labels
 from nrdfer.corpora.published import DFEW_EMOTIONS, DFEW_TESTS
 from tests.unit.corpora.dfew_folders import (
@@ -280,5 +279,5 @@ def test_a_second_copy_that_is_a_link_to_nowhere_stops_the_doctor_for_its_corpus
     write_labels(tmp_path)
     second = official(tmp_path, 3, "train").with_name("set_3 (1).csv")
     second.symlink_to("/nowhere")
-    (finding,) = examine_dfew(tmp_path).findings
+    (finding,) = DFEW.examine(tmp_path).findings
     assert finding.level == "error" and f"{second} cannot be read: No such file" in finding.text

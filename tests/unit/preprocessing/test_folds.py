@@ -88,5 +88,5 @@ def test_one_clip_of_given_folds(shards: Path, tmp_path: Path) -> None:
     told["1"]["test"] = told["1"]["test"][:1] + told["1"]["train"][:1]
     file.write_text(json.dumps(told))
     for given in (copy, file):
-        with pytest.raises(StoreError, match=r"folds.json has another (content|length|size)"):
+        with pytest.raises(StoreError, match=r"folds.json has other (content|length|size)"):
             find_split(PROFILE, "fd1", shards, given)

@@ -93,7 +93,7 @@ def test_a_worker_that_died_is_replaced(work: Any, tmp_path: Path, caplog: pytes
 
 def test_a_unit_over_which_two_died_is_an_error_after_all_others(work: Any) -> None:
     done: list[int] = []
-    with pytest.raises(NrdferError, match=r"shards: a worker process died twice over -1.*fewer workers"):
+    with pytest.raises(NrdferError, match=r"shards: a worker process died twice on -1.*fewer workers"):
         for _, number in process_pool.completed(work.die_for_negative, [0, -1, 2, 3], workers=2, what="shards"):
             done.append(number)
     assert sorted(done) == [0, 2, 3]

@@ -127,7 +127,7 @@ def test_a_pipeline_that_begins_without_a_server_is_told_when_it_is_back(
 ) -> None:
     away = Tracking("http://127.0.0.1:1")
     assert not pending_uploads.begin_pipeline(away, "dagster-1", {"recipe": {"lr": 0.1}}, {"dagster.job_name": "j"})
-    assert "MLflow at http://127.0.0.1:1 does not take this run" in caplog.text
+    assert "MLflow at http://127.0.0.1:1 does not accept this run" in caplog.text
     begun = PIPELINES.read("dagster-1")
     assert begun is not None and begun.run_id == "" and begun.started is not None
     pending_uploads.close_pipeline(away, "dagster-1", "FINISHED")

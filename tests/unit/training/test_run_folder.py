@@ -115,7 +115,7 @@ def test_the_end_of_a_training_removes_its_own_checkpoints_only(out: Path) -> No
     assert claim(out, ONE) == {"epochs": 1}
 
 
-@pytest.mark.parametrize(("change", "words"), [("bit", "was changed since"), ("gone", "last.safetensors is gone")])
+@pytest.mark.parametrize(("change", "words"), [("bit", "was changed since"), ("gone", "last.safetensors is missing")])
 def test_a_finished_training_is_not_finished_without_its_network(out: Path, change: str, words: str) -> None:
     trained(out)
     weights = out / "last.safetensors"

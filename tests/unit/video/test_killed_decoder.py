@@ -72,5 +72,5 @@ def test_a_killed_ffmpeg_gives_no_answer_that_is_kept(tmp_path: Path) -> None:
     script = tmp_path / "ffmpeg"
     script.write_text("#!/bin/sh\nkill -9 $$\n")
     script.chmod(0o755)
-    with pytest.raises(NrdferError, match="was killed by signal 9 while it was asked what it can do"):
+    with pytest.raises(NrdferError, match="was killed by signal 9 while its features were listed"):
         offers(str(script), "codecs")

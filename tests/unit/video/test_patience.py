@@ -88,7 +88,7 @@ def test_a_process_that_has_ended_is_not_asked_for_its_time(sleeping: subprocess
 
 def test_a_look_that_gets_no_time_keeps_nothing(video: Path, sleepy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "executable_for", lambda *_: sleepy)
-    with pytest.raises(MachineError, match="has not said what is in it"):
+    with pytest.raises(MachineError, match="has not listed its content"):
         probe.probe(video)
 
 
