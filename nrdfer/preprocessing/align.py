@@ -109,6 +109,7 @@ def _align_one(row: Row, shared: tuple[Tools, Path]) -> None:
             tools,
             functools.partial(_keep, work, row, tools.settings.size),
             lambda reason: _exclude(work, row, f"unreadable: {reason}"),
+            final=True,
         )
     finally:
         _started(work, row).unlink(missing_ok=True)

@@ -83,7 +83,7 @@ class CropOptions:
 
 
 def crop_video(
-    video: Path, tools: Tools, keep: Callable[[ClipPlan], Outcome], unreadable: Callable[[str], Outcome]
+    video: Path, tools: Tools, keep: Callable[[ClipPlan], Outcome], unreadable: Callable[[str], Outcome], *, final: bool
 ) -> Outcome:
     """Plan how one video is cropped, and keep its crops; one odd file must not cost a night's corpus.
 
@@ -92,14 +92,19 @@ def crop_video(
         tools: of this process.
         keep: crops by the plan, and writes.
         unreadable: called with the reason if the video cannot be used: the decoder's words, or the defect's.
+        final: whether an unreadable video stays so in later runs. Then an error of the system that names neither the
+            file nor its name is raised, because it may pass; otherwise it is a reason like others.
 
     Raises:
         MachineError: nothing is known about the video.
         NrdferError: of the settings or the machine, not of this video.
         OSError: what is written cannot be.
     """
+    planned = False
     try:
-        return keep(plan_clip(video, tools.detector, tools.settings))
+        plan = plan_clip(video, tools.detector, tools.settings)
+        planned = True
+        return keep(plan)
     except MachineError:
         raise
     except UnreadableVideoError as error:
@@ -108,7 +113,7 @@ def crop_video(
         raise
     except Exception as error:  # whatever a decoder or a library makes of an odd file or of its name
         raise_if_of_gpu(error, video)
-        if isinstance(error, OSError) and not _is_of(error, video):
+        if isinstance(error, OSError) and (final or planned) and not _is_of(error, video):
             raise
         return unreadable(f"{video}: {type(error).__name__}: {error}")
 

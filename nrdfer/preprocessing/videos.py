@@ -146,7 +146,7 @@ def preprocess_one(source: Source, tools: Tools, out: Path) -> ClipSummary:
         refuse_foreign(out / source.clip_id)
         refuse_foreign(_sheet(out, source.clip_id))
         keep = functools.partial(_keep, source, tools, out)
-        return crop_video(source.path, tools, keep, functools.partial(unreadable, source))
+        return crop_video(source.path, tools, keep, functools.partial(unreadable, source), final=False)
     except NotOursError as error:
         return unreadable(source, str(error), REFUSED)
     except MachineError as error:

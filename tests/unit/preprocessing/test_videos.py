@@ -201,17 +201,27 @@ def test_names_that_are_not_utf8_or_very_long_have_a_row_each(tmp_path: Path, bl
         assert (out / f"{row['clip_id']}.png").is_file()
 
 
-def test_a_video_that_breaks_a_library_ends_no_corpus(tmp_path: Path, blind: FaceDetector) -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (IndexError("list index out of range"), "IndexError: list index out of range"),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), "Input/output error"),  # of a read: it names no file
+    ],
+    ids=["library", "disk"],
+)
+def test_a_video_that_cannot_be_worked_on_ends_no_folder(
+    tmp_path: Path, blind: FaceDetector, error: Exception, words: str
+) -> None:
     class Odd(FaceDetector):
         def detect_batch(self, pictures):  # type: ignore[no-untyped-def]
             if pictures[0].min() > 60:
-                raise IndexError("list index out of range")
+                raise error
             return super().detect_batch(pictures)
 
     videos = [write_video(tmp_path / f"{name}.avi", [level] * 2, (64, 48)) for name, level in (("a", 200), ("b", 90))]
     rows = preprocess_videos(videos, CropOptions(Odd(blind.net, blind.convention), CENTRED), tmp_path / "out")
     assert [row.status for row in rows] == ["unreadable", "centred"]
-    assert "IndexError: list index out of range" in rows[0].reason
+    assert words in rows[0].reason
 
 
 def test_a_folder_of_somebody_else_is_its_videos_row(
