@@ -1,18 +1,18 @@
 # make reproduce   everything from a bare clone: install, render the sample corpus, run the job, print the table
-# make test        install if needed, pass all tests
-# make test-fast   tests/unit without what is marked slow; minutes
+# make test        install if needed, run all tests
+# make test-fast   tests/unit without the tests marked slow; minutes
 # make check       lint and the fast tests: what to run before a commit
-# make format      ruff's fixes and layout, in place
+# make format      ruff's fixes and formatting, in place
 # make dev         Dagster UI and MLflow UI on localhost
 # make install / make lint / make bench
 # make chaos-train kills trainings with SIGKILL and SIGTERM at random moments and compares their bytes; minutes
-# make chaos-job   kills the job, steps, workers, ffmpeg or MLflow's server at random moments, types the same command again
-# make chaos-power cuts the power, simulated: drops what was not synced at random moments, types the same command again
-# make chaos-disk  fills the disk at every asset, makes room, types the same command again; needs root
-# make chaos-shells  types the same line in two and in four shells at once; each of these four takes about half an hour
+# make chaos-job   kills the job, steps, workers, ffmpeg or MLflow's server at random moments, runs the same command again
+# make chaos-power simulates power cuts: drops what was not synced at random moments, runs the same command again
+# make chaos-disk  fills the disk at every asset, frees space, runs the same command again; needs root
+# make chaos-shells  runs the same command in two and in four shells at once; each of these four takes about half an hour
 # make chaos-tracking  starts five trainings at once on an empty MLflow database, twenty times; minutes
-# make fuzz        damaged inputs for everything that reads a file; prints what became of them (FUZZ_INPUTS=20000 a part)
-# make audit       known vulnerabilities of the locked packages; says so where no database can be asked
+# make fuzz        damaged inputs for everything that reads a file; prints their outcomes (FUZZ_INPUTS=20000 per part)
+# make audit       known vulnerabilities of the locked packages; says so where no database can be queried
 # make licences    the table of THIRD_PARTY_NOTICES.md
 # make docs        pictures and tables of README and docs/, from the networks, the last run of the sample and its benchmark
 SHELL := /bin/bash
@@ -102,7 +102,7 @@ docs: install
 	  && python -m scripts.docs.noise && python -m scripts.docs.prediction && python -m scripts.docs.pages \
 	  && python -m scripts.docs.architecture
 
-# videos to predict and weights got by hand lie in the project's folder, but are the user's
+# videos to predict and weights added by hand are in the project's folder, but belong to the user
 YOURS := inbox weights
 clean:
 	rm -rf .dagster .tmp_dagster_home_*
