@@ -1,4 +1,4 @@
-"""Settings of detection, alignment and enhancement; what each does to a clip belongs to its own package."""
+"""Settings of detection, alignment and enhancement; how each processes a clip belongs to its own package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 MODES = ("none", "crop", "frame")  # of enhancement
 NO_FACE = ("drop", "centre", "fail")
-EVERY = 5  # frames from one whole look to the next
+EVERY = 5  # frames between two detections in a whole frame
 MIN_TRACK = 5  # frames
 POLICIES = ("presence", "longest", "largest", "central")
 MAX_RESIDUAL = 10.0  # pixels of the 112 template; real faces stay below 6, profiles and false detections do not

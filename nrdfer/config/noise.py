@@ -1,6 +1,6 @@
 """Settings of the noise benchmark, and its sizes by name.
 
-What is measured with them belongs to ``measure``.
+The measurements belong to ``measure``.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class NoiseSettings:
     image_size: int = 64  # of the crops, pixels
     n1_levels: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)  # share of frames without the target's face
     n2_levels: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8)  # share of neutral frames in clips of other emotions
-    training_n1: float = 0.06  # of the clips that are learnt from, in the mean; as in the sample corpus
-    training_n2_clips: float = 0.2  # share of clips learnt from that are mostly neutral; as in the sample corpus
+    training_n1: float = 0.06  # mean level in the training clips; as in the sample corpus
+    training_n2_clips: float = 0.2  # share of training clips that are mostly neutral; as in the sample corpus
     seeds: int = 3  # trainings of each network
-    rivals: tuple[str, ...] = ("resnet18-lstm", "former-dfer")  # a recurrent one, and the transformer before this one
+    rivals: tuple[str, ...] = ("resnet18-lstm", "former-dfer")  # a recurrent network, and this network's predecessor
     network_preset: str = "sample"
     recipe: NamedRecipe = field(default_factory=lambda: replace(RECIPES["sample"], epochs=14))
 
     def __post_init__(self) -> None:
-        # one training, or one person, says nothing of how much they differ
+        # one training, or one person, gives no estimate of the variance
         for name, least in (("training_people", 1), ("test_people", 2), ("seeds", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
@@ -77,7 +77,7 @@ class NoiseSettings:
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "small": {},
-    # a GPU's: people enough for narrow intervals, the paper's network at its own size
+    # for a GPU: enough people for narrow intervals, the paper's network at its own size
     "full": {
         "training_people": 600,
         "test_people": 120,
@@ -88,7 +88,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "recipe": {"name": "sample", "epochs": 30, "batch": 32},
         "rivals": ("resnet18-lstm", "former-dfer", "r3d-18", "resnet18-gru"),
     },
-    # seconds, to see that every part works
+    # a test of every part, in seconds
     "tiny": {
         "training_people": 2,
         "test_people": 2,

@@ -1,9 +1,9 @@
 """Profiles: every setting of one reproduction, read from YAML, overridden field by field, and frozen.
 
-What belongs here: the shape of a profile and how it is read, checked and digested. The profiles themselves are
-YAML files in ``pipelines/profiles``. Where the settings of each part stand: ``alignment``, ``noise``, ``recipe`` and
-``rendering`` beside this file, `nrdfer.runtime.engine` and `nrdfer.data.settings`; each network's in its own file,
-which imports torch, so that `nrdfer.models.registry` resolves them when the network is asked for.
+Keep here: the shape of a profile and how it is read, checked and digested. The profiles themselves are YAML files in
+``pipelines/profiles``. Settings of the parts are defined in ``alignment``, ``noise``, ``recipe`` and ``rendering``
+beside this file, `nrdfer.runtime.engine` and `nrdfer.data.settings`; each network's in its own file, which imports
+torch, so `nrdfer.models.registry` resolves them only when the network is requested.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CorporaConfig:
-    """Where the videos come from: rendered by this project, or folders that the user holds a licence for."""
+    """Sources of the corpora: rendered by this project, or folders that the user holds a licence for."""
 
     rendered: bool = False
     afew_root: str | None = None
@@ -70,7 +70,7 @@ class ShardsConfig:
 
 @dataclass(frozen=True)
 class ExperimentSettings:
-    """What a profile says about networks other than its own."""
+    """Settings for networks other than the profile's own."""
 
     rival_preset: str | None = None  # None: the profile's model_preset
     settings: Mapping[str, Overrides] = field(default_factory=dict)  # network -> its settings, laid over the preset
@@ -87,16 +87,16 @@ class Profile:
     weights: WeightsConfig = field(default_factory=WeightsConfig)
     align: Annotated[AlignSettings, "detection and alignment of faces"] = field(default_factory=AlignSettings)
     enhance: Annotated[str, "low-light enhancement of none, each crop or each frame"] = "crop"
-    shards: Annotated[ShardsConfig, "how shards are cut and compressed"] = field(default_factory=ShardsConfig)
+    shards: Annotated[ShardsConfig, "size and compression of shards"] = field(default_factory=ShardsConfig)
     device: Annotated[str, "of detection and enhancement: auto, cpu or cuda; changes rounding only"] = "auto"
     workers: Annotated[int, "processes within one step of preprocessing; never changes a result"] = 2
     chunk_clips: Annotated[int, "videos that one step of preprocessing works on; never changes a result"] = 64
     model: Annotated[str, "the network: a name of `nrdfer models`"] = "nr-dfernet"
     model_preset: Annotated[str, "preset of that network: paper, sample..."] = "paper"
     model_settings: Overrides = field(default_factory=dict)  # laid over the preset; see `models.registry`
-    dfew_recipe: Annotated[NamedRecipe, "what trainings on DFEW learn by"] = RECIPES["dfew-paper"]
-    afew_recipe: Annotated[NamedRecipe, "what trainings on AFEW learn by"] = RECIPES["dfew-paper"]
-    engine: Annotated[Engine, "how, not what, is trained"] = field(default_factory=Engine)
+    dfew_recipe: Annotated[NamedRecipe, "recipe for training on DFEW"] = RECIPES["dfew-paper"]
+    afew_recipe: Annotated[NamedRecipe, "recipe for training on AFEW"] = RECIPES["dfew-paper"]
+    engine: Annotated[Engine, "how training is computed"] = field(default_factory=Engine)
     experiments: ExperimentSettings = field(default_factory=ExperimentSettings)
     noise: Annotated[NoiseSettings, LaidOver(noise_preset)] = field(default_factory=NoiseSettings)
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)  # of further corpora, by name
@@ -104,7 +104,7 @@ class Profile:
     written: Overrides = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        checked_name(self.name, "profile")  # folders and pointers bear it
+        checked_name(self.name, "profile")  # part of names of folders and pointers
         if self.enhance not in MODES:
             raise ValueError(f"enhance is {self.enhance!r}; it must be one of {', '.join(MODES)}")
         for name in ("chunk_clips", "workers"):
@@ -114,7 +114,7 @@ class Profile:
 
     @classmethod
     def read(cls, values: Mapping[str, Any], where: str) -> Self:
-        """A profile from plain values, `where` they come from for messages.
+        """Build a profile from plain values; `where` names their source in messages.
 
         Raises:
             SettingError: a setting that is not understood.
@@ -138,15 +138,15 @@ class Profile:
         return Profile.read({**self.written, **values}, f"profile {self.name}")
 
     def section(self, name: str) -> Overrides:
-        """What was written of one part, e.g. ``engine``; empty if nothing."""
+        """One part as it was written, such as ``engine``; empty if it was not."""
         return cast(Overrides, self.written.get(name, {}))
 
     def recipe_for(self, corpus: str, default: str | None = None) -> Recipe:
-        """The recipe that a corpus is trained with.
+        """The recipe for training on a corpus.
 
         Args:
             corpus: its name.
-            default: the name of the recipe where the profile has none.
+            default: the name of the recipe if the profile has none.
 
         Raises:
             ProfileError: the profile has none, and there is no default.
@@ -164,13 +164,13 @@ class Profile:
     def change_recipe(
         self, corpus: str, values: Overrides, *, anew: bool = False, default: str | None = None
     ) -> Profile:
-        """The profile with fields laid over a corpus's recipe, or (`anew`) over none.
+        """A profile with fields laid over a corpus's recipe, or over no recipe if `anew`.
 
         Args:
             corpus: its name.
             values: fields of the recipe.
-            anew: whether the profile's own recipe is dropped.
-            default: the name of the recipe where the profile has none.
+            anew: whether to drop the profile's own recipe.
+            default: the name of the recipe if the profile has none.
 
         Raises:
             SettingError: a field that is not understood.
@@ -204,7 +204,7 @@ _FIELDS = tuple(f.name for f in dataclasses.fields(Profile) if f.init)
 
 
 def _refuse_again(given: Mapping[str, object], name: str, field_name: str) -> None:
-    """Refuse a corpus in a mapping that has a field of its own."""
+    """Refuse a corpus in a mapping if it has a field of its own."""
     for corpus in ("afew", "dfew"):
         if corpus in given:
             raise ValueError(f"{name}: {corpus} has a setting of its own, {field_name.format(corpus)}")

@@ -1,7 +1,7 @@
-"""The recipe: every setting that decides what a training learns, frozen, and the named recipes.
+"""The recipe: every setting that determines a training's result, frozen, and the named recipes.
 
-What the paper leaves open is chosen here once; ``nrdfer.training.open_choices`` says by what. How a training is
-computed belongs to ``nrdfer.runtime.engine``, the network's settings to ``nrdfer.models``, which clips are learnt from
+What the paper leaves open is chosen here once; ``nrdfer.training.open_choices`` gives the reasons. How a training is
+computed belongs to ``nrdfer.runtime.engine``, the network's settings to ``nrdfer.models``, the choice of training clips
 to the caller.
 """
 
@@ -62,7 +62,7 @@ class Recipe:
         if self.lr <= 0:
             raise ValueError(f"lr must be positive, not {self.lr}")
         if not 0 < self.gamma <= 1:
-            raise ValueError(f"gamma must lie in 0 to 1, not {self.gamma}")
+            raise ValueError(f"gamma must be above 0 and at most 1, not {self.gamma}")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is a share of the batches below 1, not {self.warmup}")
         if self.clip_norm is not None and self.clip_norm <= 0:

@@ -1,4 +1,4 @@
-"""Settings of a rendered corpus: how many people and clips, how long, and how much noise is planted."""
+"""Settings of a rendered corpus: number of people and clips, their length, and the amount of planted noise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CorpusSettings:
     n1_rate: float = 0.1  # share of frames without the clip's face (noise N1) in those
     n2_rate: float = 0.2  # share of non-neutral clips that are mostly neutral frames (noise N2)
     dark_rate: float = 0.25  # share of AFEW clips that are badly lit
-    second_person_rate: float = 0.25  # share of AFEW clips in which somebody else is seen
+    second_person_rate: float = 0.25  # share of AFEW clips in which a second person is visible
     amplitude: float = 1.5  # factor on the strength of every expression: 1 is everyday, smaller is harder
     jpeg_quality: int = 90  # of DFEW's frames
 

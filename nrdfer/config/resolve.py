@@ -1,6 +1,6 @@
-"""Locations of profiles, the profile that a shell selects, and its last results: one answer for Dagster and the CLI.
+"""Locations of profiles, and the profile that the environment selects: the same for Dagster and the CLI.
 
-The shape of a profile belongs to ``config``; what an artefact holds, to its step.
+The shape of a profile belongs to ``config``; the contents of an artefact, to its step.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def shipped_profiles() -> Path:
     Raises:
         ProfileError: the package that holds them is not installed.
     """
-    # They belong to the room above; its place is known without importing it.
+    # They belong to a higher layer; the package is located without importing it.
     spec = find_spec("pipelines")
     if spec is None or not spec.submodule_search_locations:
         raise ProfileError("the package 'pipelines', which holds the profiles, is not installed; run: make install")

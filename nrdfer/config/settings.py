@@ -1,6 +1,6 @@
 """Settings dataclasses from plain values: nested, checked by their annotations, and refused by their place.
 
-What one plain value becomes belongs to ``core.coerce``; which settings there are, to their own modules.
+Conversion of a single value belongs to ``core.coerce``; the settings themselves, to their own modules.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from nrdfer.core.plain_text import one_line
 
 T = TypeVar("T")
 Place = tuple[str, ...]  # names of settings, the outermost first
-Overrides = Mapping[str, object]  # plain values of single fields, laid over settings that are chosen elsewhere
+Overrides = Mapping[str, object]  # plain values of single fields, laid over settings from elsewhere
 _NAMED = 8  # settings that a message names
 
 
 class SettingError(ProfileError):
-    """A setting that is refused; `place` leads to it."""
+    """A refused setting; `place` is its path."""
 
     def __init__(self, message: str, place: Place = ()) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class SettingError(ProfileError):
 
 @dataclass(frozen=True)
 class LaidOver:
-    """In an annotation: what is given is laid over `base`, which may depend on it (a preset's name).
+    """In an annotation: given values are laid over `base`, which may depend on them (a preset's name).
 
     `base` raises ValueError or ProfileError if there is none.
     """
@@ -41,7 +41,7 @@ class LaidOver:
 
 
 def build_settings(cls: type[T], values: Mapping[str, Any], where: str, place: Place = ()) -> T:
-    """Build a settings dataclass from a mapping and refuse what it does not know.
+    """Build a settings dataclass from a mapping; unknown settings are refused.
 
     Values are checked and converted by the fields' annotations (`convert`): lists become tuples, 4 becomes 4.0 where a
     number with a fraction is meant. Nested dataclasses, and mappings of them, are built from nested mappings.
@@ -49,8 +49,8 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str, place: P
     Args:
         cls: the dataclass.
         values: plain values by field.
-        where: what they belong to, for messages.
-        place: names that lead there.
+        where: their source, for messages.
+        place: names of the enclosing settings.
 
     Raises:
         SettingError: an unknown field, a value of another type, or one that the dataclass itself refuses.
@@ -69,7 +69,7 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str, place: P
 
 
 def build_value(value: Any, hint: Any, where: str, place: Place) -> Any:
-    """What an annotation makes of one value; see `build_settings`."""
+    """Build one value according to an annotation; see `build_settings`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         base = next((note.base for note in hint.__metadata__ if isinstance(note, LaidOver)), None)
@@ -97,7 +97,7 @@ def build_value(value: Any, hint: Any, where: str, place: Place) -> Any:
 
 
 def _refused(where: str, place: Place, words: str) -> SettingError:
-    """The error about a setting, whose own name `words` hold; an empty name stands for all settings around it."""
+    """The error about a setting, named in `words`; an empty last name means the enclosing settings as a whole."""
     around = one_line(".".join(place[:-1]))
     return SettingError(": ".join((where, around, words) if around else (where, words)), tuple(filter(None, place)))
 
@@ -106,7 +106,7 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
     """`base` with `overrides` laid over it, nested mappings merged key by key.
 
     Raises:
-        ProfileError: `overrides` is none: a profile holds something else where named settings are meant.
+        ProfileError: `overrides` is not a mapping: a profile holds another type where named settings are expected.
     """
     if not isinstance(overrides, Mapping):
         raise ProfileError(f"{brief(overrides)} ({type(overrides).__name__}) is given instead of named settings")

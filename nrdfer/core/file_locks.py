@@ -1,15 +1,15 @@
-"""The kernel's locks on files (``flock``): the only place that takes and gives back such a lock.
+"""The kernel's locks on files (``flock``): the only place that acquires and releases such a lock.
 
-Keep out: what is locked, which each caller names. The package ``filelock`` is not used. It locks files by their path
-only, where the training's log locks the file that it has open and `nrdfer.runtime.gpu_slots` keeps handles; it waits by
-asking again and again, where the kernel wakes a waiter at once; and on a file system that knows no ``flock`` it takes
-the existence of a file for a lock, which outlives a process that was killed. Here such a file system is refused.
+Keep out: which file is locked, which each caller names. The package ``filelock`` is not used. It locks files by path
+only, whereas the training's log locks the file that it has open and `nrdfer.runtime.gpu_slots` keeps handles; it waits
+by polling, whereas the kernel wakes a waiter at once; and on a file system without ``flock`` it uses the existence of a
+file as a lock, which outlives a killed process. Here such a file system is refused.
 
 A lock belongs to the open file: it ends with the last process that has it open, however that ends. A forked child
 shares it, a program that is started does not (Python closes files then), and a file that is renamed or removed stays
-locked for those who have it open. So lock files are never removed: whoever waits on a removed one would come in beside
-whoever makes a new one. Nothing says who holds a lock; a caller that wants to wait for a limited time asks with
-``wait=False``.
+locked for those that have it open. So lock files are never removed: a process that waits on a removed one would hold
+its lock at the same time as one that creates a new file. The holder of a lock is not recorded; a caller that wants to
+wait for a limited time uses ``wait=False``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def lock(
     Args:
         handle: the file.
         path: its name, for messages.
-        wait: for whoever holds it.
-        busy: called once before it waits, to say so; an exception that it raises ends the waiting.
+        wait: for another holder.
+        busy: called once before it waits, to report that; an exception that it raises ends the waiting.
 
     Returns:
         Whether it is locked; False only if it is not waited for.

@@ -1,4 +1,4 @@
-"""Luma, ITU-R BT.601: how much each colour adds to the brightness that is seen."""
+"""Luma, ITU-R BT.601: the weight of each colour in perceived brightness."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from nrdfer.core.plain_text import one_line
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>&|~#])")
-#: The character by which GitHub's Markdown knows an address, whatever stands before it.
+#: The character by which GitHub's Markdown recognises an address, whatever precedes it.
 _ADDRESS = re.compile(
     r"(?:(?<=https)|(?<=http)|(?<=ftp)|(?<=mailto)|(?<=xmpp)):|(?<=www)\.|@(?=[\w\\-]+\.)", re.IGNORECASE
 )
@@ -24,7 +24,7 @@ def plain(text: str) -> str:
     Control characters become visible.
     """
     line = _MARKUP.sub(r"\\\1", one_line(" ".join(text.split())))
-    # an address would become a link by itself
+    # an address would be turned into a link
     return _ADDRESS.sub(r"\\\g<0>", line)
 
 
@@ -36,6 +36,6 @@ def code(text: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Iterable[str]], numbers: int = 0) -> str:
-    """A table of cells that are Markdown already; the last `numbers` columns are set to the right."""
+    """A table of cells that are Markdown already; the last `numbers` columns are right-aligned."""
     rule = ["---"] * (len(header) - numbers) + ["--:"] * numbers
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))

@@ -1,4 +1,4 @@
-"""The type of what long work tells of its progress; bars that show it belong to ``nrdfer.commands``."""
+"""The type of progress callbacks; progress bars belong to ``nrdfer.commands``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """AFEW as its organisers distribute it: ``Train_AFEW/<Emotion>/*.avi`` and ``Val_AFEW/<Emotion>/*.avi``.
 
 Only finds and names the videos; opening them belongs to ``nrdfer.video``. The organisers' own aligned faces
-(``AlignedFaces_LBPTOP_Points``) are left alone: this project makes its own.
+(``AlignedFaces_LBPTOP_Points``) are not used: this project aligns faces itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nrdfer.corpora.base import Contents, Corpus, Examination, Finding, VideoCli
 from nrdfer.video.discovery import VIDEO_SUFFIXES, distinct
 
 SPLITS = {"train": "Train_AFEW", "val": "Val_AFEW"}
-#: With a frame's number behind it (``.0123456.jpg``) a clip's id must fit into a tar's header: 100 characters.
+#: A clip's id followed by a frame's number (``.0123456.jpg``) must fit into a tar's header: 100 characters.
 LONGEST_ID = 88
 _BOOKKEEPING = frozenset({"thumbs.db", "desktop.ini"})
 _ALIGNED = "alignedfaces"
@@ -61,8 +61,8 @@ def find_videos(root: Path) -> list[VideoClip]:
     """All videos below `root` (or ``root/AFEW``), in order of their clip ids.
 
     Class folders that are missing or empty, and folders that are no class, are named in a warning. So are videos
-    whose name another one has already (the same stem with two suffixes): the later is told apart by a number. A name
-    that is too long for a shard is cut and given a digest; what is no video by its name is left out and told.
+    whose name another one has already (the same stem with two suffixes): the later name gets a number. A name that is
+    too long for a shard is cut and gets a digest; files not named as videos are left out, with a warning.
 
     Raises:
         CorpusError: the folder, a split or all class folders of a split are missing or hold no video.
@@ -152,9 +152,7 @@ def _split_videos(folder: Path, split: str) -> list[VideoClip]:
         elif path.name.lower().startswith(_ALIGNED):
             _log.info("%s: the organisers' aligned faces are not used", path)
         elif not path.name.startswith("."):
-            _log.warning(
-                "%s is not one of AFEW's classes (%s); left alone", one_line(str(path)), ", ".join(AFEW_FOLDERS)
-            )
+            _log.warning("%s is not one of AFEW's classes (%s); ignored", one_line(str(path)), ", ".join(AFEW_FOLDERS))
     if videos and without:
         _log.warning("%s has no video of %s; is the copy complete?", folder, ", ".join(sorted(without)))
     return videos

@@ -1,8 +1,8 @@
 """Interface of every corpus: labelled clips below a folder, and how they are divided into training and test.
 
 Assets, trainings, lineage and commands know corpora only through `Corpus`, so that DFEW, AFEW and a new one are treated
-alike. Where a corpus's files lie, and how its labels are written down, belongs to its own module; which corpora there
-are, to ``registry``; what is made of the clips, to ``nrdfer.preprocessing``.
+alike. The folders and label format of a corpus belong to its own module; the list of corpora, to ``registry``;
+processing of the clips, to ``nrdfer.preprocessing``.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ MEAN, POOLED, SINGLE = "mean of folds", "pooled", "one test set"
 
 @dataclass(frozen=True, slots=True)
 class VideoClip:
-    """One clip that comes as a video."""
+    """One clip that is distributed as a video."""
 
     path: Path
-    clip_id: str  # unique in the corpus, and fit for a file's name
+    clip_id: str  # unique in the corpus, and valid as a file's name
     emotion: str
     split: str  # of `Corpus.parts`, where the corpus has them
-    note: str = ""  # set where another name had to be given
+    note: str = ""  # set if the clip was renamed
 
 
 @dataclass(frozen=True, slots=True)
 class PictureClip:
-    """One clip that comes as face pictures, in order. DFEW has 900,000 of them, so only their names are held."""
+    """One clip that is distributed as face pictures, in order. DFEW has 900,000, so only their names are held."""
 
     clip_id: str
     emotion: str
@@ -47,7 +47,7 @@ class PictureClip:
 
     @property
     def frames(self) -> tuple[Path, ...]:
-        """Paths of the pictures, made anew each time."""
+        """Paths of the pictures, built at each access."""
         return tuple(self.folder / name for name in self.names)
 
 
@@ -75,15 +75,15 @@ class Contents(Generic[Clip]):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check of a corpus."""
 
-    level: str  # ok; known: differs as others' copies do, for the reason told; warning; error: cannot be used
+    level: str  # ok; known: differs as other copies do, for the reason given; warning; error: cannot be used
     text: str
 
 
 @dataclass
 class Examination:
-    """What was found of one corpus."""
+    """Findings and counts of one corpus."""
 
     corpus: str
     root: str
@@ -96,29 +96,29 @@ class Examination:
 
     @property
     def usable(self) -> bool:
-        """Whether the pipeline can work on it."""
+        """Whether the pipeline can use it."""
         return all(finding.level != "error" for finding in self.findings)
 
 
 class Corpus(Protocol):
-    """A corpus; a new one inherits from it, says its name, title and splits, and reads its folder.
+    """A corpus; a new one inherits from it, sets its name, title and splits, and reads its folder.
 
-    A corpus that comes as videos passes detection, alignment and enhancement; one of face pictures enters the shards
-    as it is. It is divided by `parts`, which each video names itself, or by numbered folds, which are lists of clip
-    ids (a single official division is one fold); face pictures always have folds.
+    A corpus of videos passes detection, alignment and enhancement; one of face pictures is written to the shards as it
+    is. It is divided by `parts`, where each video states its own, or by numbered folds, which are lists of clip ids
+    (a single official division is one fold); face pictures always have folds.
     """
 
     name: str  # of its assets, shards and models: dfew
-    title: str  # as people write it: DFEW
+    title: str  # as it is displayed: DFEW
     splits: tuple[str, ...]  # names of its trainings, unique among all corpora; its own name, if there is only one
     videos: bool = False  # whether faces must be found in videos first
-    parts: tuple[str, str] | None = None  # of videos: what their own division calls training and test
-    holds: str = ""  # what its folder holds, for messages
+    parts: tuple[str, str] | None = None  # of videos: names of their training and test set
+    holds: str = ""  # contents of its folder, for messages
     emotions: tuple[str, ...] = EMOTIONS  # that its clips are labelled with
-    recipe: str = "dfew-paper"  # in `nrdfer.config.recipe`, where a profile says nothing
-    initial: str | None = None  # split of another corpus, with whose checkpoint its trainings start
-    of_paper: bool = False  # whether the job full_reproduction and the report hold it
-    rendered_as: str | None = None  # folder of the rendered corpus that has its layout and can take its place
+    recipe: str = "dfew-paper"  # in `nrdfer.config.recipe`, if a profile sets none
+    initial: str | None = None  # split of another corpus, whose checkpoint its trainings start from
+    of_paper: bool = False  # whether the job full_reproduction and the report include it
+    rendered_as: str | None = None  # folder of the rendered corpus that has its layout and can replace it
     published: Mapping[str, int] = {}  # clips of each emotion, as far as they are known
 
     @abstractmethod
@@ -131,7 +131,7 @@ class Corpus(Protocol):
         ...
 
     def examine(self, root: Path) -> Examination:
-        """Look at a copy as the pipeline will: can it be used, and does it hold as many clips as `published` says?"""
+        """Check a copy as the pipeline reads it: whether it can be used, and has as many clips as `published` says."""
         found = Examination(self.name, str(root))
         try:
             contents = self.read(root)
@@ -157,12 +157,12 @@ class Corpus(Protocol):
 
     @property
     def aggregates(self) -> tuple[str, ...]:
-        """How figures are published: over folds as their mean and pooled, or of the one test set."""
+        """Aggregates that are published: mean and pooled over the folds, or figures of the one test set."""
         return (MEAN, POOLED) if len(self.splits) > 1 else (SINGLE,)
 
     @property
     def variable(self) -> str:
-        """The environment's name for its folder."""
+        """The environment variable that names its folder."""
         return f"NRDFER_{self.name.upper()}_ROOT"
 
     def asset(self, step: str, split: str | None = None) -> str:
@@ -175,7 +175,7 @@ class Corpus(Protocol):
 
 
 def difference(have: Mapping[str, int], expected: Mapping[str, int]) -> str:
-    """What is more or less than expected, as ``neutral -2, anger +2``."""
+    """Differences from the expected counts, as ``neutral -2, anger +2``."""
     changes = {emotion: have.get(emotion, 0) - n for emotion, n in expected.items() if have.get(emotion, 0) != n}
     total = f"{sum(expected.values()):,} in all" if sum(changes.values()) else ""
     text = ", ".join(f"{emotion} {change:+d}" for emotion, change in changes.items())

@@ -18,11 +18,11 @@ from nrdfer.corpora import doctor, published
 from nrdfer.corpora.base import Contents, Corpus, Examination, Fold, PictureClip
 from nrdfer.corpora.labels import read_labels
 
-#: Where face pictures of original length lie (github.com/zengqunzhao/DFER-CLIP, sunlicai/MAE-DFER,
-#: jiangxingxun/DFEW); each may hold a folder of its own name once more, as archives unpack.
+#: Folders of face pictures of original length (github.com/zengqunzhao/DFER-CLIP, sunlicai/MAE-DFER,
+#: jiangxingxun/DFEW); each may contain a folder of its own name, as archives unpack.
 LAYOUTS = ("Clip/clip_224x224", "Clip/jpg_256", "Clip/jpg_224", "data")
 PICTURES = (".jpg", ".jpeg", ".png")
-#: 12,059 clips are labelled, 11,697 have pictures: 3 % without is DFEW's own; much more is a copy cut short.
+#: 12,059 clips are labelled, 11,697 have pictures: 3 % without is normal for DFEW; much more means an incomplete copy.
 MISSING_LIMIT = 0.10
 _ARCHIVES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz"})
 _RESAMPLED = 16
@@ -55,8 +55,8 @@ DFEW = Dfew()
 def read_dfew(root: Path) -> Contents[PictureClip]:
     """Read DFEW below `root` or ``root/DFEW``.
 
-    Labelled clips without pictures are set aside with a reason and counted in a warning; pictures without a label
-    are normal (clips of several emotions) and left alone.
+    Labelled clips without pictures are excluded with a reason and counted in a warning; pictures without a label
+    are normal (clips of several emotions) and ignored.
 
     Raises:
         CorpusError: no such folder, label files or pictures missing, or only pictures resampled to 16 frames.
@@ -120,13 +120,13 @@ def frame_names(folder: Path) -> tuple[str, ...]:
 
 
 def _pictures(folder: Path) -> tuple[tuple[str, ...], str]:
-    """Names of a clip's pictures; and what is wrong with the folder, empty if nothing is."""
+    """Names of a clip's pictures, and the folder's defect, which is empty if there is none."""
     try:
         with os.scandir(folder) as entries:
             found = [e for e in entries if e.name.lower().endswith(PICTURES) and not e.name.startswith(".")]
             odd = min((e.name for e in found if not e.is_file()), default=None)
     except OSError as error:
-        if error.errno in OF_THE_MACHINE:  # what is left out for that would stay left out
+        if error.errno in OF_THE_MACHINE:  # an exclusion for this reason would be permanent
             raise CorpusError(
                 f"{folder} cannot be read now: {error.strerror}. This is not the clip's fault; run the same command "
                 "again when this machine can open files again"
@@ -148,7 +148,7 @@ def _clip_folders(folder: Path) -> dict[str, Path]:
     """Clip id -> its folder, padded with zeros or not.
 
     Raises:
-        CorpusError: two folders are of one clip.
+        CorpusError: two folders belong to one clip.
     """
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if _NUMBER.fullmatch(entry.name) and entry.is_dir())

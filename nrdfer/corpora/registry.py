@@ -1,6 +1,6 @@
-"""All corpora by name, and the way from a name or a split to a corpus.
+"""All corpora by name, and look-up of a corpus by its name or one of its splits.
 
-A corpus's layout and labels belong to its own module; what is common to all, to ``base``.
+A corpus's layout and labels belong to its own module; the common interface, to ``base``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def trained_corpora() -> tuple[Corpus, ...]:
 
 
 def recipe_of(profile: Profile, corpus: str) -> Recipe:
-    """The recipe that a corpus is trained with: the profile's, or else the corpus's own.
+    """The recipe for training on a corpus: the profile's, or else the corpus's own.
 
     Raises:
         CorpusError: there is no such corpus.

@@ -1,7 +1,7 @@
-"""The rendered corpus as a value: a folder that holds a corpus in DFEW's layout and one in AFEW's.
+"""The rendered corpus: a folder that holds a corpus in DFEW's layout and one in AFEW's.
 
-Nothing is trained on it as a whole. Where a profile renders its corpora, `Corpus.rendered_as` says which of its two
-folders takes the place of DFEW or AFEW, and the assets stay theirs; so it has no splits, and no assets of its own.
+No network is trained on it as a whole. If a profile renders its corpora, `Corpus.rendered_as` names which of its two
+folders replaces DFEW or AFEW, and the assets keep their names; so it has no splits, and no assets of its own.
 Rendering belongs to ``synthetic``.
 """
 
@@ -17,7 +17,7 @@ from nrdfer.corpora.dfew import DFEW
 
 
 class Rendered(Corpus):
-    """Both of its parts, as their own readers find them."""
+    """Both of its parts, as DFEW's and AFEW's readers find them."""
 
     name, title = "rendered", "the rendered corpus"
     splits = ()
@@ -27,7 +27,7 @@ class Rendered(Corpus):
         """The clips of both folders; the ids are those of the ground truth.
 
         Raises:
-            CorpusError: a folder is missing, or the ground truth tells of other clips.
+            CorpusError: a folder is missing, or the ground truth lists other clips.
         """
         found = [corpus.read(root / str(corpus.rendered_as)) for corpus in (DFEW, AFEW)]
         clips = [clip for contents in found for clip in contents.clips]
@@ -37,7 +37,7 @@ class Rendered(Corpus):
         with truth.open("rb") as lines:
             listed = sum(1 for _ in lines)
         if listed != len(clips):
-            raise CorpusError(f"{truth} tells of {listed} clips, but {len(clips)} are there; render the corpus again")
+            raise CorpusError(f"{truth} lists {listed} clips, but {len(clips)} are there; render the corpus again")
         return Contents(root, root, clips)
 
 

@@ -1,7 +1,7 @@
-"""Step: list a corpus's files with their content hashes, so that everything later is named by content.
+"""Step: list a corpus's files with their content hashes, so that later artefacts are named by content.
 
 A listing's *fingerprint* (paths, sizes, times) shows cheaply whether it must be made again; its *content digest* (the
-hashes) is what later steps depend on, so that copying or touching a corpus repeats no work. DFEW's listing, which is
+hashes) is the input of later steps, so that copying or touching a corpus repeats no work. DFEW's listing, which is
 large, belongs to `dfew_listing`.
 """
 
@@ -64,13 +64,13 @@ def render_sample(profile: Profile, progress: Progress | None = None, workers: i
 def fingerprint(root: Path, files: Iterable[Path]) -> str:
     """Digest of names, sizes and modification times: cheap, and sufficient to detect changes.
 
-    `files` must come in an order that their names decide.
+    `files` must be in an order that depends on their names only.
     """
     return _fingerprint(root, ((str(path.relative_to(root)), path.stat()) for path in files))
 
 
 def listing_inputs(root: Path, contents: Contents[Any]) -> dict[str, str]:
-    """What a listing is made of: the fingerprint of all videos or pictures, and the labels if they are in files."""
+    """Inputs of a listing: the fingerprint of all videos or pictures, and the labels if they are in files."""
     if all(isinstance(clip, VideoClip) for clip in contents.clips):
         files = fingerprint(root, (clip.path for clip in contents.clips))
     else:
@@ -89,7 +89,7 @@ def fingerprint_pictures(root: Path, corpus: Contents[PictureClip]) -> str:
         for clip in corpus.clips:
             folder = clip.folder.relative_to(root)
             for name in clip.names:
-                # joined as text: a Path each would take longer than asking the disk
+                # joined as text: building a Path for each takes longer than the call
                 yield f"{folder}/{name}", os.stat(f"{clip.folder}/{name}")  # noqa: PTH116
 
     return _fingerprint(root, rows())
@@ -142,12 +142,12 @@ def list_videos(
 
 
 def folds_as_written(contents: Contents[Any]) -> dict[str, dict[str, list[str]]]:
-    """Folds in the form that a listing has: number -> ``train`` and ``test`` -> clip ids."""
+    """Folds in the form of a listing: number -> ``train`` and ``test`` -> clip ids."""
     return {str(k): {"train": list(f.train), "test": list(f.test)} for k, f in sorted(contents.folds.items())}
 
 
 class VideoListing:
-    """The listing that `list_videos` wrote into a folder; rows bear the corpus's name besides."""
+    """The listing that `list_videos` wrote into a folder; each row also has the corpus's name."""
 
     def __init__(self, corpus: Corpus, folder: Path) -> None:
         about: dict[str, Any] = json.loads((folder / LISTING).read_text())
@@ -160,6 +160,6 @@ class VideoListing:
         return {row["clip_id"]: row["emotion"] for row in self.rows}
 
     def content_digest(self) -> str:
-        """What later steps depend on, as `list_videos` returned it, made of what is written here."""
+        """The digest that later steps depend on, as `list_videos` returned it, computed from the written rows."""
         content = [[r["clip_id"], r["emotion"], r["split"], r["sha256"]] for r in self.rows]
         return digest_of([content, self.folds] if self.folds else content)

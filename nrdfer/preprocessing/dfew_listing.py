@@ -1,8 +1,8 @@
 """Step: the listing of a corpus of face pictures, one line a clip with the sha256 of every picture.
 
-DFEW's names 900,000 pictures (75 MB), so nobody holds it whole: processes hash and write parts of it, which
-survive a crash, and readers go through it clip by clip. Where a corpus lies, and whether it was touched, belongs to
-`corpus_listing`.
+DFEW's names 900,000 pictures (75 MB), so it is never in memory as a whole: processes hash and write parts of it, which
+survive a crash, and readers go through it clip by clip. The location of a corpus, and the detection of changes, belong
+to `corpus_listing`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Part:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the file exists, exactly as it was written."""
+        """Whether the file exists and is unchanged since it was written."""
         return vouched(self.path.parent, self.path.stem) is not None
 
     @property
@@ -104,7 +104,7 @@ class DfewListing:
 
 
 def open_listing(corpus: Corpus, folder: Path) -> VideoListing | DfewListing:
-    """The listing of a corpus, whichever kind it has."""
+    """The listing of a corpus of either kind."""
     return VideoListing(corpus, folder) if corpus.videos else DfewListing(folder)
 
 
@@ -118,11 +118,11 @@ def read_group(folder: Path, offset: int, count: int) -> Iterator[ListedClip]:
 def list_dfew(
     corpus: Contents[PictureClip], work: Path, out: Path, *, workers: int = 2, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Write the listing of a corpus's clips, folds and set-aside clips into `out`; returns counts and content digest.
+    """Write the listing of a corpus's clips, folds and excluded clips to `out`; returns counts and content digest.
 
     Args:
-        corpus: as it lies on disk.
-        work: folder that survives a crash; pictures whose lines are found there, whole, are not hashed again.
+        corpus: as it is on disk.
+        work: folder that survives a crash; pictures with complete lines there are not hashed again.
         out: folder that receives the listing.
         workers: processes, of which hashing uses four at most; the result does not depend on their number.
         progress: called with (pictures done, pictures).

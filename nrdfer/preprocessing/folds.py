@@ -1,7 +1,7 @@
 """Splits by name: their training and test clips, and the shards that hold them.
 
-A corpus is divided by lists of clip ids, its folds, or each clip names its own part (`nrdfer.corpora.base.Corpus`).
-What is done with splits belongs to ``nrdfer.training`` and ``nrdfer.evaluation``.
+A corpus is divided by lists of clip ids, its folds, or each clip states its own part (`nrdfer.corpora.base.Corpus`).
+Uses of splits belong to ``nrdfer.training`` and ``nrdfer.evaluation``.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
     """A split of the given shards, or of those that the profile's last run left in the store.
 
     Args:
-        profile: whose last run is meant where `shards` or `folds` are None.
+        profile: whose last run is used where `shards` or `folds` are None.
         name: of a corpus in `nrdfer.corpora.registry`.
-        shards: folder of shards; looked at byte by byte, as the store does with those of the last run.
-        folds: see `read_folds`; held against the manifest beside them. None are given where clips name their parts.
+        shards: folder of shards; verified byte by byte, as the store does with those of the last run.
+        folds: see `read_folds`; checked against the manifest beside them. None if clips state their own parts.
 
     Raises:
         CorpusError: there is no such split, or it names clips that the shards lack.
@@ -47,7 +47,7 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
     """
     corpus = corpus_of(name)
     if corpus.parts is not None and folds is not None:
-        raise CorpusError(f"{corpus.title}'s division stands in its shards, and it has no folds: leave --folds out")
+        raise CorpusError(f"{corpus.title}'s division is stored in its shards, and it has no folds: omit --folds")
     if shards is not None:
         refuse_damaged(shards)
     if folds is not None:
@@ -77,7 +77,7 @@ def read_split(corpus: Corpus, name: str, shards: Path, folds: Path | None = Non
         corpus: that is divided.
         name: one of its splits.
         shards: folder of its shards.
-        folds: see `read_folds`; None if its clips name their own parts.
+        folds: see `read_folds`; None if its clips state their own parts.
 
     Raises:
         CorpusError: a part has no clip left, there is no such fold, or it names clips that the shards lack.
@@ -99,7 +99,7 @@ def read_split(corpus: Corpus, name: str, shards: Path, folds: Path | None = Non
 
 
 def _read_parts(corpus: Corpus, shards: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Clips to learn from and to test on, as each names its own part."""
+    """Training and test clips of a corpus whose clips state their own part."""
     train, test = corpus.parts or ("train", "test")
     parts: dict[str, list[str]] = {train: [], test: []}
     title = corpus.title
@@ -129,7 +129,7 @@ def write_folds(
         labelled: fold -> ``train`` and ``test`` -> clip ids, as labelled.
         shards: folder of its shards.
         out: folder that receives the folds and the page.
-        progress: called with (clips looked at, clips).
+        progress: called with (clips read, clips).
 
     Returns:
         Clips of each fold, and the page's summary.

@@ -1,7 +1,6 @@
 """Steps: WebDataset shards of aligned faces and of face pictures.
 
-Everything that a group's bytes depend on is in its job. How a group becomes a shard is `nrdfer.shards.writer`'s
-business.
+Everything that a group's bytes depend on is in its job. Writing a group as a shard belongs to `nrdfer.shards.writer`.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ class PictureGroup:
     jpeg_quality: int
 
     def clips(self) -> Iterator[EncodedClip | ExcludedClip]:
-        """Read, resize and encode the pictures of each clip; a clip with a picture that cannot be read is set aside.
+        """Read, resize and encode the pictures of each clip; a clip with an unreadable picture is excluded.
 
         Raises:
             CorpusError: a picture is gone since it was listed.
@@ -89,7 +88,7 @@ def shard_aligned(
     """Write shards of a folder of aligned clips; returns counts.
 
     Args:
-        corpus: whose clips they are.
+        corpus: that the clips belong to.
         enhanced: folder of the clips.
         work: folder that survives a crash; finished shards found there are kept.
         out: folder that receives the shards.
@@ -129,8 +128,8 @@ def shard_dfew(
 ) -> dict[str, Any]:
     """Write shards of a corpus of pictures, resized once to the shard's image size; returns counts.
 
-    Every `clips_per_shard` clips of the listing are one shard, whoever writes it and whenever. A clip with a picture
-    that cannot be read is set aside with its reason, and its shard holds fewer clips.
+    Every `clips_per_shard` clips of the listing are one shard, independent of process and time. A clip with an
+    unreadable picture is excluded with its reason, and its shard holds fewer clips.
 
     Args:
         corpus: that was listed.
@@ -180,10 +179,10 @@ def count_clips(index: ShardIndex) -> dict[str, Any]:
 def _picture(path: Path) -> NDArray[np.uint8]:
     try:
         return read_picture(path)
-    except FileNotFoundError as error:  # no fault of the clip's
+    except FileNotFoundError as error:  # not a defect of the clip
         raise CorpusError(
             f"{one_line(str(path))} was there when it was listed and is gone; is the disk still mounted? Run the same "
-            "line again"
+            "command again"
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Checks of the data steps' output: nothing is lost, every class remains, faces were found, and no fold leaks.
 
 A check reads the artefacts themselves and not what their steps counted. Validating a user's input, and whether a
-shard's bytes are whole (`nrdfer.shards.verify`), do not belong here.
+shard's bytes are undamaged (`nrdfer.shards.verify`), do not belong here.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from nrdfer.preprocessing.corpus_listing import VideoListing
 from nrdfer.preprocessing.dfew_listing import DfewListing
 from nrdfer.shards.reader import ShardReader
 
-#: More clips set aside than kept: then something is wrong with the videos, the weights or the settings, not with clips.
-#: On AFEW and on the rendered corpus, only single clips are set aside.
+#: More clips excluded than kept indicate a fault of the videos, the weights or the settings, not of single clips.
+#: On AFEW and on the rendered corpus, only single clips are excluded.
 MAX_EXCLUDED = 0.5
 #: Frames with the target among all frames of the kept clips. Film clips that were chosen for their faces show one in
-#: most frames; a detector that finds fewer than half of them misses faces, or is given the wrong input convention.
+#: most frames; a detector that finds fewer than half of them misses faces, or has the wrong input convention.
 LEAST_WITH_FACE = 0.5
-_NAMED = 5  # clips that a sentence names
+_NAMED = 5  # clips that a message names
 
 Folds = Mapping[str, Mapping[str, Sequence[str]]]
 Row = Mapping[str, Any]
@@ -73,8 +73,8 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
         )
     if found < LEAST_WITH_FACE * frames:
         problems.append(
-            f"the target was found in {found} of {frames} frames, fewer than {LEAST_WITH_FACE:.0%}; look at the "
-            "contact sheets, and check RetinaFace's weights and their convention, and the setting align"
+            f"the target was found in {found} of {frames} frames, fewer than {LEAST_WITH_FACE:.0%}; inspect "
+            "the contact sheets, and check RetinaFace's weights and their convention, and the setting align"
         )
     quantiles = np.quantile(shares, [0, 0.05, 0.5]).round(4).tolist() if shares else [None] * 3
     names = ("lowest_share_of_a_clip", "share_of_a_clip_5_percent", "share_of_a_clip_median")
@@ -91,7 +91,7 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
 
 
 def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
-    """Is every listed video in the shards or excluded, once, as what it is listed as?
+    """Check that every listed video is in the shards or excluded, once, with its listed emotion and split.
 
     Args:
         rows: of the listing.
@@ -114,7 +114,7 @@ def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
             if record.n_frames != entry.n_frames or len(record.frames) != entry.n_frames:
                 other_frames.append(clip_id)
             if clip_id not in listed:
-                continue  # told above
+                continue  # reported above
             row = listed[clip_id]
             present[row["split"], row["emotion"]] += 1
             if not record.emotion == entry.emotion == row["emotion"] or record.split != row["split"]:
@@ -142,18 +142,18 @@ def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
                 split: {emotion: present[split, emotion] for emotion in EMOTIONS}
                 for split in sorted({split for split, _ in wanted})
             },
-            # told and not refused: whether two names of one file are a fault is for the corpus's user to say
+            # reported, not refused: the corpus's user decides whether two names of one file are a fault
             "videos_in_train_and_val": sum(len(splits) > 1 for splits in videos.values()),
         },
     )
 
 
 def judge_dfew(listing: DfewListing | VideoListing, shards: Path, folds: Folds) -> Verdict:
-    """Is every listed clip in the shards or excluded, and does each fold hold every class it is labelled with?
+    """Check that every listed clip is in the shards or excluded, and that each fold has every class of its labels.
 
     Args:
-        listing: the clips. Clips that are labelled and have no pictures bear no emotion there, so a class that is
-            labelled by such clips only is not asked for.
+        listing: the clips. Labelled clips without pictures have no emotion there, so a class that only such clips
+            have is not required.
         shards: folder of the shards.
         folds: as they were assembled.
     """

@@ -1,7 +1,7 @@
-"""Drive one video to the aligned crops of its target, for AFEW (`align`) and for any videos (`videos`).
+"""Aligned crops of the target in one video, for AFEW (`align`) and for any videos (`videos`).
 
-Belongs here: the networks that a process loads, whose fault an error is, and who works on which video. What is done
-to a video is in `nrdfer.faces.align_clip`; what is kept of its crops, and where, is each caller's.
+Keep here: the networks that a process loads, attribution of errors to a video or the machine, and distribution of
+videos over processes. Processing of a video belongs to `nrdfer.faces.align_clip`; storage of its crops, to the callers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Outcome = TypeVar("Outcome")
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a process needs to work on videos."""
+    """Networks and settings of a process that works on videos."""
 
     detector: FaceDetector
     settings: AlignSettings
@@ -38,12 +38,12 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class CropOptions:
-    """How videos become crops.
+    """Options for cropping videos.
 
     Attributes:
         detector: RetinaFace weights, to load with the settings' threshold and `max_side`; or a loaded one.
         settings: detection and alignment.
-        convention: input convention of a weights file that does not tell.
+        convention: input convention of a weights file that does not state it.
         enhancer: EnlightenGAN weights, to brighten the crops.
         device: "cpu", "cuda" or "auto"; results differ by rounding. On a GPU one worker is enough.
         workers: processes, one core each; the result does not depend on their number. More than 1 need an importable
@@ -65,7 +65,7 @@ class CropOptions:
             raise ValueError(f"workers must be 1 or more, not {self.workers}")
 
     def load(self) -> Tools:
-        """Load the networks, here and not in the workers: what is wrong with weights is told once, and in words.
+        """Load the networks, here and not in the workers, so that an error in the weights is reported once.
 
         Raises:
             WeightsError: a weights file cannot be used.
@@ -85,20 +85,20 @@ class CropOptions:
 def crop_video(
     video: Path, tools: Tools, keep: Callable[[ClipPlan], Outcome], unreadable: Callable[[str], Outcome], *, final: bool
 ) -> Outcome:
-    """Plan how one video is cropped, and keep its crops; one odd file must not cost a night's corpus.
+    """Plan how one video is cropped, and keep its crops; one defective file does not stop the corpus.
 
     Args:
         video: the file.
         tools: of this process.
         keep: crops by the plan, and writes.
-        unreadable: called with the reason if the video cannot be used: the decoder's words, or the defect's.
-        final: whether an unreadable video stays so in later runs. Then an error of the system that names neither the
-            file nor its name is raised, because it may pass; otherwise it is a reason like others.
+        unreadable: called with the reason if the video cannot be used: the decoder's message, or the defect.
+        final: whether later runs skip an unreadable video. Then a system error that concerns neither the file nor its
+            name is raised, because it may be temporary; otherwise it is a reason like others.
 
     Raises:
         MachineError: nothing is known about the video.
         NrdferError: of the settings or the machine, not of this video.
-        OSError: what is written cannot be.
+        OSError: the crops cannot be written.
     """
     planned = False
     try:
@@ -111,7 +111,7 @@ def crop_video(
         return unreadable(str(error))
     except NrdferError:
         raise
-    except Exception as error:  # whatever a decoder or a library makes of an odd file or of its name
+    except Exception as error:  # any error of a decoder or a library over a defective file or its name
         raise_if_of_gpu(error, video)
         if isinstance(error, OSError) and (final or planned) and not _is_of(error, video):
             raise
@@ -119,7 +119,7 @@ def crop_video(
 
 
 def _is_of(error: OSError, video: Path) -> bool:
-    """Whether the system refused a video or its name, and not the folder that crops are written into."""
+    """Whether a system error is about a video or its name, and not about the folder that crops are written to."""
     if error.errno in OF_THE_MACHINE:
         return False
     return error.filename in (video, str(video)) or error.errno in (errno.ENAMETOOLONG, errno.EILSEQ)
@@ -134,7 +134,7 @@ def work_through(
     on_death: Callable[[Unit], Outcome],
     suspects: Sequence[Unit] = (),
 ) -> Iterator[tuple[Unit, Outcome]]:
-    """Yield (unit, ``work(unit, shared)``) as they end: one worker is this process, several are processes of their own.
+    """Yield (unit, ``work(unit, shared)``) as they finish: one worker is this process, several are separate processes.
 
     Args:
         work: on one video; a function of a module.
@@ -142,7 +142,7 @@ def work_through(
         shared: sent to each process once.
         workers: how many.
         on_death: the outcome of a unit over which two processes died.
-        suspects: more units, over which this process shall not die.
+        suspects: further units, never processed in this process, which they might kill.
     """
     if workers == 1:
         for unit in units:

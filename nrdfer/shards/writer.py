@@ -1,14 +1,14 @@
-"""Write shards, for every corpus: clips in groups that are fixed beforehand, by any process, in any order, again.
+"""Writing shards of every corpus: clips in fixed groups, written by any process, in any order, repeatably.
 
 A clip becomes ``<clip_id>.json`` and ``<clip_id>.<frame:04d>.jpg``, in this order. The tar is written by WebDataset's
 `TarWriter` with a fixed time, user, group and mode, in the plain USTAR format, so the same clips give the same bytes on
-any machine. What it lacks is added: where each member lies, a name that appears only when the tar is whole and on the
+any machine. Added here: the offset of each member, and a name that appears only when the tar is complete and on the
 disk. (Importing it imports torch, in each process that writes.)
 
-A group becomes a shard of its own name, a small file beside it (its part of the index, and the clips that were set
-aside) and, last, a receipt for both. So after a crash, or a power cut, only groups that are not as they were written
-are written again. A group without one usable clip has that file, and no shard. Memory holds one clip. Which clips form
-a group, and reading them, is the caller's business.
+A group is written as a shard of its own name, a small file beside it (its part of the index, and the excluded clips)
+and, last, a receipt for both. So after a crash, or a power cut, only groups that are incomplete or changed are written
+again. A group without a usable clip has that file, and no shard. Memory holds one clip. Forming groups and reading
+their clips belong to the caller.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ExcludedClip:
-    """A clip that cannot be used, and why."""
+    """A clip that cannot be used, and the reason."""
 
     clip_id: str
     reason: str
@@ -52,16 +52,16 @@ EncodedClip = tuple[ClipRecord, Sequence[bytes]]  # a JPEG for each frame
 
 
 class GroupJob(Protocol):
-    """A group of clips that some process reads and writes."""
+    """A group of clips that one process reads and writes."""
 
     @property
     def name(self) -> str:
-        """Of its shard."""
+        """Name of its shard."""
         ...
 
     @property
     def count(self) -> int:
-        """Clips."""
+        """Number of clips."""
         ...
 
     def clips(self) -> Iterator[EncodedClip | ExcludedClip]:
@@ -78,24 +78,24 @@ def build_shards(
     what: str,
     progress: Progress | None = None,
 ) -> tuple[ShardIndex, list[ExcludedClip]]:
-    """Write all groups into `work`, and bring them together in `out` with one index.
+    """Write all groups to `work`, and collect them in `out` with one index.
 
     Args:
         jobs: the groups, in the order of the index.
         work: folder that survives a crash; finished groups found there are kept.
         out: folder that receives the shards and their index.
         workers: processes; 0: this one. The bytes do not depend on it.
-        what: is being made, for messages.
+        what: name of the work, for messages.
         progress: called with (clips done, clips).
 
     Returns:
-        The index, and the clips set aside, in order.
+        The index, and the excluded clips, in order.
 
     Raises:
         NrdferError: worker processes keep dying.
         ValueError: two clips have the same id.
     """
-    for path in work.glob(_TEMPORARY):  # of writers that were killed: nobody else writes here
+    for path in work.glob(_TEMPORARY):  # of killed writers: no other process writes here
         path.unlink(missing_ok=True)
     left = [job for job in jobs if read_group(work, job.name) is None]
     total = sum(job.count for job in jobs)
@@ -211,10 +211,10 @@ class _TarShard:
 
 
 def read_group(folder: Path, name: str, verify: Verify = "full") -> tuple[ShardIndex, list[ExcludedClip]] | None:
-    """A finished group: an index of at most one shard, and the clips set aside; None if it must be written (again).
+    """A finished group: an index of at most one shard, and the excluded clips; None if it must be written (again).
 
     Args:
-        folder: where it was written.
+        folder: that it was written to.
         name: of its shard.
         verify: see `nrdfer.store.receipts.vouched`.
     """
@@ -231,9 +231,9 @@ def read_group(folder: Path, name: str, verify: Verify = "full") -> tuple[ShardI
 
 
 def publish_groups(folder: Path, names: Sequence[str], out: Path) -> tuple[ShardIndex, list[ExcludedClip]]:
-    """Bring finished groups together in `out`, with one index; returns it, and the clips set aside, in order.
+    """Collect finished groups in `out`, with one index; returns it, and the excluded clips, in order.
 
-    Shards are linked, not copied: a crash in between loses nothing, and costs no room.
+    Shards are linked, not copied: a crash in between loses nothing, and no disk space is used.
 
     Raises:
         StoreError: a group is not finished.
@@ -243,7 +243,7 @@ def publish_groups(folder: Path, names: Sequence[str], out: Path) -> tuple[Shard
     entries: dict[str, ClipEntry] = {}
     excluded: list[ExcludedClip] = []
     for name in names:
-        group = read_group(folder, name, "sizes")  # whoever found it finished has looked at its content
+        group = read_group(folder, name, "sizes")  # its content was verified when it was found finished
         if group is None:
             raise StoreError(f"{folder / name} is not finished, or was changed while its step ran; run the step again")
         index, unusable = group

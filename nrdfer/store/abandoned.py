@@ -1,6 +1,6 @@
-"""Temporary folders of artefacts: their names, and the removal of those whose builders are gone.
+"""Temporary folders of artefacts: their names, and removal of abandoned ones.
 
-Keep out: taking the lock of what is built (`artifacts`).
+Keep out: acquiring the lock of an artefact that is built (`artifacts`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def temporary_name(digest: str) -> str:
 
 
 def remove_abandoned(folder: Path, locks: Path, own_digest: str) -> None:
-    """Remove the temporary folders in `folder` whose builders are gone.
+    """Remove the temporary folders in `folder` whose builders have ended.
 
-    Must be called while holding the lock of `own_digest`: whatever bears that digest is abandoned by definition. Of
-    the others only those go whose process has ended AND whose lock is free; the second question is for processes
+    Must be called while holding the lock of `own_digest`: a folder of that digest is abandoned by definition. Of the
+    others only those are removed whose process has ended AND whose lock is free; the second condition is for processes
     that this one cannot see (another container on the same folder).
     """
     for path in folder.glob(".tmp-*"):

@@ -48,5 +48,5 @@ def test_the_rendered_corpus_is_read_as_a_whole(tmp_path: Path) -> None:
     assert looked.usable
     assert looked.counts["clips"] == dict.fromkeys(RENDERED.emotions, 7)
     (root / "ground_truth.jsonl").write_text("{}\n")
-    with pytest.raises(CorpusError, match="tells of 1 clips, but 49 are there"):
+    with pytest.raises(CorpusError, match="lists 1 clips, but 49 are there"):
         RENDERED.read(root)
