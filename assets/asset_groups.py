@@ -1,4 +1,4 @@
-"""Asset groups in the order in which data passes them: who owns each, and what to look at.
+"""Asset groups in the order in which data passes them: owners, and the form of descriptions.
 
 Keep here: names of groups, their owners, the form of a description. Keep out: the text of a description (it is with its
 asset).
@@ -15,7 +15,7 @@ class AssetGroup:
 
     name: str  # the UI sorts groups by name, hence the numbers of the main job's
     owner: str
-    summary: str  # one sentence, for people who see the graph for the first time
+    summary: str  # one sentence, for readers new to the graph
 
 
 CORPORA = AssetGroup("step_1_corpora", "team:data", "The two corpora as they are on disk: every file and its sha256.")
@@ -49,11 +49,11 @@ def overview() -> str:
 
 
 def description(what: str, made_of: str, look_at: str) -> str:
-    """An asset's description in the form that all have.
+    """An asset's description in the common form.
 
     Args:
-        what: it is; the first sentence also stands on the asset's box in the graph.
+        what: it is; the first sentence is also shown on the asset's box in the graph.
         made_of: its inputs, and what decides how it is made.
-        look_at: metadata of its materialisations, in backticks, and pages elsewhere, with what they tell.
+        look_at: metadata of its materialisations, in backticks, and pages elsewhere, with their meaning.
     """
     return f"{what}\n\n**Made of** {made_of}\n\n**Look at** {look_at}"

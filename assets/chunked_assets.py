@@ -2,8 +2,8 @@
 
 An asset of this kind is a graph of three ops: `plan` names the clips that are not finished yet, in chunks; each chunk
 is worked on by a step of its own, retried alone if it fails; `publish` makes the artefact of what all of them finished.
-Finished clips lie in the store's work folder, so neither a retry nor another run repeats them. What the work is, and
-what it depends on, is said by a `ClipWork` (``preprocessing.py``).
+Finished clips are in the store's work folder, so neither a retry nor another run repeats them. What the work is, and
+what it depends on, is defined by a `ClipWork` (``preprocessing.py``).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from assets.step_results import output, progress_logger, step
 from nrdfer.core.progress import Progress
 from nrdfer.store import Artifact
 
-#: Before training, which would take all processes for as long as it lasts: a training on videos waits for these.
+#: Before training, which would occupy all processes for its duration: a training on videos waits for these.
 EARLY = {"dagster/priority": "1"}
 RETRIES = dg.RetryPolicy(max_retries=2, delay=1)
 
@@ -60,7 +60,7 @@ def clip_asset(
     Args:
         name: ``corpus/step``.
         inputs: name -> asset that is read; given to `make_work` in this order.
-        make_work: says what is to be done, from the workbench and the inputs' artefacts.
+        make_work: builds the work from the workbench and the inputs' artefacts.
         group: name of the group that the UI shows it in.
         description: for the UI.
         kinds: for the UI.

@@ -38,7 +38,7 @@ def evaluate(
         workbench: the store.
         profile: its engine.
         split: whose test clips are predicted.
-        shards: that they lie in.
+        shards: that hold them.
         checkpoint: of the training.
         title: of the figures.
     """

@@ -21,7 +21,7 @@ GROUP = asset_groups.NOISE.name
 _CLIPS, _TRAINING, _MEASUREMENTS, _BENCHMARK = (
     "noise/clips", "noise/training", "noise/measurements", "noise/benchmark"
 )  # fmt: skip
-#: Settings that decide the clips; the others decide what learns from them.
+#: Settings that determine the clips; the others determine the trainings on them.
 _OF_CLIPS = (
     "seed", "training_people", "test_people", "frames", "amplitude", "image_size", "n1_levels", "n2_levels",
     "training_n1", "training_n2_clips",

@@ -1,4 +1,4 @@
-"""The one resource that assets use: the resolved profile, the artefact store and MLflow, together.
+"""The resource that all assets use: the resolved profile, the artefact store and MLflow.
 
 Keep here: what every asset needs to reach the library. Keep out: job and executor settings (``pipelines/``).
 """
@@ -130,7 +130,7 @@ class ArtifactReferences(dg.ConfigurableIOManager):
         """
         try:
             artifact = self.workbench.pointers.get(context.asset_key.to_user_string())
-        except StoreError as error:  # in its own words, and no retry would change it
+        except StoreError as error:  # with its own message, and without a retry, which would change nothing
             raise dg.Failure(str(error), allow_retries=False) from None
         if artifact is None:
             raise dg.Failure(

@@ -30,7 +30,7 @@ def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[
     try:
         yield
     except TrainingStopped as stopped:
-        # somebody ended the run in the UI or from the shell: that is no failure
+        # the run was ended in the UI or from the shell: that is no failure
         context.log.info("%s", stopped)
         raise dg.DagsterExecutionInterruptedError() from None
     except NrdferError as error:

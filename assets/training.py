@@ -43,7 +43,7 @@ def train(
         workbench: store and MLflow.
         profile: network, recipe and engine.
         split: the clips.
-        shards: that they lie in.
+        shards: that hold them.
         initial: checkpoint to start from.
         name: of the training, in logs and in MLflow.
         tags: more of them for the MLflow run.

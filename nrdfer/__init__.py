@@ -8,8 +8,8 @@ import os
 
 from nrdfer.core.addresses import settle_environment
 
-# faces are personal data, nothing leaves the machine: libraries that would report their use are told before they load
+# faces are personal data, nothing leaves the machine: libraries that would report their use are configured first
 for _name, _value in {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "ORT_DISABLE_TELEMETRY": "1"}.items():
     os.environ.setdefault(_name, _value)
-# nor does a password, into what its processes log or keep; and no proxy is asked for this machine
+# nor does a password, into what its processes log or keep; and no proxy is used for this machine
 settle_environment()

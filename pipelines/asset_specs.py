@@ -19,7 +19,7 @@ _OWNERS = {group.name: group.owner for group in (*asset_groups.MAIN, *asset_grou
 def presented(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
     """The assets with their group's owner, a tag for the corpus, and a link to the line that makes them.
 
-    What an asset says of itself stays.
+    Existing values of an asset are kept.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # code references; tested here

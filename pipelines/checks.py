@@ -17,7 +17,7 @@ from nrdfer.store import Artifact
 if TYPE_CHECKING:
     from nrdfer.preprocessing.validation import Verdict
 
-_MOST = 20  # problems that are told
+_MOST = 20  # problems in a message
 
 
 def check_result(verdict: Verdict) -> dg.AssetCheckResult:

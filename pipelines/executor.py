@@ -84,7 +84,7 @@ class RepairingExecutor(dg.Executor):
                 yield event
             status = "FAILED" if end.reasons else "FINISHED"
         except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
-            status = "KILLED"  # somebody asked for it: SIGTERM, Ctrl-C, the UI's "terminate"
+            status = "KILLED"  # on request: SIGTERM, Ctrl-C, the UI's "terminate"
             raise
         except Exception as error:
             trouble = disk_in_words(error) or full_disk_in_words()
@@ -92,7 +92,7 @@ class RepairingExecutor(dg.Executor):
         finally:
             if trouble is None:
                 repair.close_tracking(run_id, status, plan_context.log)
-            # else the next start does it: nothing can be kept or told from here, and trying may take minutes
+            # else the next start does it: nothing can be stored or sent from here, and trying may take minutes
 
 
 class _End:
@@ -115,7 +115,7 @@ class _End:
         if event.event_type is DagsterEventType.ENGINE_EVENT and (code := exit_code_in(str(event.message))) is not None:
             self._died[step] = code
         if event.is_step_failure:
-            # of a check that fails, Dagster's own message tells the name only
+            # for a failed check, Dagster's own message has the name only
             self.reasons[step] = "; ".join(self._refused.get(step, [])) or self._of_death(step) or reason_of(event)
 
     def _of_death(self, step: str) -> str:

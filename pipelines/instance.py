@@ -19,7 +19,7 @@ last_words.install()  # the first of this project that Dagster loads
 
 
 class SigningInstance(dg.DagsterInstance):
-    """As Dagster's own. Whoever calls `create_run_for_job` also executes the run; the UI's runs are signed later."""
+    """As Dagster's own. A caller of `create_run_for_job` also executes the run; the UI's runs are signed later."""
 
     @classmethod
     def config_schema(cls) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ TAG_CONFIG = "nrdfer.config_digest"
 def begin(context: PlanOrchestrationContext) -> None:
     """Create the MLflow run of a pipeline run, with the resolved profile as its parameters.
 
-    An MLflow that does not answer is told later.
+    If MLflow does not answer, the run is uploaded later.
     """
     from nrdfer.store.pointers import config_digest
     from nrdfer.tracking.client import Tracking

@@ -54,7 +54,7 @@ def free_slots(instance: dg.DagsterInstance, run_id: str) -> None:
 def close_tracking(run_id: str, status: str, log: logging.Logger) -> None:
     """Close the MLflow runs of a Dagster run; does not import MLflow if there are none on this machine.
 
-    Tracking that cannot be reached does not fail a run: that is said, and they are closed when it is back.
+    Unreachable tracking does not fail a run: that is logged, and the runs are closed when it is back.
     """
     if PIPELINES.read(run_id) is not None:
         from nrdfer.tracking.client import Tracking
@@ -104,7 +104,7 @@ def _close_tracking(run_id: str, status: str, log: logging.Logger) -> None:
 def _free_stale_slots(instance: dg.DagsterInstance, log: logging.Logger) -> None:
     """Free the pool slots of runs that have ended or were deleted.
 
-    A run can end in Dagster's eyes while its process goes on (the UI's "force termination"); such a one keeps its
+    A run can end in Dagster's eyes while its process continues (the UI's "force termination"); such a one keeps its
     slots, and so does one whose process ran on another host.
     """
     storage = instance.event_log_storage

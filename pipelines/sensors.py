@@ -24,7 +24,7 @@ Signature = list[int]  # bytes, and time of the last change in nanoseconds
 @dg.sensor(
     job=predict_videos,
     minimum_interval_seconds=INTERVAL,
-    # running, because making the folder is the switch: without one nothing is looked at and nothing fails
+    # running, because making the folder is the switch: without one nothing is searched and nothing fails
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Watches the folder NRDFER_INBOX (default: inbox below NRDFER_HOME) and launches predict_videos for new or "

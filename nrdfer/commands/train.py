@@ -90,7 +90,7 @@ def train(
                 except TrainingStopped as stopped:
                     typer.echo(f"stopped: {stopped}\nthe same command continues: {_line()}", err=True)
                     raise typer.Exit(STOPPED) from stopped
-                except KeyboardInterrupt as interrupt:  # not while it trained: that is saved, and told above
+                except KeyboardInterrupt as interrupt:  # not while it trained: that is saved, and reported above
                     typer.echo(f"stopped; what is finished is kept; the same command continues: {_line()}", err=True)
                     raise typer.Exit(STOPPED) from interrupt
                 except BaseException:

@@ -22,7 +22,7 @@ class AlignSettings:
     threshold: Annotated[float, "least score of the detector"] = 0.7
     max_side: Annotated[int, "longest side of a frame that the detector sees, pixels"] = 640
     max_residual: Annotated[float, "pixels at size 112; points that fit worse are no face"] = MAX_RESIDUAL
-    every: Annotated[int, "frames from one look at a whole frame to the next; 1 looks at all of every frame"] = EVERY
+    every: Annotated[int, "frames between two searches of a whole frame; 1 searches all of every frame"] = EVERY
     target: Annotated[str, "which track is the clip's person: presence, longest, largest or central"] = "presence"
     min_track: Annotated[int, "frames; a shorter track (a false detection, a passer-by) is no target"] = MIN_TRACK
     no_face: Annotated[str, "without a target: drop (exclude), centre (keep middle squares) or fail"] = "drop"

@@ -51,7 +51,7 @@ def usable(address: str, own: Path) -> str:
     if scheme in WEB:
         return _without_credentials(scheme, info, rest)
     user, colon, password = info.partition(":")
-    if colon and scheme.startswith(("postgresql", "postgres:")):  # whose driver asks the environment, too
+    if colon and scheme.startswith(("postgresql", "postgres:")):  # whose driver reads the environment, too
         os.environ["PGPASSWORD"] = unquote(password)
         info = user
     return f"{scheme}{info}@{rest}" if info else f"{scheme}{rest}"

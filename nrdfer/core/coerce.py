@@ -22,7 +22,7 @@ def convert(value: Any, hint: Any) -> Any:
 
     A whole number becomes a float where one is wanted, so that 4 and 4.0 have one digest; text that is a number
     becomes that number, because YAML reads 1e-3 as text; a list becomes a tuple. Hints other than int, float, bool,
-    str, mappings, tuples and unions of them are not looked at.
+    str, mappings, tuples and unions of them are not checked.
 
     Raises:
         ValueError: it does not fit; says what was given and what is wanted.

@@ -15,7 +15,7 @@ from pathlib import Path
 from nrdfer.core.atomic_files import sync
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# libraries that write by themselves (safetensors, torch, SQLite) hand the trouble on as text only
+# libraries that write by themselves (safetensors, torch, SQLite) report the error as text only
 _FULL_WORDS = ("no space left on device", "disk quota exceeded", "disk is full")
 _READ_ONLY_WORDS = ("attempt to write a readonly database", "read-only file system", "unable to open database file")
 _UNNAMED = "disk i/o error"  # SQLite's, of whatever kind

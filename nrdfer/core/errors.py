@@ -30,7 +30,7 @@ class UnreadableVideoError(NrdferError):
 class MachineError(UnreadableVideoError):
     """A video was not read because of the machine: ffmpeg was killed, got no time, or had no file handle left.
 
-    Nothing is known about the video therefore: whoever keeps what became of a video must not keep this.
+    It is no information about the video, so it must not be stored as a video's result.
     """
 
 
@@ -58,7 +58,7 @@ class TrainingError(NrdferError):
     """Training cannot continue (a loss that is not a number, a checkpoint that does not fit)."""
 
 
-class TrainingStopped(NrdferError):  # noqa: N818 - nothing went wrong: it was asked to stop
+class TrainingStopped(NrdferError):  # noqa: N818 - no failure: a stop on request
     """A training was stopped on request after it had saved its state; the same call continues it."""
 
 

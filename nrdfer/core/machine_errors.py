@@ -97,7 +97,9 @@ def written_places() -> list[Path]:
     """Folders that every run writes to: the project's, MLflow's database's, the working and the temporary one."""
     places: list[Path] = []
     for ask in (paths.home, _database_folder, Path.cwd, lambda: Path(tempfile.gettempdir())):
-        with contextlib.suppress(FileNotFoundError, NrdferError):  # an error is being told: this must not be another
+        with contextlib.suppress(
+            FileNotFoundError, NrdferError
+        ):  # while an error is reported, this must not raise another
             found = ask()
             places += [] if found is None else [found]
     return places or [Path("/")]

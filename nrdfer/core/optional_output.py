@@ -16,7 +16,7 @@ from typing import TypeVar
 from nrdfer.core.errors import DeviceError, StoreError, TrainingStopped
 from nrdfer.core.plain_text import one_line
 
-NOTE = ".txt"  # suffix of the text that stands in for a picture
+NOTE = ".txt"  # suffix of the text that replaces a picture
 _log = logging.getLogger(__name__)
 _MORE_THAN_A_PICTURE = (StoreError, DeviceError, TrainingStopped)
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}

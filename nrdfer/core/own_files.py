@@ -98,7 +98,7 @@ def remove_made(path: Path) -> None:
     refuse_foreign(path)
     if not os.path.lexists(path) or (path.is_dir() and not path.is_symlink() and not any(path.iterdir())):
         return
-    with unfinished(path.parent) as place:  # moved first: a half-deleted folder would look like somebody's files
+    with unfinished(path.parent) as place:  # moved first: a half-deleted folder would look like a user's files
         path.rename(place / "removed")
     _note_of(path).unlink(missing_ok=True)
     _leave_no_empty(path.parent)

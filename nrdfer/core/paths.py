@@ -17,7 +17,7 @@ def home() -> Path:
     """The folder that holds everything this project makes, absolute.
 
     Raises:
-        NrdferError: it lies in a working directory that is gone, or in the home of nobody.
+        NrdferError: it is in a working directory that is gone, or in the home of an unknown user.
     """
     try:
         return (environment.folder("NRDFER_HOME") or Path(".nrdfer")).absolute()

@@ -61,5 +61,5 @@ def _written_out(match: re.Match[str]) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     number = ord(match[0])
-    # surrogateescape's range stands for single bytes; any other comes from broken text
+    # surrogateescape's range encodes single bytes; any other comes from broken text
     return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"

@@ -88,7 +88,7 @@ def settings_in(text: str, where: str) -> Any:
 
 def _count(text: str, where: str) -> None:
     """Count the values that the text would expand to, without building them."""
-    sizes: dict[str, int] = {}  # of what each anchor stands for
+    sizes: dict[str, int] = {}  # of each anchor's content
     open_nodes: list[tuple[str | None, int]] = []  # anchor, and values counted before it
     values = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):

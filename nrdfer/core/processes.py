@@ -33,7 +33,7 @@ def die_with_parent(parent: int | None = None, number: signal.Signals = signal.S
     Linux only (``prctl``); elsewhere it does nothing, and what was killed leaves its children to finish their work.
 
     Args:
-        parent: the number of the process that started this one. If it died before the kernel could be asked, this
+        parent: the number of the process that started this one. If it died before the call to the kernel, this
             process ends now.
         number: the signal that the kernel sends.
     """
@@ -46,8 +46,8 @@ def die_with_parent(parent: int | None = None, number: signal.Signals = signal.S
 def started_at(pid: int) -> float:
     """Start time of a process in seconds; it differs for any two processes with the same number.
 
-    On Linux counted from the machine's start: what is counted from 1970 moves when somebody sets the clock, and a
-    process that runs would be taken for another.
+    On Linux counted from the machine's start: a time since 1970 changes when the clock is set, and a
+    running process would be mistaken for another.
 
     Raises:
         psutil.NoSuchProcess: there is none.
@@ -73,7 +73,7 @@ def is_alive(pid: int, started: float) -> bool:
         return abs(started_at(pid) - started) < 0.02 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-    except (psutil.AccessDenied, PermissionError):  # it exists, and belongs to somebody else
+    except (psutil.AccessDenied, PermissionError):  # it exists, and belongs to another user
         return True
 
 
@@ -132,7 +132,7 @@ def die_with_run() -> None:
     """
     die_with_parent()
     _, signed, _ = _read(os.environ.get(MARK, ""))
-    if signed and is_gone(socket.gethostname(), signed):  # it died before the kernel could be asked
+    if signed and is_gone(socket.gethostname(), signed):  # it died before the call to the kernel
         os._exit(1)
 
 
@@ -150,7 +150,7 @@ def orphans() -> list[tuple[psutil.Process, str]]:
     for process in psutil.process_iter():
         try:
             run_id, signed, home = _read(process.environ().get(MARK, ""))
-        except (psutil.Error, OSError):  # it has ended, or belongs to somebody else
+        except (psutil.Error, OSError):  # it has ended, or belongs to another user
             continue
         if home == str(paths.home()) and process.pid != os.getpid() and is_gone(socket.gethostname(), signed):
             found.append((process, run_id))

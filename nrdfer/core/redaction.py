@@ -28,7 +28,7 @@ from nrdfer.core.plain_text import lines, one_line
 HIDDEN = "***"
 _FOLDERS = ("PWD", "OLDPWD")  # a shell's: no passwords
 _KEPT = ("strerror", "filename", "filename2", "msg", "text")  # words of Python's own errors
-#: Names of variables, and of parts of an address's query, whose values are nobody's business.
+#: Names of variables, and of parts of an address's query, whose values are secret.
 SECRET_NAME = re.compile(
     r"PASSW(OR)?D|PASSPHRASE|TOKEN|SECRET|(API|ACCESS|ACCOUNT|PRIVATE)_?KEY|CREDENTIAL|ODBC_CONNECT"
     r"|AUTH_?HEADER|AUTHORIZATION|CONN(ECTION)?_?STR(ING)?|(^|[_.-])(PASS|PWD|PAT|SIG(NATURE)?)($|[_.-])",
@@ -80,7 +80,7 @@ def parted(address: str) -> tuple[str, str, str]:
     return scheme, found[0][:-1], rest[found.end() :]
 
 
-@functools.lru_cache(maxsize=2)  # asked for at every line of a log
+@functools.lru_cache(maxsize=2)  # used at every line of a log
 def _known(environment: tuple[tuple[str, str], ...]) -> list[str]:
     """Secret values given to this process, in the forms in which a text may contain them; the longest first."""
     found: set[str] = set()

@@ -58,7 +58,7 @@ def _problem(name: str) -> str | None:
 
 
 def stays_below(name: str) -> bool:
-    """Whether a file named in a list stays below the list's own folder, on any system; links are not followed."""
+    """Whether a file named in a list is below the list's own folder, on any system; links are not followed."""
     parts = name.split("/")
     return "" not in parts and ".." not in parts and "\\" not in name and "\0" not in name
 

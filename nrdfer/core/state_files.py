@@ -44,7 +44,7 @@ def read_state(path: Path, understand: Callable[[Any], T], log: logging.Logger =
         path: of the file.
         understand: makes of parsed JSON what is wanted; raises ValueError, TypeError, KeyError, OverflowError or
             AttributeError if it is something else.
-        log: told what was wrong, by the file's name.
+        log: receives a warning with the file's name and its defect.
     """
     try:
         return understand(_parse(path))

@@ -107,7 +107,7 @@ def candidates(root: Path) -> Iterator[tuple[Key, Path]]:
 
 
 def is_csv(path: Path) -> bool:
-    """Whether a label file is one of DFEW's own, and not another repository's list."""
+    """Whether a label file has DFEW's own format, not that of another repository's list."""
     return path.suffix.lower() == ".csv"
 
 
@@ -182,7 +182,7 @@ def _base(rows: Mapping[Key, Rows], files: Mapping[Key, Path], root: Path) -> in
     if (zero is None) == (seven is None):
         reason = "neither label 0 nor label 7 occurs" if zero is None else f"0 occurs in {zero} and 7 in {seven}"
         raise CorpusError(
-            f"cannot tell whether the labels below {root} count from 0 or from 1: {reason}. Do the files come from "
+            f"it is unclear whether the labels below {root} count from 0 or from 1: {reason}. Do the files come from "
             "different copies? Use all ten as distributed (1 Happy 2 Sad 3 Neutral 4 Angry 5 Surprise 6 Disgust 7 Fear)"
         )
     return 0 if seven is None else 1

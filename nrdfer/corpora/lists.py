@@ -25,7 +25,7 @@ from nrdfer.corpora.text_file import excerpt, number_in, read_lines
 COPY = r"(?: ?\([0-9]+\)| - Copy| copy)?"
 DFEW_NAME = re.compile(rf"DFEW_set_(?P<fold>[1-5])_(?P<part>train|test){COPY}\.txt", re.IGNORECASE)
 AFEW_NAME = re.compile(rf"AFEW_(?P<split>train|validation|val){COPY}\.txt", re.IGNORECASE)
-#: Files that somebody may have taken for labels.
+#: Files that may be mistaken for labels.
 _LIKE_LABELS = (".csv", ".txt", ".tsv", ".xls", ".xlsx", ".json")
 #: What Former-DFER puts before a clip's name: 0 train or 1 validation, and the label.
 _PREFIX = re.compile(r"[01]_[0-6]_")

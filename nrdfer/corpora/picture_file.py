@@ -160,7 +160,7 @@ def decode(data: bytes) -> tuple[NDArray[np.uint8] | None, str]:
 
 @contextlib.contextmanager
 def _listening(said: list[str]) -> Iterator[None]:
-    """Collect in `said` what is written to standard error meanwhile: decoders have no other way to warn.
+    """Collect in `said` all output to standard error meanwhile: decoders have no other way to warn.
 
     It is that of the whole process, so only a process of one thread should decode.
     """

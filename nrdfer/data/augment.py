@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from nrdfer.data.settings import AugmentSettings
 
-_ATTEMPTS = 10  # at a crop that lies inside the picture
+_ATTEMPTS = 10  # at a crop inside the picture
 #: Numbers from 0 to 1 that one change is made of, at most.
 DRAWS = 2 * _ATTEMPTS + 6
 _LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
@@ -42,7 +42,7 @@ def plain(size: tuple[int, int], out: int) -> Change:
     """No augmentation: the whole picture (height, width), scaled to `out` x `out`."""
     height, width = size
     sx, sy = out / width, out / height
-    # Pixel centres lie at +0.5.
+    # Pixel centres are at +0.5.
     return Change(np.array([[sx, 0, 0.5 * sx - 0.5], [0, sy, 0.5 * sy - 0.5]]))
 
 
@@ -105,7 +105,7 @@ def apply_into(frames_THWC: npt.NDArray[np.uint8], change: Change, x_TSSC: npt.N
 def warp(frames_THWC: npt.NDArray[np.uint8], change: Change, out: int) -> npt.NDArray[np.uint8]:
     """Crop, flip, rotate and resize every frame: (T, H, W, 3) uint8 -> (T, out, out, 3) uint8.
 
-    Source positions are rounded to 1/32 of a pixel, as in ``cv2.warpAffine``; what lies outside is the mirrored
+    Source positions are rounded to 1/32 of a pixel, as in ``cv2.warpAffine``; outside is the mirrored
     picture.
     """
     warped_TSSC = np.empty((len(frames_THWC), out, out, 3), np.uint8)

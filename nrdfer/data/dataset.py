@@ -36,7 +36,7 @@ class ClipSource(Protocol):
         ...
 
 
-#: Frames (T, H, W, 3) of a clip at some indices, or all: `ClipSource.frames`, or what stands in for it.
+#: Frames (T, H, W, 3) of a clip at some indices, or all: `ClipSource.frames`, or a replacement for it.
 ReadFrames = Callable[[str, Sequence[int] | None], npt.NDArray[np.uint8]]
 
 

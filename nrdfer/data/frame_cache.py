@@ -41,7 +41,7 @@ class FrameCache:
         device: of a ``gpu`` cache; a CPU will do.
         workers: threads that decode; 0: the caller's.
         progress: called with (clips done, clips).
-        layout: where frames will lie, if that is known already.
+        layout: of the frames, if it is known already.
 
     Attributes:
         kind: as given.
@@ -146,7 +146,7 @@ def open_cache(
 
     Raises:
         ValueError: an unknown kind.
-        TrainingError: a kind that was asked for by name does not fit, or there is no GPU for it, or frames have
+        TrainingError: a kind that was requested by name does not fit, or there is no GPU for it, or frames have
             different sizes.
     """
     if kind not in KINDS:
@@ -176,7 +176,7 @@ def choose(kind: str, need: int, free_gpu: int, free_ram: int) -> str:
     """Place for `need` bytes of frames: ``gpu``, ``ram`` or ``none``.
 
     Raises:
-        TrainingError: a kind that was asked for by name does not fit.
+        TrainingError: a kind that was requested by name does not fit.
     """
     free = {"gpu": free_gpu, "ram": free_ram}
     if kind == "auto":

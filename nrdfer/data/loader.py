@@ -45,15 +45,15 @@ class BatchLoader:
 
     Args:
         data: the clips.
-        device: where batches are to lie.
-        workers: threads that make clips; 0: everything happens in the caller's thread, when it asks.
+        device: of the batches.
+        workers: threads that make clips; 0: clips are made in the caller's thread, on demand.
         cache: decoded frames to take instead of reading.
-        ahead: batches that may be made before they are asked for; they bound the memory that is used.
+        ahead: batches that may be made in advance; they bound the memory in use.
         on_device: whether frames are augmented on `device` rather than by OpenCV; None: if it is a GPU.
 
     Raises:
         ValueError: a number that is not valid.
-        TrainingError: the cache lacks a clip, or lies on another device.
+        TrainingError: the cache lacks a clip, or is on another device.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ def _check_cache(cache: FrameCache, data: ClipDataset, device: torch.device) -> 
         )
     same = cache.device.type == device.type and cache.device.index in (None, device.index)
     if cache.kind == "gpu" and not same:
-        raise TrainingError(f"decoded frames lie on {cache.device}, but batches are wanted on {device}; use one device")
+        raise TrainingError(f"decoded frames are on {cache.device}, but batches are wanted on {device}; use one device")
 
 
 _opencv = threading.Lock()

@@ -31,14 +31,14 @@ class AugmentSettings:
             raise ValueError(f"ratio must be a range of positive numbers, not {self.ratio}")
         for name in ("flip", "brightness", "contrast"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in 0 to 1, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be in 0 to 1, not {getattr(self, name)}")
         if not 0 <= self.rotation < 180:
-            raise ValueError(f"rotation must lie in 0 to 180 degrees, not {self.rotation}")
+            raise ValueError(f"rotation must be in 0 to 180 degrees, not {self.rotation}")
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a clip of any length becomes T = segments x duration frames.
+    """Sampling of T = segments x duration frames from a clip of any length.
 
     Raises:
         ValueError: unknown strategy, or a count below 1.

@@ -58,7 +58,7 @@ def interpolate(frames_nHWC: npt.NDArray[np.uint8], count: int, method: str = "t
         method: ``ti`` (Zhou et al.) or ``linear``.
 
     Raises:
-        ValueError: no frame, no frame asked for, or an unknown method.
+        ValueError: no frame, no frame requested, or an unknown method.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, not {method!r}")

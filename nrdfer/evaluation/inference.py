@@ -87,7 +87,7 @@ def predict(
 ) -> pd.DataFrame:
     """Predict the clips of a data set, each once; see `evaluate`.
 
-    The clips are cut into the same batches whoever predicts them, and the ranks share out whole batches: so neither
+    The clips are cut into the same batches on any number of ranks, which divide whole batches among them: so neither
     their number nor that of the loader's threads changes a digit.
 
     Args:

@@ -1,4 +1,4 @@
-"""Validation of what a profile's own fields cannot tell: its network, its devices, and whether both fit the recipes."""
+"""Validation of a profile beyond its own fields: its network, its devices, and whether both fit the recipes."""
 
 from __future__ import annotations
 

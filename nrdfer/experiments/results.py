@@ -25,7 +25,7 @@ class Results:
 
     Args:
         profile: whose data, and over whose settings experiments are laid.
-        store: where artefacts lie.
+        store: of the artefacts.
     """
 
     def __init__(self, profile: Profile, store: Store) -> None:

@@ -28,7 +28,7 @@ from nrdfer.video.prefetch import prefetched
 from nrdfer.video.probe import probe
 from nrdfer.video.shots import ShotLabeller
 
-#: The reason of a video over which processes died; whoever runs the processes sets it aside with this.
+#: The reason of a video over which processes died; the caller that runs the processes excludes it with this.
 PROCESS_DIED = (
     "the process working on it died (out of memory, or a crash in a decoder); try it with more memory, or convert the "
     "video"
@@ -52,7 +52,7 @@ class ClipPlan:
         reason: why the status is not "ok"; empty if it is.
         tracks: length in frames of every track found.
         note: what the decoder had to leave out or to change, if anything, and whether the footage seems to be turned;
-            facts that set nothing aside.
+            facts that do not exclude the video.
     """
 
     video: Path
@@ -65,14 +65,14 @@ class ClipPlan:
 
     @property
     def usable(self) -> bool:
-        """Whether the clip belongs in a corpus."""
+        """Whether the clip can be used in a corpus."""
         return self.status in ("ok", "centred")
 
 
 def plan_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> ClipPlan:
     """Find the target person of one video; a failure of the video ends in the status, never in an exception.
 
-    The detector's own threshold and `max_side` count; those of `settings` are for whoever loads the detector.
+    The detector's own threshold and `max_side` count; those of `settings` are for the caller that loads the detector.
 
     Raises:
         NoFaceError: there is no target, and `settings.no_face` is "fail".
@@ -146,7 +146,7 @@ def crops(plan: ClipPlan, size: int, change: Change | None = None) -> Iterator[F
     if not plan.records:
         return
     count = 0
-    frames = prefetched(iter_frames(plan.video, notes=[]))  # told at the first reading
+    frames = prefetched(iter_frames(plan.video, notes=[]))  # reported at the first reading
     for frame in frames if change is None else change(frames):
         count += 1
         if count <= len(plan.matrices):

@@ -23,7 +23,7 @@ from nrdfer.faces.priors import decode_boxes, decode_points, nms, prior_boxes
 
 MAX_CANDIDATES = 1000  # best anchors of a picture that enter suppression
 NMS_THRESHOLD = 0.4
-Region = tuple[int, int, int, int]  # x1, y1, x2, y2 of whole pixels; the second corner lies outside
+Region = tuple[int, int, int, int]  # x1, y1, x2, y2 of whole pixels; the second corner is exclusive
 _Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -33,7 +33,7 @@ class Face:
 
     box: NDArray[np.float32]  # (4,) x1, y1, x2, y2, within the picture
     score: float  # 0 to 1
-    points: NDArray[np.float32]  # (5, 2) image-left eye, right eye, nose, left and right mouth corner; may lie outside
+    points: NDArray[np.float32]  # (5, 2) image-left eye, right eye, nose, left and right mouth corner; may be outside
 
 
 class FaceDetector:
@@ -64,7 +64,7 @@ class FaceDetector:
         backend: str = "auto",
     ) -> None:
         if not 0 <= threshold < 1:
-            raise ValueError(f"the detector's threshold must lie in 0..1, not {threshold}")
+            raise ValueError(f"the detector's threshold must be in 0..1, not {threshold}")
         if max_side < 32:
             raise ValueError(f"max_side {max_side} is smaller than the coarsest stride of the detector, 32 pixels")
         self.net = net.to(device=device).eval()
@@ -165,7 +165,7 @@ class FaceDetector:
         """Faces among candidates: valid numbers, and no two of one face."""
         boxes_N4, scores_N, points_N52 = candidates
         boxes_N4 = np.clip(boxes_N4, 0, np.asarray([width, height, width, height], np.float32))
-        # a face that lies outside of the picture, or whose numbers overflowed, is no face
+        # a face outside of the picture, or with overflowed numbers, is no face
         sound = np.isfinite(boxes_N4).all(1) & np.isfinite(points_N52).all((1, 2))
         sound &= (boxes_N4[:, 2:] - boxes_N4[:, :2] > 1).all(1)
         boxes_N4, points_N52, scores_N = boxes_N4[sound], points_N52[sound], scores_N[sound]

@@ -42,7 +42,7 @@ def load_detector(
         max_side: see `FaceDetector`.
         device: see `FaceDetector`.
         backend: see `FaceDetector`.
-        self_test: whether a file whose content is not known is first asked about rendered faces.
+        self_test: whether a file of unknown content is first tested on rendered faces.
 
     Raises:
         WeightsError: the file is missing, damaged, holds code, is of another network, its convention is unknown or

@@ -23,7 +23,7 @@ from nrdfer.faces.tracking import affinity
 REACH = 0.3  # of its size, how far a face's surroundings go on each side
 GRID = 32  # pixels: the coarsest stride of the network
 SIDES = 64  # pixels: regions come in multiples of it, so that few shapes occur
-WORTH = 0.7  # of the frame: regions that cover more are not worth their trouble
+WORTH = 0.7  # of the frame: regions that cover more save no time
 GPU_BATCH = 16
 Frame = NDArray[np.uint8]
 
@@ -46,7 +46,7 @@ def find_faces(
         frames: pictures (H, W, 3) uint8 RGB of one size, each with the number of its camera shot. At most `every` of
             them (on a GPU, a batch) are held at a time.
         detector: as usual.
-        every: frames from one whole look to the next; 1 looks at all of every frame.
+        every: frames between two searches of a whole frame; 1 searches all of every frame.
         looks: is counted up, if given.
 
     Raises:

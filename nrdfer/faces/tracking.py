@@ -1,10 +1,10 @@
 """Choosing one person in a clip of many.
 
-The policy, in words:
+The policy:
 
 1.  Detections are linked over time within one camera shot. A face continues a track if its box overlaps the
     track's last box (intersection over union of at least `MIN_IOU`), or else if their sizes differ by less
-    than `MAX_SIZE_RATIO` and their centres lie within `MAX_SHIFT` face sizes of each other (fast motion
+    than `MAX_SIZE_RATIO` and their centres are within `MAX_SHIFT` face sizes of each other (fast motion
     leaves no overlap). Best pairs are linked first; a face belongs to one track only.
 2.  A track survives `MAX_GAP` frames of its shot without detection (a turned head, a hand before the face).
     After that the same place may hold another person, so a new track begins. Frames of other shots between do

@@ -20,7 +20,7 @@ from nrdfer.core.records import FrameRecord
 from nrdfer.faces.alignment import fit_template
 from nrdfer.faces.detector import Face, FaceDetector
 
-SAMPLES = 8  # pictures that are looked at again
+SAMPLES = 8  # pictures that are searched again
 # Measured on real clips and their turns: upright, the median roll is within 10 degrees, the residual within 4 pixels;
 # upside down, one of both is far off, or hardly a face is found.
 MAX_ROLL = 50.0  # degrees

@@ -23,7 +23,7 @@ from nrdfer.faces.input_conventions import CONVENTIONS, Convention
 WIDTH, HEIGHT = 480, 360
 SCENES = 12
 OVERLAP = 0.4  # intersection over union with which a box counts as that face's
-MISSED = -10.0  # logit that stands for a face without any box
+MISSED = -10.0  # logit of a face without any box
 #: How much better, in mean logits over all faces, another way must be before the stated one is refused. On these
 #: scenes the official MobileNet answers 1.2 better in the right colour order; the shipped detector does not care.
 MARGIN = 0.75
@@ -51,7 +51,7 @@ def answers(detector: FaceDetector, convention: Convention) -> tuple[NDArray[np.
     """Confidence of a detector's network in each built-in face under one input convention.
 
     Returns:
-        A logit for each face (`MISSED` if no box lies on it), and how many sure detections lie on no face.
+        A logit for each face (`MISSED` if no box is on it), and the number of sure detections that are on no face.
     """
     asked = FaceDetector(
         detector.net, convention, threshold=0.0, max_side=WIDTH, device=detector.device, backend="torch"

@@ -45,7 +45,7 @@ class DataWalk:
             inputs = read_manifest(self._store.place(asset, digest))["inputs"]
             shards, initial = inputs["shards"], inputs["initial"]
         except (NrdferError, ValueError, KeyError):
-            return  # said above
+            return  # reported above
         yield from self._once(f"{asset.split('/')[0]}/shards", shards, self._shards)
         yield self._clip_list(asset, inputs)
         if initial == FROM_SCRATCH:

@@ -13,7 +13,7 @@ class Hashes:
 
     Args:
         quick: only look whether files are there; nothing is read.
-        seen: called with the number of files looked at so far.
+        seen: called with the number of files hashed so far.
     """
 
     def __init__(self, *, quick: bool = False, seen: Callable[[int], None] | None = None) -> None:

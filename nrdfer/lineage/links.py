@@ -12,12 +12,12 @@ class Link:
     """One thing that a version depends on.
 
     Attributes:
-        kind: what sort of thing: "source video", "shard", "MLflow run"...
-        name: of the thing, for people.
+        kind: "source video", "shard", "MLflow run"...
+        name: for display.
         where: path or address.
-        digest: sha256, or the id by which it is known.
-        problem: what is wrong with it, in words; empty if it is what it was.
-        note: a fact worth knowing that breaks nothing.
+        digest: sha256, or its id.
+        problem: description of a difference; empty if it is unchanged.
+        note: a fact that is no problem.
     """
 
     kind: str

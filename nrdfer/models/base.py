@@ -56,9 +56,9 @@ class NetworkSettings:
 class Inspection:
     """Internals of a network while it classifies clips; evaluation stores all of them."""
 
-    state_BD: Tensor  # what the classifier sees of the sequence
-    attention_BP: Tensor | None = None  # how much the class token looks at each pair of frames; rows sum to 1
-    #: Width L -> logits (B, n, K) of all snippets of that width at stride 1, whatever filter the network is set to.
+    state_BD: Tensor  # the classifier's input, from the sequence
+    attention_BP: Tensor | None = None  # attention of the class token to each pair of frames; rows sum to 1
+    #: Width L -> logits (B, n, K) of all snippets of that width at stride 1, for any filter setting.
     snippets: Mapping[int, Tensor] = field(default_factory=dict)
 
 
@@ -67,7 +67,7 @@ class ClipNetwork(nn.Module, ABC):
 
     settings: NetworkSettings
     head: nn.Module
-    #: How frames lie in memory for 2D convolutions, which are up to twice as fast with the colours last; values and
+    #: Memory layout of frames for 2D convolutions, which are up to twice as fast with the colours last; values and
     #: state-dict shapes are the same. See `lay_out`.
     memory_format: torch.memory_format = torch.contiguous_format
 

@@ -93,7 +93,7 @@ class TemporalStage(nn.Module):
             return encoded_BND[:, :1]
         window_N = torch.tensor([i for i, n in enumerate(lengths) for _ in range(n)], device=features_BPD.device)
         encoded_BND = self.encoder(torch.cat(parts, dim=1), window_N[:, None] == window_N)
-        heads = [sum(lengths[:i]) for i in range(len(lengths))]  # where each window's class token stands
+        heads = [sum(lengths[:i]) for i in range(len(lengths))]  # position of each window's class token
         return encoded_BND[:, heads]
 
     def frame_attention(self, features_BPD: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def export_program(network: ClipNetwork) -> ExportedProgram:
     device = next(network.parameters()).device
     example = torch.zeros(2, s.frames, 3, s.image_size, s.image_size, device=device)
     with warnings.catch_warnings():
-        # recurrent layers lay their weights out anew while they are traced, which changes no value
+        # recurrent layers change the layout of their weights while they are traced, which changes no value
         warnings.filterwarnings("ignore", message=".*_flat_weights.*")
         return torch.export.export(Answers(network), (example,), dynamic_shapes={"clips": {0: Dim("clips", min=1)}})
 
@@ -94,7 +94,7 @@ def _write_onnx(network: ClipNetwork, path: Path) -> None:
         import onnxscript  # noqa: F401  # torch's exporter is written in it
     except ImportError as error:
         raise NrdferError(f"ONNX files need onnx and onnxscript ({error}); run: pip install onnx onnxscript") from error
-    # torch's exporter tells at every start that torchvision is missing; nothing here uses it
+    # torch's exporter warns at every start that torchvision is missing; nothing here uses it
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of torch to itself

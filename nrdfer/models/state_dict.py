@@ -169,7 +169,7 @@ def _refuse_packed(path: Path) -> None:
         with zipfile.ZipFile(path) as file:
             unpacked = sum(entry.file_size for entry in file.infolist())
         size = path.stat().st_size
-    except Exception:  # no zip, or a damaged one: whoever reads it says so
+    except Exception:  # no zip, or a damaged one: reading it reports that
         return
     if unpacked > 2 * size + _SPARE:
         raise WeightsError(
@@ -197,7 +197,7 @@ def _long_text(path: Path) -> str:
     except ValueError as error:
         return "a name in it has no end" if "newline" in str(error) else ""
     except (OSError, LookupError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error):
-        pass  # damaged before any such text, or no pickle: whoever reads it says so
+        pass  # damaged before any such text, or no pickle: reading it reports that
     return ""
 
 
@@ -223,7 +223,7 @@ def _code_in(path: Path, message: str) -> str | None:
     """Name of the code that a refused file would have run; None if it was refused for another reason."""
     if refused := _REFUSED.search(message):
         name = refused.group(1)
-        if f"\n{name.split('.')[-1]}\n".encode() in path.read_bytes():  # where a file was cut stands part of a name
+        if f"\n{name.split('.')[-1]}\n".encode() in path.read_bytes():  # a file that was cut may end within a name
             return name
     if "TorchScript" in message:
         return "a TorchScript program"

@@ -29,7 +29,7 @@ def measure(settings: NoiseSettings, clips: Path, measurements: Path, store: Sto
         settings: of the benchmark.
         clips: folder of the clips and their truth.
         measurements: folder that lists the trainings.
-        store: that they lie in.
+        store: that holds them.
         out: receives the files.
 
     Raises:

@@ -55,7 +55,7 @@ class NoiseTraining:
     engine: Engine
 
     def config(self) -> dict[str, Any]:
-        """Everything that determines the weights, except the clips, as an artefact's configuration.
+        """Settings that determine the weights, except the clips, as an artefact's configuration.
 
         Raises:
             ProfileError: there is no such network or preset.
@@ -113,7 +113,7 @@ def train_and_predict(
         work: folder of checkpoints, which survives a crash.
         out: receives the predictions, the last epoch's weights and the history.
         progress: called after every batch.
-        log: told when the testing begins.
+        log: receives a message when testing begins.
 
     Raises:
         TrainingStopped: SIGTERM or Ctrl-C; the same call continues.

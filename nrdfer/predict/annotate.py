@@ -36,7 +36,7 @@ def write_annotated(video: Path, prediction: Prediction, out: Path) -> str:
         A note on what is not as it should be: no sound, because that could not be taken over; another codec. Else "".
 
     Raises:
-        UnreadableVideoError: the source changed since it was looked at.
+        UnreadableVideoError: the source changed since it was read.
         EncodingError: it could not be encoded.
         ValueError: the video was unreadable.
     """

@@ -32,8 +32,8 @@ def predict_videos(
     """Predict videos and write the results.
 
     Writes, for each video that can be decoded, a folder ``out/<clip id>``, and at the end ``out/predictions.csv`` and
-    ``.json``. A bad video never stops the others. A video that was answered before, with the same network,
-    preprocessing and settings, is not asked again.
+    ``.json``. A bad video never stops the others. A video that was predicted before, with the same network,
+    preprocessing and settings, is not predicted again.
 
     Args:
         videos: files, and folders that are searched recursively; `work.out` itself is not searched.

@@ -81,9 +81,9 @@ class Cropper:
         """Load the networks.
 
         Args:
-            preprocessing: says which.
+            preprocessing: names them.
             device: "cpu", "cuda" or "auto"; results differ by rounding.
-            retinaface: the detector's file if it is known to lie there, else it is looked for.
+            retinaface: the detector's file if its path is known; otherwise it is searched for.
             enlightengan: the enhancer's, likewise.
 
         Raises:
@@ -134,7 +134,7 @@ def refuse_long(video: Path) -> None:
     try:
         info = probe(video)
     except UnreadableVideoError:
-        return  # whoever decodes it knows better what is wrong
+        return  # decoding it reports the defect more precisely
     expected = info.fps * (info.duration_s or 0)
     if expected > MAX_FRAMES:
         raise UnreadableVideoError(

@@ -24,7 +24,7 @@ DEFAULT_MODEL = "models:/nr-dfernet-afew@champion"
 class Origin:
     """Origin of the network that made a prediction."""
 
-    address: str  # as it was asked for
+    address: str  # as it was given
     settings_sha256: str  # of model.json
     weights_sha256: str  # of last.safetensors
     name: str | None = None  # of a registered version
@@ -58,7 +58,7 @@ class TrainedModel:
 def open_model(address: str = DEFAULT_MODEL) -> TrainedModel:
     """A registered version (``models:/...``) or a folder with ``model.json`` and ``last.safetensors``.
 
-    Where no ``preprocessing.json`` lies beside them, that of the shell's profile is taken, and `note` says so.
+    Without a ``preprocessing.json`` beside them, that of the shell's profile is used, and `note` states it.
 
     Raises:
         WeightsError: no such model, or it cannot be loaded.

@@ -45,10 +45,10 @@ class Prediction:
     """One video.
 
     Attributes:
-        status: `OK`; `NO_FACE`: nobody is in it for long enough to say something of the whole; `UNREADABLE`: it is no
-            video, or broken.
+        status: `OK`; `NO_FACE`: no person is in it for long enough for a prediction of the whole;
+            `UNREADABLE`: it is no video, or broken.
         reason: why the status is not `OK`.
-        note: facts that set nothing aside.
+        note: facts that do not change the status.
         answer: of the whole video, as an evaluation would give it; only with `OK`.
         windows: the timeline; empty if unreadable.
         times: of the T frames.
@@ -103,7 +103,7 @@ class Prediction:
     def attention_of_frames(self) -> list[float | None]:
         """Attention of the class token to each frame; 1 is an even share, None for a frame in no window.
 
-        A window's weight belongs to a pair of frames and is told of the first; of several windows it is the mean.
+        A window's weight belongs to a pair of frames and is given for the first; of several windows it is the mean.
         """
         looks: list[list[float]] = [[] for _ in self.records]
         for row in self.windows:

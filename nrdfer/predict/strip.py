@@ -104,7 +104,7 @@ def _draw_faces(axes: Any, prediction: Prediction, frames: Sequence[int]) -> Non
         if not has_face:
             axes.text(place + 0.5, 0.5, "no face", fontsize=SMALL, ha="center", va="center", color=BLACK)
         axes.text(place + 0.5, 1.03, f"{times.starts[frame]:.1f} s", fontsize=SMALL, ha="center", va="bottom")
-        # of a frame without the face that lies in a window with an answer, the answer stands in brackets
+        # for a frame without the face in a window with a prediction, the prediction is in brackets
         words = "no face" if emotion is None else emotion if has_face else f"({emotion})"
         axes.text(place + 0.5, -0.05, words, fontsize=SMALL, ha="center", va="top",
                   color=colour if emotion and has_face else "0.35",

@@ -39,7 +39,7 @@ class Work:
 
     predictor: Predictor
     out: Path  # receives a folder a video
-    overrides: tuple[str, ...] = ()  # what differs from the training, in words
+    overrides: tuple[str, ...] = ()  # differences from the training, as text
     annotate: bool = True  # write the annotated video
 
 
@@ -121,7 +121,7 @@ def key_of(work: Work, sha256: str) -> str:
     preprocessing = predictor.cropper.preprocessing.to_dict()
     for network in ("retinaface", "enlightengan"):
         if preprocessing[network] is not None:
-            del preprocessing[network]["path"]  # where a file lies changes nothing
+            del preprocessing[network]["path"]  # a file's path changes nothing
     origin = predictor.model.origin
     return digest_of(
         {
@@ -180,7 +180,7 @@ def _earlier(source: Source, work: Work, key: str) -> Row | None:
             return None
         return Row(**{**there["row"], "video": name_text(source.path), "clip_id": source.clip_id, "repeated": True})
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None  # of another version: made again; or it may not be opened, which is told when that is tried
+        return None  # of another version: made again; or it may not be opened, which the next access reports
 
 
 def _write(source: Source, work: Work, prediction: Prediction, key: str, sha256: str, began: float) -> Row:

@@ -173,7 +173,7 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
     """Write all finished clips of a listing and the table of the others to `out`.
 
     Returns:
-        Counts: clips, frames, frames with a face, clips set aside.
+        Counts: clips, frames, frames with a face, excluded clips.
 
     Raises:
         StoreError: a clip is not finished.
@@ -183,7 +183,7 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
     frames = with_face = 0
     for row in rows:
         clip_id = row["clip_id"]
-        files = vouched(work, clip_id, "sizes")  # whoever found it finished has looked at its content
+        files = vouched(work, clip_id, "sizes")  # its content was verified when it was found finished
         if files is None:
             raise StoreError(f"clip {clip_id} in {work} is unfinished, or changed since; run the same command again")
         if f"{clip_id}{_EXCLUDED}" in files:

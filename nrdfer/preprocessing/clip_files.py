@@ -121,7 +121,7 @@ def read_clips(folder: Path) -> Iterator[Clip]:
 
 
 def is_written(folder: Path, clip_id: str, verify: Verify = "full") -> bool:
-    """Whether a work folder holds a clip, exactly as it was written."""
+    """Whether a work folder holds a clip that is unchanged since it was written."""
     return f"{clip_id}.npy" in (vouched(folder, clip_id, verify) or ())
 
 

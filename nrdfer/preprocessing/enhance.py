@@ -56,7 +56,7 @@ def check_mode(mode: str, where: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EnhanceOptions:
-    """What is enhanced, with what.
+    """Options for enhancement.
 
     Attributes:
         mode: "none" copies the clips unchanged; "crop" enhances the crops; "frame" enhances the video's frames and

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PAGE, NUMBERS = "quality.html", "quality.json"
 UNLABELLED = "unlabelled"
-# from the palette of Okabe and Ito, which colour-blind readers tell apart
+# from the palette of Okabe and Ito, which colour-blind readers can distinguish
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++")
 
@@ -80,7 +80,7 @@ def write_quality(
         title: of the page.
         clips: those that can be used.
         excluded: clips that cannot, and why.
-        out: existing folder; contact sheets that lie there are linked.
+        out: existing folder; contact sheets in it are linked.
 
     Returns:
         The summary, for metadata.
@@ -93,7 +93,7 @@ def write_quality(
     }  # fmt: skip
     (out / NUMBERS).write_text(json.dumps(numbers, indent=1), encoding="utf-8")
     draw("The picture of this page", out / PICTURE, lambda: _plot(title, clips, out / PICTURE))
-    # what to look at comes first
+    # rows that need attention come first
     order = sorted(range(len(clips)), key=lambda i: (_first(clips[i].share), clips[i].frames, clips[i].clip_id))
     text = page(title, summary, classes, [rows[i] for i in order], excluded, out)
     (out / PAGE).write_text(text, encoding="utf-8")

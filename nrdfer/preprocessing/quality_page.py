@@ -32,7 +32,7 @@ def page(
         classes: split -> emotion -> clips.
         clips: one row each, all with the same columns, in the order to show them; ``clip_id`` comes first.
         excluded: clips that cannot be used, and why.
-        folder: where the page will lie; a contact sheet that is there is linked.
+        folder: that will hold the page; a contact sheet in it is linked.
     """
     named = [*(row["clip_id"] for row in clips), *(clip_id for clip_id, _ in excluded)]
     sheets = {clip_id: sheet for clip_id in named if (folder / (sheet := f"{SHEETS}/{clip_id}.jpg")).is_file()}

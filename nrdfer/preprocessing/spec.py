@@ -34,7 +34,7 @@ class WeightsFile:
 
     name: str  # "sample", a name of nrdfer.weights.catalogue.CATALOGUE, or the file's own name
     sha256: str
-    convention: str | None = None  # RetinaFace only: faces.conventions; None where the content tells it
+    convention: str | None = None  # RetinaFace only: faces.conventions; None where the content determines it
     path: str | None = None  # of a file that has no other name
 
     def locate(self, network: Network) -> Path:
@@ -91,7 +91,7 @@ class Preprocessing:
         if self.enhance not in MODES:
             raise ValueError(f"enhance must be one of {', '.join(MODES)}, not {self.enhance!r}")
         if not 1 <= self.jpeg_quality <= 100:
-            raise ValueError(f"jpeg_quality must lie in 1 to 100, not {self.jpeg_quality}")
+            raise ValueError(f"jpeg_quality must be in 1 to 100, not {self.jpeg_quality}")
         if (self.enlightengan is None) != (self.enhance == "none"):
             raise ValueError(f"enhance {self.enhance!r} and EnlightenGAN weights {self.enlightengan} contradict")
 
@@ -151,14 +151,14 @@ class Preprocessing:
     def overridden(
         self, *, retinaface: str | None = None, convention: str | None = None, enhance: str | None = None, **align: Any
     ) -> tuple[Preprocessing, tuple[str, ...]]:
-        """Preprocessing with other settings laid over, and as text what now differs from the training.
+        """Preprocessing with other settings laid over, and the differences from the training, as text.
 
         A detector of other content brings the usual `max_side`, if that of the training is smaller and none is given:
-        a training on large faces tells nothing about what another detector needs to see.
+        a training on large faces does not determine the size that another detector needs.
 
         Args:
             retinaface: a name or a path, as in a profile.
-            convention: input convention of a file that does not tell.
+            convention: input convention of a file that does not state it.
             enhance: another mode; "crop" and "frame" take the training's EnlightenGAN, else the shell's profile's.
             **align: fields of `AlignSettings`.
 

@@ -47,7 +47,7 @@ class ClipSummary:
     reason: str
     clip_id: str = ""
     source: str = ""
-    note: str = ""  # facts that set nothing aside, such as a name given to keep two clips apart
+    note: str = ""  # facts that do not exclude the video, such as a name changed because another clip has it
     tracks: int = 0  # people (or their reappearances) that were followed
     stats: ClipStats = field(default_factory=ClipStats)
 
@@ -122,7 +122,7 @@ def preprocess_videos(
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # a link to nowhere; whoever opens it says so
+    except OSError:  # a broken link; opening it reports that
         return 0
 
 

@@ -1,6 +1,6 @@
 """Model card of a registered version: what it is, its training data, its metrics, and its intended use.
 
-Made of the facts that it is given; the text is the same in MLflow's page and in ``model_card.md`` beside the weights.
+Built from given facts only; the text is the same in MLflow's page and in ``model_card.md`` beside the weights.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class CardFacts:
         profile: its name.
         rendered: whether the corpus was rendered by this project.
         clips: ``train`` and ``test`` -> how many.
-        initial: what the training started from, in words.
+        initial: description of the initial weights.
         recipe: fields of the recipe.
         preprocessing: fields that turn a video into crops.
         metrics: protocol -> metrics of `nrdfer.evaluation.protocols.fold_metrics`.

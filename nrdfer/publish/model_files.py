@@ -1,4 +1,4 @@
-"""The files of a version that takes aligned crops, and its input example: nobody's face gets into the registry."""
+"""The files of a version that takes aligned crops, and its input example, which shows no real person."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
         checkpoint: folder with ``model.json`` and the weights.
         weights: name of the weights' file.
         card: the model card.
-        *more: files to lie beside the weights.
+        *more: files to store beside the weights.
     """
     from nrdfer.serving.emotion_model import signature
     from nrdfer.serving.loader import MODULE, SHA256

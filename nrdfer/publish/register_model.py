@@ -83,7 +83,7 @@ def register(tracking: Tracking, evaluated: Evaluated, *, alias: str | None, log
         tracking: the MLflow store.
         evaluated: what is registered.
         alias: that points at the version from now on; none if it is None.
-        log: told what the registry had to repair.
+        log: receives the registry's warnings.
 
     Raises:
         WeightsError: the weights of detector or brightener, which a version names, are not there.
@@ -136,7 +136,7 @@ def log_report(
         tracking: the MLflow store.
         pipeline_run: MLflow run of the whole run.
         page: of the report.
-        evaluations: that it tells of.
+        evaluations: that it covers.
         shards: of both corpora.
     """
     rows = [corpus_dataset(made.asset.split("/")[0], made.path, made.digest) for made in shards]

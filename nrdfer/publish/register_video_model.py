@@ -1,4 +1,4 @@
-"""Step: register a champion with all that it needs for videos, as a self-contained version of ``<model>-video``.
+"""Step: register a champion with its preprocessing as a self-contained version of ``<model>-video``.
 
 The version is made of the registered one, so that both have the same weights; its settings from video to crops are
 those of the training's profile.
@@ -33,7 +33,7 @@ def register_video(tracking: Tracking, name: str, version: str, *, log: logging.
         tracking: the MLflow store.
         name: registered model that takes crops.
         version: of it.
-        log: told what the registry had to repair.
+        log: receives the registry's warnings.
 
     Raises:
         WeightsError: the version's files, or the weights of detector or brightener, are not what they were.

@@ -58,10 +58,10 @@ def challenge(tracking: Tracking, name: str, version: str) -> Challenge:
     Args:
         tracking: the MLflow store.
         name: registered model.
-        version: that wants to be champion.
+        version: the challenger.
 
     Raises:
-        WeightsError: one of the two does not say what it was measured at.
+        WeightsError: one of the two has no figure.
     """
     with file_locks.held(paths.home() / "registry.lock"):
         client = tracking.client
@@ -95,7 +95,7 @@ def _tags_of(tracking: Tracking, name: str, version: str) -> dict[str, str] | No
 
 
 def _unusable(tracking: Tracking, name: str, version: str) -> str:
-    """Reason why a version cannot be opened; empty if it can be. What cannot be opened defends nothing."""
+    """Reason why a version cannot be opened, empty if it can be; a champion that cannot be opened is replaced."""
     try:
         verified_open.open_version(f"models:/{name}/{version}", tracking)
     except WeightsError as error:

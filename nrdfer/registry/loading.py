@@ -56,7 +56,7 @@ def checked_weights(model: str) -> Iterator[tuple[Path, Path]]:
 def find_weights(model: str) -> tuple[Path, Path]:
     """Paths of a trained network's description (``model.json``) and weights, in place.
 
-    Of a version that is a folder which others may write to later: whoever reads takes `checked_weights`.
+    A version's folder may be written to later, so callers that read the files use `checked_weights`.
 
     Args:
         model: a registered version's address (``models:/nr-dfernet-dfew@champion``), or a folder.

@@ -1,4 +1,4 @@
-"""Checkpoints as MLflow's logged models: a folder that MLflow can load and serve, with the epoch it stands for.
+"""Checkpoints as MLflow's logged models: a folder that MLflow can load and serve, with its epoch.
 
 Written with the client alone, so that the run of a training that has ended stays ended. A folder is complete before it
 is marked as ready in MLflow, and an unfinished one is removed by the next try.
@@ -75,8 +75,8 @@ def log_checkpoint(
         tracking: the MLflow store.
         run_id: the training's run.
         content: of the folder.
-        name: that MLflow shows.
-        step: the epoch whose weights these are.
+        name: in MLflow.
+        step: epoch of these weights.
         digest: of the checkpoint's artefact.
         protocol: ``honest`` (last epoch), ``paper`` (best epoch), or another use of the same checkpoint.
         metrics: figures of exactly these weights; logged with the model and the step.
@@ -155,7 +155,7 @@ def _write(folder: Path, content: Content, model: LoggedModel, run_id: str) -> d
                 data_path=str(gathered),
                 signature=content.signature,
                 input_example=content.example,
-                # none: the project is no package of an index, and MLflow would fetch whatever bears its name there
+                # none: the project is no package of an index, and MLflow would fetch any package of its name there
                 pip_requirements=[],
                 model_config=dict(content.config),
             )

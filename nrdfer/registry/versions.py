@@ -98,9 +98,9 @@ def register(
         name: registered model's name.
         run_id: MLflow run that trained it.
         content: the version's files.
-        facts: what it says of itself.
-        kind: what it takes: `CROPS` or `VIDEO`.
-        log: told when a registered version's files turn out to be changed.
+        facts: recorded with the version.
+        kind: of its input: `CROPS` or `VIDEO`.
+        log: receives a warning if a registered version's files were changed.
     """
     # Two folds that register at once would race for the next version number.
     with file_locks.held(paths.home() / "registry.lock"):
@@ -156,7 +156,7 @@ def _make_registered_model(tracking: Tracking, name: str, description: str) -> N
 
 def log_best(tracking: Tracking, run_id: str, content: Content, facts: Facts) -> None:
     """Log the paper protocol's checkpoint (best epoch on the test clips) as a model of its run, not registered."""
-    # Looking for it removes what a killed process left; of one that is alive, that would be what it is just making.
+    # The search removes remains of a killed process; without the lock it could remove the work of a live one.
     with file_locks.held(paths.home() / "registry.lock"):
         if find_logged(tracking, run_id, facts.checkpoint_digest, "paper") is None:
             log_checkpoint(

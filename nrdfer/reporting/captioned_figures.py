@@ -63,7 +63,7 @@ def attention_picture(
     Args:
         ours: evaluation of the network with the dynamic class token.
         learned: of the one with a learned token, on the same clips.
-        shards: that the clips lie in.
+        shards: that hold the clips.
         noise: reads what was planted in the clips, where it is known.
         out: receives the picture.
     """

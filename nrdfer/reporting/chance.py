@@ -25,8 +25,8 @@ class AgainstChance:
     uar: float
     low: float  # 95 % interval over test clips
     high: float
-    chance: float  # the most that whoever guesses without looking can expect
-    complete: bool  # all classes occur, so that every way of guessing expects the same
+    chance: float  # highest value that a blind guess can expect
+    complete: bool  # all classes occur, so that every blind guess expects the same
 
     @property
     def standing(self) -> Standing:

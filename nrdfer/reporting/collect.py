@@ -1,4 +1,4 @@
-"""Everything that a report shows, found in the store. Nothing is computed that is not there."""
+"""Contents of a report, found in the store; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Kept = TypeVar("Kept")
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that a report shows, found in the store."""
+    """Contents of a report, found in the store."""
 
     profile: Profile
     folds: Mapping[str, Artifact]  # evaluations of DFEW's folds
@@ -59,7 +59,7 @@ def find(
 ) -> Findings:
     """Find everything else that a report can show: tables, their networks, the noise benchmark.
 
-    None of it is what the run was for, so what is damaged there is told in the report and does not end it.
+    None of it is the run's own result, so damage there is stated in the report and does not end the run.
     """
     results, gaps = Results(profile, store), _Gaps()
 

@@ -64,11 +64,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """What the page and its Markdown show."""
+    """Contents of the page and of its Markdown."""
 
     title: str
     subtitle: str  # what was reproduced with what
-    statement: str  # what of this may be compared with the paper; stands above everything else
+    statement: str  # which figures may be compared with the paper; at the top of the page
     comparable: bool  # whether anything may; decides whether tables give differences
     sections: Sequence[Section]  # in order
 

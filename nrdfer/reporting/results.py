@@ -35,8 +35,8 @@ class Last:
     """The results to show of a profile."""
 
     figures: Mapping[str, Any]  # as `figures_of`
-    report: Path | None  # folder of the report that tells them; None if none does
-    note: str = ""  # why there is none
+    report: Path | None  # folder of the report that shows them; None if none does
+    note: str = ""  # reason if there is none
 
 
 def figures_of(

@@ -80,7 +80,7 @@ class Grid:
     blocks: tuple[Block, ...]
     secondary: bool = False  # not what the table is about: may be folded away
 
-    @cached_property  # asked for every line
+    @cached_property  # used for every line
     def named(self) -> bool:
         """Whether lines have names."""
         return any(line.name for block in self.blocks for line in block.lines)

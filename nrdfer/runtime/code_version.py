@@ -26,7 +26,7 @@ class CodeVersion:
     Attributes:
         version: of the package, or "not installed" for a bare source tree.
         sources: sha256 over names and contents of all Python files of the project's packages.
-        commit: of the git checkout it lies in; empty without one.
+        commit: of its git checkout; empty without one.
         modified: whether files of the packages differed from the commit.
     """
 
@@ -80,7 +80,7 @@ def _digest_of_sources() -> str:
 def _git(*arguments: str) -> str:
     """Output of git for the checkout that holds this file; empty without git or such a checkout."""
     root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():  # not whatever repository an installed copy happens to lie in
+    if not (root / ".git").exists():  # not an unrelated repository around an installed copy
         return ""
     # a hook that runs this would point git elsewhere
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}

@@ -25,13 +25,13 @@ def set_up(engine: Engine) -> torch.device:
     """Configure PyTorch for the engine, and return the device.
 
     Raises:
-        ProfileError: a GPU is asked for and there is none.
+        ProfileError: a GPU is requested and there is none.
     """
     # cuBLAS is only deterministic with a fixed workspace, set before it starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(engine.deterministic)
     torch.backends.cudnn.benchmark = not engine.deterministic
-    # cuDNN's default is TF32, which keeps 10 bits of a product's 23: only if asked for
+    # cuDNN's default is TF32, which keeps 10 bits of a product's 23: only on request
     faster = engine.precision != "fp32"
     torch.backends.cudnn.allow_tf32 = faster
     torch.backends.cuda.matmul.allow_tf32 = faster

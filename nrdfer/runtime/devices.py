@@ -12,7 +12,7 @@ def pick_device(name: str) -> torch.device:
     """The device: "auto" takes a GPU if there is one.
 
     Raises:
-        ProfileError: an unknown name, or a GPU is asked for and there is none.
+        ProfileError: an unknown name, or a GPU is requested and there is none.
     """
     if name not in DEVICES:
         raise ProfileError(f"device {name!r} is not known; use one of {', '.join(DEVICES)}")

@@ -40,7 +40,7 @@ class Engine:
     sync_bn: Annotated[bool, "batch norm over all devices' clips, not each over its own"] = False
     precision: Annotated[str, "fp32; tf32: faster on a GPU; bf16: autocast, weights stay float32"] = "fp32"
     channels_last: Annotated[bool, "memory layout of the convolutions"] = True
-    compile: Annotated[bool, "torch.compile; the first batch takes a minute, and dropout is drawn anew"] = False
+    compile: Annotated[bool, "torch.compile; the first batch takes a minute, and dropout is drawn differently"] = False
     fused: Annotated[bool, "the optimizer as one kernel"] = False
     deterministic: Annotated[bool, "the same bytes on every run; false lets cuDNN choose faster kernels"] = True
     threads: Annotated[int, "CPU threads, on which sums depend; 0 leaves torch's choice"] = 0

@@ -51,4 +51,4 @@ def in_words(exit_code: int, kills: int | None) -> str:
             f"{message}: a library crashed, or a disk was full or lost under a file that it had mapped. Run the "
             "same command again to continue"
         )
-    return f"{message}; it was asked to end. Run the same command again to continue"
+    return f"{message}; it was ended on request. Run the same command again to continue"

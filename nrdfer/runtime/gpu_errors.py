@@ -26,7 +26,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def raise_if_of_gpu(error: BaseException, video: object) -> None:
-    """Do nothing unless the GPU failed.
+    """Raise if the GPU failed.
 
     Args:
         error: what ended the work on a video.

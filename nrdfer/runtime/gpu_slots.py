@@ -37,7 +37,7 @@ def claim(devices: Sequence[str], count: int, folder: Path) -> Iterator[list[int
         Indices into `devices`, ascending.
 
     Raises:
-        ProfileError: fewer devices than asked for, or one is named twice.
+        ProfileError: fewer devices than requested, or one is named twice.
     """
     if not 1 <= count <= len(devices) or len(set(devices)) != len(devices):
         raise ProfileError(f"{count} devices are requested, of {len(devices)}: {', '.join(devices) or 'none'}")
@@ -47,7 +47,7 @@ def claim(devices: Sequence[str], count: int, folder: Path) -> Iterator[list[int
             chosen = sorted(sorted(range(len(devices)), key=lambda index: (looks[index][0], index))[:count])
             for index in chosen:
                 handle = held.enter_context(_slot(folder, devices[index], looks[index][1]).open("a"))
-                if not _lock(handle):  # only somebody who did not ask for the choosing lock
+                if not _lock(handle):  # only a process without the choosing lock
                     raise ProfileError(f"{handle.name} was taken from outside; remove what locks it")
         yield chosen  # closing the files frees the places
 
@@ -55,7 +55,7 @@ def claim(devices: Sequence[str], count: int, folder: Path) -> Iterator[list[int
 def visible_gpus() -> list[str]:
     """An id of each GPU that this process sees, in CUDA's order, independent of which others are hidden.
 
-    CUDA_VISIBLE_DEVICES numbers GPUs anew in every process, so a number means nothing to another one; a UUID does.
+    CUDA_VISIBLE_DEVICES renumbers GPUs in every process, so a number is valid in one process only; a UUID in all.
     """
     import torch
 

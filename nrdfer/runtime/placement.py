@@ -25,7 +25,7 @@ def places(engine: Engine) -> Iterator[Place]:
     """Claim the devices that an engine requests, of several GPUs the least used ones; released at the end.
 
     Raises:
-        ProfileError: a GPU is asked for and there is none, or more than there are.
+        ProfileError: a GPU is requested and there is none, or more than there are.
     """
     if pick_device(engine.device).type == "cpu":
         yield Place(engine.devices or 1, None)

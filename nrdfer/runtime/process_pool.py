@@ -79,7 +79,7 @@ def completed(
 class _Worker:
     process: BaseProcess
     pipe: Connection
-    key: int | None = None  # of the unit it works on; None before it has said that it is ready
+    key: int | None = None  # of the unit it works on; None before it has reported that it is ready
 
 
 def _rounds(

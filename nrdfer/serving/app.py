@@ -46,7 +46,7 @@ def make_app(
         answer: makes a reply of a body.
         limits: of requests.
         hosts: names besides `LOCAL` by which callers may address the server.
-        version: told at ``/version``.
+        version: shown at ``/version``.
         close: called when the server ends.
     """
     known = {host.lower() for host in (*LOCAL, *hosts)}

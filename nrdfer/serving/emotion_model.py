@@ -68,7 +68,7 @@ class EmotionModel(ServedModel):
         clips = model_input["clip"] if isinstance(model_input, dict) else model_input
         x_BTCHW = np.asarray(clips, dtype=np.float32)
         if x_BTCHW.size and (x_BTCHW.min() < 0 or x_BTCHW.max() > 1):
-            raise ValueError("pixel values must lie in 0 to 1 (divide 8-bit values by 255)")
+            raise ValueError("pixel values must be in 0 to 1 (divide 8-bit values by 255)")
         logits_BK, final_BK = predict_clips(self.network, torch.from_numpy(x_BTCHW))
         probabilities_BK = final_BK.numpy()
         columns: dict[str, Any] = {"emotion": [EMOTIONS[i] for i in probabilities_BK.argmax(-1)]}

@@ -26,7 +26,7 @@ class RequestError(NrdferError):
 
 @dataclass(frozen=True)
 class Limits:
-    """Upper bounds of requests. A request beyond one of them is refused in words, before or while it is worked on.
+    """Upper bounds of requests. A request beyond one of them is refused with a message, before or during processing.
 
     Attributes:
         request_bytes: of a request's body.
@@ -52,13 +52,13 @@ class Limits:
 
 
 def allowed_file(path: str, folders: Sequence[str]) -> Path:
-    """The real place of a video that may be opened: inside one of `folders`, links and ``..`` followed first.
+    """The resolved path of a video that may be opened: inside one of `folders`, links and ``..`` followed first.
 
-    Nothing is said of whether a file outside of them exists.
+    Errors do not reveal whether a file outside of them exists.
 
     Raises:
-        RequestError: it lies elsewhere, or no folder was named.
-        UnreadableVideoError: what lies there is not a plain file.
+        RequestError: it is elsewhere, or no folder was named.
+        UnreadableVideoError: it is not a plain file.
     """
     if not folders:
         raise RequestError(

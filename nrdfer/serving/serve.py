@@ -25,7 +25,7 @@ def run(model: str, *, port: int, workers: int, folders: Sequence[str], hosts: S
         model: its address.
         port: on `HOST`.
         workers: processes that answer.
-        folders: whose videos may be asked for by their path.
+        folders: whose videos may be requested by path.
         hosts: names besides localhost by which the server may be addressed.
         limits: of requests.
 

@@ -138,7 +138,7 @@ def _detector(preprocessing: Preprocessing, target: Path) -> Path:
     from nrdfer.faces.load_detector import load_detector
 
     source = preprocessing.retinaface.locate("retinaface")
-    detector = load_detector(source, convention=preprocessing.retinaface.convention)  # asks unknown weights for faces
+    detector = load_detector(source, convention=preprocessing.retinaface.convention)  # tests unknown weights on faces
     if source.suffix == ".safetensors":
         shutil.copyfile(source, target)
         return target

@@ -91,7 +91,7 @@ class VideoModel(ServedModel):
             bounds: what is decoded at most.
 
         Raises:
-            RequestError: the path lies outside of the model's folders.
+            RequestError: the path is outside of the model's folders.
             UnreadableVideoError: the row gives nothing that could be a video, or one beyond the bounds.
         """
         path, content = _text(given.get(PATH)), _bytes(given.get(VIDEO))
@@ -138,11 +138,11 @@ def video_signature() -> ModelSignature:
 def local_file(path: str, folders: Sequence[str]) -> Path:
     """Resolved path of a local file; that it is in one of the folders is checked before the file is accessed.
 
-    What looks like an address or an option is a file only if it lies there. Elsewhere it is refused without a look, so
-    that nothing is said of what exists, in a row of its own: whoever sent it took it for something else than a file.
+    A text like an address or an option is a file only if one exists there. Elsewhere it is refused without access, so
+    that nothing is revealed of what exists, in a row of its own: its sender did not mean a file.
 
     Raises:
-        RequestError: it lies outside of the folders, or there is none.
+        RequestError: it is outside of the folders, or there is none.
         UnreadableVideoError: it looks like an address or an option, or no file can be called so.
     """
     odd = bool(_ADDRESS.match(path)) and not _DRIVE.match(path)

@@ -170,7 +170,7 @@ def _clip_entry(entry: dict[str, Any], shards: Sequence[ShardEntry]) -> ClipEntr
 def _span(span: Any, end: int) -> Span:
     offset, size = span
     if not (_is_count(offset) and _is_count(size) and offset + size <= end):
-        raise ValueError("a frame or record does not lie within its shard")
+        raise ValueError("a frame or record is not within its shard")
     return offset, size
 
 

@@ -23,7 +23,7 @@ class ShardReader:
     """Random access to the clips of one folder of shards.
 
     Threads may share one reader (``pread`` has no position). A copy that is sent to another process opens the shards
-    anew, when it first reads them.
+    again, at its first read.
     """
 
     def __init__(self, root: Path) -> None:
@@ -78,7 +78,7 @@ class ShardReader:
     def frames(self, clip_id: str, indices: Sequence[int] | None = None) -> npt.NDArray[np.uint8]:
         """Frames (T, H, W, 3) uint8 RGB of a clip: all of them, or those at `indices` in that order.
 
-        A frame that is asked for more than once is decoded once.
+        A frame that is requested more than once is decoded once.
 
         Raises:
             KeyError: no such clip.
@@ -140,7 +140,7 @@ class ShardReader:
         if handle is None:
             handle = self._open(shard)
         offset, size = span
-        if offset + size > self._ends[shard]:  # before so many bytes are asked for
+        if offset + size > self._ends[shard]:  # before so many bytes are requested
             raise self._cut_off(shard, offset + size)
         data = os.pread(handle, size, offset)
         while len(data) < size:  # a network file system may give less at a time

@@ -47,7 +47,7 @@ class Artifact:
     path: Path
     manifest: Mapping[str, Any]
     up_to_date: bool  # True: it was there already, nothing was computed
-    repaired: str = ""  # why one that was there was set aside and made again, and where it lies; empty: there was none
+    repaired: str = ""  # why a damaged one was moved and made again, and its new path; empty if there was none
 
 
 class Store:
@@ -78,9 +78,9 @@ class Store:
     ) -> Artifact:
         """Return the artefact of a step, computing it if it is missing.
 
-        Two processes that ask for the same artefact compute it once: the second waits and finds it. One that is
+        Two processes that need the same artefact compute it once: the second waits and finds it. One that is
         there but damaged is moved to ``.damaged`` (logged as a warning) and made again. Every byte of one that is
-        there is looked at, once a run (`nrdfer.store.verified`).
+        there is verified, once a run (`nrdfer.store.verified`).
 
         Args:
             asset: name, ``/`` between parts.
@@ -152,8 +152,8 @@ class Store:
         Args:
             asset: its name.
             digest: its digest.
-            verify: ``full`` compares every file's size and sha256, before anybody reads it; ``sizes`` is for those who
-                only tell of it.
+            verify: ``full`` compares every file's size and sha256 before it is read; ``sizes`` is for callers that only
+                report on it.
 
         Raises:
             StoreError: it is missing or damaged.

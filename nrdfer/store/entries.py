@@ -39,11 +39,11 @@ def problem_of(folder: Path, name: str, entry: Mapping[str, Any], source: str, v
     """Description of what is wrong with a file; None if nothing is.
 
     Args:
-        folder: where it lies.
+        folder: that holds it.
         name: of the file, relative to `folder`.
-        entry: what is told of it.
-        source: the name of the file that tells it, for the words.
-        verify: ``sizes`` looks at presence and length; ``full`` also at the content.
+        entry: its size and sha256.
+        source: name of the file that holds the entry, for the message.
+        verify: ``sizes`` checks presence and length; ``full`` also the content.
     """
     path = folder / name
     try:

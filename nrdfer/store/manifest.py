@@ -102,7 +102,7 @@ def find_problems(folder: Path, verify: Verify = "sizes") -> list[str]:
 
     Args:
         folder: the published folder.
-        verify: ``sizes`` looks at every file's presence and size; ``full`` also hashes every file and reports files
+        verify: ``sizes`` checks every file's presence and size; ``full`` also hashes every file and reports files
             that were added.
     """
     try:

@@ -32,15 +32,15 @@ class Pointers:
         """Point `name` to `artifact` from now on.
 
         Raises:
-            ValueError: it can be no name.
+            ValueError: it is not a valid name.
         """
         write_whole(self._path(name), json.dumps({"asset": artifact.asset, "digest": artifact.digest}).encode())
 
     def get(self, name: str) -> Artifact | None:
         """The artefact of `name`, verified byte by byte; None if the name is not known.
 
-        A damaged pointer is set aside in words; its name is not known then, until the artefact's step is run again. A
-        name that would lead elsewhere is never known.
+        A damaged pointer is moved away with a warning; its name is unknown until the artefact's step is run again. A
+        name that leads outside of the folder is never known.
 
         Raises:
             StoreError: the name is known, but its artefact is gone or damaged.

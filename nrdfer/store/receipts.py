@@ -43,12 +43,12 @@ def vouch(folder: Path, name: str, files: Iterable[str], known: Mapping[str, str
 def vouched(folder: Path, name: str, verify: Verify = "full") -> frozenset[str] | None:
     """The files of a receipt; None if there is no receipt, or one of the files does not match it.
 
-    What does not match is said in the log, by name.
+    Files that do not match are named in the log.
 
     Args:
         folder: of the receipt.
         name: as given to `vouch`.
-        verify: ``sizes`` looks at presence and length only, where somebody else looks closer before use.
+        verify: ``sizes`` checks presence and length only, for callers that check the content before use.
     """
     path = receipt_of(folder, name)
     try:

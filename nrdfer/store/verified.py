@@ -83,7 +83,7 @@ def _file_of(run: str, store: Path) -> Path | None:
     if not run or not store.is_dir():
         return None
     folder, name = store / FOLDER, run.replace(":", "-")
-    with contextlib.suppress(OSError, ValueError):  # what cannot be shared is looked at by each process
+    with contextlib.suppress(OSError, ValueError):  # without sharing, each process verifies the files
         folder.mkdir(exist_ok=True)
         for path in folder.iterdir():
             pid, _, started = path.name.partition("-")

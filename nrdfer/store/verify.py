@@ -23,8 +23,8 @@ class Verdict:
     asset: str
     digest: str
     path: Path
-    bytes: int  # that its manifest tells of; 0 if that cannot be read
-    problems: tuple[str, ...]  # in words, each with the file's name; none if every byte is as it was written
+    bytes: int  # according to its manifest; 0 if that cannot be read
+    problems: tuple[str, ...]  # messages, each with the file's name; none if every byte is as it was written
 
 
 def verify_store(root: Path, progress: Progress | None = None) -> Iterator[Verdict]:
@@ -32,7 +32,7 @@ def verify_store(root: Path, progress: Progress | None = None) -> Iterator[Verdi
 
     Args:
         root: of the store.
-        progress: called with (bytes looked at, bytes in all), as the manifests tell them.
+        progress: called with (bytes verified, bytes in all), according to the manifests.
     """
     found = [(asset, path, _bytes(path)) for asset, path in _artefacts(root, root)]
     total, done = sum(size for _, _, size in found), 0

@@ -22,9 +22,9 @@ from nrdfer.tracking.open_runs import RUNS, OpenRun
 from nrdfer.tracking.timeouts import brief_requests
 
 _log = logging.getLogger(__name__)
-_LONGEST_PAUSE = 15.0  # seconds between two tries while the server is away
-_AT_THE_END = 3.0  # the same when the training is over and waits for it
-_PATIENCE_WHEN_KILLED = 10.0  # whoever interrupts a training wants it to end
+_LONGEST_PAUSE = 15.0  # seconds between two attempts while the server is unreachable
+_AT_THE_END = 3.0  # the same when the training has ended and waits for it
+_PATIENCE_WHEN_KILLED = 10.0  # an interrupted training should end soon
 _LAST_TRY = 3.0  # once more at the end, in case the disk has room again
 _UNDER_WAY = 25.0  # a request that was begun ends by itself within this time
 
@@ -32,16 +32,16 @@ _UNDER_WAY = 25.0  # a request that was begun ends by itself within this time
 class Delivery:
     """Uploads inside its ``with`` block; at the block's end the run's status reflects how the training ended.
 
-    FINISHED; FAILED after an exception; KILLED after an interrupt. If the process is killed, so that nothing is said
-    at the end, the next start of anything that finds the same MLflow says FAILED (`pending_uploads.upload_pending`).
+    FINISHED; FAILED after an exception; KILLED after an interrupt. If the process is killed, so that nothing is
+    recorded at the end, the next process that finds the same MLflow records FAILED (`pending_uploads.upload_pending`).
 
     Args:
         tracking: the MLflow store; the delivery's thread is the only one to use it meanwhile.
         path: of the training's log.
-        facts: what MLflow is told besides.
-        wait: seconds that the end waits for a server that is away; then the rest is left for a later delivery.
-        every: seconds between two looks at the log.
-        log: where it is said that the server went and came back.
+        facts: further facts for MLflow.
+        wait: seconds that the end waits for an unreachable server; then the rest is left for a later delivery.
+        every: seconds between two reads of the log.
+        log: receives a message when the server becomes unreachable or reachable again.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Delivery:
         self.run_id: str | None = None  # of MLflow's run, once the server has answered
         self.complete = False  # everything was delivered, the status too
         self._away = False
-        self._hopeless = False  # what failed does not mend itself: a full disk, an address that is none
+        self._hopeless = False  # the failure is permanent: a full disk, an invalid address
         self._arrived = 0
         self._since_lost = 0
         self._status, self._started, self._ended = "", time.time(), 0.0
@@ -69,7 +69,7 @@ class Delivery:
     def __enter__(self) -> Delivery:
         if self._facts.pipeline:
             mark_pipeline(self._facts.pipeline, self._tracking.address)
-        self._mark("FAILED")  # which it has if nobody is there to say how it ended
+        self._mark("FAILED")  # its status if no process records how it ended
         self._thread.start()
         return self
 
@@ -96,7 +96,7 @@ class Delivery:
             if self.complete or self._leave():
                 RUNS.remove(self._facts.digest)
             else:
-                self._mark(self._status, int(1000 * self._ended))  # so that at least its end is told later
+                self._mark(self._status, int(1000 * self._ended))  # so that at least its end is recorded later
 
     def _wait_for_it(self, patience: float) -> None:
         """Wait until everything is uploaded, but not long where waiting does not help."""
@@ -114,7 +114,7 @@ class Delivery:
         uploader: LogUploader | None = None
         failures = 0
         while not self._abandon.is_set():
-            over = self._over.is_set()  # asked before the log is read: if so, the log is whole
+            over = self._over.is_set()  # read before the log: if set, the log is complete
             try:
                 with brief_requests():
                     fresh = uploader is None
@@ -132,8 +132,8 @@ class Delivery:
                     pending_uploads.upload_pending(self._tracking, self._log)
                 failures, pause = 0, self._every
             except Exception as error:
-                # of any kind (a proxy's page, a database's own error): training goes on, and the next try
-                # begins by asking what has arrived
+                # of any kind (a proxy's page, a database's own error): training continues, and the next
+                # attempt begins with a query of what has arrived
                 uploader = None
                 self._hopeless = not waiting_helps(error)
                 self._lose(error)

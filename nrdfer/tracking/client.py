@@ -92,7 +92,7 @@ class Tracking(Values):
         started: float | None,
     ) -> str:
         found = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
-        if parent is not None:  # another one than before, if a later pipeline goes on with it
+        if parent is not None:  # may differ from before, if a later pipeline continues it
             tags = {**tags, "mlflow.parentRunId": parent}
         if found:
             return self._found(found[0], tags, params)
@@ -121,7 +121,7 @@ class Tracking(Values):
     ) -> str:
         """The run of a finished training: `run_id` if MLflow has it, else the one of that digest, else a new one.
 
-        The store outlives MLflow's database, and a training may have ended before MLflow could be told of it
+        The store outlives MLflow's database, and a training may have ended while MLflow was unreachable
         (`run_id` is empty then); so the run is completed from the local history.
 
         Args:
@@ -162,8 +162,8 @@ class Tracking(Values):
             dagster_run_id: of Dagster's run.
             status: that they get.
             ended: seconds since 1970; now if not given.
-            correct: the pipeline's own run gets this status whatever it has: its process told one, and was killed
-                before Dagster knew of it.
+            correct: the pipeline's own run gets this status in any case: its process reported one, and was killed
+                before Dagster recorded it.
         """
         found = self.find(dagster__run_id=dagster_run_id)
         own = [run for run in found if run.data.tags.get(TAG_ROLE) == _PARENT]
@@ -209,7 +209,7 @@ def pages(ask: Callable[[str | None], Iterable[Any]]) -> Iterator[Any]:
     """All entries of a listing of MLflow's, and not its first page only.
 
     Args:
-        ask: gives the page that belongs to a token; None asks for the first.
+        ask: returns the page of a token; None means the first.
     """
     token: str | None = None
     while True:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 EXPERIMENT = "nr-dfernet"
-_LONG = 3.0  # seconds after which it is said what is waited for
+_LONG = 3.0  # seconds after which a waiting call is logged
 _log = logging.getLogger(__name__)
 
 
@@ -126,7 +126,7 @@ class Connection:
             ) from error
 
     def find(self, **tags: str) -> list[Run]:
-        """Runs that carry all the given tags (``__`` in a keyword stands for a dot), newest first."""
+        """Runs that carry all the given tags (``__`` in a keyword means a dot), newest first."""
         terms = [f"tags.`{key.replace('__', '.')}` = '{value}'" for key, value in tags.items()]
         try:
             return list(

@@ -32,7 +32,7 @@ def datasets_of(split: Split, shards_digest: str) -> list[dict[str, Any]]:
     """The two lists of clips of a split, in plain types.
 
     Args:
-        split: the clips, and where they lie.
+        split: the clips, and their shards.
         shards_digest: digest of the shards' artefact.
     """
     index = ShardIndex.load(split.shards)

@@ -40,7 +40,7 @@ class LogUploader:
     """Uploader connected to the run of one training; recreated after every failure.
 
     Points carry the log's times, so that a request that arrived although its answer was lost changes nothing when it
-    is sent again; and what the run has already is asked for, so that no point is sent twice after a restart.
+    is sent again; and the run's existing points are queried, so that none is sent twice after a restart.
 
     Args:
         tracking: the MLflow store.

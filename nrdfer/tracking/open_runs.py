@@ -140,7 +140,7 @@ class OpenFiles(Generic[Record]):
     def __iter__(self) -> Iterator[tuple[str, Record]]:
         """All files that can be read."""
         for path in sorted(self.folder.glob("*")):
-            record = None if path.name.startswith(".") else self._read(path)  # hidden: being written, or set aside
+            record = None if path.name.startswith(".") else self._read(path)  # hidden: being written, or damaged
             if record is not None:
                 yield path.name, record
 

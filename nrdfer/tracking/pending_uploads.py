@@ -67,7 +67,7 @@ def leave(facts: RunFacts, uri: str, log: Path, status: str, started: float, end
 
 def take_back(digest: str) -> None:
     """Discard an unfinished upload, because the same training runs again and uploads itself."""
-    with _lock():  # even if there is nothing: whoever closes what was killed must have finished with this one
+    with _lock():  # even if there is nothing: a process that closes killed runs must have finished with this one
         _remove(_marker(digest))
 
 
@@ -80,7 +80,7 @@ def is_anything_left() -> bool:
 def upload_pending(tracking: Tracking, log: logging.Logger = _log) -> int:
     """Upload everything that is waiting for `tracking`; returns the number of trainings.
 
-    Raises nothing if MLflow does not answer: it is said in `log`, and stays for the next time.
+    Raises nothing if MLflow does not answer: that is logged, and the uploads stay for the next time.
     """
     if not is_anything_left():
         return 0
@@ -89,7 +89,7 @@ def upload_pending(tracking: Tracking, log: logging.Logger = _log) -> int:
         _remove_halves()
         try:
             tracking.client.get_experiment(tracking.experiment_id)
-        except Exception as error:  # asked once, because each question to a server that is away may take long
+        except Exception as error:  # one request, because each to an unreachable server may take long
             log.warning(
                 "MLflow at %s does not answer; the rest will be uploaded later (%s)", tracking.address, _brief(error)
             )
@@ -105,7 +105,7 @@ def upload_pending(tracking: Tracking, log: logging.Logger = _log) -> int:
                 continue
             try:
                 sent = _deliver(tracking, marker, record)
-            except Exception as error:  # of any kind: one that MLflow refuses must not keep back the others
+            except Exception as error:  # of any kind: one that MLflow refuses must not block the others
                 log.warning("%s could not be uploaded yet (%s); it is kept in %s", name, _brief(error), marker)
             else:
                 log.warning("%s is uploaded to MLflow now: %d points that were missing", name, sent)
@@ -125,7 +125,7 @@ def begin_pipeline(
 ) -> bool:
     """Create a pipeline's MLflow run, in its own process, before its steps; returns whether MLflow answered.
 
-    If it did not, that is said in `log`, and the run is made by the first part of the pipeline that finds MLflow, or
+    If it did not, that is logged, and the run is created by the first part of the pipeline that reaches MLflow, or
     when the pipeline has ended.
     """
     begun = time.time()
@@ -160,7 +160,7 @@ def close_pipeline(
         tracking: the MLflow store.
         dagster_run_id: of Dagster's run.
         status: FINISHED, FAILED or KILLED.
-        log: told what cannot be done yet.
+        log: receives a warning about each upload that must wait.
         killed: the process of the run was killed, and this is another one.
     """
     PIPELINES.change(dagster_run_id, uri=tracking.address, status=status, ended=time.time(), killed=killed)

@@ -37,7 +37,7 @@ def relocate(database: Path, artifacts: Path, experiment: str, log: logging.Logg
         database: MLflow's SQLite file, in the project's folder.
         artifacts: the folder of its artefacts, beside it.
         experiment: name of the project's experiment.
-        log: told what was done, or why not.
+        log: receives what was done, or why not.
     """
     # the folder of artefacts may itself be a link to a larger disk: MLflow knows it by its name here
     if database.resolve().parent != artifacts.parent.resolve() or not database.is_file():

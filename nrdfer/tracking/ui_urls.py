@@ -28,7 +28,7 @@ def address(port: int) -> str:
 
 def remembered_ports() -> dict[str, int]:
     """The port of each page of this project: that of its first start, else the default."""
-    # a damaged file is set aside, and the next start writes it anew
+    # a damaged file is moved away, and the next start writes it again
     return read_state(paths.home() / "pages.json", _ports) or dict(DEFAULT_PORTS)
 
 

@@ -1,6 +1,6 @@
-"""Callbacks of a training run: how its caller follows it.
+"""Callbacks of a training run, which report its progress to the caller.
 
-They influence nothing, so they are not part of the request (``request``) nor of the key (``key``).
+They influence no result, so they are part neither of the request (``request``) nor of the key (``key``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # with it comes torch
 
 @dataclass(frozen=True)
 class TrainingCallbacks:
-    """Functions that a training calls, in the caller's process; each may be left out."""
+    """Functions that a training calls, in the caller's process; each is optional."""
 
     on_epoch: Callable[[EpochReport], None] | None = None  # when the epoch's checkpoint and history are on disk
     on_batch: Report | None = None

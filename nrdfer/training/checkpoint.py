@@ -83,7 +83,7 @@ def remove_checkpoints(folder: Path) -> None:
 def load_newest(folder: Path, identity: CheckpointIdentity) -> dict[str, Any] | None:
     """The newest undamaged checkpoint; None if there is none.
 
-    Damaged ones are set aside, which is said in the log.
+    Damaged ones are moved away, with a warning in the log.
 
     Args:
         folder: of the checkpoints.

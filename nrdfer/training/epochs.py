@@ -30,7 +30,7 @@ from nrdfer.training.learner import Learner
 from nrdfer.training.monitor import Watch
 from nrdfer.training.signals import StopRequest
 
-#: Where in an epoch a training stands; fields of `Training`.
+#: Position of a training within an epoch; fields of `Training`.
 _PLACE = ("epoch", "batches_done", "loss_sum", "correct", "lr")
 
 
@@ -90,7 +90,7 @@ class Training:
 
         Raises:
             TrainingError: a loss that is not a number.
-            TrainingStopped: somebody asked for it; the state is saved.
+            TrainingStopped: on request; the state is saved.
         """
         ranks = self.ranks
         self.learner.model.train()

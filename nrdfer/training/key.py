@@ -1,9 +1,9 @@
 """Identity of a training run: two runs of one key, on clips of the same content, end with the same weights.
 
-The key is written down in three forms, none of which may change, or finished trainings would no longer be found: the
+The key is written in three forms, none of which may change, or finished trainings would no longer be found: the
 configuration and inputs of an artefact in the store (``step_keys``), the settings of a user's folder and of an MLflow
-run (``run_folder``), and what a checkpoint carries so that nothing continues what it does not belong to
-(``checkpoint``). Differences between two of them are described here, too.
+run (``run_folder``), and the identity in a checkpoint, so that only the same training continues it (``checkpoint``).
+Differences between two of them are described here, too.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from nrdfer.shards.split import Split
 from nrdfer.store import digest_of, file_sha256
 from nrdfer.training.request import TrainingRequest, network_settings
 
-CheckpointIdentity = dict[str, Any]  # the form of a key that a checkpoint carries
+CheckpointIdentity = dict[str, Any]  # the form of a key in a checkpoint
 FROM_SCRATCH = "none"  # an artefact's initial weights, if there are none
 _MAX_LISTED = 6  # differences in a message
 
 
 @dataclass(frozen=True)
 class TrainingKey:
-    """Everything that determines the bytes of a training's weights, as plain values; the clips' order does not."""
+    """Settings and inputs that determine the bytes of a training's weights, as plain values, in any order of clips."""
 
     model: str
     model_settings: Mapping[str, Any]  # all of them, defaults included
@@ -36,8 +36,8 @@ class TrainingKey:
     engine: Mapping[str, Any]  # `Engine.numerics`
     train_ids: tuple[str, ...]
     test_ids: tuple[str, ...]
-    shards: str = ""  # digest of the shards; empty where only a checkpoint's identity is asked for
-    initial: str | None = None  # sha256 of the initial weights, or digest of the artefact they lie in
+    shards: str = ""  # digest of the shards; empty if only a checkpoint's identity is needed
+    initial: str | None = None  # sha256 of the initial weights, or digest of their artefact
 
     def config(self) -> dict[str, Any]:
         """The settings, as an artefact's configuration."""
@@ -92,12 +92,12 @@ def key_of(request: TrainingRequest, shards: str = "") -> TrainingKey:
 
 
 def key_of_profile(profile: Profile, split: Split, shards: str, initial: str | None = None) -> TrainingKey:
-    """The key of a profile's training on a split; no file need exist.
+    """The key of a profile's training on a split; no file needs to exist.
 
     Args:
         profile: its network, recipe and engine.
         split: its clips.
-        shards: digest of the shards they lie in.
+        shards: digest of the shards that hold them.
         initial: digest of the checkpoint it starts from.
 
     Raises:
@@ -126,7 +126,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
 
 
 def listed(found: Sequence[str]) -> str:
-    """Differences for a message: the first few, and how many more."""
+    """Differences for a message: the first few, and the number of the others."""
     more = f"; and {len(found) - _MAX_LISTED} more" if len(found) > _MAX_LISTED else ""
     return "; ".join(found[:_MAX_LISTED]) + more
 

@@ -36,7 +36,7 @@ class Learner:
 
     Args:
         model: on the CPU, with its initial weights.
-        recipe: what is learnt.
+        recipe: of the training.
         engine: how.
         device: where.
         ranks: who shares each batch.
@@ -47,7 +47,7 @@ class Learner:
         self, model: ClipNetwork, recipe: Recipe, engine: Engine, device: torch.device, ranks: Ranks, batches: int
     ) -> None:
         self.recipe, self.engine, self.device, self.ranks = recipe, engine, device, ranks
-        #: Steps until figures are looked at: on a GPU looking means waiting for it.
+        #: Steps until figures are read: on a GPU, reading means waiting for it.
         self.patience = 16 if device.type == "cuda" else 1
         if engine.sync_bn and ranks.world > 1:
             if device.type != "cuda":
@@ -100,7 +100,7 @@ class Learner:
         self.optimizer.step()
 
     def state(self) -> dict[str, Any]:
-        """Everything that changes during training."""
+        """The state that changes during training."""
         return {
             "model": self.model.state_dict(),
             "optimiser": self.optimizer.state_dict(),

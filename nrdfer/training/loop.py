@@ -1,7 +1,7 @@
-"""The training loop, from a request to the files of a trained folder; meant to be read top to bottom.
+"""The training loop, from a request to the files of a trained folder, in reading order.
 
-`train_tracked` is a training that MLflow shows, `train_fold` one on as many processes as its engine wants, `train` what
-each of these processes does.
+`train_tracked` is a training with MLflow, `train_fold` one on as many processes as its engine requests, `train` the
+work of each of these processes.
 
 Exact: a training that was killed and continued ends with the same weights and history, bit for bit, as one that was
 not; the clips of a batch and their augmentation are the same for any number of ranks and loader threads. Epochs
@@ -73,12 +73,12 @@ class TrainingResult:
 
     @property
     def last(self) -> EpochReport:
-        """The last epoch: the honest protocol."""
+        """The last epoch, which the honest protocol reports."""
         return self.reports[-1]
 
     @property
     def best(self) -> EpochReport:
-        """The best epoch on the test clips: the paper protocol."""
+        """The best epoch on the test clips, which the paper's protocol reports."""
         return best_epoch(self.reports)
 
 
@@ -91,18 +91,18 @@ def train_tracked(
     wait: float = 120.0,
     log: logging.Logger = _log,
 ) -> dict[str, Any]:
-    """Train one fold as `train_fold` does, and bring its log into MLflow meanwhile, whether or not its server is there.
+    """Train one fold as `train_fold` does, and upload its log to MLflow meanwhile, even if its server is unreachable.
 
     Args:
         request: the training; its `out` receives the log (``train.jsonl``), too.
         callbacks: called while it trains.
         tracking: the MLflow store.
-        facts: what MLflow is told of the training; the digest should be the artefact's.
-        wait: seconds that a finished training waits for a server that is away, before it leaves the rest for later.
-        log: told when the server goes and comes back.
+        facts: name, tags and digest for MLflow; the digest should be the artefact's.
+        wait: seconds that a finished training waits for an unreachable server, before it leaves the rest for later.
+        log: receives a message when the server becomes unreachable or reachable again.
 
     Returns:
-        As `train_fold`, and ``mlflow_run_id``: empty if the server never answered; the run is then made later, and
+        As `train_fold`, and ``mlflow_run_id``: empty if the server never answered; the run is then created later, and
         found by the digest.
     """
     written = request.workdir / LOG
@@ -115,11 +115,11 @@ def train_tracked(
 def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) -> dict[str, Any]:
     """Train one fold, or fine-tune on AFEW; continues from the checkpoint in the request's `workdir` if there is one.
 
-    On several devices each batch is shared among as many processes; of several GPUs the least used ones are taken.
+    On several devices each batch is divided among as many processes; of several GPUs the least used ones are chosen.
 
     Args:
-        request: the training; its engine says how many devices are wanted.
-        callbacks: called in this process, whichever process trains.
+        request: the training; its engine has the number of devices.
+        callbacks: called in this process, even if others train.
 
     Returns:
         Figures of the last epoch and of the best one.
@@ -152,7 +152,7 @@ def train(
         request: the training; its `out` receives ``last.safetensors``, ``best.safetensors``, ``history.jsonl`` and
             ``model.json``.
         callbacks: called while it trains.
-        source: where clips are read if not from the request's shards; frames are decoded batch by batch.
+        source: of the clips, if not the request's shards; frames are decoded batch by batch.
 
     Raises:
         TrainingError: a clip in both lists, an emotion without clips, a batch larger than the list, a loss that is
@@ -200,7 +200,7 @@ def _checked(request: TrainingRequest, source: ClipSource) -> TrainingRequest:
 
 
 def _new_network(request: TrainingRequest) -> ClipNetwork:
-    """The network with the weights that the recipe's seed draws."""
+    """The network, initialised by the recipe's seed."""
     torch.manual_seed(request.recipe.seed)
     model = build_model(request.model, request.model_settings)
     check_sampling(request.recipe, model.settings.frames)

@@ -26,7 +26,7 @@ class Watch:
         workdir: holds the log.
         epochs: of the training.
         batches: of an epoch.
-        tells: whether this is the rank that tells.
+        tells: whether this is the rank that writes the log.
         gpus: to sample, beside the machine.
         progress: called after each batch.
     """

@@ -24,7 +24,7 @@ def run(path: Path) -> int:
     """Take part in a training; the exit code."""
     request = TrainingRequest.from_json(path.read_text(), str(path))
     rank = environment.whole("RANK", 0, least=0, most=sys.maxsize)  # `joined` holds it against the world
-    # imported late: a file that cannot be read is told at once
+    # imported late: a file that cannot be read is reported at once
     from nrdfer.training.loop import train
 
     try:

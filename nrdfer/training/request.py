@@ -1,6 +1,6 @@
-"""Request for one training run: the network, the recipe, the clips, the engine, and where files go.
+"""Request for one training run: the network, the recipe, the clips, the engine, and the output folders.
 
-The same object travels from the command line or an asset to the loop, and as JSON to the processes that share a
+The same object is passed from the command line or an asset to the loop, and as JSON to the processes that share a
 training. Which of its fields determine the weights belongs to ``key``; progress reports to ``callbacks``.
 """
 
@@ -25,8 +25,8 @@ from nrdfer.shards.split import Split
 class TrainingRequest:
     """One training.
 
-    `shards` is what `nrdfer.training.loop.train` reads unless it is given clips in memory. The order of the clips does
-    not matter; the test clips decide nothing but which epoch is called best.
+    `nrdfer.training.loop.train` reads `shards` unless it is given clips in memory. The order of the clips does not
+    matter; the test clips determine only which epoch is the best.
     """
 
     model: str  # name in `nrdfer.models.registry`
@@ -69,7 +69,7 @@ def request_of(
 
     Args:
         profile: names the network, its settings, the recipe of the split's corpus, and the engine.
-        split: its clips, and the shards they lie in.
+        split: its clips, and the shards that hold them.
         workdir: folder of the checkpoints and the log, which survive a crash.
         out: receives the weights, the history and the description.
         initial_weights: weights to start from (`nrdfer.corpora.base.Corpus.initial`).

@@ -77,7 +77,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         withdraw(folder)
     elif (folder / RESULT).is_file():
         _refuse_changed(folder)
-        return read_state(folder / RESULT, dict[str, Any])  # a damaged one is set aside, and the end noted anew
+        return read_state(folder / RESULT, dict[str, Any])  # a damaged one is moved away, and the end recorded again
     for name in (RESULT, *RESULTS):
         refuse_foreign(folder / name)
     if there != stored:
@@ -91,20 +91,20 @@ def withdraw(folder: Path) -> None:
         return
     try:
         refuse_foreign(folder / SETTINGS)
-    except NotOursError:  # somebody changed it: read as it is at the next start
+    except NotOursError:  # a user changed it: read as it is at the next start
         return
     work = folder / WORK
     for left in (work / LOG, *(path for path in work.glob("rank-*-error.json") if _OF_RANK.fullmatch(path.name))):
         left.unlink(missing_ok=True)
     _remove_checkpoints(work)  # one that was being written when the disk was full
     for place in (work / _RESULTS, work):
-        with contextlib.suppress(OSError):  # not there, or somebody's file is in it
+        with contextlib.suppress(OSError):  # not there, or it holds a user's file
             place.rmdir()
     remove_made(folder / SETTINGS)
 
 
 def _kept(folder: Path) -> bool:
-    """Whether a training has progressed so far that some of it would be lost."""
+    """Whether a training has progress that would be lost."""
     from nrdfer.training.checkpoint import list_checkpoints  # with it comes torch
 
     return bool(list_checkpoints(folder / WORK)) or any((folder / name).exists() for name in (RESULT, *RESULTS))

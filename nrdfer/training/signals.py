@@ -16,12 +16,12 @@ from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-#: Seconds within which further signals are the same request: whoever ends a run may tell its processes twice.
+#: Seconds within which further signals are the same request: the end of a run may signal its processes twice.
 _SAME = 5.0
 
 
 class StopRequest:
-    """Whether this process was asked to stop, and how."""
+    """A request to stop this process: the signal's name and its time; false if there is none."""
 
     def __init__(self) -> None:
         self.name = ""

@@ -40,7 +40,7 @@ def training_step(profile: Profile, split: Split, shards: str, initial: str | No
     Args:
         profile: its network, recipe and engine.
         split: its clips.
-        shards: digest of the shards they lie in.
+        shards: digest of the shards that hold them.
         initial: digest of the checkpoint it starts from; None: from scratch.
 
     Raises:

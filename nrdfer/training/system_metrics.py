@@ -137,7 +137,7 @@ class _Gpus:
             for question in (self._memory, self._load, self._power):
                 try:
                     found |= {f"gpu_{number}_{name}": round(value, 1) for name, value in question(handle).items()}
-                except self._nvml.NVMLError:  # not every card tells its power, nor a share of one its load
+                except self._nvml.NVMLError:  # not every card reports its power, nor a share of one its load
                     continue
         return found
 

@@ -1,4 +1,4 @@
-"""Bounds on decoding, for videos of unknown origin: headers lie, and frames compress well.
+"""Bounds on decoding, for videos of unknown origin: headers may be false, and frames compress well.
 
 Each process decodes one video at a time within bounds. The bounds themselves are set by the callers.
 """
@@ -44,7 +44,7 @@ def bounded(bounds: Bounds) -> Iterator[None]:
     """Context in which this process decodes no video beyond `bounds`; a second call waits until the first has ended.
 
     Raises:
-        OutOfBoundsError: at the end, if a video lies beyond them, whatever was made of its beginning.
+        OutOfBoundsError: at the end, if a video exceeds them, even if its beginning was used.
     """
     with _one:
         watch = Watch(bounds)
@@ -67,7 +67,7 @@ def check_frame(path: Path, number: int, width: int, height: int) -> None:
         height: of the picture.
 
     Raises:
-        OutOfBoundsError: there are bounds, and it lies beyond them.
+        OutOfBoundsError: there are bounds, and it exceeds them.
     """
     for watch in _now:
         try:
@@ -105,7 +105,7 @@ def check_header(path: Path, bounds: Bounds) -> None:
     seconds = info.duration_s or 0.0
     if seconds > bounds.duration:
         raise OutOfBoundsError(f"{path}: {seconds:,.0f} seconds, more than the {bounds.duration:,.0f} allowed")
-    if seconds * info.fps > bounds.frames and info.fps < 1000:  # a thousand stands for "unknown"
+    if seconds * info.fps > bounds.frames and info.fps < 1000:  # a thousand means "unknown"
         raise OutOfBoundsError(
             f"{path}: about {seconds * info.fps:,.0f} frames, more than the {bounds.frames:,} allowed here"
         )

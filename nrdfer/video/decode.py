@@ -48,7 +48,7 @@ def decode_command(path: Path, executable: str, *, threads: int = 1) -> list[str
 
 def _command(path: Path, demuxer: str, chain: Chain, threads: int) -> list[str]:
     options = {
-        "map": "0:V:0",  # a capital V leaves cover pictures aside
+        "map": "0:V:0",  # a capital V excludes cover pictures
         "vf": chain.filters,
         passthrough_option(chain.executable): "passthrough",
         "format": "image2pipe",
@@ -171,7 +171,7 @@ class _Reader:
             self._wait()
             got = self._stream.readinto(view[filled:])  # type: ignore[attr-defined]
             if not got:
-                return None  # ffmpeg died within a picture; its exit status tells the rest
+                return None  # ffmpeg died within a picture; its exit status has the cause
             filled += got
         return frame
 

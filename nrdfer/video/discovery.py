@@ -19,7 +19,7 @@ from nrdfer.core.errors import CorpusError, UnreadableVideoError
 from nrdfer.core.safe_names import shortened
 from nrdfer.video.formats import format_of, read_head
 
-#: What counts as a video when a folder is searched, whatever is in it (one that is damaged shall be told); a file named
+#: What counts as a video when a folder is searched, whatever is in it (a damaged one is reported); a file named
 #: outright is taken whatever its suffix.
 VIDEO_SUFFIXES = frozenset(
     (
@@ -165,7 +165,7 @@ def _exists(path: Path) -> bool:
 def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
-    except (OSError, RuntimeError):  # a link to itself: whoever opens it says so
+    except (OSError, RuntimeError):  # a link to itself: opening it reports that
         return path.absolute()
 
 
@@ -189,7 +189,7 @@ def distinct(named: Sequence[tuple[Path, str]]) -> list[Source]:
     owners: dict[str, Source] = {}
     # names that need no number come first, so that "a-2.mp4" keeps its own
     wanted = {clip_id.casefold() for _, clip_id in named}
-    following: dict[str, int] = {}  # the numbers below are given away for good: nobody asks for them again
+    following: dict[str, int] = {}  # lower numbers are taken and need no second search
     sources = []
     for video, alone in named:
         clip_id, note = alone, ""

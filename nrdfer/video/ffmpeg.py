@@ -75,7 +75,7 @@ def ffmpeg_for(kind: Kind, names: Iterable[str], preferred: str | None = None) -
     Args:
         kind: what they are; "codecs" are those that it can decode.
         names: e.g. an encoder's name. An ffmpeg whose answer is not understood is taken to have everything.
-        preferred: asked first.
+        preferred: tried first.
     """
     wanted = set(names)
     first, *others = dict.fromkeys([*([preferred] if preferred else []), *candidates()])
@@ -131,7 +131,7 @@ def offers(executable: str, kind: Kind) -> frozenset[str]:
 def passthrough_option(executable: str) -> str:
     """Name of the option that stops ffmpeg from repeating or dropping frames: "fps_mode" or "vsync".
 
-    The binary is asked, because version numbers of distributions and of git builds cannot be compared:
+    The binary is run, because version numbers of distributions and of git builds cannot be compared:
     `-fps_mode` came with 5.1 and `-vsync` left with 9.0.
 
     Raises:

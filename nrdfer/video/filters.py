@@ -22,7 +22,7 @@ WHITE = 203
 # in every time base an encoder may choose, so that no two frames ever collide.
 _SQUARE = "scale=w=round(iw*{aspect}):h=ih:flags=bicubic+accurate_rnd+bitexact,setsar=1,settb=1000,setpts=N"
 _DEINTERLACERS = ("bwdif", "yadif")
-# faces lie below white, where mobius changes nothing; what is brighter is bent to fit
+# faces are below white, where mobius changes nothing; what is brighter is bent to fit
 _BEND = "tonemap=mobius:param=0.7:desat=0"
 
 

@@ -16,7 +16,7 @@ from nrdfer.core.atomic_files import open_plain
 from nrdfer.core.errors import UnreadableVideoError
 from nrdfer.video.refused import refused
 
-HEAD = 1 << 16  # bytes that are looked at
+HEAD = 1 << 16  # bytes that are read
 _STREAMS_OF_PICTURES = (".mjpeg", ".mjpg")  # pictures in a row, without a container: they begin like one
 _MP4_FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"sidx"})
 #: Brands of pictures. Moving AVIF (avis) is one of them: ffmpeg takes its first picture for all of it.
@@ -102,7 +102,7 @@ def format_of(head: bytes, suffix: str = "") -> str:
 
     Args:
         head: up to `HEAD` bytes.
-        suffix: of the file's name; tells pictures in a row (MJPEG) from a photograph.
+        suffix: of the file's name; distinguishes a series of pictures (MJPEG) from a photograph.
     """
     if head[:3] == b"\xff\xd8\xff":
         return "mjpeg" if suffix.lower() in _STREAMS_OF_PICTURES else ""

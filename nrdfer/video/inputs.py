@@ -25,7 +25,7 @@ from nrdfer.video.ffmpeg import ffmpeg_executable, ffmpeg_for
 MAX_PIXELS = 1 << 26
 MAX_BLOCK = 1 << 30  # bytes that ffmpeg may ask for at a time
 MAX_MEMORY = (1 << 31) - (1 << 26)  # bytes in all
-_NO_REFERENCES = {"enable_drefs": "0", "use_absolute_path": "0"}  # a MOV may say that its pictures lie elsewhere
+_NO_REFERENCES = {"enable_drefs": "0", "use_absolute_path": "0"}  # a MOV may refer to pictures in other files
 STAND_IN = "file:name"  # what ffmpeg-python is given instead of a name
 
 

@@ -29,13 +29,13 @@ _SIGNALLED = frozenset({255, 123})  # ffmpeg's statuses after signals that it ha
 
 
 def raise_if_killed(path: Path, code: int, when: str, *, signalled: bool = False) -> None:
-    """Do nothing unless ffmpeg was ended externally: by the kernel for lack of memory, or by a user.
+    """Raise if ffmpeg was ended externally: by the kernel for lack of memory, or by a user.
 
     Args:
         path: the video.
         code: ffmpeg's exit status; negative is a signal.
         when: what it had done by then; ends a sentence.
-        signalled: whether it said that a signal made it end.
+        signalled: whether it reported that a signal ended it.
 
     Raises:
         MachineError: it was.
@@ -75,7 +75,7 @@ def judge(path: Path, code: int, count: int, complaints: Complaints) -> str:
         path: the video.
         code: ffmpeg's exit status.
         count: frames that were decoded.
-        complaints: what it said.
+        complaints: its messages.
 
     Raises:
         UnreadableVideoError: says which defect, and what to do.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 Frames = npt.NDArray[np.uint8]
 MOST_PIXELS = 50_000_000  # damage can claim thousands of millions
-_SIZES = b"\xff\xc0"  # the part of a sequential JPEG that tells its height and width
+_SIZES = b"\xff\xc0"  # the segment of a sequential JPEG that holds its height and width
 
 
 def encode_jpeg(frame: Frames, quality: int) -> bytes:

@@ -16,9 +16,9 @@ from typing import IO
 
 from nrdfer.video.ffmpeg import last_lines
 
-#: What ffmpeg is asked to say (its -v): all, because a change of size is no error to it; with the level in each line.
+#: ffmpeg's log level (-v): all messages, because a change of size is no error to it; with the level in each line.
 MESSAGES = "repeat+level+verbose"
-#: The filter whose lines tell of each frame; it changes nothing, and comes first.
+#: The filter that prints a line for each frame; it changes nothing, and comes first.
 FRAME_LINES = "showinfo=checksum=0"
 MAX_LINE = 1 << 16
 #: What it says when a signal that it handles ends it.
@@ -30,7 +30,7 @@ _NO_PICTURES = b"matches no streams"
 _NO_MEMORY = b"Cannot allocate memory"
 #: The reader lost its way inside the file; how much it left out is not known.
 _LOST_TRACK = (b"exceeds containing master element", b"exceeds max length", b"Error during demuxing")
-#: One packet, one frame, that is not among the decoded; the second is what ffmpeg said before 6.1.
+#: One packet, one frame, that is not among the decoded; the second is ffmpeg's message before 6.1.
 _LOST_FRAME = (b"Error submitting packet to decoder", b"Error while decoding stream", b"Decoding error")
 #: A frame that is there, but not as it was coded: the decoder painted over what it could not read.
 _CONCEALED = b"corrupt decoded frame"
@@ -57,12 +57,12 @@ class Complaints:
     no_index: bool = False
     no_pictures: bool = False
     no_memory: bool = False
-    signalled: bool = False  # it ended because somebody told it to
+    signalled: bool = False  # it was ended by a signal
     lost_track: bool = False
     lost_frames: int = 0
     concealed: int = 0  # frames that the decoder knows to be damaged
-    bad_packets: Counter[int] = field(default_factory=Counter)  # by stream: what a transport stream's counters tell
-    packets: int = 0  # of the decoded stream, where ffmpeg says it
+    bad_packets: Counter[int] = field(default_factory=Counter)  # by stream: from a transport stream's counters
+    packets: int = 0  # of the decoded stream, where ffmpeg reports it
     stream: int = 0  # number of the decoded stream in its file
     decoder: tuple[str, ...] = ()  # names under which it complains
     voices: Counter[str] = field(default_factory=Counter)  # who complained how often

@@ -1,4 +1,4 @@
-"""Detection of camera shots, so that a person is not followed across a cut to somebody else.
+"""Detection of camera shots, so that a person is not followed across a cut to another one.
 
 A frame is compared by its thumbnail with the frame before it. Where the picture changes as a whole, a shot ends; where
 the new picture resembles the end of an earlier shot, that shot continues (dialogue cuts back and forth, and a damaged

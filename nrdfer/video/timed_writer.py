@@ -197,7 +197,7 @@ def _uint(number: int, value: int) -> bytes:
 
 
 def _head(width: int, height: int, length: float) -> bytes:
-    """Everything before the first frame; `length` is the usual duration of a frame in seconds."""
+    """The bytes before the first frame; `length` is the usual duration of a frame in seconds."""
     ebml = _uint(0x4286, 1) + _uint(0x42F7, 1) + _uint(0x42F2, 4) + _uint(0x42F3, 8)
     ebml += _element(0x4282, b"matroska") + _uint(0x4287, 4) + _uint(0x4285, 2)
     info = _uint(0x2AD7B1, _TICK) + _element(0x4D80, b"nrdfer") + _element(0x5741, b"nrdfer")

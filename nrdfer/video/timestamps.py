@@ -45,7 +45,7 @@ def frame_times(path: Path, n_frames: int) -> FrameTimes:
     """The times of a video that decodes to `n_frames` frames.
 
     Single stamps that are missing, equal to the one before or out of order are set between their neighbours. A file
-    whose frames state no usable times (raw streams; many that do not rise) is said to run at its stated rate.
+    whose frames state no usable times (raw streams; many that do not rise) is treated as running at its stated rate.
 
     Raises:
         UnreadableVideoError: the video cannot be read any more, or has another number of frames by now.

@@ -24,7 +24,7 @@ from nrdfer.core.errors import WeightsError
 from nrdfer.core.file_locks import held
 
 _log = logging.getLogger(__name__)
-#: All that is told to the hub. Compressed, a transfer could not be continued in its middle.
+#: The only headers sent to the hub. A compressed transfer could not be resumed.
 _HEADERS = {"user-agent": "nrdfer", "accept-encoding": "identity"}
 
 
@@ -73,10 +73,10 @@ def download(file: HubFile, problem: Callable[[Path], str | None]) -> Path:
 
     Args:
         file: what to download.
-        problem: says in words why a file's content is not the wanted one; None if it is.
+        problem: returns why a file's content is not the wanted one; None if it is.
 
     Returns:
-        The file in the cache. One whose content is another one is put aside.
+        The file in the cache. One with other content is moved away.
 
     Raises:
         WeightsError: it could not be downloaded (what came is kept for the next call), or its content is

@@ -16,7 +16,7 @@ def local_folder(given: str | None) -> Path | None:
     """Folder that is searched first for a user's weights: the given one, else this project's own if it exists.
 
     Raises:
-        WeightsError: it lies in the home of nobody.
+        WeightsError: it is in the home of an unknown user.
     """
     if given:
         try:

@@ -39,7 +39,7 @@ def _room(rng: np.random.Generator, width: int, height: int) -> Map:
 def _thing(picture: Map, rng: np.random.Generator) -> None:
     height, width = picture.shape[:2]
     colour = rng.uniform(0.05, 0.95, 3)
-    if rng.random() < 0.35:  # as skin, so that colour alone does not tell a face
+    if rng.random() < 0.35:  # as skin, so that colour alone does not identify a face
         colour = np.clip(np.array([0.75, 0.55, 0.45]) * rng.uniform(0.4, 1.2), 0, 1)
     x, y = int(rng.integers(width)), int(rng.integers(height))
     a, b = (int(v) + 2 for v in rng.uniform(0.03, 0.3, 2) * min(width, height))

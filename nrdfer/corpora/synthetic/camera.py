@@ -9,7 +9,7 @@ import numpy.typing as npt
 from nrdfer.corpora.synthetic.background import Map
 
 Picture = npt.NDArray[np.uint8]
-_SHIFT = 48  # how far a frame's noise may lie from the tile's corner, pixels
+_SHIFT = 48  # largest offset of a frame's noise from the tile's corner, pixels
 
 
 def finish(picture: Map, rng: np.random.Generator, gain: float = 1.0, noise: float = 0.015) -> Picture:

@@ -21,7 +21,7 @@ from nrdfer.corpora.synthetic.timeline import Timeline, draw_light_of_clip, draw
 AFEW_WIDTH, AFEW_HEIGHT, AFEW_FPS = 720, 576, 25.0
 DFEW_SIDE = 224
 _BOX = 0.81  # height of a face's box in heights of the head
-_LOW = 0.06  # how far the middle of the box lies below the middle of the head, heights of the head
+_LOW = 0.06  # distance of the box's centre below the head's centre, heights of the head
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ def afew_frames(
         identity: who.
         timeline: what happens.
         dark: badly lit, and noisy.
-        second_person: whether somebody else is seen; the target is then smaller and to one side.
+        second_person: whether a second person is visible; the target is then smaller and to one side.
     """
     share, side = float(session.random()), float(session.choice([-1, 1]))
     tall = (150 + share * (90 if second_person else 170)) / _BOX * float(rng.uniform(0.97, 1.03))

@@ -25,7 +25,7 @@ def five_points(head: Head) -> Map:
         (0.97 * width, corner_y),
     )
     points = np.array([head.project(*place) for place in places], np.float32)
-    # the tip of the nose stands out of the face, so turning moves it further
+    # the tip of the nose protrudes from the face, so turning moves it further
     reach = 0.05 * head.scale
     points[2] += np.array([np.sin(head.pose.yaw), np.sin(head.pose.pitch)], np.float32) * np.float32(reach)
     return points

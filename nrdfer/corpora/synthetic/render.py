@@ -57,7 +57,7 @@ def render_corpus(out: Path, settings: CorpusSettings, progress: Progress | None
     if _is_there(out, settings):
         return out
     refuse_unwritable(out, folder=True)
-    refuse_foreign(out)  # somebody may have put files of their own into one of an older rendering
+    refuse_foreign(out)  # a user may have added files to one of an older rendering
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         clear_unfinished(out.parent)

@@ -46,7 +46,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Acting:
-    """How somebody acts in a clip."""
+    """Timing and strength of the acting in a clip."""
 
     amplitude: float = 1.0  # factor on the expression
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)  # yaw, pitch and roll that the head turns about, radians
@@ -142,7 +142,7 @@ def _plant_n1(rng: np.random.Generator, noise: list[Noise], rate: float, *, spar
     """Overwrite runs of one to four frames with N1, never more than 60 % of the clip.
 
     With `spare`, the short expressive stretch of an N2 clip is kept while there are other frames: without it
-    nobody could tell the emotion.
+    the emotion could not be recognised.
     """
     frames = len(noise)
     wanted = rate * frames * rng.uniform(0.2, 1.8)

@@ -1,4 +1,4 @@
-"""Figure 5: how much the class token looks at each frame, learned token against dynamic class token (section 4.5).
+"""Figure 5: attention of the class token to each frame, learned token against dynamic class token (section 4.5).
 
 Frames of planted noise are marked: N1 in a red frame with a hatched bar, N2 in a dashed blue one, both with their
 names, so that the picture is read without colour too. Which clips to show and what attention falls on noise overall
@@ -107,7 +107,7 @@ def draw_attention(
     Args:
         rows: the clips.
         path: PNG to write.
-        overall: of the dynamic token over all test clips, told below the picture.
+        overall: of the dynamic token over all test clips, printed below the picture.
         overall_learned: of the learned one.
 
     Raises:

@@ -139,7 +139,7 @@ class NoiseAttention:
     clips: int  # that were shown N1
     mass: float  # 0 to 1, attention on N1 features
     share: float  # 0 to 1, share of N1 among the features: what even attention would give
-    low: float  # 95 % bootstrap interval of `ratio`, clips drawn anew
+    low: float  # 95 % bootstrap interval of `ratio`, clips resampled
     high: float
 
     @property

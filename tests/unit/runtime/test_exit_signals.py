@@ -15,7 +15,7 @@ from nrdfer.runtime.exit_signals import in_words, out_of_memory_kills
         (-9, 0, r"signal 9 \(SIGKILL\), most often because memory ran out .*counted none.* lower .*batch"),
         (-9, None, r"signal 9 \(SIGKILL\), most often because memory ran out\. If so, lower .*max_concurrent"),
         (-11, 0, r"signal 11 \(SIGSEGV\): a library crashed"),
-        (-15, 0, r"signal 15 \(SIGTERM\); it was asked"),
+        (-15, 0, r"signal 15 \(SIGTERM\); it was ended on request"),
         (-250, 0, r"signal 250 \(of no name\)"),
         (3, 0, "ended with status 3"),
     ],
