@@ -1,4 +1,4 @@
-"""DFEW at its real size: make such a tree, build listing, shards and folds from it, kill the build, compare the bytes.
+"""DFEW at full size: make a tree, build listing, shards and folds from it, kill the build, compare the bytes.
 
     python -m bench.dfew_full_size make --out DIR [--labels FOLDER_WITH_LABELS_AND_LISTS] [--clips N]
     python -m bench.dfew_full_size build --dfew DIR --store DIR [--workers 2]

@@ -1,4 +1,4 @@
-"""Clips per second from disk to a training's batches: this project's loader against the usual one, on one core.
+"""Clips per second from disk to a training's batches: this project's loader and the usual one, on one core.
 
 The usual one is what published code does: a folder of 224 x 224 JPEGs a clip, opened one by one with PIL; each picture
 is cropped, resized to 112, flipped, turned and brightened by PIL; the clip is stacked, made a float tensor and divided

@@ -1,7 +1,7 @@
-"""Frames per second from video to enhanced face crops: this project's chain against the plain one, on one core.
+"""Frames per second from video to enhanced face crops: this project's pipeline and the plain one, on one core.
 
-The plain chain is what preprocessing scripts usually do: ffmpeg writes every frame as PNG; RetinaFace looks at every
-whole frame in PyTorch; crops are written as PNG; EnlightenGAN takes them one by one in PyTorch. Both chains use the
+The plain pipeline does what preprocessing scripts usually do: ffmpeg writes every frame as PNG; RetinaFace gets every
+whole frame in PyTorch; crops are written as PNG; EnlightenGAN takes them one by one in PyTorch. Both pipelines use the
 same weights, choose the target by the same rules, end with JPEG crops, and run in turn within this process.
 
 ``python -m bench.preprocess [--clips DIR] [--retinaface FILE] [--enlightengan FILE] [--limit N]`` prints one line of

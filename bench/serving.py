@@ -1,4 +1,4 @@
-"""Whether ``nrdfer serve`` answers every one of many requests at once, each with its own clip's answer.
+"""Many concurrent requests to ``nrdfer serve``: each must get the answer of its own clip.
 
 A tiny network is registered in a folder of its own and served as a user would; threads keep their connections and ask
 for clips whose answers are known. Prints JSON: requests by status, answers that are another clip's, connections that

@@ -1,4 +1,4 @@
-"""Clips per second: shards read map-style through the index, against the same shards streamed by WebDataset.
+"""Clips per second: shards read map-style through the index, and the same shards streamed by WebDataset.
 
 Prints one line of JSON. ``python -m bench.shards [--clips 96] [--frames 70] [--size 112] [--rounds 3]``; one process,
 files in the page cache, pictures decoded in both cases.

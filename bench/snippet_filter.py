@@ -1,4 +1,4 @@
-"""What the snippet-based filter costs, and what sharing the spatial and temporal stages saves.
+"""Cost of the snippet-based filter, and savings from sharing the spatial and temporal stages.
 
 Prints JSON. ``cost``: a forward pass with the filter against one without, at the default setting. ``rows``: for each
 stride S and width L of the paper's Table 2, under both readings of "snippet", snippets' logits from one shared pass

@@ -1,4 +1,4 @@
-"""Seconds of the whole job: every step in a Python of its own, against steps forked from one process that is ready.
+"""Seconds of the whole job: every step in a new Python process, and steps forked from one that has loaded everything.
 
     python -m bench.step_processes [--rounds 3] [--epochs 2]
 

@@ -1,4 +1,4 @@
-"""A real training while MLflow's server is killed, kept away and started again: what arrives in the end, at what cost.
+"""Training while MLflow's server is killed and later started again: delivered points, and the cost in time.
 
     python -m bench.tracking_outage [--seconds 10]
 
@@ -43,7 +43,7 @@ NETWORK: dict[str, Any] = {"image_size": 32, "widths": (4, 6, 8), "spatial_depth
 
 
 def drawn() -> MemorySource:
-    """Clips of noise with a bright spot whose place tells the emotion."""
+    """Clips of noise with a bright spot whose place determines the emotion."""
     rng = np.random.default_rng(0)
     clips = []
     for number in range(CLIPS):

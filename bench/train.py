@@ -1,4 +1,4 @@
-"""Clips per second of a training: this project's, by engine, against the plain loop of the same network.
+"""Clips per second of a training: this project's loop, by engine, and the plain loop of the same network.
 
 The plain loop is what published code does: pictures of 224 x 224 opened and changed one by one with PIL (``loader``; on
 a GPU by a ``DataLoader``'s processes), the network in PyTorch's usual memory layout, cross-entropy, backward, SGD, and
@@ -41,7 +41,7 @@ from nrdfer.models.registry import resolve_settings
 from nrdfer.runtime.determinism import set_up
 from nrdfer.runtime.engine import Engine
 
-#: Ours, by name; what is not said is the engine's default.
+#: Ours, by name; settings that are left out have the engine's default.
 ENGINES: dict[str, dict[str, Any]] = {
     "reference": {},
     "fp32-compile-fused": {"compile": True, "fused": True, "deterministic": False},

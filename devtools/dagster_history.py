@@ -1,6 +1,6 @@
-"""What Dagster's history and a run's own output tell of the runs in a project folder.
+"""Runs in a project folder, from Dagster's history and a run's own output.
 
-Reads the databases themselves, so that nothing is repaired by looking. Keep out: MLflow, processes, the store
+Reads the databases themselves, so that reading repairs nothing. Keep out: MLflow, processes, the store
 (`devtools.job_state`).
 """
 

@@ -1,6 +1,6 @@
 """A tree of DFEW's shape and size: real or drawn lengths, a pool of rendered faces, a link to one of them per frame.
 
-What a build makes of it is not decided here.
+Keep out: building from it (``bench/full_size``).
 """
 
 from __future__ import annotations

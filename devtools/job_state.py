@@ -1,7 +1,7 @@
-"""What a project folder looks like from outside: its runs, slots, MLflow runs, processes, results.
+"""State of a project folder, seen from outside: its runs, slots, MLflow runs, processes, results.
 
-For scripts and tests that kill runs of the job. Reads the databases themselves, so that nothing is repaired by looking.
-Keep out: judging what is found (`devtools.chaos.trials`).
+For scripts and tests that kill runs of the job. Reads the databases themselves, so that reading repairs nothing.
+Keep out: judging the state (`devtools.chaos.trials`).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def registry(folder: Path) -> dict[str, int]:
 
 
 def results(folder: Path) -> dict[str, str]:
-    """sha256 of every published file that tells a result, by its place in the store.
+    """sha256 of every published file with a result, by its path in the store.
 
     Crops, shards, weights, histories, predictions, figures, the report's tables: all that does not tell of when and
     where it was made.
@@ -117,7 +117,7 @@ def processes_of(folder: Path) -> Iterator[psutil.Process]:
             marked = process.environ().get(MARK, "").endswith(f" {folder / '.nrdfer'}")
             if process.status() != psutil.STATUS_ZOMBIE and (marked or Path(process.cwd()) == folder):
                 yield process
-        except (psutil.Error, OSError):  # it has ended, or belongs to somebody else
+        except (psutil.Error, OSError):  # it has ended, or belongs to another user
             continue
 
 

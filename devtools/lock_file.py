@@ -1,6 +1,6 @@
 """The packages of ``requirements.lock``.
 
-Keep out: what is said of them elsewhere: licences, newer releases (`devtools.outdated`), vulnerabilities.
+Keep out: facts from elsewhere: licences, newer releases (`devtools.outdated`), vulnerabilities.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""OSV's records of known vulnerabilities, and a query service of this machine that answers from them.
+"""OSV's records of known vulnerabilities, and a local query service for them.
 
 pip-audit asks such a service and reads no files; so a downloaded database is served to it. Keep out: running pip-audit
 and what its findings mean (``scripts/audit.py``).
@@ -51,7 +51,7 @@ def by_package(records: Iterator[Record]) -> Mapping[str, list[Record]]:
 
 
 def affects(record: Record, name: str, version: str) -> bool:
-    """Whether a record tells of this version: it is listed, or lies in a range."""
+    """Whether a record is about this version: it is listed, or is in a range."""
     for one in _affected(record):
         if canonicalize_name(str(one["package"]["name"])) != name:
             continue

@@ -1,6 +1,6 @@
-"""Which packages have a newer release, and what holds each back: a Markdown table.
+"""Packages with a newer release, and what holds each back, as a Markdown table.
 
-Keep out: asking the package index (``scripts/outdated.py``).
+Keep out: queries to the package index (``scripts/outdated.py``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Places that a script's options name: what somebody else put there is never written over or removed."""
+"""Paths in a script's options: files of other origin there are never overwritten or removed."""
 
 from __future__ import annotations
 

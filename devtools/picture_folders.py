@@ -1,4 +1,4 @@
-"""Clips as published code keeps them, a folder of 224 x 224 JPEGs each, and the data set that such code reads them by.
+"""Clips as published code stores them, a folder of 224 x 224 JPEGs each, and the data set of such code.
 
 `shard_folders` writes the same pictures as this project's shards, so that benches compare the two ways to load them.
 Keep out: clocks and figures.

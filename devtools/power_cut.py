@@ -1,4 +1,4 @@
-"""A power cut, simulated: what a disk may hold of a folder whose processes did not sync everything.
+"""Simulation of a power cut: possible contents of a folder on disk whose processes did not sync everything.
 
 `PowerCut` makes a small C library (``power_cut.c``) that, preloaded into a job, notes what was synced when, and
 `PowerCut.crash` writes what may be left of the folder after the power has gone now. A file keeps what was synced. Of
@@ -6,7 +6,7 @@ what was written since, the disk has all, some pages, or nothing: the file is as
 or has zeros at its end. A name that was made, taken away or changed since the last sync of its folder shows the old
 state or the new one; a rename shows one of both. Each of these is drawn for itself.
 
-What it does not model: pages that are torn within (the unit is 4096 bytes), a disk that says "synced" and lies, and
+What it does not model: pages that are torn within (the unit is 4096 bytes), a disk that falsely reports "synced", and
 damage to what was synced. Statically linked programs (ffmpeg) count as never having synced anything. Names are looked
 at as they are: of several changes between two syncs, only the first and the last state may show.
 """
@@ -67,7 +67,7 @@ class PowerCut:
         Args:
             root: existing; to be given as it is, without links, to the processes.
             shadow: to make; on any disk.
-            library: that `make_library` made; made anew if not given.
+            library: that `make_library` built; built here if not given.
 
         Raises:
             RuntimeError: there is no C compiler, or the file system does not tell when a file was born.
@@ -89,7 +89,7 @@ class PowerCut:
         with (self.shadow / "control").open("r+b") as file:
             self._control = mmap.mmap(file.fileno(), PAGE)
         if self._key(self.root).endswith("-0.000000000"):
-            raise RuntimeError(f"{root} lies on a file system that does not tell when a file was born; use another")
+            raise RuntimeError(f"{root} is on a file system that does not record when a file was created; use another")
         self._calls.power_cut_prepare()
         self._calls.power_cut_sync_all()
 
@@ -149,12 +149,12 @@ class PowerCut:
             try:
                 if process.environ().get("POWER_CUT_SHADOW") == str(self.shadow):
                     found.append(process)
-            except (psutil.Error, OSError):  # it has ended, or belongs to somebody else
+            except (psutil.Error, OSError):  # it has ended, or belongs to another user
                 continue
         return found
 
     def crash(self, target: Path, rng: random.Random) -> Counter[str]:
-        """Write what may be left of the folder into `target` (to make); returns what became of how many files."""
+        """Write what may be left of the folder into `target` (to make); returns numbers of files by outcome."""
         where, live = self._look()
         names = _draw_names(live, self._durable(), rng)
         done: Counter[str] = Counter()

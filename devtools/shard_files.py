@@ -1,4 +1,4 @@
-"""Shards of a few clips that lie in memory, for tests and measurements.
+"""Shards of a few clips in memory, for tests and measurements.
 
 Corpora are packed by `nrdfer.preprocessing`, in groups that survive a crash.
 """

@@ -1,6 +1,6 @@
-"""Shards streamed through WebDataset, from a folder or from a web server: that the format is kept, and how fast it is.
+"""Shards streamed through WebDataset, from a folder or a web server, to test the format and measure its speed.
 
-For shards that live elsewhere. Training and evaluation on this machine read map-style (`reader`), where an epoch
+For shards that are stored elsewhere. Training and evaluation on this machine read map-style (`reader`), where an epoch
 holds each clip exactly once. WebDataset does not notice a shard that ends early; `stream_clips` does.
 """
 

@@ -1,6 +1,6 @@
 """The target's face in every frame of a clip whose faces are all in memory, for tests and benches.
 
-The policy is `nrdfer.faces.tracking`'s; the product looks for faces and chooses in `nrdfer.faces.align_clip`.
+The policy is `nrdfer.faces.tracking`'s; the product finds faces and chooses in `nrdfer.faces.align_clip`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A folder that looks like the project's root, with a tiny profile of its own, and the line that runs the job in it.
+"""A folder like the project's root, with a tiny profile of its own, and the command that runs the job in it.
 
 Keep out: reading what a run left (`devtools.dagster_history`, `devtools.job_state`).
 """
@@ -85,7 +85,7 @@ def use_data_of(source: Path, folder: Path) -> None:
 
 
 def execute(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Type the line, as somebody whose files are for nobody else."""
+    """Run the command, as a user whose files no one else can read."""
     return subprocess.run(  # noqa: S603
         LINE, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, umask=0o077
     )

@@ -21,7 +21,7 @@ def free_port() -> int:
 
 
 class TrackingServer:
-    """The server's database lies in `folder`; its port stays the same."""
+    """The server's database is in `folder`; its port stays the same."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()

@@ -1,4 +1,4 @@
-"""A training's log compared with what MLflow has of it, point by point."""
+"""Comparison of a training's log with its MLflow run, point by point."""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ from devtools.lock_file import LOCK
 from devtools.osv_service import Record, by_package, read_records, serving
 
 CLEAN, FOUND, UNKNOWN = 0, 1, 2
-KNOWN = "jinja2==2.4.1"  # whoever knows nothing of it (a package index without advisories) cannot give a clean bill
+KNOWN = (
+    "jinja2==2.4.1"  # a service that does not know it (an index without advisories) cannot report that nothing is known
+)
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
-"""Dagster's and MLflow's pages on this machine until Ctrl-C: ``make dev``.
+"""Serve Dagster's and MLflow's pages on this machine until Ctrl-C: ``make dev``.
 
 Expects the activated virtual environment. Ports: ``DAGSTER_PORT`` and ``MLFLOW_PORT``, else those this project had
-first, else 3000 and 5000; a port that is taken is passed over, which is said. Keep out: what links lead to
+first, else 3000 and 5000; a port that is taken is skipped, with a message. Keep out: targets of links
 (``nrdfer/tracking/ui_urls.py``).
 """
 
@@ -121,7 +121,7 @@ def is_free(port: int) -> bool:
 
 
 def choose_ports(names: list[str]) -> dict[str, int]:
-    """A free port for each page: the wished one, or the next, which is said."""
+    """A free port for each page: the requested one, or the next, with a message."""
     first_time = not (paths.home() / "pages.json").exists()
     home, chosen = remembered_ports(), dict[str, int]()
     for name in names:
@@ -183,7 +183,7 @@ def wait_for(servers: list[Server]) -> None:
 
 
 def complain_if_not_loaded(dagster: Server) -> None:
-    """Say in words if Dagster answers without the graph, which its page tells in a corner only."""
+    """Report if Dagster answers without the graph, which its page shows in a corner only."""
     body = json.dumps({"query": LOADED}).encode()
     request = urllib.request.Request(address(dagster.port) + "/graphql", body, {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own
@@ -262,7 +262,7 @@ def serve(running: Path) -> None:
     environment = environment_of_servers(ports)
     servers: list[Server] = []
     try:
-        console.print(f"starting {' and '.join(TITLES[name] for name in ports)}; their logs lie in {paths.home()}")
+        console.print(f"starting {' and '.join(TITLES[name] for name in ports)}; their logs are in {paths.home()}")
         servers.append(start("dagster", ports["dagster"], environment))
         if own:
             make_database(environment)
@@ -302,7 +302,7 @@ def repair(environment: dict[str, str]) -> None:
 
 
 def main() -> int:
-    """Run until told to end; returns the exit status."""
+    """Run until a signal ends it; returns the exit status."""
 
     def end(*_: object) -> None:
         raise StoppedError

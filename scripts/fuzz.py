@@ -1,8 +1,8 @@
-"""Run all fuzz tests on many inputs and print what became of them.
+"""Run all fuzz tests on many inputs and print the outcomes.
 
     python -m scripts.fuzz [--inputs 20000] [--from 0] [--json fuzz.json] [-- pytest's arguments]
 
-Ends 1 if an input was neither a result nor an error in words. The tests name the seed and the line that repeats it.
+Ends 1 if an input gave neither a result nor a readable error. The tests name the seed and the command to repeat it.
 """
 
 from __future__ import annotations

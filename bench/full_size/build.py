@@ -1,7 +1,7 @@
-"""DFEW's listing, shards and folds from one tree into one store, as the graph's steps make them.
+"""Build of DFEW's listing, shards and folds from one tree in one store, as the graph's steps make them.
 
 `stages` is the work and runs in a process of its own; `Build` starts that process, follows its marks, measures the
-memory of it and all its workers, and can kill them all. When to kill is `kills`' business.
+memory of it and all its workers, and can kill them all. The moments of kills belong to `kills`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Killing a build at moments spread over its whole duration, and repeating the same line until it is through.
+"""Killing a build at moments spread over its whole duration, and repeating the same command until it succeeds.
 
 A moment is drawn uniformly in the duration of a build that nobody killed, and found again in the repeated runs by the
 last mark before it, so that late moments (publishing, folds) are hit as well, however often the work was cut short.

@@ -1,1 +1,1 @@
-"""Trials that disturb a run of the job and judge what it ends in; how each disturbs it: ``scripts/chaos``."""
+"""Trials that disturb a run of the job and judge its result; the disturbances belong to ``scripts/chaos``."""

@@ -1,6 +1,6 @@
-"""The job's line in a project folder: start it, follow its log, and draw moments of an undisturbed run.
+"""The job's command in a project folder: start it, follow its log, and draw moments of an undisturbed run.
 
-A moment is told from what the log had before it, so it is the same one on a machine that is slower now. Keep out:
+A moment is identified by the log before it, so it is the same one on a machine that is slower now. Keep out:
 trials and how they are judged (`devtools.chaos.trials`).
 """
 
@@ -28,7 +28,7 @@ Moment = tuple[int, float]  # how far a run is, and seconds after that
 def start(
     folder: Path, environment: dict[str, str], name: str, log_in: Path | None = None, group: int | None = None
 ) -> tuple[subprocess.Popen[bytes], Path]:
-    """Type the line in a folder; returns the process and its log, which lies there or in another folder.
+    """Run the command in a folder; returns the process and its log, which is there or in another folder.
 
     With 0 as `group`, it and its children are a process group of their own.
     """
@@ -43,7 +43,7 @@ def count_events(log: Path) -> int:
 
 
 def last_told(log: Path) -> str:
-    """The last thing that a run's log tells."""
+    """The last message in a run's log."""
     told = [line for line in log.read_text(errors="replace").splitlines() if line.count(" - ") > 5]
     return " ".join(told[-1].split(" - ")[5:])[:60] if told else "nothing yet"
 
@@ -85,7 +85,7 @@ def undisturbed(
 
 
 def draw_moments(seen: Seen, times: int, rng: random.Random) -> list[Moment]:
-    """One random moment in each of as many equal stretches of a run, told from how far it was before it.
+    """One random moment in each of as many equal stretches of a run, identified by its progress before it.
 
     So no part of the run is left out, and a moment is the same one on a machine that is slower now.
     """

@@ -1,7 +1,7 @@
-"""What all trials on the job have in common: options, folders, how a trial is judged, stored and printed.
+"""Common parts of all trials on the job: options, folders, judging, storing and printing a trial.
 
 A trial runs ``dagster job execute -j full_reproduction`` in a folder of its own with a tiny profile, disturbs it, and
-runs the same command again. Keep out: the line and its moments (`devtools.chaos.line`), and how each trial disturbs it
+runs the same command again. Keep out: the command and its moments (`devtools.chaos.line`), and the disturbances
 (``scripts/chaos``).
 """
 
@@ -30,7 +30,7 @@ _TRIAL = "trial.json"
 
 @dataclass
 class Trial:
-    """What became of one disturbed run; `complaints` is empty if all is well."""
+    """Result of one disturbed run; `complaints` is empty if there is no defect."""
 
     number: int
     again: float = field(default=0.0, kw_only=True)  # seconds that the line took at last

@@ -1,6 +1,6 @@
-"""What the trainings of the two sample weights share: loading samples, the optimiser's loop, results on disk.
+"""Common parts of training the two sample networks: loading samples, the optimiser's loop, results on disk.
 
-What is learnt from what belongs to ``devtools.pretraining.retinaface`` and ``devtools.pretraining.enlightengan``;
+Losses and data belong to ``devtools.pretraining.retinaface`` and ``devtools.pretraining.enlightengan``;
 training the recogniser of the paper belongs to ``nrdfer.training``. This module needs torch, NumPy, OpenCV and
 safetensors only, so that the weights can be trained on a bare machine.
 """
@@ -35,7 +35,7 @@ Sample = dict[str, np.ndarray]
 TRAINING, HELD_OUT = 1, 2
 
 
-#: Loss of one batch that lies on the device already, and its parts for the log.
+#: Loss of one batch that is on the device already, and its parts for the log.
 StepLoss = Callable[[Batch], tuple[Tensor, Mapping[str, Tensor]]]
 
 

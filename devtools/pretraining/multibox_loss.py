@@ -1,7 +1,7 @@
 """RetinaFace's multi-task loss (Deng et al. 2020, arXiv:1905.00641, section 3) without dense regression.
 
-Weights and mining ratio are those of github.com/biubug6/Pytorch_Retinaface. Which prior belongs to which face
-is decided in `devtools.pretraining.prior_matching`.
+Weights and mining ratio are those of github.com/biubug6/Pytorch_Retinaface. Priors are assigned to faces
+in `devtools.pretraining.prior_matching`.
 
 Shape legend: B batch, P priors.
 """

@@ -1,4 +1,4 @@
-"""Assigning ground-truth faces to the detector's priors: what each prior has to say during training.
+"""Assigning ground-truth faces to the detector's priors: the target of each prior in training.
 
 The priors themselves, and the decoding of boxes and points relative to them, are in `nrdfer.faces.priors`;
 the loss is in `devtools.pretraining.multibox_loss`. Coordinates here are fractions of the picture's width and

@@ -1,7 +1,7 @@
 """Training the sample detector (RetinaFace, MobileNet 0.25) on rendered faces, and measuring it.
 
 Run as ``python -m devtools.pretraining.retinaface --out retinaface.safetensors``: writes the weights, a model card
-(.md) and the measurements (.json). The loss is in `devtools.pretraining.multibox_loss`, what each prior should say in
+(.md) and the measurements (.json). The loss is in `devtools.pretraining.multibox_loss`, the target of each prior in
 `devtools.pretraining.prior_matching`, the rendering in `nrdfer.corpora.synthetic`. Published weights are not made here:
 see `nrdfer.weights.catalogue`.
 """

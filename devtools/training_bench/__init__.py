@@ -1,1 +1,1 @@
-"""Parts of the training's bench: the two ways to train, their clocks, and what a GPU is asked besides."""
+"""Parts of the training benchmark: the two loops, their clocks, and further measurements on a GPU."""

@@ -1,4 +1,4 @@
-"""Taking turns, and what each way took."""
+"""Alternating runs of the loops, and the time of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told on a GPU besides: its measured peak, the share of it that is reached, and DFEW's hours."""
+"""Further figures on a GPU: its measured peak, the share of it that is reached, and DFEW's hours."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def on_gpu(
     device: torch.device,
     side: int = 8192,
 ) -> dict[str, Any]:
-    """What is told on a GPU only: peak, share of it, and hours for DFEW, of every way of ours."""
+    """Figures on a GPU only: peak, share of it, and hours for DFEW, of each of our engines."""
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     peak = {
         name: matmul_peak(device, dtype, side, 20)

@@ -1,6 +1,6 @@
-"""Both halves of the training's bench, ready to begin on the same clips with the same weights.
+"""Preparation of the training benchmark: both loops on the same clips with the same weights.
 
-Keep out: taking turns (`devtools.training_bench.clocks`) and which engines are compared (``bench/train.py``).
+Keep out: alternating runs (`devtools.training_bench.clocks`) and which engines are compared (``bench/train.py``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plain loop and ours, as two ways to make the same steps."""
+"""The plain loop and this project's, as two implementations of the same steps."""
 
 from __future__ import annotations
 

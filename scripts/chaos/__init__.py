@@ -1,1 +1,1 @@
-"""Runs that are killed, starved of disk or started twice, one kind of disturbance a module: ``make chaos-...``."""
+"""Trials with killed processes, full disks and concurrent runs, one disturbance per module: ``make chaos-...``."""

@@ -2,7 +2,7 @@
 
     python -m scripts.chaos.disk [--trials 20] [--seed 0] [--within 30] [--folder DIR] [--json FILE]
 
-Every trial has two small disks of its own (tmpfs): one with the project's folder, in which lie ``.nrdfer`` and
+Every trial has two small disks of its own (tmpfs): one with the project's folder, which holds ``.nrdfer`` and
 ``.dagster``, and one for temporary files (TMPDIR). ``dagster job execute -j full_reproduction`` is typed on a tiny
 profile; as soon as a given step begins, a file is put on the first disk, the second, or both, that leaves so many bytes
 free: a size drawn below what that step's artefact takes. Every asset is met so. Then that file is removed and the same
@@ -54,7 +54,7 @@ _BOTH = ("afew/enhanced_faces", "dfew/fd{k}/checkpoint", "dfew/fd{k}/evaluation"
 
 @dataclass
 class Full(Trial):
-    """What became of one run on a full disk."""
+    """Result of one run on a full disk."""
 
     disks: list[str]
     asset: str
@@ -132,7 +132,7 @@ class Filler:
         for _ in range(_TRIES):
             shutil.rmtree(own, ignore_errors=True)
             own.mkdir()
-            # a short name: sockets lie in it
+            # a short name: sockets are in it
             with disk(own / "home", _SIZE["home"]) as home, disk(own / "tmp", _SIZE["temporary"]) as temporary:
                 environment = self._project(home, trial.asset) | {"TMPDIR": str(temporary)}
                 places = {"home": home, "temporary": temporary}

@@ -47,12 +47,12 @@ _EVALUATION = re.compile(rb" - [a-z0-9_]+__evaluation - STEP_START - ")
 
 @dataclass
 class Kill(Trial):
-    """What became of one killed process and its run."""
+    """Result of one killed process and its run."""
 
     victim: str
     begins_with: str  # nothing, or data that is ready
     after: float = 0.0  # seconds
-    last: str = ""  # thing that its log told
+    last: str = ""  # message in its log
     ended_with: int | None = None
     succeeded: bool = False  # before it was killed
     alone_after: float | None = field(default=None)  # seconds until no process was left

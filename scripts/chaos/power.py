@@ -37,10 +37,10 @@ _CUTS = "cuts.json"
 
 @dataclass
 class Cut(Trial):
-    """A power cut and what became of it."""
+    """A power cut and its result."""
 
     at: str = ""
-    lost: dict[str, int] = field(default_factory=dict)  # what became of how many files that were not synced
+    lost: dict[str, int] = field(default_factory=dict)  # numbers of unsynced files by outcome
 
 
 def record(folder: Path, trials: int, seen: Seen, rng: random.Random, steps: int) -> list[Cut]:

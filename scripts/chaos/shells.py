@@ -1,4 +1,4 @@
-"""Type the same line in several shells at once: ``make chaos-shells``.
+"""Type the same command in several shells at once: ``make chaos-shells``.
 
     python -m scripts.chaos.shells [--trials 10] [--shells 2 4] [--seed 0] [--folder DIR] [--json FILE]
 
@@ -33,7 +33,7 @@ _MADE = re.compile(r" - (\S+) computed and published: ([0-9a-f]{12})")
 
 @dataclass
 class Round(Trial):
-    """What became of one line in several shells."""
+    """Result of one command in several shells."""
 
     shells: int
     begins_with: str  # nothing, or data that is ready

@@ -1,4 +1,4 @@
-"""Kill trainings at random moments and compare their bytes with those of one that was left alone: ``make chaos-train``.
+"""Kill trainings at random moments and compare their bytes with those of an undisturbed one: ``make chaos-train``.
 
     python -m scripts.chaos.train [--kills 20] [--terms 10] [--seed 0] [--epochs N] [--json FILE]
 
@@ -79,7 +79,7 @@ class Run:
         return [*seen, (time.monotonic() - began, seen[-1][1])]
 
     def mark(self, out: Path) -> int:
-        """How far a training is as its folder tells: batches of the newest checkpoint, or `_END`."""
+        """Progress of a training, read from its folder: batches of the newest checkpoint, or `_END`."""
         if (out / RESULT).exists():
             return _END
         saved = [int(path.stem.rpartition("-")[2]) for path in (out / WORK).glob("checkpoint-*.pt")]
@@ -94,7 +94,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of one disturbed training."""
+    """Result of one disturbed training."""
 
     signal: str
     after: float  # seconds

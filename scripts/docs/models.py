@@ -1,6 +1,6 @@
 """Make the table and the picture of docs/models.md: ``make docs``. Nothing is trained or run for it.
 
-The page's prose is written by hand; what stands between its markers, and the figures in it, come from here.
+The page's prose is written by hand; the text between its markers, and the figures in it, are generated here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Take the README's pictures of the two web pages, from the last run of the sample: part of ``make docs``.
 
-Needs a Chromium (Debian's package `chromium`, or ``NRDFER_CHROMIUM``); without one the pictures stay as they are, which
-is said. Uses the pages of a running ``make dev``, else starts its own.
+Needs a Chromium (Debian's package `chromium`, or ``NRDFER_CHROMIUM``); without one the pictures are kept, with a
+message. Uses the pages of a running ``make dev``, else starts its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Make the pictures of docs/prediction.md: a rendered person acts three emotions and leaves: part of ``make docs``.
+"""Make the pictures of docs/prediction.md: a rendered person shows three emotions and leaves: part of ``make docs``.
 
-Run `make reproduce` first: AFEW's champion answers.
+Run `make reproduce` first: AFEW's champion predicts.
 """
 
 from __future__ import annotations

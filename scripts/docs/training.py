@@ -1,6 +1,6 @@
 """Make the tables of docs/training.md: ``make docs``. Nothing is trained or run for it.
 
-The page's prose is written by hand; what stands between its markers comes from here.
+The page's prose is written by hand; the text between its markers is generated here.
 """
 
 from __future__ import annotations
