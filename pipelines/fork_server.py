@@ -62,7 +62,7 @@ def begin() -> None:
 
 
 def load() -> None:
-    """Import what steps need. What cannot be imported is left out: the step that needs it says so in its own log."""
+    """Import what steps need. Failed imports are left out: the step that needs them reports it in its own log."""
     ours = [module.name for module in pkgutil.walk_packages(nrdfer.__path__, "nrdfer.", onerror=lambda _: None)]
     for name in (*LATE, "pipelines.definitions", *(name for name in ours if not name.startswith(_NOT_LOADED))):
         with contextlib.suppress(Exception):

@@ -47,7 +47,7 @@ def train(
     track: Annotated[bool, typer.Option(help="Show the training in MLflow, too.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON at the end, epochs on stderr.")] = False,
 ) -> None:
-    """Train one split. The same line continues what was stopped or killed, and says so if all is done."""
+    """Train one split. The same command continues a stopped or killed training, and reports a finished one."""
     import json
 
     from nrdfer.core.output_checks import refuse_unwritable

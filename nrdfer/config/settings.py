@@ -44,7 +44,7 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str, place: P
     """Build a settings dataclass from a mapping; unknown settings are refused.
 
     Values are checked and converted by the fields' annotations (`convert`): lists become tuples, 4 becomes 4.0 where a
-    number with a fraction is meant. Nested dataclasses, and mappings of them, are built from nested mappings.
+    float is expected. Nested dataclasses, and mappings of them, are built from nested mappings.
 
     Args:
         cls: the dataclass.

@@ -1,6 +1,6 @@
 """Addresses: MLflow's as used and as displayed, without any password in it.
 
-What belongs here: text. The servers behind addresses belong to ``nrdfer.tracking``. Nothing else shows or keeps an
+Keep here: text. The servers behind addresses belong to ``nrdfer.tracking``. Nothing else shows or keeps an
 address.
 """
 
@@ -75,7 +75,7 @@ def _without_credentials(scheme: str, info: str, rest: str) -> str:
 
 
 def displayed(address: str) -> str:
-    """An address for people, files and logs."""
+    """An address for display, files and logs."""
     scheme, info, rest = parted(address)
     return hide(f"{scheme}{HIDDEN}@{rest}" if info else address)
 

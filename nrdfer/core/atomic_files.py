@@ -78,7 +78,7 @@ def temporary_beside(path: Path) -> Path:
 def sync(path: Path) -> None:
     """Flush one file, or the names in one folder, to the disk, so that they survive a power cut.
 
-    Some file systems (CIFS, FUSE) flush no folders on demand and say so; there, the names are theirs to keep.
+    Some file systems (CIFS, FUSE) flush no folders on demand and report that; there, durability of names is up to them.
     """
     handle = os.open(path, os.O_RDONLY)
     try:

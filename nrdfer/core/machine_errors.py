@@ -1,6 +1,6 @@
 """Messages for failures of the machine: a full or read-only disk, an unreachable MLflow server.
 
-They surface through whichever library failed first, often as text only; so they are recognised here, in one place, for
+They are raised by the library that failed first, often as text only; so they are recognised here, in one place, for
 the command line, the steps and the end of a run. This project's own errors have messages already.
 """
 
@@ -75,7 +75,7 @@ def _no_room(places: Sequence[Path], reason: str) -> str:
     return (
         f"no room on the disk of {place} ({free:,} bytes{entries_text} free there; {reason}). Free some space there, "
         "or set NRDFER_HOME (for results) or TMPDIR (temporary files) to a folder on a larger disk, and run the same "
-        "line again: what is finished is kept"
+        "command again: what is finished is kept"
     )
 
 

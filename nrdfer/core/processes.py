@@ -1,6 +1,6 @@
 """Processes: their identity (a number may be reused), the run that they belong to, and their end.
 
-What belongs here: what the operating system knows about processes. What does not: the handling of one that died
+Keep here: what the operating system knows about processes. Keep out: the handling of one that died
 (``pipelines/repair.py``, ``nrdfer.tracking.pending_uploads``).
 """
 

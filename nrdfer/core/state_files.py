@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def quarantine(path: Path) -> Path | None:
-    """Move a file, or whatever has its name, into `DAMAGED` beside it; None if that fails or there is none."""
+    """Move a file, or anything of its name, into `DAMAGED` beside it; None if that fails or there is none."""
     name = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
     target = path.parent / DAMAGED / f"{name}-{time.time_ns()}"
     with contextlib.suppress(OSError):

@@ -23,7 +23,7 @@ def read_lines(path: Path) -> list[str]:
     """The lines of a text file, without their ends.
 
     UTF-8 and UTF-16 (which Excel calls "Unicode text", and PowerShell writes) are recognised, with a byte order mark or
-    without; any other text is taken for one byte a letter, so that digits are right whatever the rest means.
+    without; any other text is read as one byte a letter, so that digits are right in any case.
 
     Raises:
         CorpusError: it cannot be read, is far too large, or is no text.

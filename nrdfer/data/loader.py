@@ -91,7 +91,7 @@ class BatchLoader:
             for part, ready in made:
                 x_BTCHW, y_B = ready.take()
                 waited = time.perf_counter() - started
-                del ready  # nobody but the consumer shall hold the batch's memory
+                del ready  # only the consumer may hold the batch's memory
                 yield Batch(x_BTCHW, y_B, part, waited)
                 del x_BTCHW, y_B
                 started = time.perf_counter()

@@ -154,7 +154,7 @@ def trusted_clips() -> Iterator[None]:
 
 
 def cross_entropy(logits_BK: Tensor, y_B: Tensor) -> Tensor:
-    """Mean cross-entropy of a batch, in float32 at least whatever the logits' precision."""
+    """Mean cross-entropy of a batch, in float32 at least, for any precision of the logits."""
     return F.cross_entropy(logits_BK.to(torch.promote_types(logits_BK.dtype, torch.float32)), y_B)
 
 
@@ -185,7 +185,7 @@ def check_clips(x_BTCHW: Tensor, settings: NetworkSettings, *, any_size: bool = 
     if not x_BTCHW.is_floating_point():
         raise ClipError(f"expected floating-point values 0 to 1, got {x_BTCHW.dtype}; divide 8-bit values by 255")
     if torch.compiler.is_compiling() or x_BTCHW.is_meta:
-        return  # no values to look at
+        return  # no values to check
     if x_BTCHW.is_cuda and _trusted.get():
         return
     if not bool(x_BTCHW.sum().isfinite()):

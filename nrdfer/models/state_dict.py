@@ -56,7 +56,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     _refuse_long_texts(path)
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damage shows as whatever the reader stumbles over: struct.error, IndexError, ...
+    except Exception as error:  # damage raises many kinds of error: struct.error, IndexError, ...
         code = _code_in(path, str(error))
         if code is not None:
             raise WeightsError(

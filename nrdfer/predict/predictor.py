@@ -106,7 +106,7 @@ class Predictor:
         (whole,) = answers(self.network, self.model.sampling, cropped, [range(len(cropped))])
         if not any(has_face[frame] for frame in whole.frames):  # of a long video it sees very little
             return None, (
-                f"{presence}, and in none of the {len(whole.frames)} that an answer of the whole video looks at; the "
+                f"{presence}, and in none of the {len(whole.frames)} that a prediction of the whole video uses; the "
                 f"timeline answers {answered} of {len(rows)} windows"
             )
         return whole, ""

@@ -63,7 +63,7 @@ class Row:
 
     @property
     def answered(self) -> bool:
-        """Whether the video has a result, even if only that nobody is in it."""
+        """Whether the video has a result, which may be that no person is in it."""
         return self.status in (OK, NO_FACE)
 
     def flat(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def predict_one(source: Source, work: Work) -> Row:
     """Predict one video and write its folder, unless the same prediction exists.
 
     An earlier answer stays until the new one is there. One to another video of that name is removed if this one cannot
-    be read. What is no earlier answer, or was changed since, is never touched: the row says so.
+    be read. A folder that is no earlier result, or was changed, is never touched: the row has a note.
 
     Raises:
         DeviceError: the GPU is full or failed.

@@ -1,6 +1,6 @@
 """Networks out of registered versions and folders: checked weights and JSON, read by this package's own code.
 
-Nothing in a version's folder is imported or run, whatever MLflow's description of it says.
+Nothing in a version's folder is imported or run, even if MLflow's description of it names code.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def _folder(tracking: Tracking, found: ModelVersion, listed: Mapping[str, str]) 
         roots = [tracking.artifacts, *_experiment_root(tracking)]
         if not any(folder.resolve().is_relative_to(root.resolve()) for root in roots):
             raise WeightsError(
-                f"models:/{found.name}/{found.version} is refused: its files lie in {folder}, outside the folder of "
+                f"models:/{found.name}/{found.version} is refused: its files are in {folder}, outside the folder of "
                 f"this project's models ({roots[-1]})"
             )
         return folder

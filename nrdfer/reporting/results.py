@@ -67,7 +67,7 @@ def last_results(name: str | None = None) -> Last:
     except ProfileError as error:
         if name is None:
             raise
-        trouble = str(error)  # the profile's file may have gone since its report was written
+        trouble = str(error)  # the profile's file may have been removed since its report was written
     asked = name or (profile.name if profile else "")
     store = Store(paths.store_root())
     report, note = None, ""

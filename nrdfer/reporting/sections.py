@@ -94,7 +94,7 @@ def _tables(found: Findings, folder: Path) -> Section:
     return Section(
         "tables",
         "The paper's tables",
-        "A row that was not run says so; the command below its table runs it. Commands with `backfill` need "
+        "A row that was not run is marked; the command below its table runs it. Commands with `backfill` need "
         "`make dev` in another shell. What was trained before, by any command, is not trained again.",
         tables=tuple(filled.table for filled in found.tables),
         pictures=(*(picture for picture in drawn if picture is not None), *found.gaps),
@@ -145,7 +145,7 @@ def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sect
     picture = captioned_figures.attention_picture(folds[first], other, found.dfew_shards.path, noise, folder)
     missing = ""
     if picture is None:
-        missing = f"The network {found.profile.model} has no class token to look at."
+        missing = f"The network {found.profile.model} has no class token to show."
     elif other is None:
         missing = (
             f"The learned token's bars come from Table 1's network with DSF and without DCT. {_WHILE_DEV}\n\n    "

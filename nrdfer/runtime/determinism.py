@@ -48,7 +48,7 @@ def set_up(engine: Engine) -> torch.device:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Context in which products are true float32, whatever the training uses: evaluation is equal for all engines."""
+    """Context in which products are true float32, for any engine, so that evaluation is equal for all."""
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     try:

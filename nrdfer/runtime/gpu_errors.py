@@ -1,6 +1,6 @@
 """Errors of the GPU, distinguished from errors of the input: a full GPU is not the video's fault.
 
-What belongs here: the messages of PyTorch, the driver, cuBLAS and cuDNN. What does not: the advice of a training
+Keep here: the messages of PyTorch, the driver, cuBLAS and cuDNN. Keep out: the advice of a training
 (``training/out_of_memory.py``).
 """
 

@@ -53,7 +53,7 @@ def completed(
 
     Raises:
         NrdferError: a process died twice over one unit, or cannot even start.
-        Exception: whatever `work` raises; nothing new is begun then.
+        Exception: any error that `work` raises; nothing new is begun then.
     """
     if work.__module__ == "__main__":
         raise ValueError(f"{work.__qualname__} belongs to the main script, which workers do not import")
@@ -171,7 +171,7 @@ def _serve(pipe: Connection, work: Callable[..., Any], shared: Any) -> None:
             answer = "failed", _picklable(error)
         try:
             pipe.send(answer)
-        except (BrokenPipeError, ConnectionResetError):  # nobody listens any more
+        except (BrokenPipeError, ConnectionResetError):  # the other end is closed
             return
 
 
@@ -196,7 +196,7 @@ def _picklable(error: Exception) -> Exception:
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301  (made here)
         return error
-    except Exception:  # whatever its constructor may do
+    except Exception:  # its constructor may raise anything
         return RuntimeError(f"{type(error).__name__}: {error}")
 
 

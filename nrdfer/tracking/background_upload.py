@@ -1,6 +1,6 @@
 """A training's log into MLflow while it runs, by a thread that a missing server never stops.
 
-What belongs here: when to try, to wait and to give up. The requests belong to ``log_uploader``; what is left when a
+Keep here: when to try, to wait and to give up. The requests belong to ``log_uploader``; what is left when a
 training ends without a server, to ``pending_uploads``. The training's own thread never talks to MLflow.
 """
 

@@ -1,6 +1,6 @@
 """MLflow client: runs whose status is always true, and lineage tags in both directions.
 
-What belongs here: everything that talks to MLflow about runs (creation, status, repair). Registering models belongs to
+Keep here: everything that talks to MLflow about runs (creation, status, repair). Registering models belongs to
 `nrdfer.registry`, the connection to ``connection``. Runs are found again by tag (``nrdfer.digest``), never by a stored
 id, so that a restarted training continues its own MLflow run, and the local history file remains the source that is
 replayed into MLflow.

@@ -23,7 +23,7 @@ from nrdfer.core.atomic_files import move_new
 from nrdfer.core.errors import TrackingError
 from nrdfer.core.plain_text import one_line
 
-_QUIET = 15.0  # seconds in which a file that nobody has open did not change: nobody is making it
+_QUIET = 15.0  # seconds without a change after which a file that no process has open is not being made
 _PATIENCE = 120.0
 _WAIT = 1.0  # seconds that SQLite itself waits for a lock
 #: The tables that MLflow makes first, and the one that says how far it is with the others.

@@ -1,7 +1,7 @@
 """Upload of one training's log to its MLflow run: queries what is there, and sends what is missing.
 
-What belongs here: every exchange with MLflow about a training, each of which raises if the server does not answer.
-What does not: when to try, and what to do about a failure (``background_upload``, ``pending_uploads``).
+Keep here: every exchange with MLflow about a training, each of which raises if the server does not answer.
+Keep out: when to try, and what to do about a failure (``background_upload``, ``pending_uploads``).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class LogUploader:
         started: seconds since 1970; of a run that is made now.
 
     Raises:
-        Exception: whatever MLflow raises if it cannot be reached or refuses.
+        Exception: any error of MLflow's, if it cannot be reached or refuses.
     """
 
     def __init__(self, tracking: Tracking, path: Path, facts: RunFacts, started: float) -> None:

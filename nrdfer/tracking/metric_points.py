@@ -1,6 +1,6 @@
 """Conversion of a training log's lines to points of MLflow's metrics.
 
-What belongs here: the choice and the names. What does not: sending them (``log_uploader``). The choice depends on the
+Keep here: the choice and the names. Keep out: sending them (``log_uploader``). The choice depends on the
 lines alone, so that an upload that starts again chooses the same points.
 """
 

@@ -1,6 +1,6 @@
 """MLflow runs that processes of this machine have open: one small file each, so that a killed one's can be closed.
 
-What belongs here: the files, below ``pipeline-runs`` and ``open-runs`` of this project's folder. What does not: telling
+Keep here: the files, below ``pipeline-runs`` and ``open-runs`` of this project's folder. Keep out: telling
 MLflow (``pending_uploads``). A file is signed by its process; if that has ended, the file records what is left to do.
 Reading one imports no MLflow, so the steps of a pipeline find their pipeline's run here.
 """
@@ -49,7 +49,7 @@ class _Signed:
 class OpenPipeline(_Signed):
     """The run of a pipeline, from its beginning until its end is recorded in MLflow."""
 
-    uri: str = ""  # of the MLflow it is meant for; empty: not known yet
+    uri: str = ""  # of its MLflow; empty: not known yet
     run_id: str = ""  # of MLflow's run; empty: MLflow has not answered yet
     make: bool = False  # create it in MLflow even if no part of it was logged
     params: Mapping[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class OpenPipeline(_Signed):
     started: float | None = None  # seconds since 1970
     status: str = ""  # how it ended; empty: it runs
     ended: float | None = None
-    killed: bool = False  # nobody but the next start has seen its end
+    killed: bool = False  # its end was found by the next start only
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Uploads still pending when a training or pipeline has ended: its status, and what is missing of its log.
 
-What belongs here: trainings whose upload was not finished when they ended; runs whose process was killed (their
-files are ``open_runs``'s); the beginning and the end of pipeline runs. What does not: the upload of a training that
+Keep here: trainings whose upload was not finished when they ended; runs whose process was killed (their
+files are ``open_runs``'s); the beginning and the end of pipeline runs. Keep out: the upload of a training that
 still runs (``background_upload``).
 
 Each unfinished training is two files in ``undelivered`` below this project's folder, ``<digest>.json`` (what `RunFacts`

@@ -1,6 +1,6 @@
 """The log of one training: append-only JSON lines, the source of everything that is shown elsewhere.
 
-What belongs here: writing whole lines, and reading them. What does not: who shows them (``background_upload`` brings
+Keep here: writing whole lines, and reading them. Keep out: who shows them (``background_upload`` brings
 them into MLflow), and the history that goes with the weights (``nrdfer.models.saved_model``).
 
 Every line has ``kind`` and ``time`` (seconds since 1970):

@@ -115,7 +115,7 @@ def _load(path: Path) -> tuple[dict[str, Any], CheckpointIdentity] | None:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             saved: CheckpointIdentity = json.loads(state["identity"])
             return state, saved
-        except Exception as error:  # torch has many; whatever it is, the training can do without this file
+        except Exception as error:  # torch raises many kinds; the training can continue without this file
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
     moved_to = quarantine(path)
     revoke(path.parent, path.stem)

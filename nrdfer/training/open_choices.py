@@ -29,7 +29,7 @@ class Choice:
     text: str = ""  # what was chosen where no field of the recipe says it, or what it comes to
     alternatives: str = ""
     source: str = ""
-    recipe: str = PAPER  # whose fields are meant
+    recipe: str = PAPER  # that the fields belong to
 
     def chosen(self, recipe: Recipe | None = None) -> str:
         """The choice made, with the values of a recipe."""

@@ -1,6 +1,6 @@
 """Progress of a training run: position, speed, and the expected end.
 
-What belongs here: the figures, and how they read in one line. What does not: where the line is shown (Dagster's log,
+Keep here: the figures, and how they read in one line. Keep out: where the line is shown (Dagster's log,
 the command line's bar).
 """
 

@@ -151,7 +151,7 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
     """Settings of the training in a folder; None if the folder holds no training of ``nrdfer train``.
 
     Raises:
-        TrainingError: the file that says so is damaged.
+        TrainingError: the file with that information is damaged.
     """
     path = folder / SETTINGS
     return _read(path) if path.is_file() else None

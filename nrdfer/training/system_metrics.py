@@ -1,6 +1,6 @@
 """System metrics of a training: processor, memory, disk and GPUs, sampled by a thread into the log.
 
-What belongs here: taking samples. What does not: showing them (``nrdfer.tracking.background_upload``).
+Keep here: taking samples. Keep out: showing them (``nrdfer.tracking.background_upload``).
 Figures that MLflow's page of system metrics knows have its names; ``process_...`` are of the training's own process and
 those below it.
 """
@@ -28,7 +28,7 @@ class SystemSampler:
     Args:
         path: of the training's log; samples are numbered on from those it has.
         every: seconds between samples.
-        gpus: CUDA devices (torch's numbers) to look at.
+        gpus: CUDA devices (torch's numbers) to sample.
     """
 
     def __init__(self, path: Path, every: float = 10.0, gpus: Sequence[int] = ()) -> None:
@@ -62,7 +62,7 @@ class _Machine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # kept from sample to sample, because a share of processor time is one between two looks at a process
+        # kept from sample to sample, because a share of processor time is one between two samples of a process
         self._processes = {process.pid: process for process in _tree()}
         for process in self._processes.values():
             _cpu(process)

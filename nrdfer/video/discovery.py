@@ -19,8 +19,8 @@ from nrdfer.core.errors import CorpusError, UnreadableVideoError
 from nrdfer.core.safe_names import shortened
 from nrdfer.video.formats import format_of, read_head
 
-#: What counts as a video when a folder is searched, whatever is in it (a damaged one is reported); a file named
-#: outright is taken whatever its suffix.
+#: Suffixes of videos when a folder is searched, with any content (a damaged one is reported); a file named
+#: explicitly may have any suffix.
 VIDEO_SUFFIXES = frozenset(
     (
         *(".3g2", ".3gp", ".amv", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265", ".hevc", ".ivf"),
@@ -181,7 +181,7 @@ def distinct(named: Sequence[tuple[Path, str]]) -> list[Source]:
 
     Args:
         named: videos, each with the id it would have alone. An id that another video has already (compared
-            without case, as some file systems do) gets a number, and the source a note that says so.
+            without case, as some file systems do) gets a number, and the source a note about it.
 
     Returns:
         One source for each video, in the order given; ids that no other video wants are never changed.

@@ -51,7 +51,7 @@ class FfmpegPipe(ABC):
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # a file, not a pipe: nobody drains ffmpeg's complaints while frames are being written
+        # a file, not a pipe: ffmpeg's messages are not read while frames are being written
         self._stderr = tempfile.TemporaryFile()
         self._process = subprocess.Popen(  # noqa: S603 - no shell, the command is the subclass's
             self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._stderr

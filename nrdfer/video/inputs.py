@@ -30,7 +30,7 @@ STAND_IN = "file:name"  # what ffmpeg-python is given instead of a name
 
 
 def input_options(path: Path, demuxer: str, *, max_pixels: int = MAX_PIXELS, threads: int = 1) -> list[str]:
-    """The options that open a video and nothing else, whatever it contains.
+    """The options that open a video and nothing else, for any content.
 
     Args:
         path: any name; it may begin with "-" and hold ":" or "%".
@@ -53,7 +53,7 @@ def compiled(output: Any, executable: str, path: Path) -> list[str]:
     Args:
         output: of ffmpeg-python.
         executable: ffmpeg.
-        path: the file that is meant, of any name.
+        path: the file, of any name.
     """
     return [f"file:{path}" if part == STAND_IN else part for part in output.compile(cmd=executable)]
 

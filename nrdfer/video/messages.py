@@ -73,7 +73,7 @@ class Complaints:
     transfers: dict[str, None] = field(default_factory=dict)
     base: tuple[int, int] | None = None  # seconds of a tick
     stamps: list[int | None] = field(default_factory=list)  # ticks, of each frame
-    length: int = 0  # ticks that the last frame stays, if it says so
+    length: int = 0  # ticks that the last frame is shown, if stated
     _last: deque[bytes] = field(default_factory=lambda: deque(maxlen=3))
 
     @property

@@ -14,7 +14,7 @@ import psutil
 
 from nrdfer.core.errors import MachineError, UnreadableVideoError
 
-LOOK = 5.0  # seconds from one look at the clock to the next
+LOOK = 5.0  # seconds between two readings of the clock
 _BY_THE_CLOCK = 10  # times as many seconds may pass as it may work
 
 

@@ -37,7 +37,7 @@ def prefetched(items: Generator[T, None, None] | Iterator[T], ahead: int = 4) ->
                 if not put((item, None)):
                     return
             put((None, StopIteration()))
-        except BaseException as error:  # handed to the caller, whatever it is
+        except BaseException as error:  # any error is passed to the caller
             put((None, error))
         finally:
             close = getattr(items, "close", None)

@@ -127,7 +127,7 @@ def _chunks(
         for chunk in chunks:
             yield _render_chunk(chunk, shared)
         return
-    # after a failure nothing new is begun, and nobody writes into a folder that is being removed
+    # after a failure nothing new is begun, and no process writes into a folder that is being removed
     for _, rendered in completed(_render_chunk, chunks, workers=workers, what="rendering", shared=shared):
         yield rendered
 

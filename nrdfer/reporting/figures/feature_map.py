@@ -78,7 +78,7 @@ def separation(fold: FoldFeatures) -> Separation:
     distance_NN = np.clip(1 - unit_ND @ unit_ND.T, 0, 2)
     np.fill_diagonal(distance_NN, 0)
     silhouette = silhouette_score(distance_NN, labels, metric="precomputed") if 1 < classes < n else None
-    np.fill_diagonal(distance_NN, np.inf)  # leave one out: nobody is one's own neighbour
+    np.fill_diagonal(distance_NN, np.inf)  # leave one out: no clip is its own neighbour
     nearest_NK = np.argsort(distance_NN, axis=1, kind="stable")[:, : min(NEIGHBOURS, n - 1)]
     counts = np.bincount(labels)
     return Separation(

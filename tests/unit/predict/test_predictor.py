@@ -168,7 +168,7 @@ def test_an_answer_that_sees_no_face_is_none_though_the_timeline_has_some(predic
     found = predictor.predict(act(tmp_path / "closeup.mp4", face=10, empty=590))
     assert any(row.answer for row in found.windows)
     assert (found.status, found.answer) == ("no_face", None)
-    assert "in none of the 16 that an answer of the whole video looks at; the timeline answers" in found.reason
+    assert "in none of the 16 that a prediction of the whole video uses; the timeline answers" in found.reason
 
 
 def test_a_video_that_breaks_a_library_is_unreadable(
