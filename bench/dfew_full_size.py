@@ -30,7 +30,7 @@ REFERENCE = "reference.json"  # in a store that was built: digest, and the marks
 
 
 def line_of(given: argparse.Namespace, store: Path, workers: int) -> list[str]:
-    """The command line that builds; a repeated build is this line again."""
+    """The command that builds; a repeated build is this command again."""
     config = ["--clips-per-shard", str(given.clips_per_shard), "--image-size", str(given.image_size)]
     where = ["--dfew", str(given.dfew.absolute()), "--store", str(store.absolute()), "--workers", str(workers)]
     return [sys.executable, "-m", "bench.dfew_full_size", "stages", *where, *config]

@@ -50,13 +50,13 @@ def type_again(
     trial: Trial, folder: Path, environment: dict[str, str], expected: dict[str, str], *,
     database: Path | None = None, log_in: Path | None = None,
 ) -> None:  # fmt: skip
-    """Type the same line, with nothing done by hand, and complain of whatever is not as it should be then."""
+    """Run the same command, with nothing done by hand, and record every defect afterwards."""
     began = time.monotonic()
     process, log = start(folder, environment, "again", log_in)
     status = process.wait()
     trial.again = round(time.monotonic() - began, 1)
     if status != 0:
-        trial.complaints.append(f"the same line ended with {status}: {log.read_text(errors='replace')[-3000:]}")
+        trial.complaints.append(f"the same command ended with {status}: {log.read_text(errors='replace')[-3000:]}")
     trial.complaints += complaints_of(folder, expected, database)
 
 

@@ -7,7 +7,7 @@ SIGKILL goes to one process alone, as the kernel does when memory runs out, at a
 an undisturbed run, start and end of Python included: to the job's own, to one step's, to the one that steps are forked
 from, to a worker of a step's pool, to an ffmpeg, or to the MLflow server that the run registers its models at. One that
 is not there at its moment is waited for. A run that outlives the kill may end with status 0, or with the summary of
-what stopped it. Then the same line is typed again, with nothing done by hand.
+what stopped it. Then the same command is typed again, with nothing done by hand.
 
 A trial is good if that ends with status 0; no process is left after a killed job nor at the end; Dagster calls a killed
 run a failure and the last one a success; no pool slot is held; no MLflow run is RUNNING and a killed pipeline's is

@@ -8,7 +8,7 @@ stopped together, the state in which the disk may be after a power cut is writte
 the moments are drawn from the whole duration; the other half from all syncs, renames and links in the project's own
 folder, and the process that is about to make one waits there, so that every step of publishing may be the last.
 
-Afterwards each of these states is put in the run's place and the same line is typed, with nothing done by hand. A trial
+Afterwards each of these states is put in the run's place and the same command is typed, with no manual step. A trial
 is good if that ends with status 0, the bytes of crops, shards, weights, histories, predictions, figures and tables are
 those of an undisturbed run, everything that is published is whole, and neither Dagster nor MLflow says that something
 runs. Ends with status 1 unless all are good. Trials follow each other: they take turns in one place.

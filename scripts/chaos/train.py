@@ -3,7 +3,7 @@
     python -m scripts.chaos.train [--kills 20] [--terms 10] [--seed 0] [--epochs N] [--json FILE]
 
 Every trial runs ``nrdfer train fd1 ...`` in a fresh folder, sends it SIGKILL (``--kills``) or SIGTERM (``--terms``) at
-a moment drawn from the whole duration of an undisturbed run, start of Python included, and repeats the same line until
+a moment drawn from the whole duration of an undisturbed run, start of Python included, and repeats the command until
 it is finished. A trial is good if weights and history have the undisturbed run's sha256 and, after SIGTERM, the process
 ended by itself, with status 143 if it had begun to train. Ends with status 1 unless all are good.
 """
