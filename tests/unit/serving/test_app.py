@@ -124,10 +124,10 @@ def test_names_of_this_machine_and_those_that_were_allowed(crops: Service) -> No
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        (b"", 400, "no JSON"),
+        (b"", 400, "not JSON"),
         (b"[1]", 400, "a JSON object"),
-        (b'{"inputs": NaN}', 400, "NaN is no JSON"),
-        (b'{"inputs": [Infinity]}', 400, "Infinity is no JSON"),
+        (b'{"inputs": NaN}', 400, "NaN is not JSON"),
+        (b'{"inputs": [Infinity]}', 400, "Infinity is not JSON"),
         (b"\xff\xfe", 400, "not UTF-8"),
         (b'{"inputs": 1, "inputs": 2}', 400, "one key twice"),
         (b"[" * 100_000, 400, "too deep"),
@@ -296,7 +296,7 @@ def test_a_worker_that_takes_too_long_or_dies_is_replaced() -> None:
     finally:
         workers.close()
     assert [reply.status for reply in replies] == [200, 422, 200, 422, 200]
-    assert b"longer than" in replies[1].body and b"died over this request" in replies[3].body
+    assert b"longer than" in replies[1].body and b"died on this request" in replies[3].body
     with pytest.raises(NrdferError, match="cannot be served: the weights are gone"):
         Workers(refuse, 1).start()
 
@@ -311,4 +311,4 @@ def test_a_request_does_not_wait_longer_than_it_may_for_a_process_that_loads_aga
     finally:
         workers.close()
     assert (died.status, early.status, late.status) == (422, 503, 200)
-    assert b"is loaded again" in early.body
+    assert b"is being reloaded" in early.body
