@@ -197,5 +197,5 @@ def test_what_cannot_be_meant_is_refused() -> None:
     with pytest.raises(TrainingError, match=r"lacks 1 of 11 clips, e\.g\. 00000"):
         BatchLoader(data, CPU, workers=0, cache=part)
     there = FrameCache(data.source, data.clip_ids, "gpu", CPU)
-    with pytest.raises(TrainingError, match="lie on cpu, but batches are wanted on meta"):
+    with pytest.raises(TrainingError, match="are on cpu, but batches are wanted on meta"):
         BatchLoader(data, torch.device("meta"), workers=0, cache=there)
