@@ -76,7 +76,13 @@ def free_entries(folder: Path) -> int | None:
 
 
 def least_room(folders: Sequence[Path]) -> tuple[Path, int, int | None]:
-    """The fullest disk among those of some folders: folder, free bytes, and entries if those are few."""
+    """The fullest disk among those of some folders: folder, free bytes, and entries if those are few.
+
+    Of folders on one disk the first is named: measured one after the other, they differ while others write.
+    """
+    by_disk: dict[int, Path] = {}
+    for folder in folders:
+        by_disk.setdefault(_existing(folder).stat().st_dev, folder)
 
     def entries(folder: Path) -> int | None:
         free = free_entries(folder)
@@ -86,7 +92,7 @@ def least_room(folders: Sequence[Path]) -> tuple[Path, int, int | None]:
         few = entries(folder)
         return free_bytes(folder) if few is None else min(free_bytes(folder), few)
 
-    found = min(folders, key=fullness)
+    found = min(by_disk.values(), key=fullness)
     return found, free_bytes(found), entries(found)
 
 
