@@ -97,9 +97,8 @@ def written_places() -> list[Path]:
     """Folders that every run writes to: the project's, MLflow's database's, the working and the temporary one."""
     places: list[Path] = []
     for ask in (paths.home, _database_folder, Path.cwd, lambda: Path(tempfile.gettempdir())):
-        with contextlib.suppress(
-            FileNotFoundError, NrdferError
-        ):  # while an error is reported, this must not raise another
+        # while an error is reported, this must not raise another
+        with contextlib.suppress(FileNotFoundError, NrdferError):
             found = ask()
             places += [] if found is None else [found]
     return places or [Path("/")]
