@@ -38,7 +38,7 @@ def listing_asset(corpus: Corpus) -> dg.AssetsDefinition:
     def listing(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
         with step(context):
             from nrdfer.experiments import check_profile as check
-            from nrdfer.preprocessing import corpus_listing, dfew_listing
+            from nrdfer.preprocessing import corpus_listing, picture_listing
 
             check.check_profile(workbench.settings)
             root = corpus_listing.corpus_root(workbench.settings, corpus)
@@ -51,7 +51,7 @@ def listing_asset(corpus: Corpus) -> dg.AssetsDefinition:
                 build=lambda work, out: (
                     corpus_listing.list_videos(corpus, contents, out, progress_logger(context, "hashing videos"))
                     if corpus.videos
-                    else dfew_listing.list_dfew(
+                    else picture_listing.list_pictures(
                         contents,
                         work,
                         out,

@@ -181,7 +181,7 @@ def shards_asset(corpus: Corpus) -> dg.AssetsDefinition:
             import dataclasses
 
             from nrdfer.preprocessing import shards as shard
-            from nrdfer.preprocessing.dfew_listing import DfewListing
+            from nrdfer.preprocessing.picture_listing import PictureListing
 
             settings, made = workbench.settings, read[argument]
             progress = progress_logger(context, "clips in shards")
@@ -193,9 +193,9 @@ def shards_asset(corpus: Corpus) -> dg.AssetsDefinition:
                 build=lambda work, out: (
                     shard.shard_aligned(corpus, made.path, work, out, settings.shards, progress)
                     if corpus.videos
-                    else shard.shard_dfew(
+                    else shard.shard_pictures(
                         corpus,
-                        DfewListing(made.path),
+                        PictureListing(made.path),
                         work,
                         out,
                         settings.shards,
@@ -230,8 +230,8 @@ def folds_asset(corpus: Corpus) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Artifact]:
         with step(context):
             from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, read_reasons
-            from nrdfer.preprocessing.dfew_listing import open_listing
             from nrdfer.preprocessing.folds import write_folds
+            from nrdfer.preprocessing.picture_listing import open_listing
 
             artifact = workbench.store.build(
                 corpus.asset("folds"),

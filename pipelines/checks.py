@@ -68,9 +68,9 @@ def _nothing_is_lost(corpus: Corpus) -> dg.AssetChecksDefinition:
     )
     def nothing_is_lost(shards: Artifact, videos: Artifact) -> dg.AssetCheckResult:
         from nrdfer.preprocessing.corpus_listing import VideoListing
-        from nrdfer.preprocessing.validation import judge_afew_shards
+        from nrdfer.preprocessing.validation import judge_parts
 
-        return check_result(judge_afew_shards(VideoListing(corpus, videos.path).rows, shards.path))
+        return check_result(judge_parts(VideoListing(corpus, videos.path).rows, shards.path))
 
     return nothing_is_lost
 
@@ -89,11 +89,11 @@ def _folds_are_complete(corpus: Corpus) -> dg.AssetChecksDefinition:
         ),
     )
     def nothing_is_lost(folds: Artifact, listing: Artifact, shards: Artifact) -> dg.AssetCheckResult:
-        from nrdfer.preprocessing.dfew_listing import open_listing
         from nrdfer.preprocessing.folds import read_folds
-        from nrdfer.preprocessing.validation import judge_dfew
+        from nrdfer.preprocessing.picture_listing import open_listing
+        from nrdfer.preprocessing.validation import judge_listed_clips
 
-        return check_result(judge_dfew(open_listing(corpus, listing.path), shards.path, read_folds(folds.path)))
+        return check_result(judge_listed_clips(open_listing(corpus, listing.path), shards.path, read_folds(folds.path)))
 
     return nothing_is_lost
 

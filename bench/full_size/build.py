@@ -25,8 +25,8 @@ from nrdfer.config.profile import ShardsConfig
 from nrdfer.corpora.dfew import DFEW, read_dfew
 from nrdfer.preprocessing import corpus_listing
 from nrdfer.preprocessing import shards as shard
-from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew
 from nrdfer.preprocessing.folds import write_folds
+from nrdfer.preprocessing.picture_listing import PictureListing, list_pictures
 from nrdfer.store import MANIFEST, Artifact, Store, digest_of, file_sha256
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -56,8 +56,8 @@ def stages(dfew: Path, store_root: Path, workers: int, config: ShardsConfig, tel
         code_version="2",
         config=dataclasses.asdict(config),
         inputs={"clips": content},
-        build=lambda work, out: shard.shard_dfew(
-            DFEW, DfewListing(clips.path), work, out, config, workers=workers, progress=mark(SHARDS)
+        build=lambda work, out: shard.shard_pictures(
+            DFEW, PictureListing(clips.path), work, out, config, workers=workers, progress=mark(SHARDS)
         ),
     )
     seconds["shards"], began = time.monotonic() - began, time.monotonic()
@@ -67,7 +67,7 @@ def stages(dfew: Path, store_root: Path, workers: int, config: ShardsConfig, tel
         code_version="2",
         config={},
         inputs={"clips": content, "shards": shards.digest},
-        build=lambda out: write_folds(DFEW, DfewListing(clips.path).folds, shards.path, out),
+        build=lambda out: write_folds(DFEW, PictureListing(clips.path).folds, shards.path, out),
     )
     seconds["folds"] = time.monotonic() - began
     mark(END)(0, 0)
@@ -83,7 +83,7 @@ def _list(store: Store, dfew: Path, workers: int, progress: Callable[[int, int],
         code_version="2",
         config={},
         inputs={"files": corpus_listing.fingerprint_pictures(dfew, corpus), "labels": labels},
-        build=lambda work, out: list_dfew(corpus, work, out, workers=workers, progress=progress),
+        build=lambda work, out: list_pictures(corpus, work, out, workers=workers, progress=progress),
     )
 
 

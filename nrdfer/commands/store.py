@@ -38,10 +38,8 @@ def verify(
     from nrdfer.store import Store
     from nrdfer.store.verify import verify_store
 
-    for place in (
-        paths.home(),
-        paths.store_root(),
-    ):  # otherwise "0 of 0 are whole" would be printed for a mistyped folder
+    # otherwise "0 of 0 are whole" would be printed for a mistyped folder
+    for place in (paths.home(), paths.store_root()):
         if not place.is_dir() and (place == paths.home() or os.path.lexists(place)):
             state = "is no folder" if os.path.lexists(place) else "is not there"
             raise StoreError(f"{name_text(place)} {state}; set NRDFER_HOME to the project's folder, or go beside it")

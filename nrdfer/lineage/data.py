@@ -16,8 +16,8 @@ from nrdfer.corpora.registry import corpus_of, find_corpus
 from nrdfer.lineage.hashes import Hashes
 from nrdfer.lineage.links import Link
 from nrdfer.preprocessing.corpus_listing import VideoListing
-from nrdfer.preprocessing.dfew_listing import DfewListing
 from nrdfer.preprocessing.folds import read_folds, read_split
+from nrdfer.preprocessing.picture_listing import PictureListing
 from nrdfer.runtime.code_version import code_version, has_commit
 from nrdfer.store import MANIFEST, Artifact, Store, digest_of, read_manifest
 from nrdfer.tracking.relocation import here
@@ -225,7 +225,7 @@ class DataWalk:
         yield from self.artifact(asset, listing.digest)
         rows: list[list[str]] = []
         try:
-            pictures = DfewListing(listing.path)
+            pictures = PictureListing(listing.path)
             for clip in pictures.clips():
                 rows.append([clip.clip_id, clip.emotion, clip.sha256])
                 folder = self._now(clip.folder)

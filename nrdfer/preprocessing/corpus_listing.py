@@ -1,8 +1,8 @@
 """Step: list a corpus's files with their content hashes, so that later artefacts are named by content.
 
 A listing's *fingerprint* (paths, sizes, times) shows cheaply whether it must be made again; its *content digest* (the
-hashes) is the input of later steps, so that copying or touching a corpus repeats no work. DFEW's listing, which is
-large, belongs to `dfew_listing`.
+hashes) is the input of later steps, so that copying or touching a corpus repeats no work. A listing of face pictures,
+which is large, belongs to `picture_listing`.
 """
 
 from __future__ import annotations

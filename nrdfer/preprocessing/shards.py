@@ -24,7 +24,7 @@ from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.picture_file import read_picture
 from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, list_clips, read_clip, write_reasons
-from nrdfer.preprocessing.dfew_listing import DfewListing, ListedClip, read_group
+from nrdfer.preprocessing.picture_listing import ListedClip, PictureListing, read_group
 from nrdfer.shards.index import ShardIndex
 from nrdfer.shards.writer import EncodedClip, ExcludedClip, build_shards, shard_name
 from nrdfer.video.jpeg import encode_jpeg
@@ -116,9 +116,9 @@ def shard_aligned(
     return count_clips(index)
 
 
-def shard_dfew(
+def shard_pictures(
     corpus: Corpus,
-    listing: DfewListing,
+    listing: PictureListing,
     work: Path,
     out: Path,
     config: ShardsConfig,

@@ -17,7 +17,7 @@ import numpy as np
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, list_clips, read_reasons, read_record
 from nrdfer.preprocessing.corpus_listing import VideoListing
-from nrdfer.preprocessing.dfew_listing import DfewListing
+from nrdfer.preprocessing.picture_listing import PictureListing
 from nrdfer.shards.reader import ShardReader
 
 #: More clips excluded than kept indicate a fault of the videos, the weights or the settings, not of single clips.
@@ -90,7 +90,7 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
     return Verdict(tuple(problems), {name: figure for name, figure in figures.items() if figure is not None})
 
 
-def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
+def judge_parts(rows: Sequence[Row], shards: Path) -> Verdict:
     """Check that every listed video is in the shards or excluded, once, with its listed emotion and split.
 
     Args:
@@ -148,7 +148,7 @@ def judge_afew_shards(rows: Sequence[Row], shards: Path) -> Verdict:
     )
 
 
-def judge_dfew(listing: DfewListing | VideoListing, shards: Path, folds: Folds) -> Verdict:
+def judge_listed_clips(listing: PictureListing | VideoListing, shards: Path, folds: Folds) -> Verdict:
     """Check that every listed clip is in the shards or excluded, and that each fold has every class of its labels.
 
     Args:

@@ -32,9 +32,9 @@ from nrdfer.core.own_files import write_made
 from nrdfer.corpora.dfew import DFEW, read_dfew
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.models.trained_files import BEST, HISTORY, LAST
-from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew
 from nrdfer.preprocessing.folds import write_folds
-from nrdfer.preprocessing.shards import shard_dfew
+from nrdfer.preprocessing.picture_listing import PictureListing, list_pictures
+from nrdfer.preprocessing.shards import shard_pictures
 
 RESULT, WORK = "result.json", "work"
 FILES = (LAST, BEST, HISTORY)
@@ -116,9 +116,9 @@ def make_run(folder: Path, epochs: int) -> Run:
     work, listing, shards, folds = (folder / name for name in ("parts", "listing", "shards", "folds"))
     for made in (work, listing, shards, folds):
         made.mkdir()
-    list_dfew(read_dfew(root), work, listing)
-    shard_dfew(DFEW, DfewListing(listing), work, shards, ShardsConfig(clips_per_shard=10, image_size=64))
-    counts = write_folds(DFEW, DfewListing(listing).folds, shards, folds)
+    list_pictures(read_dfew(root), work, listing)
+    shard_pictures(DFEW, PictureListing(listing), work, shards, ShardsConfig(clips_per_shard=10, image_size=64))
+    counts = write_folds(DFEW, PictureListing(listing).folds, shards, folds)
     batch = 4
     recipe = {"epochs": epochs, "batch": batch, "lr": 0.02}
     engine = {"device": "cpu", "threads": 1, "workers": 1, "checkpoint_every_batches": 1}

@@ -27,7 +27,7 @@ from nrdfer.lineage.walk import Walk
 from nrdfer.predict.tables import as_csv
 from nrdfer.predict.video_output import COLUMNS, Row
 from nrdfer.preprocessing import quality, validation
-from nrdfer.preprocessing.dfew_listing import ListedClip, Part, list_dfew
+from nrdfer.preprocessing.picture_listing import ListedClip, Part, list_pictures
 from nrdfer.registry import aliases, find_version, tags
 from nrdfer.reporting.render import csv_of, html_of, markdown_of
 from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex
@@ -117,13 +117,13 @@ def test_listing_dfew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def here(work: Callable[[Part], None], parts: list[Part], **_: object) -> list[tuple[Part, None]]:
         return [(part, work(part)) for part in parts]  # in this process, where calls are counted
 
-    monkeypatch.setattr("nrdfer.preprocessing.dfew_listing.process_pool.completed", here)
+    monkeypatch.setattr("nrdfer.preprocessing.picture_listing.process_pool.completed", here)
 
     def make(n: int) -> Callable[[], object]:
         found = corpus(tmp_path / f"corpus{n}", n)
         work, out = tmp_path / f"work{n}", tmp_path / f"out{n}"
         work.mkdir(), out.mkdir()
-        return lambda: list_dfew(found, work, out)
+        return lambda: list_pictures(found, work, out)
 
     grows_with_its_size(make)
 
@@ -154,7 +154,7 @@ def test_judging_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         )
 
         def work() -> None:
-            validation.judge_dfew(listing, tmp_path, {"1": fold})  # type: ignore[arg-type]
+            validation.judge_listed_clips(listing, tmp_path, {"1": fold})  # type: ignore[arg-type]
             validation.judge_folds(tmp_path, {"1": fold})
 
         return work
@@ -239,7 +239,7 @@ def test_lineage_of_many_clips(tmp_path: Path) -> None:
 
 def test_lineage_of_many_versions_reads_what_they_share_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: Counter[str] = Counter()
-    for place, name in (("Store", "find"), ("DfewListing", "__init__"), ("", "read_folds")):
+    for place, name in (("Store", "find"), ("PictureListing", "__init__"), ("", "read_folds")):
         owner = getattr(sys.modules["nrdfer.lineage.data"], place) if place else sys.modules["nrdfer.lineage.data"]
         before = getattr(owner, name)
 
@@ -257,7 +257,7 @@ def test_lineage_of_many_versions_reads_what_they_share_once(tmp_path: Path, mon
             "clip list of fd1"
         ] * versions
         assert all(walk.trained_on("dfew/fd1/checkpoint", digest) for digest in digests)
-        assert counted == {"Store.find": 2, "DfewListing.__init__": 1, ".read_folds": 1}
+        assert counted == {"Store.find": 2, "PictureListing.__init__": 1, ".read_folds": 1}
 
 
 class Registry:

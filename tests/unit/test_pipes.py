@@ -19,8 +19,8 @@ from nrdfer.corpora.text_file import read_lines
 from nrdfer.predict.result import UNREADABLE
 from nrdfer.predict.video_output import Work, predict_one
 from nrdfer.preprocessing.corpus_listing import hash_files
-from nrdfer.preprocessing.dfew_listing import _hash_picture
 from nrdfer.preprocessing.folds import read_folds
+from nrdfer.preprocessing.picture_listing import _hash_picture
 from nrdfer.video.discovery import list_sources
 from nrdfer.video.formats import read_head, video_format
 from nrdfer.weights.catalogue import content_ids, refuse_pointer

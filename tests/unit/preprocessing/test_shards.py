@@ -22,8 +22,8 @@ from nrdfer.corpora.dfew import DFEW
 from nrdfer.preprocessing import quality
 from nrdfer.preprocessing import shards as shard
 from nrdfer.preprocessing.clip_files import EXCLUDED_CSV
-from nrdfer.preprocessing.dfew_listing import CLIPS, LISTING, DfewListing, ListedClip
 from nrdfer.preprocessing.folds import read_folds, write_folds
+from nrdfer.preprocessing.picture_listing import CLIPS, LISTING, ListedClip, PictureListing
 from nrdfer.shards.index import INDEX
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.verify import verify
@@ -31,7 +31,7 @@ from nrdfer.shards.verify import verify
 CONFIG = ShardsConfig(clips_per_shard=3, image_size=32)
 
 
-def make_listing(root: Path, clips: int) -> DfewListing:
+def make_listing(root: Path, clips: int) -> PictureListing:
     """Clips of two pictures."""
     lines = []
     for number in range(clips):
@@ -47,7 +47,7 @@ def make_listing(root: Path, clips: int) -> DfewListing:
     (root / "listing").mkdir()
     (root / "listing" / CLIPS).write_text("".join(lines))
     (root / "listing" / LISTING).write_text(json.dumps({"folds": folds, "set_aside": [["99999", "no frames"]]}))
-    return DfewListing(root / "listing")
+    return PictureListing(root / "listing")
 
 
 def folders(root: Path, name: str) -> tuple[Path, Path]:
@@ -62,7 +62,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def listing(tmp_path: Path) -> DfewListing:
+def listing(tmp_path: Path) -> PictureListing:
     """Six clips of two pictures; the last clip has one that is cut short."""
     made = make_listing(tmp_path, 6)
     broken = tmp_path / "pictures" / "00005" / "1.png"
@@ -70,10 +70,10 @@ def listing(tmp_path: Path) -> DfewListing:
     return made
 
 
-def test_pictures_are_resized_once_and_bad_clips_set_aside(listing: DfewListing, tmp_path: Path) -> None:
+def test_pictures_are_resized_once_and_bad_clips_set_aside(listing: PictureListing, tmp_path: Path) -> None:
     work, out = folders(tmp_path, "shards")
     seen: list[tuple[int, int]] = []
-    counts = shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=1, progress=lambda *done: seen.append(done))
+    counts = shard.shard_pictures(DFEW, listing, work, out, CONFIG, workers=1, progress=lambda *done: seen.append(done))
     assert (counts["clips"], counts["frames"], counts["set_aside"]) == (5, 10, 2)
     assert counts["emotions"] == {emotion: int(emotion in EMOTIONS[:5]) for emotion in EMOTIONS}
     assert seen == [(0, 6), (3, 6), (6, 6)]
@@ -96,7 +96,7 @@ def test_a_jpeg_cut_short_sets_its_clip_aside_and_is_not_taken_half_grey(tmp_pat
     jpeg = bytes(cv2.imencode(".jpg", noise)[1])
     picture.write_bytes(jpeg[: int(keep * len(jpeg))])
     work, out = folders(tmp_path, "shards")
-    counts = shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=1)
+    counts = shard.shard_pictures(DFEW, listing, work, out, CONFIG, workers=1)
     assert (counts["clips"], counts["set_aside"]) == (5, 2)
     with (out / EXCLUDED_CSV).open() as handle:
         reasons = {row["clip_id"]: row["reason"] for row in csv.DictReader(handle)}
@@ -114,16 +114,16 @@ def test_pictures_whose_names_are_not_utf8_are_read_and_told(tmp_path: Path) -> 
     (folder / name).write_bytes(b"no picture")
     (listing.folder / CLIPS).write_text("".join(json.dumps(line) + "\n" for line in lines))
     work, out = folders(tmp_path, "shards")
-    counts = shard.shard_dfew(DFEW, DfewListing(listing.folder), work, out, CONFIG, workers=1)
+    counts = shard.shard_pictures(DFEW, PictureListing(listing.folder), work, out, CONFIG, workers=1)
     assert (counts["clips"], counts["set_aside"]) == (5, 2)
     assert "bild\\xdf2\\x0a.png: it is neither" in (out / EXCLUDED_CSV).read_text(encoding="utf-8")
 
 
-def test_the_bytes_do_not_depend_on_the_number_of_workers(listing: DfewListing, tmp_path: Path) -> None:
+def test_the_bytes_do_not_depend_on_the_number_of_workers(listing: PictureListing, tmp_path: Path) -> None:
     made: list[Mapping[str, bytes]] = []
     for workers in (1, 3):
         work, out = folders(tmp_path, str(workers))
-        shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=workers)
+        shard.shard_pictures(DFEW, listing, work, out, CONFIG, workers=workers)
         made.append(contents(out))
     assert made[0] == made[1]
     assert sorted(made[0]) == ["dfew-000000.tar", "dfew-000001.tar", INDEX, EXCLUDED_CSV]
@@ -132,7 +132,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(listing: DfewListing, 
 def test_a_killed_build_goes_on_where_it_was_and_ends_in_the_same_bytes(tmp_path: Path) -> None:
     listing = make_listing(tmp_path, 60)
     work, whole = folders(tmp_path, "whole")
-    shard.shard_dfew(DFEW, listing, work, whole, CONFIG, workers=1)
+    shard.shard_pictures(DFEW, listing, work, whole, CONFIG, workers=1)
     work, out = folders(tmp_path, "killed")
     code = f"""
         import os, signal
@@ -140,14 +140,15 @@ def test_a_killed_build_goes_on_where_it_was_and_ends_in_the_same_bytes(tmp_path
         from nrdfer.config.profile import ShardsConfig
         from nrdfer.corpora.dfew import DFEW
         from nrdfer.preprocessing import quality, shards as shard
-        from nrdfer.preprocessing.dfew_listing import DfewListing
+        from nrdfer.preprocessing.picture_listing import PictureListing
 
         def kill_the_group(done, total):
             if done >= 9:
                 os.killpg(0, signal.SIGKILL)
 
-        shard.shard_dfew(DFEW, DfewListing(Path({str(listing.folder)!r})), Path({str(work)!r}), Path({str(out)!r}),
-                         ShardsConfig(clips_per_shard=3, image_size=32), workers=2, progress=kill_the_group)
+        shard.shard_pictures(
+            DFEW, PictureListing(Path({str(listing.folder)!r})), Path({str(work)!r}), Path({str(out)!r}),
+            ShardsConfig(clips_per_shard=3, image_size=32), workers=2, progress=kill_the_group)
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], start_new_session=True)
     assert killed.returncode == -signal.SIGKILL
@@ -157,7 +158,7 @@ def test_a_killed_build_goes_on_where_it_was_and_ends_in_the_same_bytes(tmp_path
     before = {name: (work / name).stat().st_ino for name in finished}
     (work / ".dfew-000019.tar.4711.tmp").write_bytes(b"half a shard")
     seen: list[tuple[int, int]] = []
-    shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=2, progress=lambda *done: seen.append(done))
+    shard.shard_pictures(DFEW, listing, work, out, CONFIG, workers=2, progress=lambda *done: seen.append(done))
     assert seen[0] == (3 * len(finished), 60)
     assert {name: (out / name).stat().st_ino for name in finished} == before  # not written again
     assert contents(out) == contents(whole)
@@ -172,15 +173,15 @@ def test_a_disk_without_room_is_told_by_the_store_though_a_worker_met_it(tmp_pat
         from nrdfer.core.errors import StoreError
         from nrdfer.corpora.dfew import DFEW
         from nrdfer.preprocessing import quality, shards as shard
-        from nrdfer.preprocessing.dfew_listing import DfewListing
+        from nrdfer.preprocessing.picture_listing import PictureListing
         from nrdfer.store import Store
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))  # workers inherit it
-        listing, config = DfewListing(Path({str(listing.folder)!r})), ShardsConfig(clips_per_shard=60, image_size=32)
+        listing, config = PictureListing(Path({str(listing.folder)!r})), ShardsConfig(clips_per_shard=60, image_size=32)
         try:
             Store(Path({str(tmp_path / "store")!r})).build_resumable(
                 "dfew/shards", code_version="1", config={{}}, inputs={{}},
-                build=lambda work, out: shard.shard_dfew(DFEW, listing, work, out, config, workers=2),
+                build=lambda work, out: shard.shard_pictures(DFEW, listing, work, out, config, workers=2),
             )
         except StoreError as error:
             print(error)
@@ -190,28 +191,28 @@ def test_a_disk_without_room_is_told_by_the_store_though_a_worker_met_it(tmp_pat
     assert [path.name for path in (tmp_path / "store").rglob("*.tar*")] == []
 
 
-def test_a_picture_that_went_away_stops_the_step(listing: DfewListing, tmp_path: Path) -> None:
+def test_a_picture_that_went_away_stops_the_step(listing: PictureListing, tmp_path: Path) -> None:
     picture = tmp_path / "pictures" / "00001" / "0.png"
     picture.unlink()
     work, out = folders(tmp_path, "shards")
     with pytest.raises(CorpusError, match=r"00001/0\.png was there when it was listed and is gone"):
-        shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=1)
+        shard.shard_pictures(DFEW, listing, work, out, CONFIG, workers=1)
     assert list(out.iterdir()) == []
     cv2.imwrite(str(picture), np.full((64, 64, 3), 40, np.uint8))
-    assert shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=1)["clips"] == 5
+    assert shard.shard_pictures(DFEW, listing, work, out, CONFIG, workers=1)["clips"] == 5
 
 
-def test_a_corpus_without_one_readable_clip_is_an_error(listing: DfewListing, tmp_path: Path) -> None:
+def test_a_corpus_without_one_readable_clip_is_an_error(listing: PictureListing, tmp_path: Path) -> None:
     for path in (tmp_path / "pictures").rglob("*.png"):
         os.truncate(path, 50)
     work, out = folders(tmp_path, "shards")
     with pytest.raises(CorpusError, match=r"no clip of DFEW could be used, e\.g\. 00000: unreadable picture"):
-        shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=1)
+        shard.shard_pictures(DFEW, listing, work, out, CONFIG, workers=1)
 
 
-def test_folds_hold_only_clips_that_are_in_the_shards(listing: DfewListing, tmp_path: Path) -> None:
+def test_folds_hold_only_clips_that_are_in_the_shards(listing: PictureListing, tmp_path: Path) -> None:
     work, out = folders(tmp_path, "shards")
-    shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=1)
+    shard.shard_pictures(DFEW, listing, work, out, CONFIG, workers=1)
     write_folds(DFEW, listing.folds, out, tmp_path)
     folds = read_folds(tmp_path)
     assert folds["1"]["test"] == ["00003", "00004"]
@@ -222,9 +223,9 @@ def test_folds_hold_only_clips_that_are_in_the_shards(listing: DfewListing, tmp_
         write_folds(DFEW, {"1": {"train": ["00001"], "test": ["00005"]}}, out, tmp_path)
 
 
-def test_folds_come_with_a_quality_page_of_every_clip(listing: DfewListing, tmp_path: Path) -> None:
+def test_folds_come_with_a_quality_page_of_every_clip(listing: PictureListing, tmp_path: Path) -> None:
     work, out = folders(tmp_path, "shards")
-    shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=1)
+    shard.shard_pictures(DFEW, listing, work, out, CONFIG, workers=1)
     seen: list[tuple[int, int]] = []
     folder = tmp_path / "folds"
     folder.mkdir()
@@ -249,7 +250,7 @@ def test_the_middle_picture_is_the_one_that_is_looked_at(tmp_path: Path) -> None
         for frame, level in enumerate((0, 200)):
             cv2.imwrite(str(tmp_path / "pictures" / f"{number:05d}" / f"{frame}.png"), np.full((64, 64, 3), level))
     work, out = folders(tmp_path, "shards")
-    shard.shard_dfew(DFEW, listing, work, out, CONFIG, workers=1)
+    shard.shard_pictures(DFEW, listing, work, out, CONFIG, workers=1)
     assert abs(write_folds(DFEW, listing.folds, out, tmp_path)["luma"] - 200) < 3
 
 

@@ -15,8 +15,8 @@ from devtools.shard_files import write_shards
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, write_clip, write_reasons
-from nrdfer.preprocessing.dfew_listing import CLIPS, LISTING, DfewListing, ListedClip
-from nrdfer.preprocessing.validation import Verdict, judge_afew_shards, judge_dfew, judge_faces, judge_folds
+from nrdfer.preprocessing.picture_listing import CLIPS, LISTING, ListedClip, PictureListing
+from nrdfer.preprocessing.validation import Verdict, judge_faces, judge_folds, judge_listed_clips, judge_parts
 from nrdfer.shards.index import INDEX
 
 FRAMES = 4
@@ -64,7 +64,7 @@ def rows() -> list[Row]:
 
 def test_sound_shards_of_afew_pass(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows[1:]], [rows[0]["clip_id"]])
-    verdict = judge_afew_shards(rows, shards)
+    verdict = judge_parts(rows, shards)
     assert verdict.problems == ()
     assert verdict.passed
     figures = verdict.figures
@@ -76,38 +76,38 @@ def test_sound_shards_of_afew_pass(rows: list[Row], tmp_path: Path) -> None:
 def test_a_clip_id_in_train_and_val(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows], [])
     twice = [*rows, {**rows[0], "split": "val"}]
-    verdict = judge_afew_shards(twice, shards)
+    verdict = judge_parts(twice, shards)
     assert any(re.match(r"1 clip is listed more than once.*train_fear_0", told) for told in verdict.problems)
 
 
 def test_a_clip_that_was_lost(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows[1:]], [])
-    only_problem(judge_afew_shards(rows, shards), r"1 clip is listed, and neither in the shards nor.*train_fear_0")
+    only_problem(judge_parts(rows, shards), r"1 clip is listed, and neither in the shards nor.*train_fear_0")
 
 
 def test_a_clip_from_nowhere(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows], [])
-    only_problem(judge_afew_shards(rows[:-1], shards), r"1 clip is in the shards and not listed.*val_happiness_1")
+    only_problem(judge_parts(rows[:-1], shards), r"1 clip is in the shards and not listed.*val_happiness_1")
 
 
 def test_a_clip_that_was_kept_and_set_aside(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows], [rows[3]["clip_id"]])
-    only_problem(judge_afew_shards(rows, shards), r"in the shards, though excluded.*train_happiness_1")
+    only_problem(judge_parts(rows, shards), r"in the shards, though excluded.*train_happiness_1")
     doubled = shards_of(tmp_path / "d", [make_record(row) for row in rows[1:]], [rows[0]["clip_id"]] * 2)
-    only_problem(judge_afew_shards(rows, doubled), "excluded more than once")
+    only_problem(judge_parts(rows, doubled), "excluded more than once")
 
 
 def test_a_class_that_vanished_from_a_split(rows: list[Row], tmp_path: Path) -> None:
     gone = [row["clip_id"] for row in rows if (row["split"], row["emotion"]) == ("val", "fear")]
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows if row["clip_id"] not in gone], gone)
-    only_problem(judge_afew_shards(rows, shards), "val has no clip of fear left, though 2 are listed")
+    only_problem(judge_parts(rows, shards), "val has no clip of fear left, though 2 are listed")
 
 
 @pytest.mark.parametrize("change", [{"split": "val"}, {"emotion": "happiness"}])
 def test_a_clip_that_became_another(rows: list[Row], tmp_path: Path, change: dict[str, str]) -> None:
     records = [make_record(row) for row in rows]
     shards = shards_of(tmp_path / "s", [dataclasses.replace(records[0], **change), *records[1:]], [])
-    only_problem(judge_afew_shards(rows, shards), "another emotion or split in the shards.*train_fear_0")
+    only_problem(judge_parts(rows, shards), "another emotion or split in the shards.*train_fear_0")
 
 
 def test_a_record_that_counts_other_frames_than_the_index(rows: list[Row], tmp_path: Path) -> None:
@@ -117,13 +117,13 @@ def test_a_record_that_counts_other_frames_than_the_index(rows: list[Row], tmp_p
     entry["frames"].pop()
     entry["n_frames"] -= 1
     (shards / INDEX).write_text(json.dumps(index))
-    only_problem(judge_afew_shards(rows, shards), "another number of frames.*train_fear_1")
+    only_problem(judge_parts(rows, shards), "another number of frames.*train_fear_1")
 
 
 def test_one_video_under_two_names_is_told(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows], [])
     rows[-1]["sha256"] = rows[0]["sha256"]
-    verdict = judge_afew_shards(rows, shards)
+    verdict = judge_parts(rows, shards)
     assert verdict.passed
     assert verdict.figures["videos_in_train_and_val"] == 1
 
@@ -171,7 +171,7 @@ def test_an_aligned_clip_that_was_lost(rows: list[Row], tmp_path: Path) -> None:
 # --- DFEW
 
 
-def dfew_of(root: Path, labels: list[str]) -> DfewListing:
+def dfew_of(root: Path, labels: list[str]) -> PictureListing:
     """Twice as many clips as labels; the first half is tested by fold 1, the second by fold 2."""
     root.mkdir()
     ids = [f"{n:05d}" for n in range(2 * len(labels))]
@@ -180,27 +180,27 @@ def dfew_of(root: Path, labels: list[str]) -> DfewListing:
     folds = {"1": {"train": ids[half:], "test": ids[:half]}, "2": {"train": ids[:half], "test": ids[half:]}}
     (root / CLIPS).write_text("".join(clip.to_line() + "\n" for clip in clips))
     (root / LISTING).write_text(json.dumps({"folds": folds, "set_aside": [["99999", "no pictures"]]}))
-    return DfewListing(root)
+    return PictureListing(root)
 
 
 @pytest.fixture
-def listing(tmp_path: Path) -> DfewListing:
+def listing(tmp_path: Path) -> PictureListing:
     return dfew_of(tmp_path / "listing", ["fear", "fear", "happiness"])
 
 
-def dfew_shards(root: Path, listing: DfewListing, without: list[str], aside: list[str]) -> Path:
+def dfew_shards(root: Path, listing: PictureListing, without: list[str], aside: list[str]) -> Path:
     rows = [{"clip_id": c.clip_id, "emotion": c.emotion, "split": "fold"} for c in listing.clips()]
     return shards_of(root / "s", [make_record(row) for row in rows if row["clip_id"] not in without], aside)
 
 
-def folds_without(listing: DfewListing, without: list[str]) -> dict[str, dict[str, list[str]]]:
+def folds_without(listing: PictureListing, without: list[str]) -> dict[str, dict[str, list[str]]]:
     return {k: {p: [c for c in ids if c not in without] for p, ids in f.items()} for k, f in listing.folds.items()}
 
 
-def test_sound_dfew_passes(listing: DfewListing, tmp_path: Path) -> None:
+def test_sound_dfew_passes(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, ["00000"], ["99999", "00000"])
     folds = folds_without(listing, ["00000"])
-    verdict = judge_dfew(listing, shards, folds)
+    verdict = judge_listed_clips(listing, shards, folds)
     assert verdict.problems == ()
     figures = verdict.figures
     assert (figures["clips_listed"], figures["clips_in_shards"], figures["clips_set_aside"]) == (7, 5, 2)
@@ -216,21 +216,23 @@ def test_sound_dfew_passes(listing: DfewListing, tmp_path: Path) -> None:
     )
 
 
-def test_a_clip_of_dfew_that_was_lost(listing: DfewListing, tmp_path: Path) -> None:
+def test_a_clip_of_dfew_that_was_lost(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, ["00000"], ["99999"])
     only_problem(
-        judge_dfew(listing, shards, folds_without(listing, ["00000"])),
+        judge_listed_clips(listing, shards, folds_without(listing, ["00000"])),
         "1 clip is listed, and neither in the shards nor excluded, e.g. 00000",
     )
 
 
-def test_a_labelled_clip_without_pictures_that_was_forgotten(listing: DfewListing, tmp_path: Path) -> None:
-    only_problem(judge_dfew(listing, dfew_shards(tmp_path, listing, [], []), listing.folds), "nor excluded, e.g. 99999")
+def test_a_labelled_clip_without_pictures_that_was_forgotten(listing: PictureListing, tmp_path: Path) -> None:
+    only_problem(
+        judge_listed_clips(listing, dfew_shards(tmp_path, listing, [], []), listing.folds), "nor excluded, e.g. 99999"
+    )
 
 
-def test_a_class_that_vanished_from_a_fold(listing: DfewListing, tmp_path: Path) -> None:
+def test_a_class_that_vanished_from_a_fold(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, ["00002"], ["99999", "00002"])
-    verdict = judge_dfew(listing, shards, folds_without(listing, ["00002"]))
+    verdict = judge_listed_clips(listing, shards, folds_without(listing, ["00002"]))
     # fold 1 tests that clip, and fold 2 trains on it
     assert [problem.split(",")[0] for problem in verdict.problems] == [
         "fold 1: no test clip of happiness is left",
@@ -238,26 +240,26 @@ def test_a_class_that_vanished_from_a_fold(listing: DfewListing, tmp_path: Path)
     ]
 
 
-def test_folds_that_forgot_a_class(listing: DfewListing, tmp_path: Path) -> None:
+def test_folds_that_forgot_a_class(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, [], ["99999"])
-    assert judge_dfew(listing, shards, listing.folds).passed
+    assert judge_listed_clips(listing, shards, listing.folds).passed
     short = folds_without(listing, [])
     short["2"]["test"].remove("00005")
-    only_problem(judge_dfew(listing, shards, short), "fold 2: no test clip of happiness is left")
-    assert len(judge_dfew(listing, shards, {"1": listing.folds["1"]}).problems) == 4  # fold 2 is not there
+    only_problem(judge_listed_clips(listing, shards, short), "fold 2: no test clip of happiness is left")
+    assert len(judge_listed_clips(listing, shards, {"1": listing.folds["1"]}).problems) == 4  # fold 2 is not there
 
 
-def test_a_clip_with_another_emotion(listing: DfewListing, tmp_path: Path) -> None:
+def test_a_clip_with_another_emotion(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, [], ["99999"])
     other = dfew_of(tmp_path / "other", ["fear", "fear", "happiness"])
     lines = (
         (tmp_path / "other" / CLIPS).read_text().replace('"00000","emotion":"fear"', '"00000","emotion":"happiness"')
     )
     (tmp_path / "other" / CLIPS).write_text(lines)
-    only_problem(judge_dfew(other, shards, other.folds), "another emotion in the shards.*00000")
+    only_problem(judge_listed_clips(other, shards, other.folds), "another emotion in the shards.*00000")
 
 
-def test_a_clip_in_train_and_test(listing: DfewListing, tmp_path: Path) -> None:
+def test_a_clip_in_train_and_test(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, [], ["99999"])
     folds = folds_without(listing, [])
     folds["1"]["train"].append("00001")
@@ -266,7 +268,7 @@ def test_a_clip_in_train_and_test(listing: DfewListing, tmp_path: Path) -> None:
     assert verdict.figures["clips_in_train_and_test"] == {"1": ["00001"]}
 
 
-def test_a_clip_in_two_test_folds_and_one_in_none(listing: DfewListing, tmp_path: Path) -> None:
+def test_a_clip_in_two_test_folds_and_one_in_none(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, [], ["99999"])
     folds = folds_without(listing, [])
     folds["2"]["test"].append("00000")
@@ -277,7 +279,7 @@ def test_a_clip_in_two_test_folds_and_one_in_none(listing: DfewListing, tmp_path
     only_problem(judge_folds(shards, folds), "1 clip is in no test fold, e.g. 00000")
 
 
-def test_a_fold_with_a_clip_that_is_not_there(listing: DfewListing, tmp_path: Path) -> None:
+def test_a_fold_with_a_clip_that_is_not_there(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, [], ["99999"])
     folds = folds_without(listing, [])
     folds["1"]["test"].append("88888")

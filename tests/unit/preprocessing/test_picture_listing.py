@@ -12,8 +12,8 @@ import pytest
 from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.dfew import read_dfew
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
-from nrdfer.preprocessing import corpus_listing, dfew_listing
-from nrdfer.preprocessing.dfew_listing import DfewListing, list_dfew
+from nrdfer.preprocessing import corpus_listing, picture_listing
+from nrdfer.preprocessing.picture_listing import PictureListing, list_pictures
 from nrdfer.store import digest_of
 
 pytestmark = pytest.mark.slow
@@ -37,12 +37,12 @@ def folders(root: Path, name: str) -> tuple[Path, Path]:
 
 
 def test_a_listing_names_every_picture(dfew: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dfew_listing, "_PART", 10)
+    monkeypatch.setattr(picture_listing, "_PART", 10)
     corpus = read_dfew(dfew)
     work, out = folders(tmp_path, "out")
     seen: list[tuple[int, int]] = []
-    counts = list_dfew(corpus, work, out, workers=2, progress=lambda *done: seen.append(done))
-    listed = DfewListing(out)
+    counts = list_pictures(corpus, work, out, workers=2, progress=lambda *done: seen.append(done))
+    listed = PictureListing(out)
     clips = list(listed.clips())
     frames = sum(clip.n_frames for clip in corpus.clips)
     assert (counts["clips"], counts["frames"], counts["folds"]) == (35, frames, 5)
@@ -61,27 +61,30 @@ def test_a_listing_names_every_picture(dfew: Path, tmp_path: Path, monkeypatch: 
 
 def test_groups_are_found_again_by_their_place(dfew: Path, tmp_path: Path) -> None:
     work, out = folders(tmp_path, "out")
-    list_dfew(read_dfew(dfew), work, out, workers=1)
-    listed = DfewListing(out)
+    list_pictures(read_dfew(dfew), work, out, workers=1)
+    listed = PictureListing(out)
     groups = listed.groups(8)
     assert [count for _, count in groups] == [8, 8, 8, 8, 3]
-    assert [clip for group in groups for clip in dfew_listing.read_group(out, *group)] == list(listed.clips())
+    assert [clip for group in groups for clip in picture_listing.read_group(out, *group)] == list(listed.clips())
 
 
 def test_the_digest_is_of_content_not_of_place_or_time(dfew: Path, rendered: Path, tmp_path: Path) -> None:
-    first = list_dfew(read_dfew(rendered), *folders(tmp_path, "one"), workers=1)
-    assert list_dfew(read_dfew(dfew), *folders(tmp_path, "two"), workers=1)["content_digest"] == first["content_digest"]
+    first = list_pictures(read_dfew(rendered), *folders(tmp_path, "one"), workers=1)
+    assert (
+        list_pictures(read_dfew(dfew), *folders(tmp_path, "two"), workers=1)["content_digest"]
+        == first["content_digest"]
+    )
     picture = read_dfew(dfew).clips[3].frames[2]
     picture.write_bytes(picture.read_bytes() + b"x")
-    changed = list_dfew(read_dfew(dfew), *folders(tmp_path, "three"), workers=1)
+    changed = list_pictures(read_dfew(dfew), *folders(tmp_path, "three"), workers=1)
     assert changed["content_digest"] != first["content_digest"]
 
 
 def test_a_restart_hashes_only_what_is_left(dfew: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dfew_listing, "_PART", 10)
+    monkeypatch.setattr(picture_listing, "_PART", 10)
     corpus = read_dfew(dfew)
     work, out = folders(tmp_path, "whole")
-    list_dfew(corpus, work, out, workers=1)
+    list_pictures(corpus, work, out, workers=1)
     parts = sorted(work.glob("*.jsonl"))
     assert len(parts) == 4
     for path in parts[1:]:
@@ -89,17 +92,17 @@ def test_a_restart_hashes_only_what_is_left(dfew: Path, tmp_path: Path, monkeypa
     shutil.rmtree(corpus.clips[0].folder)  # of the part that is there
     again = tmp_path / "again"
     again.mkdir()
-    list_dfew(corpus, work, again, workers=1)
+    list_pictures(corpus, work, again, workers=1)
     assert {path.name: path.read_bytes() for path in again.iterdir()} == {
         path.name: path.read_bytes() for path in out.iterdir()
     }
     for damage in (b"", parts[0].read_bytes()[:500], bytes(parts[0].stat().st_size)):  # as power cuts leave files
         parts[0].write_bytes(damage)
         with pytest.raises(CorpusError, match=r"cannot be read"):  # hashed again, of a folder that is gone
-            list_dfew(corpus, work, again, workers=1)
+            list_pictures(corpus, work, again, workers=1)
     parts[0].unlink()
     with pytest.raises(CorpusError, match=rf"{corpus.clips[0].names[0]} cannot be read.*copy or unpack"):
-        list_dfew(corpus, work, again, workers=1)
+        list_pictures(corpus, work, again, workers=1)
 
 
 def test_the_fingerprint_sees_a_touched_and_a_missing_picture(dfew: Path) -> None:

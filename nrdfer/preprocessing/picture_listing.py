@@ -74,8 +74,8 @@ class Part:
         return sum(clip.n_frames for clip in self.clips)
 
 
-class DfewListing:
-    """The listing that `list_dfew` wrote into a folder."""
+class PictureListing:
+    """The listing that `list_pictures` wrote into a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -103,9 +103,9 @@ class DfewListing:
         return groups
 
 
-def open_listing(corpus: Corpus, folder: Path) -> VideoListing | DfewListing:
+def open_listing(corpus: Corpus, folder: Path) -> VideoListing | PictureListing:
     """The listing of a corpus of either kind."""
-    return VideoListing(corpus, folder) if corpus.videos else DfewListing(folder)
+    return VideoListing(corpus, folder) if corpus.videos else PictureListing(folder)
 
 
 def read_group(folder: Path, offset: int, count: int) -> Iterator[ListedClip]:
@@ -115,7 +115,7 @@ def read_group(folder: Path, offset: int, count: int) -> Iterator[ListedClip]:
         yield from map(ListedClip.from_line, islice(lines, count))
 
 
-def list_dfew(
+def list_pictures(
     corpus: Contents[PictureClip], work: Path, out: Path, *, workers: int = 2, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Write the listing of a corpus's clips, folds and excluded clips to `out`; returns counts and content digest.
