@@ -11,12 +11,12 @@ import dagster as dg
 from pydantic import Field
 
 from assets.launchpad import config_of
+from assets.run_end import end_with_run
 from nrdfer.config import resolve
 from nrdfer.config.profile import Profile
 from nrdfer.config.settings import merge
 from nrdfer.core import paths
 from nrdfer.core.errors import StoreError
-from nrdfer.core.processes import end_with_run
 from nrdfer.store import Artifact, Store
 from nrdfer.store.pointers import Pointers, config_digest, made_with
 from nrdfer.tracking.client import Tracking
@@ -62,7 +62,7 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """At the start of a step's process, for assets and checks: let it end with its run."""
-        end_with_run()
+        end_with_run(context)
 
     @property
     def settings(self) -> Profile:
@@ -116,7 +116,7 @@ class ArtifactReferences(dg.ConfigurableIOManager):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """As the workbench's, for steps that only read."""
-        end_with_run()
+        end_with_run(context)
 
     def handle_output(self, context: dg.OutputContext, obj: Artifact) -> None:
         """Record the artefact of an asset."""

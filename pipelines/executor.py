@@ -16,17 +16,15 @@ import dagster as dg
 from dagster import DagsterEvent, DagsterEventType
 
 from nrdfer.core.machine_errors import disk_in_words, full_disk_in_words
-from nrdfer.core.processes import children_marked
 from nrdfer.runtime import exit_signals
-from pipelines import fork_server, last_words, mlflow_run, repair
-from pipelines.run_ownership import sign_run
+from pipelines import fork_server, last_words, mlflow_run, repair, run_lease
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext, RetryMode
 
 
 class RepairingExecutor(dg.Executor):
-    """Signs the run with this process, repairs dead runs, runs the steps, and records in MLflow how the run ended.
+    """Holds the run's lease, repairs dead runs, runs the steps, and records in MLflow how the run ended.
 
     Args:
         steps: Dagster's executor, which runs the steps.
@@ -62,8 +60,7 @@ class RepairingExecutor(dg.Executor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan, end: _End
     ) -> Iterator[DagsterEvent]:
         run_id = plan_context.dagster_run.run_id
-        sign_run(plan_context.instance, run_id)  # also of a run that another process made: the UI's
-        with children_marked(run_id):
+        with run_lease.held(plan_context.instance, run_id):
             if self._forks:
                 fork_server.begin()
             elif reason := fork_server.obstacle():

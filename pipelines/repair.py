@@ -1,22 +1,22 @@
 """Repair: recognise runs whose process was killed, and clean up what they left behind.
 
 A SIGKILLed run stays STARTED forever, keeps its pool slots, so that the next run would wait forever, leaves its MLflow
-runs RUNNING, and may leave processes. Every run is signed by its process (``run_ownership``); at the start of another
-one, or by ``python -m pipelines.repair``, what belongs to an ended process of this host is cleaned up. A run on another
-host is never touched. Repairing is safe to repeat: the mark of a dead run is removed last.
+runs RUNNING, and may leave processes. The process of every run holds a lease (``run_lease.py``); at the start of
+another run, or by ``python -m pipelines.repair``, what belongs to a lease that is over is cleaned up, on whatever host
+its holder was. A run whose lease cannot be seen from here is never touched. Repairing is safe to repeat: the end of a
+dead run is reported last.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from nrdfer.core import file_locks, paths
+from nrdfer.core import file_locks, leases, paths
 from nrdfer.core.processes import end_orphans
 from nrdfer.tracking.open_runs import PIPELINES
-from pipelines.run_ownership import is_signed, signer_is_gone
+from pipelines import run_lease
 
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -24,8 +24,6 @@ _UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-#: A launched run (of the UI, a sensor, a backfill) that its process has not signed by then has no process.
-_UNSIGNED = timedelta(minutes=10)
 _MESSAGE = "The process of this run was killed; found at the start of a later run."
 
 
@@ -34,7 +32,7 @@ def repair_dead_runs(instance: dg.DagsterInstance, log: logging.Logger) -> list[
     with file_locks.held(paths.home() / "repair.lock"):
         for pid, run_id in end_orphans():
             log.warning(f"process {pid}, left behind by run {run_id[:8]}, is ended")
-        dead = [record.dagster_run for record in _unfinished(instance) if _is_dead(record)]
+        dead = run_lease.dead(instance, _unfinished(instance))
         for run in dead:
             _close_tracking(run.run_id, _status(run), log)
             free_slots(instance, run.run_id)
@@ -42,6 +40,7 @@ def repair_dead_runs(instance: dg.DagsterInstance, log: logging.Logger) -> list[
             log.warning(f"run {run.run_id[:8]} was killed: reported failed, its pool slots freed")
         _free_stale_slots(instance, log)
         _upload_pending(log)
+        leases.sweep()
     return [run.run_id for run in dead]
 
 
@@ -65,20 +64,6 @@ def close_tracking(run_id: str, status: str, log: logging.Logger) -> None:
 
 def _unfinished(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
     return list(instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)))
-
-
-def _is_dead(record: dg.RunRecord) -> bool:
-    run = record.dagster_run
-    if is_signed(run):
-        return signer_is_gone(run)
-    # One that was neither signed nor launched was made by a script without this project's dagster.yaml: whether its
-    # process lives cannot be known.
-    launched = run.remote_job_origin is not None
-    return launched and datetime.now(UTC) - _aware(record.update_timestamp) > _UNSIGNED
-
-
-def _aware(time: datetime) -> datetime:
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 def _status(run: dg.DagsterRun) -> str:
@@ -105,7 +90,7 @@ def _free_stale_slots(instance: dg.DagsterInstance, log: logging.Logger) -> None
     """Free the pool slots of runs that have ended or were deleted.
 
     A run can end in Dagster's eyes while its process continues (the UI's "force termination"); such a one keeps its
-    slots, and so does one whose process ran on another host.
+    slots, and so does one whose lease cannot be seen from here.
     """
     storage = instance.event_log_storage
     if not storage.supports_global_concurrency_limits:
@@ -115,7 +100,7 @@ def _free_stale_slots(instance: dg.DagsterInstance, log: logging.Logger) -> None
     holders |= {step.run_id for info in infos for step in info.pending_steps}
     for run_id in sorted(holders):
         run = instance.get_run_by_id(run_id)
-        if run is None or (run.is_finished and is_signed(run) and signer_is_gone(run)):
+        if run is None or (run.is_finished and run_lease.is_process_over(instance, run)):
             free_slots(instance, run_id)
             log.warning(f"pool slots of run {run_id[:8]}, which has ended, are freed")
 

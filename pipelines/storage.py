@@ -2,7 +2,7 @@
 
 ``dagster.yaml`` names this class. Dagster makes its databases when they are first opened, and two processes that do so
 at once (two shells, the parts of ``dagster dev``) write the schema's version twice: one fails, or every later command
-does. Keep out: the owner of a run (``instance.py``).
+does. Keep out: the lease of a run (``run_lease.py``).
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from nrdfer.core.file_locks import held
+from pipelines import last_words
 from pipelines.dagster_internals import ConfigurableClassData, DagsterSqliteStorage
 
 _LOCK = ".opening.lock"
 _log = logging.getLogger(__name__)
+last_words.install()  # the first of this project that Dagster loads
 
 
 class SharedSqliteStorage(DagsterSqliteStorage):

@@ -7,9 +7,9 @@ file as a lock, which outlives a killed process. Here such a file system is refu
 
 A lock belongs to the open file: it ends with the last process that has it open, however that ends. A forked child
 shares it, a program that is started does not (Python closes files then), and a file that is renamed or removed stays
-locked for those that have it open. So lock files are never removed: a process that waits on a removed one would hold
-its lock at the same time as one that creates a new file. The holder of a lock is not recorded; a caller that wants to
-wait for a limited time uses ``wait=False``.
+locked for those that have it open. So lock files are never removed, because a process that waits on a removed one would
+hold its lock at the same time as one that creates a new file; the files of `leases` are, whose holders look again. The
+holder of a lock is not recorded; a caller that wants to wait for a limited time uses ``wait=False``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.
 
 
 def lock(
-    handle: IO[str] | IO[bytes] | int, path: Path, *, wait: bool = True, busy: Callable[[], object] | None = None
+    handle: IO[str] | IO[bytes] | int,
+    path: Path,
+    *,
+    wait: bool = True,
+    busy: Callable[[], object] | None = None,
+    shared: bool = False,
 ) -> bool:
     """Lock an open file for this process alone.
 
@@ -37,6 +42,7 @@ def lock(
         path: its name, for messages.
         wait: for another holder.
         busy: called once before it waits, to report that; an exception that it raises ends the waiting.
+        shared: with others that lock it so, too, instead of alone.
 
     Returns:
         Whether it is locked; False only if it is not waited for.
@@ -44,21 +50,23 @@ def lock(
     Raises:
         StoreError: the file system has no locks.
     """
+    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait and busy is None else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, how if wait and busy is None else how | fcntl.LOCK_NB)
         except BlockingIOError:
             if busy is None or not wait:
                 return False
             busy()
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            fcntl.flock(handle, how)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
         raise StoreError(
             f"the file system of {path.parent} has no file locks ({os.strerror(error.errno or 0)}), and without them "
             "two processes could write the same at once; keep this folder on a local disk (NRDFER_HOME says where the "
-            "project's is), or mount its file system with locks (NFS: start its lock service, or `-o local_lock=flock`)"
+            "project's is), or mount its file system with locks (NFS: version 4, or start the lock service; Lustre: "
+            "`-o flock`); locks that only one machine sees (`local_lock`, `localflock`) protect from no other machine"
         ) from None
     return True
 

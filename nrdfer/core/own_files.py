@@ -17,14 +17,14 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from nrdfer.core import leases
 from nrdfer.core.atomic_files import OF_THE_MACHINE, sync, write_whole
-from nrdfer.core.errors import NotOursError
+from nrdfer.core.errors import NotOursError, StoreError
 from nrdfer.core.plain_text import name_text
-from nrdfer.core.processes import is_gone, signature
 
 NOTES = ".nrdfer-made"
 _UNFINISHED = ".nrdfer-unfinished-"
-_OWNER = "nrdfer.json"  # in an unfinished folder: who is at it
+_OWNER = "nrdfer.json"  # in an unfinished folder: the lease of who is at it
 _MANY = 200  # files
 _WHOLE = ""  # a single file's place in its own content
 #: Place in a folder -> sha256 and bytes of the file there; of a folder, nothing and 0.
@@ -110,23 +110,23 @@ def unfinished(out: Path) -> Iterator[Path]:
     out.mkdir(parents=True, exist_ok=True)
     holder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=out))
     try:
-        (holder / _OWNER).write_text(json.dumps({"host": os.uname().nodename, "process": signature()}))
-        (holder / "files").mkdir()
-        yield holder / "files"
+        with contextlib.ExitStack() as held:
+            # a user's folder may be on a file system without locks; there, the folder of a killed process is left
+            with contextlib.suppress(StoreError):
+                held.enter_context(leases.held_file(holder / _OWNER))
+            (holder / "files").mkdir()
+            yield holder / "files"
     finally:
         shutil.rmtree(holder, ignore_errors=True)
 
 
 def clear_unfinished(out: Path) -> None:
-    """Remove unfinished folders of processes that have ended; unsigned ones are left."""
+    """Remove unfinished folders of processes that have ended; those without a lease are left."""
     for holder in out.glob(f"{_UNFINISHED}*"):
-        try:
-            owner = json.loads((holder / _OWNER).read_text())
-            gone = not holder.is_symlink() and is_gone(str(owner["host"]), str(owner["process"]))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            continue
-        if gone:
-            shutil.rmtree(holder, ignore_errors=True)
+        with contextlib.suppress(StoreError):  # a file system without locks
+            owner = holder / _OWNER
+            if not holder.is_symlink() and owner.is_file() and leases.is_over_file(owner):
+                shutil.rmtree(holder, ignore_errors=True)
 
 
 def is_as_made(folder: Path, names: Iterable[str]) -> bool:

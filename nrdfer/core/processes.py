@@ -1,7 +1,7 @@
-"""Processes: their identity (a number may be reused), the run that they belong to, and their end.
+"""Processes: the run that they belong to, and their end.
 
-Keep here: what the operating system knows about processes. Keep out: the handling of one that died
-(``pipelines/repair.py``, ``nrdfer.tracking.pending_uploads``).
+Keep here: what the operating system knows about processes. Keep out: whether a run's process lives (`leases`), and the
+handling of one that died (``pipelines/repair.py``, ``nrdfer.tracking.pending_uploads``).
 """
 
 from __future__ import annotations
@@ -9,21 +9,17 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import re
 import signal
-import socket
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
-from nrdfer.core import paths
+from nrdfer.core import leases, paths
 
 _PR_SET_PDEATHSIG = 1
-#: Environment variable of everything that a run starts: the run, its process, and the project folder.
+#: Environment variable of everything that a run starts: the run, and the project folder's id and path.
 MARK = "NRDFER_RUN"
-_SIGNATURE = re.compile(r"[0-9]{1,10}:[0-9]{1,15}(\.[0-9]{1,9})?")
 _PATIENCE = 10.0  # seconds for processes to be gone after SIGKILL
 
 
@@ -43,73 +39,28 @@ def die_with_parent(parent: int | None = None, number: signal.Signals = signal.S
             os._exit(1)
 
 
-def started_at(pid: int) -> float:
-    """Start time of a process in seconds; it differs for any two processes with the same number.
-
-    On Linux counted from the machine's start: a time since 1970 changes when the clock is set, and a
-    running process would be mistaken for another.
-
-    Raises:
-        psutil.NoSuchProcess: there is none.
-    """
-    if sys.platform != "linux":
-        return float(psutil.Process(pid).create_time())
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        raise psutil.NoSuchProcess(pid) from None
-    ticks = int(text.rpartition(")")[2].split()[19])  # the name, in brackets, may hold blanks
-    return ticks / os.sysconf("SC_CLK_TCK")
+def run_of_this_process() -> str:
+    """Id of the run that this process belongs to; empty if there is none."""
+    run_id, _ = _read(os.environ.get(MARK, ""))
+    return run_id
 
 
-def this_process() -> tuple[int, float]:
-    """Number and start time of this process, for `is_alive`."""
-    return os.getpid(), started_at(os.getpid())
+def home_of_run(run_id: str) -> str | None:
+    """Id of the project folder of the run that this process belongs to; None if it is another run, or none."""
+    marked, home = _read(os.environ.get(MARK, ""))
+    return home if marked == run_id else None
 
 
-def is_alive(pid: int, started: float) -> bool:
-    """Whether the process with that number and start time still runs; an ended but unreaped one does not."""
-    try:
-        return abs(started_at(pid) - started) < 0.02 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-    except (psutil.AccessDenied, PermissionError):  # it exists, and belongs to another user
-        return True
-
-
-def signature() -> str:
-    """This process as ``<pid>:<start time>``."""
-    pid, started = this_process()
-    return f"{pid}:{started:.2f}"
-
-
-def is_signature(text: str) -> bool:
-    """Whether a text has the form of a process's signature."""
-    return _SIGNATURE.fullmatch(text) is not None
-
-
-def is_gone(host: str, signed: str) -> bool:
-    """Whether the process with this signature has ended.
-
-    Never true of another host's, which cannot be seen from here, nor of what is no signature.
-    """
-    if host != socket.gethostname() or not is_signature(signed):
-        return False
-    pid, _, started = signed.partition(":")
-    return not is_alive(int(pid), float(started))
-
-
-def run_signature() -> str:
-    """Signature of the process of the run that this process belongs to; empty if there is none."""
-    _, signed, _ = _read(os.environ.get(MARK, ""))
-    return signed if is_signature(signed) else ""
+def mark(run_id: str) -> str:
+    """The mark of everything that a run of this project folder starts."""
+    return f"{run_id} {leases.home_id()} {paths.home()}"
 
 
 @contextlib.contextmanager
 def children_marked(run_id: str) -> Iterator[None]:
     """Mark all descendants that this process starts with the run that they belong to."""
     before = os.environ.get(MARK)
-    os.environ[MARK] = f"{run_id} {signature()} {paths.home()}"
+    os.environ[MARK] = mark(run_id)
     try:
         yield
     finally:
@@ -119,10 +70,17 @@ def children_marked(run_id: str) -> Iterator[None]:
             os.environ[MARK] = before
 
 
-def _read(mark: str) -> tuple[str, str, str]:
-    """A mark's run, the signature of the run's process, and the project folder; empty where there is none."""
-    run_id, signed, home = [*mark.split(" ", 2), "", "", ""][:3]
-    return run_id, signed, home
+def _read(marked: str) -> tuple[str, str]:
+    """A mark's run, and the id of the project's folder; empty where there is none."""
+    run_id, home, _ = [*marked.split(" ", 2), "", "", ""][:3]
+    return run_id, home
+
+
+def _is_left_behind(marked: str) -> str:
+    """Id of the run of this project folder that started a process with this mark, if it is over; else empty."""
+    run_id, home = _read(marked)
+    # the path alone is not enough: another container may have another folder of the same path
+    return run_id if run_id and home == leases.home_id() and leases.is_over(run_id) else ""
 
 
 def die_with_run() -> None:
@@ -131,17 +89,8 @@ def die_with_run() -> None:
     What started it is the run's process, or one that ends with it.
     """
     die_with_parent()
-    _, signed, _ = _read(os.environ.get(MARK, ""))
-    if signed and is_gone(socket.gethostname(), signed):  # it died before the call to the kernel
+    if _is_left_behind(os.environ.get(MARK, "")):  # it died before the call to the kernel
         os._exit(1)
-
-
-def end_with_run() -> None:
-    """In a step's process: end when the run's process does. Nothing where a step runs in the run's own process."""
-    import multiprocessing
-
-    if multiprocessing.parent_process() is not None and MARK in os.environ:
-        die_with_run()
 
 
 def orphans() -> list[tuple[psutil.Process, str]]:
@@ -149,10 +98,10 @@ def orphans() -> list[tuple[psutil.Process, str]]:
     found = []
     for process in psutil.process_iter():
         try:
-            run_id, signed, home = _read(process.environ().get(MARK, ""))
+            marked = process.environ().get(MARK, "")
         except (psutil.Error, OSError):  # it has ended, or belongs to another user
             continue
-        if home == str(paths.home()) and process.pid != os.getpid() and is_gone(socket.gethostname(), signed):
+        if marked and process.pid != os.getpid() and (run_id := _is_left_behind(marked)):
             found.append((process, run_id))
     return found
 

@@ -17,6 +17,7 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ class _TarShard:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._spans: list[tuple[str, Span]] = []
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
         self._stream: BinaryIO = self._temporary.open("wb")
         self._tar = TarWriter(
             self._stream, user="nrdfer", group="nrdfer", mode=0o644, mtime=0, encoder=False, compress=False

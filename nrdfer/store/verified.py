@@ -13,9 +13,11 @@ import threading
 import time
 from pathlib import Path
 
-from nrdfer.core import paths
+from nrdfer.core import leases, paths
+from nrdfer.core.errors import StoreError
 from nrdfer.core.hashing import file_sha256
-from nrdfer.core.processes import is_alive, run_signature
+from nrdfer.core.processes import run_of_this_process
+from nrdfer.core.safe_names import checked_name
 
 FOLDER = ".verified"
 _SETTLED_NS = 100_000_000  # a file written twice within a tick of the clock has the same times
@@ -72,7 +74,7 @@ _books: dict[tuple[str, Path], Verified] = {}
 
 def _book() -> Verified:
     """The cache of this process and its run; the parent of forked step processes belongs to no run, the steps do."""
-    key = (run_signature(), paths.store_root())
+    key = (run_of_this_process(), paths.store_root())
     if key not in _books:
         _books[key] = Verified(_file_of(*key))
     return _books[key]
@@ -82,14 +84,17 @@ def _file_of(run: str, store: Path) -> Path | None:
     """The file that the processes of a run share; those of ended runs are removed."""
     if not run or not store.is_dir():
         return None
-    folder, name = store / FOLDER, run.replace(":", "-")
-    with contextlib.suppress(OSError, ValueError):  # without sharing, each process verifies the files
+    folder = store / FOLDER
+    try:
+        path = folder / checked_name(run, "the id of a run")
+    except ValueError:
+        return None
+    with contextlib.suppress(OSError, StoreError):  # without sharing, each process verifies the files
         folder.mkdir(exist_ok=True)
-        for path in folder.iterdir():
-            pid, _, started = path.name.partition("-")
-            if path.name != name and not is_alive(int(pid), float(started)):
-                path.unlink(missing_ok=True)
-    return folder / name
+        for other in folder.iterdir():
+            if other.name != run and leases.is_over(other.name):
+                other.unlink(missing_ok=True)
+    return path
 
 
 def checked_sha256(path: Path) -> str:

@@ -1,7 +1,7 @@
-"""MLflow runs that processes of this machine have open: one small file each, so that a killed one's can be closed.
+"""MLflow runs that processes have open: one small file each, so that a killed one's can be closed.
 
 Keep here: the files, below ``pipeline-runs`` and ``open-runs`` of this project's folder. Keep out: telling
-MLflow (``pending_uploads``). A file is signed by its process; if that has ended, the file records what is left to do.
+MLflow (``pending_uploads``). A file names its process's lease; if that is over, the file records what is left to do.
 Reading one imports no MLflow, so the steps of a pipeline find their pipeline's run here.
 """
 
@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from nrdfer.core import file_locks, paths
+from nrdfer.core import file_locks, leases, paths
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.coerce import convert
 from nrdfer.core.errors import TrackingError
-from nrdfer.core.processes import is_gone, is_signature, signature
 from nrdfer.core.safe_names import checked_name
 from nrdfer.core.state_files import read_state
 
@@ -29,24 +28,18 @@ _STATUSES = ("", "FINISHED", "FAILED", "KILLED")
 _LATEST = 1e14  # milliseconds since 1970: in some thousand years
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Signed:
-    host: str = field(default_factory=socket.gethostname)
-    process: str = field(default_factory=signature)
-
-    @property
-    def signed(self) -> dict[str, str]:
-        """Fields that identify the owning process."""
-        return {"host": self.host, "process": self.process}
-
-    @property
-    def is_abandoned(self) -> bool:
-        """Whether the process that opened the run was on this host and has ended."""
-        return is_gone(self.host, self.process)
+#: What earlier releases wrote instead of a lease. They run no more, so their files are abandoned.
+_FORMER = frozenset({"host", "process"})
+_SIGNATURE = re.compile(r"[0-9]{1,10}:[0-9]{1,15}(\.[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenPipeline(_Signed):
+class _Leased:
+    lease: str = field(default_factory=leases.of_this_process)  # of the process that opened it; empty: unknown, ended
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPipeline(_Leased):
     """The run of a pipeline, from its beginning until its end is recorded in MLflow."""
 
     uri: str = ""  # of its MLflow; empty: not known yet
@@ -61,7 +54,7 @@ class OpenPipeline(_Signed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenRun(_Signed):
+class OpenRun(_Leased):
     """A training's run; the file's name is the training's digest, by which MLflow's run is found."""
 
     uri: str = ""
@@ -116,9 +109,14 @@ class OpenFiles(Generic[Record]):
 
     def _understand(self, record: Any) -> Record:
         hints = typing.get_type_hints(self._kind)
-        understood: Record = self._kind(**{name: convert(value, hints[name]) for name, value in record.items()})
-        if not is_signature(understood.process):
-            raise ValueError("it is signed by no process")
+        known = {name: value for name, value in record.items() if name not in _FORMER}
+        understood: Record = self._kind(
+            **{"lease": "", **{name: convert(value, hints[name]) for name, value in known.items()}}
+        )
+        if understood.lease:
+            checked_name(understood.lease, "the name of a lease")
+        elif not _SIGNATURE.fullmatch(record["process"]):
+            raise ValueError("it names neither a lease nor a process of an earlier release")
         check_end(understood.status, understood.ended)
         return understood
 
@@ -127,7 +125,7 @@ class OpenFiles(Generic[Record]):
         write_whole(self._path(name), json.dumps(asdict(record)).encode())
 
     def change(self, name: str, **fields: Any) -> Record:
-        """Change some fields; a missing file is created, signed by this process."""
+        """Change some fields; a missing file is created, with the lease of this process."""
         with file_locks.held(paths.home() / f"{self._folder}.lock"):
             record: Record = replace(self.read(name) or self._kind(), **fields)
             self.write(name, record)
@@ -136,6 +134,18 @@ class OpenFiles(Generic[Record]):
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         self._path(name).unlink(missing_ok=True)
+
+    def abandoned(self) -> dict[str, Record]:
+        """Files of processes that have ended.
+
+        A pipeline's is named by its run's id, and so is the lease of the run's process, which outlives the step that
+        may have made the file.
+        """
+        return {
+            name: record
+            for name, record in self
+            if leases.is_over(name) and (not record.lease or leases.is_over(record.lease))
+        }
 
     def __iter__(self) -> Iterator[tuple[str, Record]]:
         """All files that can be read."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.config.settings import flatten
-from nrdfer.core import file_locks, paths
+from nrdfer.core import file_locks, leases, paths
 from nrdfer.core.addresses import displayed, usable
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.redaction import hide
@@ -131,7 +131,7 @@ def begin_pipeline(
     begun = time.time()
     PIPELINES.change(
         dagster_run_id,
-        **OpenPipeline().signed,
+        lease=leases.of_this_process(),
         uri=tracking.address,
         make=True,
         params=_text(params),
@@ -215,7 +215,7 @@ def _is_for(tracking: Tracking, address: str) -> bool:
 
 def _abandoned() -> dict[str, OpenRun]:
     """Open runs whose process has ended."""
-    return {name: record for name, record in RUNS if record.is_abandoned}
+    return RUNS.abandoned()
 
 
 def _remove_halves() -> None:
@@ -257,7 +257,7 @@ def _understood(digest: str, record: Any) -> dict[str, Any]:
 
 def _closings() -> dict[str, OpenPipeline]:
     """Pipeline runs that have ended, or whose process has, by Dagster's id."""
-    return {name: record for name, record in PIPELINES if record.status or record.is_abandoned}
+    return {name: record for name, record in PIPELINES if record.status} | PIPELINES.abandoned()
 
 
 def _marker(digest: str) -> Path:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ from typing import Any
 import cv2
 import pytest
 
+from nrdfer.core import leases
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError, NotOursError
 from nrdfer.core.own_files import NOTES
-from nrdfer.core.processes import signature
 from nrdfer.corpora.afew import find_videos
 from nrdfer.corpora.dfew import read_dfew
 from nrdfer.corpora.synthetic import render
@@ -188,13 +187,13 @@ def test_a_failure_leaves_nothing(tmp_path: Path, workers: int, monkeypatch: pyt
 
 def test_leftovers_of_dead_processes_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "_render_all", lambda *_: [])
-    owners = {"dead": "999999999:1.00", "alive": signature(), "users": None}
-    for name, process in owners.items():
-        (tmp_path / f".nrdfer-unfinished-{name}").mkdir()
-        if process:
-            owner = json.dumps({"host": os.uname().nodename, "process": process})
-            (tmp_path / f".nrdfer-unfinished-{name}" / "nrdfer.json").write_text(owner)
-    render_corpus(tmp_path / "corpus", TINY)
+    dead, alive, users = (tmp_path / f".nrdfer-unfinished-{name}" for name in ("dead", "alive", "users"))
+    for folder in (dead, alive, users):
+        folder.mkdir()
+    with leases.held_file(dead / "nrdfer.json"):
+        pass
+    with leases.held_file(alive / "nrdfer.json"):
+        render_corpus(tmp_path / "corpus", TINY)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"corpus", NOTES, ".nrdfer-unfinished-alive", ".nrdfer-unfinished-users"}
 

@@ -83,10 +83,10 @@ REACHED = (
     Name(
         "dagster",
         "DagsterInstance",
-        ("executor", "history", "instance", "repair"),
-        attributes=("event_log_storage",),
+        ("history", "instance", "repair", "run_lease"),
+        attributes=("event_log_storage", "run_storage"),
         calls={
-            "create_run_for_job": Call(2, ("tags",)),
+            "add_run_tags": Call(3),
             "report_run_canceled": Call(3),
             "report_run_failed": Call(3),
             "from_ref": Call(1),

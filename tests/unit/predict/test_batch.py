@@ -195,7 +195,9 @@ def test_what_a_killed_process_left_is_cleared(predictor: Predictor, tmp_path: P
     left, mine = out / ".nrdfer-unfinished-1", out / ".nrdfer-unfinished-mine"
     for folder in (left, mine):
         (folder / "files").mkdir(parents=True)
-    (left / "nrdfer.json").write_text(json.dumps({"host": os.uname().nodename, "process": "999999999:1.00"}))
+    former = left / "nrdfer.json"
+    former.write_text(json.dumps({"host": "any", "process": "999999999:1.00"}))  # as earlier releases wrote it
+    os.utime(former, (1, 1))
     predict_videos([video], Work(predictor, out, annotate=False))
     assert (left.exists(), mine.exists()) == (False, True)
 

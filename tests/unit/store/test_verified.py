@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from nrdfer.core import leases
 from nrdfer.core.hashing import file_sha256
-from nrdfer.core.processes import MARK, signature
+from nrdfer.core.processes import MARK, mark
 from nrdfer.store import verified
 from nrdfer.store.verified import FOLDER, checked_sha256, is_content
 
@@ -64,13 +65,13 @@ def test_what_was_just_written_is_not_remembered(
 def test_processes_of_one_run_share_and_other_runs_look_themselves(
     file: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(MARK, f"run-1 {signature()} {file.parent.parent}")
+    monkeypatch.setenv(MARK, mark("run-1"))
     checked_sha256(file)
     forget()
     checked_sha256(file)
     assert len(reads) == 1
     forget()
-    monkeypatch.setenv(MARK, f"run-2 {os.getpid()}:1.00 {file.parent.parent}")
+    monkeypatch.setenv(MARK, mark("run-2"))
     checked_sha256(file)
     assert len(reads) == 2
 
@@ -78,14 +79,16 @@ def test_processes_of_one_run_share_and_other_runs_look_themselves(
 def test_what_dead_runs_have_looked_at_is_removed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = file.parent / FOLDER
     folder.mkdir()
-    (folder / f"{os.getpid()}-1.00").touch()
-    monkeypatch.setenv(MARK, f"run-1 {signature()} {file.parent.parent}")
+    for name in ("a-run-that-was-killed", "living", f"{os.getpid()}-1.00"):  # the last one is of an earlier release
+        (folder / name).touch()
+    leases.take("living")
+    monkeypatch.setenv(MARK, mark("run-1"))
     checked_sha256(file)
-    assert [path.name for path in folder.iterdir()] == [signature().replace(":", "-")]
+    assert {path.name for path in folder.iterdir()} == {"run-1", "living"}
 
 
 def test_a_damaged_memory_accuses_no_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(MARK, f"run-1 {signature()} {file.parent.parent}")
+    monkeypatch.setenv(MARK, mark("run-1"))
     sha256 = checked_sha256(file)
     (shared,) = (file.parent / FOLDER).iterdir()
     shared.write_bytes(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
 
 import pytest
 
-from nrdfer.core import paths
+from nrdfer.core import leases, paths
 from nrdfer.core.atomic_files import temporary_beside
-from nrdfer.core.processes import signature
 from nrdfer.tracking import pending_uploads
 from nrdfer.tracking.client import Tracking, mark_pipeline
 from nrdfer.tracking.log_uploader import RunFacts
-from nrdfer.tracking.open_runs import PIPELINES, RUNS, OpenRun
+from nrdfer.tracking.open_runs import PIPELINES, RUNS, OpenPipeline, OpenRun
 from nrdfer.tracking.training_log import TrainingLog
 
 
@@ -148,15 +148,33 @@ def test_steps_find_the_pipelines_run_in_its_file(tracking: Tracking) -> None:
 
 def test_a_training_whose_process_was_killed_has_failed_and_one_that_goes_on_is_running(tracking: Tracking) -> None:
     killed, living = (tracking.training_run(digest, digest, None, {}, {}) for digest in ("d1", "d2"))
-    for digest, process in (("d1", f"{os.getpid()}:1.00"), ("d2", signature())):
-        RUNS.write(digest, OpenRun(uri=tracking.uri, process=process))
+    RUNS.write("d1", OpenRun(uri=tracking.uri, lease="0" * 32))
+    RUNS.write("d2", OpenRun(uri=tracking.uri))
     pending_uploads.upload_pending(tracking)
     assert [tracking.client.get_run(run).info.status for run in (killed, living)] == ["FAILED", "RUNNING"]
     assert [name for name, _ in RUNS] == ["d2"]
 
 
+def test_what_an_earlier_release_left_open_has_failed(tracking: Tracking) -> None:
+    run = tracking.training_run("d1", "d1", None, {}, {})
+    signed = {"host": os.uname().nodename, "process": f"{os.getpid()}:1.00"}
+    for folder, name in ((RUNS.folder, "d1"), (PIPELINES.folder, "dagster-1")):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(json.dumps({**signed, "uri": tracking.uri}))
+    assert pending_uploads.is_anything_left()
+    pending_uploads.upload_pending(tracking)
+    assert tracking.client.get_run(run).info.status == "FAILED"
+    assert [*RUNS, *PIPELINES] == []
+
+
+def test_a_pipelines_file_that_a_step_made_lives_as_long_as_the_run(tracking: Tracking) -> None:
+    PIPELINES.write("dagster-1", OpenPipeline(uri=tracking.uri, lease="0" * 32))  # of a step that has ended
+    leases.take("dagster-1")
+    assert not pending_uploads.is_anything_left()
+
+
 def test_one_that_was_deleted_is_forgotten(tracking: Tracking) -> None:
-    RUNS.write("0" * 64, OpenRun(uri=tracking.uri, process=f"{os.getpid()}:1.00"))
+    RUNS.write("0" * 64, OpenRun(uri=tracking.uri, lease="0" * 32))
     pending_uploads.upload_pending(tracking)
     assert list(RUNS) == []
 
