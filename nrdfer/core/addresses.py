@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
+from nrdfer.core.postgres import is_postgres, with_driver
 from nrdfer.core.redaction import HIDDEN, SECRET_NAME, hide, parted
 
 SQLITE = "sqlite:///"
@@ -51,9 +52,11 @@ def usable(address: str, own: Path) -> str:
     if scheme in WEB:
         return _without_credentials(scheme, info, rest)
     user, colon, password = info.partition(":")
-    if colon and scheme.startswith(("postgresql", "postgres:")):  # whose driver reads the environment, too
-        os.environ["PGPASSWORD"] = unquote(password)
-        info = user
+    if is_postgres(scheme):
+        scheme = with_driver(scheme)
+        if colon:  # its driver reads the environment, too
+            os.environ["PGPASSWORD"] = unquote(password)
+            info = user
     return f"{scheme}{info}@{rest}" if info else f"{scheme}{rest}"
 
 

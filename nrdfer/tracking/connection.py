@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from nrdfer.core import addresses, file_locks, paths
 from nrdfer.core.errors import AddressError, TrackingError
+from nrdfer.core.postgres import is_postgres
 from nrdfer.core.redaction import scrub
 from nrdfer.tracking.timeouts import brief_requests
 
@@ -56,8 +57,11 @@ class Connection:
             from mlflow.tracking import MlflowClient
 
             from nrdfer.tracking.database import make_database
+            from nrdfer.tracking.server_database import make_tables
 
             with file_locks.held(paths.home() / "mlflow.lock"), brief_requests(), self._connecting():
+                if is_postgres(self.uri):
+                    make_tables(self.uri, self._artifact_root() or "")
                 make_database(self.uri)
                 self._relocate()
                 mlflow.set_tracking_uri(self.uri)
@@ -66,10 +70,22 @@ class Connection:
                 if experiment is not None:
                     self._experiment_id = experiment.experiment_id
                 else:
-                    location = self.artifacts.as_uri() if self.uri.startswith("sqlite:") else None
-                    self._experiment_id = _create_experiment(client, location)
+                    self._experiment_id = _create_experiment(client, self._artifact_root())
             self._client = client
         return self._client
+
+    def _artifact_root(self) -> str | None:
+        """Where the experiment's files belong; None if a server of MLflow's decides.
+
+        Of a database on a server: where ``MLFLOW_DEFAULT_ARTIFACT_ROOT`` says, because MLflow's own choice is a folder
+        in the working directory.
+        """
+        if self.uri.startswith(addresses.WEB):
+            return None
+        given = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", "").strip()
+        if self.uri.startswith("sqlite:") or not given:
+            return self.artifacts.as_uri()
+        return given if "://" in given else Path(given).absolute().as_uri()
 
     @contextlib.contextmanager
     def _connecting(self) -> Iterator[None]:
@@ -81,6 +97,8 @@ class Connection:
             yield
         except Exception as error:
             scrub(error)
+            if isinstance(error, AddressError):
+                raise
             if wrong := _address_in_words(self.uri, error):
                 raise AddressError(f"MLFLOW_TRACKING_URI={self.address}: {wrong}") from error
             raise
@@ -146,8 +164,8 @@ def _address_in_words(uri: str, error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError) and not uri.startswith(("http", "sqlite")):
         if "psycopg" in str(error):
             return (
-                f"the PostgreSQL driver is not installed ({error}); pip install 'psycopg[binary]' and write "
-                "postgresql+psycopg://..., or install psycopg2-binary and write postgresql+psycopg2://..."
+                f"the PostgreSQL driver is not installed ({error}); pip install 'nrdfer[postgres]' and write "
+                "postgresql+psycopg2://..., or install 'psycopg[binary]' and write postgresql+psycopg://..."
             )
         return f"the driver of this database is not installed ({error}); install it, or use another address"
     scheme = uri.partition(":")[0]
@@ -155,7 +173,7 @@ def _address_in_words(uri: str, error: Exception) -> str | None:
     if "://" not in uri or scheme.partition("+")[0] not in known:
         return (
             "this is not an address that MLflow understands. Write http://host:port of a server, or "
-            "sqlite:////folder/mlflow.db of a file, or postgresql+psycopg://host/database"
+            "sqlite:////folder/mlflow.db of a file, or postgresql+psycopg2://host/database"
         )
     if isinstance(error, ValueError) or type(error).__name__ in ("ArgumentError", "InvalidURL"):
         return f"this address cannot be read ({str(error)[:200]})"

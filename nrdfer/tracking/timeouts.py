@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 
 # Of requests that may meet a server that is away: MLflow's own patience is minutes.
-_BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+_BRIEF = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "20", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "PGCONNECT_TIMEOUT": "10"}
 _brief_guard = threading.Lock()
 _brief_users = 0
 _brief_set: list[str] = []
@@ -18,7 +18,7 @@ _brief_set: list[str] = []
 def brief_requests() -> Iterator[None]:
     """Limit requests to MLflow to seconds, for callers that retry later on their own.
 
-    MLflow reads this from the environment at every request; what a user has set there stays.
+    MLflow, and PostgreSQL's driver, read this from the environment at every request; what a user has set there stays.
     """
     global _brief_users
     with _brief_guard:

@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from nrdfer.core import addresses, paths
 from nrdfer.core.addresses import sqlite_address, sqlite_path, usable
 from nrdfer.core.errors import AddressError, TrackingError
+from nrdfer.core.postgres import DRIVERS
 from nrdfer.tracking.client import Tracking
 
 SECRET = "planted-4f1c"  # noqa: S105 - it is looked for
@@ -133,11 +134,11 @@ def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch, 
         ("ftp://h/x", "http://host:port"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_answered_with_what_to_write(address: str, words: str) -> None:
-    if address.startswith("postgresql"):
-        for driver in ("psycopg", "psycopg2"):
-            if driver in sys.modules:
-                pytest.skip(f"{driver} is installed here, so the address can be used")
+def test_an_address_that_cannot_be_used_is_answered_with_what_to_write(
+    address: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for driver in DRIVERS:
+        monkeypatch.setitem(sys.modules, driver, None)  # as if it were not installed
     with pytest.raises(AddressError, match=words):
         _ = Tracking(address).client
 
