@@ -25,12 +25,18 @@ from dagster._core.execution.retries import RetryMode
 # a folder's dagster.yaml, opened from elsewhere: history; what it leaves out: instance
 from dagster._core.instance.ref import InstanceRef
 
-# the class and the settings that dagster.yaml names, given to that class: storage
+# the class and the settings that dagster.yaml names, given to that class: storage, postgres_storage, shared_folders
 from dagster._serdes import ConfigurableClassData
 
 if TYPE_CHECKING:
     # the instance of a command line, temporary where DAGSTER_HOME is not set: repair
     from dagster._cli.utils import get_possibly_temporary_instance_for_cli
+
+    # what steps print, in files: shared_folders
+    from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+
+    # files of runs: shared_folders
+    from dagster._core.storage.root import LocalArtifactStorage
 
     # Dagster's storage in SQLite, opened by one process at a time: storage
     from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -41,6 +47,8 @@ __all__ = [
     "DagsterSqliteStorage",
     "ExecutionPlan",
     "InstanceRef",
+    "LocalArtifactStorage",
+    "LocalComputeLogManager",
     "PlanOrchestrationContext",
     "RetryMode",
     "get_possibly_temporary_instance_for_cli",
@@ -72,6 +80,14 @@ if not TYPE_CHECKING:
             from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
             return DagsterSqliteStorage
+        if name == "LocalComputeLogManager":
+            from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+
+            return LocalComputeLogManager
+        if name == "LocalArtifactStorage":
+            from dagster._core.storage.root import LocalArtifactStorage
+
+            return LocalArtifactStorage
         if name == "get_possibly_temporary_instance_for_cli":
             from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 

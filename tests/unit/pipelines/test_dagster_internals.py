@@ -57,7 +57,19 @@ IMPORTED = (
         ("history", "instance"),
         calls={"from_dir": Call(1, ("config_dir",)), "config_defaults": Call(1)},
     ),
-    Name("dagster._serdes", "ConfigurableClassData", ("storage",)),
+    Name("dagster._serdes", "ConfigurableClassData", ("storage", "postgres_storage", "shared_folders")),
+    Name(
+        "dagster._core.storage.local_compute_log_manager",
+        "LocalComputeLogManager",
+        ("shared_folders",),
+        calls={"": Call(0, ("base_dir", "inst_data", "polling_timeout")), "config_type": Call(0)},
+    ),
+    Name(
+        "dagster._core.storage.root",
+        "LocalArtifactStorage",
+        ("shared_folders",),
+        calls={"": Call(2), "config_type": Call(0)},
+    ),
     Name(
         "dagster._core.storage.sqlite_storage",
         "DagsterSqliteStorage",
