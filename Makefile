@@ -11,6 +11,8 @@
 # make chaos-disk  fills the disk at every asset, frees space, runs the same command again; needs root
 # make chaos-shells  runs the same command in two and in four shells at once; each of these four takes about half an hour
 # make chaos-tracking  starts five trainings at once on an empty MLflow database, twenty times; minutes
+# make chaos-postgres  five folds, twenty starts and sixty partitions at once on one PostgreSQL server that is restarted
+# make cluster     PostgreSQL, S3, MLflow, Dagster and two Ray workers on localhost; RUN=1 runs the job on them and ends
 # make fuzz        damaged inputs for everything that reads a file; prints their outcomes (FUZZ_INPUTS=20000 per part)
 # make audit       known vulnerabilities of the locked packages; says so where no database can be queried
 # make licences    the table of THIRD_PARTY_NOTICES.md
@@ -24,7 +26,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
 .PHONY: install reproduce test test-fast lint format check dev bench fuzz audit licences docs clean
-.PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking
+.PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking chaos-postgres cluster
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -85,6 +87,12 @@ chaos-shells: install
 
 chaos-tracking: install
 	@. $(BIN)/activate && python -m scripts.chaos.tracking
+
+chaos-postgres: install
+	@. $(BIN)/activate && python -m scripts.chaos.postgres
+
+cluster: install
+	@. $(BIN)/activate && python -m scripts.cluster $(if $(RUN),--run)
 
 FUZZ_INPUTS ?= 20000
 fuzz: install

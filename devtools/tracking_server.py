@@ -21,10 +21,22 @@ def free_port() -> int:
 
 
 class TrackingServer:
-    """The server's database is in `folder`; its port stays the same."""
+    """A server whose port stays the same.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: of its log, its database and its files.
+        backend: address of another database, which is not put on the command line.
+        artifacts: another place of the files, for example in an object store.
+        more: variables of its environment.
+    """
+
+    def __init__(
+        self, folder: Path, backend: str | None = None, artifacts: str | None = None, more: dict[str, str] | None = None
+    ) -> None:
         self.folder, self.port = folder, free_port()
+        self._backend = backend or f"sqlite:///{folder / 'mlflow.db'}"
+        self._artifacts = artifacts or str(folder / "artifacts")
+        self._more = more or {}
         self.uri = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -34,12 +46,13 @@ class TrackingServer:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         line = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        line += ["--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}", "--workers", "1"]
-        line += ["--artifacts-destination", str(self.folder / "artifacts")]
+        line += ["--workers", "1", "--artifacts-destination", self._artifacts]
         quiet = {
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "DO_NOT_TRACK": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_BACKEND_STORE_URI": self._backend,
+            **self._more,
         }
         # what this environment's activation says of the project's own store would be taken for this server's settings
         others = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}

@@ -49,7 +49,7 @@ class SharedPostgresStorage(DagsterPostgresStorage):
             raise NrdferError(
                 "auth_provider is not supported here: give a user and a password, or `storage: postgres:`"
             )
-        url = with_driver(pg_url_from_config(config_value))  # type: ignore[no-untyped-call]
+        url = with_driver(pg_url_from_config(config_value))
         if config_value.get("should_autocreate_tables", True):
             with opened(url) as engine:
                 _make_tables(engine, url)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
+import dagster as dg
+
 from nrdfer.core import paths
 from pipelines.dagster_internals import ConfigurableClassData, LocalArtifactStorage, LocalComputeLogManager
 
@@ -38,7 +40,7 @@ class HomeComputeLogManager(LocalComputeLogManager):
     @classmethod
     def config_type(cls) -> dict[str, Any]:
         """As Dagster's, without the folder."""
-        return {name: field for name, field in super().config_type().items() if name != "base_dir"}
+        return {"polling_timeout": dg.Field(float, is_required=False)}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:

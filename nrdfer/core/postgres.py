@@ -47,7 +47,7 @@ def opened(address: str) -> Iterator[Engine]:
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(
-        address, poolclass=sqlalchemy.pool.NullPool, connect_args={"connect_timeout": CONNECT_SECONDS}
+        address, poolclass=sqlalchemy.NullPool, connect_args={"connect_timeout": CONNECT_SECONDS}
     )
     try:
         yield engine

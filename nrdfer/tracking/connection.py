@@ -77,15 +77,15 @@ class Connection:
     def _artifact_root(self) -> str | None:
         """Where the experiment's files belong; None if a server of MLflow's decides.
 
-        Of a database on a server: where ``MLFLOW_DEFAULT_ARTIFACT_ROOT`` says, because MLflow's own choice is a folder
-        in the working directory.
+        Of a database on a server: the object store that ``MLFLOW_DEFAULT_ARTIFACT_ROOT`` names, else the project's
+        folder, because MLflow's own choice is one in the working directory. A folder in that variable is the one of
+        the activated environment, which may be on this machine alone.
         """
         if self.uri.startswith(addresses.WEB):
             return None
         given = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT", "").strip()
-        if self.uri.startswith("sqlite:") or not given:
-            return self.artifacts.as_uri()
-        return given if "://" in given else Path(given).absolute().as_uri()
+        is_store = "://" in given and not given.startswith("file:")
+        return given if is_store and not self.uri.startswith("sqlite:") else self.artifacts.as_uri()
 
     @contextlib.contextmanager
     def _connecting(self) -> Iterator[None]:

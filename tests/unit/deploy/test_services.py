@@ -1,4 +1,4 @@
-"""The shipped Dockerfile and services: what they name exists, nothing listens beyond this machine, no secret is kept."""
+"""The shipped Dockerfile and services: what they name exists, no port is open to others, no secret is in a file."""
 
 from __future__ import annotations
 

@@ -62,13 +62,13 @@ IMPORTED = (
         "dagster._core.storage.local_compute_log_manager",
         "LocalComputeLogManager",
         ("shared_folders",),
-        calls={"": Call(0, ("base_dir", "inst_data", "polling_timeout")), "config_type": Call(0)},
+        calls={"": Call(0, ("base_dir", "inst_data", "polling_timeout"))},
     ),
     Name(
         "dagster._core.storage.root",
         "LocalArtifactStorage",
         ("shared_folders",),
-        calls={"": Call(2), "config_type": Call(0)},
+        calls={"": Call(2)},
     ),
     Name(
         "dagster._core.storage.sqlite_storage",
