@@ -20,6 +20,8 @@ from nrdfer.store import Artifact
 
 #: Before training, which would occupy all processes for its duration: a training on videos waits for these.
 EARLY = {"dagster/priority": "1"}
+#: Of a step that starts the profile's ``workers`` processes: a cluster is asked for as many cores.
+CORES = {"nrdfer/cores": "workers"}
 RETRIES = dg.RetryPolicy(max_retries=2, delay=1)
 
 
@@ -86,7 +88,7 @@ def clip_asset(
 
     @dg.op(
         name=f"{prefix}_chunk", ins={**ins, "clip_ids": dg.In(list)}, out=dg.Out(int, io_manager_key="chunks"),
-        tags=EARLY, retry_policy=RETRIES, description="Finishes the clips of one chunk.",
+        tags={**EARLY, **CORES}, retry_policy=RETRIES, description="Finishes the clips of one chunk.",
     )  # fmt: skip
     def chunk(context: dg.OpExecutionContext, workbench: Workbench, clip_ids: list[str], **read: Artifact) -> int:
         with step(context):

@@ -6,6 +6,7 @@ Keep here: the roots of the graph. Keep out: anything that opens a video or pict
 import dagster as dg
 
 from assets import asset_groups
+from assets.chunked_assets import CORES
 from assets.project_resource import Workbench
 from assets.step_results import materialize, progress_logger, step
 from nrdfer.corpora.base import Corpus
@@ -27,6 +28,7 @@ def listing_asset(corpus: Corpus) -> dg.AssetsDefinition:
         key=corpus.asset(corpus.listing).split("/"),
         group_name=asset_groups.group_of(corpus, asset_groups.CORPORA),
         kinds={"ffmpeg" if corpus.videos else "image"},
+        op_tags=CORES,
         description=asset_groups.description(
             (_VIDEOS if corpus.videos else _PICTURES).format(title=corpus.title),
             f"the folder `root`: your own copy (`{corpus.name}_root` in the launchpad, or {corpus.variable}), or the "

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets import asset_groups
+from assets.chunked_assets import CORES
 from assets.metadata import into_mlflow, picture
 from assets.project_resource import Workbench
 from assets.step_results import materialize, output, progress_logger, step, training_logger
@@ -32,6 +33,7 @@ _OF_CLIPS = (
     key=_CLIPS.split("/"),
     group_name=GROUP,
     kinds={"webdataset"},
+    op_tags=CORES,
     description=asset_groups.description(
         "Rendered training clips, and the same test clips in every condition of noise, N1 and N2 in steps.",
         "the profile's `noise` alone: every person and frame follows from its seed, so all that is wrong with a frame "

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from assets import asset_groups
-from assets.chunked_assets import EARLY, clip_asset
+from assets.chunked_assets import CORES, EARLY, clip_asset
 from assets.metadata import quality, reasons_table
 from assets.project_resource import Workbench
 from assets.step_results import materialize, progress_logger, step
@@ -165,7 +165,7 @@ def shards_asset(corpus: Corpus) -> dg.AssetsDefinition:
         ins={argument: dg.AssetIn(key=source.split("/"))},
         group_name=asset_groups.group_of(corpus, asset_groups.SHARDS),
         kinds={"webdataset"},
-        op_tags=EARLY if corpus.videos else None,
+        op_tags={**EARLY, **CORES} if corpus.videos else CORES,
         description=asset_groups.description(
             f"{what} as WebDataset shards with an index: what training reads, written once for all splits. "
             "Byte-identical for every build.",

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 # Types of what an executor is given and says of itself.
-# a run before its first step: executor, mlflow_run
+# a run before its first step: cluster_steps, executor, mlflow_run, step_needs
 from dagster._core.execution.context.system import PlanOrchestrationContext
 
-# the steps to run: executor
+# the error of a step that is started again: cluster_steps
+from dagster._core.execution.plan.objects import StepRetryData
+
+# the steps to run: cluster_steps, executor
 from dagster._core.execution.plan.plan import ExecutionPlan
 
-# whether steps that fail are tried again: executor
+# whether steps that fail are tried again: cluster_steps, executor
 from dagster._core.execution.retries import RetryMode
 
 # The instance, and the storage that dagster.yaml names.
@@ -38,11 +41,20 @@ if TYPE_CHECKING:
     # files of runs: shared_folders
     from dagster._core.storage.root import LocalArtifactStorage
 
+    # the executor that gives each step to a handler, and what a handler is and returns: cluster_steps, slurm, ray_jobs
+    from dagster._core.executor.step_delegating import (
+        CheckStepHealthResult,
+        StepDelegatingExecutor,
+        StepHandler,
+        StepHandlerContext,
+    )
+
     # Dagster's storage in SQLite, opened by one process at a time: storage
     from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
 __all__ = [
     "LOADED_BY_STEPS",
+    "CheckStepHealthResult",
     "ConfigurableClassData",
     "DagsterSqliteStorage",
     "ExecutionPlan",
@@ -51,6 +63,10 @@ __all__ = [
     "LocalComputeLogManager",
     "PlanOrchestrationContext",
     "RetryMode",
+    "StepDelegatingExecutor",
+    "StepHandler",
+    "StepHandlerContext",
+    "StepRetryData",
     "get_possibly_temporary_instance_for_cli",
     "postgres_url",
 ]
@@ -92,4 +108,8 @@ if not TYPE_CHECKING:
             from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 
             return get_possibly_temporary_instance_for_cli
+        if name in ("CheckStepHealthResult", "StepDelegatingExecutor", "StepHandler", "StepHandlerContext"):
+            from dagster._core.executor import step_delegating
+
+            return getattr(step_delegating, name)
         raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -14,7 +14,7 @@ from nrdfer.corpora.registry import trained_corpora
 from pipelines import last_words
 from pipelines.asset_specs import presented
 from pipelines.checks import checks
-from pipelines.executor import repairing_executor
+from pipelines.engines import chosen_executor
 from pipelines.jobs import jobs
 from pipelines.resources import resources
 from pipelines.sensors import sensors
@@ -34,5 +34,5 @@ defs = dg.Definitions(
     jobs=jobs,
     sensors=sensors,
     resources=resources,
-    executor=repairing_executor,
+    executor=chosen_executor(),
 )

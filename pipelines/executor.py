@@ -1,15 +1,15 @@
-"""The executor: Dagster's multiprocess executor, which first cleans up after killed runs.
-
-On Linux its steps are forked from one process that has loaded what they all need (``fork_server.py``).
+"""What surrounds a run, whichever executor runs its steps: repair before it, MLflow's run, the reasons for a failure.
 
 ``dagster job execute`` offers no earlier place that runs once, in the run's own process, before any step asks for a
-pool slot. Keep out: what repair does (``repair.py``), and the run in MLflow (``mlflow_run.py``).
+pool slot. Keep out: which executor it is (``engines.py``), what repair does (``repair.py``), and the run in MLflow
+(``mlflow_run.py``).
 """
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -17,23 +17,30 @@ from dagster import DagsterEvent, DagsterEventType
 
 from nrdfer.core.machine_errors import disk_in_words, full_disk_in_words
 from nrdfer.runtime import exit_signals
-from pipelines import fork_server, last_words, mlflow_run, repair, run_lease
+from pipelines import last_words, mlflow_run, repair, run_lease
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext, RetryMode
+
+
+Prepare = Callable[[logging.Logger], None]
+CleanUp = Callable[[dg.DagsterInstance, logging.Logger], None]
 
 
 class RepairingExecutor(dg.Executor):
     """Holds the run's lease, repairs dead runs, runs the steps, and records in MLflow how the run ended.
 
     Args:
-        steps: Dagster's executor, which runs the steps.
-        forks: whether it forks them from `fork_server`.
+        steps: any executor; it runs the steps.
+        prepare: called before the repair; given the run's log.
+        clean_up: called after the repair, to end what killed runs left on other machines; given the instance and the
+            run's log.
     """
 
-    def __init__(self, steps: dg.Executor, *, forks: bool) -> None:
+    def __init__(self, steps: dg.Executor, *, prepare: Prepare | None = None, clean_up: CleanUp | None = None) -> None:
         self._steps = steps
-        self._forks = forks
+        self._prepare = prepare
+        self._clean_up = clean_up
 
     @property
     def retries(self) -> RetryMode:
@@ -61,11 +68,11 @@ class RepairingExecutor(dg.Executor):
     ) -> Iterator[DagsterEvent]:
         run_id = plan_context.dagster_run.run_id
         with run_lease.held(plan_context.instance, run_id):
-            if self._forks:
-                fork_server.begin()
-            elif reason := fork_server.obstacle():
-                plan_context.log.info(f"every step starts its own Python, which takes seconds: {reason}")
+            if self._prepare is not None:
+                self._prepare(plan_context.log)
             repair.repair_dead_runs(plan_context.instance, plan_context.log)
+            if self._clean_up is not None:
+                self._clean_up(plan_context.instance, plan_context.log)
             yield from self._execute_tracked(plan_context, execution_plan, end)
 
     def _execute_tracked(
@@ -90,6 +97,28 @@ class RepairingExecutor(dg.Executor):
             if trouble is None:
                 repair.close_tracking(run_id, status, plan_context.log)
             # else the next start does it: nothing can be stored or sent from here, and trying may take minutes
+
+
+def steps_of(
+    definition: dg.ExecutorDefinition, context: dg.InitExecutorContext, config: Mapping[str, object]
+) -> dg.Executor:
+    """The executor of another definition, in the place of the one that is being made.
+
+    Args:
+        definition: of Dagster or of one of its integrations.
+        context: of the executor that is being made.
+        config: as the definition's schema has it.
+
+    Raises:
+        TypeError: that definition makes none.
+    """
+    make = definition.executor_creation_fn
+    if make is None:
+        raise TypeError(f"the executor {definition.name} cannot be made; install a release that pyproject.toml allows")
+    inner = dg.InitExecutorContext(
+        job=context.job, executor_def=definition, executor_config=config, instance=context.instance
+    )
+    return make(inner)
 
 
 class _End:
@@ -145,29 +174,3 @@ def reason_of(event: DagsterEvent) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return error.message.strip() if error is not None else str(event.message)
-
-
-@dg.executor(
-    name="multiprocess",
-    config_schema=dg.multiprocess_executor.config_schema.as_field(),
-    requirements=dg.multiple_process_executor_requirements(),
-)
-def repairing_executor(init_context: dg.InitExecutorContext) -> RepairingExecutor:
-    """One process per step, after repairing what killed runs left behind."""
-    config = init_context.executor_config
-    default = "spawn" if fork_server.obstacle() else "forkserver"
-    chosen: Mapping[str, object] = config.get("start_method") or {default: {}}  # type: ignore[assignment]
-    forks = "forkserver" in chosen
-    start = {"forkserver": {"preload_modules": [fork_server.__name__]}} if forks else chosen
-    make = dg.multiprocess_executor.executor_creation_fn
-    if make is None:
-        raise TypeError(
-            "dagster.multiprocess_executor has no creation function; install a release that pyproject.toml allows"
-        )
-    context = dg.InitExecutorContext(
-        job=init_context.job,
-        executor_def=dg.multiprocess_executor,
-        executor_config={**config, "start_method": start},
-        instance=init_context.instance,
-    )
-    return RepairingExecutor(make(context), forks=forks)

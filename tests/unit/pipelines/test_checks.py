@@ -20,7 +20,7 @@ RUN = """
 import dagster as dg
 from nrdfer.preprocessing.validation import Verdict
 from pipelines.checks import check_result
-from pipelines.executor import repairing_executor
+from pipelines.engines import local_executor
 
 @dg.asset
 def faces():
@@ -37,7 +37,7 @@ def shards():
 def make():
     assets = [faces, shards]
     job = dg.define_asset_job("everything")
-    made = dg.Definitions(assets, asset_checks=[faces_are_found], jobs=[job], executor=repairing_executor)
+    made = dg.Definitions(assets, asset_checks=[faces_are_found], jobs=[job], executor=local_executor)
     return made.resolve_job_def("everything")
 
 if __name__ == "__main__":

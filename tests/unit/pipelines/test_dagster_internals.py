@@ -46,11 +46,62 @@ IMPORTED = (
     Name(
         "dagster._core.execution.context.system",
         "PlanOrchestrationContext",
-        ("executor", "mlflow_run"),
+        ("cluster_steps", "executor", "mlflow_run", "step_needs"),
         attributes=("dagster_run", "instance", "job", "log"),
     ),
-    Name("dagster._core.execution.plan.plan", "ExecutionPlan", ("executor",)),
-    Name("dagster._core.execution.retries", "RetryMode", ("executor",)),
+    Name("dagster._core.execution.plan.plan", "ExecutionPlan", ("cluster_steps", "executor")),
+    Name(
+        "dagster._core.execution.plan.objects",
+        "StepRetryData",
+        ("cluster_steps",),
+        calls={"": Call(0, ("error", "seconds_to_wait"))},
+    ),
+    Name(
+        "dagster._core.execution.retries",
+        "RetryMode",
+        ("cluster_steps", "executor"),
+        attributes=("disabled",),
+        calls={"from_config": Call(1)},
+    ),
+    Name(
+        "dagster._core.executor.step_delegating",
+        "StepDelegatingExecutor",
+        ("cluster_steps",),
+        calls={
+            "": Call(
+                1,
+                (
+                    "retries",
+                    "check_step_health_interval_seconds",
+                    "max_concurrent",
+                    "tag_concurrency_limits",
+                    "should_verify_step",
+                ),
+            ),
+            "execute": Call(3),
+            "log_failure_or_retry_event_after_error": Call(4),
+        },
+    ),
+    Name(
+        "dagster._core.executor.step_delegating",
+        "StepHandler",
+        ("slurm",),
+        attributes=("name",),
+        calls={"launch_step": Call(2), "check_step_health": Call(2), "terminate_step": Call(2)},
+    ),
+    Name(
+        "dagster._core.executor.step_delegating",
+        "StepHandlerContext",
+        ("ray_jobs", "slurm"),
+        attributes=("execute_step_args", "step_tags"),
+        calls={"get_step_context": Call(2)},
+    ),
+    Name(
+        "dagster._core.executor.step_delegating",
+        "CheckStepHealthResult",
+        ("ray_jobs", "slurm"),
+        calls={"healthy": Call(), "unhealthy": Call(1)},
+    ),
     Name(
         "dagster._core.instance.ref",
         "InstanceRef",
@@ -107,11 +158,23 @@ REACHED = (
     Name(
         "dagster",
         "DagsterEvent",
-        ("executor",),
+        ("cluster_steps", "executor", "ray_jobs", "slurm"),
         attributes=("asset_check_evaluation_data", "is_step_failure", "step_failure_data"),
+        calls={"engine_event": Call(2), "step_retry_event": Call(2), "step_worker_starting": Call(3)},
     ),
+    Name(
+        "dagster._grpc.types",
+        "ExecuteStepArgs",
+        ("slurm",),
+        attributes=("run_id", "step_keys_to_execute"),
+        calls={"get_command_args": Call(1, ("skip_serialized_namedtuple",)), "get_command_env": Call(1)},
+    ),
+    Name("dagster._core.execution.plan.state", "KnownExecutionState", ("cluster_steps",), ("get_retry_state",)),
+    Name("dagster._core.execution.plan.step", "ExecutionStep", ("slurm",), attributes=("key", "pool")),
     Name("dagster", "Executor", ("executor",), attributes=("retries",), calls={"execute": Call(3)}),
-    Name("dagster", "ExecutorDefinition", ("executor",), attributes=("config_schema", "executor_creation_fn")),
+    Name(
+        "dagster", "ExecutorDefinition", ("engines", "executor"), attributes=("config_schema", "executor_creation_fn")
+    ),
     Name("dagster", "validate_run_config", ("mlflow_run",), calls={"": Call(2)}),
 )
 

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 
-from pipelines.executor import repairing_executor
+from pipelines.engines import local_executor
 from tests.conftest import PROJECT
 
 pytestmark = [
@@ -24,7 +24,7 @@ _JOB = """
 import errno, os, signal
 from pathlib import Path
 import dagster as dg
-from pipelines.executor import repairing_executor
+from pipelines.engines import local_executor
 
 @dg.asset
 def checkpoint() -> None:
@@ -34,7 +34,7 @@ def checkpoint() -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 one_step = dg.define_asset_job(
-    "one_step", executor_def=repairing_executor, config={"execution": {"config": {"start_method": {"spawn": {}}}}}
+    "one_step", executor_def=local_executor, config={"execution": {"config": {"start_method": {"spawn": {}}}}}
 )
 defs = dg.Definitions(assets=[checkpoint], jobs=[one_step])
 """
@@ -150,14 +150,14 @@ def test_steps_are_forked_from_the_projects_process_unless_it_cannot_be_or_spawn
     job = InMemoryJob(dg.GraphDefinition("nothing").to_job())
     with dg.instance_for_test() as instance:
         context = dg.InitExecutorContext(
-            job, repairing_executor, config if chosen is None else config | {"start_method": chosen}, instance
+            job, local_executor, config if chosen is None else config | {"start_method": chosen}, instance
         )
-        assert repairing_executor.executor_creation_fn is not None
-        executor = repairing_executor.executor_creation_fn(context)
+        assert local_executor.executor_creation_fn is not None
+        executor = local_executor.executor_creation_fn(context)
     assert [context.executor_config for context in given] == [config | {"start_method": start}]
     assert executor.retries.disabled
 
 
 def test_it_takes_the_settings_of_dagsters_own() -> None:
-    ours, dagsters = (executor.config_schema.as_field() for executor in (repairing_executor, dg.multiprocess_executor))
+    ours, dagsters = (executor.config_schema.as_field() for executor in (local_executor, dg.multiprocess_executor))
     assert ours.config_type.key == dagsters.config_type.key

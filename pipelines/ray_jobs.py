@@ -1,0 +1,159 @@
+"""Steps as jobs of Ray: the step handler of ``dagster-ray``, for ``cluster_steps.ClusterExecutor``.
+
+Ray's address is in ``RAY_ADDRESS``, as for Ray's own commands. A step gets cores by the profile and, where it uses a
+GPU, ``NRDFER_RAY_GPUS`` of them; its tag ``dagster-ray/config`` comes before both. Variables with secret values are not
+handed on, because Ray shows a job's environment in its dashboard: they are set where ``ray start`` is typed. Keep out:
+what is a lost step (``cluster_steps.py``).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster import DagsterEvent
+from dagster_ray.core.executor import RayStepHandler
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from nrdfer.core import environment
+from nrdfer.core.redaction import SECRET_NAME, hide
+from pipelines.cluster_steps import LOST, is_over, project_mark, step_environment
+from pipelines.dagster_internals import CheckStepHealthResult
+from pipelines.step_needs import Needs, needs_of
+
+if TYPE_CHECKING:
+    from pipelines.dagster_internals import StepHandlerContext
+
+GPUS = "NRDFER_RAY_GPUS"
+_TAG_RUN, _TAG_PROJECT = "dagster/run-id", "nrdfer/project"
+_GRACE = 60  # seconds in which a step that is asked to end saves
+_MOST_GPUS = 64
+#: Variables that a step needs, beside those that name a folder or a server of this project.
+_HANDED_ON = re.compile(
+    r"(NRDFER|MLFLOW|DAGSTER|AWS|PG|OMP|MKL|FSSPEC)_\w+|PG[A-Z]+|DO_NOT_TRACK|PATH|PYTHONPATH|NO_PROXY"
+)
+_KILLED = re.compile(r"exit code (-9|137)\b")
+_UNFINISHED = (JobStatus.PENDING, JobStatus.RUNNING)
+
+
+class _Client(JobSubmissionClient):
+    """Ray's client for jobs; a step starts in the folder of the project and has the resources that it needs."""
+
+    needs = Needs()
+
+    def submit_job(self, *, entrypoint: str, **more: Any) -> str:  # type: ignore[override]
+        """As Ray's."""
+        cpus, gpus = more["entrypoint_num_cpus"], more["entrypoint_num_gpus"]
+        # a job without resources would run on the head node, beside all others
+        more["entrypoint_num_cpus"] = cpus if cpus is not None else self.needs.cpus
+        more["entrypoint_num_gpus"] = gpus if gpus is not None else self._gpus()
+        more["metadata"] = {**(more.get("metadata") or {}), _TAG_PROJECT: project_mark()}
+        told: str = super().submit_job(entrypoint=f"cd {shlex.quote(str(Path.cwd()))} && exec {entrypoint}", **more)
+        return told
+
+    def _gpus(self) -> int:
+        return environment.whole(GPUS, 0, least=0, most=_MOST_GPUS) if self.needs.gpu else 0
+
+
+class RaySteps(RayStepHandler):  # type: ignore[misc]
+    """The handler of ``dagster-ray``, which says why a job ended and which steps were lost."""
+
+    def __init__(self) -> None:
+        handed, _ = divided(step_environment())
+        super().__init__(
+            client=_Client(os.environ.get("RAY_ADDRESS") or None),
+            env_vars=[f"{name}={value}" for name, value in handed.items()],
+            runtime_env=None, num_cpus=None, num_gpus=None, memory=None, resources=None,
+        )  # fmt: skip
+        self._seen_ended: set[str] = set()
+        self._asked: set[str] = set()
+
+    def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
+        """Submit the step with what it needs."""
+        key = self._get_step_key(step_handler_context)
+        context: Any = step_handler_context.get_step_context(key)
+        self.client.needs = needs_of(context, context.step.pool, step_handler_context.step_tags[key])
+        yield from super().launch_step(step_handler_context)
+
+    def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
+        """Whether the step's job waits or runs; if it has ended without a result, the reason in words."""
+        job = self._get_ray_job_submission_id(step_handler_context)
+        try:
+            status = self.client.get_job_status(job)
+        except RuntimeError as error:
+            if "does not exist" not in str(error):
+                raise  # the head is away; Dagster says so, and looks again
+            return CheckStepHealthResult.unhealthy(f"{LOST}Ray no longer knows its job {job}")
+        if status in _UNFINISHED:
+            return CheckStepHealthResult.healthy()
+        if job not in self._seen_ended:  # its last events may have been written since Dagster looked for them
+            self._seen_ended.add(job)
+            return CheckStepHealthResult.healthy()
+        facts = self.client.get_job_info(job)
+        return CheckStepHealthResult.unhealthy(end_in_words(job, status, facts.error_type, facts.message))
+
+    def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
+        """Ask the step to save and to end; `finish` waits for it."""
+        self._asked.add(self._get_ray_job_submission_id(step_handler_context))
+        yield from super().terminate_step(step_handler_context)
+
+    def finish(self) -> None:
+        """Wait for the jobs that were asked to end; Ray itself kills those that do not in time."""
+        _wait_for_end(self.client, self._asked)
+        self._asked.clear()
+
+
+def end_in_words(job: str, status: object, kind: str | None, message: str | None) -> str:
+    """Reason why a job that ended left no result; begins with `LOST` if the step is to be started again."""
+    said = hide(" ".join((message or "no reason was given").split()))
+    if status == JobStatus.STOPPED:
+        return f"it was stopped in Ray (job {job})"
+    if kind is not None and kind != "JOB_ENTRYPOINT_COMMAND_ERROR":
+        return f"{LOST}Ray lost its job {job}, most often with its node ({kind}: {said})"
+    if _KILLED.search(said):
+        return f"{LOST}its process was killed by signal 9 (SIGKILL) (Ray's job {job}: {said})"
+    return f"its process ended without a result (Ray's job {job}: {said})"
+
+
+def divided(variables: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """What is handed on to a job, and the names of what is not because it is secret."""
+    wanted = {name: value for name, value in variables.items() if _HANDED_ON.fullmatch(name)}
+    # how long Ray waits between SIGTERM and SIGKILL when a job is stopped
+    wanted["RAY_JOB_STOP_WAIT_TIME_S"] = str(_GRACE)
+    secret = sorted(name for name, value in wanted.items() if SECRET_NAME.search(name) or hide(value) != value)
+    return {name: value for name, value in wanted.items() if name not in secret}, secret
+
+
+def tell_what_is_not_handed_on(log: logging.Logger) -> None:
+    """Name the secret variables that Ray's nodes must have themselves."""
+    _, secret = divided(step_environment())
+    if secret:
+        names = ", ".join(secret)
+        log.warning(f"not handed on, as Ray shows a job's environment: {names}; set them where `ray start` is typed")
+
+
+def end_jobs_of_ended_runs(instance: dg.DagsterInstance, log: logging.Logger) -> None:
+    """End the jobs of this project whose run has ended, because the process that orchestrated it was killed."""
+    client = _Client(os.environ.get("RAY_ADDRESS") or None)
+    left = set()
+    for job in client.list_jobs():
+        facts = job.metadata or {}
+        mine = facts.get(_TAG_PROJECT) == project_mark() and job.status in _UNFINISHED
+        if mine and job.submission_id and is_over(instance, facts.get(_TAG_RUN, "")):
+            client.stop_job(job.submission_id)
+            left.add(job.submission_id)
+            log.warning(f"Ray's job {job.submission_id} of a run that has ended is ended")
+    _wait_for_end(client, left)
+
+
+def _wait_for_end(client: JobSubmissionClient, jobs: set[str]) -> None:
+    deadline = time.monotonic() + _GRACE + 10
+    while any(client.get_job_status(job) in _UNFINISHED for job in jobs) and time.monotonic() < deadline:
+        time.sleep(1)

@@ -1,0 +1,45 @@
+"""What a step asks of a cluster: cores, and whether it is to have a GPU.
+
+By the profile of the run, so that a step gets as many cores as it starts workers. Keep out: how a scheduler is asked
+(``slurm.py``, ``ray_jobs.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.mlflow_run import settings_of
+
+if TYPE_CHECKING:
+    from pipelines.dagster_internals import PlanOrchestrationContext
+
+GPU_POOL = "gpu"
+#: Tag of a step that starts the profile's ``workers`` processes (``assets/chunked_assets.py``).
+TAG_CORES = "nrdfer/cores"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Resources of one step."""
+
+    cpus: int = 1
+    gpu: bool = False  # whether the profile lets it use one; whether the cluster has one, its engine knows
+
+
+def needs_of(context: PlanOrchestrationContext, pool: str | None, tags: Mapping[str, str]) -> Needs:
+    """Needs of a step; one core if the run's profile is invalid: the step will say what is wrong.
+
+    Args:
+        context: of the run, or of the step.
+        pool: Dagster's pool of the step.
+        tags: of the step.
+    """
+    profile = settings_of(context)
+    if profile is None:
+        return Needs()
+    if pool == GPU_POOL:
+        engine = profile.engine
+        return Needs(max(1, engine.threads, engine.workers), engine.device != "cpu")
+    return Needs(max(1, profile.workers)) if TAG_CORES in tags else Needs()
