@@ -1,0 +1,126 @@
+"""A Ray cluster on this machine: a head, and two hosts with a hostname and a process table of their own.
+
+Everything is on loopback, in one folder, sends nothing, and ends with the context. Keep out: what is run on it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from devtools.namespace_host import NamespaceHost, free_ports, obstacle, wait_until
+
+_PORTS = (
+    "node-manager-port", "object-manager-port", "metrics-export-port", "runtime-env-agent-port",
+    "dashboard-agent-listen-port", "dashboard-agent-grpc-port",
+)  # fmt: skip
+#: Of loopback, but not the one that Ray replaces by the machine's own address, on which others could reach it.
+_ADDRESS = "127.0.0.2"
+_WORKERS = 60  # ports of the workers of a node
+_FIRST = 42000  # of those, for the head; 1,000 more for each node
+
+
+def missing() -> str:
+    """Reason why there can be no cluster here; empty if there can."""
+    absent = [name for name in ("ray", "dagster_ray", "aiohttp_cors") if importlib.util.find_spec(name) is None]
+    return f"not installed: {', '.join(absent)}" if absent else obstacle()
+
+
+class RayCluster:
+    """A running cluster.
+
+    Args:
+        folder: for its files; short, because of the sockets in it.
+        cpus: of each of the two hosts; the head runs no step.
+    """
+
+    def __init__(self, folder: Path, cpus: int = 2) -> None:
+        self.folder = folder
+        self.nodes = [NamespaceHost(f"node{number}", folder / f"node{number}.log") for number in (1, 2)]
+        self._cpus = cpus
+        self._port, self._dashboard = free_ports(2)
+        self._head: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables with which the project uses this cluster."""
+        return {"RAY_ADDRESS": f"http://127.0.0.1:{self._dashboard}", "NRDFER_EXECUTOR": "ray"}
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        head = [
+            *self._line(0), "--head", f"--port={self._port}", "--num-cpus=0", "--dashboard-host=127.0.0.1",
+            f"--dashboard-port={self._dashboard}", "--include-dashboard=true", f"--temp-dir={self.folder}/ray",
+        ]  # fmt: skip
+        try:
+            with (self.folder / "head.log").open("wb") as log:
+                self._head = subprocess.Popen(head, env=self._variables(), stdout=log, stderr=log)  # noqa: S603
+            wait_until("Ray's dashboard answers", lambda: self.ask("api/version") != "")
+            for number in range(len(self.nodes)):  # one after the other: they count up the same names of files
+                self.start_node(number)
+                wait_until(f"{self.nodes[number].name} is alive", lambda there=number + 2: self.alive() == there)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start_node(self, number: int) -> None:
+        """Start a host, also again after `kill_node`."""
+        line = [*self._line(number + 1), f"--address={_ADDRESS}:{self._port}", f"--num-cpus={self._cpus}"]
+        self.nodes[number].start(line, self._variables())
+
+    def kill_node(self, number: int) -> None:
+        """SIGKILL to everything on a host."""
+        self.nodes[number].kill()
+
+    def alive(self) -> int:
+        """Nodes that Ray calls alive, the head included."""
+        return self.ask("nodes?view=summary").count('"state": "ALIVE"')
+
+    def ask(self, path: str) -> str:
+        """What the dashboard answers; empty while it does not."""
+        try:
+            with urllib.request.urlopen(f"{self.environment['RAY_ADDRESS']}/{path}", timeout=10) as answer:  # noqa: S310
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    def close(self) -> None:
+        """End everything."""
+        for node in self.nodes:
+            node.kill()
+        if self._head is not None:
+            below = psutil.Process(self._head.pid).children(recursive=True) if self._head.poll() is None else []
+            for process in below:
+                process.kill()
+            self._head.kill()
+            self._head.wait()
+            psutil.wait_procs(below, timeout=10)
+            self._head = None
+
+    def _line(self, number: int) -> list[str]:
+        first = _FIRST + 1000 * number
+        ports = [f"--{name}={port}" for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)]
+        return [
+            str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats",
+            f"--node-ip-address={_ADDRESS}", f"--min-worker-port={first}", f"--max-worker-port={first + _WORKERS}",
+            "--object-store-memory=100000000", *ports,
+        ]  # fmt: skip
+
+    def _variables(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        patient = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "180"}
+        return kept | patient | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
