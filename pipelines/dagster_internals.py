@@ -7,6 +7,7 @@ module of ``pipelines`` or ``assets`` imports a private module of Dagster. Keep 
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -109,7 +110,5 @@ if not TYPE_CHECKING:
 
             return get_possibly_temporary_instance_for_cli
         if name in ("CheckStepHealthResult", "StepDelegatingExecutor", "StepHandler", "StepHandlerContext"):
-            from dagster._core.executor import step_delegating
-
-            return getattr(step_delegating, name)
+            return getattr(importlib.import_module("dagster._core.executor.step_delegating"), name)
         raise AttributeError(f"module {__name__} has no attribute {name}")

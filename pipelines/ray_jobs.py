@@ -73,7 +73,7 @@ class RaySteps(RayStepHandler):  # type: ignore[misc]
             runtime_env=None, num_cpus=None, num_gpus=None, memory=None, resources=None,
         )  # fmt: skip
         self._seen_ended: set[str] = set()
-        self._asked: set[str] = set()
+        self._jobs: set[str] = set()
 
     def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
         """Submit the step with what it needs."""
@@ -81,6 +81,7 @@ class RaySteps(RayStepHandler):  # type: ignore[misc]
         context: Any = step_handler_context.get_step_context(key)
         self.client.needs = needs_of(context, context.step.pool, step_handler_context.step_tags[key])
         yield from super().launch_step(step_handler_context)
+        self._jobs.add(self._get_ray_job_submission_id(step_handler_context))
 
     def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
         """Whether the step's job waits or runs; if it has ended without a result, the reason in words."""
@@ -99,15 +100,9 @@ class RaySteps(RayStepHandler):  # type: ignore[misc]
         facts = self.client.get_job_info(job)
         return CheckStepHealthResult.unhealthy(end_in_words(job, status, facts.error_type, facts.message))
 
-    def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
-        """Ask the step to save and to end; `finish` waits for it."""
-        self._asked.add(self._get_ray_job_submission_id(step_handler_context))
-        yield from super().terminate_step(step_handler_context)
-
     def finish(self) -> None:
-        """Wait for the jobs that were asked to end; Ray itself kills those that do not in time."""
-        _wait_for_end(self.client, self._asked)
-        self._asked.clear()
+        """Wait for the jobs that delivered their result or were stopped; end those that do not end by themselves."""
+        end_jobs(self.client, self._jobs)
 
 
 def end_in_words(job: str, status: object, kind: str | None, message: str | None) -> str:
@@ -150,10 +145,16 @@ def end_jobs_of_ended_runs(instance: dg.DagsterInstance, log: logging.Logger) ->
             client.stop_job(job.submission_id)
             left.add(job.submission_id)
             log.warning(f"Ray's job {job.submission_id} of a run that has ended is ended")
-    _wait_for_end(client, left)
+    end_jobs(client, left)
 
 
-def _wait_for_end(client: JobSubmissionClient, jobs: set[str]) -> None:
-    deadline = time.monotonic() + _GRACE + 10
-    while any(client.get_job_status(job) in _UNFINISHED for job in jobs) and time.monotonic() < deadline:
-        time.sleep(1)
+def end_jobs(client: JobSubmissionClient, jobs: set[str]) -> None:
+    """Wait for jobs that are about to end, and stop those that do not; Ray kills what it stops and does not end."""
+    for stopped in (False, True):
+        deadline = time.monotonic() + _GRACE
+        while left := {job for job in jobs if client.get_job_status(job) in _UNFINISHED}:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(1)
+        for job in () if stopped else left:
+            client.stop_job(job)

@@ -55,7 +55,6 @@ class SlurmSteps(StepHandler):
     def __init__(self) -> None:
         self._jobs: dict[str, str] = {}  # step -> its last job
         self._seen_ended: set[str] = set()
-        self._asked: set[str] = set()
         self._queue: dict[str, Job] = {}
         self._looked = -_LOOK
 
@@ -97,15 +96,12 @@ class SlurmSteps(StepHandler):
     def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
         """Ask the step to save and to end; `finish` waits for it."""
         step, context = _step(step_handler_context)
-        number = self._jobs[step]
-        slurm_commands.ask_to_end(number)
-        self._asked.add(number)
-        yield DagsterEvent.engine_event(context, f"Slurm's job {number} is asked to end")
+        slurm_commands.ask_to_end(self._jobs[step])
+        yield DagsterEvent.engine_event(context, f"Slurm's job {self._jobs[step]} is asked to end")
 
     def finish(self) -> None:
-        """Wait for the jobs that were asked to end, and end those that do not."""
-        end_jobs(self._asked)
-        self._asked.clear()
+        """Wait for the jobs that delivered their result or were asked to end, and end those that do not."""
+        end_jobs(set(self._jobs.values()))
 
     def _in_queue(self, number: str) -> Job | None:
         if time.monotonic() - self._looked >= _LOOK:
@@ -165,7 +161,7 @@ def end_in_words(job: Job) -> str:
 
 
 def end_jobs(numbers: set[str]) -> None:
-    """Wait for jobs that were asked to end, and end those that do not."""
+    """Wait for jobs that are about to end, and end those that do not."""
     deadline = time.monotonic() + _GRACE
     while numbers:
         queued = slurm_commands.queue()
