@@ -17,7 +17,7 @@ from nrdfer.config.profile import Profile
 from nrdfer.config.settings import merge
 from nrdfer.core import paths
 from nrdfer.core.errors import StoreError
-from nrdfer.store import Artifact, Store
+from nrdfer.store import Artifact, Store, project_store
 from nrdfer.store.pointers import Pointers, config_digest, made_with
 from nrdfer.tracking.client import Tracking
 
@@ -88,7 +88,7 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
     @property
     def store(self) -> Store:
         """The artefact store."""
-        return Store(paths.store_root())
+        return project_store()
 
     @property
     def pointers(self) -> Pointers:

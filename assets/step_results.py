@@ -81,6 +81,8 @@ def provenance(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dic
 def _tell(context: dg.OpExecutionContext | dg.AssetExecutionContext, artifact: Artifact) -> None:
     if artifact.repaired:
         context.log.warning("%s", artifact.repaired)
+    if artifact.waiting:
+        context.log.warning("%s", artifact.waiting)
     if artifact.up_to_date:
         context.log.info(
             f"{artifact.asset} was up to date: {artifact.digest[:12]} found in the store, nothing computed"

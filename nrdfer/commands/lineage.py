@@ -37,18 +37,17 @@ def lineage(
 
     Exits with 1 if a link is broken.
     """
-    from nrdfer.core import paths
     from nrdfer.lineage import Walk
     from nrdfer.lineage.history import find_orchestrator
     from nrdfer.lineage.links import broken_in
     from nrdfer.lineage.show import broken_line, chain_lines
-    from nrdfer.store import Store
+    from nrdfer.store import project_store
     from nrdfer.tracking.client import Tracking
 
     if (model is None) != every:
         raise NrdferError("name one version (models:/nr-dfernet-dfew@champion), or give --all for every one")
     with _hashes(quick=quick) as hashes:
-        walk = Walk(Tracking(), Store(paths.store_root()), find_orchestrator(), hashes)
+        walk = Walk(Tracking(), project_store(), find_orchestrator(), hashes)
         if model is not None and not model.startswith("models:"):
             _versions_of(walk, model, as_json=as_json)
             return

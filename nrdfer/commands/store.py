@@ -1,4 +1,4 @@
-"""``nrdfer store``: verify that stored artefacts are unchanged."""
+"""``nrdfer store``: verify that stored artefacts are unchanged; exchange them with a bucket."""
 
 from __future__ import annotations
 
@@ -12,13 +12,8 @@ from nrdfer.commands.common import bar, readable
 from nrdfer.core.errors import StoreError
 from nrdfer.core.plain_text import name_text, one_line
 
-store_app = typer.Typer(help="The store of artefacts: verify.", no_args_is_help=True)
+store_app = typer.Typer(help="The store of artefacts: verify it, and exchange it with a bucket.", no_args_is_help=True)
 _MB = 1_000_000
-
-
-@store_app.callback()
-def _noun() -> None:
-    """Keep the noun a group: with a single verb it would be taken for the verb."""
 
 
 @store_app.command("verify")
@@ -27,6 +22,9 @@ def verify(
     repair: Annotated[
         bool, typer.Option("--repair", help="Move damaged artefacts away; the command that made them makes them again.")
     ] = False,
+    bucket: Annotated[
+        bool, typer.Option("--bucket", help="Check the artefacts in NRDFER_STORE_URL instead; nothing is kept.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check every byte of every artefact against its manifest; exits with 1 if anything is damaged and not repaired.
@@ -34,6 +32,13 @@ def verify(
     Nothing is ever deleted: with --repair a damaged artefact is moved to .damaged in the store, and the next run of the
     line that made it makes it again, with what depends on it.
     """
+    if bucket:
+        if repair:
+            raise StoreError(
+                "--repair is for this machine's store; upload a damaged one again: nrdfer store push --again"
+            )
+        _verify_bucket(as_json=as_json)
+        return
     from nrdfer.core import paths
     from nrdfer.store import Store
     from nrdfer.store.verify import verify_store
@@ -75,6 +80,96 @@ def verify(
         typer.echo(f"{whole} ({size:,} bytes checked){_advice(len(damaged), repaired=repair)}")
     if damaged and not repair:
         raise typer.Exit(1)
+
+
+def _verify_bucket(*, as_json: bool) -> None:
+    from nrdfer.store import project_store
+    from nrdfer.store.exchange import bucket_of, verify_bucket
+
+    bucket = bucket_of(project_store())
+    found = list(verify_bucket(bucket))
+    damaged = [verdict for verdict in found if verdict.problems]
+    if as_json:
+        rows = [{"asset": v.asset, "digest": v.digest, "bytes": v.bytes, "problems": list(v.problems)} for v in found]
+        typer.echo(json.dumps({"bucket": bucket.address, "artefacts": rows, "damaged": len(damaged)}, indent=1))
+    else:
+        for verdict in damaged:
+            typer.echo(f"{bucket.address}/{verdict.path} is damaged")
+            for problem in verdict.problems:
+                typer.echo(f"  {one_line(problem)}")
+        size = sum(verdict.bytes for verdict in found)
+        typer.echo(
+            f"{len(found) - len(damaged)} of {len(found)} artefacts in {bucket.address} are whole ({size:,} bytes)"
+        )
+    if damaged:
+        raise typer.Exit(1)
+
+
+@store_app.command("status")
+@readable
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """List where artefacts are: in this machine's store, in the bucket of NRDFER_STORE_URL, or in both."""
+    from nrdfer.store import project_store
+    from nrdfer.store.exchange import bucket_of, whereabouts
+
+    store = project_store()
+    found, bucket = whereabouts(store), bucket_of(store)
+    waiting = [row for row in found if not row.in_bucket]
+    scratch = store.copies.scratch
+    cached = [] if scratch is None else scratch.entries()
+    if as_json:
+        rows = [{"asset": r.asset, "digest": r.digest, "here": r.here, "in_bucket": r.in_bucket} for r in found]
+        document = {"store": str(store.root), "bucket": bucket.address, "artefacts": rows, "waiting": len(waiting)}
+        typer.echo(json.dumps({**document, "scratch_bytes": sum(size for _, size in cached)}, indent=1))
+        return
+    for row in found:
+        where = {(True, True): "both", (True, False): "here", (False, True): "bucket"}[row.here, row.in_bucket]
+        typer.echo(f"{where:6}  {row.digest[:12]}  {row.asset}")
+    typer.echo(f"{len(found)} artefacts, of which {len(waiting)} are not in {bucket.address} (nrdfer store push)")
+    if scratch is not None:
+        typer.echo(f"{scratch.root}: {len(cached)} copies, {sum(size for _, size in cached):,} bytes")
+
+
+@store_app.command("push")
+@readable
+def push(
+    asset: Annotated[str, typer.Argument(help="Only artefacts of this asset, e.g. dfew/shards.")] = "",
+    again: Annotated[bool, typer.Option("--again", help="Replace what the bucket has already.")] = False,
+) -> None:
+    """Upload what the bucket of NRDFER_STORE_URL lacks; exits with 1 if an artefact here is damaged."""
+    from nrdfer.store import project_store
+    from nrdfer.store.exchange import push as push_all
+
+    progress, step = bar("uploading artefacts")
+    with progress:
+        found = list(push_all(project_store(), asset, again=again, progress=step))
+    damaged = [verdict for verdict in found if verdict.problems]
+    for verdict in damaged:
+        typer.echo(
+            f"{name_text(verdict.path)} is damaged and was not uploaded: {one_line(verdict.problems[0])}", err=True
+        )
+    typer.echo(f"uploaded: {len(found) - len(damaged)} artefacts")
+    if damaged:
+        raise typer.Exit(1)
+
+
+@store_app.command("pull")
+@readable
+def pull(
+    asset: Annotated[str, typer.Argument(help="Only artefacts of this asset, e.g. dfew/shards.")] = "",
+) -> None:
+    """Fetch what this machine lacks from the bucket of NRDFER_STORE_URL, and verify it."""
+    from nrdfer.store import project_store
+    from nrdfer.store.exchange import whereabouts
+
+    store = project_store()
+    wanted = [row for row in whereabouts(store) if not row.here and asset in ("", row.asset)]
+    progress, step = bar("fetching artefacts")
+    with progress:
+        for k, row in enumerate(wanted):
+            step(k, len(wanted))
+            store.open(row.asset, row.digest)
+    typer.echo(f"fetched: {len(wanted)} artefacts")
 
 
 def _advice(damaged: int, *, repaired: bool) -> str:

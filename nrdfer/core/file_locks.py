@@ -35,14 +35,14 @@ def lock(
     busy: Callable[[], object] | None = None,
     shared: bool = False,
 ) -> bool:
-    """Lock an open file for this process alone.
+    """Lock an open file for this process alone, or together with others.
 
     Args:
         handle: the file.
         path: its name, for messages.
         wait: for another holder.
         busy: called once before it waits, to report that; an exception that it raises ends the waiting.
-        shared: with others that lock it so, too, instead of alone.
+        shared: others may hold it shared too. Changing a held lock from one kind to the other releases it for a moment.
 
     Returns:
         Whether it is locked; False only if it is not waited for.
@@ -50,15 +50,15 @@ def lock(
     Raises:
         StoreError: the file system has no locks.
     """
-    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         try:
-            fcntl.flock(handle, how if wait and busy is None else how | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind if wait and busy is None else kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if busy is None or not wait:
                 return False
             busy()
-            fcntl.flock(handle, how)
+            fcntl.flock(handle, kind)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise

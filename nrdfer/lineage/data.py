@@ -42,7 +42,7 @@ class DataWalk:
         """Links of a checkpoint, its code, its clips, their shards, and its initial weights."""
         yield from self._once(asset, digest, self._own)  # its data are remembered apart, not once a checkpoint
         try:
-            inputs = read_manifest(self._store.place(asset, digest))["inputs"]
+            inputs = read_manifest(self._store.local_path(asset, digest))["inputs"]
             shards, initial = inputs["shards"], inputs["initial"]
         except (NrdferError, ValueError, KeyError):
             return  # reported above
@@ -58,7 +58,7 @@ class DataWalk:
     def trained_on(self, asset: str, digest: str) -> dict[str, list[str]]:
         """``train`` and ``test`` -> clip ids of a checkpoint; empty if the store does not have the lists."""
         try:
-            inputs = read_manifest(self._store.place(asset, digest))["inputs"]
+            inputs = read_manifest(self._store.local_path(asset, digest))["inputs"]
             for _, train, test in self._lists(asset.split("/")[-2], inputs["shards"]):
                 if digest_of([sorted(train), sorted(test)]) == inputs["clips"]:
                     return {"train": train, "test": test}
@@ -73,7 +73,7 @@ class DataWalk:
         """
         name = f"{asset} {digest[:12]}"
         try:
-            folder = self._store.place(asset, digest)
+            folder = self._store.local_path(asset, digest)
         except NrdferError as error:
             yield Link("artefact", name, digest=digest, problem=str(error))
             return None
@@ -151,7 +151,7 @@ class DataWalk:
     def _read_lists(self, split: str, shards: str) -> Iterator[tuple[str, list[str], list[str]]]:
         corpus = corpus_of(split)
         if corpus.parts is not None:
-            folder = self._store.place(corpus.asset("shards"), shards)
+            folder = self._store.local_path(corpus.asset("shards"), shards)
             found = read_split(corpus, split, folder)
             yield str(folder), list(found.train_ids), list(found.test_ids)
             return

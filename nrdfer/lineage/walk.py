@@ -114,7 +114,7 @@ class Walk:
         name = f"weights of {uri}"
         try:
             mine = _weights(uri, known)
-            files = read_manifest(self._store.place(asset, checkpoint))["files"]
+            files = read_manifest(self._store.local_path(asset, checkpoint))["files"]
             theirs = files[LAST]["sha256"]
         except (NrdferError, ValueError, KeyError) as error:
             return Link("registered weights", name, problem=f"cannot be compared with the checkpoint's: {error}")
@@ -225,7 +225,7 @@ class Walk:
             return
         yield self._data.code(asset, manifest)
         try:
-            figures = flat_figures(read_metrics(self._store.place(asset, digest)))
+            figures = flat_figures(read_metrics(self._store.local_path(asset, digest)))
         except (OSError, ValueError) as error:
             yield Link("figures", asset, digest=digest, problem=f"cannot be read: {error}")
             return

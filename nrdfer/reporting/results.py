@@ -22,7 +22,7 @@ from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
 from nrdfer.reporting.chance import Standing, against_chance
-from nrdfer.store import Artifact, Store
+from nrdfer.store import Artifact, project_store
 from nrdfer.store.pointers import Pointers, made_with
 
 RESULTS = "results.json"
@@ -69,7 +69,7 @@ def last_results(name: str | None = None) -> Last:
             raise
         trouble = str(error)  # the profile's file may have been removed since its report was written
     asked = name or (profile.name if profile else "")
-    store = Store(paths.store_root())
+    store = project_store()
     report, note = None, ""
     try:
         report = Pointers(store, paths.home() / "reports").get(asked)

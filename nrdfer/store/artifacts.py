@@ -20,8 +20,10 @@ from nrdfer.core.file_locks import lock
 from nrdfer.core.hashing import digest_of
 from nrdfer.core.plain_text import one_line
 from nrdfer.store.abandoned import remove_abandoned, temporary_name
+from nrdfer.store.copies import Copies
 from nrdfer.store.entries import Verify
 from nrdfer.store.manifest import find_problems, read_manifest, write_manifest
+from nrdfer.store.transfers import DamagedCopyError
 
 _ASSET = re.compile(r"[A-Za-z0-9_\-]+(/[A-Za-z0-9_\-]+)*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -48,13 +50,20 @@ class Artifact:
     manifest: Mapping[str, Any]
     up_to_date: bool  # True: it was there already, nothing was computed
     repaired: str = ""  # why a damaged one was moved and made again, and its new path; empty if there was none
+    waiting: str = ""  # why it is not in the bucket yet; empty if it is, or if there is no bucket
 
 
 class Store:
-    """Artefacts below one local folder."""
+    """Artefacts below one local folder, and copies of them elsewhere.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the folder.
+        copies: where they are besides; nowhere if not given.
+    """
+
+    def __init__(self, root: Path, copies: Copies | None = None) -> None:
         self.root = root.absolute()
+        self.copies = copies or Copies()
 
     def digest(self, asset: str, code_version: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
         """The digest that names a step's artefact: sha256 of canonical JSON of all four.
@@ -125,12 +134,14 @@ class Store:
             if found is None:
                 found = replace(self._publish(asset, digest, step, build), repaired=repaired)
             shutil.rmtree(self.workdir(asset, digest), ignore_errors=True)
-            return found
+            # one that was damaged may be so in the bucket, too
+            waiting = self.copies.uploaded(asset, digest, found.path, again=bool(repaired) and not found.up_to_date)
+            return replace(found, waiting=waiting)
 
     def is_published(self, asset: str, digest: str) -> bool:
         """Whether there is an undamaged artefact, checked byte by byte; nothing is moved or repaired."""
         path = self.place(asset, digest)
-        return path.is_dir() and not find_problems(path, "full")
+        return (path.is_dir() and not find_problems(path, "full")) or self.copies.has(asset, digest)
 
     def place(self, asset: str, digest: str) -> Path:
         """Path of an artefact, which need not exist.
@@ -158,10 +169,14 @@ class Store:
         Raises:
             StoreError: it is missing or damaged.
         """
-        path = self.place(asset, digest)
+        path = self.local_path(asset, digest)
         if not path.is_dir():
-            raise StoreError(f"artefact {asset} {digest[:12]} is not in {self.root}; run the step that makes it again")
+            where = self.copies.in_words(self.root)
+            raise StoreError(f"artefact {asset} {digest[:12]} is not in {where}; run the step that makes it again")
         problems = find_problems(path, verify)
+        if problems and self.copies.forget(asset, digest, path, _named(problems)):
+            path = self.local_path(asset, digest)  # fetched again
+            problems = find_problems(path, verify)
         if problems:
             raise StoreError(
                 f"artefact {path} is damaged ({_named(problems)}); run the step that makes it again, and the damaged "
@@ -169,10 +184,27 @@ class Store:
             )
         return Artifact(asset, digest, path, read_manifest(path), up_to_date=True)
 
+    def local_path(self, asset: str, digest: str) -> Path:
+        """Path at which an artefact can be read on this machine, fetched if only the bucket has it; need not exist.
+
+        Raises:
+            StoreError: these can name none; or it cannot be fetched.
+        """
+        place = self.place(asset, digest)
+        with self._writing(asset):
+            if place.is_dir():
+                return self.copies.nearest(asset, digest, place)
+            if self.copies.bucket is None:
+                return place
+            with self._locked(asset, digest):
+                return place if place.is_dir() else self.copies.fetched(asset, digest, place) or place
+
     def find(self, asset: str) -> list[Artifact]:
-        """All undamaged artefacts of an asset, the oldest first."""
+        """All undamaged artefacts of an asset, the oldest first; those that only the bucket has are fetched."""
         folder = self.root / asset
         paths = [path for path in folder.iterdir() if _DIGEST.fullmatch(path.name)] if folder.is_dir() else []
+        elsewhere = set(self.copies.digests(asset)) - {path.name for path in paths}
+        paths += [path for digest in sorted(elsewhere) if (path := self.local_path(asset, digest)).is_dir()]
         whole = [path for path in paths if not find_problems(path)]
         whole.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
         return [Artifact(asset, path.name, path, read_manifest(path), up_to_date=True) for path in whole]
@@ -206,15 +238,23 @@ class Store:
         return moved_to
 
     def _find(self, asset: str, digest: str) -> tuple[Artifact | None, str]:
-        """An existing artefact, or the reason why a damaged one was moved away."""
-        if not os.path.lexists(self.root / asset / digest):
-            return None, ""
+        """An existing artefact, or the reason why a damaged one is not used; the caller holds the lock."""
+        message, place = "", self.root / asset / digest
+        if os.path.lexists(place):
+            try:
+                return self.open(asset, digest), ""
+            except StoreError as error:
+                message = one_line(f"{error}. It is now in {self._move_away(asset, digest)} and the step runs again")
+                _log.warning("%s", message)
         try:
-            return self.open(asset, digest), ""
-        except StoreError as error:
-            message = one_line(f"{error}. It is now in {self._move_away(asset, digest)} and the step runs again")
+            path = self.copies.fetched(asset, digest, place)
+        except DamagedCopyError as error:
+            message = one_line(f"{message} {error} The step runs again".strip())
             _log.warning("%s", message)
             return None, message
+        if path is None:
+            return None, message
+        return Artifact(asset, digest, path, read_manifest(path), up_to_date=True, repaired=message), message
 
     def _publish(self, asset: str, digest: str, step: Mapping[str, Any], build: ResumableBuild) -> Artifact:
         parent = self.root / asset

@@ -66,10 +66,26 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: it is missing, is not a manifest, or was changed.
     """
-    path = folder / MANIFEST
     try:
-        manifest = json.loads(read_bounded(path, MOST_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
+        text = read_bounded(folder / MANIFEST, MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{MANIFEST} cannot be read: {error}") from error
+    return parse_manifest(text, folder.name)
+
+
+def parse_manifest(text: bytes, name: str) -> dict[str, Any]:
+    """The content of a manifest, checked as `read_manifest` does.
+
+    Args:
+        text: of the file.
+        name: of the folder that it describes: a digest, except of a copy outside of a store.
+
+    Raises:
+        ValueError: it is no manifest, or was changed.
+    """
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{MANIFEST} cannot be read: {error}") from error
     if not isinstance(manifest, dict):
         raise ValueError(f"{MANIFEST} is not a manifest")
@@ -77,7 +93,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{MANIFEST} does not list files of its folder with their bytes and sha256")
     if not all(isinstance(manifest.get(part), dict) for part in ("config", "inputs", "counts", "provenance")):
         raise ValueError(f"{MANIFEST} does not say what it was made of")
-    _hold(manifest, folder.name)
+    _hold(manifest, name)
     return manifest
 
 

@@ -7,6 +7,7 @@ digest only, and this is how a later process finds the one that was made last un
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import StoreError
 from nrdfer.core.hashing import digest_of
 from nrdfer.core.safe_names import checked_name
-from nrdfer.core.state_files import read_state
+from nrdfer.core.state_files import MOST_BYTES, read_state
 from nrdfer.store import is_artefact_name
 from nrdfer.store.artifacts import Artifact, Store
+from nrdfer.store.copies import state_key
+from nrdfer.store.project import project_store
+from nrdfer.store.remote import UnreachableError
+
+_log = logging.getLogger(__name__)
 
 
 class Pointers:
@@ -29,28 +35,51 @@ class Pointers:
         self.root = root
 
     def set(self, name: str, artifact: Artifact) -> None:
-        """Point `name` to `artifact` from now on.
+        """Point `name` to `artifact` from now on; also in the bucket, if the artefact is there.
 
         Raises:
             ValueError: it is not a valid name.
         """
-        write_whole(self._path(name), json.dumps({"asset": artifact.asset, "digest": artifact.digest}).encode())
+        text = json.dumps({"asset": artifact.asset, "digest": artifact.digest}).encode()
+        write_whole(self._path(name), text)
+        bucket = self.store.copies.bucket
+        if bucket is None or bucket.read_only or artifact.waiting:
+            return
+        try:
+            bucket.write(state_key(self.root, name), text)
+        except UnreachableError as error:
+            _log.warning("%s", f"{error}. Other machines do not find this {name} until the command is run again")
 
     def get(self, name: str) -> Artifact | None:
         """The artefact of `name`, verified byte by byte; None if the name is not known.
 
         A damaged pointer is moved away with a warning; its name is unknown until the artefact's step is run again. A
-        name that leads outside of the folder is never known.
+        name that leads outside of the folder is never known. One that this machine does not know is looked up in the
+        bucket, and not kept: another machine may change it.
 
         Raises:
-            StoreError: the name is known, but its artefact is gone or damaged.
+            StoreError: the name is known, but its artefact is gone or damaged; or the bucket does not answer.
         """
         try:
             path = self._path(name)
         except ValueError:
             return None
-        target = read_state(path, _target)
+        target = read_state(path, _target) or self._elsewhere(name)
         return None if target is None else self.store.open(*target)
+
+    def _elsewhere(self, name: str) -> tuple[str, str] | None:
+        bucket = self.store.copies.bucket
+        if bucket is None:
+            return None
+        key = state_key(self.root, name)
+        try:
+            text = bucket.read(key, MOST_BYTES)
+            return None if text is None else _target(json.loads(text))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise StoreError(
+                f"{bucket.address}/{key} is damaged ({type(error).__name__}); run the job again on a machine that has "
+                f"{name}"
+            ) from None
 
     def _path(self, name: str) -> Path:
         *folders, last = [checked_name(part, "asset or profile") for part in name.split("/")]
@@ -72,7 +101,7 @@ def config_digest(profile: Profile) -> str:
 
 def made_with(profile: Profile) -> Pointers:
     """Pointers to each asset's artefact under exactly this profile's settings."""
-    return Pointers(Store(paths.store_root()), paths.home() / "pointers" / config_digest(profile)[:16])
+    return Pointers(project_store(), paths.home() / "pointers" / config_digest(profile)[:16])
 
 
 def last_made(profile: Profile, asset: str, instead: str) -> Artifact:

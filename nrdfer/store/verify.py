@@ -34,7 +34,7 @@ def verify_store(root: Path, progress: Progress | None = None) -> Iterator[Verdi
         root: of the store.
         progress: called with (bytes verified, bytes in all), according to the manifests.
     """
-    found = [(asset, path, _bytes(path)) for asset, path in _artefacts(root, root)]
+    found = [(asset, path, _bytes(path)) for asset, path in artefacts(root)]
     total, done = sum(size for _, _, size in found), 0
     for asset, path, size in found:
         problems = tuple(find_problems(path, "full"))
@@ -42,6 +42,11 @@ def verify_store(root: Path, progress: Progress | None = None) -> Iterator[Verdi
         if progress is not None:
             progress(done, total)
         yield Verdict(asset, path.name, path, size, problems)
+
+
+def artefacts(root: Path) -> Iterator[tuple[str, Path]]:
+    """Asset and folder of every artefact below a store's folder, whole or not."""
+    return _artefacts(root, root)
 
 
 def _artefacts(root: Path, folder: Path) -> Iterator[tuple[str, Path]]:

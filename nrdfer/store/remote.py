@@ -1,0 +1,294 @@
+"""Objects below one address: a bucket, a web server or a folder, through fsspec, which is loaded at the first request.
+
+Keep here: what is asked of the other side, waiting for it, and words for its failures. Keep out: what the objects mean
+(``transfers``). Credentials and the endpoint are the provider's own variables (``AWS_ACCESS_KEY_ID``,
+``AWS_ENDPOINT_URL``), read by its library alone; an address that holds any is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote
+
+from nrdfer.core import environment
+from nrdfer.core.addresses import WEB, displayed
+from nrdfer.core.atomic_files import sync, temporary_beside
+from nrdfer.core.coerce import brief
+from nrdfer.core.errors import StoreError
+from nrdfer.core.redaction import hide, parted
+
+WAIT = "NRDFER_STORE_WAIT"
+_FOLDER = "file://"
+_BUCKETS = ("s3://", "gs://")
+_SCHEMES = (*_BUCKETS, *WEB, _FOLDER)
+_PART = 16 << 20  # bytes of a part of a large upload, of which two are in memory
+_MOST_PARTS = 9_000  # S3 allows 10,000
+_PAUSE = 3.0
+_OF_THIS_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_FINAL = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
+_LIBRARIES = {"aiobotocore", "aiohttp", "asyncio", "botocore", "fsspec", "gcsfs", "google", "s3fs"}
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+Seen = Callable[[int], object]  # bytes of one file transferred so far
+
+
+class UnreachableError(StoreError):
+    """The other side does not answer, or refuses."""
+
+
+class Remote:
+    """Objects below one address.
+
+    Args:
+        address: ``s3://bucket/prefix``, ``gs://...``, ``file:///folder``, or ``http(s)://...``, which is only read.
+
+    Raises:
+        StoreError: it is none of these, or holds a user's name, a password or a query.
+    """
+
+    def __init__(self, address: str) -> None:
+        scheme, info, rest = parted(address)
+        shown = displayed(address)
+        if info or "@" in rest or "?" in rest or "#" in rest:
+            raise StoreError(
+                f"{hide(shown.partition('?')[0])} holds a user's name, a password or a query; give the address alone, "
+                "and credentials by the provider's own variables or files (of S3: AWS_ACCESS_KEY_ID and others)"
+            )
+        if scheme not in _SCHEMES or not rest.strip("/") or (scheme == _FOLDER and not rest.startswith("/")):
+            raise StoreError(
+                f"{brief(shown)} is no place for artefacts; give s3://bucket/prefix, gs://bucket/prefix, "
+                "https://server/path (read only) or file:///folder"
+            )
+        self.address = scheme + rest.rstrip("/")
+        self.read_only = scheme in WEB
+        self._scheme = scheme
+        self._there = False
+
+    def read(self, key: str, most: int) -> bytes | None:
+        """Content of an object; None if there is none.
+
+        Raises:
+            UnreachableError: see the class.
+            ValueError: it has more than `most` bytes.
+        """
+
+        def call() -> bytes:
+            size = self._files.info(self._path(key)).get("size") or 0
+            if size > most:
+                raise _TooLargeError(f"it has {size:,} bytes")
+            return bytes(self._files.cat_file(self._path(key)))
+
+        try:
+            return self._reach(call)
+        except (FileNotFoundError, IsADirectoryError):
+            return None
+
+    def sizes(self, folder: str) -> dict[str, int | None]:
+        """Bytes of every object below a folder, by its path there; None where a server does not say it."""
+
+        def call() -> dict[str, int | None]:
+            found = self._files.find(self._path(folder), detail=True)
+            start = len(self._files._strip_protocol(self._path(folder))) + 1
+            plain = unquote if self._scheme in WEB else str
+            return {plain(path[start:]): about.get("size") for path, about in found.items()}
+
+        try:
+            return self._reach(call)
+        except FileNotFoundError:
+            return {}
+
+    def names(self, folder: str) -> list[str]:
+        """Names of what is directly in a folder."""
+        try:
+            found = self._reach(lambda: self._files.ls(self._path(folder), detail=False))
+        except FileNotFoundError:
+            return []
+        return sorted({str(path).rstrip("/").rpartition("/")[2] for path in found})
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a small object."""
+        if self._scheme != _FOLDER:
+            self._put(lambda: self._files.pipe_file(self._path(key), data))
+            return
+        with self._whole(key) as temporary:
+            self._put(lambda: temporary.write_bytes(data))
+
+    def put(self, path: Path, key: str, sha256: str, seen: Seen = lambda _: None) -> None:
+        """Upload a file; the object appears whole or not at all.
+
+        Raises:
+            UnreachableError: see the class.
+        """
+        import fsspec
+
+        def call() -> None:
+            told = fsspec.callbacks.Callback(hooks={"seen": lambda _, done, **__: seen(done)})
+            options: dict[str, Any] = {}
+            if self._scheme == "s3://":
+                size = max(_PART, path.stat().st_size // _MOST_PARTS + 1)
+                options = {"Metadata": {"sha256": sha256}, "chunksize": size, "max_concurrency": 2}
+            self._files.put_file(str(path), self._path(key), callback=told, **options)
+
+        if self._scheme != _FOLDER:
+            self._put(call)
+            return
+        with self._whole(key) as temporary:
+            self._put(lambda: self._files.put_file(str(path), str(temporary)))
+
+    def get(self, key: str, path: Path, seen: Seen = lambda _: None) -> None:
+        """Download an object into a file.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+            UnreachableError: see the class.
+            OSError: this machine's disk is full or not writable.
+        """
+        import fsspec
+
+        def call() -> None:
+            told = fsspec.callbacks.Callback(hooks={"seen": lambda _, done, **__: seen(done)})
+            options = {"chunksize": _PART, "max_concurrency": 2} if self._scheme == "s3://" else {}
+            self._files.get_file(self._path(key), str(path), callback=told, **options)
+
+        self._reach(call)
+
+    def recorded_sha256(self, key: str) -> str:
+        """sha256 that the upload left at an object; empty if there is none, or the provider keeps no such note."""
+        try:
+            if self._scheme == "s3://":
+                about: Mapping[str, str] = self._reach(lambda: self._files.metadata(self._path(key)))
+                return about.get("sha256", "")
+            return self.content_sha256(key) if self._scheme == _FOLDER else ""
+        except FileNotFoundError:
+            return ""
+
+    def content_sha256(self, key: str) -> str:
+        """sha256 of an object's content, which is read as a stream.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+
+        def call() -> str:
+            digest = hashlib.sha256()
+            with self._files.open(self._path(key), "rb", block_size=_PART, cache_type="readahead") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+            return digest.hexdigest()
+
+        return self._reach(call)
+
+    @property
+    def _files(self) -> Any:
+        """The file system, which fsspec keeps itself, anew in each process."""
+        import fsspec
+
+        try:
+            return fsspec.filesystem(self._scheme.removesuffix("://"), **_options(self._scheme))
+        except ImportError as error:
+            raise StoreError(f"{self.address} needs a package that is not installed: {error}") from error
+
+    def _path(self, key: str) -> str:
+        return f"{self.address}/{quote(key) if self._scheme in WEB else key}".rstrip("/")
+
+    @contextlib.contextmanager
+    def _whole(self, key: str) -> Any:
+        """A temporary file beside an object of a folder, renamed to it at the end: a cut upload must not be visible."""
+        path = Path(self._path(key).removeprefix(_FOLDER))
+        self._reach(lambda: path.parent.mkdir(parents=True, exist_ok=True))
+        temporary = temporary_beside(path)
+        try:
+            yield temporary
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        except OSError as error:
+            raise UnreachableError(f"{self.address} cannot be written: {error}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def _put(self, call: Callable[[], object]) -> None:
+        try:
+            self._reach(call)
+        except OSError as error:
+            raise UnreachableError(f"{self.address} cannot be written: {brief(str(error))}") from error
+
+    def _reach(self, call: Callable[[], T]) -> T:
+        """The result of a request, repeated while the other side is away, for `WAIT` seconds."""
+        until = time.monotonic() + environment.number(WAIT, 60, least=0, most=86_400)
+        told = False
+        while True:
+            try:
+                self._look_for_bucket()
+                return call()
+            except (FileNotFoundError, IsADirectoryError, StoreError, _TooLargeError):
+                raise
+            except Exception as error:
+                if not _is_of_the_other_side(error, self._scheme):
+                    raise
+                final = isinstance(error, PermissionError) or type(error).__name__ in _FINAL
+                if final or time.monotonic() >= until:
+                    raise UnreachableError(self._words(error)) from error
+                if not told:
+                    _log.warning("%s", f"{self._words(error)}. Waiting for it ({WAIT})")
+                told = True
+                time.sleep(min(_PAUSE, max(0.0, until - time.monotonic())))
+
+    def _look_for_bucket(self) -> None:
+        """Refuse once a bucket or a folder that is not there: it would pass for an empty one."""
+        if self._there or self._scheme in WEB:
+            return
+        bucket = self.address if self._scheme == _FOLDER else self.address.removeprefix(self._scheme).partition("/")[0]
+        try:
+            self._files.info(bucket)
+        except FileNotFoundError:
+            what = "folder" if self._scheme == _FOLDER else "bucket"
+            raise UnreachableError(
+                f"{self.address}: there is no such {what}; make it, or correct NRDFER_STORE_URL"
+            ) from None
+        self._there = True
+
+    def _words(self, error: Exception) -> str:
+        return (
+            f"{self.address} cannot be reached ({type(error).__name__}: {brief(hide(str(error)))}). Check the address, "
+            "the endpoint and the credentials (of S3: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and others), or unset "
+            "NRDFER_STORE_URL to use this machine's artefacts alone"
+        )
+
+
+class _TooLargeError(ValueError):
+    """An object is larger than what is asked for can be."""
+
+
+def _is_of_the_other_side(error: Exception, scheme: str) -> bool:
+    """Whether an error is neither of this machine's disk nor a defect of this program."""
+    if isinstance(error, OSError):
+        return error.errno not in _OF_THIS_DISK or scheme == _FOLDER
+    return type(error).__module__.partition(".")[0] in _LIBRARIES
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    if scheme == "s3://":
+        retries = {"max_attempts": 3, "mode": "standard"}
+        return {
+            "use_listings_cache": False,
+            # given, because fsspec keeps a file system by its options
+            "endpoint_url": os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
+            "config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": retries},
+        }
+    if scheme in WEB:
+        import aiohttp
+
+        # its own limit is five minutes for a whole file
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+        return {"use_listings_cache": False, "client_kwargs": {"timeout": limit, "trust_env": True}}
+    return {"auto_mkdir": True} if scheme == _FOLDER else {"use_listings_cache": False}
