@@ -203,8 +203,9 @@ class Store:
         """All undamaged artefacts of an asset, the oldest first; those that only the bucket has are fetched."""
         folder = self.root / asset
         paths = [path for path in folder.iterdir() if _DIGEST.fullmatch(path.name)] if folder.is_dir() else []
-        elsewhere = set(self.copies.digests(asset)) - {path.name for path in paths}
-        paths += [path for digest in sorted(elsewhere) if (path := self.local_path(asset, digest)).is_dir()]
+        for digest in sorted(set(self.copies.digests(asset)) - {path.name for path in paths}):
+            with contextlib.suppress(DamagedCopyError):  # `open` names it
+                paths.append(self.local_path(asset, digest))
         whole = [path for path in paths if not find_problems(path)]
         whole.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
         return [Artifact(asset, path.name, path, read_manifest(path), up_to_date=True) for path in whole]

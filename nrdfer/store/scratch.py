@@ -58,7 +58,7 @@ class Scratch:
             return place
         lock_file = self._lock_file(digest)
         lock_file.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock_file.open("a")
+        handle = lock_file.open("a+")  # some file systems give a shared lock only on what is open for reading
         try:
             while True:
                 lock(handle, lock_file, shared=True)
