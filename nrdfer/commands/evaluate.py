@@ -65,6 +65,7 @@ def evaluate(
                 title=split,
                 engine=base.engine,
                 protocols=chosen,
+                data=base.data,
             )
             if out is not None:
                 for path in sorted(Path(scratch).iterdir()):

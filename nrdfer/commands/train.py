@@ -33,6 +33,7 @@ def train(
         list[str] | None, typer.Option("--set", help="A field of the recipe: lr=0.01, augment.flip=0.")
     ] = None,
     engine: Annotated[list[str] | None, typer.Option(help="How it is computed: workers=4, precision=bf16.")] = None,
+    data: Annotated[list[str] | None, typer.Option(help="How shards are read: reader=stream, source=s3://...")] = None,
     model: Annotated[str | None, typer.Option(help="A name of `nrdfer models`, not the profile's.")] = None,
     preset: Annotated[str | None, typer.Option(help="Of the network: paper, sample...")] = None,
     model_set: Annotated[list[str] | None, typer.Option(help="A setting of the network: temporal_depth=2.")] = None,
@@ -54,6 +55,7 @@ def train(
 
     refuse_unwritable(out, folder=True)
     from nrdfer.config.resolve import profile_of_shell
+    from nrdfer.config.settings import merge
     from nrdfer.preprocessing.folds import find_split
     from nrdfer.shards.index import INDEX
     from nrdfer.store import file_sha256
@@ -66,6 +68,8 @@ def train(
     base = profile_of_shell(profile)
     found = find_split(base, split, shards, folds)
     changed = apply_overrides(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
+    if data:
+        changed = changed.changed(data=merge(changed.section("data"), fields_of(data, "--data")))
     with _initial(base, split, initial) as weights:
         work, results = out / run_folder.WORK, run_folder.results(out)
         request = request_of(changed, found, work, results, initial_weights=weights)

@@ -25,6 +25,7 @@ from nrdfer.core.errors import ProfileError
 from nrdfer.core.plain_text import one_line
 from nrdfer.core.plain_yaml import line_of, plain, read_settings
 from nrdfer.core.safe_names import checked_name
+from nrdfer.data.settings import DataSettings
 from nrdfer.runtime.engine import Engine
 
 _log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class Profile:
     dfew_recipe: Annotated[NamedRecipe, "recipe for training on DFEW"] = RECIPES["dfew-paper"]
     afew_recipe: Annotated[NamedRecipe, "recipe for training on AFEW"] = RECIPES["dfew-paper"]
     engine: Annotated[Engine, "how training is computed"] = field(default_factory=Engine)
+    data: Annotated[DataSettings, "how training and evaluation read shards"] = field(default_factory=DataSettings)
     experiments: ExperimentSettings = field(default_factory=ExperimentSettings)
     noise: Annotated[NoiseSettings, LaidOver(noise_preset)] = field(default_factory=NoiseSettings)
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)  # of further corpora, by name
@@ -194,7 +196,7 @@ class Profile:
             elif dataclasses.is_dataclass(value) or isinstance(value, Mapping):
                 values[name] = self.section(name)
         values["corpora"]["render"] = self.section("corpora").get("render", {})
-        for part, name in ((values, "recipes"), (values["corpora"], "roots")):
+        for part, name in ((values, "recipes"), (values, "data"), (values["corpora"], "roots")):
             if not part[name]:
                 del part[name]
         return renamed(values, *SPELLINGS)

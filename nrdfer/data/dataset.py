@@ -1,13 +1,16 @@
 """Clips for training and testing, in an order and with augmentations that follow from seeds alone.
 
-The order of an epoch is a permutation of (seed, epoch); a clip's frames and augmentation come from a generator of
-(seed, epoch, clip index). So neither workers nor a restart change what the network sees. A clip is made in three parts
-that may happen in different places: planned, read, and augmented; where and when belongs to ``loader``.
+The order of an epoch is a permutation of (seed, epoch), or the source's if it is a stream; a clip's frames and
+augmentation come from a generator of (seed, epoch, clip index). So neither workers nor a restart change what the
+network sees. A clip is made in three parts that may happen in different places: planned, read, and augmented; where and
+when belongs to ``loader``.
 """
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nrdfer.core.emotions import emotion_index
+from nrdfer.core.errors import TrainingError
 from nrdfer.core.records import ClipRecord
 from nrdfer.data.augment import DRAWS, Change, apply_into, change_of, plain
 from nrdfer.data.sampling import sample_indices
@@ -38,6 +42,36 @@ class ClipSource(Protocol):
 
 #: Frames (T, H, W, 3) of a clip at some indices, or all: `ClipSource.frames`, or a replacement for it.
 ReadFrames = Callable[[str, Sequence[int] | None], npt.NDArray[np.uint8]]
+
+
+class StreamedSource(abc.ABC):
+    """A `ClipSource` that is read in one order only, which it determines (`nrdfer.shards.stream.ShardStream`)."""
+
+    @abc.abstractmethod
+    def record(self, clip_id: str) -> ClipRecord:
+        """Record of a clip, as far as it is known without reading."""
+
+    @abc.abstractmethod
+    def frames(self, clip_id: str, indices: Sequence[int] | None = None) -> npt.NDArray[np.uint8]:
+        """Raises: a clip comes by `opened` only."""
+
+    @abc.abstractmethod
+    def order(self, clip_ids: Sequence[str], seed: int, epoch: int | None) -> list[str]:
+        """All of `clip_ids`, shuffled by seed and epoch, or unshuffled for testing (None)."""
+
+    @abc.abstractmethod
+    def opened(
+        self,
+        clip_ids: Sequence[str],
+        seed: int,
+        epoch: int | None,
+        wanted: Sequence[str],
+        indices_of: Callable[[str], Sequence[int] | None],
+    ) -> AbstractContextManager[ReadFrames]:
+        """A reader of the clips `wanted`, each once, in the order of `order(clip_ids, seed, epoch)`.
+
+        Of each clip the frames at `indices_of` are kept.
+        """
 
 
 @dataclass(frozen=True)
@@ -100,12 +134,52 @@ class ClipDataset:
         """Positions of the clips of one epoch, in order.
 
         Oversampling draws as many clips as there are, every emotion with the same probability.
+
+        Raises:
+            TrainingError: a stream, in which each clip comes once, cannot be oversampled.
         """
+        if isinstance(self.source, StreamedSource):
+            if oversample:
+                raise TrainingError(
+                    "oversample draws clips more than once, and a stream brings each once; set data: {reader: indexed}"
+                )
+            return self._numbers(self.source.order(self.clip_ids, self.seed, epoch))
         rng = np.random.default_rng([self.seed, _ORDER, epoch])
         if not oversample:
             return rng.permutation(len(self))
         share = 1.0 / np.bincount(self.labels)[self.labels]
         return rng.choice(len(self), size=len(self), p=share / share.sum())
+
+    def test_order(self) -> npt.NDArray[np.int64]:
+        """Positions of all clips in the order in which they are read for testing."""
+        if isinstance(self.source, StreamedSource):
+            return self._numbers(self.source.order(self.clip_ids, self.seed, None))
+        return np.arange(len(self))
+
+    @property
+    def streamed(self) -> bool:
+        """Whether clips come in one order only."""
+        return isinstance(self.source, StreamedSource)
+
+    def reading(
+        self, batches: Sequence[npt.NDArray[np.int64]], epoch: int
+    ) -> AbstractContextManager[ReadFrames | None]:
+        """What reads the clips of some batches in this order while it is open; None: the source does, in any order."""
+        if not isinstance(self.source, StreamedSource):
+            return nullcontext()
+        positions = [int(position) for batch in batches for position in batch]
+        place = {self.clip_ids[position]: position for position in positions}
+        return self.source.opened(
+            self.clip_ids,
+            self.seed,
+            epoch if self.augment else None,
+            [self.clip_ids[position] for position in positions],
+            lambda clip_id: self.plan(place[clip_id], epoch).indices,
+        )
+
+    def _numbers(self, clip_ids: Sequence[str]) -> npt.NDArray[np.int64]:
+        place = {clip_id: position for position, clip_id in enumerate(self.clip_ids)}
+        return np.array([place[clip_id] for clip_id in clip_ids], dtype=np.int64)
 
     def plan(self, position: int, epoch: int = 0) -> Plan:
         """Plan for clip number `position` in `epoch`."""

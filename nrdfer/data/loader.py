@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import cv2
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from nrdfer.core.errors import TrainingError
 from nrdfer.data.batch_staging import Buffers, CachedBatch, Clips, DeviceBatch, HostBatch, Staged, pinned
-from nrdfer.data.dataset import ClipDataset
+from nrdfer.data.dataset import ClipDataset, ReadFrames
 from nrdfer.data.frame_cache import FrameCache
 
 Positions = npt.NDArray[np.int64]
@@ -85,9 +85,12 @@ class BatchLoader:
         Raises:
             NrdferError: a clip cannot be read; a note says which. Batches before it come first.
         """
-        made = self._made_ahead(positions, epoch) if self.workers else self._made_here(positions, epoch)
-        started = time.perf_counter()
-        with closing(made):
+        reading = self.data.reading(positions, epoch) if self.cache is None else nullcontext(self.cache.read)
+        make = self._made_ahead if self.workers else self._made_here
+        with ExitStack() as ends:
+            made = ends.enter_context(closing(make(positions, epoch, reading.__enter__())))
+            ends.push(reading)  # a stream ends before the threads that wait for its clips
+            started = time.perf_counter()
             for part, ready in made:
                 x_BTCHW, y_B = ready.take()
                 waited = time.perf_counter() - started
@@ -96,14 +99,18 @@ class BatchLoader:
                 del x_BTCHW, y_B
                 started = time.perf_counter()
 
-    def _made_here(self, positions: Sequence[Positions], epoch: int) -> Generator[tuple[Positions, _Ready]]:
+    def _made_here(
+        self, positions: Sequence[Positions], epoch: int, read: ReadFrames | None
+    ) -> Generator[tuple[Positions, _Ready]]:
         for part in positions:
-            batch = self._begin(part, epoch)
+            batch = self._begin(part, epoch, read)
             for number in range(batch.parts):
                 _make(batch, number)
             yield part, self._finish(batch, part, ())
 
-    def _made_ahead(self, positions: Sequence[Positions], epoch: int) -> Generator[tuple[Positions, _Ready]]:
+    def _made_ahead(
+        self, positions: Sequence[Positions], epoch: int, read: ReadFrames | None
+    ) -> Generator[tuple[Positions, _Ready]]:
         todo = iter(positions)
         waiting: deque[tuple[Positions, Future[_Ready]]] = deque()
         makers = ThreadPoolExecutor(self.workers, "nrdfer-clips", self._enter_thread)
@@ -112,7 +119,7 @@ class BatchLoader:
             try:
                 while True:
                     for part in itertools.islice(todo, self.ahead + 1 - len(waiting)):
-                        batch = self._begin(part, epoch)
+                        batch = self._begin(part, epoch, read)
                         clips = [makers.submit(_make, batch, number) for number in range(batch.parts)]
                         waiting.append((part, finisher.submit(self._finish, batch, part, clips)))
                     if not waiting:
@@ -128,11 +135,10 @@ class BatchLoader:
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)  # a thread begins on the first GPU, and would take memory there
 
-    def _begin(self, part: Positions, epoch: int) -> Staged:
+    def _begin(self, part: Positions, epoch: int, read: ReadFrames | None) -> Staged:
         clips = Clips(self.data, part, epoch)
         if self.cache is not None and self.cache.kind == "gpu":
             return CachedBatch(clips, self.cache)
-        read = None if self.cache is None else self.cache.read
         if self.on_device:
             return DeviceBatch(clips, read, self.device)
         return HostBatch(clips, read, self._buffers.take(self.data, len(part)))

@@ -1,12 +1,18 @@
-"""Settings of sampling and augmentation; what they do belongs to ``sampling`` and ``augment``."""
+"""Settings of sampling, augmentation and reading.
+
+What they do belongs to ``sampling`` and ``augment``, and to ``nrdfer.shards`` for reading.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 METHODS = ("ti", "linear")  # of time interpolation
 STRATEGIES = ("ds", *METHODS)
+READERS = ("indexed", "stream")
 
 
 @dataclass(frozen=True)
@@ -59,3 +65,58 @@ class Sampling:
     def frames(self) -> int:
         """T."""
         return self.segments * self.duration
+
+
+_SCHEMES = ("http", "https", "s3")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """How a training and its tests read shards; which clips they read is the split's.
+
+    Raises:
+        ValueError: a value that is not valid.
+    """
+
+    reader: Annotated[str, "indexed: any clip, in any order, from a folder; stream: shard by shard"] = "indexed"
+    source: Annotated[str, "of a stream: folder, http(s):// or s3:// address; empty: the shards' own folder"] = ""
+    streams: Annotated[int, "of a stream: shards read at the same time, from which clips are taken in turn"] = 4
+    buffer: Annotated[int, "of a stream: clips among which the next is drawn, over all streams"] = 512
+    ahead: Annotated[int, "of a stream: shards that each stream reads before they are needed"] = 1
+
+    def __post_init__(self) -> None:
+        if self.reader not in READERS:
+            raise ValueError(f"reader must be one of {', '.join(READERS)}, not {self.reader!r}")
+        for name, least in (("streams", 1), ("buffer", 1), ("ahead", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.source and self.reader != "stream":
+            raise ValueError("source is where a stream is read from; set reader: stream, or leave source empty")
+        _check_source(self.source)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether shards are read as streams."""
+        return self.reader == "stream"
+
+    def order(self) -> dict[str, Any]:
+        """The settings on which the order of clips depends, and so the bytes of trained weights; none if indexed."""
+        return {"reader": self.reader, "streams": self.streams, "buffer": self.buffer} if self.streamed else {}
+
+
+def _check_source(source: str) -> None:
+    """Refuse what is neither a folder nor a plain address; the message never repeats a password.
+
+    WebDataset and fsspec know further schemes, some of which run commands or chain others.
+    """
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.\-]+):", source)
+    if scheme is None:
+        return
+    if scheme[1] not in _SCHEMES or not source.startswith(f"{scheme[1]}://") or "::" in source:
+        raise ValueError(f"source must be a folder or an address of {', '.join(_SCHEMES)}, not of {scheme[1]!r}")
+    parts = urlsplit(source)
+    if not parts.netloc or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(
+            "source must be an address without user, password and question mark: scheme://place/folder; give keys in "
+            "the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+        )

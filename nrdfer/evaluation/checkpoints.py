@@ -18,10 +18,10 @@ import pandas as pd
 
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.optional_output import draw
+from nrdfer.data.settings import DataSettings
 from nrdfer.models.saved_model import read_history
 from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.runtime.engine import Engine
-from nrdfer.shards.reader import ShardReader
 
 PROTOCOLS: Mapping[str, str] = {"honest": LAST, "paper": BEST}
 METRICS = "metrics.json"
@@ -37,6 +37,7 @@ def evaluate_checkpoint(
     title: str,
     engine: Engine,
     protocols: Sequence[str] = tuple(PROTOCOLS),
+    data: DataSettings | None = None,
 ) -> dict[str, Any]:
     """Predict every test clip once under each protocol; write predictions, figures and `METRICS`.
 
@@ -51,6 +52,7 @@ def evaluate_checkpoint(
         title: of the figures.
         engine: its device, threads and loader; the precision is always float32's own.
         protocols: names of `PROTOCOLS`.
+        data: how the shards are read; None: through their index.
 
     Returns:
         protocol -> metrics (``war``, ``uar``, and both without the snippet-based filter).
@@ -64,8 +66,9 @@ def evaluate_checkpoint(
     from nrdfer.models.saved_model import load_model, read_sampling
     from nrdfer.runtime.determinism import set_up
     from nrdfer.runtime.placement import places
+    from nrdfer.shards.stream import open_clips
 
-    reader = ShardReader(shards)
+    reader = open_clips(shards, data or DataSettings())
     metrics: dict[str, Any] = {}
     alone = dataclasses.replace(engine, devices=1, precision="fp32")
     with places(alone):

@@ -88,7 +88,8 @@ def predict(
     """Predict the clips of a data set, each once; see `evaluate`.
 
     The clips are cut into the same batches on any number of ranks, which divide whole batches among them: so neither
-    their number nor that of the loader's threads changes a digit.
+    their number nor that of the loader's threads changes a digit. Of a stream each rank takes neighbouring batches, so
+    that it reads few shards of the others'.
 
     Args:
         model: the network; is put into evaluation mode. Computed in its weights' own precision.
@@ -104,20 +105,25 @@ def predict(
         ValueError: not exactly these clips came back from the ranks.
     """
     ranks = ranks or Ranks()
-    whole = [np.arange(start, min(start + batch, len(data))) for start in range(0, len(data), batch)]
-    mine = whole[ranks.rank :: ranks.world]
+    order = data.test_order()
+    whole = [order[start : start + batch] for start in range(0, len(data), batch)]
+    mine = ranks.part(whole) if data.streamed else whole[ranks.rank :: ranks.world]
     loader = BatchLoader(data, next(model.parameters()).device, workers=workers, cache=cache)
     model.eval()
     parts: list[list[dict[str, Any]]] = []
     with torch.inference_mode(), trusted_clips():
         for loaded in loader.batches(mine, 0):
-            rows = _predict(model, data, loaded)
+            found = _predict(model, data, loaded)
             parts.append(
-                [row | more for row, more in zip(rows, _details(model, data, loaded), strict=True)] if details else rows
+                [row | more for row, more in zip(found, _details(model, data, loaded), strict=True)]
+                if details
+                else found
             )
             if between is not None:
                 between()
-    table = pd.DataFrame([row for part in in_order(ranks.gather(parts)) for row in part])
+    place = {clip_id: number for number, clip_id in enumerate(data.clip_ids)}
+    rows = [row for part in in_order(ranks.gather(parts)) for row in part]
+    table = pd.DataFrame(sorted(rows, key=lambda row: place[row["clip_id"]]))
     check_complete(table, data.clip_ids, "evaluation")
     return table
 

@@ -48,6 +48,11 @@ class Ranks:
         """This rank's clips of each batch, never none: where it has none it computes the first one, uncounted."""
         return [mine if len(mine := self.share(batch)) else batch[:1] for batch in batches]
 
+    def part(self, batches: Sequence[npt.NDArray[np.int64]]) -> Sequence[npt.NDArray[np.int64]]:
+        """This rank's of consecutive parts of about equal length."""
+        first, end = (len(batches) * rank // self.world for rank in (self.rank, self.rank + 1))
+        return batches[first:end]
+
     def total(self, values: Tensor) -> Tensor:
         """The sum over all ranks, on all ranks."""
         if self.world > 1:

@@ -81,3 +81,17 @@ def check_sampling(recipe: Recipe, frames: int) -> None:
             f"the recipe samples {sampling.segments} x {sampling.duration} = {sampling.frames} frames, but the network "
             f"takes {frames}; change the sampling's segments and duration, or the network's frames"
         )
+
+
+def cache_kind(kind: str, streamed: bool) -> str:
+    """Cache of decoded frames for a training: a stream has none, because a clip cannot be read again.
+
+    Raises:
+        TrainingError: one is requested by name for a stream.
+    """
+    if streamed and kind not in ("auto", "none"):
+        raise TrainingError(
+            f"cache: {kind} keeps every clip in memory, which a stream is to avoid; set the engine's cache to none, or "
+            "data: {reader: indexed}"
+        )
+    return "none" if streamed else kind

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nrdfer.config.profile import Profile
@@ -38,6 +38,7 @@ class TrainingKey:
     test_ids: tuple[str, ...]
     shards: str = ""  # digest of the shards; empty if only a checkpoint's identity is needed
     initial: str | None = None  # sha256 of the initial weights, or digest of their artefact
+    data: Mapping[str, Any] = field(default_factory=dict)  # `DataSettings.order`; empty unless streamed
 
     def config(self) -> dict[str, Any]:
         """The settings, as an artefact's configuration."""
@@ -46,7 +47,12 @@ class TrainingKey:
             "model_settings": self.model_settings,
             "recipe": self.recipe,
             "engine": self.engine,
+            **self._data(),
         }
+
+    def _data(self) -> dict[str, Any]:
+        """Only of a stream: older keys, all of indexed reading, know nothing of it."""
+        return {"data": self.data} if self.data else {}
 
     def clips_digest(self) -> str:
         """Digest of both lists of clips."""
@@ -66,6 +72,7 @@ class TrainingKey:
             "network": {"name": self.model, **self.model_settings},
             "recipe": {name: value for name, value in self.recipe.items() if name != "name"},
             "engine": self.engine,
+            **self._data(),
             "clips to learn from": _short_digest(self.train_ids),
             "clips to test on": _short_digest(self.test_ids),
             "initial weights": "none" if self.initial is None else self.initial[:16],
@@ -88,6 +95,7 @@ def key_of(request: TrainingRequest, shards: str = "") -> TrainingKey:
         request.test_ids,
         shards,
         None if initial is None else file_sha256(initial),
+        request.data.order(),
     )
 
 
@@ -112,6 +120,7 @@ def key_of_profile(profile: Profile, split: Split, shards: str, initial: str | N
         split.test_ids,
         shards,
         initial,
+        profile.data.order(),
     )
 
 

@@ -45,14 +45,14 @@ from nrdfer.models.trained_files import BEST, LAST
 from nrdfer.runtime.determinism import described, full_precision, gpus_of, set_up
 from nrdfer.runtime.distributed import joined
 from nrdfer.runtime.placement import places
-from nrdfer.shards.reader import ShardReader
+from nrdfer.shards.stream import open_clips
 from nrdfer.tracking.background_upload import Delivery
 from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.log_uploader import RunFacts
 from nrdfer.tracking.training_log import LOG
 from nrdfer.training.callbacks import SILENT, TrainingCallbacks
 from nrdfer.training.epochs import Training
-from nrdfer.training.input_checks import check_emotions, check_lists, check_sampling, learnable
+from nrdfer.training.input_checks import cache_kind, check_emotions, check_lists, check_sampling, learnable
 from nrdfer.training.key import key_of
 from nrdfer.training.launch import train_on_ranks
 from nrdfer.training.learner import Learner
@@ -161,7 +161,7 @@ def train(
         WeightsError: the initial weights do not fit the network.
         ProfileError: a device that is not there, an unknown network or setting.
     """
-    source = ShardReader(request.shards) if source is None else source
+    source = open_clips(request.shards, request.data) if source is None else source
     request = _checked(request, source)
     recipe, engine = request.recipe, request.engine
     device = set_up(engine)
@@ -171,7 +171,8 @@ def train(
         if request.initial_weights is not None:
             load_weights(model, request.initial_weights)
         clips, decoded = [*request.train_ids, *request.test_ids], callbacks.on_decoded
-        cache = open_cache(source, clips, engine.cache, device, workers=engine.workers, progress=decoded)
+        kind = cache_kind(engine.cache, data.streamed)
+        cache = open_cache(source, clips, kind, device, workers=engine.workers, progress=decoded)
         batches = math.ceil(len(data) / recipe.batch)
         learner = Learner(model, recipe, engine, device, ranks, batches)
         loader = BatchLoader(data, device, workers=engine.workers, cache=cache)

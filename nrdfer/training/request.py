@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from nrdfer.config.profile import Profile
 from nrdfer.config.recipe import Recipe
 from nrdfer.config.settings import build_settings
 from nrdfer.corpora.registry import recipe_of
+from nrdfer.data.settings import DataSettings
 from nrdfer.runtime.engine import Engine
 from nrdfer.shards.split import Split
 
@@ -39,6 +40,7 @@ class TrainingRequest:
     workdir: Path  # checkpoints, the log and the history so far, which survive a crash
     out: Path  # receives the files of `nrdfer.models.trained_files`
     initial_weights: Path | None = None  # safetensors of the same network to start from
+    data: DataSettings = field(default_factory=DataSettings)  # how the shards are read
 
     def to_json(self) -> str:
         """All of it as JSON, for another process of the same version."""
@@ -57,6 +59,7 @@ class TrainingRequest:
         values["initial_weights"] = Path(values["initial_weights"]) if values["initial_weights"] else None
         values["recipe"] = build_settings(Recipe, values["recipe"], f"recipe in {where}")
         values["engine"] = build_settings(Engine, values["engine"], f"engine in {where}")
+        values["data"] = build_settings(DataSettings, values["data"], f"data in {where}")
         for name in ("train_ids", "test_ids"):
             values[name] = tuple(values[name])
         return cls(**values)
@@ -88,6 +91,7 @@ def request_of(
         workdir,
         out,
         initial_weights,
+        profile.data,
     )
 
 
