@@ -18,6 +18,8 @@ from nrdfer.corpora.registry import splits_in_words
 if TYPE_CHECKING:
     from nrdfer.config.profile import Profile
     from nrdfer.shards.split import Split
+    from nrdfer.training.request import TrainingRequest
+    from nrdfer.training.torchrun import Team
 
 STOPPED = 143  # what a shell shows of a process that SIGTERM ended
 SCRATCH = "none"
@@ -64,45 +66,59 @@ def train(
     from nrdfer.training.key import key_of
     from nrdfer.training.request import request_of
     from nrdfer.training.signals import sigterm_interrupts
+    from nrdfer.training.torchrun import spread_fields, together
 
     base = profile_of_shell(profile)
-    found = find_split(base, split, shards, folds)
-    changed = apply_overrides(base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or [])
-    if data:
-        changed = changed.changed(data=merge(changed.section("data"), fields_of(data, "--data")))
-    with _initial(base, split, initial) as weights:
-        work, results = out / run_folder.WORK, run_folder.results(out)
-        request = request_of(changed, found, work, results, initial_weights=weights)
-        identity = key_of(request, file_sha256(found.shards / INDEX)).settings()
-        fit = _tracked(found, out, identity) if track else loop.train_fold
-        with run_folder.held(out):
-            result = run_folder.claim(out, {"split": split, **identity})
-            if result is not None:
-                typer.echo(f"{out} is finished; nothing was done", err=True)
-            else:
-                display, step, decoded = training_bar(split)
-                try:
-                    with sigterm_interrupts(), display:
-                        result = fit(
-                            request,
-                            TrainingCallbacks(
-                                on_epoch=lambda report: typer.echo(epoch_line(vars(report)), err=as_json),
-                                on_batch=step,
-                                on_decoded=decoded,
-                            ),
+    computed = base.changed(engine=merge(base.section("engine"), fields_of(engine or [], "--engine"))).engine
+    with together(computed) as team:
+        found = find_split(base, split, shards, folds)
+        changed = apply_overrides(
+            base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or []
+        )
+        if data:
+            changed = changed.changed(data=merge(changed.section("data"), fields_of(data, "--data")))
+        if team.ranks.world > 1:
+            changed = changed.changed(engine=merge(changed.section("engine"), spread_fields(changed.engine)))
+        with _initial(base, split, initial) as weights:
+            work, results = out / run_folder.WORK, run_folder.results(out)
+            request = request_of(changed, found, work, results, initial_weights=weights)
+            identity = key_of(request, file_sha256(found.shards / INDEX)).settings()
+            if not team.ranks.first:
+                _follow(team, request)
+                return
+            fit = _tracked(found, out, identity) if track else loop.train_fold
+            with run_folder.held(out):
+                result = run_folder.claim(out, {"split": split, **identity})
+                if result is not None:
+                    typer.echo(f"{out} is finished; nothing was done", err=True)
+                    team.begin(False)
+                else:
+                    display, step, decoded = training_bar(split)
+                    try:
+                        with sigterm_interrupts(), display:
+                            team.begin()
+                            result = fit(
+                                request,
+                                TrainingCallbacks(
+                                    on_epoch=lambda report: typer.echo(epoch_line(vars(report)), err=as_json),
+                                    on_batch=step,
+                                    on_decoded=decoded,
+                                ),
+                            )
+                    except TrainingStopped as stopped:
+                        typer.echo(f"stopped: {stopped}\nthe same command continues: {_line()}", err=True)
+                        raise typer.Exit(STOPPED) from stopped
+                    except KeyboardInterrupt as interrupt:  # not while it trained: that is saved, and reported above
+                        typer.echo(
+                            f"stopped; what is finished is kept; the same command continues: {_line()}", err=True
                         )
-                except TrainingStopped as stopped:
-                    typer.echo(f"stopped: {stopped}\nthe same command continues: {_line()}", err=True)
-                    raise typer.Exit(STOPPED) from stopped
-                except KeyboardInterrupt as interrupt:  # not while it trained: that is saved, and reported above
-                    typer.echo(f"stopped; what is finished is kept; the same command continues: {_line()}", err=True)
-                    raise typer.Exit(STOPPED) from interrupt
-                except BaseException:
-                    run_folder.withdraw(
-                        out
-                    )  # so that a start that failed does not stand in the way of the corrected line
-                    raise
-                run_folder.finish(out, result)
+                        raise typer.Exit(STOPPED) from interrupt
+                    except BaseException:
+                        run_folder.withdraw(
+                            out
+                        )  # so that a start that failed does not stand in the way of the corrected line
+                        raise
+                    run_folder.finish(out, result)
     if as_json:
         typer.echo(json.dumps({"split": split, "out": name_text(out), **result}, indent=1))
         return
@@ -110,6 +126,19 @@ def train(
     typer.echo(f"{out}: {result['epochs']} epochs")
     typer.echo(f"honest protocol, last epoch:                {epoch_line(last)}")
     typer.echo(f"paper protocol, best epoch on the test fold: {epoch_line(best)}")
+
+
+def _follow(team: Team, request: TrainingRequest) -> None:
+    """Train with the first process, if it has something to train; it reports."""
+    from nrdfer.training import loop
+    from nrdfer.training.signals import sigterm_interrupts
+
+    try:
+        with sigterm_interrupts():
+            if team.begin():
+                loop.train(request)
+    except (TrainingStopped, KeyboardInterrupt) as stopped:
+        raise typer.Exit(STOPPED) from stopped
 
 
 def _tracked(split: Split, out: Path, settings: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:
@@ -196,4 +225,7 @@ def epoch_line(row: Mapping[str, Any]) -> str:
 def _line() -> str:
     import shlex
 
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    from nrdfer.training.torchrun import by_torchrun
+
+    program = "torchrun ... -m nrdfer.cli" if by_torchrun() else shlex.quote(Path(sys.argv[0]).name)
+    return f"{program} {shlex.join(sys.argv[1:])}"

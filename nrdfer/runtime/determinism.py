@@ -77,7 +77,8 @@ def described(engine: Engine, device: torch.device, world: int) -> dict[str, Any
 
 
 def gpus_of(device: torch.device, world: int) -> Sequence[int]:
-    """The GPUs of a training, as this process counts them."""
+    """The GPUs of a training on this machine, as this process counts them; `world` are all its processes."""
     if device.type != "cuda":
         return ()
-    return range(world) if world > 1 else (device.index,)
+    here = environment.whole("LOCAL_WORLD_SIZE", world, least=1, most=world)  # set by torchrun, for several machines
+    return range(here) if here > 1 else (device.index,)

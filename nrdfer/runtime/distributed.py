@@ -25,7 +25,7 @@ from nrdfer.core import environment
 TIMEOUT = timedelta(minutes=30)
 #: Names the file over which the ranks of one machine find each other.
 STORE = "NRDFER_RANKS_STORE"
-_MOST = 1 << 16  # ranks; no cluster has more GPUs
+MOST_RANKS = 1 << 16  # ranks; no cluster has more GPUs
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,10 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     Raises:
         NrdferError: a variable is no such number.
     """
-    world = environment.whole("WORLD_SIZE", 1, least=1, most=_MOST)
+    if dist.is_initialized():  # before the training began (nrdfer.training.torchrun)
+        yield Ranks(dist.get_rank(), dist.get_world_size())
+        return
+    world = environment.whole("WORLD_SIZE", 1, least=1, most=MOST_RANKS)
     if world == 1:
         yield Ranks()
         return

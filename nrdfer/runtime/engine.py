@@ -37,6 +37,7 @@ class Engine:
 
     device: Annotated[str, "auto (a GPU if there is one), cpu or cuda"] = "auto"
     devices: Annotated[int, "GPUs, or processes on a CPU, that share each batch; 0: all GPUs there are"] = 1
+    nodes: Annotated[int, "machines that share each batch; more than one are started by torchrun"] = 1
     sync_bn: Annotated[bool, "batch norm over all devices' clips, not each over its own"] = False
     precision: Annotated[str, "fp32; tf32: faster on a GPU; bf16: autocast, weights stay float32"] = "fp32"
     channels_last: Annotated[bool, "memory layout of the convolutions"] = True
@@ -58,6 +59,8 @@ class Engine:
         for name in ("devices", "threads", "workers", "checkpoint_every_batches", "checkpoint_every_minutes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
+        if self.nodes < 1:
+            raise ValueError(f"nodes must be at least 1, not {self.nodes}")
         if self.device == "cpu" and self.devices == 0:
             raise ValueError("devices: 0 means all GPUs there are; on a CPU set how many processes share a batch")
         if self.device == "cpu" and self.cache == "gpu":

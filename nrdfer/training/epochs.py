@@ -210,7 +210,11 @@ class Training:
         self.saved_at = time.monotonic()
 
     def resume(self) -> None:
-        """Continue from the newest checkpoint, if there is one."""
+        """Continue from the newest checkpoint, if there is one.
+
+        Raises:
+            TrainingError: it is another training's, or the ranks see different ones.
+        """
         state = load_newest(self.workdir, self.identity)
         if state is not None:
             self.learner.load(state)
@@ -218,6 +222,12 @@ class Training:
             self.best = state["best"]
             for name in _PLACE:
                 setattr(self, name, state["place"][name])
+        steps = self.ranks.gather(self.step)
+        if len(set(steps)) > 1:
+            raise TrainingError(
+                f"the processes of this training found different checkpoints in {self.workdir} (after batches "
+                f"{', '.join(map(str, steps))}); give --out a folder that all machines share"
+            )
         if self.ranks.first:
             # The history follows the checkpoint: a kill between the two must leave no epoch out, and none in twice.
             write_history(self.workdir, self.reports)

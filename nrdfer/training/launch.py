@@ -1,8 +1,7 @@
 """One training on several devices of this machine: one process per device, started, monitored and ended together.
 
-``torchrun`` could start them too, and may where a training spans machines (``torchrun -m nrdfer.training.rank
-request.json``); here it is not used, because its rendezvous listens on every network interface. What a process does
-belongs to ``rank`` and ``loop``.
+``torchrun`` starts them where a training spans machines (``torchrun``); here it is not used, because its rendezvous
+listens on every network interface. What a process does belongs to ``rank`` and ``loop``.
 """
 
 from __future__ import annotations
@@ -95,6 +94,7 @@ def _start(spec: Path, rank: int, world: int, visible: Sequence[str] | None, sto
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(world),
+        "LOCAL_WORLD_SIZE": str(world),
         # nothing of this is for the network
         "GLOO_SOCKET_IFNAME": "lo",
         "NCCL_SOCKET_IFNAME": "lo",

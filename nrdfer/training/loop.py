@@ -24,6 +24,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from nrdfer.core.errors import ProfileError
 from nrdfer.data.dataset import ClipDataset, ClipSource
 from nrdfer.data.frame_cache import open_cache
 from nrdfer.data.loader import BatchLoader
@@ -60,6 +61,7 @@ from nrdfer.training.monitor import Follower, Watch
 from nrdfer.training.out_of_memory import memory_errors
 from nrdfer.training.request import TrainingRequest
 from nrdfer.training.signals import stop_requests
+from nrdfer.training.torchrun import by_torchrun
 
 _log = logging.getLogger(__name__)
 
@@ -116,6 +118,7 @@ def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) 
     """Train one fold, or fine-tune on AFEW; continues from the checkpoint in the request's `workdir` if there is one.
 
     On several devices each batch is divided among as many processes; of several GPUs the least used ones are chosen.
+    A process that ``torchrun`` started is one of them already.
 
     Args:
         request: the training; its engine has the number of devices.
@@ -126,8 +129,17 @@ def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) 
 
     Raises:
         TrainingStopped: SIGTERM or Ctrl-C; everything is saved, and the same call continues.
+        ProfileError: several nodes are requested of a process alone.
         NrdferError: see `train`.
     """
+    if by_torchrun():
+        train(request, callbacks)
+        return _figures(request)
+    if request.engine.nodes > 1:
+        raise ProfileError(
+            f"engine: nodes: {request.engine.nodes} machines are requested, but this process was started alone; start "
+            "the training with `torchrun --nnodes ... -m nrdfer.cli train` (docs/training.md), or set nodes: 1"
+        )
     with places(request.engine) as place:
         placed = dataclasses.replace(request, engine=dataclasses.replace(request.engine, devices=place.world))
         if place.world == 1:
@@ -135,6 +147,11 @@ def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) 
         else:
             follower = Follower(placed.workdir, callbacks)
             train_on_ranks(placed, place.world, place.visible, follower.look)
+    return _figures(request)
+
+
+def _figures(request: TrainingRequest) -> dict[str, Any]:
+    """Number of epochs, and figures of the last and the best."""
     reports = [EpochReport(**row) for row in read_history(request.out)]
     figures = {"last": reports[-1], "best": best_epoch(reports)}
     return {"epochs": len(reports), **{name: dataclasses.asdict(report) for name, report in figures.items()}}

@@ -1,6 +1,6 @@
 """``python -m nrdfer.training.rank request.json``: one process of a training that several share.
 
-Its number comes from the environment (``RANK``, ``LOCAL_RANK``, ``WORLD_SIZE``), as `launch` or ``torchrun`` set it.
+Its number comes from the environment (``RANK``, ``LOCAL_RANK``, ``WORLD_SIZE``), as `launch` sets it.
 """
 
 from __future__ import annotations
