@@ -10,6 +10,7 @@ import pytest
 from nrdfer.core.errors import TrainingError
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.store.receipts import vouch
+from nrdfer.training.input_checks import cache_kind
 from tests.unit.training.tiny import RECIPE, SETTINGS, KilledError, after_epoch, run, spots
 
 
@@ -78,3 +79,10 @@ def test_a_checkpoint_that_is_none(source: MemorySource, tmp_path: Path, caplog:
     vouch(work, "checkpoint-000000004", ["checkpoint-000000004.pt"])
     assert run(source, tmp_path).reports
     assert "checkpoint-000000004.pt cannot be read" in caplog.text
+
+
+def test_a_stream_has_no_cache_of_decoded_frames() -> None:
+    assert [cache_kind(kind, streamed=True) for kind in ("auto", "none")] == ["none", "none"]
+    assert cache_kind("gpu", streamed=False) == "gpu"
+    with pytest.raises(TrainingError, match=r"cache: ram .* reader: indexed"):
+        cache_kind("ram", streamed=True)

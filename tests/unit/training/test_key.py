@@ -120,3 +120,22 @@ def test_differences_in_words() -> None:
     there, here = {"recipe": {"lr": 0.05}, "model": "c3d"}, {"recipe": {"lr": 0.04}, "model": "c3d", "shards": "ab"}
     assert differences(there, here) == ["recipe.lr is 0.05 there, 0.04 here", "shards is not set there, ab here"]
     assert listed([str(number) for number in range(8)]) == "0; 1; 2; 3; 4; 5; and 2 more"
+
+
+def test_a_stream_names_its_order_and_nothing_else_of_how_it_is_read(tmp_path: Path) -> None:
+    def keys(**data: Any) -> tuple[str, str, dict[str, Any]]:
+        profile = PROFILE.changed(data=data) if data else PROFILE
+        request = request_of(profile, SPLIT, tmp_path / "work", tmp_path / "out")
+        key = key_of(request, SHARDS)
+        digest = training_step(profile, SPLIT, SHARDS).digest(Store(tmp_path))
+        assert TrainingRequest.from_json(request.to_json(), "request.json").data == request.data
+        return digest, digest_of(key.settings()), key.checkpoint_identity()
+
+    indexed, stream = keys(), keys(reader="stream", streams=2)
+    assert keys(reader="indexed", streams=9) == indexed
+    assert all(one != other for one, other in zip(indexed, stream, strict=True))
+    assert keys(reader="stream", streams=2, source="s3://bucket/prefix", ahead=3) == stream
+    for changed in ({"streams": 4}, {"streams": 2, "buffer": 7}):
+        assert all(one != other for one, other in zip(keys(reader="stream", **changed), stream, strict=True))
+    (found,) = [text for text in differences(indexed[2], stream[2]) if "data.reader" in text]
+    assert found == "data.reader is not set there, stream here"
