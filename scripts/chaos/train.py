@@ -1,16 +1,20 @@
 """Kill trainings at random moments and compare their bytes with those of an undisturbed one: ``make chaos-train``.
 
-    python -m scripts.chaos.train [--kills 20] [--terms 10] [--seed 0] [--epochs N] [--json FILE]
+    python -m scripts.chaos.train [--kills 20] [--terms 10] [--seed 0] [--epochs N] [--serve http|s3] [--json FILE]
 
 Every trial runs ``nrdfer train fd1 ...`` in a fresh folder, sends it SIGKILL (``--kills``) or SIGTERM (``--terms``) at
 a moment drawn from the whole duration of an undisturbed run, start of Python included, and repeats the command until
 it is finished. A trial is good if weights and history have the undisturbed run's sha256 and, after SIGTERM, the process
 ended by itself, with status 143 if it had begun to train. Ends with status 1 unless all are good.
+
+With ``--serve`` the shards are read as streams, from a web server that breaks off its first answer for each shard, or
+from an S3 server; both on the loopback interface. The training's own folder of shards then holds their index only.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -20,13 +24,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from devtools.chaos.line import Moment, Seen, draw_moments
 from devtools.own_places import json_file
+from devtools.shard_servers import serve_folder, serve_s3
 from nrdfer.config.profile import ShardsConfig
 from nrdfer.core.own_files import write_made
 from nrdfer.corpora.dfew import DFEW, read_dfew
@@ -52,6 +58,7 @@ class Run:
     home: Path  # with the profile as it is shipped, and an empty store
     batches: int  # of one epoch
     total: int  # of all epochs
+    variables: tuple[tuple[str, str], ...] = ()  # of the environment, beside this process's
 
     def start(self, out: Path) -> subprocess.Popen[str]:
         """Start the line; what it says goes to a file beside its folder."""
@@ -62,7 +69,7 @@ class Run:
                 stdout=log,
                 stderr=log,
                 text=True,
-                env={**kept, "NRDFER_HOME": str(self.home)},
+                env={**kept, **dict(self.variables), "NRDFER_HOME": str(self.home)},
             )
 
     def finish(self, out: Path) -> Seen:
@@ -133,6 +140,27 @@ def make_run(folder: Path, epochs: int) -> Run:
     return Run(tuple(line), folder / "home", batches, epochs * batches)
 
 
+@contextlib.contextmanager
+def streamed(run: Run, kind: str, folder: Path) -> Iterator[Run]:
+    """The run with its shards moved to a server of `kind`, and read from there."""
+    served, index = folder / "served", folder / "shards" / "index.json"
+    served.mkdir()
+    for path in sorted((folder / "shards").glob("*.tar")):
+        path.rename(served / path.name)
+    if not index.is_file():
+        raise SystemExit(f"{index} is missing")
+    with contextlib.ExitStack() as stack:
+        variables: dict[str, str] = {}
+        if kind == "http":
+            server = stack.enter_context(serve_folder(served))
+            server.faults = {path.name: [("cut", path.stat().st_size // 2)] for path in served.glob("*.tar")}
+            source = server.address
+        else:
+            source, variables = stack.enter_context(serve_s3(served))
+        line = [*run.line, "--data", "reader=stream", "--data", f"source={source}", "--data", "streams=2"]
+        yield replace(run, line=(*line, "--data", "buffer=16"), variables=tuple(variables.items()))
+
+
 def digests(out: Path) -> dict[str, str]:
     """sha256 of what a training leaves."""
     return {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in FILES}
@@ -171,6 +199,14 @@ def disturb(run: Run, out: Path, kind: signal.Signals, moment: Moment, whole: di
 def chaos(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """The undisturbed run and all trials; prints one line each."""
     run = make_run(folder, given.epochs)
+    if given.serve is None:
+        return trials_of(given, run, folder)
+    with streamed(run, given.serve, folder) as other:
+        return trials_of(given, other, folder)
+
+
+def trials_of(given: argparse.Namespace, run: Run, folder: Path) -> dict[str, Any]:
+    """See `chaos`."""
     run.finish(folder / "warm")  # Python's caches are filled, so that the next is as fast as those that follow
     seen = run.finish(folder / "undisturbed")
     whole = digests(folder / "undisturbed")
@@ -207,6 +243,7 @@ def chaos(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     print(f"identical: {sum(trial.good for trial in trials)} of {len(trials)}")
     return {
         "seed": given.seed,
+        "served": given.serve,
         "epochs": given.epochs,
         "batches": run.batches,
         "undisturbed_seconds": round(duration, 2),
@@ -224,6 +261,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--epochs", type=int, default=20, help="of the training; enough to outlast Python's start")
     parser.add_argument("--at-once", type=int, default=min(2, os.cpu_count() or 1), help="trials side by side")
+    parser.add_argument("--serve", choices=("http", "s3"), help="read the shards as streams, from such a server")
     parser.add_argument("--json", type=json_file, help="file to write")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos-train-") as folder:
