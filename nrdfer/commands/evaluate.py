@@ -48,7 +48,7 @@ def evaluate(
         for name in files_of(chosen):
             refuse_foreign(out / name)
     base = profile_of_shell(profile)
-    found = find_split(base, split, shards, folds)
+    found = find_split(base, split, shards, folds, index_only=bool(base.data.source))
     try:
         if out is not None:
             clear_unfinished(out)

@@ -70,13 +70,15 @@ def train(
 
     base = profile_of_shell(profile)
     computed = base.changed(engine=merge(base.section("engine"), fields_of(engine or [], "--engine"))).engine
+    reading = merge(base.section("data"), fields_of(data or [], "--data"))
+    elsewhere = bool(base.changed(data=reading).data.source)
     with together(computed) as team:
-        found = find_split(base, split, shards, folds)
+        found = find_split(base, split, shards, folds, index_only=elsewhere)
         changed = apply_overrides(
             base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or []
         )
         if data:
-            changed = changed.changed(data=merge(changed.section("data"), fields_of(data, "--data")))
+            changed = changed.changed(data=reading)
         if team.ranks.world > 1:
             changed = changed.changed(engine=merge(changed.section("engine"), spread_fields(changed.engine)))
         with _initial(base, split, initial) as weights:

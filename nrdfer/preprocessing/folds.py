@@ -32,7 +32,9 @@ from nrdfer.store.pointers import last_made
 FOLDS_FILE = "folds.json"
 
 
-def find_split(profile: Profile, name: str, shards: Path | None = None, folds: Path | None = None) -> Split:
+def find_split(
+    profile: Profile, name: str, shards: Path | None = None, folds: Path | None = None, *, index_only: bool = False
+) -> Split:
     """A split of the given shards, or of those that the profile's last run left in the store.
 
     Args:
@@ -40,6 +42,8 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
         name: of a corpus in `nrdfer.corpora.registry`.
         shards: folder of shards; verified byte by byte, as the store does with those of the last run.
         folds: see `read_folds`; checked against the manifest beside them. None if clips state their own parts.
+        index_only: whether the given folder may hold no more of the shards than their index; whoever reads them from
+            elsewhere compares them with it.
 
     Raises:
         CorpusError: there is no such split, or it names clips that the shards lack.
@@ -48,7 +52,7 @@ def find_split(profile: Profile, name: str, shards: Path | None = None, folds: P
     corpus = corpus_of(name)
     if corpus.parts is not None and folds is not None:
         raise CorpusError(f"{corpus.title}'s division is stored in its shards, and it has no folds: omit --folds")
-    if shards is not None:
+    if shards is not None and not index_only:
         refuse_damaged(shards)
     if folds is not None:
         _refuse_changed(folds / FOLDS_FILE if folds.is_dir() else folds)

@@ -202,7 +202,7 @@ def _filesystem(scheme: str) -> Any:
     Raises:
         StoreError: the package for the scheme is missing.
     """
-    import fsspec
+    import fsspec  # type: ignore[import-untyped,unused-ignore]
 
     try:
         if scheme == "s3":

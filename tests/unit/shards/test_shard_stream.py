@@ -192,7 +192,13 @@ def test_a_server_without_ranges_is_read_again_from_the_start(corpus: Path, copi
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [(404, "is missing"), (403, "403"), ("text/html", "web page"), (500, "500.* 6 times"), (("cut", 5), "6 times at byte")],
+    [
+        (404, "is missing"),
+        (403, "403"),
+        ("text/html", "web page"),
+        (500, "500.* 6 times"),
+        (("cut", 5), "6 times at byte"),
+    ],
 )
 def test_a_server_that_keeps_failing_is_an_error_that_names_shard_and_address(
     copied: Path, server: FolderServer, fault: int | str | tuple[str, int], words: str

@@ -84,5 +84,5 @@ def test_a_checkpoint_that_is_none(source: MemorySource, tmp_path: Path, caplog:
 def test_a_stream_has_no_cache_of_decoded_frames() -> None:
     assert [cache_kind(kind, streamed=True) for kind in ("auto", "none")] == ["none", "none"]
     assert cache_kind("gpu", streamed=False) == "gpu"
-    with pytest.raises(TrainingError, match=r"cache: ram .* reader: indexed"):
+    with pytest.raises(TrainingError, match=r"cache: ram .*reader: indexed"):
         cache_kind("ram", streamed=True)

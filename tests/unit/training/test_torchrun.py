@@ -152,7 +152,7 @@ def test_what_keeps_one_process_from_beginning_ends_both(corpus: Path, tmp_path:
 
 def test_several_nodes_are_refused_for_a_process_alone(tmp_path: Path) -> None:
     alone = request(tmp_path, engine=Engine(**{**vars(ENGINE), "nodes": 2}))
-    with pytest.raises(ProfileError, match=r"nodes: 2 machines .* torchrun --nnodes"):
+    with pytest.raises(ProfileError, match=r"nodes: 2 machines .* `torchrun --nnodes"):
         train_fold(alone)
     with pytest.raises(ValueError, match="nodes must be at least 1"):
         Engine(nodes=0)
