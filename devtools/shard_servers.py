@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -82,6 +83,7 @@ def serve_s3(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     import boto3
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it prints every request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
