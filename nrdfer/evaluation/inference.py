@@ -122,8 +122,9 @@ def predict(
             if between is not None:
                 between()
     place = {clip_id: number for number, clip_id in enumerate(data.clip_ids)}
-    rows = [row for part in in_order(ranks.gather(parts)) for row in part]
-    table = pd.DataFrame(sorted(rows, key=lambda row: place[row["clip_id"]]))
+    rows: list[dict[str, Any]] = [row for part in in_order(ranks.gather(parts)) for row in part]
+    rows.sort(key=lambda row: place[row["clip_id"]])
+    table = pd.DataFrame(rows)
     check_complete(table, data.clip_ids, "evaluation")
     return table
 
