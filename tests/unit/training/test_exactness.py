@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from devtools.shard_files import write_shards
 from nrdfer.config.recipe import Recipe
+from nrdfer.core.errors import TrainingError
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.in_memory import MemorySource
 from nrdfer.data.loader import BatchLoader
+from nrdfer.data.settings import DataSettings
 from nrdfer.runtime.distributed import Ranks
+from nrdfer.shards.stream import ShardStream
 from nrdfer.tracking.training_log import LOG, last_of_each, read_all
 from nrdfer.training.epochs import epoch_batches
 from tests.unit.training.tiny import ENGINE, RECIPE, KilledError, after_step, bytes_of, run, spots
@@ -92,3 +96,22 @@ def test_continued_at_any_batch_the_losses_are_the_straight_runs(
     assert list(_losses(tmp_path)) == list(range(1, STEPS + 1))
     for name, content in bytes_of(straight).items():
         assert bytes_of(tmp_path)[name] == content, name
+
+
+@pytest.mark.parametrize("step", [2, 6, 11])
+def test_a_stream_continued_within_an_epoch_ends_in_the_straight_runs_bytes(
+    source: MemorySource, tmp_path: Path, step: int
+) -> None:
+    (tmp_path / "shards").mkdir()
+    clips = ((source.record(clip_id), source.frames(clip_id)) for clip_id in source.clip_ids)
+    write_shards(clips, tmp_path / "shards", prefix="spots", clips_per_shard=4)
+    data = DataSettings("stream", streams=2, buffer=6)
+    engine = dataclasses.replace(ENGINE, checkpoint_every_batches=1, workers=step % 3)
+    streamed = ShardStream(tmp_path / "shards", data)
+    run(streamed, tmp_path / "straight", data=data)
+    with pytest.raises(KilledError):
+        run(streamed, tmp_path / "killed", data=data, engine=engine, **after_step(step))
+    with pytest.raises(TrainingError, match=r"data.reader is stream there, not set here"):
+        run(source, tmp_path / "killed", engine=engine)  # never taken for another's
+    run(streamed, tmp_path / "killed", data=data, engine=engine)
+    assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "straight")
