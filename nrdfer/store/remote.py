@@ -8,10 +8,10 @@ Keep here: what is asked of the other side, waiting for it, and words for its fa
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,17 +24,12 @@ from nrdfer.core.atomic_files import sync, temporary_beside
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import StoreError
 from nrdfer.core.redaction import hide, parted
+from nrdfer.store.file_systems import FOLDER, S3, SCHEMES, is_final, is_of_the_other_side, open_files
 
 WAIT = "NRDFER_STORE_WAIT"
-_FOLDER = "file://"
-_BUCKETS = ("s3://", "gs://")
-_SCHEMES = (*_BUCKETS, *WEB, _FOLDER)
 _PART = 16 << 20  # bytes of a part of a large upload, of which two are in memory
 _MOST_PARTS = 9_000  # S3 allows 10,000
 _PAUSE = 3.0
-_OF_THIS_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
-_FINAL = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
-_LIBRARIES = {"aiobotocore", "aiohttp", "asyncio", "botocore", "fsspec", "gcsfs", "google", "s3fs"}
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Seen = Callable[[int], object]  # bytes of one file transferred so far
@@ -56,21 +51,23 @@ class Remote:
 
     def __init__(self, address: str) -> None:
         scheme, info, rest = parted(address)
-        shown = displayed(address)
+        text = displayed(address)
         if info or "@" in rest or "?" in rest or "#" in rest:
             raise StoreError(
-                f"{hide(shown.partition('?')[0])} holds a user's name, a password or a query; give the address alone, "
+                f"{hide(text.partition('?')[0])} holds a user's name, a password or a query; give the address alone, "
                 "and credentials by the provider's own variables or files (of S3: AWS_ACCESS_KEY_ID and others)"
             )
-        if scheme not in _SCHEMES or not rest.strip("/") or (scheme == _FOLDER and not rest.startswith("/")):
+        if scheme not in SCHEMES or not rest.strip("/") or (scheme == FOLDER and not rest.startswith("/")):
             raise StoreError(
-                f"{brief(shown)} is no place for artefacts; give s3://bucket/prefix, gs://bucket/prefix, "
+                f"{brief(text)} is no place for artefacts; give s3://bucket/prefix, gs://bucket/prefix, "
                 "https://server/path (read only) or file:///folder"
             )
         self.address = scheme + rest.rstrip("/")
         self.read_only = scheme in WEB
         self._scheme = scheme
         self._there = False
+        self._kept: tuple[int, Any] = 0, None  # a process, and its file system
+        self._guard = threading.Lock()
 
     def read(self, key: str, most: int) -> bytes | None:
         """Content of an object; None if there is none.
@@ -115,7 +112,7 @@ class Remote:
 
     def write(self, key: str, data: bytes) -> None:
         """Write a small object."""
-        if self._scheme != _FOLDER:
+        if self._scheme != FOLDER:
             self._put(lambda: self._files.pipe_file(self._path(key), data))
             return
         with self._whole(key) as temporary:
@@ -130,14 +127,14 @@ class Remote:
         import fsspec
 
         def call() -> None:
-            told = fsspec.callbacks.Callback(hooks={"seen": lambda _, done, **__: seen(done)})
+            reported = fsspec.callbacks.Callback(hooks={"seen": lambda _, done, **__: seen(done)})
             options: dict[str, Any] = {}
-            if self._scheme == "s3://":
+            if self._scheme == S3:
                 size = max(_PART, path.stat().st_size // _MOST_PARTS + 1)
                 options = {"Metadata": {"sha256": sha256}, "chunksize": size, "max_concurrency": 2}
-            self._files.put_file(str(path), self._path(key), callback=told, **options)
+            self._files.put_file(str(path), self._path(key), callback=reported, **options)
 
-        if self._scheme != _FOLDER:
+        if self._scheme != FOLDER:
             self._put(call)
             return
         with self._whole(key) as temporary:
@@ -154,19 +151,19 @@ class Remote:
         import fsspec
 
         def call() -> None:
-            told = fsspec.callbacks.Callback(hooks={"seen": lambda _, done, **__: seen(done)})
-            options = {"chunksize": _PART, "max_concurrency": 2} if self._scheme == "s3://" else {}
-            self._files.get_file(self._path(key), str(path), callback=told, **options)
+            reported = fsspec.callbacks.Callback(hooks={"seen": lambda _, done, **__: seen(done)})
+            options = {"chunksize": _PART, "max_concurrency": 2} if self._scheme == S3 else {}
+            self._files.get_file(self._path(key), str(path), callback=reported, **options)
 
         self._reach(call)
 
     def recorded_sha256(self, key: str) -> str:
         """sha256 that the upload left at an object; empty if there is none, or the provider keeps no such note."""
         try:
-            if self._scheme == "s3://":
+            if self._scheme == S3:
                 about: Mapping[str, str] = self._reach(lambda: self._files.metadata(self._path(key)))
                 return about.get("sha256", "")
-            return self.content_sha256(key) if self._scheme == _FOLDER else ""
+            return self.content_sha256(key) if self._scheme == FOLDER else ""
         except FileNotFoundError:
             return ""
 
@@ -188,11 +185,15 @@ class Remote:
 
     @property
     def _files(self) -> Any:
-        """The file system, which fsspec keeps itself, anew in each process."""
-        import fsspec
+        """The file system of this process: fsspec would make one, with its connections, for each thread."""
+        with self._guard:
+            if self._kept[0] != os.getpid():
+                self._kept = os.getpid(), self._open()
+            return self._kept[1]
 
+    def _open(self) -> Any:
         try:
-            return fsspec.filesystem(self._scheme.removesuffix("://"), **_options(self._scheme))
+            return open_files(self._scheme)
         except ImportError as error:
             raise StoreError(f"{self.address} needs a package that is not installed: {error}") from error
 
@@ -202,7 +203,7 @@ class Remote:
     @contextlib.contextmanager
     def _whole(self, key: str) -> Any:
         """A temporary file beside an object of a folder, renamed to it at the end: a cut upload must not be visible."""
-        path = Path(self._path(key).removeprefix(_FOLDER))
+        path = Path(self._path(key).removeprefix(FOLDER))
         self._reach(lambda: path.parent.mkdir(parents=True, exist_ok=True))
         temporary = temporary_beside(path)
         try:
@@ -225,7 +226,7 @@ class Remote:
     def _reach(self, call: Callable[[], T]) -> T:
         """The result of a request, repeated while the other side is away, for `WAIT` seconds."""
         until = time.monotonic() + environment.number(WAIT, 60, least=0, most=86_400)
-        told = False
+        reported = False
         while True:
             try:
                 self._look_for_bucket()
@@ -233,28 +234,29 @@ class Remote:
             except (FileNotFoundError, IsADirectoryError, StoreError, _TooLargeError):
                 raise
             except Exception as error:
-                if not _is_of_the_other_side(error, self._scheme):
+                if not is_of_the_other_side(error, self._scheme):
                     raise
-                final = isinstance(error, PermissionError) or type(error).__name__ in _FINAL
-                if final or time.monotonic() >= until:
+                if is_final(error) or time.monotonic() >= until:
                     raise UnreachableError(self._words(error)) from error
-                if not told:
+                if not reported:
                     _log.warning("%s", f"{self._words(error)}. Waiting for it ({WAIT})")
-                told = True
+                reported = True
                 time.sleep(min(_PAUSE, max(0.0, until - time.monotonic())))
 
     def _look_for_bucket(self) -> None:
         """Refuse once a bucket or a folder that is not there: it would pass for an empty one."""
         if self._there or self._scheme in WEB:
             return
-        bucket = self.address if self._scheme == _FOLDER else self.address.removeprefix(self._scheme).partition("/")[0]
+        bucket = self.address if self._scheme == FOLDER else self.address.removeprefix(self._scheme).partition("/")[0]
         try:
             self._files.info(bucket)
         except FileNotFoundError:
-            what = "folder" if self._scheme == _FOLDER else "bucket"
+            what = "folder" if self._scheme == FOLDER else "bucket"
             raise UnreachableError(
                 f"{self.address}: there is no such {what}; make it, or correct NRDFER_STORE_URL"
             ) from None
+        except PermissionError:  # a key may be for the prefix alone; whether that is so, the request itself says
+            pass
         self._there = True
 
     def _words(self, error: Exception) -> str:
@@ -267,28 +269,3 @@ class Remote:
 
 class _TooLargeError(ValueError):
     """An object is larger than what is asked for can be."""
-
-
-def _is_of_the_other_side(error: Exception, scheme: str) -> bool:
-    """Whether an error is neither of this machine's disk nor a defect of this program."""
-    if isinstance(error, OSError):
-        return error.errno not in _OF_THIS_DISK or scheme == _FOLDER
-    return type(error).__module__.partition(".")[0] in _LIBRARIES
-
-
-def _options(scheme: str) -> dict[str, Any]:
-    if scheme == "s3://":
-        retries = {"max_attempts": 3, "mode": "standard"}
-        return {
-            "use_listings_cache": False,
-            # given, because fsspec keeps a file system by its options
-            "endpoint_url": os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
-            "config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": retries},
-        }
-    if scheme in WEB:
-        import aiohttp
-
-        # its own limit is five minutes for a whole file
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-        return {"use_listings_cache": False, "client_kwargs": {"timeout": limit, "trust_env": True}}
-    return {"auto_mkdir": True} if scheme == _FOLDER else {"use_listings_cache": False}
