@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -23,6 +24,7 @@ from nrdfer.store.manifest import read_manifest
 LIMIT = "NRDFER_SCRATCH_LIMIT"
 FETCHING = ".fetch-"
 _GONE = ".gone-"
+_PAUSE = 0.05  # seconds
 _NAME = re.compile(rf"({re.escape(FETCHING)})?[0-9a-f]{{64}}")
 _AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGT]?)B?", re.IGNORECASE)
 #: Fills a temporary folder, given a function that reserves bytes; False if the artefact is nowhere.
@@ -54,8 +56,10 @@ class Scratch:
             OSError: the disk is full or not writable.
         """
         place = self.root / asset / digest
-        if (os.getpid(), place) in _in_use and place.is_dir():
-            return place
+        if (os.getpid(), place) in _in_use:
+            if place.is_dir():
+                return place
+            _in_use.pop((os.getpid(), place)).close()  # a user removed it; this process must not wait for itself
         lock_file = self._lock_file(digest)
         lock_file.parent.mkdir(parents=True, exist_ok=True)
         handle = lock_file.open("a+")  # some file systems give a shared lock only on what is open for reading
@@ -66,8 +70,11 @@ class Scratch:
                     os.utime(lock_file)
                     _in_use[os.getpid(), place] = handle
                     return place
-                unlock(handle)  # another process may fetch or remove it before this one has the lock alone
-                lock(handle, lock_file)
+                unlock(handle)
+                # never waited for: whoever has fetched it meanwhile holds the lock as long as it reads
+                if not lock(handle, lock_file, wait=False):
+                    time.sleep(_PAUSE)
+                    continue
                 if not place.is_dir() and not self._fetch(place, fill):
                     handle.close()
                     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,8 @@ def test_one_in_use_is_never_removed(tmp_path: Path, folder: FolderBucket, made:
 
 def test_several_processes_fetch_one_artefact_once(tmp_path: Path, folder: FolderBucket, made: list[Artifact]) -> None:
     readers = [reads(tmp_path, folder, 0, *made) for _ in range(3)]
+    for reader in readers:  # none waits for the end of another
+        assert reader.stdout is not None and reader.stdout.readline() == "open\n"
     assert [end(reader) for reader in readers] == ["", "", ""]
     assert kept(tmp_path) == {artifact.digest for artifact in made}
     assert not list((tmp_path / "scratch").rglob(".fetch-*"))
@@ -111,6 +114,14 @@ def test_what_a_killed_process_left_is_removed_or_used(
     assert end(reads(tmp_path, folder, SIZE, made[2])) == ""
     assert kept(tmp_path) == {made[2].digest}
     assert not half.exists() and not gone.exists()
+
+
+def test_a_copy_that_a_user_removed_is_fetched_again(
+    tmp_path: Path, folder: FolderBucket, made: list[Artifact]
+) -> None:
+    store = machine(tmp_path / "two", folder, tmp_path / "scratch")
+    shutil.rmtree(store.open(made[0].asset, made[0].digest).path)
+    assert (store.open(made[0].asset, made[0].digest).path / "a.bin").is_file()
 
 
 def test_shards_of_a_slow_store_are_copied_if_asked_for(tmp_path: Path) -> None:
