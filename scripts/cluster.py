@@ -132,8 +132,8 @@ class Cluster:
         self.folder, self._stack, self.services = folder, stack, list[Service]()
         self.addresses: dict[str, str] = {}
         self.environment = self._state()
-        self._pages()
         self._ray(workers)
+        self._pages()
 
     def _start(self, name: str, line: list[str]) -> Service:
         started = self._stack.enter_context(service(name, line, self.environment, self.folder))
@@ -186,7 +186,6 @@ class Cluster:
         scratch = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-"))
         begin = ["ray", "start", "--block", "--disable-usage-stats", "--node-ip-address", HOST]
         begin += ["--object-store-memory", str(100 << 20)]  # references only pass through it
-        self.environment["RAY_ADDRESS"] = address
         head = self._start(
             "ray-head", [*begin, "--head", "--port", address.rpartition(":")[2], "--num-cpus", "0",
                          "--include-dashboard", "false", "--temp-dir", scratch],
@@ -198,7 +197,7 @@ class Cluster:
             for k in range(1, workers + 1)
         ]
         wait_until(lambda: nodes(address, self.environment) == 1 + workers, started[-1])
-        self.addresses["Ray"] = address
+        self.addresses["Ray"] = self.environment["RAY_ADDRESS"] = address
 
     def watch(self) -> None:
         """Wait until Ctrl-C, or until a service ends by itself."""

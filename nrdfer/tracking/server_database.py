@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _OTHERS = {"daemon_heartbeats", "event_logs"}  # of Dagster, which has a table `runs`, too
+_REFUSED = "42501"  # PostgreSQL's code for a missing right
 _PATIENCE = 120.0
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ def make_tables(uri: str, artifacts: str) -> None:
 
     Raises:
         ConnectionError: the server does not answer or refuses.
-        TrackingError: it is Dagster's database, or another process is making the tables and does not finish.
+        AddressError: it is Dagster's database, or the user may make no tables.
+        TrackingError: another process is making the tables and does not finish.
     """
     with opened(uri) as engine:
         with connected(engine) as connection:
@@ -42,8 +44,14 @@ def make_tables(uri: str, artifacts: str) -> None:
         with connected(engine) as connection:
             take_lock(connection, "tables of MLflow", lambda: _log.info("another process is making MLflow's tables"))
             deadline = time.monotonic() + _PATIENCE
+            why = ""
             while not _are_whole(connection, uri):
-                _make(uri, artifacts, deadline)
+                if time.monotonic() > deadline:
+                    raise TrackingError(
+                        f"MLflow's tables in {displayed(uri)} could not be made within {_PATIENCE:.0f} s: {why}; is an "
+                        "`mlflow server` making them and hanging?"
+                    )
+                why = _make(uri, artifacts)
 
 
 def _are_whole(connection: Connection, uri: str) -> bool:
@@ -61,7 +69,8 @@ def _are_whole(connection: Connection, uri: str) -> bool:
     return bool(connection.scalar(sqlalchemy.text("select count(*) from experiments")))
 
 
-def _make(uri: str, artifacts: str, deadline: float) -> None:
+def _make(uri: str, artifacts: str) -> str:
+    """Make the tables; returns why not, if others seem to be making them."""
     import sqlalchemy
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -69,10 +78,12 @@ def _make(uri: str, artifacts: str, deadline: float) -> None:
         store = SqlAlchemyStore(uri, artifacts)  # type: ignore[no-untyped-call]
         store.engine.dispose()
     except (sqlalchemy.exc.ProgrammingError, sqlalchemy.exc.IntegrityError) as error:
-        if time.monotonic() > deadline:
-            raise TrackingError(
-                f"MLflow's tables in {displayed(uri)} could not be made: {str(error.orig).strip()}; is an `mlflow "
-                "server` making them and hanging?"
+        why = str(error.orig).strip().splitlines()[0]
+        if _REFUSED in (getattr(error.orig, "pgcode", ""), getattr(error.orig, "sqlstate", "")):
+            raise AddressError(
+                f"MLflow's tables cannot be made in {displayed(uri)}: {why}. Make its user the owner of the database"
             ) from error
-        _log.info("an MLflow server is making its tables; waiting for it")
+        _log.info("another process is making MLflow's tables (%s); waiting for it", why)
         time.sleep(1.0)
+        return why
+    return "it has no experiment"

@@ -96,6 +96,14 @@ def test_dagsters_database_is_refused_and_stays_as_it_is(server: PostgresServer)
     ]
 
 
+def test_a_user_who_may_make_no_tables_is_told_at_once(server: PostgresServer) -> None:
+    server.create("closed")
+    server.ask("create role guest login password 'guest-password'", "closed")
+    url = server.url("closed", "postgresql").replace(f"nrdfer:{server.password}", "guest:guest-password")
+    with pytest.raises(AddressError, match=r"permission denied for schema public.*owner of the database"):
+        _ = Tracking(url).client
+
+
 def test_a_server_that_is_away_is_told_within_seconds(server: PostgresServer, tmp_path: Path) -> None:
     server.create("away")
     url = server.url("away", "postgresql")
