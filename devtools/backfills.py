@@ -44,7 +44,7 @@ def daemon(folder: Path, environment: dict[str, str]) -> Iterator[Path]:
 def type_backfill(folder: Path, environment: dict[str, str], job: str, partitions: Sequence[str]) -> None:
     """Type the line; the daemon starts the runs."""
     line = ["dagster", "job", "backfill", "-j", job, "--partitions", ",".join(partitions), "--noprompt"]
-    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)  # noqa: S603
+    done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800)  # noqa: S603
     if done.returncode:
         raise RuntimeError(f"the backfill was refused: {done.stdout[-1500:]}{done.stderr[-3000:]}")
 

@@ -25,7 +25,7 @@ from nrdfer.core.processes import die_with_parent
 
 USER = "nrdfer"
 _DEBIAN = Path("/usr/lib/postgresql")  # <version>/bin, which Debian keeps out of PATH
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 
 
 def missing() -> str:

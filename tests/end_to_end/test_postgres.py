@@ -42,7 +42,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     with postgres_server() as server:
         environment = on_postgres(server, folder, epochs=1)
         line = ["dagster", "instance", "concurrency", "set", "gpu", str(FOLDS)]
-        subprocess.run(line, cwd=folder, env=environment, check=True, capture_output=True, timeout=300)
+        subprocess.run(line, cwd=folder, env=environment, check=True, capture_output=True, timeout=_PATIENCE)
         done = execute(folder, environment)
         assert done.returncode == 0, done.stderr[-6000:]
         yield Ran(server, folder, environment, done.stdout + done.stderr)
@@ -61,7 +61,7 @@ def test_nothing_is_lost(ran: Ran) -> None:
 
 def test_lineage_reads_both_from_another_folder(ran: Ran, tmp_path: Path) -> None:
     line = [sys.executable, "-m", "nrdfer.cli", "lineage", "--all", "--json"]
-    done = subprocess.run(line, cwd=tmp_path, env=ran.environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(line, cwd=tmp_path, env=ran.environment, capture_output=True, text=True, timeout=_PATIENCE)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     told = json.loads(done.stdout)
     assert (told["broken"], told["verified"], len(told["versions"])) == (0, True, FOLDS + 3)

@@ -97,7 +97,7 @@ def test_processes_that_are_the_first_at_once_all_work_after_one_that_was_killed
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=300) for process in started]
+    said = [process.communicate(timeout=1800) for process in started]
     assert [process.returncode for process in started] == [0] * 4, "\n".join(error[-1500:] for _, error in said)
     assert max(int(out.split()[0]) for out, _ in said) == 4
     assert {out.split()[1] for out, _ in said} == {str(tmp_path / "dagster" / "storage")}
@@ -114,6 +114,6 @@ def test_processes_that_are_the_first_at_once_all_work_after_one_that_was_killed
 @pytest.mark.slow
 def test_the_database_of_mlflow_is_refused(server: PostgresServer, tmp_path: Path) -> None:
     server.ask("create table experiments (id int)", "mlflow")
-    out, error = opening(server, tmp_path, "mlflow").communicate("\n", timeout=300)
+    out, error = opening(server, tmp_path, "mlflow").communicate("\n", timeout=1800)
     assert "create another database for Dagster" in error, out + error
     assert server.ask("select tablename from pg_tables where schemaname = 'public'", "mlflow") == [("experiments",)]

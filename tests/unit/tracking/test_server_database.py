@@ -20,6 +20,7 @@ from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import make_checkpoint, register
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
+_PATIENCE = 1800.0  # imports alone take minutes on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def first(k: int, home: str, url: str, together: Barrier) -> None:
     os.environ |= {"NRDFER_HOME": f"{home}-{k}", "MLFLOW_TRACKING_URI": url}  # as if on machines without a shared disk
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  (what takes long comes before the barrier)
 
-    together.wait(300)
+    together.wait(_PATIENCE)
     tracking = Tracking()
     run = tracking.training_run(f"{k}" * 64, f"fd{k}", None, {}, {"fold": k})
     tracking.sync_history(run, [{"epoch": 1, "train_loss": 0.5}])
@@ -49,7 +50,7 @@ def test_machines_that_are_the_first_at_once_all_record(server: PostgresServer, 
     for process in started:
         process.start()
     for process in started:
-        process.join(300)
+        process.join(_PATIENCE)
     assert [process.exitcode for process in started] == [0] * 3
     assert server.ask("select count(*) from params where key = 'fold'", "first") == [(3,)]
     assert server.ask("select count(*) from metrics where key = 'train_loss'", "first") == [(3,)]
