@@ -10,8 +10,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
 # Types of what an executor is given and says of itself.
 # a run before its first step: cluster_steps, executor, mlflow_run, step_needs
 from dagster._core.execution.context.system import PlanOrchestrationContext
@@ -69,7 +67,6 @@ __all__ = [
     "StepHandlerContext",
     "StepRetryData",
     "get_possibly_temporary_instance_for_cli",
-    "postgres_url",
 ]
 
 #: Modules that Dagster imports in a step's process when it first needs them: fork_server loads them ahead.
@@ -81,12 +78,6 @@ LOADED_BY_STEPS = (
     "dagster._core.storage.schedules",
     "dagster._utils.test.definitions",
 )
-
-
-def postgres_url(instance: dg.DagsterInstance) -> str | None:
-    """Address of the PostgreSQL that holds an instance's runs, as dagster-postgres has it; None if none does."""
-    url = getattr(instance.run_storage, "postgres_url", None)
-    return url if isinstance(url, str) else None
 
 
 if not TYPE_CHECKING:

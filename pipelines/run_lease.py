@@ -17,7 +17,6 @@ import dagster as dg
 from assets.run_end import home_of_lease, lease_tag
 from nrdfer.core import leases
 from nrdfer.core.processes import children_marked
-from pipelines.dagster_internals import postgres_url
 
 #: A run that its process has not tagged by then has none: launched by the UI, a sensor or a backfill, or killed before
 #: its first step.
@@ -47,6 +46,12 @@ def held(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     instance.add_run_tags(run_id, lease_tag(run_id))
     with children_marked(run_id):
         yield
+
+
+def postgres_url(instance: dg.DagsterInstance) -> str | None:
+    """Address of the PostgreSQL that holds an instance's runs, as dagster-postgres has it; None if none does."""
+    url = getattr(instance.run_storage, "postgres_url", None)
+    return url if isinstance(url, str) else None
 
 
 def dead(instance: dg.DagsterInstance, records: Iterable[dg.RunRecord]) -> list[dg.DagsterRun]:
