@@ -13,6 +13,7 @@
 # make chaos-tracking  starts five trainings at once on an empty MLflow database, twenty times; minutes
 # make chaos-postgres  five folds, twenty starts and sixty partitions at once on one PostgreSQL server that is restarted
 # make cluster     PostgreSQL, S3, MLflow, Dagster and two Ray workers on localhost; RUN=1 runs the job on them and ends
+# make chaos-repair  repairs beside living runs of other containers and hosts, and after they were killed; needs root
 # make fuzz        damaged inputs for everything that reads a file; prints their outcomes (FUZZ_INPUTS=20000 per part)
 # make audit       known vulnerabilities of the locked packages; says so where no database can be queried
 # make licences    the table of THIRD_PARTY_NOTICES.md
@@ -26,7 +27,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
 .PHONY: install reproduce test test-fast lint format check dev bench fuzz audit licences docs clean
-.PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking chaos-postgres cluster
+.PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking chaos-postgres cluster chaos-repair
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -93,6 +94,9 @@ chaos-postgres: install
 
 cluster: install
 	@. $(BIN)/activate && python -m scripts.cluster $(if $(RUN),--run)
+
+chaos-repair: install
+	@. $(BIN)/activate && python -m scripts.chaos.repair
 
 FUZZ_INPUTS ?= 20000
 fuzz: install

@@ -4,10 +4,11 @@
 
 Needs root on Linux, for namespaces. Three processes execute runs (`devtools.chaos.live_run`) and share a project folder
 with this one: in a process table of its own under this host's name, in another such, and in a third under another
-host's name. Each trial begins a new run in one of them; ``python -m pipelines.repair`` is then called beside all, on
-the host and in a container of the host's name in turn. A run is untouched if Dagster calls it started, its pool slot is
-claimed, its MLflow run is open and its child lives. At the end of each round all are killed, and repair is called until
-it has recognised that. Ends with status 1 unless all were untouched and recognised within a minute.
+host's name. Each trial begins a new run in one of them; what ``python -m pipelines.repair`` does is then done beside
+all, by a process on the host and by one in a container of the host's name in turn. A run is untouched if Dagster calls
+it started, its pool slot is claimed, its MLflow run is open and its child lives. At the end of each round all are
+killed. A dead run is recognised when repair would call it dead; the command is then called, which must fail the run and
+free its slot. Ends with status 1 unless all were untouched, recognised within a minute and repaired.
 """
 
 from __future__ import annotations
@@ -31,12 +32,15 @@ from devtools.own_places import json_file
 from devtools.tiny_project import PROJECT
 from nrdfer.core.own_files import write_made
 from nrdfer.tracking.open_runs import PIPELINES
+from pipelines import run_lease
 
 CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 OTHER_HOST = [*CONTAINER, "--uts", "sh", "-c", 'hostname another-host; exec "$@"', "sh"]
 KINDS = {"process table of its own": CONTAINER, "container of the same name": CONTAINER, "another host": OTHER_HOST}
 RECOGNISED = 60.0  # seconds within which a dead run must be
+_ALL = "its status is changed, its slot is freed, its MLflow run is closed"
 _REPAIR = [sys.executable, "-m", "pipelines.repair"]
+_REPAIRER = "import sys; from pipelines import repair\nfor _ in sys.stdin: repair.main(); print(flush=True)"
 _LIVE = [sys.executable, "-m", "devtools.chaos.live_run"]
 
 
@@ -97,36 +101,63 @@ def touched(instance: dg.DagsterInstance, run_id: str) -> str:
     return ", ".join(found)
 
 
-def repair(folder: Path, *, in_container: bool) -> str:
-    """Call the command, on the host or in a container of its name; returns what it said."""
-    line = [*CONTAINER, *_REPAIR] if in_container else _REPAIR
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True).stderr  # noqa: S603
+class Repairer:
+    """A process that repairs whenever it is told to, as the command does: starting Python takes longest of all."""
+
+    def __init__(self, prefix: list[str], folder: Path) -> None:
+        with (folder / "repair.log").open("a") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                [*prefix, sys.executable, "-c", _REPAIRER],
+                cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+
+    def repair(self) -> None:
+        """Repair once."""
+        if self._process.stdin is None or self._process.stdout is None:
+            raise TypeError("its input and output are pipes")
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        if not self._process.stdout.readline():
+            raise SystemExit("a process that repairs has ended; its messages are in repair.log")
+
+    def kill(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
 
 
 def play(folder: Path, instance: dg.DagsterInstance, trials: int) -> tuple[list[str], list[float]]:
     """One round; returns what was done to each run that a trial began, and after how many seconds a death was seen."""
     live = {kind: LiveRuns(prefix, folder) for kind, prefix in KINDS.items()}
+    repairers = [Repairer([], folder), Repairer(CONTAINER, folder)]
     verdicts: list[str] = []
     with ExitStack() as stack:
-        for process in live.values():
-            stack.callback(process.kill)
+        for one in (*live.values(), *repairers):
+            stack.callback(one.kill)
         for number in range(-(-trials // len(live))):
             for process in live.values():
                 process.begin()
-            said = repair(folder, in_container=number % 2 == 1)
+            repairers[number % 2].repair()
             for kind, process in live.items():
                 done = touched(instance, process.run_ids[-1])
                 if process.ended_children:
                     done += f", {process.ended_children} children are ended"
-                verdicts.append(f"{kind}: {done}; {said}" if done else "")
+                verdicts.append(f"{kind}: {done}" if done else "")
         last = {process.run_ids[-1] for process in live.values()}
-    killed, seconds = time.monotonic(), []
-    while last and time.monotonic() - killed < 2 * RECOGNISED:
-        repair(folder, in_container=False)
-        freed = {run_id for run_id in last if "status" in (done := touched(instance, run_id)) and "slot" in done}
-        seconds += [time.monotonic() - killed] * len(freed)
-        last -= freed
-    return verdicts[:trials], seconds + [float("inf")] * len(last)
+    return verdicts[:trials], recognise(folder, instance, last)
+
+
+def recognise(folder: Path, instance: dg.DagsterInstance, killed: set[str]) -> list[float]:
+    """Seconds until each of these runs, whose processes were killed just now, is recognised; then repairs them."""
+    began, left, seconds = time.monotonic(), set(killed), []
+    while left and time.monotonic() - began < 2 * RECOGNISED:
+        records = instance.get_run_records(dg.RunsFilter(run_ids=list(left)))
+        found = {run.run_id for run in run_lease.dead(instance, records)}
+        seconds += [time.monotonic() - began] * len(found)
+        left -= found
+    subprocess.run(_REPAIR, cwd=folder, check=True, capture_output=True)  # noqa: S603
+    repaired = {run_id for run_id in killed if touched(instance, run_id) == _ALL}
+    return seconds + [float("inf")] * (len(left) + len(killed - repaired))
 
 
 def main() -> None:

@@ -38,15 +38,17 @@ print(json.dumps({
 
 RUN = """
 import multiprocessing, os, sys, time
-from nrdfer.core.processes import MARK, children_marked, end_with_run
+from nrdfer.core import leases
+from nrdfer.core.processes import MARK, children_marked, die_with_run
 
 def step(queue):
-    end_with_run()
+    die_with_run()
     queue.put((os.getpid(), os.getppid(), os.environ[MARK], "pipelines.definitions" in sys.modules))
     time.sleep(99)
 
 if __name__ == "__main__":
     from pipelines import fork_server
+    leases.take("the-run")
     with children_marked("the-run"):
         fork_server.begin()
     context = multiprocessing.get_context("forkserver")
@@ -66,13 +68,14 @@ if __name__ == "__main__":
 def run(tmp_path: Path) -> subprocess.Popen[str]:
     file = tmp_path / "run.py"
     file.write_text(RUN)
-    return subprocess.Popen([sys.executable, str(file)], stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "NRDFER_HOME": str(tmp_path / "home")}
+    return subprocess.Popen([sys.executable, str(file)], stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def _step_and_server(run: subprocess.Popen[str]) -> tuple[psutil.Process, psutil.Process]:
     assert run.stdout is not None
     step, server, mark = run.stdout.readline().strip().split(" ", 2)
-    assert mark.startswith(f"the-run {run.pid}:")
+    assert mark.startswith("the-run ")
     assert mark.endswith(" True")  # it was forked with the graph loaded
     assert int(server) != run.pid
     return psutil.Process(int(step)), psutil.Process(int(server))
