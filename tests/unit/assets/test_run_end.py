@@ -15,6 +15,7 @@ from nrdfer.core import leases
 
 pytestmark = pytest.mark.slow
 
+RUN_ID = "00000000-0000-4000-8000-000000000001"
 STEP = """
 import os, signal, subprocess, sys
 from types import SimpleNamespace
@@ -28,14 +29,14 @@ def some_job(): ...
 signal.signal(signal.SIGTERM, lambda *_: print("saved", flush=True))
 run_end.EVERY, run_end.GRACE = 0.05, 0.5
 with dg.DagsterInstance.ephemeral() as instance:
-    run = instance.create_run_for_job(some_job, tags=run_end.lease_tag("the-run"), run_id="the-run")
+    run = instance.create_run_for_job(some_job, tags=run_end.lease_tag(sys.argv[1]), run_id=sys.argv[1])
     run_end.end_with_run(SimpleNamespace(run=run, instance=instance))
     child = subprocess.Popen(["sleep", "1000"])
     print(child.pid, os.environ[MARK], flush=True)
     while True:
         child.wait()
 """
-RUN = "import sys; from nrdfer.core import leases; leases.take('the-run'); print(flush=True); sys.stdin.read()"
+RUN = "import sys; from nrdfer.core import leases; leases.take(sys.argv[1]); print(flush=True); sys.stdin.read()"
 
 
 @dg.job
@@ -52,14 +53,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_step_elsewhere_saves_and_ends_with_its_children_when_its_run_is_killed(home: Path) -> None:
     run, step = (
-        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, "-c", code, RUN_ID], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for code in (RUN, STEP)
     )
     try:
         assert run.stdout is not None and step.stdout is not None
         run.stdout.readline()
         number, _, mark = step.stdout.readline().strip().partition(" ")
-        assert mark == f"the-run {leases.home_id()} {home}"
+        assert mark == f"{RUN_ID} {leases.home_id()} {home}"
         child = psutil.Process(int(number))
         assert step.poll() is None
         run.kill()

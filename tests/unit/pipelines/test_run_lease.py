@@ -23,11 +23,12 @@ from pipelines import postgres_lease  # noqa: E402
 
 pytestmark = pytest.mark.slow
 _DOMAIN = {"user": "postgres"} if os.getuid() == 0 else {}  # the server refuses root
+RUN_ID = "00000000-0000-4000-8000-000000000001"
 HOLDER = """
 import sys
 from pipelines import postgres_lease
 postgres_lease.EVERY = postgres_lease.PAUSE = 0.1
-postgres_lease.take(sys.argv[1], "the-run")
+postgres_lease.take(*sys.argv[1:])
 print(flush=True)
 sys.stdin.read()
 """
@@ -73,7 +74,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def holder(server: Server) -> Iterator[subprocess.Popen[str]]:
-    line = [sys.executable, "-c", HOLDER, server.url]
+    line = [sys.executable, "-c", HOLDER, server.url, RUN_ID]
     made = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert made.stdout is not None and made.stdout.readline() == "\n"
     yield made
@@ -83,20 +84,20 @@ def holder(server: Server) -> Iterator[subprocess.Popen[str]]:
 
 def wait_until(server: Server, *, free: bool) -> None:
     deadline = time.monotonic() + 120
-    while bool(postgres_lease.free(server.url, ["the-run"])) is not free:
+    while bool(postgres_lease.free(server.url, [RUN_ID])) is not free:
         assert time.monotonic() < deadline, f"the lock never was {'free' if free else 'held'}"
         time.sleep(0.05)
 
 
 def test_a_kill_releases_the_lock(server: Server, holder: subprocess.Popen[str]) -> None:
-    assert postgres_lease.free(server.url, ["the-run", "another"]) == {"another"}
+    assert postgres_lease.free(server.url, [RUN_ID, "another"]) == {"another"}
     holder.kill()
     wait_until(server, free=True)
 
 
 def test_a_server_that_was_restarted_is_told_again(server: Server, holder: subprocess.Popen[str]) -> None:
     server.stop()
-    assert postgres_lease.free(server.url, ["the-run"]) == set()  # nobody knows, so nothing is free
+    assert postgres_lease.free(server.url, [RUN_ID]) == set()  # nobody knows, so nothing is free
     server.start()
     wait_until(server, free=False)
     assert holder.poll() is None
@@ -106,7 +107,7 @@ def test_a_forked_child_neither_keeps_the_lock_nor_ends_its_parents(server: Serv
     code = """
 import gc, os, sys, time
 from pipelines import postgres_lease
-postgres_lease.take(sys.argv[1], "the-run")
+postgres_lease.take(*sys.argv[1:])
 reading, writing = os.pipe()
 if os.fork() == 0:
     gc.collect()
@@ -114,10 +115,10 @@ if os.fork() == 0:
     sys.stdin.read()
     os._exit(0)
 os.read(reading, 1)
-print(len(postgres_lease.free(sys.argv[1], ["the-run"])), flush=True)
+print(len(postgres_lease.free(sys.argv[1], sys.argv[2:])), flush=True)
 time.sleep(1000)
 """
-    line = [sys.executable, "-c", code, server.url]
+    line = [sys.executable, "-c", code, server.url, RUN_ID]
     parent = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert parent.stdout is not None and parent.stdout.readline() == "0\n"
@@ -142,16 +143,16 @@ def test_a_run_of_another_projects_folder_is_dead_when_its_lock_is_free_twice(
     storage = {"storage": {"postgres": {"postgres_url": server.url}}}
     with dg.instance_for_test(temp_dir=str(tmp_path), overrides=storage) as instance:
         assert run_lease.postgres_url(instance) == server.url
-        tag = {"nrdfer/lease": f"{'0' * 32} the-run"}
-        instance.create_run_for_job(some_job, run_id="the-run", status=dg.DagsterRunStatus.STARTED, tags=tag)
-        assert "the-run" in {record.dagster_run.run_id for record in instance.get_run_records()}
+        tag = {"nrdfer/lease": f"{'0' * 32} {RUN_ID}"}
+        instance.create_run_for_job(some_job, run_id=RUN_ID, status=dg.DagsterRunStatus.STARTED, tags=tag)
+        assert RUN_ID in {record.dagster_run.run_id for record in instance.get_run_records()}
         assert run_lease.dead(instance, instance.get_run_records()) == []
         assert waited == []
         holder.kill()
         wait_until(server, free=True)
-        assert [run.run_id for run in run_lease.dead(instance, instance.get_run_records())] == ["the-run"]
+        assert [run.run_id for run in run_lease.dead(instance, instance.get_run_records())] == [RUN_ID]
         assert waited == [run_lease.TWICE]
-        with run_lease.held(instance, "the-run"):  # this process executes it now, in this folder
+        with run_lease.held(instance, RUN_ID):  # this process executes it now, in this folder
             assert run_lease.dead(instance, instance.get_run_records()) == []
-        assert postgres_lease.free(server.url, ["the-run"]) == set()
-        assert not leases.is_over("the-run")
+        assert postgres_lease.free(server.url, [RUN_ID]) == set()
+        assert not leases.is_over(RUN_ID)
