@@ -80,6 +80,7 @@ def has_ended(instance: dg.DagsterInstance, run_id: str, home: str) -> bool:
 
 
 def _watch(instance: dg.DagsterInstance, run_id: str, home: str) -> None:
+    time.sleep(EVERY)  # at the start of the step its run lived, and the step's own work comes first
     while not has_ended(instance, run_id, home):
         time.sleep(EVERY)
     _log.warning("run %s of this step has ended, so the step saves and ends", run_id[:8])
