@@ -39,6 +39,14 @@ def begin(instance: dg.DagsterInstance) -> str:
     return f"{run_id} {child.pid}"
 
 
+def lives(pid: int) -> bool:
+    """Whether a child lives: one that was ended has no command line, and may be reaped already."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def main() -> None:
     """Begin a run for every line."""
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(Path.cwd()))) as instance:
@@ -46,8 +54,7 @@ def main() -> None:
         for _ in sys.stdin:
             run_id, child = begin(instance).split()
             children.append(int(child))
-            ended = [pid for pid in children if not Path(f"/proc/{pid}/cmdline").read_bytes()]
-            print(run_id, len(ended), flush=True)
+            print(run_id, len([pid for pid in children if not lives(pid)]), flush=True)
 
 
 if __name__ == "__main__":
