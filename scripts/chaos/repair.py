@@ -28,28 +28,19 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from devtools.chaos.live_run import POOL
+from devtools.chaos.namespaces import CONTAINER, OTHER_HOST, why_not
 from devtools.own_places import json_file
 from devtools.tiny_project import PROJECT
 from nrdfer.core.own_files import write_made
 from nrdfer.tracking.open_runs import PIPELINES
 from pipelines import run_lease
 
-CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
-OTHER_HOST = [*CONTAINER, "--uts", "sh", "-c", 'hostname another-host; exec "$@"', "sh"]
 KINDS = {"process table of its own": CONTAINER, "container of the same name": CONTAINER, "another host": OTHER_HOST}
 RECOGNISED = 60.0  # seconds within which a dead run must be
 _ALL = "its status is changed, its slot is freed, its MLflow run is closed"
 _REPAIR = [sys.executable, "-m", "pipelines.repair"]
 _REPAIRER = "import sys; from pipelines import repair\nfor _ in sys.stdin: repair.main(); print(flush=True)"
 _LIVE = [sys.executable, "-m", "devtools.chaos.live_run"]
-
-
-def why_not() -> str:
-    """Reason why namespaces cannot be made here; empty if they can."""
-    if sys.platform != "linux" or shutil.which("unshare") is None:
-        return "namespaces are Linux's, made by unshare"
-    done = subprocess.run([*OTHER_HOST, "true"], capture_output=True, text=True)  # noqa: S603
-    return "" if done.returncode == 0 else f"namespaces cannot be made: {done.stderr.strip()}"
 
 
 class LiveRuns:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from scripts.chaos.repair import why_not
+from devtools.chaos.namespaces import why_not
 from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.slow
