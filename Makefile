@@ -14,6 +14,7 @@
 # make chaos-postgres  five folds, twenty starts and sixty partitions at once on one PostgreSQL server that is restarted
 # make cluster     PostgreSQL, S3, MLflow, Dagster and two Ray workers on localhost; RUN=1 runs the job on them and ends
 # make chaos-repair  repairs beside living runs of other containers and hosts, and after they were killed; needs root
+# make chaos-cluster  kills nodes, steps and the orchestrating process on clusters of Slurm and Ray; needs root; an hour
 # make fuzz        damaged inputs for everything that reads a file; prints their outcomes (FUZZ_INPUTS=20000 per part)
 # make audit       known vulnerabilities of the locked packages; says so where no database can be queried
 # make licences    the table of THIRD_PARTY_NOTICES.md
@@ -27,7 +28,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
 .PHONY: install reproduce test test-fast lint format check dev bench fuzz audit licences docs clean
-.PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking chaos-postgres cluster chaos-repair
+.PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking chaos-postgres cluster chaos-repair chaos-cluster
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -97,6 +98,9 @@ cluster: install
 
 chaos-repair: install
 	@. $(BIN)/activate && python -m scripts.chaos.repair
+
+chaos-cluster: install
+	@. $(BIN)/activate && python -m scripts.chaos.cluster
 
 FUZZ_INPUTS ?= 20000
 fuzz: install
