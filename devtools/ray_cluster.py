@@ -122,5 +122,5 @@ class RayCluster:
 
     def _variables(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-        patient = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "180"}
+        patient = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_JOB_START_TIMEOUT_SECONDS": "86400"}
         return kept | patient | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}

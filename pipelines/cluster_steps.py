@@ -66,7 +66,10 @@ class ClusterExecutor(StepDelegatingExecutor):
         try:
             yield from super().execute(plan_context, execution_plan)
         finally:
-            self._handler.finish()
+            try:
+                self._handler.finish()
+            except Exception as error:  # the results are there; a scheduler that is away does not undo them
+                plan_context.log.warning(f"{self._handler.name} does not say whether its jobs have ended: {error}")
 
     def log_failure_or_retry_event_after_error(
         self, step_context: Any, err_info: Any, known_state: Any

@@ -40,6 +40,9 @@ _HANDED_ON = re.compile(
     r"(NRDFER|MLFLOW|DAGSTER|AWS|PG|OMP|MKL|FSSPEC)_\w+|PG[A-Z]+|DO_NOT_TRACK|PATH|PYTHONPATH|NO_PROXY"
 )
 _KILLED = re.compile(r"exit code (-9|137)\b")
+#: Kinds of Ray's errors of the actor that runs a job: it is gone with its node, or never came up.
+_LOST_ACTOR = "JOB_SUPERVISOR_ACTOR_"
+_NO_TURN = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
 _UNFINISHED = (JobStatus.PENDING, JobStatus.RUNNING)
 
 
@@ -110,7 +113,12 @@ def end_in_words(job: str, status: object, kind: str | None, message: str | None
     said = hide(" ".join((message or "no reason was given").split()))
     if status == JobStatus.STOPPED:
         return f"it was stopped in Ray (job {job})"
-    if kind is not None and kind != "JOB_ENTRYPOINT_COMMAND_ERROR":
+    if kind == _NO_TURN:
+        return (
+            f"{LOST}Ray's job {job} waited too long for its turn; start Ray's head with RAY_JOB_START_TIMEOUT_SECONDS "
+            f"set to more than a run takes, and see that a node has what the step asks for ({said})"
+        )
+    if kind is not None and kind.startswith(_LOST_ACTOR):
         return f"{LOST}Ray lost its job {job}, most often with its node ({kind}: {said})"
     if _KILLED.search(said):
         return f"{LOST}its process was killed by signal 9 (SIGKILL) (Ray's job {job}: {said})"

@@ -154,3 +154,13 @@ def test_a_step_elsewhere_gets_whole_paths_and_nothing_of_this_machine(
     handed = step_environment()
     assert (handed["NRDFER_HOME"], handed["DAGSTER_HOME"]) == (str(tmp_path / "here"), str(tmp_path / "there"))
     assert not {"CUDA_VISIBLE_DEVICES", "NRDFER_RUN"} & set(handed)
+
+
+def test_a_scheduler_that_is_away_at_the_end_does_not_undo_the_results(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    def away() -> None:
+        raise NrdferError("the controller is away")
+
+    monkeypatch.setattr(_scheduler, "finish", away)
+    assert _run([], monkeypatch, tmp_path).success

@@ -119,6 +119,8 @@ def test_secrets_are_not_handed_on(monkeypatch: pytest.MonkeyPatch, caplog: pyte
             "signal 9 (SIGKILL)",
         ),
         (JobStatus.FAILED, "JOB_ENTRYPOINT_COMMAND_ERROR", "failed with exit code 1, logs", False, "without a result"),
+        (JobStatus.FAILED, "RUNTIME_ENV_SETUP_FAILURE", "no such module", False, "no such module"),
+        (JobStatus.FAILED, "JOB_SUPERVISOR_ACTOR_START_TIMEOUT", "", True, "RAY_JOB_START_TIMEOUT_SECONDS"),
         (JobStatus.SUCCEEDED, None, "Job finished successfully.", False, "without a result"),
         (JobStatus.STOPPED, None, "", False, "stopped in Ray"),
     ],
