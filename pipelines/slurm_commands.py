@@ -68,8 +68,8 @@ def run(line: Sequence[str], environment: Mapping[str, str] | None = None) -> st
 def queue() -> dict[str, Job]:
     """Jobs of this user by number: those in the queue, and those that ended less than Slurm's ``MinJobAge`` ago."""
     told = run(["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", f"--format={_FIELDS}"])
-    jobs = (Job(*line.split("|", 4)) for line in told.splitlines() if line.count("|") >= 4)
-    return {job.number: job for job in jobs}
+    rows = (line.split("|", 4) for line in told.splitlines() if line.count("|") >= 4)
+    return {number: Job(number, state, why, nodes, comment) for number, state, why, nodes, comment in rows}
 
 
 def ended_job(number: str) -> Job:
