@@ -20,11 +20,12 @@ import os
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,25 @@ def step_processes(cluster: Cluster) -> list[psutil.Process]:
     return found
 
 
+def step_of(process: psutil.Process) -> str:
+    """The step that a process runs, by the variables that Slurm and Ray's handler set."""
+    with suppress(psutil.Error):
+        found = process.environ()
+        return found.get("DAGSTER_RUN_STEP_KEY") or found.get("SLURM_JOB_NAME", "").removeprefix("nrdfer-")
+    return ""
+
+
+def delivered(folder: Path) -> set[str]:
+    """Steps of the last run that have delivered their result, which a kill of their process cannot lose."""
+    found: set[str] = set()
+    for run_id, _ in job_state.dagster_runs(folder)[-1:]:
+        log = folder / ".dagster/storage/history/runs" / f"{run_id}.db"
+        with closing(sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)) as opened:
+            question = "select step_key from event_logs where dagster_event_type in ('STEP_SUCCESS', 'STEP_FAILURE')"
+            found |= {str(step) for (step,) in opened.execute(question)}
+    return found
+
+
 class Disturber:
     """What all trials share: the undisturbed run of one machine, and how one on a cluster is disturbed."""
 
@@ -103,7 +123,7 @@ class Disturber:
         while process.poll() is None and len(_STARTED.findall(log.read_bytes())) < trial.after_steps:
             time.sleep(LOOK * 5)
         time.sleep(rng.uniform(0.0, 8.0))
-        hit = self._hit(trial, process, cluster, rng)
+        hit = self._hit(trial, folder, process, cluster, rng)
         if hit is None:
             trial.complaints.append("the run had ended before anything could be killed")
         struck, before = time.monotonic(), log.read_bytes().count(_AGAIN)
@@ -121,22 +141,26 @@ class Disturber:
             trial.complaints.append(f"a lost step was started again after {trial.retry_after} s")
         return hit is not None
 
-    def _hit(self, trial: Kill, process: subprocess.Popen[bytes], cluster: Cluster, rng: random.Random) -> bool | None:
+    def _hit(
+        self, trial: Kill, folder: Path, process: subprocess.Popen[bytes], cluster: Cluster, rng: random.Random
+    ) -> bool | None:
         """Kill; whether a step was lost by it, or None if the run has ended."""
         while process.poll() is None:
-            steps = step_processes(cluster)
+            over = delivered(folder)
+            steps = [step for step in step_processes(cluster) if step_of(step) not in over]
             if trial.victim == ORCHESTRATOR:
                 process.kill()
                 return False
             if steps:
                 victim = rng.choice(steps)
-                with suppress(psutil.NoSuchProcess):
+                with suppress(psutil.NoSuchProcess, StopIteration):
+                    name = step_of(victim)
+                    number = next(i for i, node in enumerate(cluster.nodes) if victim in node.processes())
                     if trial.victim == STEP:
                         victim.kill()
-                        return True
-                    number = next(i for i, node in enumerate(cluster.nodes) if victim in node.processes())
-                    cluster.kill_node(number)
-                    return True
+                    else:
+                        cluster.kill_node(number)
+                    return name not in delivered(folder)  # it may have delivered in this moment
             time.sleep(LOOK * 5)
         return None
 
