@@ -53,7 +53,7 @@ class ClusterExecutor(StepDelegatingExecutor):
     def __init__(self, handler: Any, config: Mapping[str, Any]) -> None:
         super().__init__(
             handler,
-            retries=RetryMode.from_config(config["retries"]),
+            retries=RetryMode.from_config(config["retries"]) or RetryMode.ENABLED,
             check_step_health_interval_seconds=LOOK,
             max_concurrent=config.get("max_concurrent"),
             tag_concurrency_limits=config.get("tag_concurrency_limits"),
@@ -78,7 +78,8 @@ class ClusterExecutor(StepDelegatingExecutor):
         lost = _LOST.search(err_info.message) is not None and not self.retries.disabled
         attempts = known_state.get_retry_state().get_attempt_count(step_context.step.key)
         if lost and attempts < MOST_LOSSES:
-            return DagsterEvent.step_retry_event(step_context, StepRetryData(error=err_info, seconds_to_wait=None))
+            data = StepRetryData(error=err_info, seconds_to_wait=None)  # type: ignore[no-untyped-call]
+            return DagsterEvent.step_retry_event(step_context, data)
         return super().log_failure_or_retry_event_after_error(step_context, err_info, known_state)
 
 

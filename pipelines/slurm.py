@@ -47,6 +47,8 @@ _WORDS = {
     "DEADLINE": f"it {_TIME}",
     "OUT_OF_MEMORY": f"it {_MEMORY}",
 }
+#: Slurm tells of these long after the step's last event: there is nothing to wait for.
+_DEAD_NODE = ("NODE_FAIL", "BOOT_FAIL")
 
 
 class SlurmSteps(StepHandler):
@@ -88,7 +90,9 @@ class SlurmSteps(StepHandler):
         number = self._jobs[_step(step_handler_context)[0]]
         if (queued := self._in_queue(number)) is not None and queued.state in UNFINISHED:
             return CheckStepHealthResult.healthy()
-        if number not in self._seen_ended:  # its last events may have been written since Dagster looked for them
+        died = queued is not None and queued.state in _DEAD_NODE
+        # what a job that ended by itself wrote last may have come after Dagster looked for events
+        if not died and number not in self._seen_ended:
             self._seen_ended.add(number)
             return CheckStepHealthResult.healthy()
         return CheckStepHealthResult.unhealthy(end_in_words(slurm_commands.ended_job(number)))
