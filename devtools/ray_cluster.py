@@ -5,6 +5,7 @@ Everything is on loopback, in one folder, sends nothing, and ends with the conte
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import subprocess
@@ -64,9 +65,8 @@ class RayCluster:
             with (self.folder / "head.log").open("wb") as log:
                 self._head = subprocess.Popen(head, env=self._variables(), stdout=log, stderr=log)  # noqa: S603
             wait_until("Ray's dashboard answers", lambda: self.ask("api/version") != "")
-            for number in range(len(self.nodes)):  # one after the other: they count up the same names of files
-                self.start_node(number)
-                wait_until(f"{self.nodes[number].name} is alive", lambda there=number + 2: self.alive() == there)
+            for number, node in enumerate(self.nodes):  # one after the other: they count up the same names of files
+                wait_until(f"{node.name} is alive", functools.partial(self._comes_up, number), 300)
         except BaseException:
             self.close()
             raise
@@ -110,6 +110,12 @@ class RayCluster:
             self._head.wait()
             psutil.wait_procs(below, timeout=10)
             self._head = None
+
+    def _comes_up(self, number: int) -> bool:
+        """Whether a host is alive; one that gave up, as Ray does after 30 seconds, is started again."""
+        if not self.nodes[number].runs:
+            self.start_node(number)
+        return self.alive() >= number + 2
 
     def _line(self, number: int) -> list[str]:
         first = _FIRST + 1000 * number

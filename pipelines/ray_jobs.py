@@ -51,7 +51,7 @@ class _Client(JobSubmissionClient):
 
     needs = Needs()
 
-    def submit_job(self, *, entrypoint: str, **more: Any) -> str:  # type: ignore[override]
+    def submit_job(self, *, entrypoint: str, **more: Any) -> str:
         """As Ray's."""
         cpus, gpus = more["entrypoint_num_cpus"], more["entrypoint_num_gpus"]
         # a job without resources would run on the head node, beside all others
@@ -65,13 +65,14 @@ class _Client(JobSubmissionClient):
         return environment.whole(GPUS, 0, least=0, most=_MOST_GPUS) if self.needs.gpu else 0
 
 
-class RaySteps(RayStepHandler):  # type: ignore[misc]
+class RaySteps(RayStepHandler):
     """The handler of ``dagster-ray``, which says why a job ended and which steps were lost."""
 
     def __init__(self) -> None:
         handed, _ = divided(step_environment())
+        self._submission = _Client(os.environ.get("RAY_ADDRESS") or None)
         super().__init__(
-            client=_Client(os.environ.get("RAY_ADDRESS") or None),
+            client=self._submission,
             env_vars=[f"{name}={value}" for name, value in handed.items()],
             runtime_env=None, num_cpus=None, num_gpus=None, memory=None, resources=None,
         )  # fmt: skip
@@ -82,7 +83,7 @@ class RaySteps(RayStepHandler):  # type: ignore[misc]
         """Submit the step with what it needs."""
         key = self._get_step_key(step_handler_context)
         context: Any = step_handler_context.get_step_context(key)
-        self.client.needs = needs_of(context, context.step.pool, step_handler_context.step_tags[key])
+        self._submission.needs = needs_of(context, context.step.pool, step_handler_context.step_tags[key])
         yield from super().launch_step(step_handler_context)
         self._jobs.add(self._get_ray_job_submission_id(step_handler_context))
 

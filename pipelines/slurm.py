@@ -82,7 +82,7 @@ class SlurmSteps(StepHandler):
         number = slurm_commands.run(line, submission_environment() | variables).strip().partition(";")[0]
         self._jobs[step] = number
         self._looked = -_LOOK
-        metadata = {"job": number, "log": dg.MetadataValue.path(str(log).replace("%j", number))}
+        metadata: dict[str, Any] = {"job": number, "log": dg.MetadataValue.path(str(log).replace("%j", number))}
         yield DagsterEvent.step_worker_starting(context, f"{step} is Slurm's job {number}", metadata)
 
     def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
