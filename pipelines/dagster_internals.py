@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     # the instance of a command line, temporary where DAGSTER_HOME is not set: repair
     from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 
-    # what steps print, in files: shared_folders
-    from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
-
-    # files of runs: shared_folders
-    from dagster._core.storage.root import LocalArtifactStorage
-
     # the executor that gives each step to a handler, and what a handler is and returns: cluster_steps, slurm, ray_jobs
     from dagster._core.executor.step_delegating import (
         CheckStepHealthResult,
@@ -47,6 +41,12 @@ if TYPE_CHECKING:
         StepHandler,
         StepHandlerContext,
     )
+
+    # what steps print, in files: shared_folders
+    from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+
+    # files of runs: shared_folders
+    from dagster._core.storage.root import LocalArtifactStorage
 
     # Dagster's storage in SQLite, opened by one process at a time: storage
     from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
