@@ -1,4 +1,4 @@
-"""Which executor runs the steps: processes of this machine, or the machines of a cluster.
+"""Choice of the executor that runs the steps: processes of this machine, or the machines of a cluster.
 
 ``NRDFER_EXECUTOR`` chooses it for the command line, the UI and backfills alike. Every one is surrounded by
 ``executor.RepairingExecutor``. Keep out: how a cluster's scheduler is called (``slurm.py``, ``ray_jobs.py``).

@@ -1,4 +1,4 @@
-"""What surrounds a run, whichever executor runs its steps: repair before it, MLflow's run, the reasons for a failure.
+"""Surroundings of a run, whichever executor runs its steps: repair, MLflow's run, the reasons for a failure.
 
 ``dagster job execute`` offers no earlier place that runs once, in the run's own process, before any step asks for a
 pool slot. Keep out: which executor it is (``engines.py``), what repair does (``repair.py``), and the run in MLflow

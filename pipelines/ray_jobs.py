@@ -58,8 +58,8 @@ class _Client(JobSubmissionClient):
         more["entrypoint_num_cpus"] = cpus if cpus is not None else self.needs.cpus
         more["entrypoint_num_gpus"] = gpus if gpus is not None else self._gpus()
         more["metadata"] = {**(more.get("metadata") or {}), _TAG_PROJECT: project_mark()}
-        told: str = super().submit_job(entrypoint=f"cd {shlex.quote(str(Path.cwd()))} && exec {entrypoint}", **more)
-        return told
+        number: str = super().submit_job(entrypoint=f"cd {shlex.quote(str(Path.cwd()))} && exec {entrypoint}", **more)
+        return number
 
     def _gpus(self) -> int:
         return environment.whole(GPUS, 0, least=0, most=_MOST_GPUS) if self.needs.gpu else 0

@@ -67,20 +67,20 @@ def run(line: Sequence[str], environment: Mapping[str, str] | None = None) -> st
 
 def queue() -> dict[str, Job]:
     """Jobs of this user by number: those in the queue, and those that ended less than Slurm's ``MinJobAge`` ago."""
-    told = run(["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", f"--format={_FIELDS}"])
-    rows = (line.split("|", 4) for line in told.splitlines() if line.count("|") >= 4)
+    output = run(["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", f"--format={_FIELDS}"])
+    rows = (line.split("|", 4) for line in output.splitlines() if line.count("|") >= 4)
     return {number: Job(number, state, why, nodes, comment) for number, state, why, nodes, comment in rows}
 
 
 def ended_job(number: str) -> Job:
     """How a job that is no longer in the queue ended; with the state `UNKNOWN` if Slurm has forgotten it."""
     try:
-        told = run(["scontrol", "show", "job", "--oneliner", number])
+        output = run(["scontrol", "show", "job", "--oneliner", number])
     except SlurmError as error:
         if "Invalid job id" not in str(error):
             raise
         return _accounted(number)
-    facts = dict(re.findall(r"(?:^|\s)(JobState|Reason|NodeList|ExitCode)=(\S*)", told))
+    facts = dict(re.findall(r"(?:^|\s)(JobState|Reason|NodeList|ExitCode)=(\S*)", output))
     status, _, signal = facts.get("ExitCode", "0:0").partition(":")
     return Job(
         number, facts.get("JobState", UNKNOWN), facts.get("Reason", ""), facts.get("NodeList", ""), "",
@@ -90,11 +90,11 @@ def ended_job(number: str) -> Job:
 
 def _accounted(number: str) -> Job:
     try:
-        told = run(["sacct", "--noheader", "--allocations", "--parsable2", f"--jobs={number}",
+        output = run(["sacct", "--noheader", "--allocations", "--parsable2", f"--jobs={number}",
                     "--format=State,ExitCode,NodeList"])  # fmt: skip
     except SlurmError:  # no accounting here
         return Job(number, UNKNOWN)
-    state, code, nodes = [*(told.splitlines() or [""])[0].split("|"), "", ""][:3]
+    state, code, nodes = [*(output.splitlines() or [""])[0].split("|"), "", ""][:3]
     status, _, signal = (code or "0:0").partition(":")
     return Job(number, (state.split() or [UNKNOWN])[0], nodes=nodes, signal=int(signal or 0), status=int(status or 0))
 

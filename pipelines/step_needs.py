@@ -1,4 +1,4 @@
-"""What a step asks of a cluster: cores, and whether it is to have a GPU.
+"""Resources that a step asks of a cluster: cores, and whether it is to have a GPU.
 
 By the profile of the run, so that a step gets as many cores as it starts workers. Keep out: how a scheduler is asked
 (``slurm.py``, ``ray_jobs.py``).
