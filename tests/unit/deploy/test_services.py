@@ -83,9 +83,11 @@ def test_what_a_service_waits_for_or_mounts_exists(services: dict[str, dict[str,
         for config in service.get("configs", ()):
             assert config["source"] in whole["configs"], name
         assert "image" in service or "build" in service, name
-        if conditions := service.get("depends_on"):
-            healthy = [k for k, v in conditions.items() if isinstance(v, dict) and v["condition"] == "service_healthy"]
-            assert all("healthcheck" in services[needed] for needed in healthy), name
+        needed = service.get("depends_on", {})
+        conditions = needed if isinstance(needed, dict) else {}
+        for other, condition in conditions.items():
+            if other != "<<" and condition["condition"] == "service_healthy":
+                assert "healthcheck" in services[other], name
 
 
 def test_the_commands_are_ones_that_their_programs_have(services: dict[str, dict[str, Any]]) -> None:
