@@ -3,7 +3,7 @@
     python -m bench.scaling [--clips 3000 10000 30000] [--frames 75] [--target 1200000]
                             [--rates listing=9000,shards=1100,training=640] [--machines 1 8]
 
-Prints one line of JSON: for each size and kind of file its bytes, the seconds and the peak memory of the process that
+Prints one line of JSON: for each size and kind of file its bytes, CPU seconds and peak memory of the process that
 writes it and of one that reads it, the exponent of growth between the two largest sizes, and the projection to
 `--target` clips. Each figure is of a process of its own. No picture is written: the files hold numbers and digests.
 With `--rates` (frames a second of a stage on one machine, from the other benches; clips a second for training) it adds
@@ -136,13 +136,13 @@ def _peak() -> int:
 
 
 def _timed(connection: Any, work: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-    before, began = _peak(), time.perf_counter()
+    before, began = _peak(), time.process_time()
     work(*arguments)
-    connection.send((time.perf_counter() - began, _peak() - before))
+    connection.send((time.process_time() - began, _peak() - before))
 
 
 def in_process(work: Callable[..., object], *arguments: Any) -> tuple[float, int]:
-    """Seconds and additional bytes of memory of a function in a new process."""
+    """CPU seconds and additional bytes of memory of a function in a new process."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_timed, args=(there, work, arguments))

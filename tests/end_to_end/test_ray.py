@@ -1,4 +1,4 @@
-"""The whole job on a cluster of Ray: two hosts, one shared folder, the bytes of one machine, and a host that dies."""
+"""The whole job on a cluster of Ray: two hosts, one shared folder, the bytes of one machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from devtools.ray_cluster import RayCluster, missing
-from tests.end_to_end.clusters import Reproduced, lose_a_node_in_a_training, run_everything
+from tests.end_to_end.clusters import Reproduced, run_everything
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() != "", reason=missing())]
 
@@ -29,9 +29,3 @@ def test_everything_runs_and_has_the_bytes_of_one_machine(
     cluster: RayCluster, tmp_path: Path, reproduced: Reproduced
 ) -> None:
     run_everything(cluster, tmp_path / "project", reproduced)
-
-
-def test_a_node_that_dies_costs_a_retry_and_changes_no_byte(
-    cluster: RayCluster, tmp_path: Path, reproduced: Reproduced
-) -> None:
-    lose_a_node_in_a_training(cluster, tmp_path / "project", reproduced)
