@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from io import FileIO
 from pathlib import Path
 
@@ -43,10 +44,11 @@ def _regular(path: str, flags: int) -> int:
     raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", path)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that its name shows the old content or the new one, even after a power cut.
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file, from one piece or several, so that its name shows the old content or the new one.
 
-    The folder is made if missing. Two writers do not disturb each other; the last one stays.
+    That holds even after a power cut. The folder is made if missing. Two writers do not disturb each other; the last
+    one stays.
 
     Raises:
         OSError: the disk is full or not writable; nothing has changed and nothing is left behind.
@@ -55,7 +57,7 @@ def write_whole(path: Path, data: bytes) -> None:
     temporary = temporary_beside(path)
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

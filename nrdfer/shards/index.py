@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import StoreError
 from nrdfer.core.records import check_clip_id
+from nrdfer.shards.spans import Span, Spans
 
 INDEX = "index.json"
 SCHEMA = 1
-Span = tuple[int, int]  # offset and size in bytes of a member's content
 _LONGEST_NAME = 200
+_BEYOND = "a frame or record is not within its shard"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\.tar")
 
 
@@ -38,12 +39,16 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class ClipEntry:
-    """Location of one clip, and the two facts needed to select clips."""
+    """Location of one clip, and the two facts needed to select clips. Any sequence of spans becomes `Spans`."""
 
     shard: int
     record: Span
-    frames: tuple[Span, ...]
+    frames: Sequence[Span]
     emotion: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.frames, Spans):
+            object.__setattr__(self, "frames", Spans(self.frames))
 
     @property
     def n_frames(self) -> int:
@@ -75,25 +80,23 @@ class ShardIndex:
         return {
             "schema": SCHEMA,
             "shards": [asdict(shard) for shard in self.shards],
-            "clips": {
-                clip_id: {
-                    "shard": clip.shard,
-                    "emotion": clip.emotion,
-                    "n_frames": clip.n_frames,
-                    "record": clip.record,
-                    "frames": clip.frames,
-                }
-                for clip_id, clip in self.clips.items()
-            },
+            "clips": {clip_id: _plain(clip) for clip_id, clip in self.clips.items()},
         }
 
     def to_json(self) -> str:
-        """The content of ``index.json``: the same shards give the same text."""
-        return json.dumps(self.to_dict(), separators=(",", ":"))
+        """The content of ``index.json``: `to_dict` as text; the same shards give the same text."""
+        return "".join(self._json())
+
+    def _json(self) -> Iterator[str]:
+        """The text clip by clip: as one object of plain types it would take many times its size."""
+        yield f'{{"schema":{SCHEMA},"shards":{_text([asdict(shard) for shard in self.shards])},"clips":{{'
+        for number, (clip_id, clip) in enumerate(self.clips.items()):
+            yield f"{',' if number else ''}{_text(clip_id)}:{_text(_plain(clip))}"
+        yield "}}"
 
     def save(self, folder: Path) -> None:
         """Write ``index.json`` into `folder`, whole or not at all."""
-        write_whole(folder / INDEX, self.to_json().encode())
+        write_whole(folder / INDEX, (piece.encode() for piece in self._json()))
 
     @classmethod
     def load(cls, folder: Path) -> ShardIndex:
@@ -115,8 +118,8 @@ class ShardIndex:
             StoreError: it is damaged or has another schema.
         """
         try:
-            return cls.from_dict(json.loads(text), where)
-        except (ValueError, RecursionError) as error:
+            return cls.from_dict(json.loads(text, object_hook=_compact), where)
+        except (ValueError, TypeError, RecursionError) as error:
             raise StoreError(_not_whole(where, error)) from error
 
     @classmethod
@@ -143,6 +146,28 @@ class ShardIndex:
         return cls(shards, clips)
 
 
+def _text(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _plain(clip: ClipEntry) -> dict[str, Any]:
+    return {
+        "shard": clip.shard,
+        "emotion": clip.emotion,
+        "n_frames": clip.n_frames,
+        "record": clip.record,
+        "frames": list(clip.frames),
+    }
+
+
+def _compact(entry: dict[str, Any]) -> dict[str, Any]:
+    """A clip's entry with its spans made small while the rest of the text is read."""
+    frames = entry.get("frames")
+    if isinstance(frames, list):
+        entry["frames"] = Spans(frames)
+    return entry
+
+
 def _not_whole(where: str, error: Exception) -> str:
     return f"{where} is not a whole index of shards ({brief(str(error) or error)}); write the shards again"
 
@@ -161,16 +186,18 @@ def _clip_entry(entry: dict[str, Any], shards: Sequence[ShardEntry]) -> ClipEntr
     if not _is_count(number) or number >= len(shards) or not (emotion is None or isinstance(emotion, str)):
         raise ValueError("a clip's shard or emotion is none")
     end = shards[number].bytes
-    frames = tuple(_span(span, end) for span in entry["frames"])
+    frames = entry["frames"] if isinstance(entry["frames"], Spans) else Spans(entry["frames"])
     if len(frames) != entry["n_frames"]:
         raise ValueError("frames do not add up")
+    if frames.end > end:
+        raise ValueError(_BEYOND)
     return ClipEntry(number, _span(entry["record"], end), frames, emotion)
 
 
 def _span(span: Any, end: int) -> Span:
     offset, size = span
     if not (_is_count(offset) and _is_count(size) and offset + size <= end):
-        raise ValueError("a frame or record is not within its shard")
+        raise ValueError(_BEYOND)
     return offset, size
 
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import StoreError
 from nrdfer.core.records import ClipRecord
-from nrdfer.shards.index import ClipEntry, ShardIndex, Span
+from nrdfer.shards.index import ClipEntry, ShardIndex
+from nrdfer.shards.spans import Span
 from nrdfer.video.jpeg import decode_jpeg
 
 

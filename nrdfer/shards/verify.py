@@ -14,7 +14,8 @@ from pathlib import Path
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import StoreError
 from nrdfer.core.plain_text import name_text
-from nrdfer.shards.index import INDEX, ShardIndex, Span
+from nrdfer.shards.index import INDEX, ShardIndex
+from nrdfer.shards.spans import Span
 from nrdfer.store import MANIFEST, file_sha256, find_problems, read_manifest
 from nrdfer.store.entries import problem_of
 

@@ -31,7 +31,8 @@ from nrdfer.core.errors import StoreError
 from nrdfer.core.progress import Progress
 from nrdfer.core.records import ClipRecord
 from nrdfer.runtime import process_pool
-from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex, Span
+from nrdfer.shards.index import ClipEntry, ShardEntry, ShardIndex
+from nrdfer.shards.spans import Span
 from nrdfer.store import file_sha256
 from nrdfer.store.entries import Verify
 from nrdfer.store.receipts import vouch, vouched
