@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,13 @@ import pytest
 from devtools.ray_cluster import RayCluster, missing
 from tests.end_to_end.clusters import Reproduced, run_everything
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() != "", reason=missing())]
+WANTED = "TESTS_OF_RAY"  # a host of Ray that dies is tested always: tests/unit/pipelines/test_cluster_steps.py
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(missing() != "", reason=missing()),
+    pytest.mark.skipif(WANTED not in os.environ, reason=f"takes ten minutes on two cores; set {WANTED}=1 to run it"),
+]
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -33,15 +35,21 @@ def test_it_asks_for_a_password_and_keeps_its_data(tmp_path: Path) -> None:
         assert server.password not in line and "127.0.0.1" in line
 
 
-def test_it_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder that the server's user can reach: those of pytest let only this user pass."""
+    with tempfile.TemporaryDirectory(prefix="nrdfer-", dir="/tmp") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+def test_it_ends_with_a_process_that_is_killed(passable: Path) -> None:
     start = (
         "import sys, pathlib\nfrom devtools.postgres_server import PostgresServer\n"
-        f"server = PostgresServer(pathlib.Path({str(tmp_path / 'server')!r}))\nserver.start()\n"
+        f"server = PostgresServer(pathlib.Path({str(passable / 'server')!r}))\nserver.start()\n"
         "print(server._process.pid, flush=True)\nsys.stdin.read()"
     )
-    (tmp_path / "server").mkdir()
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(folder.stat().st_mode | 0o011)  # the server's user has to pass
+    (passable / "server").mkdir()
     parent = subprocess.Popen(
         [sys.executable, "-c", start], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -104,6 +104,8 @@ class Runs:
 @pytest.fixture(params=list(_CLUSTERS))
 def runs(request: pytest.FixtureRequest, tmp_path: Path, fresh_database: Path) -> Iterator[Runs]:
     module = _CLUSTERS[request.param]
+    if request.param == "ray" and "dies" not in request.function.__name__ and "TESTS_OF_RAY" not in os.environ:
+        pytest.skip("takes two minutes each on two cores, and Slurm's is tested; set TESTS_OF_RAY=1 to run it")
     if reason := module.missing():
         pytest.skip(reason)
     make: Callable[[Path], Cluster] = module.SlurmCluster if request.param == "slurm" else module.RayCluster
