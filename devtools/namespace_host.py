@@ -19,6 +19,8 @@ from pathlib import Path
 
 import psutil
 
+from nrdfer.core.processes import die_with_parent
+
 _UNSHARE = ("unshare", "--pid", "--uts", "--mount-proc", "--fork", "--kill-child")
 
 
@@ -52,7 +54,10 @@ class NamespaceHost:
         script = 'mount --bind "$1" /etc/hosts && hostname "$0" && shift && { "$@" & wait; }'
         line = [*_UNSHARE, "sh", "-c", script, self.name, str(hosts), *command]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(line, env=dict(environment), stdout=log, stderr=log)  # noqa: S603
+            # a host must not outlive a test that is killed; unshare's own child ends with it
+            self._process = subprocess.Popen(  # noqa: S603
+                line, env=dict(environment), stdout=log, stderr=log, preexec_fn=die_with_parent
+            )
 
     @property
     def runs(self) -> bool:

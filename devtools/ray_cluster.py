@@ -18,6 +18,7 @@ from typing import Self
 import psutil
 
 from devtools.namespace_host import NamespaceHost, free_ports, obstacle, wait_until
+from nrdfer.core.processes import die_with_parent
 
 _PORTS = (
     "node-manager-port", "object-manager-port", "metrics-export-port", "runtime-env-agent-port",
@@ -63,7 +64,9 @@ class RayCluster:
         ]  # fmt: skip
         try:
             with (self.folder / "head.log").open("wb") as log:
-                self._head = subprocess.Popen(head, env=self._variables(), stdout=log, stderr=log)  # noqa: S603
+                self._head = subprocess.Popen(  # noqa: S603
+                    head, env=self._variables(), stdout=log, stderr=log, preexec_fn=die_with_parent
+                )
             wait_until("Ray's dashboard answers", lambda: self.ask("api/version") != "")
             for number, node in enumerate(self.nodes):  # one after the other: they count up the same names of files
                 wait_until(f"{node.name} is alive", functools.partial(self._comes_up, number), 300)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from devtools.namespace_host import NamespaceHost, free_ports, obstacle, wait_until
+from nrdfer.core.processes import die_with_parent
 
 _PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "munged")
 _CONFIGURATION = """\
@@ -148,7 +149,10 @@ class SlurmCluster:
 
     def _serve(self, *line: str) -> None:
         with (self.folder / f"{line[0]}.out").open("wb") as log:
-            self._servers.append(subprocess.Popen(line, env=self._variables(), stdout=log, stderr=log))  # noqa: S603
+            server = subprocess.Popen(  # noqa: S603
+                line, env=self._variables(), stdout=log, stderr=log, preexec_fn=die_with_parent
+            )
+            self._servers.append(server)
 
     def _variables(self) -> dict[str, str]:
         return {**os.environ, "PATH": _path(), "SLURM_CONF": str(self.folder / "slurm.conf")}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
 from devtools.namespace_host import NamespaceHost, free_ports, obstacle, wait_until
+from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.skipif(obstacle() != "", reason=obstacle())
 
@@ -51,3 +54,23 @@ def test_ports_differ() -> None:
 def test_waiting_ends_with_what_was_waited_for() -> None:
     with pytest.raises(TimeoutError, match="the moon is full: not within 0 s"):
         wait_until("the moon is full", lambda: False, 0)
+
+
+def test_it_does_not_outlive_a_killed_process_that_started_it(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom devtools.namespace_host import NamespaceHost\n"
+        "host = NamespaceHost('node7', Path(sys.argv[1]) / 'node7.log')\n"
+        "host.start(['sleep', '1000'], os.environ)\nprint(host._process.pid, flush=True)\nsys.stdin.read()"
+    )
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=PROJECT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert starter.stdout is not None
+    made = psutil.Process(int(starter.stdout.readline()))
+    wait_until("it sleeps", lambda: any(p.name() == "sleep" for p in made.children(recursive=True)), 60)
+    left = [made, *made.children(recursive=True)]
+    starter.kill()
+    starter.wait()
+    _, alive = psutil.wait_procs(left, timeout=30)
+    assert alive == []
