@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
 import multiprocessing
 import resource
 import tempfile
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from devtools.growth import FOLDS, projected, stage_hours
 from nrdfer.config.profile import ShardsConfig
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.corpora.base import PictureClip
@@ -35,7 +35,6 @@ from nrdfer.preprocessing.picture_listing import CLIPS, ListedClip, PictureListi
 from nrdfer.shards.index import INDEX, ClipEntry, ShardEntry, ShardIndex
 
 PICTURE = 7_700  # bytes of one JPEG in the shards at 112 px
-EPOCHS, FOLDS = 70, 5
 NAMES = "names.json"
 _MIB = 2**20
 
@@ -173,28 +172,6 @@ def measure(clips: int, frames: int) -> dict[str, dict[str, float]]:
                 "read_memory": read_memory,
             }
     return found
-
-
-def projected(sizes: list[int], measured: list[dict[str, dict[str, float]]], target: int) -> dict[str, Any]:
-    """Each figure at `target` clips, in proportion to the largest size measured, and the exponent of its growth."""
-    found: dict[str, Any] = {}
-    for kind in KINDS:
-        for figure, last in measured[-1][kind].items():
-            before = measured[-2][kind][figure]
-            grown = math.log(last / before) / math.log(sizes[-1] / sizes[-2]) if before > 0 and last > 0 else None
-            found.setdefault(kind, {})[figure] = {
-                "exponent": None if grown is None else round(grown, 2),
-                "projected": round(last * target / sizes[-1], 1),
-            }
-    return found
-
-
-def stage_hours(
-    rates: Mapping[str, float], machines: list[int], target: int, frames: int
-) -> dict[str, dict[str, float]]:
-    """Hours of each stage by number of machines; training is five folds of 70 epochs on four fifths of the clips."""
-    work = {stage: target * FOLDS * EPOCHS * 4 / 5 if stage == "training" else target * frames for stage in rates}
-    return {stage: {str(n): round(work[stage] / rate / n / 3600, 1) for n in machines} for stage, rate in rates.items()}
 
 
 def _rates(text: str) -> dict[str, float]:

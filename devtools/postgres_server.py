@@ -120,6 +120,7 @@ class PostgresServer:
             connection.close()
 
     def _initialise(self) -> None:
+        _complain_if_unreachable(self.folder)
         secret = self.folder / ".password"
         secret.touch(mode=0o600)
         secret.write_text(self.password)
@@ -194,3 +195,13 @@ def _give_to_other_user(*paths: Path) -> None:
     if user is not None:
         for path in paths:
             os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def _complain_if_unreachable(folder: Path) -> None:
+    user = _other_user()
+    for parent in folder.resolve().parents if user is not None else ():
+        if not parent.stat().st_mode & 0o001 and parent.stat().st_uid != user.pw_uid:
+            raise RuntimeError(
+                f"PostgreSQL refuses to run as root, and {user.pw_name}, as whom it is started, may not pass through "
+                f"{parent}; choose a folder outside it"
+            )

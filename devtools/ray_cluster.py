@@ -25,7 +25,7 @@ _PORTS = (
     "dashboard-agent-listen-port", "dashboard-agent-grpc-port",
 )  # fmt: skip
 #: Of loopback, but not the one that Ray replaces by the machine's own address, on which others could reach it.
-_ADDRESS = "127.0.0.2"
+ADDRESS = "127.0.0.2"
 _WORKERS = 60  # ports of the workers of a node
 _FIRST = 42000  # of those, for the head; 1,000 more for each node
 
@@ -34,6 +34,17 @@ def missing() -> str:
     """Reason why there can be no cluster here; empty if there can."""
     absent = [name for name in ("ray", "dagster_ray", "aiohttp_cors") if importlib.util.find_spec(name) is None]
     return f"not installed: {', '.join(absent)}" if absent else obstacle()
+
+
+def start_line(number: int) -> list[str]:
+    """``ray start`` of the head (0) or of a node, with ports of its own, so that several fit on one machine."""
+    first = _FIRST + 1000 * number
+    ports = [f"--{name}={port}" for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)]
+    return [
+        str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats",
+        f"--node-ip-address={ADDRESS}", f"--min-worker-port={first}", f"--max-worker-port={first + _WORKERS}",
+        "--object-store-memory=100000000", *ports,
+    ]  # fmt: skip
 
 
 class RayCluster:
@@ -59,7 +70,7 @@ class RayCluster:
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         head = [
-            *self._line(0), "--head", f"--port={self._port}", "--num-cpus=0", "--dashboard-host=127.0.0.1",
+            *start_line(0), "--head", f"--port={self._port}", "--num-cpus=0", "--dashboard-host=127.0.0.1",
             f"--dashboard-port={self._dashboard}", "--include-dashboard=true", f"--temp-dir={self.folder}/ray",
         ]  # fmt: skip
         try:
@@ -82,7 +93,7 @@ class RayCluster:
 
     def start_node(self, number: int) -> None:
         """Start a host, also again after `kill_node`."""
-        line = [*self._line(number + 1), f"--address={_ADDRESS}:{self._port}", f"--num-cpus={self._cpus}"]
+        line = [*start_line(number + 1), f"--address={ADDRESS}:{self._port}", f"--num-cpus={self._cpus}"]
         self.nodes[number].start(line, self._variables())
 
     def kill_node(self, number: int) -> None:
@@ -119,15 +130,6 @@ class RayCluster:
         if not self.nodes[number].runs:
             self.start_node(number)
         return self.alive() >= number + 2
-
-    def _line(self, number: int) -> list[str]:
-        first = _FIRST + 1000 * number
-        ports = [f"--{name}={port}" for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)]
-        return [
-            str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats",
-            f"--node-ip-address={_ADDRESS}", f"--min-worker-port={first}", f"--max-worker-port={first + _WORKERS}",
-            "--object-store-memory=100000000", *ports,
-        ]  # fmt: skip
 
     def _variables(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}

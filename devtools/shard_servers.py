@@ -27,6 +27,8 @@ class FolderServer(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder, self.ranges = folder, ranges
         self.faults: dict[str, list[Fault]] = {}
+        self.cuts_allowed = threading.Event()  # a connection to be cut stays open until this is set
+        self.cuts_allowed.set()
         self.seen: list[tuple[str, str]] = []  # names asked for, and their ranges
 
     @property
@@ -61,6 +63,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         end = begin + fault[1] if isinstance(fault, tuple) else len(data)
         with contextlib.suppress(ConnectionError):
             self.wfile.write(data[begin:end])
+        if isinstance(fault, tuple):
+            self.server.cuts_allowed.wait()
         self.close_connection = True
 
 

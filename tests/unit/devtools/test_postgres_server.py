@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -71,3 +72,11 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert "no PostgreSQL" in missing() and str(tmp_path) in missing()
     with pytest.raises(RuntimeError, match="no PostgreSQL"):
         PostgresServer(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
+def test_a_folder_that_its_user_cannot_reach_is_refused_in_words(passable: Path) -> None:
+    closed = passable / "closed"
+    closed.mkdir(mode=0o700)
+    with pytest.raises(RuntimeError, match=r"may not pass through \S+/closed; choose a folder outside"):
+        PostgresServer(closed / "server").start()

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
@@ -139,7 +140,7 @@ def test_a_run_of_another_projects_folder_is_dead_when_its_lock_is_free_twice(
 ) -> None:
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
     waited: list[float] = []
-    monkeypatch.setattr("pipelines.run_lease.time.sleep", waited.append)
+    monkeypatch.setattr(run_lease, "time", SimpleNamespace(sleep=waited.append))  # other threads sleep as ever
     storage = {"storage": {"postgres": {"postgres_url": server.url}}}
     with dg.instance_for_test(temp_dir=str(tmp_path), overrides=storage) as instance:
         assert run_lease.postgres_url(instance) == server.url

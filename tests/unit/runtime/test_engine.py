@@ -22,6 +22,7 @@ from tests.unit.training.tiny import ENGINE, FILES, RECIPE, SETTINGS, bytes_of, 
 OTHERS: dict[str, Any] = {
     "device": "cpu",
     "devices": 2,
+    "nodes": 2,
     "sync_bn": True,
     "precision": "bf16",
     "channels_last": False,
@@ -34,7 +35,7 @@ OTHERS: dict[str, Any] = {
     "checkpoint_every_batches": 5,
     "checkpoint_every_minutes": 0.0,
 }
-FREE = {"workers", "cache", "checkpoint_every_batches", "checkpoint_every_minutes"}
+FREE = {"nodes", "workers", "cache", "checkpoint_every_batches", "checkpoint_every_minutes"}
 COMPILER = os.environ.get("CXX", "g++")  # as torch.compile looks for it
 
 

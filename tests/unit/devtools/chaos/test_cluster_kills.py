@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scripts.chaos import cluster
+from devtools.chaos import cluster_kills
 
 
 def test_every_engine_has_every_victim_with_and_without_data() -> None:
-    plan = cluster.plan(["slurm", "ray"], 10)
+    plan = cluster_kills.plan(["slurm", "ray"], 10)
     assert Counter(trial.engine for trial in plan) == {"slurm": 10, "ray": 10}
     for engine in ("slurm", "ray"):
         kinds = {(trial.victim, trial.begins_with) for trial in plan if trial.engine == engine}
@@ -22,5 +22,5 @@ def test_steps_that_were_started_are_counted_for_both_engines() -> None:
         b'x - report - STEP_WORKER_STARTING - Executing step "report" in Ray job dagster-step-1.\n'
         b"x - report - STEP_UP_FOR_RETRY - Execution of step failed\n"
     )
-    assert len(cluster._STARTED.findall(log)) == 2
-    assert log.count(cluster._AGAIN) == 1
+    assert len(cluster_kills._STARTED.findall(log)) == 2
+    assert log.count(cluster_kills._AGAIN) == 1
