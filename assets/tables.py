@@ -15,7 +15,7 @@ from assets import training as trainings
 from assets.metadata import picture
 from assets.project_resource import Workbench, describe
 from assets.step_results import provenance, step
-from assets.training import RETRY
+from assets.training import NODES, RETRY
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.registry import corpus_of
 from nrdfer.experiments.catalogue import TABLES, TRAINED, Experiment, TableSpec
@@ -78,6 +78,7 @@ def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
         group_name=GROUP,
         kinds={"pytorch", "mlflow"},
         pool="gpu",
+        op_tags=NODES,
         retry_policy=RETRY,
         description=asset_groups.description(
             f"The trainings of Table {table.number}: one per partition, which is an experiment on a split.",

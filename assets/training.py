@@ -22,6 +22,8 @@ from nrdfer.store import Artifact
 if TYPE_CHECKING:
     from nrdfer.shards.split import Split
 
+#: Of a step that may span machines: a cluster is asked for as many.
+NODES = {"nrdfer/nodes": "nodes"}
 RETRY = dg.RetryPolicy(max_retries=1)  # a step that was killed for memory continues from its checkpoint
 
 
@@ -144,6 +146,7 @@ def checkpoint_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
         group_name=asset_groups.group_of(corpus, asset_groups.TRAINING),
         kinds={"pytorch", "mlflow"},
         pool="gpu",
+        op_tags=NODES,
         retry_policy=RETRY,
         description=asset_groups.description(
             f"{what} on the training clips of {corpus.title}'s split {name} and watched on its test clips: weights, "

@@ -40,17 +40,20 @@ class NamespaceHost:
     Args:
         name: hostname.
         log: file that gets the output.
+        others: names of further hosts, which it finds at this machine's loopback.
     """
 
-    def __init__(self, name: str, log: Path) -> None:
+    def __init__(self, name: str, log: Path, others: Sequence[str] = ()) -> None:
         self.name = name
+        self._others = others
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start the command."""
         hosts = self._log.with_suffix(".hosts")  # its name has the address of this machine's loopback
-        hosts.write_text(f"127.0.0.1 localhost {self.name}\n{Path('/etc/hosts').read_text()}")
+        names = " ".join(("localhost", self.name, *self._others))
+        hosts.write_text(f"127.0.0.1 {names}\n{Path('/etc/hosts').read_text()}")
         script = 'mount --bind "$1" /etc/hosts && hostname "$0" && shift && { "$@" & wait; }'
         line = [*_UNSHARE, "sh", "-c", script, self.name, str(hosts), *command]
         with self._log.open("ab") as log:

@@ -75,7 +75,8 @@ class SlurmCluster:
 
     def __init__(self, folder: Path, cpus: int = 2, timeout: int = 20) -> None:
         self.folder = folder
-        self.nodes = [NamespaceHost(f"node{number}", folder / f"node{number}.log") for number in (1, 2)]
+        names = ("node1", "node2")
+        self.nodes = [NamespaceHost(name, folder / f"{name}.log", names) for name in names]
         self._ports = free_ports(3)
         self._cpus, self._timeout = cpus, timeout
         self._servers: list[subprocess.Popen[bytes]] = []

@@ -23,6 +23,7 @@ from dagster_ray.core.executor import RayStepHandler
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from nrdfer.core import environment
+from nrdfer.core.errors import NrdferError
 from nrdfer.core.redaction import SECRET_NAME, hide
 from pipelines.cluster_steps import LOST, is_over, project_mark, step_environment
 from pipelines.dagster_internals import CheckStepHealthResult
@@ -83,7 +84,13 @@ class RaySteps(RayStepHandler):
         """Submit the step with what it needs."""
         key = self._get_step_key(step_handler_context)
         context: Any = step_handler_context.get_step_context(key)
-        self._submission.needs = needs_of(context, context.step.pool, step_handler_context.step_tags[key])
+        needs = needs_of(context, context.step.pool, step_handler_context.step_tags[key])
+        if needs.nodes > 1:
+            raise NrdferError(
+                f"engine: nodes: {needs.nodes} machines are requested, and a job of Ray has one; use "
+                "NRDFER_EXECUTOR=slurm, or torchrun (docs/clusters/several_nodes.md), or set nodes: 1"
+            )
+        self._submission.needs = needs
         yield from super().launch_step(step_handler_context)
         self._jobs.add(self._get_ray_job_submission_id(step_handler_context))
 

@@ -1,8 +1,8 @@
 """Steps as jobs of Slurm: ``sbatch`` of Dagster's own command for one step, for ``cluster_steps.ClusterExecutor``.
 
-What a job asks for: cores by the profile, then the options of ``NRDFER_SLURM``, for steps that use a GPU those of
-``NRDFER_SLURM_GPU``, and last the step's tag ``nrdfer/slurm``. A job is never requeued by Slurm, because only Dagster
-may start a step again. Keep out: how Slurm's commands are called (``slurm_commands.py``).
+What a job asks for: cores and machines by the profile, then the options of ``NRDFER_SLURM``, for steps that use a GPU
+those of ``NRDFER_SLURM_GPU``, and last the step's tag ``nrdfer/slurm``. A job is never requeued by Slurm, because only
+Dagster may start a step again. Keep out: how Slurm's commands are called (``slurm_commands.py``).
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ def options_of(needs: Needs) -> list[str]:
     Raises:
         NrdferError: a variable has quotes that are not closed.
     """
-    asked = [f"--cpus-per-task={needs.cpus}", *_words_of(OPTIONS)]
+    nodes = [f"--nodes={needs.nodes}", "--ntasks-per-node=1"] if needs.nodes > 1 else []
+    asked = [f"--cpus-per-task={needs.cpus}", *nodes, *_words_of(OPTIONS)]
     return asked + (_words_of(GPU_OPTIONS) if needs.gpu else [])
 
 

@@ -1,4 +1,4 @@
-"""Resources that a step asks of a cluster: cores, and whether it is to have a GPU.
+"""Resources that a step asks of a cluster: cores, machines, and whether it is to have a GPU.
 
 By the profile of the run, so that a step gets as many cores as it starts workers. Keep out: how a scheduler is asked
 (``slurm.py``, ``ray_jobs.py``).
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 GPU_POOL = "gpu"
 #: Tag of a step that starts the profile's ``workers`` processes (``assets/chunked_assets.py``).
 TAG_CORES = "nrdfer/cores"
+#: Tag of a training, which may span the machines of the engine's ``nodes`` (``assets/training.py``).
+TAG_NODES = "nrdfer/nodes"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Needs:
     """Resources of one step."""
 
     cpus: int = 1
+    nodes: int = 1  # machines, each with these cores
     gpu: bool = False  # whether the profile lets it use one; whether the cluster has one, its engine knows
 
 
@@ -41,5 +44,7 @@ def needs_of(context: PlanOrchestrationContext, pool: str | None, tags: Mapping[
         return Needs()
     if pool == GPU_POOL:
         engine = profile.engine
-        return Needs(max(1, engine.threads, engine.workers), engine.device != "cpu")
+        nodes = engine.nodes if TAG_NODES in tags else 1
+        here = max(1, engine.devices // nodes) if nodes > 1 else 1
+        return Needs(here * max(1, engine.threads, engine.workers), nodes, engine.device != "cpu")
     return Needs(max(1, profile.workers)) if TAG_CORES in tags else Needs()

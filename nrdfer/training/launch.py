@@ -1,7 +1,7 @@
 """One training on several devices of this machine: one process per device, started, monitored and ended together.
 
-``torchrun`` starts them where a training spans machines (``torchrun``); here it is not used, because its rendezvous
-listens on every network interface. What a process does belongs to ``rank`` and ``loop``.
+``torchrun`` starts them where a training spans machines (``torchrun``, ``slurm_nodes``); here it is not used, because
+its rendezvous listens on every network interface. What a process does belongs to ``rank`` and ``loop``.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from nrdfer.core.errors import NrdferError, ProfileError, TrainingError, TrainingStopped
 from nrdfer.core.state_files import read_state
 from nrdfer.runtime.distributed import STORE
 from nrdfer.training.request import TrainingRequest
-from nrdfer.training.signals import stop_requests
+from nrdfer.training.signals import StopRequest, stop_requests
 
 PARENT = "NRDFER_RANKS_PARENT"  # number of the process that started the ranks
 STOPPED = 143  # exit code of a process that saved after SIGTERM
@@ -53,37 +53,67 @@ def train_on_ranks(
     """
     if visible is not None and len(visible) != world:
         raise ProfileError(f"engine: {world} devices are requested, and {len(visible)} GPUs are there")
-    request.workdir.mkdir(parents=True, exist_ok=True)
-    for rank in range(world):
-        error_file(request.workdir, rank).unlink(missing_ok=True)
+    clear_errors(request.workdir, world)
     with tempfile.TemporaryDirectory(prefix="nrdfer-ranks-") as folder, stop_requests() as stop:
         spec = Path(folder) / "request.json"
         spec.write_text(request.to_json())
         processes = [_start(spec, rank, world, visible, Path(folder) / "store") for rank in range(world)]
-        codes: list[int | None] = []
-        asked = False
-        try:
-            while any(process.poll() is None for process in processes):
-                if stop and not asked:
-                    asked = True
-                    for process in processes:
-                        process.terminate()
-                codes = [process.poll() for process in processes]
-                if any(code not in (None, 0, STOPPED) for code in codes):
-                    break  # the others wait for that rank in vain
-                time.sleep(_POLL_S)
-                if watch is not None:
-                    watch()
-            else:
-                codes = [process.poll() for process in processes]
-            _end(processes)
-        finally:
+
+        def ask_to_end() -> None:
             for process in processes:
-                process.kill()
-                process.wait()
+                process.terminate()
+
+        codes, asked = supervise(processes, stop, ask_to_end, watch)
+    _raise_errors(request.workdir, codes, asked)
+
+
+def clear_errors(workdir: Path, world: int) -> None:
+    """Make the work folder, and forget what ended the ranks of an earlier start."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    for rank in range(world):
+        error_file(workdir, rank).unlink(missing_ok=True)
+
+
+def supervise(
+    processes: Sequence[subprocess.Popen[bytes]],
+    stop: StopRequest,
+    ask_to_end: Callable[[], object],
+    watch: Callable[[], None] | None = None,
+) -> tuple[list[int | None], bool]:
+    """Wait until all processes have ended, or one has failed: then the others are ended.
+
+    Args:
+        processes: of one training.
+        stop: becomes true when this process is to stop.
+        ask_to_end: called once then; asks the training to save and to end.
+        watch: called about twice a second, and once at the end.
+
+    Returns:
+        Exit codes, None for a process that another one's failure ended, and whether they were asked to end.
+    """
+    codes: list[int | None] = []
+    asked = False
+    try:
+        while any(process.poll() is None for process in processes):
+            if stop and not asked:
+                asked = True
+                ask_to_end()
+            codes = [process.poll() for process in processes]
+            if any(code not in (None, 0, STOPPED) for code in codes):
+                break  # the others wait for that rank in vain
+            time.sleep(_POLL_S)
+            if watch is not None:
+                watch()
+        else:
+            codes = [process.poll() for process in processes]
+        _end(processes)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
     if watch is not None:
         watch()
-    _raise_errors(request.workdir, codes, asked)
+    return codes, asked
 
 
 def _start(spec: Path, rank: int, world: int, visible: Sequence[str] | None, store: Path) -> subprocess.Popen[bytes]:
@@ -120,21 +150,31 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         time.sleep(_POLL_S)
 
 
+def read_words(workdir: Path, world: int) -> dict[int, dict[str, Any]]:
+    """What the ranks that ended early left in the work folder, by rank."""
+    said = {rank: read_state(error_file(workdir, rank), _words_of) for rank in range(world)}
+    return {rank: words for rank, words in said.items() if words is not None}
+
+
+def raise_first(words: Mapping[int, Mapping[str, Any]], world: int) -> NoReturn:
+    """Raise the error of the rank that failed first."""
+    rank = min(words, key=lambda rank: float(words[rank]["time"]))
+    said = words[rank]
+    raise (TrainingError if said["readable"] else NrdferError)(f"{said['message']} (rank {rank} of {world})")
+
+
 def _words_of(document: Any) -> dict[str, Any]:
     return {
         "message": str(document["message"]),
         "time": float(document["time"]),
         "readable": bool(document["readable"]),
+        "stopped": bool(document["stopped"]),
     }
 
 
 def _raise_errors(workdir: Path, codes: Sequence[int | None], asked: bool) -> None:
     """Raise the errors of the ranks that failed first; later errors of others only report the lost connection."""
-    words = {
-        rank: said
-        for rank in range(len(codes))
-        if (said := read_state(error_file(workdir, rank), _words_of)) is not None
-    }
+    words = read_words(workdir, len(codes))
     # a process that had not begun to train ends by SIGTERM itself
     fine = (None, 0, STOPPED, -signal.SIGTERM) if asked else (None, 0, STOPPED)
     failed = [rank for rank, code in enumerate(codes) if code not in fine]
@@ -145,9 +185,7 @@ def _raise_errors(workdir: Path, codes: Sequence[int | None], asked: bool) -> No
             "and the same command continues"
         )
     if failed:
-        rank = min(failed, key=lambda rank: float(words[rank]["time"]))
-        said = words[rank]
-        raise (TrainingError if said["readable"] else NrdferError)(f"{said['message']} (rank {rank} of {len(codes)})")
+        raise_first({rank: words[rank] for rank in failed}, len(codes))
     if words:
         raise TrainingStopped(words[min(words)]["message"])
     if asked and any(codes):

@@ -24,7 +24,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from nrdfer.core.errors import ProfileError
 from nrdfer.data.dataset import ClipDataset, ClipSource
 from nrdfer.data.frame_cache import open_cache
 from nrdfer.data.loader import BatchLoader
@@ -61,6 +60,7 @@ from nrdfer.training.monitor import Follower, Watch
 from nrdfer.training.out_of_memory import memory_errors
 from nrdfer.training.request import TrainingRequest
 from nrdfer.training.signals import stop_requests
+from nrdfer.training.slurm_nodes import train_on_nodes
 from nrdfer.training.torchrun import by_torchrun
 
 _log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) 
     """Train one fold, or fine-tune on AFEW; continues from the checkpoint in the request's `workdir` if there is one.
 
     On several devices each batch is divided among as many processes; of several GPUs the least used ones are chosen.
-    A process that ``torchrun`` started is one of them already.
+    A process that ``torchrun`` started is one of them already; several machines are those of a job of Slurm.
 
     Args:
         request: the training; its engine has the number of devices.
@@ -129,17 +129,15 @@ def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) 
 
     Raises:
         TrainingStopped: SIGTERM or Ctrl-C; everything is saved, and the same call continues.
-        ProfileError: several nodes are requested of a process alone.
+        ProfileError: several nodes are requested, and this process has them not (`slurm_nodes.check`).
         NrdferError: see `train`.
     """
     if by_torchrun():
         train(request, callbacks)
         return _figures(request)
     if request.engine.nodes > 1:
-        raise ProfileError(
-            f"engine: nodes: {request.engine.nodes} machines are requested, but this process was started alone; start "
-            "the training with `torchrun --nnodes ... -m nrdfer.cli train` (docs/training.md), or set nodes: 1"
-        )
+        train_on_nodes(request, Follower(request.workdir, callbacks).look)
+        return _figures(request)
     with places(request.engine) as place:
         placed = dataclasses.replace(request, engine=dataclasses.replace(request.engine, devices=place.world))
         if place.world == 1:

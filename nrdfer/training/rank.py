@@ -1,6 +1,6 @@
 """``python -m nrdfer.training.rank request.json``: one process of a training that several share.
 
-Its number comes from the environment (``RANK``, ``LOCAL_RANK``, ``WORLD_SIZE``), as `launch` sets it.
+Its number comes from the environment (``RANK``, ``LOCAL_RANK``, ``WORLD_SIZE``), as `launch` or ``torchrun`` sets it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from nrdfer.core.errors import NrdferError, TrainingStopped
 from nrdfer.core.processes import die_with_parent
 from nrdfer.training.launch import PARENT, STOPPED, error_file
 from nrdfer.training.request import TrainingRequest
+from nrdfer.training.torchrun import lost_in_words
 
 
 def run(path: Path) -> int:
@@ -28,7 +29,8 @@ def run(path: Path) -> int:
     from nrdfer.training.loop import train
 
     try:
-        train(request)
+        with lost_in_words():
+            train(request)
     except Exception as error:
         stopped, readable = isinstance(error, TrainingStopped), isinstance(error, NrdferError)
         if not readable:

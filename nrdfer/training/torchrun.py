@@ -109,7 +109,7 @@ def together(engine: Engine) -> Iterator[Team]:
         die_with_parent(os.getppid())  # the agent: a kill of it must not leave a process that nobody watches
     from nrdfer.runtime.determinism import set_up
 
-    with _lost_in_words(), joined(set_up(engine)) as ranks:
+    with lost_in_words(), joined(set_up(engine)) as ranks:
         team = Team(ranks)
         try:
             yield team
@@ -119,7 +119,12 @@ def together(engine: Engine) -> Iterator[Team]:
 
 
 @contextlib.contextmanager
-def _lost_in_words() -> Iterator[None]:
+def lost_in_words() -> Iterator[None]:
+    """Report in words that another process of the training was lost.
+
+    Raises:
+        TrainingError: the connection to it broke.
+    """
     try:
         yield
     except RuntimeError as error:  # also what torch.distributed raises

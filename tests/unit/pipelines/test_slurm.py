@@ -128,6 +128,7 @@ def test_a_folder_with_a_percent_sign_is_no_pattern(
 def test_gpu_options_are_for_steps_that_use_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(slurm.GPU_OPTIONS, "--gres=gpu:1")
     assert slurm.options_of(Needs(3)) == ["--cpus-per-task=3"]
+    assert slurm.options_of(Needs(8, nodes=2)) == ["--cpus-per-task=8", "--nodes=2", "--ntasks-per-node=1"]
     assert slurm.options_of(Needs(1, gpu=True)) == ["--cpus-per-task=1", "--gres=gpu:1"]
 
 

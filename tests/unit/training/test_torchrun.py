@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import socket
 import subprocess
@@ -14,47 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from devtools.shard_files import write_shards
 from nrdfer.core.errors import ProfileError
-from nrdfer.models.trained_files import BEST, HISTORY, LAST
 from nrdfer.runtime.determinism import gpus_of
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.loop import train_fold
 from nrdfer.training.torchrun import spread_fields
-from tests.unit.training.tiny import ENGINE, request, spots
-
-FILES = (LAST, BEST, HISTORY)
-EPOCHS = 3  # of six batches
-PATIENCE = 420  # seconds for a machine under load
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    source = spots(28)
-    (folder / "shards").mkdir()
-    clips = ((source.record(clip_id), source.frames(clip_id)) for clip_id in source.clip_ids)
-    write_shards(clips, folder / "shards", prefix="spots", clips_per_shard=8)
-    ids = source.clip_ids
-    (folder / "folds.json").write_text(json.dumps({"1": {"train": ids[:21], "test": ids[21:]}}))
-    return folder
-
-
-def arguments(corpus: Path, out: Path, epochs: int, **engine: object) -> list[str]:
-    network = {"image_size": 32, "widths": [4, 6, 8], "temporal_mlp": 8, "spatial_mlp": 8, "dropout": 0.1}
-    recipe = {"epochs": epochs, "batch": 4, "lr": 0.02}
-    engine = {"device": "cpu", "threads": 1, "workers": 1, "checkpoint_every_batches": 1, **engine}
-    line = ["train", "fd1", "--no-track", "--profile", "sample", "--recipe", "dfew-paper", "--out", str(out)]
-    line += ["--shards", str(corpus / "shards"), "--folds", str(corpus / "folds.json")]
-    for option, fields in (("--set", recipe), ("--engine", engine), ("--model-set", network)):
-        for name, value in fields.items():
-            line += [option, f"{name}={json.dumps(value)}"]
-    return line
-
-
-def environment(home: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("NRDFER_")}
-    return {**kept, "NRDFER_HOME": str(home), "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+from tests.unit.training.machines import PATIENCE, arguments, content, environment, saved_batches
+from tests.unit.training.tiny import ENGINE, request
 
 
 def agents(line: list[str], folder: Path) -> list[subprocess.Popen[bytes]]:
@@ -93,28 +57,13 @@ def words(folder: Path) -> str:
     return "".join((folder / f"agent-{number}.log").read_text() for number in range(2))
 
 
-def content(out: Path) -> dict[str, bytes]:
-    return {name: (out / name).read_bytes() for name in FILES}
-
-
 def until_saved(out: Path, batches: int, started: list[subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and all(process.poll() is None for process in started):
-        saved = [int(path.stem.rpartition("-")[2]) for path in (out / "work").glob("checkpoint-*.pt")]
-        if max(saved, default=0) >= batches:
+        if saved_batches(out) >= batches:
             return
         time.sleep(0.02)
     raise AssertionError("no checkpoint came")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Files of two processes that this project started on one machine."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    line = [sys.executable, "-m", "nrdfer.cli", *arguments(corpus, folder / "out", EPOCHS, devices=2)]
-    done = subprocess.run(line, env=environment(folder / "home"), capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 0, done.stderr
-    return content(folder / "out")
 
 
 @pytest.mark.slow
@@ -122,7 +71,7 @@ def test_a_stopped_and_a_killed_agent_end_all_in_words_and_the_same_line_ends_wi
     corpus: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    line = arguments(corpus, out, EPOCHS)
+    line = arguments(corpus, out)
     started = agents(line, tmp_path)
     until_saved(out, 2, started)
     started[0].send_signal(signal.SIGTERM)  # one machine is to be shut down
