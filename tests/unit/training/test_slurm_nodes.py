@@ -91,7 +91,7 @@ def test_two_machines_end_in_words_and_the_same_line_ends_with_the_bytes_of_one(
     assert state == "FAILED"  # with 143
     assert "everything is saved" in said
     job = jobs.submit()
-    jobs.until_saved(job, 3)
+    wait_until("the second machine trains", lambda: jobs.ranks(1) != [], PATIENCE)
     (rank,) = jobs.ranks(1)
     jobs.until_saved(job, 9)
     rank.kill()
