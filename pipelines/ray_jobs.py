@@ -23,8 +23,8 @@ from dagster_ray.core.executor import RayStepHandler
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from nrdfer.core import environment
-from nrdfer.core.errors import NrdferError
 from nrdfer.core.redaction import SECRET_NAME, hide
+from nrdfer.training.ray_nodes import GPUS, MOST_GPUS
 from pipelines.cluster_steps import LOST, is_over, project_mark, step_environment
 from pipelines.dagster_internals import CheckStepHealthResult
 from pipelines.step_needs import Needs, needs_of
@@ -32,10 +32,8 @@ from pipelines.step_needs import Needs, needs_of
 if TYPE_CHECKING:
     from pipelines.dagster_internals import StepHandlerContext
 
-GPUS = "NRDFER_RAY_GPUS"
 _TAG_RUN, _TAG_PROJECT = "dagster/run-id", "nrdfer/project"
 _GRACE = 60  # seconds in which a step that is asked to end saves
-_MOST_GPUS = 64
 #: Variables that a step needs, beside those that name a folder or a server of this project.
 _HANDED_ON = re.compile(
     r"(NRDFER|MLFLOW|DAGSTER|AWS|PG|OMP|MKL|FSSPEC)_\w+|PG[A-Z]+|DO_NOT_TRACK|PATH|PYTHONPATH|NO_PROXY"
@@ -63,7 +61,7 @@ class _Client(JobSubmissionClient):
         return number
 
     def _gpus(self) -> int:
-        return environment.whole(GPUS, 0, least=0, most=_MOST_GPUS) if self.needs.gpu else 0
+        return environment.whole(GPUS, 0, least=0, most=MOST_GPUS) if self.needs.gpu else 0
 
 
 class RaySteps(RayStepHandler):
@@ -85,12 +83,8 @@ class RaySteps(RayStepHandler):
         key = self._get_step_key(step_handler_context)
         context: Any = step_handler_context.get_step_context(key)
         needs = needs_of(context, context.step.pool, step_handler_context.step_tags[key])
-        if needs.nodes > 1:
-            raise NrdferError(
-                f"engine: nodes: {needs.nodes} machines are requested, and a job of Ray has one; use "
-                "NRDFER_EXECUTOR=slurm, or torchrun (docs/clusters/several_nodes.md), or set nodes: 1"
-            )
-        self._submission.needs = needs
+        # a step that spans machines reserves them itself, as a job of Ray has one
+        self._submission.needs = Needs() if needs.nodes > 1 else needs
         yield from super().launch_step(step_handler_context)
         self._jobs.add(self._get_ray_job_submission_id(step_handler_context))
 

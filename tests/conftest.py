@@ -43,6 +43,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(marker)
 
 
+#: Of the files that look at the one whole run of the job, those that run on another process than the others.
+_SECOND_GROUP = {"test_slurm.py", "test_ray.py", "test_moved_project.py", "test_serving.py", "test_tracking_outage.py"}
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """On several processes a file stays on one, and so do all files that share the one whole run of the job."""
@@ -57,7 +61,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class OnePlace(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             place = nodeid.split("::")[0]
-            return "the whole job" if place in sharing else place
+            if place not in sharing:
+                return place
+            # two groups, each with a whole job of its own: one would take longer than all other tests together
+            return "the whole job, again" if Path(place).name in _SECOND_GROUP else "the whole job"
 
     return OnePlace(config, log)
 

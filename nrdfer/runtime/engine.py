@@ -37,7 +37,7 @@ class Engine:
 
     device: Annotated[str, "auto (a GPU if there is one), cpu or cuda"] = "auto"
     devices: Annotated[int, "GPUs, or processes on a CPU, that share each batch; 0: all GPUs there are"] = 1
-    nodes: Annotated[int, "machines that share each batch: those of a job of Slurm, or of torchrun"] = 1
+    nodes: Annotated[int, "machines that share each batch: those of a job of Slurm or Ray, or of torchrun"] = 1
     sync_bn: Annotated[bool, "batch norm over all devices' clips, not each over its own"] = False
     precision: Annotated[str, "fp32; tf32: faster on a GPU; bf16: autocast, weights stay float32"] = "fp32"
     channels_last: Annotated[bool, "memory layout of the convolutions"] = True

@@ -1,6 +1,6 @@
 """One training on several devices of this machine: one process per device, started, monitored and ended together.
 
-``torchrun`` starts them where a training spans machines (``torchrun``, ``slurm_nodes``); here it is not used, because
+``torchrun`` starts them where a training spans machines (``torchrun``, ``nodes``); here it is not used, because
 its rendezvous listens on every network interface. What a process does belongs to ``rank`` and ``loop``.
 """
 

@@ -57,10 +57,10 @@ from nrdfer.training.key import key_of
 from nrdfer.training.launch import train_on_ranks
 from nrdfer.training.learner import Learner
 from nrdfer.training.monitor import Follower, Watch
+from nrdfer.training.nodes import train_on_nodes
 from nrdfer.training.out_of_memory import memory_errors
 from nrdfer.training.request import TrainingRequest
 from nrdfer.training.signals import stop_requests
-from nrdfer.training.slurm_nodes import train_on_nodes
 from nrdfer.training.torchrun import by_torchrun
 
 _log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) 
     """Train one fold, or fine-tune on AFEW; continues from the checkpoint in the request's `workdir` if there is one.
 
     On several devices each batch is divided among as many processes; of several GPUs the least used ones are chosen.
-    A process that ``torchrun`` started is one of them already; several machines are those of a job of Slurm.
+    A process that ``torchrun`` started is one of them already; several machines are those of Slurm or Ray.
 
     Args:
         request: the training; its engine has the number of devices.
@@ -129,7 +129,7 @@ def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) 
 
     Raises:
         TrainingStopped: SIGTERM or Ctrl-C; everything is saved, and the same call continues.
-        ProfileError: several nodes are requested, and this process has them not (`slurm_nodes.check`).
+        ProfileError: several nodes are requested, and this process has them not (`nodes.check`).
         NrdferError: see `train`.
     """
     if by_torchrun():
