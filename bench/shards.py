@@ -1,4 +1,4 @@
-"""Clips per second: shards read map-style through the index, and the same shards streamed by WebDataset.
+"""Clips per second: shards read map-style through the index, and the same shards read by WebDataset itself.
 
 Prints one line of JSON. ``python -m bench.shards [--clips 96] [--frames 70] [--size 112] [--rounds 3]``; one process,
 files in the page cache, pictures decoded in both cases.
@@ -18,9 +18,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+import webdataset as wds
 
 from devtools.shard_files import write_shards
-from devtools.shard_stream import stream_clips
 from nrdfer.core.records import ClipRecord
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.verify import verify
@@ -62,11 +62,14 @@ def main() -> None:
         root = Path(folder)
         writing = seconds(lambda: write_shards(source, root, prefix="b", clips_per_shard=32), 1)
         reader = ShardReader(root)
+        tars = [str(root / shard.name) for shard in reader.index.shards]
         ids = [reader.clip_ids[i] for i in order]
         took = {
             f"map_style_{SAMPLED}_frames_shuffled": lambda: [reader.frames(c, sampled) for c in ids],
             "map_style_all_frames_shuffled": lambda: [reader.frames(c) for c in ids],
-            "stream_all_frames_in_order": lambda: [None for _ in stream_clips(root)],
+            "webdataset_all_frames_in_order": lambda: [
+                None for _ in wds.WebDataset(tars, shardshuffle=False).decode("rgb8")
+            ],
             "verify": lambda: verify(root),
         }
         figures = {name: round(given.clips / seconds(run, given.rounds), 1) for name, run in took.items()}

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import psutil
 
-from devtools.object_store import object_store
 from devtools.postgres_server import PostgresServer
-from devtools.ray_cluster import ADDRESS, start_line
+from devtools.ray_cluster import ADDRESS, alive_nodes, start_line, token_variables
+from devtools.s3_server import s3_server
 from devtools.tiny_project import PROJECT
 from devtools.tracking_server import TrackingServer, free_port
 from nrdfer.core.processes import die_with_parent
@@ -110,16 +110,6 @@ def page_answers(address: str) -> bool:
     return True
 
 
-def nodes(dashboard: str, token: str) -> int:
-    """How many nodes of a Ray cluster are alive, its head included; none while its dashboard does not answer."""
-    asked = urllib.request.Request(f"{dashboard}/nodes?view=summary", headers={"Authorization": f"Bearer {token}"})  # noqa: S310
-    try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own
-            return int(answer.read().count(b'"state": "ALIVE"'))
-    except (OSError, urllib.error.URLError):
-        return 0
-
-
 class Cluster:
     """The services that run, and the environment of what uses them."""
 
@@ -139,7 +129,7 @@ class Cluster:
         """Start what keeps state: PostgreSQL, the object store and MLflow's server; returns the environment."""
         postgres = self._stack.enter_context(PostgresServer(self.folder / "postgres"))
         postgres.create("dagster", "mlflow")
-        store = self._stack.enter_context(object_store(BUCKET))
+        store = self._stack.enter_context(s3_server(self.folder / "s3.log", BUCKET))
         # the only one with the keys of the objects
         mlflow = TrackingServer(
             self.folder / "mlflow", postgres.url("mlflow"), f"s3://{BUCKET}/mlflow", store.environment
@@ -148,7 +138,7 @@ class Cluster:
         mlflow.start()
         page = free_port()
         self.addresses = {
-            "PostgreSQL": f"{HOST}:{postgres.port}", "object store": store.url, "MLflow": mlflow.uri,
+            "PostgreSQL": f"{HOST}:{postgres.port}", "object store": store.endpoint, "MLflow": mlflow.uri,
             "Dagster": f"http://{HOST}:{page}",
         }  # fmt: skip
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "AWS_", "PG"))}
@@ -179,19 +169,19 @@ class Cluster:
         port, dashboard = free_port(), free_port()
         page, token = f"http://{HOST}:{dashboard}", secrets.token_hex(32)
         # Ray's own ports are open to other machines whatever address it is given: they answer who knows the token
-        self.environment |= {"RAY_ADDRESS": page, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+        self.environment |= {"RAY_ADDRESS": page, **token_variables(token)}
         # a short path: it holds sockets
         scratch = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-"))
         head = self._start(
             "ray-head", [*start_line(0), "--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=true",
                          f"--dashboard-host={HOST}", f"--dashboard-port={dashboard}", f"--temp-dir={scratch}"],
         )  # fmt: skip
-        wait_until(lambda: nodes(page, token) >= 1, head)
+        wait_until(lambda: alive_nodes(page, token) >= 1, head)
         each = max(1, (os.cpu_count() or 1) // workers)
         for number in range(1, workers + 1):  # one after the other: they count up the same names of files
             line = [*start_line(number), f"--address={ADDRESS}:{port}", f"--num-cpus={each}"]
             worker, self._nodes = self._start(f"ray-worker-{number}", line), 1 + number
-            wait_until(lambda: nodes(page, token) >= self._nodes, worker)
+            wait_until(lambda: alive_nodes(page, token) >= self._nodes, worker)
         self.addresses["Ray"] = page
 
     def watch(self) -> None:

@@ -1,6 +1,7 @@
 """A Ray cluster on this machine: a head, and two hosts with a hostname and a process table of their own.
 
-Everything is on loopback, in one folder, sends nothing, and ends with the context. Keep out: what is run on it.
+Everything is in one folder, sends nothing, and ends with the context. Ray's own ports are open to other machines
+whatever address it is given: they answer only who knows the token that is drawn. Keep out: what is run on it.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import secrets
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +50,26 @@ def start_line(number: int) -> list[str]:
     ]  # fmt: skip
 
 
+def token_variables(token: str) -> dict[str, str]:
+    """Variables with which Ray's processes and clients use a token."""
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+
+
+def token_header(token: str) -> dict[str, str]:
+    """Header of a request to Ray's dashboard."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def alive_nodes(dashboard: str, token: str) -> int:
+    """How many nodes of a cluster are alive, its head included; none while its dashboard does not answer."""
+    asked = urllib.request.Request(f"{dashboard}/nodes?view=summary", headers=token_header(token))  # noqa: S310
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310 - our own
+            return int(answer.read().count(b'"state": "ALIVE"'))
+    except (OSError, urllib.error.URLError):
+        return 0
+
+
 class RayCluster:
     """A running cluster.
 
@@ -58,14 +81,18 @@ class RayCluster:
     def __init__(self, folder: Path, cpus: int = 2) -> None:
         self.folder = folder
         self.nodes = [NamespaceHost(f"node{number}", folder / f"node{number}.log") for number in (1, 2)]
-        self._cpus = cpus
+        self._cpus, self.token = cpus, secrets.token_hex(32)
         self._port, self._dashboard = free_ports(2)
         self._head: subprocess.Popen[bytes] | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         """Variables with which the project uses this cluster."""
-        return {"RAY_ADDRESS": f"http://127.0.0.1:{self._dashboard}", "NRDFER_EXECUTOR": "ray"}
+        return {
+            "RAY_ADDRESS": f"http://127.0.0.1:{self._dashboard}",
+            "NRDFER_EXECUTOR": "ray",
+            **token_variables(self.token),
+        }
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +105,7 @@ class RayCluster:
                 self._head = subprocess.Popen(  # noqa: S603
                     head, env=self._variables(), stdout=log, stderr=log, preexec_fn=die_with_parent
                 )
-            wait_until("Ray's dashboard answers", lambda: self.ask("api/version") != "")
+            wait_until("Ray's dashboard answers", lambda: self.alive() >= 1)
             for number, node in enumerate(self.nodes):  # one after the other: they count up the same names of files
                 wait_until(f"{node.name} is alive", functools.partial(self._comes_up, number), 300)
         except BaseException:
@@ -102,15 +129,7 @@ class RayCluster:
 
     def alive(self) -> int:
         """Nodes that Ray calls alive, the head included."""
-        return self.ask("nodes?view=summary").count('"state": "ALIVE"')
-
-    def ask(self, path: str) -> str:
-        """What the dashboard answers; empty while it does not."""
-        try:
-            with urllib.request.urlopen(f"{self.environment['RAY_ADDRESS']}/{path}", timeout=10) as answer:  # noqa: S310
-                return str(answer.read().decode())
-        except OSError:
-            return ""
+        return alive_nodes(self.environment["RAY_ADDRESS"], self.token)
 
     def close(self) -> None:
         """End everything."""
@@ -134,4 +153,9 @@ class RayCluster:
     def _variables(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         patient = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_JOB_START_TIMEOUT_SECONDS": "86400"}
-        return kept | patient | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+        return (
+            kept
+            | patient
+            | token_variables(self.token)
+            | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+        )

@@ -1,19 +1,21 @@
 """Servers of a folder of shards on the loopback interface, for tests, chaos and benchmarks: HTTP with faults, and S3.
 
-Both run in threads of this process, and serve real connections.
+The first runs in threads of this process, the second in a process of its own; both serve real connections.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.server
-import logging
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-BUCKET = "shards"
+from devtools.s3_server import s3_server
+
+_BUCKET = "shards"
 #: A fault of one answer: a status instead of it, ("cut", bytes) after which it breaks off, or a content type.
 Fault = int | tuple[str, int] | str
 
@@ -84,34 +86,11 @@ def serve_folder(folder: Path, *, ranges: bool = True) -> Iterator[FolderServer]
 @contextlib.contextmanager
 def serve_s3(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Serve a folder's files from a bucket of an S3 server; yields its address and the variables that reach it."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it prints every request
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "made-up",
-        "AWS_SECRET_ACCESS_KEY": "made-up",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    try:
-        client = boto3.client(
-            "s3",
-            endpoint_url=environment["AWS_ENDPOINT_URL"],
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-            region_name=environment["AWS_DEFAULT_REGION"],
-        )
-        client.create_bucket(Bucket=BUCKET)
+    with tempfile.NamedTemporaryFile(suffix=".log") as log, s3_server(Path(log.name), _BUCKET) as server:
+        client = server.client()
         for path in sorted(folder.iterdir()):
-            client.upload_file(str(path), BUCKET, f"corpus/{path.name}")
-        yield f"s3://{BUCKET}/corpus", environment
-    finally:
-        server.stop()
+            client.upload_file(str(path), _BUCKET, f"corpus/{path.name}")
+        yield f"s3://{_BUCKET}/corpus", server.environment
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import ProfileError, TrainingError, TrainingStopped
+from nrdfer.core.processes import die_with_parent
 from nrdfer.runtime.engine import Engine
 from nrdfer.training import ray_nodes, slurm_nodes
 from nrdfer.training.launch import clear_errors, raise_first, read_words, supervise
@@ -63,8 +64,9 @@ def train_on_nodes(request: TrainingRequest, watch: Callable[[], None] | None = 
     write_whole(spec, request.to_json().encode())
     with stop_requests() as stop:
         process = subprocess.Popen(  # noqa: S603
-            line_of(request.engine, here, spec), stdin=subprocess.DEVNULL, start_new_session=True
-        )
+            line_of(request.engine, here, spec), stdin=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=die_with_parent,  # a kill of this process must not leave a training that nobody watches
+        )  # fmt: skip
         end = slurm_nodes.ask_to_end if slurm_nodes.here() else process.terminate
         codes, asked = supervise([process], stop, end, watch)
     _raise_errors(request.workdir, world, codes[0], asked)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.s3_server import CREDENTIALS, S3Server
+from devtools.s3_server import S3Server, s3_server
 from devtools.tiny_project import execute, make_project
 from devtools.tracking_server import TrackingServer
 
@@ -34,12 +34,8 @@ def nrdfer(machine: Machine, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    server = S3Server(tmp_path_factory.mktemp("s3") / "server.log")
-    server.start()
-    try:
+    with s3_server(tmp_path_factory.mktemp("s3") / "server.log") as server:
         yield server
-    finally:
-        server.kill()
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +97,8 @@ def test_the_bucket_is_whole(second: Machine) -> None:
     assert told["damaged"] == 0 and len(told["artefacts"]) > 20
 
 
-def test_no_secret_was_written(first: Machine, second: Machine) -> None:
-    secret = CREDENTIALS["AWS_SECRET_ACCESS_KEY"].encode()
+def test_no_secret_was_written(first: Machine, second: Machine, s3: S3Server) -> None:
+    secret = s3.secret.encode()
     for folder in (first[0].parent, second[0].parent):
         files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
         assert len(files) > 10

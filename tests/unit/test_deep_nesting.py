@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from devtools.shard_stream import decode_sample
+from devtools.shard_files import write_shards
 from nrdfer.core.errors import NrdferError, StoreError, WeightsError
+from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.preprocessing.spec import Preprocessing
 from nrdfer.registry import tags
 from nrdfer.registry.file_lists import listed_files
 from nrdfer.serving.video_bundle import CONTENTS, bundle_in
+from nrdfer.shards.reader import ShardReader
 
 DEEP = "[" * 200_000
 
@@ -33,6 +37,15 @@ def test_the_contents_of_a_video_model(tmp_path: Path) -> None:
         bundle_in(tmp_path)
 
 
-def test_a_clip_of_a_shard() -> None:
-    with pytest.raises(StoreError, match=r"clip 00001 from a\.tar: .*the shard is damaged"):
-        decode_sample({"__key__": "00001", "__url__": "a.tar", "json": DEEP.encode()})
+def test_a_clip_of_a_shard(tmp_path: Path) -> None:
+    frames = tuple(FrameRecord(number, False) for number in range(2000))
+    record = ClipRecord("c", "00001", "fear", "train", len(frames), "0" * 64, frames=frames)
+    write_shards([(record, np.zeros((len(frames), 8, 8, 3), np.uint8))], tmp_path, prefix="a")
+    with tarfile.open(tmp_path / "a-000000.tar") as tar:
+        member = tar.getmember("00001.json")
+    assert member.size > 50_000
+    with (tmp_path / "a-000000.tar").open("r+b") as file:
+        file.seek(member.offset_data)
+        file.write(b"[" * member.size)
+    with pytest.raises(StoreError, match=r"clip 00001 .*damaged"):
+        ShardReader(tmp_path).record("00001")

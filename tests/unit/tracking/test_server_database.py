@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from devtools.object_store import object_store
 from devtools.postgres_server import PostgresServer, missing, postgres_server
+from devtools.s3_server import s3_server
 from devtools.tracking_server import TrackingServer
 from nrdfer import registry
 from nrdfer.core.errors import AddressError, TrackingError
@@ -122,7 +122,7 @@ def test_a_version_is_registered_and_opened_on_another_machine_through_a_server_
     server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.create("behind")
-    with object_store("nrdfer") as store:
+    with s3_server(tmp_path / "s3.log", "nrdfer") as store:
         mlflow = TrackingServer(tmp_path / "server", server.url("behind"), "s3://nrdfer/mlflow", store.environment)
         mlflow.start()
         try:
@@ -137,7 +137,7 @@ def test_a_version_is_registered_and_opened_on_another_machine_through_a_server_
             assert opened.folder.is_relative_to(tmp_path / "other")
             weights = (checkpoint / "last.safetensors").read_bytes()
             assert (opened.artifacts / "last.safetensors").read_bytes() == weights
-            assert any(key.endswith("last.safetensors") for key in store.keys("nrdfer"))
+            assert any(key.endswith("last.safetensors") for key in store.keys("mlflow/"))
             (versions,) = server.ask("select count(*) from model_versions", "behind")
             assert versions == (1,)
         finally:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from nrdfer.core.errors import ProfileError
 from nrdfer.runtime.engine import Engine
 from nrdfer.training import nodes, ray_nodes, slurm_nodes
 from tests.unit.training.machines import PATIENCE, arguments, content, environment, saved_batches
+
+AGENT = "torch.distributed.run"
 
 
 class Jobs:
@@ -64,13 +67,18 @@ class Jobs:
 
     def ranks(self, number: int) -> list[psutil.Process]:
         """The processes that train on a machine."""
-        found = []
+        return [one for one, line in self._lines(number) if "nrdfer.training.rank" in line and AGENT not in line]
+
+    def kill_step(self) -> None:
+        """SIGKILL to the process that watches them."""
+        (step,) = (one for number in range(2) for one, line in self._lines(number) if "nrdfer.cli" in line)
+        step.kill()
+
+    def _lines(self, number: int) -> Iterator[tuple[psutil.Process, list[str]]]:
         for process in self.cluster.nodes[number].processes():
             with contextlib.suppress(psutil.NoSuchProcess):
-                line = process.cmdline()
-                if "nrdfer.training.rank" in line and "torch.distributed.run" not in line:
-                    found.append(process)
-        return found
+                if "python" in process.name():
+                    yield process, process.cmdline()
 
 
 class OnSlurm(Jobs):
@@ -99,7 +107,9 @@ class OnRay(Jobs):
     def client(self) -> Any:
         from ray.job_submission import JobSubmissionClient
 
-        return JobSubmissionClient(self.cluster.environment["RAY_ADDRESS"])
+        return JobSubmissionClient(
+            self.cluster.environment["RAY_ADDRESS"], headers=ray_cluster.token_header(self.cluster.token)
+        )
 
     def submit(self) -> str:
         names = ("NRDFER_HOME", "GLOO_SOCKET_IFNAME", "OMP_NUM_THREADS")
@@ -160,6 +170,12 @@ def stopped_killed_and_continued(jobs: Jobs, undisturbed: dict[str, bytes]) -> N
     state, said = jobs.end(job)
     assert state == "badly"
     assert "the same command continues" in said or "was lost" in said, said[-3000:]
+    assert not (jobs.out / "result.json").exists()
+    job = jobs.submit()
+    jobs.until_saved(job, 12)
+    jobs.kill_step()
+    assert jobs.end(job)[0] == "badly"
+    wait_until("nobody trains on", lambda: jobs.ranks(0) + jobs.ranks(1) == [])
     assert not (jobs.out / "result.json").exists()
     state, said = jobs.end(jobs.submit())
     assert state == "well", said[-3000:]
