@@ -42,7 +42,7 @@ class S3Server:
     def environment(self) -> dict[str, str]:
         """Variables with which a program reaches it, as the provider's library and MLflow read them."""
         return {
-            "AWS_ACCESS_KEY_ID": "nrdfer",
+            "AWS_ACCESS_KEY_ID": "loopback-key",
             "AWS_SECRET_ACCESS_KEY": self.secret,
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",  # nobody else is asked for credentials

@@ -242,11 +242,15 @@ class Store:
         """An existing artefact, or the reason why a damaged one is not used; the caller holds the lock."""
         message, place = "", self.root / asset / digest
         if os.path.lexists(place):
-            try:
-                return self.open(asset, digest), ""
-            except StoreError as error:
-                message = one_line(f"{error}. It is now in {self._move_away(asset, digest)} and the step runs again")
-                _log.warning("%s", message)
+            # the store's own folder is looked at, never a copy: what is wrong with a scratch must not move anything
+            problems = find_problems(place, "full") if place.is_dir() else ["it is no folder"]
+            if not problems:
+                return Artifact(asset, digest, place, read_manifest(place), up_to_date=True), ""
+            moved_to = self._move_away(asset, digest)
+            message = one_line(
+                f"artefact {place} is damaged ({_named(problems)}). It is now in {moved_to} and the step runs again"
+            )
+            _log.warning("%s", message)
         try:
             path = self.copies.fetched(asset, digest, place)
         except DamagedCopyError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from nrdfer.core import environment, paths
 from nrdfer.core.atomic_files import sync
+from nrdfer.core.errors import StoreError
 from nrdfer.core.plain_text import one_line
 from nrdfer.core.progress import Progress
 from nrdfer.store.manifest import read_manifest
@@ -82,11 +83,18 @@ class Copies:
         return place
 
     def nearest(self, asset: str, digest: str, place: Path) -> Path:
-        """Path from which an artefact of the store is read: a copy of its shards on the scratch, if asked for."""
+        """Path from which an artefact of the store is read: a copy of its shards on the scratch, if asked for.
+
+        A scratch that cannot hold it costs speed alone: the store's own is read then.
+        """
         if self.scratch is None or not self.copies_shards or not asset.endswith("/shards"):
             return place
-        store = Remote(f"file://{place.parents[asset.count('/') + 1]}")
-        found = self.scratch.path(asset, digest, lambda to, reserve: fetch(store, asset, digest, to, reserve))
+        store = Remote.of_folder(place.parents[asset.count("/") + 1])
+        try:
+            found = self.scratch.path(asset, digest, lambda to, reserve: fetch(store, asset, digest, to, reserve))
+        except (StoreError, OSError) as error:
+            _log.warning("%s", one_line(f"{asset} {digest[:12]} is read from {place}, not from a copy: {error}"))
+            return place
         return found or place
 
     def is_copy(self, path: Path) -> bool:

@@ -30,6 +30,15 @@ def open_files(scheme: str) -> Any:
     return fsspec.filesystem(scheme.removesuffix("://"), **_options(scheme))
 
 
+def cause_of(error: Exception, scheme: str) -> Exception:
+    """An error itself, or what it hides: fsspec's web servers call every failure a file that is not there."""
+    cause = error.__cause__
+    if scheme not in WEB or not isinstance(error, FileNotFoundError) or not isinstance(cause, Exception):
+        return error
+    absent = isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) in (404, 410)
+    return error if absent else cause
+
+
 def is_of_the_other_side(error: Exception, scheme: str) -> bool:
     """Whether an error is neither of this machine's disk nor a defect of this program."""
     if isinstance(error, OSError):
@@ -39,7 +48,8 @@ def is_of_the_other_side(error: Exception, scheme: str) -> bool:
 
 def is_final(error: Exception) -> bool:
     """Whether waiting does not help: it is refused, or there are no credentials."""
-    return isinstance(error, PermissionError) or type(error).__name__ in _FINAL
+    refused = isinstance(error, PermissionError) or getattr(error, "status", None) in (401, 403)
+    return refused or type(error).__name__ in _FINAL
 
 
 def _options(scheme: str) -> dict[str, Any]:

@@ -28,11 +28,18 @@ _log = logging.getLogger(__name__)
 
 
 class Pointers:
-    """Named pointers into one store."""
+    """Named pointers into one store.
 
-    def __init__(self, store: Store, root: Path) -> None:
+    Args:
+        store: of the artefacts.
+        root: folder of the pointers.
+        shared: folder by which other machines find them in the bucket, if it is another.
+    """
+
+    def __init__(self, store: Store, root: Path, shared: Path | None = None) -> None:
         self.store = store
         self.root = root
+        self._shared = root if shared is None else shared
 
     def set(self, name: str, artifact: Artifact) -> None:
         """Point `name` to `artifact` from now on; also in the bucket, if the artefact is there.
@@ -46,7 +53,7 @@ class Pointers:
         if bucket is None or bucket.read_only or artifact.waiting:
             return
         try:
-            bucket.write(state_key(self.root, name), text)
+            bucket.write(state_key(self._shared, name), text)
         except UnreachableError as error:
             _log.warning("%s", f"{error}. Other machines do not find this {name} until the command is run again")
 
@@ -71,10 +78,13 @@ class Pointers:
         bucket = self.store.copies.bucket
         if bucket is None:
             return None
-        key = state_key(self.root, name)
+        key = ""
         try:
-            text = bucket.read(key, MOST_BYTES)
-            return None if text is None else _target(json.loads(text))
+            for root in dict.fromkeys((self._shared, self.root)):  # the second is where earlier releases wrote
+                key = state_key(root, name)
+                if (text := bucket.read(key, MOST_BYTES)) is not None:
+                    return _target(json.loads(text))
+            return None
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise StoreError(
                 f"{bucket.address}/{key} is damaged ({type(error).__name__}); run the job again on a machine that has "
@@ -99,9 +109,24 @@ def config_digest(profile: Profile) -> str:
     return digest_of(profile.to_dict())
 
 
+def shared_digest(profile: Profile) -> str:
+    """Digest of what a profile means on any machine: without its folders and numbers of processes.
+
+    Where the profile renders its corpora, a given folder stands for other clips, so it counts there.
+    """
+    values = profile.to_dict()
+    weights = {key: value for key, value in values["weights"].items() if key != "folder"}
+    corpora = values["corpora"]
+    if not profile.corpora.rendered:
+        corpora = {key: value for key, value in corpora.items() if not key.endswith("_root") and key != "roots"}
+    others = {key: value for key, value in values.items() if key not in ("workers", "chunk_clips")}
+    return digest_of({**others, "weights": weights, "corpora": corpora})
+
+
 def made_with(profile: Profile) -> Pointers:
-    """Pointers to each asset's artefact under exactly this profile's settings."""
-    return Pointers(project_store(), paths.home() / "pointers" / config_digest(profile)[:16])
+    """Pointers to each asset's artefact under exactly this profile's settings; in a bucket, under what they mean."""
+    folder = paths.home() / "pointers"
+    return Pointers(project_store(), folder / config_digest(profile)[:16], folder / shared_digest(profile)[:16])
 
 
 def last_made(profile: Profile, asset: str, instead: str) -> Artifact:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, unquote
 
 from nrdfer.core import environment
@@ -24,12 +24,13 @@ from nrdfer.core.atomic_files import sync, temporary_beside
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import StoreError
 from nrdfer.core.redaction import hide, parted
-from nrdfer.store.file_systems import FOLDER, S3, SCHEMES, is_final, is_of_the_other_side, open_files
+from nrdfer.store.file_systems import FOLDER, S3, SCHEMES, cause_of, is_final, is_of_the_other_side, open_files
 
 WAIT = "NRDFER_STORE_WAIT"
 _PART = 16 << 20  # bytes of a part of a large upload, of which two are in memory
 _MOST_PARTS = 9_000  # S3 allows 10,000
 _PAUSE = 3.0
+_MOST_BROKEN = 5  # attempts that lasted longer than `WAIT`
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Seen = Callable[[int], object]  # bytes of one file transferred so far
@@ -62,6 +63,16 @@ class Remote:
                 f"{brief(text)} is no place for artefacts; give s3://bucket/prefix, gs://bucket/prefix, "
                 "https://server/path (read only) or file:///folder"
             )
+        self._begin(scheme, rest)
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> Self:
+        """A folder of this machine, whatever characters its path has."""
+        made = cls.__new__(cls)
+        made._begin(FOLDER, str(folder))
+        return made
+
+    def _begin(self, scheme: str, rest: str) -> None:
         self.address = scheme + rest.rstrip("/")
         self.read_only = scheme in WEB
         self._scheme = scheme
@@ -117,6 +128,15 @@ class Remote:
             return
         with self._whole(key) as temporary:
             self._put(lambda: temporary.write_bytes(data))
+
+    def remove(self, key: str) -> None:
+        """Remove an object; one that is not there is no error.
+
+        Raises:
+            UnreachableError: see the class.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            self._put(lambda: self._files.rm_file(self._path(key)))
 
     def put(self, path: Path, key: str, sha256: str, seen: Seen = lambda _: None) -> None:
         """Upload a file; the object appears whole or not at all.
@@ -220,28 +240,40 @@ class Remote:
     def _put(self, call: Callable[[], object]) -> None:
         try:
             self._reach(call)
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise UnreachableError(f"{self.address} cannot be written: {brief(str(error))}") from error
 
     def _reach(self, call: Callable[[], T]) -> T:
-        """The result of a request, repeated while the other side is away, for `WAIT` seconds."""
-        until = time.monotonic() + environment.number(WAIT, 60, least=0, most=86_400)
-        reported = False
+        """The result of a request, repeated while the other side is away, for `WAIT` seconds.
+
+        A transfer that had gone on for longer when it broke is repeated, too, a few times.
+        """
+        wait = environment.number(WAIT, 60, least=0, most=86_400)
+        until: float | None = None  # from the first failure on
+        broken = 0
         while True:
+            began = time.monotonic()
             try:
                 self._look_for_bucket()
                 return call()
-            except (FileNotFoundError, IsADirectoryError, StoreError, _TooLargeError):
+            except (IsADirectoryError, StoreError, _TooLargeError):
                 raise
-            except Exception as error:
-                if not is_of_the_other_side(error, self._scheme):
-                    raise
-                if is_final(error) or time.monotonic() >= until:
+            except Exception as caught:
+                error = cause_of(caught, self._scheme)
+                if isinstance(error, FileNotFoundError) or not is_of_the_other_side(error, self._scheme):
+                    if error is caught:
+                        raise
+                    raise error from caught
+                now, reported = time.monotonic(), until is not None
+                if until is None or (now - began > wait and broken < _MOST_BROKEN):
+                    until, broken = now + wait, broken + 1
+                if is_final(error) or now >= until:
                     raise UnreachableError(self._words(error)) from error
                 if not reported:
                     _log.warning("%s", f"{self._words(error)}. Waiting for it ({WAIT})")
-                reported = True
-                time.sleep(min(_PAUSE, max(0.0, until - time.monotonic())))
+                time.sleep(min(_PAUSE, max(0.0, until - now)))
 
     def _look_for_bucket(self) -> None:
         """Refuse once a bucket or a folder that is not there: it would pass for an empty one."""

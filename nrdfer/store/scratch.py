@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from nrdfer.core import disk
 from nrdfer.core.atomic_files import sync
 from nrdfer.core.errors import StoreError
 from nrdfer.core.file_locks import held, lock, unlock
@@ -104,33 +105,54 @@ class Scratch:
 
     def _fetch(self, place: Path, fill: Fill) -> bool:
         temporary = place.with_name(f"{FETCHING}{place.name}")
-        if not fill(temporary, lambda size: self._make_room(temporary, size)):
-            return False
+        try:
+            if not fill(temporary, lambda size: self._make_room(temporary, size)):
+                return False
+        except OSError as error:
+            if not disk.is_disk_full(error, self.root):
+                raise
+            raise StoreError(self._no_room(temporary, disk.free_bytes(self.root))) from error
         temporary.rename(place)
         sync(place.parent)
         return True
 
     def _make_room(self, fresh: Path, size: int) -> None:
-        """Remove what was least recently used until all, with what others are fetching, is within the limit."""
+        """Remove what was least recently used until all, with what others are fetching, is within limit and disk."""
         with held(self.root / ".locks" / "room"):
             for path in self.root.rglob(f"{_GONE}*"):  # removed under this lock: whoever began has been killed
                 shutil.rmtree(path, ignore_errors=True)
-            if self.limit is None:
-                return
             entries = self.entries()
             total = sum(count for _, count in entries)
+            to_come = size - sum(file.lstat().st_size for file in fresh.rglob("*") if file.is_file())
+
+            def is_enough() -> bool:
+                within = self.limit is None or total <= self.limit
+                return within and disk.free_bytes(self.root) >= to_come
+
             for path, count in entries:
-                if total <= self.limit:
+                if is_enough():
                     return
                 if path != fresh and self._remove_unused(path):
                     total -= count
-            if total > self.limit:
-                shutil.rmtree(fresh, ignore_errors=True)
-                raise StoreError(
-                    f"{self.root} has no room for {fresh.parent.relative_to(self.root)} ({size:,} bytes): {LIMIT} is "
-                    f"{self.limit:,} bytes, and {total - size:,} are in use; raise it, or unset NRDFER_SCRATCH to keep "
-                    "fetched artefacts in the store"
-                )
+            if is_enough():
+                return
+            free = disk.free_bytes(self.root)
+            shutil.rmtree(fresh, ignore_errors=True)
+            if self.limit is None or total <= self.limit:
+                raise StoreError(self._no_room(fresh, free, size))
+            raise StoreError(
+                f"{self.root} has no room for {fresh.parent.relative_to(self.root)} ({size:,} bytes): {LIMIT} is "
+                f"{self.limit:,} bytes, and {total - size:,} are in use; raise it, or unset NRDFER_SCRATCH to keep "
+                "fetched artefacts in the store"
+            )
+
+    def _no_room(self, fresh: Path, free: int, size: int | None = None) -> str:
+        of_size = "" if size is None else f" ({size:,} bytes)"
+        return (
+            f"no room on the disk of {self.root} for {fresh.parent.relative_to(self.root)}{of_size}: {free:,} bytes "
+            "are free, and all other copies there are in use; free some, set NRDFER_SCRATCH to a folder on a larger "
+            "disk, or unset it to keep fetched artefacts in the store"
+        )
 
     def _remove_unused(self, path: Path) -> bool:
         lock_file = self._lock_file(path.name.removeprefix(FETCHING))

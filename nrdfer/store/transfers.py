@@ -62,7 +62,8 @@ def upload(
     """Upload a whole artefact unless it is there; returns whether anything was.
 
     What an interrupted upload left is continued, file by file: an object of the right size whose note of the sha256 is
-    right stays.
+    right stays. What is to be replaced is removed first, the manifest before all others, so that an interrupted
+    replacement is such an upload, too.
 
     Args:
         remote: where to.
@@ -79,7 +80,11 @@ def upload(
     if not again and _is_there(remote, asset, digest):
         return False
     prefix = f"{asset}/{digest}"
-    there = {} if again else remote.sizes(prefix)
+    if again:
+        remote.remove(f"{prefix}/{MANIFEST}")
+        for name in remote.sizes(prefix):
+            remote.remove(f"{prefix}/{name}")
+    there = remote.sizes(prefix)
     meter = _Meter(f"uploading {asset} {digest[:12]}", manifest["bytes"], progress)
 
     def put(name: str, entry: Mapping[str, Any]) -> None:
@@ -88,8 +93,15 @@ def upload(
             remote.put(folder / name, key, entry["sha256"], lambda count: meter.see(name, count))
         meter.see(name, entry["bytes"])
 
+    text = (folder / MANIFEST).read_bytes()
     _each(put, manifest["files"].items())
-    remote.write(f"{prefix}/{MANIFEST}", (folder / MANIFEST).read_bytes())
+    remote.write(f"{prefix}/{MANIFEST}", text)
+    # another machine may have uploaded its own at the same time: whose manifest is there has its files there, too
+    for name, entry in manifest["files"].items():
+        if remote.recorded_sha256(f"{prefix}/{name}") not in ("", entry["sha256"]):
+            if remote.read(f"{prefix}/{MANIFEST}", MOST_BYTES) != text:
+                break
+            remote.put(folder / name, f"{prefix}/{name}", entry["sha256"])
     return True
 
 

@@ -7,6 +7,7 @@ import http.server
 import json
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from nrdfer.core.errors import StoreError
-from nrdfer.store import MANIFEST, Artifact, Store
+from nrdfer.store import MANIFEST, Artifact, Store, remote
 from nrdfer.store.copies import Copies
 from nrdfer.store.remote import Remote, UnreachableError
 from nrdfer.store.sealed import sealed
@@ -183,6 +184,111 @@ def test_objects_that_an_interrupted_upload_left_are_kept_if_they_are_right(tmp_
     assert make(store, Writer()).waiting == ""
     assert bucket.read(f"{prefix(made)}/a.bin") == b"a" * 1000
     assert machine(tmp_path / "two", bucket).open(made.asset, made.digest).path.is_dir()
+
+
+def test_a_replacement_that_is_interrupted_is_continued_and_never_taken_for_whole(
+    tmp_path: Path, bucket: AnyBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = machine(tmp_path / "one", bucket)
+    made = make(first, Writer())
+    for name in ("a.bin", "sub/b.txt"):
+        bucket.write(f"{prefix(made)}/{name}", flip(bucket.read(f"{prefix(made)}/{name}")))
+    put = Remote.put
+
+    def breaks(remote: Remote, path: Path, *rest: Any) -> None:
+        if path.name == "b.txt":
+            raise UnreachableError("the network is gone")
+        put(remote, path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Remote, "put", breaks)
+        assert "not yet in" in first.copies.uploaded(made.asset, made.digest, made.path, again=True)
+    assert not machine(tmp_path / "two", bucket).is_published(made.asset, made.digest)
+    assert make(first, Writer()).waiting == ""  # the same command again
+    assert machine(tmp_path / "two", bucket).open(made.asset, made.digest).path.is_dir()
+
+
+def test_two_machines_that_upload_at_once_leave_the_files_of_one(
+    tmp_path: Path, bucket: AnyBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As trainings do, whose logs hold times: the second uploads while the first has not written its manifest."""
+
+    class Logs(Writer):
+        def __init__(self, told: bytes) -> None:
+            super().__init__()
+            self.told = told
+
+        def __call__(self, out: Path) -> Mapping[str, Any]:
+            (out / "log").write_bytes(self.told)
+            return super().__call__(out)
+
+    own = [make(Store(tmp_path / name), Logs(name.encode())) for name in ("one", "two")]
+    first, second = (Copies(Remote(bucket.url)) for _ in own)
+    write = Remote.write
+
+    def late(remote: Remote, key: str, data: bytes) -> None:
+        monkeypatch.setattr(Remote, "write", write)
+        assert second.uploaded(own[1].asset, own[1].digest, own[1].path) == ""
+        write(remote, key, data)
+
+    monkeypatch.setattr(Remote, "write", late)
+    assert first.uploaded(own[0].asset, own[0].digest, own[0].path) == ""
+    opened = machine(tmp_path / "three", bucket).open(own[0].asset, own[0].digest)
+    assert (opened.path / "log").read_bytes() == b"one"
+
+
+class _Refuses(http.server.BaseHTTPRequestHandler):
+    status, requests = 503, 0
+
+    def do_GET(self) -> None:
+        type(self).requests += 1
+        self.send_error(self.status)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.mark.parametrize(("status", "waits"), [(503, True), (403, False), (None, True)])
+def test_a_web_server_that_fails_is_not_an_empty_one(
+    tmp_path: Path, status: int | None, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NRDFER_STORE_WAIT", "0.5")
+    monkeypatch.setattr(remote, "_PAUSE", 0.1)
+    handler = type("Refuses", (_Refuses,), {"status": status, "requests": 0})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        if status is not None:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        else:
+            server.server_close()  # connections are refused
+        try:
+            build = Writer()
+            with pytest.raises(UnreachableError, match=f"{url} cannot be reached"):
+                make(machine(tmp_path / "two", url), build)
+        finally:
+            if status is not None:
+                server.shutdown()
+    assert build.runs == 0
+    if status is not None:
+        assert (handler.requests > 3) == waits  # type: ignore[attr-defined]
+
+
+def test_a_long_transfer_that_breaks_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NRDFER_STORE_WAIT", "0.2")
+    monkeypatch.setattr(remote, "_PAUSE", 0.01)
+    (tmp_path / "bucket").mkdir()
+    place = Remote(f"file://{tmp_path}/bucket")
+    failures = []
+
+    def transfer() -> str:
+        if len(failures) < 2:
+            failures.append(time.sleep(0.3))  # longer than the wait
+            raise ConnectionResetError("peer")
+        return "all"
+
+    assert place._reach(transfer) == "all"
 
 
 def test_without_a_bucket_nothing_is_looked_for(tmp_path: Path) -> None:

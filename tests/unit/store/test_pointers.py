@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nrdfer.config.profile import Profile
+from nrdfer.config.settings import merge
 from nrdfer.core.errors import StoreError
 from nrdfer.store import Artifact, Store
-from nrdfer.store.pointers import Pointers
+from nrdfer.store.pointers import Pointers, made_with
 
 
 def make(store: Store, seed: int) -> Artifact:
@@ -64,3 +67,27 @@ def test_a_name_whose_artefact_is_gone(tmp_path: Path) -> None:
     shutil.rmtree(artifact.path)
     with pytest.raises(StoreError):
         pointers.get("x")
+
+
+PAPER = {"name": "paper", "description": "", "weights": {"retinaface": "sample", "enlightengan": "sample"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"corpora": {"dfew_root": "/here/DFEW"}, "weights": {"folder": "/w"}, "workers": 8, "chunk_clips": 9}, True),
+        ({"shards": {"jpeg_quality": 80}}, False),
+        ({"corpora": {"rendered": True}}, False),
+        ({"corpora": {"rendered": True, "dfew_root": "/here/DFEW"}}, False),
+    ],
+)
+def test_another_machine_finds_what_was_made_with_other_folders_and_processes(
+    tmp_path: Path, changes: dict[str, Any], same: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bucket").mkdir()
+    monkeypatch.setenv("NRDFER_STORE_URL", f"file://{tmp_path}/bucket")
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "one"))
+    one = made_with(Profile.read(merge(PAPER, changes), "profile paper"))
+    one.set("dfew/shards", make(one.store, 1))
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "two"))
+    assert (made_with(Profile.read(PAPER, "profile paper")).get("dfew/shards") is not None) is same

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from nrdfer.core.errors import StoreError
-from nrdfer.store import Artifact, Store
+from nrdfer.store import MANIFEST, Artifact, Store
+from nrdfer.store import scratch as scratch_module
 from nrdfer.store.copies import Copies, copies_of_environment
+from nrdfer.store.remote import Remote
 from nrdfer.store.scratch import Scratch, bytes_of
 from tests.unit.store.buckets import AnyBucket, FolderBucket, machine
 from tests.unit.store.building import Writer, make
@@ -133,6 +135,60 @@ def test_shards_of_a_slow_store_are_copied_if_asked_for(tmp_path: Path) -> None:
     assert asked.open(others.asset, others.digest).path == others.path
     not_asked = Store(tmp_path / "one", Copies(None, scratch))
     assert not_asked.open(shards.asset, shards.digest).path == shards.path
+
+
+@pytest.mark.parametrize("why", ["too small", "read-only", "odd path"])
+def test_a_scratch_that_cannot_hold_shards_moves_and_repeats_nothing(
+    tmp_path: Path, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / ("a@b?c#d" if why == "odd path" else "one")
+    build = Writer()
+    shards = make(Store(root), build, "dfew/shards")
+    if why == "read-only":
+        (tmp_path / "scratch").write_text("no folder")
+    scratch = Scratch(tmp_path / "scratch", 100 if why == "too small" else None)
+    asked = Store(root, Copies(None, scratch, copies_shards=True))
+    again = make(asked, build, "dfew/shards")
+    assert (again.up_to_date, build.runs, again.path) == (True, 1, shards.path)
+    opened = asked.open(shards.asset, shards.digest).path
+    if why == "odd path":
+        assert opened.is_relative_to(tmp_path / "scratch")
+    else:
+        assert opened == shards.path
+        assert f"is read from {shards.path}, not from a copy" in caplog.text
+    assert not (root / ".damaged").exists()
+
+
+def test_shards_that_missed_their_upload_are_uploaded_although_a_copy_is_read(
+    tmp_path: Path, folder: FolderBucket
+) -> None:
+    shards = make(Store(tmp_path / "one"), Writer(), "dfew/shards")  # made while the bucket was away
+    copies = Copies(Remote(folder.url), Scratch(tmp_path / "scratch", None), copies_shards=True)
+    store = Store(tmp_path / "one", copies)
+    assert store.open(shards.asset, shards.digest).path.is_relative_to(tmp_path / "scratch")
+    assert make(store, Writer(), "dfew/shards").waiting == ""
+    assert f"dfew/shards/{shards.digest}/{MANIFEST}" in folder.objects()
+
+
+def test_a_full_disk_without_a_limit_makes_room_and_is_named_when_it_cannot(
+    tmp_path: Path, folder: FolderBucket, made: list[Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = 2 * SIZE + 10_000  # two artefacts with their manifests
+
+    def free(root: Path) -> int:
+        return room - sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+
+    monkeypatch.setattr(scratch_module.disk, "free_bytes", free)
+    for artifact in made[:2]:
+        assert end(reads(tmp_path, folder, 0, artifact)) == ""
+    monkeypatch.setattr(scratch_module.disk, "free_bytes", lambda root: free(root) - 9_000)
+    store = machine(tmp_path / "two", folder, tmp_path / "scratch")
+    assert store.open(made[2].asset, made[2].digest).path.is_dir()
+    assert made[2].digest in kept(tmp_path) and made[0].digest not in kept(tmp_path)
+    monkeypatch.setattr(scratch_module.disk, "free_bytes", lambda root: 10)
+    with pytest.raises(StoreError, match=r"no room on the disk of .*scratch for dfew/fd1/checkpoint .*NRDFER_SCRATCH"):
+        store.open(made[0].asset, made[0].digest)
+    assert not list((tmp_path / "scratch").rglob(".fetch-*"))
 
 
 @pytest.mark.parametrize(
