@@ -42,7 +42,7 @@ def listing_asset(corpus: Corpus) -> dg.AssetsDefinition:
             from nrdfer.experiments import check_profile as check
             from nrdfer.preprocessing import corpus_listing, picture_listing
 
-            check.check_profile(workbench.settings)
+            check.check_profile(workbench.settings, corpus.name)
             root = corpus_listing.corpus_root(workbench.settings, corpus)
             contents = corpus.read(root)
             artifact = workbench.store.build_resumable(

@@ -21,6 +21,7 @@ from nrdfer.config.noise import NoiseSettings, noise_preset
 from nrdfer.config.recipe import RECIPES, SPELLINGS, NamedRecipe, Recipe
 from nrdfer.config.rendering import CorpusSettings
 from nrdfer.config.settings import LaidOver, Overrides, SettingError, build_settings, build_value, merge, renamed
+from nrdfer.core.coerce import brief
 from nrdfer.core.errors import ProfileError
 from nrdfer.core.plain_text import one_line
 from nrdfer.core.plain_yaml import line_of, plain, read_settings
@@ -234,6 +235,12 @@ def load_profile(path: Path, overrides: Mapping[str, Any] | None = None) -> Prof
     if not isinstance(values, dict):
         raise ProfileError(f"{where} must hold named settings, but holds {type(values).__name__}")
     laid_over = plain(overrides or {}, "what is laid over the profile")
+    for section, above in laid_over.items():
+        below = values.get(section)
+        if isinstance(above, Mapping) and below is not None and not isinstance(below, Mapping):  # it would be replaced
+            line = line_of(path, where, (section,))
+            kind = f"{brief(below)} ({type(below).__name__})"
+            raise ProfileError(f"{where}, line {line}: {section}: {kind} is given instead of named settings")
     try:
         return Profile.read(merge(values, laid_over), f"profile {name}")
     except SettingError as error:

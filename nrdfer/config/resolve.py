@@ -47,7 +47,8 @@ def resolve_profile(
         ProfileError: no such profile, or a setting that is not understood.
     """
     corpora = {"afew_root": afew_root, "dfew_root": dfew_root}
-    top: dict[str, Any] = {"corpora": {key: value for key, value in corpora.items() if value}}
+    given = {key: value for key, value in corpora.items() if value}
+    top: dict[str, Any] = {"corpora": given} if given else {}
     if weights_folder:
         top["weights"] = {"folder": weights_folder}
     try:

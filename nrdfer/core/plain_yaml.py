@@ -80,6 +80,7 @@ def settings_in(text: str, where: str) -> Any:
         raise ProfileError(f"{where} has {len(text):,} characters; settings have at most {MOST_BYTES:,}")
     try:
         _count(text, where)
+        _refuse_repeated(text, where)
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, TypeError, RecursionError) as error:
         raise ProfileError(f"{where} is not valid YAML: {_short(error, 400)}") from error
@@ -108,6 +109,28 @@ def _count(text: str, where: str) -> None:
             raise ProfileError(f"{where} would become more than {MOST_VALUES:,} values: do its aliases multiply?")
         if len(open_nodes) > MOST_DEEP:
             raise ProfileError(f"{where} is nested more than {MOST_DEEP} deep")
+
+
+def _refuse_repeated(text: str, where: str) -> None:
+    """Refuse a name that is given twice in one place: YAML's readers drop the first silently."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    left = [root]
+    visited: set[int] = set()  # an alias stands for a node that was seen at its anchor
+    while left:
+        node = left.pop()
+        if node is None or id(node) in visited:
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            left += node.value
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                left.append(value)
+                line = key.start_mark.line + 1
+                if isinstance(key, yaml.ScalarNode) and lines.setdefault(key.value, line) != line:
+                    words = f"{_short(key.value)} is given in line {lines[key.value]}, too; merge both"
+                    raise ProfileError(f"{where}, line {line}: {words}")
 
 
 def _size(event: yaml.NodeEvent, sizes: Mapping[str, int], where: str) -> int:

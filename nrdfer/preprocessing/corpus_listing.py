@@ -70,13 +70,14 @@ def fingerprint(root: Path, files: Iterable[Path]) -> str:
 
 
 def listing_inputs(root: Path, contents: Contents[Any]) -> dict[str, str]:
-    """Inputs of a listing: the fingerprint of all videos or pictures, and the labels if they are in files."""
+    """Inputs of a listing: the fingerprint of all videos or pictures, and the labels."""
     if all(isinstance(clip, VideoClip) for clip in contents.clips):
         files = fingerprint(root, (clip.path for clip in contents.clips))
     else:
         files = fingerprint_pictures(root, contents)
     if not contents.folds:
-        return {"files": files}
+        parts = [(clip.clip_id, clip.emotion, clip.split) for clip in contents.clips if isinstance(clip, VideoClip)]
+        return {"files": files, "labels": digest_of(parts)}
     labels = {k: [fold.train, fold.test] for k, fold in contents.folds.items()}
     emotions = {clip.clip_id: clip.emotion for clip in contents.clips}
     return {"files": files, "labels": digest_of([labels, emotions])}

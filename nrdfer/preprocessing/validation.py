@@ -190,7 +190,7 @@ def judge_listed_clips(listing: PictureListing | VideoListing, shards: Path, fol
 
 
 def judge_folds(shards: Path, folds: Folds) -> Verdict:
-    """Check that the folds keep training and test apart, and test every clip once."""
+    """Check that the folds keep training and test apart, and test every clip once; a single one, that it has all."""
     with ShardReader(shards) as reader:
         clips = set(reader.clip_ids)
     tested = Counter(clip_id for fold in folds.values() for clip_id in fold["test"])
@@ -198,7 +198,11 @@ def judge_folds(shards: Path, folds: Folds) -> Verdict:
     problems = [problem for k, leak in leaks.items() for problem in _examples(f"in train and test of fold {k}", leak)]
     repeated = [clip_id for clip_id in tested if tested[clip_id] > 1]
     problems += _examples("in two test folds", repeated)
-    problems += _examples("in no test fold", clips - set(tested))
+    trained = {clip_id for fold in folds.values() for clip_id in fold["train"]}
+    if len(folds) > 1:
+        problems += _examples("in no test fold", clips - set(tested))
+    else:  # an official division into training and test
+        problems += _examples("neither in train nor in test", clips - set(tested) - trained)
     problems += _examples(
         "in a fold and not in the shards", {c for f in folds.values() for p in f.values() for c in p} - clips
     )

@@ -16,7 +16,7 @@ from typing import Any
 
 from nrdfer.config.profile import Profile
 from nrdfer.core import file_locks, paths
-from nrdfer.corpora.registry import recipe_of
+from nrdfer.corpora.registry import corpus_of, find_corpus, recipe_of
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
 from nrdfer.models.saved_model import read_history
 from nrdfer.models.trained_files import BEST, LAST
@@ -199,7 +199,7 @@ def _card_facts(
         profile=profile.name,
         rendered=profile.corpora.rendered,
         clips={"train": len(split.train_ids), "test": len(split.test_ids)},
-        initial="random weights" if initial == FROM_SCRATCH else f"the checkpoint {initial[:12]} (DFEW, fold 1)",
+        initial="random weights" if initial == FROM_SCRATCH else _first_trained(split.corpus, initial),
         recipe=recipe,
         preprocessing=preprocessing,
         metrics={protocol: metrics[protocol] for protocol in PROTOCOLS},
@@ -209,3 +209,10 @@ def _card_facts(
             "this MLflow run": Tracking().run_url(evaluated.mlflow_run),
         },
     )
+
+
+def _first_trained(corpus: str, digest: str) -> str:
+    """The checkpoint from which a training on a corpus began."""
+    split = find_corpus(corpus).initial
+    of = f" ({corpus_of(split).title}, split {split})" if split else ""
+    return f"the checkpoint {digest[:12]}{of}"

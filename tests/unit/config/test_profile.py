@@ -147,3 +147,10 @@ def test_a_shipped_profile_keeps_its_digest(name: str) -> None:
 
 #: Values that are converted where they are read, and digested as they were written.
 WRITTEN = {"align": {"margin": 0}, "dfew_recipe": {"optimiser": "adamw", "lr": "1e-3"}, "workers": "3"}
+
+
+def test_a_section_of_the_file_that_is_no_mapping_is_not_replaced_silently(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("name: p\ndescription: d\ndfew_recipe: sample\n")
+    with pytest.raises(ProfileError, match=r"p\.yaml, line 3: dfew_recipe: 'sample' \(str\) is given instead of named"):
+        load_profile(path, {"dfew_recipe": {"epochs": 10}})

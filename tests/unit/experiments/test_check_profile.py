@@ -6,6 +6,8 @@ import pytest
 
 from nrdfer.config.profile import load_profile
 from nrdfer.core.errors import ProfileError
+from nrdfer.corpora.dfew import Dfew
+from nrdfer.corpora.registry import CORPORA
 from nrdfer.experiments.check_profile import check_profile
 from nrdfer.models.registry import MODELS
 from nrdfer.training.request import network_settings
@@ -41,3 +43,16 @@ def test_a_profiles_network_is_its_preset_with_its_own_settings_on_top() -> None
 def test_a_typo_is_found_before_any_work(overrides: dict[str, Any], message: str) -> None:
     with pytest.raises(ProfileError, match=message):
         check_profile(load_profile(PROFILES / "sample.yaml", overrides))
+
+
+def test_a_further_corpus_is_checked_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Acted(Dfew):
+        name, splits, recipe = "acted", ("mine",), "sample"
+
+    monkeypatch.setitem(CORPORA, "acted", Acted())
+    sampling = {"sampling": {"segments": 4}}
+    changes = {"model_settings": {"frames": 8}, "dfew_recipe": sampling, "afew_recipe": sampling}
+    profile = load_profile(PROFILES / "sample.yaml", changes)
+    check_profile(profile)
+    with pytest.raises(ProfileError, match=r"recipes: acted samples 8 x 2 = 16 frames"):
+        check_profile(profile, "acted")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,13 @@ def test_fingerprint_sees_a_touched_file(tmp_path: Path) -> None:
     assert corpus_listing.fingerprint(tmp_path, [file]) == before
     os.utime(file, ns=(1, 1))
     assert corpus_listing.fingerprint(tmp_path, [file]) != before
+
+
+@pytest.mark.parametrize("change", [{"emotion": "Sad"}, {"split": "val"}])
+def test_corrected_labels_of_videos_make_another_listing(tmp_path: Path, change: dict[str, str]) -> None:
+    root = make_afew(tmp_path)
+    contents = AFEW.read(root)
+    before = corpus_listing.listing_inputs(root, contents)
+    first = dataclasses.replace(contents.clips[0], **change)
+    after = corpus_listing.listing_inputs(root, dataclasses.replace(contents, clips=[first, *contents.clips[1:]]))
+    assert (before["files"] == after["files"], before["labels"] == after["labels"]) == (True, False)

@@ -284,3 +284,11 @@ def test_a_fold_with_a_clip_that_is_not_there(listing: PictureListing, tmp_path:
     folds = folds_without(listing, [])
     folds["1"]["test"].append("88888")
     only_problem(judge_folds(shards, folds), "in a fold and not in the shards, e.g. 88888")
+
+
+def test_one_official_division_needs_every_clip_in_train_or_test(listing: PictureListing, tmp_path: Path) -> None:
+    shards = dfew_shards(tmp_path, listing, [], ["99999"])
+    folds = {"1": folds_without(listing, [])["1"]}
+    assert judge_folds(shards, folds).passed
+    folds["1"]["train"].remove(folds["1"]["train"][0])
+    only_problem(judge_folds(shards, folds), "1 clip is neither in train nor in test")
