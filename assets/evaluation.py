@@ -136,6 +136,10 @@ def metadata_of(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[s
     }
 
 
+#: Of a step that computes with the profile's engine: a cluster is asked for a GPU where that uses one.
+ENGINE = {"nrdfer/engine": "device"}
+
+
 def evaluation_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
     """The evaluation asset of a split of a corpus."""
     ins = {"checkpoint": corpus.asset("checkpoint", name), "shards": corpus.asset("shards")}
@@ -148,6 +152,7 @@ def evaluation_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
         ins={argument: dg.AssetIn(key=asset.split("/")) for argument, asset in ins.items()},
         group_name=asset_groups.group_of(corpus, asset_groups.EVALUATION),
         kinds={"pytorch", "mlflow"},
+        op_tags=ENGINE,
         description=asset_groups.description(
             f"WAR and UAR on the test clips of {corpus.title}'s split {name} under both protocols, every prediction, "
             f"and the model version{'' if only else f' `@{name}`'}.",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -24,6 +25,8 @@ from nrdfer.core.processes import MARK, die_with_run, home_of_run, mark
 #: Of a run: the id of the project's folder that has its lease, and the run's own id, because Dagster copies the tags of
 #: a run that it executes again.
 TAG_LEASE = "nrdfer/lease"
+#: Environment variable of a step that a cluster's scheduler runs, and may end.
+CLUSTER_STEP = "NRDFER_CLUSTER_STEP"
 EVERY = 30.0  # seconds between two questions
 GRACE = 60.0  # seconds for a training to save
 _log = logging.getLogger(__name__)
@@ -77,6 +80,24 @@ def has_ended(instance: dg.DagsterInstance, run_id: str, home: str) -> bool:
     except Exception as error:  # of the database's driver: a server that restarts must not end a training
         _log.debug("whether run %s goes on cannot be asked now: %s", run_id[:8], type(error).__name__)
         return False
+
+
+def leave_to_scheduler(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> None:
+    """End this process without a result if its scheduler ends it while its run goes on.
+
+    The executor then learns from the scheduler why: preempted, out of time or cancelled. Dagster's own record would
+    only say that the step was interrupted.
+    """
+    if CLUSTER_STEP not in os.environ or threading.current_thread() is not threading.main_thread():
+        return
+    run = context.instance.get_run_by_id(context.run_id)
+    if run is None or run.is_finished or run.status == dg.DagsterRunStatus.CANCELING:
+        return
+    context.log.warning("the cluster ends this step; what it had saved is kept")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _watch(instance: dg.DagsterInstance, run_id: str, home: str) -> None:

@@ -15,7 +15,8 @@ import dagster as dg
 from assets.code_references import source_of
 from assets.metadata import pipeline_run
 from assets.project_resource import describe
-from nrdfer.core.errors import NrdferError, TrainingStopped
+from assets.run_end import leave_to_scheduler
+from nrdfer.core.errors import NrdferError, TrainingLost, TrainingStopped
 from nrdfer.core.machine_errors import in_words, waiting_helps
 from nrdfer.core.redaction import scrub
 from nrdfer.store import Artifact
@@ -24,15 +25,25 @@ if TYPE_CHECKING:
     from nrdfer.training.progress import Progress
 
 
+MOST_LOSSES = 3  # attempts after the first of a training that lost one of its machines
+
+
 @contextlib.contextmanager
 def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
     """Run a step's work: errors meant for the user end it with their own message, without a retry."""
     try:
         yield
+    except dg.DagsterExecutionInterruptedError:
+        leave_to_scheduler(context)
+        raise
     except TrainingStopped as stopped:
-        # the run was ended in the UI or from the shell: that is no failure
+        # the run was ended in the UI or from the shell, or the step by a cluster: that is no failure
         context.log.info("%s", stopped)
+        leave_to_scheduler(context)
         raise dg.DagsterExecutionInterruptedError() from None
+    except TrainingLost as error:
+        context.log.warning("%s", error)
+        raise dg.RetryRequested(max_retries=MOST_LOSSES) from error
     except NrdferError as error:
         # the message says what was wrong, where, and what to do; a traceback would only bury it
         raise dg.Failure(description=str(error), allow_retries=False) from None

@@ -109,6 +109,7 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
         partitions_def=partitions,
         group_name=GROUP,
         kinds={"pytorch", "mlflow"},
+        op_tags=evaluations.ENGINE,
         description=asset_groups.description(
             f"WAR and UAR of each training of Table {table.number} under both protocols, and every prediction.",
             f"`{table.name}/checkpoint` on the test clips of the partition's split.",

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster import DagsterEvent
 
-from nrdfer.core import paths
+from assets.run_end import CLUSTER_STEP
+from nrdfer.core import leases, paths
 from nrdfer.core.processes import MARK
 from pipelines.dagster_internals import RetryMode, StepDelegatingExecutor, StepRetryData
+from pipelines.step_submission import Submission
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext
@@ -45,14 +47,16 @@ class ClusterExecutor(StepDelegatingExecutor):
     """Runs each step as a job of a scheduler; see the module.
 
     Args:
-        handler: a step handler of Dagster, with a method ``finish()`` that waits for the steps that were asked to end,
-            and ends those that do not.
+        handler: a step handler of Dagster, with two methods more: ``passes(error)``, whether a scheduler that does not
+            take a step may take it later, and ``finish()``, which waits for the steps that were asked to end, and ends
+            those that do not.
         config: as `config_schema` has it.
     """
 
     def __init__(self, handler: Any, config: Mapping[str, Any]) -> None:
+        self._submission = Submission(handler)
         super().__init__(
-            handler,
+            self._submission,
             retries=RetryMode.from_config(config["retries"]) or RetryMode.ENABLED,
             check_step_health_interval_seconds=LOOK,
             max_concurrent=config.get("max_concurrent"),
@@ -70,6 +74,21 @@ class ClusterExecutor(StepDelegatingExecutor):
                 self._handler.finish()
             except Exception as error:  # the results are there; a scheduler that is away does not undo them
                 plan_context.log.warning(f"{self._handler.name} does not say whether its jobs have ended: {error}")
+
+    def _pop_events(self, instance: dg.DagsterInstance, run_id: str, seen_storage_ids: set[int]) -> list[DagsterEvent]:
+        """New events of the steps; without the end of one that is not in flight.
+
+        A node that was given up may still live: when both attempts of a step end, the second end would be an error.
+        """
+        kept, in_flight = [], self._submission.in_flight
+        for event in super()._pop_events(instance, run_id, seen_storage_ids):
+            ends = event.is_step_success or event.is_step_failure or event.is_step_up_for_retry
+            if ends and event.step_key not in in_flight:
+                continue
+            if ends:
+                in_flight.discard(str(event.step_key))
+            kept.append(event)
+        return kept
 
     def log_failure_or_retry_event_after_error(
         self, step_context: Any, err_info: Any, known_state: Any
@@ -89,7 +108,7 @@ def step_environment() -> dict[str, str]:
     The mark of the run is left out: the scheduler ends what belongs to a run, and process numbers differ there.
     """
     kept = {name: value for name, value in os.environ.items() if name not in _OF_THIS_MACHINE}
-    places = {"NRDFER_HOME": str(paths.home())}
+    places = {"NRDFER_HOME": str(paths.home()), CLUSTER_STEP: "1"}
     if kept.get("DAGSTER_HOME"):
         places["DAGSTER_HOME"] = os.path.abspath(kept["DAGSTER_HOME"])  # noqa: PTH100  # as Dagster reads it, no links
     return kept | places
@@ -97,10 +116,13 @@ def step_environment() -> dict[str, str]:
 
 def project_mark() -> str:
     """What marks this project folder's jobs in a queue that others read, too: it does not tell the folder."""
-    return hashlib.sha256(str(paths.home()).encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(paths.home())).hexdigest()[:16]
 
 
 def is_over(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a run of this project has ended, or was deleted, so that no job of it should be left."""
+    """Whether a run of this project has ended, or was deleted, so that no job of it should be left.
+
+    One that Dagster's storage does not know may be in another storage that shares the folder: its lease tells.
+    """
     run = instance.get_run_by_id(run_id)
-    return run is None or run.is_finished
+    return leases.is_over(run_id) if run is None else run.is_finished

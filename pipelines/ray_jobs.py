@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +49,11 @@ class _Client(JobSubmissionClient):
     """Ray's client for jobs; a step starts in the folder of the project and has the resources that it needs."""
 
     needs = Needs()
+    line: Sequence[str] = ()  # of the next job, instead of its entrypoint, in which words are not quoted
 
     def submit_job(self, *, entrypoint: str, **more: Any) -> str:
         """As Ray's."""
+        entrypoint = shlex.join(self.line) if self.line else entrypoint
         cpus, gpus = more["entrypoint_num_cpus"], more["entrypoint_num_gpus"]
         # a job without resources would run on the head node, beside all others
         more["entrypoint_num_cpus"] = cpus if cpus is not None else self.needs.cpus
@@ -77,6 +79,7 @@ class RaySteps(RayStepHandler):
         )  # fmt: skip
         self._seen_ended: set[str] = set()
         self._jobs: set[str] = set()
+        self._unsure: set[str] = set()  # jobs that were submitted at least once
 
     def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
         """Submit the step with what it needs."""
@@ -85,8 +88,26 @@ class RaySteps(RayStepHandler):
         needs = needs_of(context, context.step.pool, step_handler_context.step_tags[key])
         # a step that spans machines reserves them itself, as a job of Ray has one
         self._submission.needs = Needs() if needs.nodes > 1 else needs
-        yield from super().launch_step(step_handler_context)
-        self._jobs.add(self._get_ray_job_submission_id(step_handler_context))
+        args, job = step_handler_context.execute_step_args, self._get_ray_job_submission_id(step_handler_context)
+        self._submission.line = args.get_command_args(skip_serialized_namedtuple=True)
+        again, self._unsure = job in self._unsure, self._unsure | {job}
+        if again:
+            self.client.get_version()  # raises while the head is away
+        try:
+            yield from super().launch_step(step_handler_context)
+        except RuntimeError as error:
+            if not again or "already" not in str(error):  # else the submission without an answer had come through
+                raise
+        self._jobs.add(job)
+
+    def passes(self, error: Exception) -> bool:
+        """Whether to wait helps: Ray's head does not answer."""
+        return isinstance(error, OSError)  # also what its client's library raises
+
+    def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
+        """Stop the step's job, if there is one."""
+        if self._get_ray_job_submission_id(step_handler_context) in self._jobs:
+            yield from super().terminate_step(step_handler_context)
 
     def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
         """Whether the step's job waits or runs; if it has ended without a result, the reason in words."""

@@ -22,7 +22,7 @@ from nrdfer.core.processes import children_marked
 #: its first step.
 UNTAGGED = timedelta(minutes=10)
 #: Seconds between two questions to PostgreSQL: a holder that lost its connection is back by then.
-TWICE = 20.0
+TWICE = 30.0
 _FORMER = "nrdfer/process"  # tag of earlier releases, which run no more
 _BEFORE_STEPS = {dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING}
 
@@ -71,30 +71,27 @@ def is_process_over(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 def _over(instance: dg.DagsterInstance, runs: Iterable[dg.DagsterRun]) -> set[str]:
     """Ids of the runs whose lease is over."""
-    home, found, elsewhere = leases.home_id(), set(), set()
+    home, found, mine, elsewhere = leases.home_id(), set(), set(), set()
     for run in runs:
         where = home_of_lease(run)
         if where == home:
             if leases.is_over(run.run_id):
-                found.add(run.run_id)
+                mine.add(run.run_id)
         elif where is not None:
             elsewhere.add(run.run_id)
         elif _FORMER in run.tags:
             found.add(run.run_id)
-    return found | _free_in_postgres(instance, elsewhere)
-
-
-def _free_in_postgres(instance: dg.DagsterInstance, run_ids: set[str]) -> set[str]:
     url = postgres_url(instance)
-    if url is None or not run_ids:
-        return set()  # another project's folder: nothing here tells whether those processes live
+    if url is None or not mine | elsewhere:
+        return found | mine  # nothing here tells whether processes of another project's folder live
     from pipelines import postgres_lease
 
-    free = postgres_lease.free(url, run_ids)
-    if free:
+    # the folder may be a copy of another, whose runs have their lease there: they hold their lock
+    found |= postgres_lease.free(url, mine) if mine else set()
+    if free := postgres_lease.free(url, elsewhere):
         time.sleep(TWICE)
-        free = postgres_lease.free(url, free)
-    return free
+        found |= postgres_lease.free(url, free)
+    return found
 
 
 def _never_began(record: dg.RunRecord) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shlex
 import signal
 import time
@@ -25,8 +26,9 @@ from nrdfer.core.errors import NrdferError
 from pipelines import slurm_commands
 from pipelines.cluster_steps import LOST, is_over, project_mark, step_environment
 from pipelines.dagster_internals import CheckStepHealthResult, StepHandler
-from pipelines.slurm_commands import UNFINISHED, Job
+from pipelines.slurm_commands import UNFINISHED, Job, SlurmError
 from pipelines.step_needs import Needs, needs_of
+from pipelines.step_submission import step_of
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import StepHandlerContext
@@ -47,6 +49,12 @@ _WORDS = {
     "DEADLINE": f"it {_TIME}",
     "OUT_OF_MEMORY": f"it {_MEMORY}",
 }
+#: Of a submission: the controller does not answer now.
+_AWAY = re.compile(
+    r"did not answer|[Uu]nable to contact|[Tt]imed out|temporarily|Connection (refused|reset)|Zero Bytes|"
+    r"[Cc]ommunication connection failure|in standby mode"
+)
+_FULL = re.compile(r"job submit limit|[Mm]aximum.*job|MaxSubmit")
 #: Slurm tells of these long after the step's last event: there is nothing to wait for.
 _DEAD_NODE = ("NODE_FAIL", "BOOT_FAIL")
 
@@ -56,6 +64,8 @@ class SlurmSteps(StepHandler):
 
     def __init__(self) -> None:
         self._jobs: dict[str, str] = {}  # step -> its last job
+        self._submitted: set[str] = set()  # all jobs
+        self._unsure: set[str] = set()  # steps of which sbatch did not say whether it took them
         self._seen_ended: set[str] = set()
         self._queue: dict[str, Job] = {}
         self._looked = -_LOOK
@@ -69,6 +79,7 @@ class SlurmSteps(StepHandler):
         """Submit the step; its output goes to a file in ``NRDFER_HOME`` that only its user can read."""
         args = step_handler_context.execute_step_args
         step, context = _step(step_handler_context)
+        self._jobs.pop(step, None)
         log = log_folder(args.run_id) / f"{step}-%j.log"
         line = [
             "sbatch", "--parsable", "--no-requeue", "--export=ALL", f"--chdir={Path.cwd()}",
@@ -79,15 +90,20 @@ class SlurmSteps(StepHandler):
             "--wrap", "exec " + shlex.join(args.get_command_args(skip_serialized_namedtuple=True)),
         ]  # fmt: skip
         variables = {entry["name"]: entry["value"] for entry in args.get_command_env()}
-        number = slurm_commands.run(line, submission_environment() | variables).strip().partition(";")[0]
+        number = self._taken(step, _comment(args.run_id)) if step in self._unsure else ""
+        if not number:
+            self._unsure.add(step)
+            number = slurm_commands.run(line, submission_environment() | variables).strip().partition(";")[0]
+        self._unsure.discard(step)
         self._jobs[step] = number
+        self._submitted.add(number)
         self._looked = -_LOOK
         metadata: dict[str, Any] = {"job": number, "log": dg.MetadataValue.path(str(log).replace("%j", number))}
         yield DagsterEvent.step_worker_starting(context, f"{step} is Slurm's job {number}", metadata)
 
     def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
         """Whether the step's job waits or runs; if it has ended without a result, the reason in words."""
-        number = self._jobs[_step(step_handler_context)[0]]
+        number = self._jobs[step_of(step_handler_context)]
         if (queued := self._in_queue(number)) is not None and queued.state in UNFINISHED:
             return CheckStepHealthResult.healthy()
         died = queued is not None and queued.state in _DEAD_NODE
@@ -95,11 +111,17 @@ class SlurmSteps(StepHandler):
         if not died and number not in self._seen_ended:
             self._seen_ended.add(number)
             return CheckStepHealthResult.healthy()
-        return CheckStepHealthResult.unhealthy(end_in_words(slurm_commands.ended_job(number)))
+        ended = slurm_commands.ended_job(number)
+        if ended.state in UNFINISHED:  # a queue does not show everything: partitions may be hidden
+            return CheckStepHealthResult.healthy()
+        slurm_commands.end(number)  # nothing of it may go on beside the next attempt
+        return CheckStepHealthResult.unhealthy(end_in_words(ended))
 
     def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
         """Ask the step to save and to end; `finish` waits for it."""
         step, context = _step(step_handler_context)
+        if step not in self._jobs:
+            return
         slurm_commands.ask_to_end(self._jobs[step])
         yield DagsterEvent.engine_event(context, f"Slurm's job {self._jobs[step]} is asked to end")
 
@@ -107,9 +129,32 @@ class SlurmSteps(StepHandler):
         """Wait for the jobs that delivered their result or were asked to end, and end those that do not."""
         end_jobs(set(self._jobs.values()))
 
+    def passes(self, error: Exception) -> bool:
+        """Whether to wait helps: the controller is away or busy, or a limit of jobs that others of this run count for.
+
+        Such a limit is worded like limits of size that no wait lifts, so it counts only while others are in flight.
+        """
+        if not isinstance(error, SlurmError):
+            return False
+        if _AWAY.search(str(error)) is not None:
+            return True
+        return _FULL.search(str(error)) is not None and any(
+            job.state in UNFINISHED for job in slurm_commands.queue().values() if job.number in self._submitted
+        )
+
+    def _taken(self, step: str, comment: str) -> str:
+        """Number of the job that a submission without an answer made after all; empty if it made none."""
+        found = [
+            job.number
+            for job in slurm_commands.queue().values()
+            if (job.comment, job.name) == (comment, f"nrdfer-{step}") and job.number not in self._submitted
+        ]
+        return found[-1] if found else ""
+
     def _in_queue(self, number: str) -> Job | None:
         if time.monotonic() - self._looked >= _LOOK:
-            self._queue, self._looked = slurm_commands.queue(), time.monotonic()
+            self._looked = time.monotonic()  # also if it fails: every look at a controller that is away takes minutes
+            self._queue = slurm_commands.queue()
         return self._queue.get(number)
 
 
@@ -199,7 +244,7 @@ def log_folder(run_id: str) -> Path:
 
 
 def _step(context: StepHandlerContext) -> tuple[str, Any]:
-    (step,) = context.execute_step_args.step_keys_to_execute or ()
+    step = step_of(context)
     return step, context.get_step_context(step)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from nrdfer.core.errors import NrdferError
 
 _PATIENCE = 120  # seconds for a command; the controller may be busy, and commands wait for it themselves
-_FIELDS = "%i|%T|%r|%N|%k"
+_FIELDS = "%i|%T|%r|%N|%j|%k"
 #: States that a job leaves again.
 UNFINISHED = {
     "PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT",
@@ -35,6 +35,7 @@ class Job:
     comment: str = ""
     signal: int = 0  # that ended it
     status: int = 0  # with which it ended
+    name: str = ""
 
 
 class SlurmError(NrdferError):
@@ -49,8 +50,9 @@ def run(line: Sequence[str], environment: Mapping[str, str] | None = None) -> st
     """
     try:
         done = subprocess.run(  # noqa: S603
-            line, env=environment, capture_output=True, text=True, timeout=_PATIENCE, stdin=subprocess.DEVNULL
-        )
+            line, env=environment, capture_output=True, text=True, timeout=_PATIENCE, stdin=subprocess.DEVNULL,
+            errors="replace",  # names and comments of others' jobs are of any encoding
+        )  # fmt: skip
     except FileNotFoundError:
         raise SlurmError(
             f"{line[0]} was not found: the executor slurm runs on a machine from which jobs can be submitted"
@@ -67,9 +69,12 @@ def run(line: Sequence[str], environment: Mapping[str, str] | None = None) -> st
 
 def queue() -> dict[str, Job]:
     """Jobs of this user by number: those in the queue, and those that ended less than Slurm's ``MinJobAge`` ago."""
-    output = run(["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", f"--format={_FIELDS}"])
-    rows = (line.split("|", 4) for line in output.splitlines() if line.count("|") >= 4)
-    return {number: Job(number, state, why, nodes, comment) for number, state, why, nodes, comment in rows}
+    line = ["squeue", "--noheader", "--all", "--states=all", f"--user={os.getuid()}", f"--format={_FIELDS}"]
+    # what a user has set for squeue would hide jobs
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
+    rows = (row.split("|", 5) for row in run(line, plain).splitlines() if row.count("|") >= 5)
+    jobs = (Job(number, state, why, nodes, comment, name=name) for number, state, why, nodes, name, comment in rows)
+    return {job.number: job for job in jobs}
 
 
 def ended_job(number: str) -> Job:

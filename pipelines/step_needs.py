@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 GPU_POOL = "gpu"
 #: Tag of a step that starts the profile's ``workers`` processes (``assets/chunked_assets.py``).
 TAG_CORES = "nrdfer/cores"
+#: Tag of a step that computes with the profile's engine outside the pool of trainings (``assets/evaluation.py``).
+TAG_ENGINE = "nrdfer/engine"
 #: Tag of a training, which may span the machines of the engine's ``nodes`` (``assets/training.py``).
 TAG_NODES = "nrdfer/nodes"
 
@@ -42,7 +44,7 @@ def needs_of(context: PlanOrchestrationContext, pool: str | None, tags: Mapping[
     profile = settings_of(context)
     if profile is None:
         return Needs()
-    if pool == GPU_POOL:
+    if pool == GPU_POOL or TAG_ENGINE in tags:
         engine = profile.engine
         nodes = engine.nodes if TAG_NODES in tags else 1
         here = max(1, engine.devices // nodes) if nodes > 1 else 1

@@ -58,6 +58,10 @@ class TrainingError(NrdferError):
     """Training cannot continue (a loss that is not a number, a checkpoint that does not fit)."""
 
 
+class TrainingLost(TrainingError):  # noqa: N818 - the training is not at fault
+    """A machine or a process of a training over several was lost; the same call continues from its checkpoint."""
+
+
 class TrainingStopped(NrdferError):  # noqa: N818 - no failure: a stop on request
     """A training was stopped on request after it had saved its state; the same call continues it."""
 

@@ -169,6 +169,7 @@ def _words_of(document: Any) -> dict[str, Any]:
         "time": float(document["time"]),
         "readable": bool(document["readable"]),
         "stopped": bool(document["stopped"]),
+        "lost": bool(document["lost"]),
     }
 
 

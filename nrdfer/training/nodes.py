@@ -7,13 +7,14 @@ itself; what a process of the training does belongs to ``rank`` and ``loop``. Ho
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from nrdfer.core.atomic_files import write_whole
-from nrdfer.core.errors import ProfileError, TrainingError, TrainingStopped
+from nrdfer.core.errors import ProfileError, TrainingLost, TrainingStopped
 from nrdfer.core.processes import die_with_parent
 from nrdfer.runtime.engine import Engine
 from nrdfer.training import ray_nodes, slurm_nodes
@@ -30,9 +31,11 @@ def check(engine: Engine) -> int:
     Raises:
         ProfileError: this process is in no job that has as many machines, or the processes cannot be divided.
     """
-    if slurm_nodes.here():
+    if ray_nodes.here():  # first: Ray itself may run in a job of Slurm
+        pass
+    elif slurm_nodes.here():
         slurm_nodes.check(engine.nodes)
-    elif not ray_nodes.here():
+    else:
         raise ProfileError(
             f"engine: nodes: {engine.nodes} machines are requested, but this process was started alone; start the "
             "training with `torchrun --nnodes ... -m nrdfer.cli train`, or in a job of Slurm or Ray "
@@ -56,6 +59,7 @@ def train_on_nodes(request: TrainingRequest, watch: Callable[[], None] | None = 
     Raises:
         ProfileError: see `check`.
         TrainingStopped: SIGTERM; everything is saved.
+        TrainingLost: a machine or a process was lost.
         NrdferError: what the first process that failed had to say.
     """
     world, here = request.engine.devices, check(request.engine)
@@ -63,43 +67,49 @@ def train_on_nodes(request: TrainingRequest, watch: Callable[[], None] | None = 
     spec = request.workdir / _REQUEST
     write_whole(spec, request.to_json().encode())
     with stop_requests() as stop:
+        name = f"nrdfer-{secrets.token_hex(8)}"
         process = subprocess.Popen(  # noqa: S603
-            line_of(request.engine, here, spec), stdin=subprocess.DEVNULL, start_new_session=True,
+            line_of(request.engine, here, spec, name), stdin=subprocess.DEVNULL, start_new_session=True,
             preexec_fn=die_with_parent,  # a kill of this process must not leave a training that nobody watches
         )  # fmt: skip
-        end = slurm_nodes.ask_to_end if slurm_nodes.here() else process.terminate
-        codes, asked = supervise([process], stop, end, watch)
+
+        def ask_to_end() -> None:
+            if ray_nodes.here() or not slurm_nodes.ask_to_end(name):
+                process.terminate()
+
+        codes, asked = supervise([process], stop, ask_to_end, watch)
     _raise_errors(request.workdir, world, codes[0], asked)
 
 
-def line_of(engine: Engine, here: int, spec: Path) -> list[str]:
-    """The command that runs ``torchrun`` on each machine, with `here` processes each."""
-    if slurm_nodes.here():
-        start = slurm_nodes.start_line(engine.nodes)
-        meeting = [f"--rdzv-endpoint={slurm_nodes.meeting_point()}"]
-    else:
+def line_of(engine: Engine, here: int, spec: Path, name: str) -> list[str]:
+    """The command that runs ``torchrun`` on each machine, with `here` processes each; `name` is the training's own."""
+    if ray_nodes.here():
         start = ray_nodes.start_line(engine, here)
         meeting = ray_nodes.MEETING
+    else:
+        start = slurm_nodes.start_line(engine.nodes, name)
+        meeting = [f"--rdzv-endpoint={slurm_nodes.meeting_point()}"]
     torchrun = [
         sys.executable, "-m", "torch.distributed.run", f"--nnodes={engine.nodes}", f"--nproc-per-node={here}",
-        "--max-restarts=0", "--rdzv-backend=c10d", "--rdzv-id=nrdfer", *meeting,
+        "--max-restarts=0", "--rdzv-backend=c10d", f"--rdzv-id={name}", *meeting,
     ]  # fmt: skip
     return [*start, *torchrun, "-m", "nrdfer.training.rank", str(spec)]
 
 
 def _raise_errors(workdir: Path, world: int, code: int | None, asked: bool) -> None:
     words = read_words(workdir, world)
-    failed = {rank: said for rank, said in words.items() if not said["stopped"]}
     if asked and code != 0:
         stopped = [said["message"] for said in words.values() if said["stopped"]]
         reason = f"stopped before it began; what {workdir} holds is kept, and the same command continues"
         raise TrainingStopped(stopped[0] if stopped else reason)
-    if failed:
+    if failed := {rank: said for rank, said in words.items() if not said["stopped"] and not said["lost"]}:
         raise_first(failed, world)
+    if lost := [said["message"] for said in words.values() if said["lost"]]:
+        raise TrainingLost(lost[0])
     if words:
         raise TrainingStopped(words[min(words)]["message"])
     if code != 0:
-        raise TrainingError(
+        raise TrainingLost(
             f"what runs the training on {world} processes ended with {code} and without a message from them: a machine "
             f"was lost, or a process was killed for lack of memory? Checkpoints are kept in {workdir}, and the same "
             "command continues"

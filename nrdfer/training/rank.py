@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nrdfer.core import environment
 from nrdfer.core.atomic_files import write_whole
-from nrdfer.core.errors import NrdferError, TrainingStopped
+from nrdfer.core.errors import NrdferError, TrainingLost, TrainingStopped
 from nrdfer.core.processes import die_with_parent
 from nrdfer.training.launch import PARENT, STOPPED, error_file
 from nrdfer.training.request import TrainingRequest
@@ -36,7 +36,8 @@ def run(path: Path) -> int:
         if not readable:
             traceback.print_exc()
         message = str(error) if readable else f"{type(error).__name__}: {error}"
-        said = {"message": message, "stopped": stopped, "readable": readable, "time": time.time()}
+        lost = isinstance(error, TrainingLost)
+        said = {"message": message, "stopped": stopped, "lost": lost, "readable": readable, "time": time.time()}
         write_whole(error_file(request.workdir, rank), json.dumps(said).encode())
         return STOPPED if stopped else 1
     return 0

@@ -37,13 +37,13 @@ def check(nodes: int) -> None:
         )
 
 
-def start_line(nodes: int) -> list[str]:
-    """The command that runs what follows it once on each machine."""
+def start_line(nodes: int, name: str) -> list[str]:
+    """The command that runs what follows it once on each machine, as a step of the job with a name of its own."""
     # what sbatch was given does not reach srun by itself, and a step in an interactive job must not wait for its shell
     cores = [f"--cpus-per-task={os.environ[CORES]}"] if os.environ.get(CORES) else []
     return [
         "srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", *cores, "--overlap",
-        "--kill-on-bad-exit=1", "--mpi=none", f"--job-name=nrdfer-nodes-{os.environ[JOB]}",
+        "--kill-on-bad-exit=1", "--mpi=none", f"--job-name={name}",
     ]  # fmt: skip
 
 
@@ -54,6 +54,11 @@ def meeting_point() -> str:
         return f"{socket.gethostname()}:{free.getsockname()[1]}"
 
 
-def ask_to_end() -> None:
-    """SIGTERM to every process of the job on every machine, but not to this one."""
-    subprocess.run(["scancel", "--quiet", "--signal=TERM", os.environ[JOB]], check=False)  # noqa: S603, S607
+def ask_to_end(name: str) -> bool:
+    """SIGTERM to every process of a step of this job, and to no other; whether there is such a step."""
+    asked = ["squeue", "--steps", "--noheader", f"--jobs={os.environ[JOB]}", "--format=%i|%j"]
+    answer = subprocess.run(asked, check=False, capture_output=True, text=True, errors="replace")  # noqa: S603
+    steps = [line.partition("|")[0].strip() for line in answer.stdout.splitlines() if line.endswith(f"|{name}")]
+    for step in steps:
+        subprocess.run(["scancel", "--quiet", "--signal=TERM", step], check=False)  # noqa: S603, S607
+    return bool(steps)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nrdfer.core import environment
-from nrdfer.core.errors import NrdferError, ProfileError, TrainingError
+from nrdfer.core.errors import NrdferError, ProfileError, TrainingError, TrainingLost
 from nrdfer.core.processes import die_with_parent
 from nrdfer.runtime.distributed import MOST_RANKS, STORE, Ranks, joined
 from nrdfer.runtime.engine import Engine
@@ -123,7 +123,7 @@ def lost_in_words() -> Iterator[None]:
     """Report in words that another process of the training was lost.
 
     Raises:
-        TrainingError: the connection to it broke.
+        TrainingLost: the connection to it broke.
     """
     try:
         yield
@@ -131,7 +131,7 @@ def lost_in_words() -> Iterator[None]:
         if isinstance(error, NrdferError) or not any(words in str(error) for words in _LOST):
             raise
         reason = str(error).strip().splitlines()[0].partition(". ")[0][-200:]
-        raise TrainingError(
+        raise TrainingLost(
             f"the connection to another process of this training was lost ({reason}); what ended it is in its own "
             "output. Checkpoints are kept: start the same line on every machine again, and it continues"
         ) from error

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from assets.step_results import step
-from nrdfer.core.errors import StoreError
+from nrdfer.core.errors import StoreError, TrainingLost
 
 
 def caused(outer: Exception, cause: Exception) -> Exception:
@@ -38,3 +38,9 @@ def test_a_step_that_found_a_full_disk_is_not_tried_again(error: Exception) -> N
 def test_a_defect_keeps_its_traceback_but_no_secret() -> None:
     with pytest.raises(ValueError, match=r"http://\*\*\*@h"), step(dg.build_op_context()):
         raise ValueError("http://me:planted@h")
+
+
+def test_a_training_that_lost_a_machine_is_tried_again() -> None:
+    with pytest.raises(dg.RetryRequested) as again, step(dg.build_op_context()):
+        raise TrainingLost("the connection was lost")
+    assert again.value.max_retries == 3

@@ -9,12 +9,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
 from devtools import ray_cluster, slurm_cluster
 from devtools.namespace_host import wait_until
+from nrdfer.core import leases
+from pipelines.cluster_steps import is_over
 from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.slow
@@ -23,10 +27,15 @@ _JOB = """
 import os, socket, time
 from pathlib import Path
 import dagster as dg
+from assets.step_results import step
 from pipelines.engines import chosen_executor
 
 @dg.asset
-def waits() -> None:
+def waits(context: dg.AssetExecutionContext) -> None:
+    with step(context):
+        wait()
+
+def wait() -> None:
     folder = Path(os.environ["NRDFER_HOME"])
     attempts = len(list(folder.glob("attempt-*")))
     (folder / f"attempt-{attempts}").write_text(socket.gethostname())
@@ -174,3 +183,26 @@ def test_an_error_of_the_step_itself_is_not_tried_again(runs: Runs) -> None:
     assert runs.start().wait(_PATIENCE) == 1
     assert "the input is wrong" in runs.log()
     assert len(runs.attempts()) == 1
+
+
+def test_a_step_that_the_cluster_ends_saves_and_the_reason_is_the_clusters(runs: Runs) -> None:
+    if not isinstance(runs.cluster, slurm_cluster.SlurmCluster):
+        pytest.skip("Ray ends no job by itself")
+    run = runs.start()
+    runs.wait_for_attempts(1)
+    number = runs.cluster.ask("squeue", "--noheader", "--format=%i").strip()
+    runs.cluster.ask("scancel", number)
+    assert run.wait(_PATIENCE) == 1
+    assert (runs.home / "saved").exists(), runs.log()[-4000:]
+    assert f"it was cancelled with scancel, or by an administrator (Slurm's job {number}: CANCELLED)" in runs.log()
+
+
+def test_jobs_of_a_run_that_another_history_knows_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    instance: Any = SimpleNamespace(get_run_by_id=lambda run_id: None)
+    assert is_over(instance, "deleted")
+    leases.take("living")
+    monkeypatch.setattr(leases, "is_over", lambda name: name != "living")  # as another process sees it
+    assert not is_over(instance, "living")

@@ -83,6 +83,13 @@ def test_a_step_has_what_it_needs_and_starts_in_the_projects_folder(
     assert given["metadata"] == {"nrdfer/project": project_mark()}
 
 
+def test_words_of_the_line_are_quoted(played: Played) -> None:
+    client = ray_jobs._Client(None)
+    client.line = ["/home/me/My Project/.venv/bin/python", "-m", "dagster"]
+    client.submit_job(entrypoint="joined without quotes", entrypoint_num_cpus=1, entrypoint_num_gpus=None)
+    assert played.submitted[0]["entrypoint"].endswith("exec '/home/me/My Project/.venv/bin/python' -m dagster")
+
+
 def test_a_steps_tag_comes_before_its_profile(played: Played) -> None:
     client = ray_jobs._Client(None)
     client.needs = Needs(1, gpu=True)

@@ -135,6 +135,22 @@ def some_job() -> None:
     """A job without steps."""
 
 
+def test_a_copied_folder_does_not_take_the_originals_runs_for_dead(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holder: subprocess.Popen[str]
+) -> None:
+    """A copy has the original's id, but not its leases."""
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    with dg.DagsterInstance.ephemeral() as instance:
+        tags = {run_lease.lease_tag(RUN_ID).popitem()[0]: f"{leases.home_id()} {RUN_ID}"}
+        run = dg.DagsterRun(job_name="j", run_id=RUN_ID, status=dg.DagsterRunStatus.STARTED, tags=tags)
+        monkeypatch.setattr(run_lease, "postgres_url", lambda _: server.url)
+        assert not run_lease.is_process_over(instance, run)
+        holder.kill()
+        holder.wait()
+        wait_until(server, free=True)
+        assert run_lease.is_process_over(instance, run)
+
+
 def test_a_run_of_another_projects_folder_is_dead_when_its_lock_is_free_twice(
     server: Server, holder: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -158,7 +158,7 @@ def test_an_end_without_a_result_is_told_in_words(
     told: str, lost: bool, words: str, played: Played, handler: slurm.SlurmSteps
 ) -> None:
     list(handler.launch_step(context_of()))
-    played.answer("squeue", f"17|{told.split()[0].partition('=')[2]}||n3|\n")
+    played.answer("squeue", f"17|{told.split()[0].partition('=')[2]}||n3|job|\n")
     played.answer("scontrol", f"JobId=17 {told} Command=(null)\n")
     if "NODE_FAIL" not in told:
         assert handler.check_step_health(context_of()).is_healthy  # its last events may still be on their way
@@ -170,7 +170,7 @@ def test_an_end_without_a_result_is_told_in_words(
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", "SUSPENDED"])
 def test_a_job_that_waits_or_runs_is_healthy(state: str, played: Played, handler: slurm.SlurmSteps) -> None:
     list(handler.launch_step(context_of()))
-    played.answer("squeue", f"17|{state}|None|n3|\n")
+    played.answer("squeue", f"17|{state}|None|n3|job|\n")
     assert all(handler.check_step_health(context_of()).is_healthy for _ in range(3))
 
 
@@ -203,7 +203,7 @@ def test_a_step_that_is_ended_is_first_asked_to_save(
     monkeypatch.setattr(slurm, "_GRACE", 0.0)
     list(handler.launch_step(context_of()))
     list(handler.terminate_step(context_of()))
-    played.answer("squeue", "17|RUNNING|None|n3|\n")
+    played.answer("squeue", "17|RUNNING|None|n3|job|\n")
     handler.finish()
     told = [" ".join(words) for words, _ in played.asked("scancel")]
     assert told == ["--quiet --state=PENDING 17", "--quiet --signal=TERM --batch 17", "--quiet 17"]
@@ -215,6 +215,65 @@ def test_only_jobs_of_this_projects_ended_runs_are_ended(played: Played, monkeyp
         alive = instance.create_run_for_job(dg.GraphDefinition("nothing").to_job())
         comments = [f"nrdfer/{project_mark()}/{run}" for run in (alive.run_id, "gone")]
         lines = [*comments, "nrdfer/0123456789abcdef/gone", "someone's own"]
-        played.answer("squeue", "".join(f"{number}|RUNNING|None|n3|{line}\n" for number, line in enumerate(lines, 1)))
+        rows = (f"{number}|RUNNING|None|n3|job|{line}\n" for number, line in enumerate(lines, 1))
+        played.answer("squeue", "".join(rows))
         slurm.end_jobs_of_ended_runs(instance, logging.getLogger("test"))
     assert {words[-1] for words, _ in played.asked("scancel")} == {"2"}
+
+
+AWAY = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
+FULL = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size)"
+WRONG = "sbatch: error: invalid partition specified: gpus"
+
+
+def refusal(played: Played, handler: slurm.SlurmSteps, words: str) -> Exception:
+    played.answer("sbatch", words, 1)
+    with pytest.raises(SlurmError) as caught:
+        list(handler.launch_step(context_of("other")))
+    return caught.value
+
+
+def test_to_wait_helps_against_a_controller_that_is_away_and_a_limit_that_own_jobs_fill(
+    played: Played, handler: slurm.SlurmSteps
+) -> None:
+    assert handler.passes(refusal(played, handler, AWAY))
+    assert not handler.passes(refusal(played, handler, WRONG))
+    assert not handler.passes(refusal(played, handler, FULL))  # nothing of this run is in the queue
+    played.answer("sbatch", "17\n")
+    list(handler.launch_step(context_of()))
+    played.answer("squeue", "17|RUNNING|None|node1|nrdfer-x|nrdfer/p/run-1\n")
+    assert handler.passes(refusal(played, handler, FULL))
+    assert not handler.passes(ValueError("a defect"))
+
+
+def test_a_submission_that_had_come_through_after_all_is_not_made_again(
+    played: Played, handler: slurm.SlurmSteps
+) -> None:
+    refusal(played, handler, AWAY)
+    rows = [
+        "41|RUNNING|None|node1|nrdfer-other|another comment",
+        f"42|PENDING|None||nrdfer-other|{slurm._comment('run-1')}",
+    ]
+    played.answer("squeue", "\n".join(rows))
+    assert list(handler.launch_step(context_of("other"))) == ["other is Slurm's job 42"]
+    assert len(played.asked("sbatch")) == 1
+
+
+def test_a_job_that_the_queue_hides_is_alive_if_slurm_says_so(played: Played, handler: slurm.SlurmSteps) -> None:
+    list(handler.launch_step(context_of()))
+    played.answer("scontrol", "JobId=17 JobState=RUNNING NodeList=node1 ExitCode=0:0")
+    assert [handler.check_step_health(context_of()).is_healthy for _ in range(3)] == [True] * 3
+    assert played.asked("scancel") == []
+    played.answer("scontrol", "JobId=17 JobState=PREEMPTED NodeList=node1 ExitCode=0:15")
+    assert str(handler.check_step_health(context_of()).unhealthy_reason).startswith(LOST + "it was preempted")
+    assert played.asked("scancel")[0][0] == ["--quiet", "17"]  # nothing of it runs beside the next attempt
+
+
+def test_the_queue_is_read_whole_whatever_others_write_and_users_set(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQUEUE_PARTITION", "cpu")
+    rows = r"5|RUNNING|None|n|\344hnlich|caf\351|x\n7|PENDING|None||job|mine\n"
+    (played.folder / "squeue").write_text(f"#!/bin/sh\n[ -z \"$SQUEUE_PARTITION\" ] && printf '{rows}'\n")
+    found = slurm_commands.queue()
+    assert (found["7"].comment, found["7"].name, found["5"].comment) == ("mine", "job", "caf\ufffd|x")

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines import step_needs
 from pipelines.definitions import defs
-from pipelines.step_needs import GPU_POOL, TAG_CORES, TAG_NODES, Needs, needs_of
+from pipelines.step_needs import GPU_POOL, TAG_CORES, TAG_ENGINE, TAG_NODES, Needs, needs_of
 
 
 def profile(device: str = "auto", workers: int = 8, nodes: int = 2, devices: int = 4) -> Any:
@@ -26,6 +26,8 @@ def profile(device: str = "auto", workers: int = 8, nodes: int = 2, devices: int
         (GPU_POOL, {TAG_NODES: "nodes"}, "auto", Needs(8, nodes=2, gpu=True)),
         (None, {TAG_CORES: "workers"}, "auto", Needs(8)),
         (None, {}, "auto", Needs(1)),
+        (None, {TAG_ENGINE: "device"}, "cuda", Needs(4, gpu=True)),
+        (None, {TAG_ENGINE: "device"}, "cpu", Needs(4)),
     ],
 )
 def test_a_step_needs_what_its_profile_says(
@@ -51,3 +53,5 @@ def test_steps_that_start_processes_and_trainings_are_known_by_tag_and_pool() ->
     assert {"dfew__shards", "afew__shards", "dfew__clips", "afew__videos", "afew_aligned_faces_chunk"} <= tagged
     assert {"dfew__fd1__checkpoint", "afew__checkpoint"} <= pooled & spread
     assert not any("evaluation" in name for name in spread)
+    computing = {node.name for node in nodes if TAG_ENGINE in (getattr(node, "tags", None) or {})}
+    assert {"dfew__fd1__evaluation", "afew__evaluation"} <= computing

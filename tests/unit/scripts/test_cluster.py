@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -10,7 +11,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -49,6 +52,13 @@ def test_a_service_is_ended_with_what_it_started_and_does_not_listen_to_being_to
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in everyone)
 
 
+def ports_of(processes: list[psutil.Process]) -> Iterator[tuple[str, Any]]:
+    """Names and ports of processes; Ray's helpers come and go."""
+    for one in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield from [(one.name(), port) for port in one.net_connections("tcp")]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(bool(missing()), reason=missing())
 def test_all_start_answer_on_this_machine_only_and_end_on_ctrl_c() -> None:
@@ -73,9 +83,8 @@ def test_all_start_answer_on_this_machine_only_and_end_on_ctrl_c() -> None:
                 assert answer.status == 200
         everyone = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         open_to_all = [
-            (one.name(), port.laddr)
-            for one in everyone
-            for port in one.net_connections("tcp")
+            (name, port.laddr)
+            for name, port in ports_of(everyone)
             if port.status == psutil.CONN_LISTEN and port.laddr.ip.removeprefix("::ffff:") not in ("127.0.0.1", "::1")
         ]
         # Ray listens on every address whatever it is told: who has no token gets no answer

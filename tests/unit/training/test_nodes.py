@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import shlex
 import shutil
@@ -19,9 +20,10 @@ import pytest
 
 from devtools import ray_cluster, slurm_cluster
 from devtools.namespace_host import wait_until
-from nrdfer.core.errors import ProfileError
+from nrdfer.core.errors import ProfileError, TrainingError, TrainingLost, TrainingStopped
 from nrdfer.runtime.engine import Engine
 from nrdfer.training import nodes, ray_nodes, slurm_nodes
+from nrdfer.training.launch import error_file
 from tests.unit.training.machines import PATIENCE, arguments, content, environment, saved_batches
 
 AGENT = "torch.distributed.run"
@@ -213,19 +215,45 @@ def test_a_process_alone_is_refused_and_told_what_to_do(monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("in_slurm")
 def test_each_machine_of_slurm_runs_its_share_of_the_processes(tmp_path: Path) -> None:
     assert nodes.check(Engine(nodes=2, devices=8)) == 4
-    line = nodes.line_of(Engine(nodes=2, devices=8), 4, tmp_path / "request.json")
+    line = nodes.line_of(Engine(nodes=2, devices=8), 4, tmp_path / "request.json", "own")
     assert {"--nodes=2", "--ntasks-per-node=1", "--cpus-per-task=4", "--nnodes=2", "--nproc-per-node=4"} <= set(line)
 
 
 def test_each_machine_of_ray_reserves_its_share_of_cores_and_gpus(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv(slurm_nodes.JOB, raising=False)
+    monkeypatch.setenv(slurm_nodes.JOB, "7")  # Ray may itself run in a job of Slurm
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
     monkeypatch.setenv(ray_nodes.GPUS, "4")
     engine = Engine(nodes=2, devices=8, workers=3)
-    line = nodes.line_of(engine, nodes.check(engine), tmp_path / "request.json")
+    line = nodes.line_of(engine, nodes.check(engine), tmp_path / "request.json", "own")
     assert line[2:6] == ["nrdfer.training.ray_nodes", "2", "12", "4"]
     assert "--rdzv-endpoint={meeting}" in line
     on_cpu = Engine(nodes=2, devices=2, workers=1, device="cpu")
-    assert nodes.line_of(on_cpu, 1, tmp_path / "request.json")[3:6] == ["2", "1", "0"]
+    assert nodes.line_of(on_cpu, 1, tmp_path / "request.json", "own")[3:6] == ["2", "1", "0"]
+
+
+LOST = {"message": "the connection was lost", "time": 1.0, "readable": True, "stopped": False, "lost": True}
+FULL = {**LOST, "message": "the disk is full", "time": 2.0, "lost": False}
+STOPPED = {**LOST, "message": "everything is saved", "stopped": True, "lost": False}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "asked", "error", "told"),
+    [
+        ([LOST, FULL], 1, False, TrainingError, "the disk is full"),  # what broke the connection comes first
+        ([LOST, LOST], 1, False, TrainingLost, "the connection was lost"),
+        ([], 9, False, TrainingLost, "ended with 9 and without a message"),
+        ([STOPPED, STOPPED], 143, True, TrainingStopped, "everything is saved"),
+        ([], 143, True, TrainingStopped, "stopped before it began"),
+        ([STOPPED], 0, False, TrainingStopped, "everything is saved"),  # the scheduler asked all of them
+    ],
+)
+def test_why_a_training_on_several_machines_ended(
+    words: list[dict[str, Any]], code: int, asked: bool, error: type[Exception], told: str, tmp_path: Path
+) -> None:
+    for rank, said in enumerate(words):
+        error_file(tmp_path, rank).write_text(json.dumps(said))
+    with pytest.raises(error, match=told) as caught:
+        nodes._raise_errors(tmp_path, 2, code, asked)
+    assert type(caught.value) is error
