@@ -49,6 +49,8 @@ class Pointers:
         """
         text = json.dumps({"asset": artifact.asset, "digest": artifact.digest}).encode()
         write_whole(self._path(name), text)
+        if self._shared != self.root:  # `nrdfer store push` sends the folders as they are
+            write_whole(self._path(name, self._shared), text)
         bucket = self.store.copies.bucket
         if bucket is None or bucket.read_only or artifact.waiting:
             return
@@ -91,9 +93,9 @@ class Pointers:
                 f"{name}"
             ) from None
 
-    def _path(self, name: str) -> Path:
+    def _path(self, name: str, root: Path | None = None) -> Path:
         *folders, last = [checked_name(part, "asset or profile") for part in name.split("/")]
-        return self.root.joinpath(*folders, f"{last}.json")
+        return (root or self.root).joinpath(*folders, f"{last}.json")
 
 
 def _target(document: Any) -> tuple[str, str]:
@@ -110,7 +112,7 @@ def config_digest(profile: Profile) -> str:
 
 
 def shared_digest(profile: Profile) -> str:
-    """Digest of what a profile means on any machine: without its folders and numbers of processes.
+    """Digest of what a profile means on any machine: without its folders and what divides the work of preprocessing.
 
     Where the profile renders its corpora, a given folder stands for other clips, so it counts there.
     """

@@ -30,7 +30,7 @@ WAIT = "NRDFER_STORE_WAIT"
 _PART = 16 << 20  # bytes of a part of a large upload, of which two are in memory
 _MOST_PARTS = 9_000  # S3 allows 10,000
 _PAUSE = 3.0
-_MOST_BROKEN = 5  # attempts that lasted longer than `WAIT`
+_MOST_BROKEN = 5  # attempts of a transfer that broke on its way
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Seen = Callable[[int], object]  # bytes of one file transferred so far
@@ -146,8 +146,10 @@ class Remote:
         """
         import fsspec
 
+        moved = _Moved(seen)
+
         def call() -> None:
-            reported = fsspec.callbacks.Callback(hooks={"seen": lambda _, done, **__: seen(done)})
+            reported = fsspec.callbacks.Callback(hooks={"seen": moved})
             options: dict[str, Any] = {}
             if self._scheme == S3:
                 size = max(_PART, path.stat().st_size // _MOST_PARTS + 1)
@@ -155,7 +157,7 @@ class Remote:
             self._files.put_file(str(path), self._path(key), callback=reported, **options)
 
         if self._scheme != FOLDER:
-            self._put(call)
+            self._put(call, moved)
             return
         with self._whole(key) as temporary:
             self._put(lambda: self._files.put_file(str(path), str(temporary)))
@@ -170,12 +172,40 @@ class Remote:
         """
         import fsspec
 
+        moved = _Moved(seen)
+
         def call() -> None:
-            reported = fsspec.callbacks.Callback(hooks={"seen": lambda _, done, **__: seen(done)})
+            reported = fsspec.callbacks.Callback(hooks={"seen": moved})
             options = {"chunksize": _PART, "max_concurrency": 2} if self._scheme == S3 else {}
             self._files.get_file(self._path(key), str(path), callback=reported, **options)
 
-        self._reach(call)
+        self._reach(call, moved)
+
+    def stamp(self, key: str) -> str:
+        """What tells, of an object of a folder, whether it was replaced since; empty for other kinds of addresses.
+
+        Raises:
+            UnreachableError: see the class.
+        """
+        if self._scheme != FOLDER:
+            return ""
+        try:
+            about = self._reach(lambda: Path(self._path(key).removeprefix(FOLDER)).stat())
+        except FileNotFoundError:
+            return "none"
+        return f"{about.st_ino} {about.st_mtime_ns}"
+
+    def is_replaced(self, key: str, sha256: str, stamp: str) -> bool:
+        """Whether another machine has replaced an object, as far as that is seen without reading it.
+
+        Args:
+            key: of the object.
+            sha256: that it was uploaded with.
+            stamp: what `stamp` said then.
+        """
+        if self._scheme == S3:
+            return self.recorded_sha256(key) not in ("", sha256)
+        return self.stamp(key) != stamp
 
     def recorded_sha256(self, key: str) -> str:
         """sha256 that the upload left at an object; empty if there is none, or the provider keeps no such note."""
@@ -237,24 +267,23 @@ class Remote:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
 
-    def _put(self, call: Callable[[], object]) -> None:
+    def _put(self, call: Callable[[], object], moved: _Moved | None = None) -> None:
         try:
-            self._reach(call)
+            self._reach(call, moved)
         except FileNotFoundError:
             raise
         except OSError as error:
             raise UnreachableError(f"{self.address} cannot be written: {brief(str(error))}") from error
 
-    def _reach(self, call: Callable[[], T]) -> T:
+    def _reach(self, call: Callable[[], T], moved: _Moved | None = None) -> T:
         """The result of a request, repeated while the other side is away, for `WAIT` seconds.
 
-        A transfer that had gone on for longer when it broke is repeated, too, a few times.
+        A transfer of which something arrived before it broke is given as long again, a few times.
         """
         wait = environment.number(WAIT, 60, least=0, most=86_400)
         until: float | None = None  # from the first failure on
         broken = 0
         while True:
-            began = time.monotonic()
             try:
                 self._look_for_bucket()
                 return call()
@@ -267,7 +296,7 @@ class Remote:
                         raise
                     raise error from caught
                 now, reported = time.monotonic(), until is not None
-                if until is None or (now - began > wait and broken < _MOST_BROKEN):
+                if until is None or (broken < _MOST_BROKEN and moved is not None and moved.since_asked()):
                     until, broken = now + wait, broken + 1
                 if is_final(error) or now >= until:
                     raise UnreachableError(self._words(error)) from error
@@ -297,6 +326,22 @@ class Remote:
             "the endpoint and the credentials (of S3: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and others), or unset "
             "NRDFER_STORE_URL to use this machine's artefacts alone"
         )
+
+
+class _Moved:
+    """Bytes of a transfer, as fsspec reports them."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen, self._some = seen, False
+
+    def __call__(self, size: int | None, done: int, **_: object) -> None:
+        self._some = self._some or done > 0
+        self._seen(done)
+
+    def since_asked(self) -> bool:
+        """Whether any have moved since this was last asked."""
+        some, self._some = self._some, False
+        return some
 
 
 class _TooLargeError(ValueError):

@@ -86,23 +86,34 @@ def upload(
             remote.remove(f"{prefix}/{name}")
     there = remote.sizes(prefix)
     meter = _Meter(f"uploading {asset} {digest[:12]}", manifest["bytes"], progress)
+    stamps: dict[str, str] = {}
 
     def put(name: str, entry: Mapping[str, Any]) -> None:
         key = f"{prefix}/{name}"
         if there.get(name) != entry["bytes"] or remote.recorded_sha256(key) != entry["sha256"]:
             remote.put(folder / name, key, entry["sha256"], lambda count: meter.see(name, count))
+        stamps[name] = remote.stamp(key)
         meter.see(name, entry["bytes"])
+
+    def keep(name: str, entry: Mapping[str, Any]) -> None:
+        """Put a file again that another machine, which uploaded its own at the same time, has replaced."""
+        key = f"{prefix}/{name}"
+        # whose manifest is there has its files there, too
+        if remote.is_replaced(key, entry["sha256"], stamps[name]) and _reads(remote, f"{prefix}/{MANIFEST}") == text:
+            remote.put(folder / name, key, entry["sha256"])
 
     text = (folder / MANIFEST).read_bytes()
     _each(put, manifest["files"].items())
     remote.write(f"{prefix}/{MANIFEST}", text)
-    # another machine may have uploaded its own at the same time: whose manifest is there has its files there, too
-    for name, entry in manifest["files"].items():
-        if remote.recorded_sha256(f"{prefix}/{name}") not in ("", entry["sha256"]):
-            if remote.read(f"{prefix}/{MANIFEST}", MOST_BYTES) != text:
-                break
-            remote.put(folder / name, f"{prefix}/{name}", entry["sha256"])
+    _each(keep, manifest["files"].items())
     return True
+
+
+def _reads(remote: Remote, key: str) -> bytes | None:
+    try:
+        return remote.read(key, MOST_BYTES)
+    except ValueError:
+        return None
 
 
 def _is_there(remote: Remote, asset: str, digest: str) -> bool:

@@ -275,20 +275,29 @@ def test_a_web_server_that_fails_is_not_an_empty_one(
         assert (handler.requests > 3) == waits  # type: ignore[attr-defined]
 
 
-def test_a_long_transfer_that_breaks_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transfer_that_breaks_on_its_way_is_repeated_and_a_silent_server_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NRDFER_STORE_WAIT", "0.2")
     monkeypatch.setattr(remote, "_PAUSE", 0.01)
     (tmp_path / "bucket").mkdir()
     place = Remote(f"file://{tmp_path}/bucket")
-    failures = []
+    moved = remote._Moved(lambda done: None)
+    attempts: list[bool] = []
 
-    def transfer() -> str:
-        if len(failures) < 2:
-            failures.append(time.sleep(0.3))  # longer than the wait
+    def transfer(arrives: bool) -> str:
+        attempts.append(arrives)
+        if len(attempts) < 4:
+            moved(100, 10 if arrives else 0)
+            time.sleep(0.3)  # longer than the wait
             raise ConnectionResetError("peer")
         return "all"
 
-    assert place._reach(transfer) == "all"
+    assert place._reach(lambda: transfer(True), moved) == "all"
+    attempts.clear()
+    with pytest.raises(UnreachableError):
+        place._reach(lambda: transfer(False), moved)
+    assert len(attempts) == 2  # the wait begins with the first failure
 
 
 def test_without_a_bucket_nothing_is_looked_for(tmp_path: Path) -> None:

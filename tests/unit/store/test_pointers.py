@@ -10,7 +10,9 @@ from nrdfer.config.profile import Profile
 from nrdfer.config.settings import merge
 from nrdfer.core.errors import StoreError
 from nrdfer.store import Artifact, Store
+from nrdfer.store.exchange import push
 from nrdfer.store.pointers import Pointers, made_with
+from nrdfer.store.project import project_store
 
 
 def make(store: Store, seed: int) -> Artifact:
@@ -70,6 +72,19 @@ def test_a_name_whose_artefact_is_gone(tmp_path: Path) -> None:
 
 
 PAPER = {"name": "paper", "description": "", "weights": {"retinaface": "sample", "enlightengan": "sample"}}
+
+
+def test_what_was_made_while_the_bucket_was_away_is_pushed_for_other_folders_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "one"))
+    one = made_with(Profile.read(merge(PAPER, {"corpora": {"dfew_root": "/here/DFEW"}}), "profile paper"))
+    one.set("dfew/shards", make(one.store, 1))
+    (tmp_path / "bucket").mkdir()
+    monkeypatch.setenv("NRDFER_STORE_URL", f"file://{tmp_path}/bucket")
+    assert [verdict.asset for verdict in push(project_store())] == ["one/asset"]
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "two"))
+    assert made_with(Profile.read(PAPER, "profile paper")).get("dfew/shards") is not None
 
 
 @pytest.mark.parametrize(
