@@ -93,7 +93,7 @@ def leave_to_scheduler(context: dg.OpExecutionContext | dg.AssetExecutionContext
     run = context.instance.get_run_by_id(context.run_id)
     if run is None or run.is_finished or run.status == dg.DagsterRunStatus.CANCELING:
         return
-    context.log.warning("the cluster ends this step; what it had saved is kept")
+    context.log.warning("this step is ended from outside; what it had saved is kept")
     sys.stdout.flush()
     sys.stderr.flush()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,7 +1,7 @@
 """A Ray cluster on this machine: a head, and two hosts with a hostname and a process table of their own.
 
 Everything is in one folder, sends nothing, and ends with the context. Ray's own ports are open to other machines
-whatever address it is given: they answer only who knows the token that is drawn. Keep out: what is run on it.
+whatever address it is given: they answer only clients that know a token. Keep out: what is run on it.
 """
 
 from __future__ import annotations

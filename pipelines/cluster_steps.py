@@ -47,9 +47,9 @@ class ClusterExecutor(StepDelegatingExecutor):
     """Runs each step as a job of a scheduler; see the module.
 
     Args:
-        handler: a step handler of Dagster, with two methods more: ``passes(error)``, whether a scheduler that does not
-            take a step may take it later, and ``finish()``, which waits for the steps that were asked to end, and ends
-            those that do not.
+        handler: a step handler of Dagster, with two methods more: ``patience(error)``, seconds in which a scheduler
+            that does not take a step may yet take it, and ``finish()``, which waits for the steps that were asked to
+            end, and ends those that do not.
         config: as `config_schema` has it.
     """
 

@@ -8,6 +8,7 @@ what is a lost step (``cluster_steps.py``).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -28,6 +29,7 @@ from nrdfer.training.ray_nodes import GPUS, MOST_GPUS
 from pipelines.cluster_steps import LOST, is_over, project_mark, step_environment
 from pipelines.dagster_internals import CheckStepHealthResult
 from pipelines.step_needs import Needs, needs_of
+from pipelines.step_submission import PATIENCE
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import StepHandlerContext
@@ -100,13 +102,13 @@ class RaySteps(RayStepHandler):
                 raise
         self._jobs.add(job)
 
-    def passes(self, error: Exception) -> bool:
-        """Whether to wait helps: Ray's head does not answer."""
-        return isinstance(error, OSError)  # also what its client's library raises
+    def patience(self, error: Exception) -> float:
+        """Seconds in which to wait may help: Ray's head does not answer."""
+        return PATIENCE if isinstance(error, OSError) else 0.0  # also what its client's library raises
 
     def terminate_step(self, step_handler_context: StepHandlerContext) -> Iterator[DagsterEvent]:
         """Stop the step's job, if there is one."""
-        if self._get_ray_job_submission_id(step_handler_context) in self._jobs:
+        if self._get_ray_job_submission_id(step_handler_context) in self._unsure:
             yield from super().terminate_step(step_handler_context)
 
     def check_step_health(self, step_handler_context: StepHandlerContext) -> CheckStepHealthResult:
@@ -128,6 +130,9 @@ class RaySteps(RayStepHandler):
 
     def finish(self) -> None:
         """Wait for the jobs that delivered their result or were stopped; end those that do not end by themselves."""
+        for job in self._unsure - self._jobs:
+            with contextlib.suppress(RuntimeError):  # it was not taken
+                self.client.stop_job(job)
         end_jobs(self.client, self._jobs)
 
 

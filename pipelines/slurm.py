@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import re
 import shlex
@@ -28,7 +29,7 @@ from pipelines.cluster_steps import LOST, is_over, project_mark, step_environmen
 from pipelines.dagster_internals import CheckStepHealthResult, StepHandler
 from pipelines.slurm_commands import UNFINISHED, Job, SlurmError
 from pipelines.step_needs import Needs, needs_of
-from pipelines.step_submission import step_of
+from pipelines.step_submission import PATIENCE, step_of
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import StepHandlerContext
@@ -65,9 +66,10 @@ class SlurmSteps(StepHandler):
     def __init__(self) -> None:
         self._jobs: dict[str, str] = {}  # step -> its last job
         self._submitted: set[str] = set()  # all jobs
-        self._unsure: set[str] = set()  # steps of which sbatch did not say whether it took them
+        self._unsure: dict[str, str] = {}  # steps of which sbatch did not say whether it took them, with their comment
         self._seen_ended: set[str] = set()
         self._queue: dict[str, Job] = {}
+        self._no_answer: SlurmError | None = None  # to the last question about the queue
         self._looked = -_LOOK
 
     @property
@@ -90,11 +92,11 @@ class SlurmSteps(StepHandler):
             "--wrap", "exec " + shlex.join(args.get_command_args(skip_serialized_namedtuple=True)),
         ]  # fmt: skip
         variables = {entry["name"]: entry["value"] for entry in args.get_command_env()}
-        number = self._taken(step, _comment(args.run_id)) if step in self._unsure else ""
+        number = self._taken(step, self._unsure[step]) if step in self._unsure else ""
         if not number:
-            self._unsure.add(step)
+            self._unsure[step] = _comment(args.run_id)
             number = slurm_commands.run(line, submission_environment() | variables).strip().partition(";")[0]
-        self._unsure.discard(step)
+        del self._unsure[step]
         self._jobs[step] = number
         self._submitted.add(number)
         self._looked = -_LOOK
@@ -127,20 +129,26 @@ class SlurmSteps(StepHandler):
 
     def finish(self) -> None:
         """Wait for the jobs that delivered their result or were asked to end, and end those that do not."""
-        end_jobs(set(self._jobs.values()))
+        unsure = {number for step, comment in self._unsure.items() if (number := self._taken(step, comment))}
+        end_jobs({*self._jobs.values(), *unsure})
 
-    def passes(self, error: Exception) -> bool:
-        """Whether to wait helps: the controller is away or busy, or a limit of jobs that others of this run count for.
+    def patience(self, error: Exception) -> float:
+        """Seconds in which to wait may help: the controller is away or busy, or a limit of jobs is reached.
 
-        Such a limit is worded like limits of size that no wait lifts, so it counts only while others are in flight.
+        Own jobs that fill such a limit may run for days. Limits of size that no wait lifts are worded alike, so without
+        any other job of the user the error is one of these.
         """
         if not isinstance(error, SlurmError):
-            return False
+            return 0.0
         if _AWAY.search(str(error)) is not None:
-            return True
-        return _FULL.search(str(error)) is not None and any(
-            job.state in UNFINISHED for job in slurm_commands.queue().values() if job.number in self._submitted
-        )
+            return PATIENCE
+        if _FULL.search(str(error)) is None:
+            return 0.0
+        try:
+            waits = {job.number for job in slurm_commands.queue().values() if job.state in UNFINISHED}
+        except SlurmError:
+            return PATIENCE
+        return math.inf if waits & self._submitted else PATIENCE if waits else 0.0
 
     def _taken(self, step: str, comment: str) -> str:
         """Number of the job that a submission without an answer made after all; empty if it made none."""
@@ -152,9 +160,16 @@ class SlurmSteps(StepHandler):
         return found[-1] if found else ""
 
     def _in_queue(self, number: str) -> Job | None:
+        """A job in a view of the queue that is at most `_LOOK` seconds old; a question may take minutes."""
         if time.monotonic() - self._looked >= _LOOK:
-            self._looked = time.monotonic()  # also if it fails: every look at a controller that is away takes minutes
-            self._queue = slurm_commands.queue()
+            self._no_answer = None
+            try:
+                self._queue = slurm_commands.queue()
+            except SlurmError as error:
+                self._no_answer = error
+            self._looked = time.monotonic()
+        if self._no_answer is not None:
+            raise self._no_answer
         return self._queue.get(number)
 
 

@@ -2,7 +2,7 @@
 
 A handler of a scheduler (``slurm.py``, ``ray_jobs.py``) submits; this one, around it, submits again what could not be
 because the scheduler was away or full, and never lets one step's trouble end the others. Keep out: which errors pass
-(the handler's ``passes``).
+(the handler's ``patience``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pipelines.dagster_internals import CheckStepHealthResult, StepHandler
 if TYPE_CHECKING:
     from pipelines.dagster_internals import StepHandlerContext
 
-PATIENCE = 3600.0  # seconds for a scheduler to take a step
+PATIENCE = 3600.0  # seconds for a scheduler that does not answer
+_PAUSE = 5.0  # seconds after a refusal in which no other step is submitted: each attempt may last minutes
 _TELL = 60.0  # seconds between two lines of the log about one step
 
 
@@ -26,12 +27,14 @@ class Submission(StepHandler):
     """Dagster's step handler around a scheduler's.
 
     Args:
-        handler: with a method ``passes(error)``: whether to wait helps against an error of a submission.
+        handler: with a method ``patience(error)``: seconds in which to wait may help against an error of a submission,
+            0 if it never does.
     """
 
     def __init__(self, handler: Any) -> None:
         self._handler = handler
         self._refused: dict[str, tuple[float, float]] = {}  # step -> since when, and when that was last logged
+        self._last_refused = -_PAUSE
         self.in_flight: set[str] = set()
 
     @property
@@ -55,6 +58,8 @@ class Submission(StepHandler):
         if step not in self._refused:
             result: CheckStepHealthResult = self._handler.check_step_health(step_handler_context)
             return result
+        if time.monotonic() - self._last_refused < _PAUSE:
+            return CheckStepHealthResult.healthy()
         try:
             for _ in self._submit(step, step_handler_context):
                 pass
@@ -79,13 +84,15 @@ class Submission(StepHandler):
         try:
             yield from self._handler.launch_step(context)
         except Exception as error:
-            if not self._handler.passes(error) or now - since > PATIENCE:
+            self._last_refused = time.monotonic()
+            if now - since >= self._handler.patience(error):
                 self._refused.pop(step, None)
                 raise
             if now - logged >= _TELL:
                 logged = now
                 about: Any = context.get_step_context(step)
-                yield DagsterEvent.engine_event(about, f"{step} is not taken yet and will be submitted again: {error}")
+                words = f"{step} has not been accepted by the scheduler yet and will be submitted again: {error}"
+                yield DagsterEvent.engine_event(about, words)
             self._refused[step] = since, logged
         else:
             self._refused.pop(step, None)

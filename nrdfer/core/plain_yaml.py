@@ -128,9 +128,12 @@ def _refuse_repeated(text: str, where: str) -> None:
             for key, value in node.value:
                 left.append(value)
                 line = key.start_mark.line + 1
-                if isinstance(key, yaml.ScalarNode) and lines.setdefault(key.value, line) != line:
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                if key.value in lines:
                     words = f"{_short(key.value)} is given in line {lines[key.value]}, too; merge both"
                     raise ProfileError(f"{where}, line {line}: {words}")
+                lines[key.value] = line
 
 
 def _size(event: yaml.NodeEvent, sizes: Mapping[str, int], where: str) -> int:

@@ -185,8 +185,9 @@ def _raise_errors(workdir: Path, codes: Sequence[int | None], asked: bool) -> No
             f"{'; '.join(silent)} without a message: killed for lack of memory? Checkpoints are kept in {workdir}, "
             "and the same command continues"
         )
-    if failed:
-        raise_first({rank: words[rank] for rank in failed}, len(codes))
+    if failed:  # what broke a connection says more than those who lost it
+        first = {rank: words[rank] for rank in failed if not words[rank]["lost"]}
+        raise_first(first or {rank: words[rank] for rank in failed}, len(codes))
     if words:
         raise TrainingStopped(words[min(words)]["message"])
     if asked and any(codes):

@@ -129,7 +129,7 @@ def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) 
 
     Raises:
         TrainingStopped: SIGTERM or Ctrl-C; everything is saved, and the same call continues.
-        ProfileError: several nodes are requested, and this process has them not (`nodes.check`).
+        ProfileError: several nodes are requested that this process does not have (`nodes.check`).
         NrdferError: see `train`.
     """
     if by_torchrun():

@@ -22,6 +22,7 @@ from nrdfer.training.launch import clear_errors, raise_first, read_words, superv
 from nrdfer.training.request import TrainingRequest
 from nrdfer.training.signals import stop_requests
 
+GRACE_S = 60  # for processes that are asked to end: torchrun's own is half of it
 _REQUEST = "request.json"  # in the work folder, which all machines see
 
 
@@ -91,19 +92,19 @@ def line_of(engine: Engine, here: int, spec: Path, name: str) -> list[str]:
         meeting = [f"--rdzv-endpoint={slurm_nodes.meeting_point()}"]
     torchrun = [
         sys.executable, "-m", "torch.distributed.run", f"--nnodes={engine.nodes}", f"--nproc-per-node={here}",
-        "--max-restarts=0", "--rdzv-backend=c10d", f"--rdzv-id={name}", *meeting,
+        "--max-restarts=0", f"--shutdown-timeout={GRACE_S}", "--rdzv-backend=c10d", f"--rdzv-id={name}", *meeting,
     ]  # fmt: skip
     return [*start, *torchrun, "-m", "nrdfer.training.rank", str(spec)]
 
 
 def _raise_errors(workdir: Path, world: int, code: int | None, asked: bool) -> None:
     words = read_words(workdir, world)
-    if asked and code != 0:
-        stopped = [said["message"] for said in words.values() if said["stopped"]]
-        reason = f"stopped before it began; what {workdir} holds is kept, and the same command continues"
-        raise TrainingStopped(stopped[0] if stopped else reason)
     if failed := {rank: said for rank, said in words.items() if not said["stopped"] and not said["lost"]}:
         raise_first(failed, world)
+    if asked and code != 0:
+        stopped = [said["message"] for said in words.values() if said["stopped"]]
+        reason = f"stopped; what {workdir} holds is kept, and the same command continues"
+        raise TrainingStopped(stopped[0] if stopped else reason)
     if lost := [said["message"] for said in words.values() if said["lost"]]:
         raise TrainingLost(lost[0])
     if words:

@@ -30,7 +30,7 @@ GPUS, MOST_GPUS = "NRDFER_RAY_GPUS", 64
 MEETING = ["--rdzv-endpoint={meeting}", "--local-addr={address}"]
 _TELL_S = 60.0  # between two lines that say that machines are waited for
 _LOOK_S = 0.5
-_GRACE_S = 30.0  # for the others to save and to end when one has ended early
+_GRACE_S = 65.0  # for the others to save and to end when one has ended early; torchrun gives its processes 60
 
 
 def here() -> bool:

@@ -56,8 +56,9 @@ def meeting_point() -> str:
 
 def ask_to_end(name: str) -> bool:
     """SIGTERM to every process of a step of this job, and to no other; whether there is such a step."""
-    asked = ["squeue", "--steps", "--noheader", f"--jobs={os.environ[JOB]}", "--format=%i|%j"]
-    answer = subprocess.run(asked, check=False, capture_output=True, text=True, errors="replace")  # noqa: S603
+    asked = ["squeue", "--steps", "--all", "--noheader", f"--jobs={os.environ[JOB]}", "--format=%i|%j"]
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}  # they hide steps
+    answer = subprocess.run(asked, env=plain, check=False, capture_output=True, text=True, errors="replace")  # noqa: S603
     steps = [line.partition("|")[0].strip() for line in answer.stdout.splitlines() if line.endswith(f"|{name}")]
     for step in steps:
         subprocess.run(["scancel", "--quiet", "--signal=TERM", step], check=False)  # noqa: S603, S607

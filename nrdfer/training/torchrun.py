@@ -133,5 +133,5 @@ def lost_in_words() -> Iterator[None]:
         reason = str(error).strip().splitlines()[0].partition(". ")[0][-200:]
         raise TrainingLost(
             f"the connection to another process of this training was lost ({reason}); what ended it is in its own "
-            "output. Checkpoints are kept: start the same line on every machine again, and it continues"
+            "output. Checkpoints are kept: start the training again as it was started, and it continues"
         ) from error

@@ -18,7 +18,7 @@ from nrdfer.store.manifest import MANIFEST
 Reproduced = tuple[Path, dict[str, str], str]
 _PATIENCE = 3000.0
 #: Runs the line in a folder, and leaves its exit status in a file: a host itself does not tell it.
-_TYPED = 'cd "$0" && "$@"; echo $? > "$0/status"'
+_TYPED = 'cd "$0" && "$@"; echo $? > "$0/.status" && mv "$0/.status" "$0/status"'
 
 
 class Cluster(Protocol):

@@ -43,6 +43,7 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: \x00", "not valid YAML"),
         ("a: 1\n---\nb: 2", "not valid YAML"),
         ("a: {b: 1}\nc: 2\na: {d: 3}", "profile x, line 3: a is given in line 1, too; merge both"),
+        ('{"a": {"b": 1, "b": 2}}', "profile x, line 1: b is given in line 1, too"),
         ("a:\n- b: 1\n  'b': 2", "profile x, line 3: b is given in line 2, too"),
     ],
     ids=lambda text: text[:12],

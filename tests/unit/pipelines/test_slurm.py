@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import stat
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipelines import slurm, slurm_commands
 from pipelines.cluster_steps import LOST, project_mark
 from pipelines.slurm_commands import Job, SlurmError
 from pipelines.step_needs import Needs
+from pipelines.step_submission import PATIENCE
 
 #: Each program writes its words and its environment, and answers with what the test has put beside it.
 _PROGRAM = """#!{python}
@@ -233,17 +235,44 @@ def refusal(played: Played, handler: slurm.SlurmSteps, words: str) -> Exception:
     return caught.value
 
 
-def test_to_wait_helps_against_a_controller_that_is_away_and_a_limit_that_own_jobs_fill(
-    played: Played, handler: slurm.SlurmSteps
-) -> None:
-    assert handler.passes(refusal(played, handler, AWAY))
-    assert not handler.passes(refusal(played, handler, WRONG))
-    assert not handler.passes(refusal(played, handler, FULL))  # nothing of this run is in the queue
+def test_how_long_a_step_that_is_not_taken_waits(played: Played, handler: slurm.SlurmSteps) -> None:
+    assert handler.patience(refusal(played, handler, AWAY)) == PATIENCE
+    assert handler.patience(refusal(played, handler, WRONG)) == handler.patience(ValueError("a defect")) == 0
+    assert handler.patience(refusal(played, handler, FULL)) == 0  # nothing of this user is in the queue
+    played.answer("squeue", "7|RUNNING|None|node1|another|of another run\n")
+    assert handler.patience(refusal(played, handler, FULL)) == PATIENCE
     played.answer("sbatch", "17\n")
     list(handler.launch_step(context_of()))
     played.answer("squeue", "17|RUNNING|None|node1|nrdfer-x|nrdfer/p/run-1\n")
-    assert handler.passes(refusal(played, handler, FULL))
-    assert not handler.passes(ValueError("a defect"))
+    assert handler.patience(refusal(played, handler, FULL)) == math.inf
+    played.answer("squeue", "Unable to contact slurm controller", 1)
+    assert handler.patience(refusal(played, handler, FULL)) == PATIENCE
+
+
+def test_a_queue_that_does_not_answer_is_asked_once_for_all_steps(
+    played: Played, handler: slurm.SlurmSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step, number in (("a", "17"), ("b", "18")):
+        played.answer("sbatch", f"{number}\n")
+        list(handler.launch_step(context_of(step)))
+    monkeypatch.setattr(slurm, "_LOOK", 60.0)
+    handler._looked = -60.0
+    played.answer("squeue", "Unable to contact slurm controller", 1)
+    for step in ("a", "b"):
+        with pytest.raises(SlurmError, match="Unable to contact"):
+            handler.check_step_health(context_of(step))
+    assert len(played.asked("squeue")) == 1
+
+
+def test_a_job_of_a_submission_without_an_answer_is_ended_with_the_run(
+    played: Played, handler: slurm.SlurmSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "_GRACE", 0.0)
+    refusal(played, handler, AWAY)
+    list(handler.terminate_step(context_of("other")))
+    played.answer("squeue", f"42|PENDING|None||nrdfer-other|{slurm._comment('run-1')}\n")
+    handler.finish()
+    assert played.asked("scancel")[-1][0] == ["--quiet", "42"]
 
 
 def test_a_submission_that_had_come_through_after_all_is_not_made_again(

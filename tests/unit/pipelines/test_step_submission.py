@@ -36,8 +36,8 @@ class Scheduler:
         self.ended.append(step_submission.step_of(context))
         yield "asked"
 
-    def passes(self, error: Exception) -> bool:
-        return isinstance(error, ConnectionError)
+    def patience(self, error: Exception) -> float:
+        return step_submission.PATIENCE if isinstance(error, ConnectionError) else 0.0
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +45,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     told: list[str] = []
     played = SimpleNamespace(engine_event=lambda context, message: told.append(message))
     monkeypatch.setattr(step_submission, "DagsterEvent", played)
+    monkeypatch.setattr(step_submission, "_PAUSE", 0.0)
     return told
 
 
@@ -61,8 +62,18 @@ def test_a_scheduler_that_is_away_is_asked_again_at_the_next_look(events: list[s
     assert scheduler.taken == []
     assert submission.check_step_health(context_of("a")).is_healthy
     assert scheduler.taken == ["a"]
-    assert events == ["a is not taken yet and will be submitted again: away"]  # once a minute
+    assert events == ["a has not been accepted by the scheduler yet and will be submitted again: away"]  # once a minute
     assert submission.check_step_health(context_of("a")).unhealthy_reason == "looked at"
+
+
+def test_after_a_refusal_other_steps_are_not_submitted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = Scheduler(*(ConnectionError("away") for _ in range(3)))
+    submission = Submission(scheduler)
+    for step in ("a", "b"):
+        list(submission.launch_step(context_of(step)))
+    monkeypatch.setattr(step_submission, "_PAUSE", 60.0)  # each attempt may last minutes, and the run waits for it
+    assert all(submission.check_step_health(context_of(step)).is_healthy for step in ("a", "b"))
+    assert len(scheduler.errors) == 1
 
 
 def test_a_refusal_that_no_wait_changes_is_raised_with_its_own_words() -> None:

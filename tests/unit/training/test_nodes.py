@@ -173,8 +173,9 @@ def stopped_killed_and_continued(jobs: Jobs, undisturbed: dict[str, bytes]) -> N
     assert state == "badly"
     assert "the same command continues" in said or "was lost" in said, said[-3000:]
     assert not (jobs.out / "result.json").exists()
-    job = jobs.submit()
-    jobs.until_saved(job, 12)
+    job, before = jobs.submit(), saved_batches(jobs.out)
+    wait_until("both machines train", lambda: bool(jobs.ranks(0) and jobs.ranks(1)), PATIENCE)
+    jobs.until_saved(job, before + 1)
     jobs.kill_step()
     assert jobs.end(job)[0] == "badly"
     wait_until("nobody trains on", lambda: jobs.ranks(0) + jobs.ranks(1) == [])
@@ -245,7 +246,8 @@ STOPPED = {**LOST, "message": "everything is saved", "stopped": True, "lost": Fa
         ([LOST, LOST], 1, False, TrainingLost, "the connection was lost"),
         ([], 9, False, TrainingLost, "ended with 9 and without a message"),
         ([STOPPED, STOPPED], 143, True, TrainingStopped, "everything is saved"),
-        ([], 143, True, TrainingStopped, "stopped before it began"),
+        ([], 143, True, TrainingStopped, "stopped; what .* is kept"),
+        ([FULL, STOPPED], 1, True, TrainingError, "the disk is full"),  # while it saved
         ([STOPPED], 0, False, TrainingStopped, "everything is saved"),  # the scheduler asked all of them
     ],
 )
