@@ -22,7 +22,7 @@ from nrdfer.commands.evaluate import _warn_of_leaks
 from nrdfer.core import redaction
 from nrdfer.core.csv_cells import original
 from nrdfer.core.emotions import EMOTIONS
-from nrdfer.core.errors import CorpusError, StoreError
+from nrdfer.core.errors import CorpusError
 from nrdfer.evaluation import result_table as tables
 from nrdfer.lineage.links import Chain, Link
 from nrdfer.lineage.show import chain_lines
@@ -34,7 +34,7 @@ from nrdfer.publish.model_card import CardFacts, write_card
 from nrdfer.reporting.markdown import write_markdown
 from nrdfer.reporting.page import Report, Section, write_page
 from nrdfer.reporting.render import csv_of
-from nrdfer.store import Store
+from nrdfer.store import Store, artifacts
 from tests.unit.reporting.made_up import figures
 
 FORMULA, SCRIPT, LINK = "=cmd|' /C calc'!A0", "<script>alert(1)</script>", "](javascript:alert(1))"
@@ -194,7 +194,7 @@ def test_why_an_artefact_is_made_again_is_told_on_one_line(
 ) -> None:
     store = Store(tmp_path)
     made = store.build("a", code_version="1", config={}, inputs={}, build=lambda _: {})
-    monkeypatch.setattr(store, "open", lambda *_: (_ for _ in ()).throw(StoreError(f"{NAME} is damaged")))
+    monkeypatch.setattr(artifacts, "find_problems", lambda *_: [f"{NAME} has other content"])
     logger, handler = logging.getLogger("nrdfer.store"), logging.getLogger("test.hostile").handlers[0]
     logger.addHandler(handler)
     try:
