@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from tests.unit.training.machines import PATIENCE, arguments, content, environme
 AGENT = "torch.distributed.run"
 
 
-class Jobs:
+class Jobs(ABC):
     """The same line as a job on both machines of a cluster."""
 
     def __init__(self, cluster: Any, folder: Path, corpus: Path) -> None:
@@ -41,19 +42,21 @@ class Jobs:
         words = arguments(self.corpus, self.out, nodes=2, devices=2)
         return "exec " + shlex.join([sys.executable, "-m", "nrdfer.cli", *words])
 
+    @abstractmethod
     def submit(self) -> str:
-        raise NotImplementedError
+        """Submit it; returns the job's id."""
 
+    @abstractmethod
     def ask_to_end(self, job: str) -> None:
         """End it as a run that is ended does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ended(self, job: str) -> str:
         """How it ended; empty while it has not."""
-        raise NotImplementedError
 
+    @abstractmethod
     def said(self, job: str) -> str:
-        raise NotImplementedError
+        """What it wrote."""
 
     def end(self, job: str) -> tuple[str, str]:
         """How it ended, and what it wrote."""
