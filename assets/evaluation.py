@@ -218,6 +218,7 @@ def cross_validation_asset(corpus: Corpus) -> dg.AssetsDefinition:
                 build=lambda out: stage.cross_validate(
                     {fold: found.path for fold, found in evaluations.items()},
                     {fold: found.path for fold, found in checkpoints.items()},
+                    corpus.emotions,
                     out,
                 ),
             )

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from devtools.picture_folders import SIDE, PictureFolders, cut_pictures, render_pictures, shard_folders
 from nrdfer.config.recipe import RECIPES
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.data.augment import AugmentSettings, colours, warp
 from nrdfer.data.dataset import ClipDataset, size_of
 from nrdfer.data.frame_cache import open_cache
@@ -96,7 +97,7 @@ def measure(folders: Sequence[Path], shards: Path, rounds: int) -> dict[str, Any
     """Every figure of the bench."""
     settings = AugmentSettings()
     reader = shard_folders(folders, shards)
-    data = ClipDataset(reader, reader.clip_ids, image_size=SIDE, augment=settings)
+    data = ClipDataset(reader, reader.clip_ids, image_size=SIDE, emotions=EMOTIONS, augment=settings)
     usual = PictureFolders(folders, settings)
     began = time.process_time()
     cache = open_cache(reader, reader.clip_ids, "ram", CPU, workers=0)

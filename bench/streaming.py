@@ -25,6 +25,7 @@ import torch
 from bench.shards import made_up
 from devtools.shard_files import write_shards
 from devtools.shard_servers import in_environment, serve_folder, serve_s3
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.loader import BatchLoader
 from nrdfer.data.settings import AugmentSettings, DataSettings
@@ -70,7 +71,9 @@ def main() -> None:
         for epoch in range(given.rounds + 1):
             for name, how in settings.items():
                 source = open_clips(root, how)
-                data = ClipDataset(source, sorted(source.clip_ids), image_size=SIDE, augment=AugmentSettings())
+                data = ClipDataset(
+                    source, sorted(source.clip_ids), image_size=SIDE, emotions=EMOTIONS, augment=AugmentSettings()
+                )
                 took[name].append(epoch_seconds(data, given.workers, epoch))
             print(f"round {epoch}: { ({n: round(t[-1][1], 2) for n, t in took.items()}) }", file=sys.stderr)
         size = sum(shard.bytes for shard in source.index.shards)

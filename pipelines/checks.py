@@ -70,7 +70,7 @@ def _nothing_is_lost(corpus: Corpus) -> dg.AssetChecksDefinition:
         from nrdfer.preprocessing.corpus_listing import VideoListing
         from nrdfer.preprocessing.validation import judge_parts
 
-        return check_result(judge_parts(VideoListing(corpus, videos.path).rows, shards.path))
+        return check_result(judge_parts(VideoListing(corpus, videos.path).rows, shards.path, corpus.emotions))
 
     return nothing_is_lost
 
@@ -93,7 +93,8 @@ def _folds_are_complete(corpus: Corpus) -> dg.AssetChecksDefinition:
         from nrdfer.preprocessing.picture_listing import open_listing
         from nrdfer.preprocessing.validation import judge_listed_clips
 
-        return check_result(judge_listed_clips(open_listing(corpus, listing.path), shards.path, read_folds(folds.path)))
+        listed = open_listing(corpus, listing.path)
+        return check_result(judge_listed_clips(listed, shards.path, read_folds(folds.path), corpus.emotions))
 
     return nothing_is_lost
 

@@ -13,6 +13,7 @@ from devtools.picture_folders import SIDE
 from devtools.training_bench.clocks import wait_for
 from devtools.training_bench.ways import OurTraining
 from nrdfer.config.recipe import Recipe
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.corpora.published import DFEW_CLIPS, DFEW_FRAMES, DFEW_TESTS
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.frame_cache import FrameCache
@@ -62,7 +63,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, side: int, repeats: in
 
 def test_rate(model: NRDFERNet, reader: ShardReader, recipe: Recipe, engine: Engine, cache: FrameCache | None) -> float:
     """Clips per second of `predict`, the median of three after one to warm up."""
-    data = ClipDataset(reader, sorted(reader.clip_ids), image_size=SIDE, sampling=recipe.sampling)
+    data = ClipDataset(reader, sorted(reader.clip_ids), image_size=SIDE, emotions=EMOTIONS, sampling=recipe.sampling)
     took = []
     for _ in range(4):
         started = time.perf_counter()

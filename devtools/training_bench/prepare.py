@@ -15,6 +15,7 @@ import torch
 from devtools.picture_folders import SIDE, PictureFolders, shard_folders
 from devtools.training_bench.ways import LabelledPictures, OurTraining, PlainLoop
 from nrdfer.config.recipe import Recipe
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.frame_cache import FrameCache, open_cache
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
@@ -44,7 +45,9 @@ def prepare(
 ) -> Bench:
     """Write the shards, and make every way ready to begin."""
     reader = shard_folders(folders, shards)
-    data = ClipDataset(reader, reader.clip_ids, image_size=SIDE, sampling=recipe.sampling, augment=recipe.augment)
+    data = ClipDataset(
+        reader, reader.clip_ids, image_size=SIDE, emotions=EMOTIONS, sampling=recipe.sampling, augment=recipe.augment
+    )
     first = next(iter(engines.values()))
     started = time.perf_counter()
     cache = open_cache(reader, reader.clip_ids, first.cache, device, workers=first.workers)

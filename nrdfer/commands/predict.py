@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nrdfer.predict.video_output import Row
     from nrdfer.preprocessing.spec import Preprocessing
 
-_HEADER = f"{'':10}  {'emotion':9}  {'prob.':>6}  {'frames with face':>16}  {'s per s':>7}  video"
+_HEADER = f"{'':10}  {'emotion':14}  {'prob.':>6}  {'frames with face':>16}  {'s per s':>7}  video"
 
 
 @readable
@@ -138,7 +138,7 @@ def _line(row: Row) -> str:
     speed = "there" if row.repeated else f"{row.seconds / row.duration_s:.2f}" if row.duration_s else "-"
     reason = f"  ({row.reason})" if row.reason else ""
     return (
-        f"{row.status:10}  {row.emotion or '-':9}  {probability:>6}  {faces:>16}  {speed:>7}  "
+        f"{row.status:10}  {row.emotion or '-':14}  {probability:>6}  {faces:>16}  {speed:>7}  "
         f"{one_line(Path(row.video).name)}{one_line(reason)}"
     )
 

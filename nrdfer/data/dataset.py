@@ -17,8 +17,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.core.emotions import emotion_index
 from nrdfer.core.errors import TrainingError
+from nrdfer.core.plain_text import one_line
 from nrdfer.core.records import ClipRecord
 from nrdfer.data.augment import DRAWS, Change, apply_into, change_of, plain
 from nrdfer.data.sampling import sample_indices
@@ -96,12 +96,14 @@ class ClipDataset:
         source: where frames are read.
         clip_ids: the clips; their position is part of the seed of their augmentation.
         image_size: side of the output, pixels.
+        emotions: the label set, in class order.
         sampling: how a clip becomes T frames.
         seed: everything random derives from it.
         augment: None for testing: plain resizing, and the middle of the segments in dynamic sampling.
 
     Raises:
         ValueError: a clip has no emotion.
+        TrainingError: its emotion is not in the label set.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class ClipDataset:
         clip_ids: Sequence[str],
         *,
         image_size: int,
+        emotions: Sequence[str],
         sampling: Sampling | None = None,
         seed: int = 0,
         augment: AugmentSettings | None = None,
@@ -117,15 +120,23 @@ class ClipDataset:
         self.source = source
         self.clip_ids = list(clip_ids)
         self.image_size = image_size
+        self.emotions = tuple(emotions)
         self.sampling = sampling or Sampling()
         self.seed = seed
         self.augment = augment
         records = [source.record(clip_id) for clip_id in self.clip_ids]
+        index = {emotion: k for k, emotion in enumerate(self.emotions)}
         for record in records:
             if record.emotion is None:
                 raise ValueError(f"clip {record.clip_id} has no emotion; it cannot be trained on or evaluated")
+            if record.emotion not in index:
+                raise TrainingError(
+                    f"clip {record.clip_id} is labelled {one_line(record.emotion)!r}, which is none of "
+                    f"{', '.join(self.emotions)}: clips and network have different label sets. Train and evaluate on "
+                    "clips of one corpus, or compare corpora on the emotions that they share"
+                )
         self.n_frames = [record.n_frames for record in records]
-        self.labels = np.array([emotion_index(record.emotion or "") for record in records], dtype=np.int64)
+        self.labels = np.array([index[str(record.emotion)] for record in records], dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.clip_ids)

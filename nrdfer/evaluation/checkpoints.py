@@ -82,8 +82,9 @@ def evaluate_checkpoint(
             check_complete(predictions, test_ids, f"{title}, {protocol} protocol")
             np.save(features_path(out, protocol), np.stack(predictions.pop("state").tolist()).astype(np.float16))
             predictions.to_parquet(predictions_path(out, protocol), index=False)
-            metrics[protocol] = fold_metrics(predictions)
-            _draw_confusion(predictions, out, protocol, f"{title}, {protocol} protocol")
+            emotions = model.settings.emotions
+            metrics[protocol] = fold_metrics(predictions, emotions)
+            _draw_confusion(predictions, emotions, out, protocol, f"{title}, {protocol} protocol")
     history = read_history(checkpoint)
     if history:
         _draw_curves({title: history}, out)
@@ -93,12 +94,14 @@ def evaluate_checkpoint(
     return metrics
 
 
-def _draw_confusion(predictions: pd.DataFrame, out: Path, protocol: str, title: str) -> None:
+def _draw_confusion(predictions: pd.DataFrame, emotions: Sequence[str], out: Path, protocol: str, title: str) -> None:
     from nrdfer.evaluation.plots import plot_confusion
 
     path = _confusion(out, protocol)
     draw(
-        f"The picture of confusions, {protocol} protocol,", path, lambda: plot_confusion(predictions, path, title=title)
+        f"The picture of confusions, {protocol} protocol,",
+        path,
+        lambda: plot_confusion(predictions, emotions, path, title=title),
     )
 
 
@@ -146,16 +149,25 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return metrics
 
 
-def cross_validate(evaluations: Mapping[str, Path], checkpoints: Mapping[str, Path], out: Path) -> dict[str, Any]:
-    """Mean of the folds and pooled figures of both protocols; write `METRICS` and figures."""
+def cross_validate(
+    evaluations: Mapping[str, Path], checkpoints: Mapping[str, Path], emotions: Sequence[str], out: Path
+) -> dict[str, Any]:
+    """Mean of the folds and pooled figures of both protocols; write `METRICS` and figures.
+
+    Args:
+        evaluations: folder of each fold's evaluation.
+        checkpoints: folder of each fold's training.
+        emotions: the label set.
+        out: receives the files.
+    """
     from nrdfer.evaluation.protocols import cross_validation
 
     summary: dict[str, Any] = {}
     for protocol in PROTOCOLS:
         tables = {fold: pd.read_parquet(predictions_path(path, protocol)) for fold, path in evaluations.items()}
-        summary[protocol] = cross_validation(tables)
+        summary[protocol] = cross_validation(tables, emotions)
         pooled = pd.concat(tables.values(), ignore_index=True)
-        _draw_confusion(pooled, out, protocol, f"Five folds pooled, {protocol} protocol")
+        _draw_confusion(pooled, emotions, out, protocol, f"Five folds pooled, {protocol} protocol")
     _draw_curves({fold: read_history(path) for fold, path in checkpoints.items()}, out)
     (out / METRICS).write_text(json.dumps(summary, indent=1))
     return summary

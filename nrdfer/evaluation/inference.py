@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.data.augment import apply, plain
 from nrdfer.data.dataset import ClipDataset, ClipSource
 from nrdfer.data.frame_cache import FrameCache
@@ -24,7 +23,6 @@ from nrdfer.models.base import ClipNetwork, check_clips, trusted_clips
 from nrdfer.runtime.distributed import Ranks, in_order
 
 _BATCH = 16
-LOGITS = tuple(f"logit_{k}" for k in range(len(EMOTIONS)))
 #: Widths L of the snippets that `details` classifies at stride 1: those of the paper's Table 2.
 WIDTHS = (3, 6)
 
@@ -57,20 +55,23 @@ def evaluate(
 
     Returns:
         One row a clip, sorted by id: ``clip_id``, ``emotion``, ``predicted`` (after the filter),
-        ``predicted_unfiltered``, ``vetoed`` (whether a snippet vetoed neutral), ``logit_0`` to ``logit_6`` (of the
-        sequence, before the filter), ``snippet_logits`` (S x 7, flattened row by row). With `details` also ``frames``
-        (T indices of the clip's frames that were seen; none if they were interpolated), ``attention`` (T - 1 numbers
-        that sum to 1, see `ClipNetwork.inspect`; none without a class token), ``snippets_3`` and ``snippets_6`` (all
-        snippets of that width at stride 1, as ``snippet_logits``), and ``state`` (D numbers: what the classifier sees).
+        ``predicted_unfiltered``, ``vetoed`` (whether a snippet vetoed neutral), ``logit_0`` to ``logit_<K - 1>``
+        (of the sequence, before the filter), ``snippet_logits`` (S x K, flattened row by row). With `details` also
+        ``frames`` (T indices of the clip's frames that were seen; none if they were interpolated), ``attention``
+        (T - 1 numbers that sum to 1, see `ClipNetwork.inspect`; none without a class token), ``snippets_3`` and
+        ``snippets_6`` (all snippets of that width at stride 1, as ``snippet_logits``), and ``state`` (D numbers: what
+        the classifier sees).
 
     Raises:
         ValueError: no clip, or a clip is listed twice.
+        TrainingError: a clip's emotion is not in the network's label set.
     """
     if not clip_ids or len(set(clip_ids)) != len(clip_ids):
         raise ValueError(
             f"{len(clip_ids)} clips listed, {len(set(clip_ids))} different; every clip is evaluated exactly once"
         )
-    data = ClipDataset(source, sorted(clip_ids), image_size=model.settings.image_size, sampling=sampling)
+    s = model.settings
+    data = ClipDataset(source, sorted(clip_ids), image_size=s.image_size, emotions=s.emotions, sampling=sampling)
     return predict(model, data, batch=batch, workers=workers, details=details)
 
 
@@ -134,15 +135,16 @@ def _predict(model: ClipNetwork, data: ClipDataset, loaded: Batch) -> list[dict[
     logits_BK, snippets_BSK = model.forward_with_snippets(loaded.x_BTCHW)
     chosen, plain_choice = model.decide(logits_BK, snippets_BSK).argmax(-1).tolist(), logits_BK.argmax(-1).tolist()
     vetoed = model.vetoes(snippets_BSK).tolist()
+    emotions = model.settings.emotions
     logits, snippets = logits_BK.float().cpu().tolist(), snippets_BSK.float().flatten(1).cpu().tolist()
     return [
         {
             "clip_id": data.clip_ids[position],
-            "emotion": EMOTIONS[data.labels[position]],
-            "predicted": EMOTIONS[chosen[i]],
-            "predicted_unfiltered": EMOTIONS[plain_choice[i]],
+            "emotion": data.emotions[data.labels[position]],
+            "predicted": emotions[chosen[i]],
+            "predicted_unfiltered": emotions[plain_choice[i]],
             "vetoed": vetoed[i],
-            **dict(zip(LOGITS, logits[i], strict=True)),
+            **{f"logit_{k}": logit for k, logit in enumerate(logits[i])},
             "snippet_logits": snippets[i],
         }
         for i, position in enumerate(loaded.positions)

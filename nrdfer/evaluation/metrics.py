@@ -12,26 +12,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.core.emotions import EMOTIONS
-
 Labels = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
-def confusion_matrix(truth: Labels, predicted: Labels) -> npt.NDArray[np.int64]:
-    """(7, 7) counts: rows are true classes, columns predicted ones.
+def confusion_matrix(truth: Labels, predicted: Labels, classes: int) -> npt.NDArray[np.int64]:
+    """(K, K) counts of `classes` K: rows are true classes, columns predicted ones.
 
     Raises:
         ValueError: no clip, or different numbers of them.
     """
     if len(truth) != len(predicted) or len(truth) == 0:
         raise ValueError(f"{len(truth)} true and {len(predicted)} predicted labels; need as many of each, at least 1")
-    counts = np.zeros((len(EMOTIONS), len(EMOTIONS)), dtype=np.int64)
+    counts = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(counts, (np.asarray(truth), np.asarray(predicted)), 1)
     return counts
 
 
 def recalls(confusion: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Recall of each class, (..., 7) of matrices (..., 7, 7); NaN for a class without clips."""
+    """Recall of each class, (..., K) of matrices (..., K, K); NaN for a class without clips."""
     clips = confusion.sum(-1)
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     return np.where(clips > 0, hits / np.maximum(clips, 1), np.nan)

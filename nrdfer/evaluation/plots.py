@@ -9,31 +9,31 @@ from typing import Any
 import matplotlib
 import pandas as pd
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.evaluation.metrics import recalls, uar, war
 from nrdfer.evaluation.protocols import confusion_of
+from nrdfer.plotting.style import plot_label, widened
 
 matplotlib.use("Agg")
 
 
-def plot_confusion(predictions: pd.DataFrame, path: Path, *, title: str) -> None:
-    """Confusion matrix with counts and recalls, as PNG."""
+def plot_confusion(predictions: pd.DataFrame, emotions: Sequence[str], path: Path, *, title: str) -> None:
+    """Confusion matrix over the label set `emotions` with counts and recalls, as PNG."""
     import matplotlib.pyplot as plt
     import numpy as np
 
-    counts = confusion_of(predictions)
+    counts = confusion_of(predictions, emotions)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    figure, axes = plt.subplots(figsize=(6.4, 5.6), dpi=110)
+    figure, axes = plt.subplots(figsize=widened(6.4, 5.6, len(emotions)), dpi=110)
     picture = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
             axes.text(j, i, str(count), ha="center", va="center", color="black" if shares[i, j] > 0.5 else "white")
     names = [
-        f"{emotion} ({'-' if np.isnan(recall) else f'{100 * recall:.1f} %'})"
-        for emotion, recall in zip(EMOTIONS, recalls(counts), strict=True)
+        f"{plot_label(emotion)} ({'-' if np.isnan(recall) else f'{100 * recall:.1f} %'})"
+        for emotion, recall in zip(emotions, recalls(counts), strict=True)
     ]
-    axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, rotation=40, ha="right")
-    axes.set_yticks(range(len(EMOTIONS)), names)
+    axes.set_xticks(range(len(emotions)), [plot_label(emotion) for emotion in emotions], rotation=40, ha="right")
+    axes.set_yticks(range(len(emotions)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (recall)")
     axes.set_title(f"{title}\nWAR {100 * war(counts):.2f} %, UAR {100 * uar(counts):.2f} %", fontsize=10)

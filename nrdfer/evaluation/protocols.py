@@ -7,21 +7,27 @@ paper protocol) is chosen and named by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nrdfer.core.emotions import EMOTIONS, emotion_index
+from nrdfer.core.emotions import emotion_indices
 from nrdfer.evaluation.metrics import confusion_matrix, recalls, uar, war
 
 
-def confusion_of(predictions: pd.DataFrame, column: str = "predicted") -> npt.NDArray[np.int64]:
-    """Confusion matrix (7, 7) of a predictions table."""
-    truth = predictions["emotion"].map(emotion_index).to_numpy(dtype=np.int64)
-    return confusion_matrix(truth, predictions[column].map(emotion_index).to_numpy(dtype=np.int64))
+def confusion_of(
+    predictions: pd.DataFrame, emotions: Sequence[str], column: str = "predicted"
+) -> npt.NDArray[np.int64]:
+    """Confusion matrix (K, K) of a predictions table, in the order of the label set `emotions`.
+
+    Raises:
+        ValueError: no clip, or an emotion that is not in the label set.
+    """
+    truth, predicted = (emotion_indices(predictions[name], emotions) for name in ("emotion", column))
+    return confusion_matrix(truth, predicted, len(emotions))
 
 
 def check_complete(predictions: pd.DataFrame, clip_ids: Collection[str], where: str) -> None:
@@ -39,14 +45,15 @@ def check_complete(predictions: pd.DataFrame, clip_ids: Collection[str], where: 
         raise ValueError(f"{where}: every clip must be predicted exactly once, but {'; '.join(wrong)}")
 
 
-def fold_metrics(predictions: pd.DataFrame) -> dict[str, Any]:
-    """Metrics of one predictions table (fractions, not percent).
+def fold_metrics(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]:
+    """Metrics of one predictions table (fractions, not percent), over the label set `emotions`.
 
     UAR is the mean over the emotions that occur; ``absent`` names those that do not, so that a UAR over fewer than
-    seven is never mistaken for one over seven.
+    all is never mistaken for one over all.
     """
-    filtered, plain = confusion_of(predictions), confusion_of(predictions, "predicted_unfiltered")
-    each = dict(zip(EMOTIONS, recalls(filtered).tolist(), strict=True))
+    filtered = confusion_of(predictions, emotions)
+    plain = confusion_of(predictions, emotions, "predicted_unfiltered")
+    each = dict(zip(emotions, recalls(filtered).tolist(), strict=True))
     return {
         "war": war(filtered),
         "uar": uar(filtered),
@@ -59,7 +66,7 @@ def fold_metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def cross_validation(folds: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def cross_validation(folds: Mapping[str, pd.DataFrame], emotions: Sequence[str]) -> dict[str, Any]:
     """Mean of the folds (``*_mean``) and figures of all clips together (``*_pooled``).
 
     Raises:
@@ -71,8 +78,8 @@ def cross_validation(folds: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     repeated = pooled["clip_id"][pooled["clip_id"].duplicated()]
     if len(repeated):
         raise ValueError(f"{len(repeated)} clips are tested in two folds, e.g. {repeated.iloc[0]}")
-    each = {fold: fold_metrics(table) for fold, table in folds.items()}
-    whole = fold_metrics(pooled)
+    each = {fold: fold_metrics(table, emotions) for fold, table in folds.items()}
+    whole = fold_metrics(pooled, emotions)
     summary: dict[str, Any] = {"clips": whole["clips"], "folds": len(folds)}
     for key in ("war", "uar", "war_unfiltered", "uar_unfiltered"):
         summary[f"{key}_mean"] = float(np.mean([metrics[key] for metrics in each.values()]))

@@ -13,6 +13,7 @@ from nrdfer.corpora import base
 
 MEAN, POOLED, SINGLE = base.MEAN, base.POOLED, base.SINGLE
 UAR, WAR, GMACS = "UAR", "WAR", "GMACs"
+WHOLE = (UAR, WAR, GMACS)  # measures that are no emotion's recall
 
 
 @dataclass(frozen=True)

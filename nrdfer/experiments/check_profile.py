@@ -25,14 +25,14 @@ def check_profile(profile: Profile, asked: str = "") -> None:
 
     pick_device(profile.device)
     pick_device(profile.engine.device)
-    with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know
-        frames = build_model(profile.model, network_settings(profile)).settings.frames
     for corpus in trained_corpora():
         setting = f"{corpus.name}_recipe"
         if not hasattr(profile, setting):
             if corpus.name != asked:
                 continue
             setting = f"recipes: {corpus.name}"
+        with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know
+            frames = build_model(profile.model, network_settings(profile, corpus)).settings.frames
         sampling = recipe_of(profile, corpus.name).sampling
         if sampling.frames != frames:
             raise ProfileError(

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.emotions import emotions_in
+from nrdfer.corpora.registry import corpus_of
 from nrdfer.evaluation.apply_filter import Labels, decide, truth
 from nrdfer.evaluation.checkpoints import PROTOCOLS, predictions_path
 from nrdfer.evaluation.filter_settings import Reading
@@ -62,7 +63,12 @@ def fill(table: TableSpec, results: Results) -> Filled:
 
 def _with_rows(table: TableSpec, rows: tuple[Row, ...]) -> ResultTable:
     descriptive = tuple(dict.fromkeys(name for row in table.rows for name in row.cells))
-    measures = (UAR, WAR, *(EMOTIONS if table.recalls else ()), *((GMACS,) if table.costs else ()))
+    measures = (
+        UAR,
+        WAR,
+        *(corpus_of(table.splits[0]).emotions if table.recalls else ()),
+        *((GMACS,) if table.costs else ()),
+    )
     aggregates = (MEAN, POOLED) if len(table.splits) > 1 else (SINGLE,)
     line = line_of(table) if _open(rows) else ""
     return ResultTable(table.name, table.title, table.note, line, descriptive, measures, aggregates, rows)
@@ -92,19 +98,24 @@ def _row(spec: RowSpec, table: TableSpec, results: Results, evaluations: dict[st
 
 def read_figures(evaluations: Mapping[str, Path], reading: Reading, *, by_emotion: bool = False) -> list[Figure]:
     """The figures of both protocols: of the folders of some splits' evaluations, under a reading."""
+    emotions = emotions_in(described(next(iter(evaluations.values())))["settings"])
     return [
         figure
         for protocol in PROTOCOLS
-        for figure in figures_of(_answers(evaluations, protocol, reading), protocol, by_emotion=by_emotion)
+        for figure in figures_of(
+            _answers(evaluations, protocol, reading, emotions), protocol, emotions, by_emotion=by_emotion
+        )
     ]
 
 
-def _answers(evaluations: Mapping[str, Path], protocol: str, reading: Reading) -> dict[str, tuple[Labels, Labels]]:
+def _answers(
+    evaluations: Mapping[str, Path], protocol: str, reading: Reading, emotions: Sequence[str]
+) -> dict[str, tuple[Labels, Labels]]:
     """Split -> true and answered classes of its test clips, from the folders of its evaluations."""
     answers = {}
     for split, folder in evaluations.items():
         predictions = _predictions(predictions_path(folder, protocol))
-        answers[split] = truth(predictions), decide(predictions, described(folder)["settings"], reading)
+        answers[split] = truth(predictions, emotions), decide(predictions, described(folder)["settings"], reading)
     return answers
 
 

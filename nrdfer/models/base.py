@@ -11,15 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, fields
-from typing import Literal, cast
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nrdfer.core.coerce import brief
-from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.emotions import EMOTIONS, check_label_set, neutral_index
 from nrdfer.core.errors import ClipError
 
 # Far beyond any network that is studied: hundreds of blocks at most, a few thousand features, some hundred frames.
@@ -38,18 +38,41 @@ class NetworkSettings:
 
     image_size: int = 112  # pixels
     frames: int = 16  # T
-    classes: int = len(EMOTIONS)  # K
+    emotions: tuple[str, ...] = EMOTIONS  # label set of the corpus, in class order
 
     def __post_init__(self) -> None:
-        for name, least in (("image_size", 16), ("frames", 2), ("classes", 2)):
+        for name, least in (("image_size", 16), ("frames", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        check_label_set(self.emotions)
         for setting in fields(self):  # before anything is allocated for them
             value = getattr(self, setting.name)
             most = next((bound for part, bound in _BOUNDS.items() if part in setting.name), _MOST)
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, int) and number > most:
                     raise ValueError(f"{setting.name} is {brief(number)}, but can be at most {most:,}")
+
+    @property
+    def classes(self) -> int:
+        """K."""
+        return len(self.emotions)
+
+    @property
+    def neutral(self) -> int | None:
+        """Class index of neutral; None if the label set has none."""
+        return neutral_index(self.emotions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings as they are stored: ``classes: 7`` stands for the label set `EMOTIONS`, others are named.
+
+        Trainings and models from before label sets could differ are stored so, and keep their identity.
+        """
+        stored = asdict(self)
+        if self.emotions != EMOTIONS:
+            return stored
+        return {"classes" if name == "emotions" else name: value for name, value in stored.items()} | {
+            "classes": len(EMOTIONS)
+        }
 
 
 @dataclass(frozen=True, eq=False)

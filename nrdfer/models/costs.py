@@ -5,7 +5,6 @@ The counting belongs to ``flops``. Nothing is computed: networks and clips are o
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +75,7 @@ def measure(
         plain = count_macs(lambda: model(x_BTCHW))
         filtered = count_macs(lambda: model.forward_with_snippets(x_BTCHW)) if snippets else None
         counted = count_published(model, lambda: model.forward_with_snippets(x_BTCHW), encoder_layers_twice=snippets)
-    formatted = dataclasses.asdict(s)
+    formatted = s.to_dict()
     if isinstance(s, NRDFERNetSettings):
         formatted = {"M": s.spatial_depth, "N": s.temporal_depth, **formatted}
     return Cost(

@@ -218,15 +218,16 @@ class NRDFERNet(ClipNetwork):
 
     def vetoes(self, snippet_logits_BSK: Tensor) -> Tensor:
         """See `ClipNetwork`: the condition of equation 7."""
-        return find_vetoes(snippet_logits_BSK, self.settings.mu1, self.settings.mu2)
+        return find_vetoes(snippet_logits_BSK, self.settings.mu1, self.settings.mu2, self.settings.neutral)
 
     def decide(self, logits_BK: Tensor, snippet_logits_BSK: Tensor) -> Tensor:
         """See `ClipNetwork`: the snippet-based filter, equation 7."""
-        return filter_logits(logits_BK, self.vetoes(snippet_logits_BSK))
+        return filter_logits(logits_BK, self.vetoes(snippet_logits_BSK), self.settings.neutral)
 
     def probabilities(self, logits_BK: Tensor, snippet_logits_BSK: Tensor) -> Tensor:
         """See `ClipNetwork`; neutral's probability is 0 where a snippet vetoes it (section 3.5)."""
-        return filter_probabilities(logits_BK, self.vetoes(snippet_logits_BSK), self.settings.filter_output)
+        s = self.settings
+        return filter_probabilities(logits_BK, self.vetoes(snippet_logits_BSK), s.neutral, s.filter_output)
 
     def frame_attention(self, x_BTCHW: Tensor) -> Tensor:
         """Attention of the class token to each pair of frames (Figure 5): clips -> (B, P), rows sum to 1."""

@@ -5,12 +5,13 @@ A network's design belongs to its own file; what it costs is counted in ``costs`
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from nrdfer.config.settings import build_settings
+from nrdfer.core.coerce import brief
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import ProfileError
 from nrdfer.models import nrdfernet
 from nrdfer.models.base import ClipNetwork, NetworkSettings
@@ -90,7 +91,24 @@ def resolve_settings(name: str, settings: Mapping[str, Any], preset: str = "pape
     if preset not in entry.presets:
         raise ProfileError(f"{name} has no preset {preset!r}; known are {', '.join(entry.presets)}")
     base = entry.presets[preset]
-    return build_settings(type(base), {**dataclasses.asdict(base), **settings}, f"settings of {name}")
+    return build_settings(type(base), {**asdict(base), **_with_emotions(settings, name)}, f"settings of {name}")
+
+
+def _with_emotions(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Settings whose number of classes, as they are stored for DFEW's seven emotions, became the label set.
+
+    Raises:
+        ProfileError: another number of classes, for which the settings must name the emotions.
+    """
+    if "classes" not in settings:
+        return dict(settings)
+    emotions = settings.get("emotions", EMOTIONS)
+    if not isinstance(emotions, list | tuple) or settings["classes"] != len(emotions):
+        raise ProfileError(
+            f"settings of {name}: classes is {brief(settings['classes'])}, but the number of classes follows from the "
+            "label set; leave it out (the emotions are those of the corpus)"
+        )
+    return {name: value for name, value in settings.items() if name != "classes"} | {"emotions": emotions}
 
 
 def build_model(name: str, settings: Mapping[str, Any], preset: str = "paper") -> ClipNetwork:

@@ -20,6 +20,7 @@ from torch import nn
 from nrdfer.config.settings import build_settings
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.coerce import convert
+from nrdfer.core.emotions import emotions_in
 from nrdfer.core.errors import WeightsError
 from nrdfer.data.settings import Sampling
 from nrdfer.models.base import ClipNetwork
@@ -118,6 +119,18 @@ def read_sampling(settings: Path) -> Sampling:
     except (OSError, ValueError) as error:
         raise WeightsError(f"{settings} does not say how clips were sampled: {error}") from error
     return build_settings(Sampling, values, f"sampling in {settings}")
+
+
+def read_emotions(settings: Path) -> tuple[str, ...]:
+    """Label set of the network of a training run's ``model.json``.
+
+    Raises:
+        WeightsError: the description cannot be read.
+    """
+    try:
+        return emotions_in(_field(_read(settings), "settings", Mapping[str, Any]))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{settings} does not name its network's settings: {error}") from error
 
 
 def _read(settings: Path) -> Mapping[str, Any]:

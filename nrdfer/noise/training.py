@@ -37,7 +37,7 @@ def network_of(name: str, settings: NoiseSettings) -> tuple[str, dict[str, Any]]
         # the filter is read from one and the same training, on and off
         model, values = "nr-dfernet", {"dsf": dsf, "dct": dct, "sf": True}
     values["image_size"] = settings.image_size
-    return model, dataclasses.asdict(resolve_settings(model, values, settings.network_preset))
+    return model, resolve_settings(model, values, settings.network_preset).to_dict()
 
 
 def recipe_of(settings: NoiseSettings, seed: int) -> Recipe:

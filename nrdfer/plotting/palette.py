@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nrdfer.core.luma import LUMA
-from nrdfer.plotting.style import EMOTION_STYLES
+from nrdfer.plotting.style import emotion_style
 
 RGB = tuple[int, int, int]
 NO_FACE_RGB: RGB = (150, 150, 150)
 
 
-def rgb_of(emotion: str | None) -> RGB:
-    """The colour of an emotion, or of no face."""
-    return NO_FACE_RGB if emotion is None else from_hex(EMOTION_STYLES[emotion][0])
+def rgb_of(emotion: str | None, emotions: Sequence[str]) -> RGB:
+    """The colour of an emotion of a label set, or of no face."""
+    return NO_FACE_RGB if emotion is None else from_hex(emotion_style(emotion, emotions)[0])
 
 
 def from_hex(text: str) -> RGB:

@@ -6,6 +6,7 @@ same time. What a figure shows belongs to its own module.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, BLACK = (
 )
 HEAT = "cividis"
 
-#: Of each emotion: colour and marker. Their lightness differs too where two markers are alike.
+#: Of DFEW's emotions: colour and marker. Their lightness differs too where two markers are alike.
 EMOTION_STYLES: dict[str, tuple[str, str]] = dict(
     zip(
         EMOTIONS,
@@ -37,6 +38,30 @@ EMOTION_STYLES: dict[str, tuple[str, str]] = dict(
         strict=True,
     )
 )
+#: Of the further emotions of a label set, in its order; from the first again after the last.
+_FURTHER = (
+    ("#882255", "<"), ("#999933", ">"), ("#661100", "*"), ("#44AA99", "h"), ("#6699CC", "p"), ("#AA4499", "d"),
+    ("#117733", "8"), ("#332288", "X"), ("#DDCC77", "H"),
+)  # fmt: skip
+
+
+def emotion_style(emotion: str, emotions: Sequence[str]) -> tuple[str, str]:
+    """Colour and marker of an emotion of a label set; DFEW's seven look alike in every set."""
+    if emotion in EMOTION_STYLES:
+        return EMOTION_STYLES[emotion]
+    further = [name for name in emotions if name not in EMOTION_STYLES]
+    return _FURTHER[further.index(emotion) % len(_FURTHER)]
+
+
+def plot_label(name: str) -> str:
+    """A name as matplotlib draws it letter by letter: a dollar sign begins no formula."""
+    return name.replace("$", r"\$")
+
+
+def widened(width: float, height: float, classes: int) -> tuple[float, float]:
+    """Size in inches of a figure that has room for DFEW's seven classes, for as many as `classes`."""
+    scale = max(1.0, classes / len(EMOTIONS))
+    return width * scale, height * scale
 
 
 def new_figure(width: float, height: float, *, constrained: bool = True) -> Figure:

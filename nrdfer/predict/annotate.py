@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import UnreadableVideoError
 from nrdfer.core.records import FrameRecord
 from nrdfer.plotting.palette import NO_FACE_RGB, RGB, ink_on, rgb_of
@@ -23,6 +22,7 @@ from nrdfer.video.prefetch import prefetched
 from nrdfer.video.timed_writer import TimedWriter
 
 LEAST_WIDTH, MOST_WIDTH, MOST_HEIGHT = 480, 1280, 960  # pixels of the shown picture
+MOST_BARS = 12  # emotions that are drawn; of a larger label set the most probable ones
 _MOST_NOTE = 300  # characters; ffmpeg may have much to say
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 _BLACK, _GREY, _LINE, _PAPER = (20, 20, 20), (110, 110, 110), (205, 205, 205), (250, 250, 250)
@@ -75,7 +75,8 @@ class Canvas:
         # even, as H.264 wants it
         self.width, self.picture_height = (max(2, round(side * self.scale / 2) * 2) for side in (wide, high))
         unit = max(13, round(self.width / 56))
-        self.panel_height = round(unit * 9.2 / 2) * 2
+        self._bars = _bars_of(prediction)
+        self.panel_height = round(unit * max(9.2, 2.2 + len(self._bars)) / 2) * 2
         self.height = self.picture_height + self.panel_height
         pad = unit // 2
         middle = round(self.width * 0.42)
@@ -99,7 +100,7 @@ class Canvas:
         if not record.has_face or record.box is None:
             return
         scale = np.array([picture.shape[1] / source[1], picture.shape[0] / source[0]])
-        colour, thick = rgb_of(row.emotion), max(2, self._areas.unit // 7)
+        colour, thick = rgb_of(row.emotion, self.prediction.emotions), max(2, self._areas.unit // 7)
         corners = (np.asarray(record.box).reshape(2, 2) * scale).round().astype(int)
         a, b = (int(corners[0, 0]), int(corners[0, 1])), (int(corners[1, 0]), int(corners[1, 1]))
         cv2.rectangle(picture, a, b, (255, 255, 255), thick + 2, cv2.LINE_AA)  # seen on dark and on light
@@ -133,10 +134,10 @@ class Canvas:
         unit, (left, right) = self._areas.unit, self._areas.bars
         head = f"{row.window.start:.1f} to {row.window.end:.1f} s: {_words(row)}"
         _write(panel, head, (left, round(unit * 1.05)), unit, _BLACK)
-        name_width = max(_extent(name, unit * 0.85)[0][0] for name in EMOTIONS) + unit // 2
+        name_width = max(_extent(name, unit * 0.85)[0][0] for name in self._bars) + unit // 2
         number_width = _extent("100 %", unit * 0.85)[0][0] + unit // 3
         full = max(1, right - left - name_width - number_width)
-        for i, name in enumerate(EMOTIONS):
+        for i, name in enumerate(self._bars):
             base = round(unit * (2.3 + i))
             chosen = row.emotion == name
             _write(panel, name, (left, base), unit * 0.85, _BLACK if chosen else _GREY)
@@ -144,8 +145,8 @@ class Canvas:
             cv2.rectangle(panel, (at, base - round(unit * 0.6)), (at + full, base), _LINE, 1)
             if row.answer is None:
                 continue
-            p = row.answer.probabilities[i]
-            colour = rgb_of(name)
+            p = row.answer.probabilities[self.prediction.emotions.index(name)]
+            colour = rgb_of(name, self.prediction.emotions)
             cv2.rectangle(panel, (at, base - round(unit * 0.6)), (at + round(full * p), base), colour, -1)
             _write(panel, f"{100 * p:.0f} %", (at + full + unit // 3, base), unit * 0.85, _BLACK if chosen else _GREY)
 
@@ -163,7 +164,8 @@ class Canvas:
             if answer is None:
                 panel[top:bottom, x] = NO_FACE_RGB if (x // 3) % 2 else (225, 225, 225)  # hatched: not a colour alone
             else:
-                panel[bottom - max(2, round((bottom - top) * answer.probability)) : bottom, x] = rgb_of(answer.emotion)
+                colour = rgb_of(answer.emotion, self.prediction.emotions)
+                panel[bottom - max(2, round((bottom - top) * answer.probability)) : bottom, x] = colour
         cv2.rectangle(panel, (left, top), (right, bottom), _LINE, 1)
         self._name_stretches(panel, speaking)
         _write(panel, f"{self.times.starts[0]:.1f} s", (left, bottom + unit), unit * 0.75, _GREY)
@@ -203,6 +205,16 @@ class Canvas:
         cv2.line(panel, (x, top - 4), (x, bottom + 4), _BLACK, 2)
         caption = f"{time:.2f} s" if record.has_face else f"{time:.2f} s  the face is not in this frame"
         _write(panel, caption, (left, round(unit * 1.05)), unit, _BLACK)
+
+
+def _bars_of(prediction: Prediction) -> tuple[str, ...]:
+    """The emotions that are drawn, in class order: all, or of many the `MOST_BARS` that are most probable somewhere."""
+    emotions = prediction.emotions
+    answers = [row.answer.probabilities for row in prediction.windows if row.answer is not None]
+    if len(emotions) <= MOST_BARS or not answers:
+        return emotions[:MOST_BARS]
+    likeliest = np.argsort(-np.max(answers, axis=0), kind="stable")[:MOST_BARS]
+    return tuple(emotions[k] for k in sorted(likeliest.tolist()))
 
 
 def _words(row: WindowAnswer) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from nrdfer.faces.align_clip import PROCESS_DIED
 from nrdfer.predict.places import SUMMARY, refuse_places
 from nrdfer.predict.result import SCHEMA
 from nrdfer.predict.tables import as_csv
-from nrdfer.predict.video_output import COLUMNS, Row, Work, as_json, common, failed, predict_one
+from nrdfer.predict.video_output import Row, Work, as_json, columns_of, common, failed, predict_one
 from nrdfer.runtime.process_pool import completed
 from nrdfer.video.discovery import Source, list_sources
 
@@ -84,7 +85,7 @@ def _all(
             progress(len(rows), len(sources))
     ordered = [rows[source.clip_id] for source in sources]
     flat = [row.flat() for row in ordered]
-    write_made(work.out / f"{SUMMARY}.csv", as_csv(flat, COLUMNS))
+    write_made(work.out / f"{SUMMARY}.csv", as_csv(flat, columns_of(work.predictor.emotions)))
     write_made(work.out / f"{SUMMARY}.json", as_json({"schema": SCHEMA, **common(work), "videos": flat}))
     return ordered
 
@@ -94,11 +95,13 @@ def _run(sources: Sequence[Source], work: Work, workers: int) -> Iterator[tuple[
         for source in sources:
             yield source, predict_one(source, work)
         return
-    yield from completed(predict_one, sources, workers=workers, what="prediction", shared=work, on_death=_died)
+    yield from completed(
+        predict_one, sources, workers=workers, what="prediction", shared=work, on_death=functools.partial(_died, work)
+    )
 
 
-def _died(source: Source) -> Row:
-    return failed(source, f"{source.path}: {PROCESS_DIED}")
+def _died(work: Work, source: Source) -> Row:
+    return failed(source, work, f"{source.path}: {PROCESS_DIED}")
 
 
 def _sources(videos: Sequence[Path], out: Path, leave_out: Sequence[Path]) -> list[Source]:

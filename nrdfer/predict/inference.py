@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import ClipError
 from nrdfer.data.augment import apply_into, plain
 from nrdfer.data.sampling import sample_indices
@@ -29,18 +28,19 @@ MAX_INTERPOLATED = 20_000
 
 @dataclass(frozen=True)
 class Answer:
-    """The network's prediction for one clip; K numbers are in the order of `nrdfer.core.emotions.EMOTIONS`."""
+    """The network's prediction for one clip; K numbers are in the order of `emotions`."""
 
     logits: tuple[float, ...]  # K, of the sequence, before the filter
     probabilities: tuple[float, ...]  # K, after it
     vetoed: bool  # a snippet vetoed neutral
     frames: tuple[int, ...]  # T source frames; of an interpolated clip the nearest ones
+    emotions: tuple[str, ...]  # K, the network's label set
     attention: tuple[float, ...]  # T - 1, of each pair of frames, sum 1; empty for a network without a class token
 
     @property
     def emotion(self) -> str:
         """The predicted emotion."""
-        return EMOTIONS[int(np.argmax(self.probabilities))]
+        return self.emotions[int(np.argmax(self.probabilities))]
 
     @property
     def probability(self) -> float:
@@ -101,4 +101,4 @@ def _ask(network: ClipNetwork, x_BTSSC: npt.NDArray[np.float32], seen: Sequence[
     weights: list[list[float]] = [[]] * len(seen) if attention_BP is None else attention_BP.float().cpu().tolist()
     rows = zip(logits_BK.float().cpu().tolist(), final_BK.tolist(), vetoed, seen, weights, strict=True)
     for logits, final, veto, frames, attention in rows:
-        yield Answer(tuple(logits), tuple(final), bool(veto), frames, tuple(attention))
+        yield Answer(tuple(logits), tuple(final), bool(veto), frames, network.settings.emotions, tuple(attention))

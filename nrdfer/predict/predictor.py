@@ -44,6 +44,11 @@ class Predictor:
         self.windows = windows or WindowSettings()
         self.network = model.network.to(pick_device(device)).eval()
 
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The network's label set."""
+        return self.network.settings.emotions
+
     @classmethod
     def load(cls, model: TrainedModel, windows: WindowSettings | None = None, *, device: str = "auto") -> Predictor:
         """With the model's own preprocessing.
@@ -90,6 +95,7 @@ class Predictor:
             times=times,
             cropped=cropped,
             size=(info.width, info.height),
+            emotions=self.emotions,
             seconds={"crops": found - began, "answers": time.perf_counter() - found},
         )
 

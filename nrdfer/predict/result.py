@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import FrameRecord
 from nrdfer.predict.crops import CroppedVideo
 from nrdfer.predict.inference import Answer
@@ -54,6 +53,7 @@ class Prediction:
         times: of the T frames.
         cropped: the crops and the faces, None if unreadable.
         size: width and height of a frame, pixels.
+        emotions: the network's label set; empty if unreadable.
     """
 
     status: str
@@ -64,6 +64,7 @@ class Prediction:
     times: FrameTimes | None = None
     cropped: CroppedVideo | None = None
     size: tuple[int, int] = (0, 0)
+    emotions: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)  # where the time went
 
     @property
@@ -128,8 +129,8 @@ def answer_to_dict(answer: Answer | None) -> dict[str, Any] | None:
     return {
         "emotion": answer.emotion,
         "probability": answer.probability,
-        "probabilities": dict(zip(EMOTIONS, answer.probabilities, strict=True)),
-        "logits": dict(zip(EMOTIONS, answer.logits, strict=True)),
+        "probabilities": dict(zip(answer.emotions, answer.probabilities, strict=True)),
+        "logits": dict(zip(answer.emotions, answer.logits, strict=True)),
         "neutral_vetoed": answer.vetoed,
         "frames_seen": list(answer.frames),
         "attention": [{"frame": f, "weight": w} for f, w in attention_by_frame(answer).items()],

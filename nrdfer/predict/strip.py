@@ -14,8 +14,19 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from nrdfer.core.emotions import EMOTIONS
-from nrdfer.plotting.style import BLACK, BLUE, EMOTION_STYLES, LARGE, NORMAL, SMALL, VERMILLION, new_figure, save, tidy
+from nrdfer.plotting.style import (
+    BLACK,
+    BLUE,
+    LARGE,
+    NORMAL,
+    SMALL,
+    VERMILLION,
+    emotion_style,
+    new_figure,
+    plot_label,
+    save,
+    tidy,
+)
 from nrdfer.predict.result import OK, Prediction, WindowAnswer
 
 TILES = 12
@@ -68,10 +79,10 @@ def draw_strip(prediction: Prediction, title: str, model: str, path: Path) -> No
 
 def _headline(prediction: Prediction, title: str) -> str:
     heading = title if len(title) <= 60 else f"{title[:57]}..."
-    heading = heading.replace("$", r"\$")  # matplotlib would set a formula
+    heading = plot_label(heading)
     if prediction.answer is None:
         return f"{heading}: no face"
-    return f"{heading}: {prediction.answer.emotion} {100 * prediction.answer.probability:.0f} %"
+    return f"{heading}: {plot_label(prediction.answer.emotion)} {100 * prediction.answer.probability:.0f} %"
 
 
 def _subline(prediction: Prediction, model: str) -> str:
@@ -79,7 +90,7 @@ def _subline(prediction: Prediction, model: str) -> str:
     summary = f"{len(prediction.records)} frames, {with_face} with the face, {prediction.duration:.1f} s"
     if prediction.status != OK:
         return f"{summary}; {textwrap.shorten(prediction.reason, 110, placeholder='...')}"
-    return f"{summary}; {model}".replace("$", r"\$")
+    return plot_label(f"{summary}; {model}")
 
 
 def _regular(prediction: Prediction, count: int) -> list[int]:
@@ -96,7 +107,7 @@ def _draw_faces(axes: Any, prediction: Prediction, frames: Sequence[int]) -> Non
     for place, (frame, crop) in enumerate(zip(frames, cropped.frames(frames), strict=True)):
         has_face = prediction.records[frame].has_face
         emotion = prediction.windows[speaking[frame]].emotion
-        colour = EMOTION_STYLES[emotion][0] if emotion and has_face else _NO_FACE
+        colour = emotion_style(emotion, prediction.emotions)[0] if emotion and has_face else _NO_FACE
         drawn = crop if has_face else (crop // 2 + 120).astype(np.uint8)  # paler: it shows something else
         axes.imshow(drawn, extent=(place + 0.04, place + 0.96, 0.04, 0.96), aspect="auto", interpolation="antialiased")
         axes.add_patch(Rectangle((place + 0.04, 0.04), 0.92, 0.92, fill=False, edgecolor=colour, linewidth=2.6,
@@ -105,7 +116,7 @@ def _draw_faces(axes: Any, prediction: Prediction, frames: Sequence[int]) -> Non
             axes.text(place + 0.5, 0.5, "no face", fontsize=SMALL, ha="center", va="center", color=BLACK)
         axes.text(place + 0.5, 1.03, f"{times.starts[frame]:.1f} s", fontsize=SMALL, ha="center", va="bottom")
         # for a frame without the face in a window with a prediction, the prediction is in brackets
-        words = "no face" if emotion is None else emotion if has_face else f"({emotion})"
+        words = "no face" if emotion is None else plot_label(emotion if has_face else f"({emotion})")
         axes.text(place + 0.5, -0.05, words, fontsize=SMALL, ha="center", va="top",
                   color=colour if emotion and has_face else "0.35",
                   weight="bold" if emotion and has_face else "normal")  # fmt: skip
@@ -118,8 +129,8 @@ def _draw_curves(axes: Any, prediction: Prediction) -> None:
         centres = [row.window.centre for row in stretch]
         if stretch[0].answer is None:
             continue
-        for k, name in enumerate(EMOTIONS):
-            colour, marker = EMOTION_STYLES[name]
+        for k, name in enumerate(prediction.emotions):
+            colour, marker = emotion_style(name, prediction.emotions)
             heights = [row.answer.probabilities[k] for row in stretch if row.answer is not None]
             axes.plot(centres, heights, color=colour, marker=marker, markersize=4.2, linewidth=1.5,
                       markevery=max(1, len(centres) // 30))  # fmt: skip
@@ -130,15 +141,16 @@ def _draw_curves(axes: Any, prediction: Prediction) -> None:
     axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.25, 0.5, 0.75, 1])
     axes.set_ylabel("probability", fontsize=NORMAL)
     tidy(axes, grid="y")
-    _name_curves(axes)
+    _name_curves(axes, prediction.emotions)
 
 
-def _name_curves(axes: Any) -> None:
+def _name_curves(axes: Any, emotions: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
+    looks = {name: emotion_style(name, emotions) for name in emotions}
     handles = [
-        Line2D([], [], color=EMOTION_STYLES[name][0], marker=EMOTION_STYLES[name][1], markersize=5, label=name)
-        for name in EMOTIONS
+        Line2D([], [], color=colour, marker=marker, markersize=5, label=plot_label(name))
+        for name, (colour, marker) in looks.items()
     ]
     axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.005, 0.5), fontsize=SMALL, frameon=False,
                 handlelength=1.6, borderpad=0)  # fmt: skip

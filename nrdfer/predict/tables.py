@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nrdfer.core.csv_cells import cell
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.predict.inference import Answer
 from nrdfer.predict.result import Prediction
 
@@ -26,7 +25,7 @@ def timeline_rows(prediction: Prediction) -> list[dict[str, Any]]:
             "last_frame": row.window.last,
             "frames_with_face": row.frames_with_face,
             "status": row.status,
-            **answer_columns(row.answer),
+            **answer_columns(row.answer, prediction.emotions),
         }
         for number, row in enumerate(prediction.windows)
     ]
@@ -60,15 +59,15 @@ def frame_rows(prediction: Prediction) -> list[dict[str, Any]]:
     return rows
 
 
-def answer_columns(answer: Answer | None) -> dict[str, Any]:
-    """A prediction as columns; all are empty if there is none."""
-    numbers = [None] * len(EMOTIONS)
+def answer_columns(answer: Answer | None, emotions: Sequence[str]) -> dict[str, Any]:
+    """A prediction as columns, some of them of each emotion of the label set; all are empty if there is none."""
+    numbers = [None] * len(emotions)
     return {
         "emotion": None if answer is None else answer.emotion,
         "probability": None if answer is None else answer.probability,
         "neutral_vetoed": None if answer is None else answer.vetoed,
-        **{f"probability_{e}": p for e, p in zip(EMOTIONS, answer.probabilities if answer else numbers, strict=True)},
-        **{f"logit_{e}": p for e, p in zip(EMOTIONS, answer.logits if answer else numbers, strict=True)},
+        **{f"probability_{e}": p for e, p in zip(emotions, answer.probabilities if answer else numbers, strict=True)},
+        **{f"logit_{e}": p for e, p in zip(emotions, answer.logits if answer else numbers, strict=True)},
     }
 
 

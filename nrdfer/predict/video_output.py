@@ -72,10 +72,10 @@ class Row:
         return {**values, **self.answer}
 
 
-#: Columns of `Row.flat`.
-COLUMNS = tuple(
-    dict.fromkeys((*(f.name for f in dataclasses.fields(Row) if f.name != "answer"), *answer_columns(None)))
-)
+def columns_of(emotions: Sequence[str]) -> tuple[str, ...]:
+    """Columns of `Row.flat` for a network's label set."""
+    own = (f.name for f in dataclasses.fields(Row) if f.name != "answer")
+    return tuple(dict.fromkeys((*own, *answer_columns(None, emotions))))
 
 
 def predict_one(source: Source, work: Work) -> Row:
@@ -93,7 +93,7 @@ def predict_one(source: Source, work: Work) -> Row:
     try:
         sha256 = file_sha256(source.path)
     except OSError as error:
-        return failed(source, f"{source.path}: cannot be read ({error.strerror})")
+        return failed(source, work, f"{source.path}: cannot be read ({error.strerror})")
     key = key_of(work, sha256)
     earlier = _earlier(source, work, key)
     if earlier is not None:
@@ -103,16 +103,16 @@ def predict_one(source: Source, work: Work) -> Row:
         prediction = work.predictor.predict(source.path)
         if prediction.status == UNREADABLE:
             _forget_other(folder, sha256)
-            return failed(source, prediction.reason)
+            return failed(source, work, prediction.reason)
         return _write(source, work, prediction, key, sha256, began)
     except NotOursError as error:
-        return failed(source, str(error), REFUSED)
+        return failed(source, work, str(error), REFUSED)
     except NoFaceError as error:
-        return failed(source, str(error), NO_FACE)
+        return failed(source, work, str(error), NO_FACE)
     except DeviceError:
         raise
     except NrdferError as error:  # the video changed meanwhile
-        return failed(source, str(error))
+        return failed(source, work, str(error))
 
 
 def key_of(work: Work, sha256: str) -> str:
@@ -134,11 +134,11 @@ def key_of(work: Work, sha256: str) -> str:
     )
 
 
-def failed(source: Source, reason: str, status: str = UNREADABLE) -> Row:
+def failed(source: Source, work: Work, reason: str, status: str = UNREADABLE) -> Row:
     """The row of a video that could not be processed."""
     return Row(
         name_text(source.path), source.clip_id, status, utf8(reason), None, None, 0, 0, 0.0, 0.0, False,
-        utf8(source.note), answer_columns(None),
+        utf8(source.note), answer_columns(None, work.predictor.emotions),
     )  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def _write(source: Source, work: Work, prediction: Prediction, key: str, sha256:
         notes = [_decorated(STRIP, lambda: draw_strip(prediction, title, model, fresh / STRIP))]
         if work.annotate:
             notes.append(_decorated(ANNOTATED, lambda: write_annotated(source.path, prediction, fresh / ANNOTATED)))
-        row = _row(source, prediction, [note for note in notes if note], time.perf_counter() - began)
+        row = _row(source, work, prediction, [note for note in notes if note], time.perf_counter() - began)
         content = {
             "schema": SCHEMA,
             "key": key,
@@ -225,7 +225,7 @@ def _decorated(name: str, make: Callable[[], str | None]) -> str:
     return f"{name} could not be made: {one_line(reason)[:_MOST_REASON]}"
 
 
-def _row(source: Source, prediction: Prediction, notes: Sequence[str], seconds: float) -> Row:
+def _row(source: Source, work: Work, prediction: Prediction, notes: Sequence[str], seconds: float) -> Row:
     answer = prediction.answer
     return Row(
         video=name_text(source.path),
@@ -240,5 +240,5 @@ def _row(source: Source, prediction: Prediction, notes: Sequence[str], seconds: 
         seconds=seconds,
         repeated=False,
         note=utf8("; ".join(filter(None, (source.note, prediction.note, *notes)))),
-        answer=answer_columns(answer),
+        answer=answer_columns(answer, work.predictor.emotions),
     )

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nrdfer.config.alignment import MODES, AlignSettings
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import ProfileError
 from nrdfer.core.progress import Progress
 from nrdfer.corpora.registry import find_corpus
@@ -34,7 +35,7 @@ from nrdfer.preprocessing.clip_files import (
     write_clip,
     write_sheet,
 )
-from nrdfer.preprocessing.quality import clip_quality, write_quality
+from nrdfer.preprocessing.quality import ClipQuality, clip_quality, write_quality
 from nrdfer.runtime.process_pool import one_thread
 from nrdfer.store.receipts import vouch
 
@@ -162,16 +163,18 @@ def publish(aligned: Path, work: Path, out: Path) -> dict[str, Any]:
     from nrdfer.faces.stats import luma_of
 
     clip_ids = list_clips(aligned)
-    rows, title = [], "No clip"
+    rows: list[ClipQuality] = []
+    title, emotions = "No clip", EMOTIONS
     for clip_id in clip_ids:
         link_clip(work, out, clip_id)
         link_sheet(work, out, clip_id)
         record, after = read_clip(out, clip_id)
-        title = find_corpus(record.corpus).title
+        corpus = find_corpus(record.corpus)
+        title, emotions = corpus.title, corpus.emotions
         rows.append(clip_quality(record, luma_of(read_clip(aligned, clip_id)[1]), luma_of(after)))
     for table in (EXCLUDED_CSV, NOTES):
         shutil.copyfile(aligned / table, out / table)
     excluded = read_reasons(aligned / EXCLUDED_CSV)
     for clip_id, _ in excluded:
         link_sheet(aligned, out, clip_id)
-    return write_quality(f"{title}: aligned and enhanced faces", rows, excluded, out)
+    return write_quality(f"{title}: aligned and enhanced faces", emotions, rows, excluded, out)

@@ -159,7 +159,8 @@ def write_folds(
         tested = {clip: corpus.splits[int(k) - 1] for k, fold in folds.items() for clip in fold["test"]}
         rows = _looked_at(reader, tested, progress)
     faces = "faces" if corpus.videos else "face pictures"
-    summary = write_quality(f"{corpus.title}: {faces} and folds", rows, read_reasons(shards / EXCLUDED_CSV), out)
+    title, excluded = f"{corpus.title}: {faces} and folds", read_reasons(shards / EXCLUDED_CSV)
+    summary = write_quality(title, corpus.emotions, rows, excluded, out)
     return {"folds": {k: {part: len(ids) for part, ids in fold.items()} for k, fold in folds.items()}, **summary}
 
 

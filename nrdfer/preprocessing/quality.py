@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.optional_output import draw
 from nrdfer.core.records import ClipRecord
 from nrdfer.faces.stats import longest_gap
+from nrdfer.plotting.style import plot_label
 from nrdfer.preprocessing.quality_page import PICTURE, page
 
 if TYPE_CHECKING:
@@ -72,12 +72,17 @@ def clip_quality(record: ClipRecord, before: float | None = None, after: float |
 
 
 def write_quality(
-    title: str, clips: Sequence[ClipQuality], excluded: Sequence[tuple[str, str]], out: Path
+    title: str,
+    emotions: Sequence[str],
+    clips: Sequence[ClipQuality],
+    excluded: Sequence[tuple[str, str]],
+    out: Path,
 ) -> dict[str, Any]:
     """Write the page, its picture and its numbers into `out`.
 
     Args:
         title: of the page.
+        emotions: the label set of the corpus.
         clips: those that can be used.
         excluded: clips that cannot, and why.
         out: existing folder; contact sheets in it are linked.
@@ -86,13 +91,13 @@ def write_quality(
         The summary, for metadata.
     """
     summary = summarise(clips, excluded)
-    classes = clips_per_class(clips)
+    classes = clips_per_class(clips, emotions)
     rows = _measured(clips)
     numbers = {
         "title": title, "summary": summary, "clips_per_class": classes, "set_aside": dict(excluded), "clips": rows,
     }  # fmt: skip
     (out / NUMBERS).write_text(json.dumps(numbers, indent=1), encoding="utf-8")
-    draw("The picture of this page", out / PICTURE, lambda: _plot(title, clips, out / PICTURE))
+    draw("The picture of this page", out / PICTURE, lambda: _plot(title, classes, clips, out / PICTURE))
     # rows that need attention come first
     order = sorted(range(len(clips)), key=lambda i: (_first(clips[i].share), clips[i].frames, clips[i].clip_id))
     text = page(title, summary, classes, [rows[i] for i in order], excluded, out)
@@ -134,10 +139,10 @@ def summarise(clips: Sequence[ClipQuality], excluded: Sequence[tuple[str, str]])
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def clips_per_class(clips: Sequence[ClipQuality]) -> dict[str, dict[str, int]]:
-    """Split -> emotion -> clips; all seven emotions, so that one that is missing shows as 0."""
+def clips_per_class(clips: Sequence[ClipQuality], emotions: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Split -> emotion -> clips; all emotions of the label set, so that one that is missing shows as 0."""
     counted = Counter((clip.split, clip.emotion or UNLABELLED) for clip in clips)
-    names = [*EMOTIONS, *sorted({clip.emotion or UNLABELLED for clip in clips} - set(EMOTIONS))]
+    names = [*emotions, *sorted({clip.emotion or UNLABELLED for clip in clips} - set(emotions))]
     return {
         split: {emotion: counted[split, emotion] for emotion in names}
         for split in sorted({clip.split for clip in clips})
@@ -154,7 +159,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return round(float(np.mean(known)), 2) if known else None
 
 
-def _plot(title: str, clips: Sequence[ClipQuality], path: Path) -> None:
+def _plot(title: str, classes: dict[str, dict[str, int]], clips: Sequence[ClipQuality], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -174,8 +179,8 @@ def _plot(title: str, clips: Sequence[ClipQuality], path: Path) -> None:
         axis.set_ylabel("clips")
         if len(series) > 1:
             axis.legend(fontsize=8)
-    _bars(axes[0][-1], clips_per_class(clips))
-    figure.suptitle(f"{title}: {len(clips)} clips", fontsize=10)
+    _bars(axes[0][-1], classes)
+    figure.suptitle(f"{plot_label(title)}: {len(clips)} clips", fontsize=10)
     figure.savefig(path)
     plt.close(figure)
 
@@ -204,7 +209,7 @@ def _bars(axis: Axes, classes: dict[str, dict[str, int]]) -> None:
         places = np.arange(len(counts)) + (number - (len(classes) - 1) / 2) * wide
         colour, hatch = _COLOURS[number % len(_COLOURS)], _HATCHES[number % len(_HATCHES)]
         axis.bar(places, list(counts.values()), wide, color=colour, hatch=hatch, edgecolor="white", label=split)
-        axis.set_xticks(np.arange(len(counts)), list(counts), rotation=30, fontsize=8)
+        axis.set_xticks(np.arange(len(counts)), [plot_label(name) for name in counts], rotation=30, fontsize=8)
     axis.set_xlabel("clips of each class")
     if classes:  # beside the bars, which fill the axes to the top
         axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))

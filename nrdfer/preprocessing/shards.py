@@ -6,7 +6,7 @@ Everything that a group's bytes depend on is in its job. Writing a group as a sh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nrdfer.config.profile import ShardsConfig
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError, UnreadablePictureError
 from nrdfer.core.plain_text import one_line
 from nrdfer.core.progress import Progress
@@ -113,7 +112,7 @@ def shard_aligned(
     ]
     what = f"shards of {corpus.title}"
     index, _ = build_shards(jobs, work, out, workers=0, what=what, progress=progress)
-    return count_clips(index)
+    return count_clips(index, corpus.emotions)
 
 
 def shard_pictures(
@@ -163,16 +162,16 @@ def shard_pictures(
         raise CorpusError(f"no clip of {corpus.title} could be used, e.g. {example}; copy or unpack its pictures again")
     excluded = [*listing.excluded, *((clip.clip_id, clip.reason) for clip in unusable)]
     write_reasons(out / EXCLUDED_CSV, excluded)
-    return {**count_clips(index), "set_aside": len(excluded)}
+    return {**count_clips(index, corpus.emotions), "set_aside": len(excluded)}
 
 
-def count_clips(index: ShardIndex) -> dict[str, Any]:
-    """Clips, frames and clips per emotion in a set of shards."""
-    emotions = Counter(clip.emotion for clip in index.clips.values())
+def count_clips(index: ShardIndex, emotions: Sequence[str]) -> dict[str, Any]:
+    """Clips, frames and clips of each emotion of a label set in a set of shards."""
+    counted = Counter(clip.emotion for clip in index.clips.values())
     return {
         "clips": len(index.clips),
         "frames": sum(clip.n_frames for clip in index.clips.values()),
-        "emotions": {emotion: emotions[emotion] for emotion in EMOTIONS},
+        "emotions": {emotion: counted[emotion] for emotion in emotions},
     }
 
 

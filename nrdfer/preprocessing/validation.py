@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, list_clips, read_reasons, read_record
 from nrdfer.preprocessing.corpus_listing import VideoListing
 from nrdfer.preprocessing.picture_listing import PictureListing
@@ -90,12 +89,13 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
     return Verdict(tuple(problems), {name: figure for name, figure in figures.items() if figure is not None})
 
 
-def judge_parts(rows: Sequence[Row], shards: Path) -> Verdict:
+def judge_parts(rows: Sequence[Row], shards: Path, emotions: Sequence[str]) -> Verdict:
     """Check that every listed video is in the shards or excluded, once, with its listed emotion and split.
 
     Args:
         rows: of the listing.
         shards: folder of the shards.
+        emotions: the label set.
     """
     excluded = [clip_id for clip_id, _ in read_reasons(shards / EXCLUDED_CSV)]
     counted = Counter(row["clip_id"] for row in rows)
@@ -139,7 +139,7 @@ def judge_parts(rows: Sequence[Row], shards: Path) -> Verdict:
             "clips_set_aside": len(excluded),
             "frames": frames,
             "clips_per_class": {
-                split: {emotion: present[split, emotion] for emotion in EMOTIONS}
+                split: {emotion: present[split, emotion] for emotion in emotions}
                 for split in sorted({split for split, _ in wanted})
             },
             # reported, not refused: the corpus's user decides whether two names of one file are a fault
@@ -148,7 +148,9 @@ def judge_parts(rows: Sequence[Row], shards: Path) -> Verdict:
     )
 
 
-def judge_listed_clips(listing: PictureListing | VideoListing, shards: Path, folds: Folds) -> Verdict:
+def judge_listed_clips(
+    listing: PictureListing | VideoListing, shards: Path, folds: Folds, label_set: Sequence[str]
+) -> Verdict:
     """Check that every listed clip is in the shards or excluded, and that each fold has every class of its labels.
 
     Args:
@@ -156,6 +158,7 @@ def judge_listed_clips(listing: PictureListing | VideoListing, shards: Path, fol
             have is not required.
         shards: folder of the shards.
         folds: as they were assembled.
+        label_set: of the corpus.
     """
     emotions = listing.emotions()
     with ShardReader(shards) as reader:
@@ -171,7 +174,7 @@ def judge_listed_clips(listing: PictureListing | VideoListing, shards: Path, fol
         for part in ("train", "test"):
             wanted = {emotions[clip_id] for clip_id in fold[part] if clip_id in emotions}
             present = Counter(in_shards.get(clip_id) for clip_id in folds.get(k, {}).get(part, ()))
-            counts[f"fold {k} {part}"] = {emotion: present[emotion] for emotion in EMOTIONS}
+            counts[f"fold {k} {part}"] = {emotion: present[emotion] for emotion in label_set}
             problems += [
                 f"fold {k}: no {part} clip of {emotion} is left, though it is labelled with some; see "
                 f"{shards / EXCLUDED_CSV}"

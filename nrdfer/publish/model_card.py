@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.markdown_text import code, plain, table
 from nrdfer.corpora.registry import find_corpus
 
@@ -69,7 +68,8 @@ def write_card(facts: CardFacts) -> str:
     links = ", ".join(f"[{name}]({address})" for name, address in facts.links.items())
     sections = {
         f"{facts.title}: {facts.model}, {facts.split}": (
-            f"Dynamic facial expression recognition: 16 frames of one face in, one of seven emotions out. Profile "
+            f"Dynamic facial expression recognition: 16 frames of one face in, one of "
+            f"{len(facts.metrics['honest']['recalls'])} emotions out. Profile "
             f"{code(facts.profile)}.\n\nMade by: {links}. Every link back to the videos: `nrdfer lineage "
             f"models:/{facts.model}@{'champion' if only else facts.split}`."
         ),
@@ -108,8 +108,10 @@ def _figures(facts: CardFacts) -> str:
         numbers = (metrics[key] for key in ("war", "uar", "war_unfiltered", "uar_unfiltered"))
         weights = f"{meaning[protocol]} ({facts.epochs[protocol]})"
         rows.append([protocol, weights, *(f"{100 * number:.2f}" for number in numbers), str(metrics["clips"])])
-    recalls = facts.metrics["honest"]["recalls"]
-    each = ", ".join(f"{name} {'-' if recalls[name] is None else f'{100 * recalls[name]:.1f}'}" for name in EMOTIONS)
+    each = ", ".join(
+        f"{plain(name)} {'-' if recall is None else f'{100 * recall:.1f}'}"
+        for name, recall in facts.metrics["honest"]["recalls"].items()
+    )
     return f"{table(header, rows, numbers=5)}\n\nRecall of each emotion, honest protocol: {each}. Per cent."
 
 

@@ -25,6 +25,7 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
         card: the model card.
         *more: files to store beside the weights.
     """
+    from nrdfer.models.saved_model import read_emotions
     from nrdfer.serving.emotion_model import signature
     from nrdfer.serving.loader import MODULE, SHA256
     from nrdfer.store import file_sha256
@@ -36,7 +37,7 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
             **{path.stem: path for path in more},
         },
         loader=MODULE,
-        signature=signature(),
+        signature=signature(read_emotions(checkpoint / MODEL)),
         card=card,
         example={"clip": example_clip()},
         config={SHA256: file_sha256(checkpoint / weights)},

@@ -40,8 +40,11 @@ def register_video(tracking: Tracking, name: str, version: str, *, log: logging.
     """
     import pandas as pd
 
+    from nrdfer.models.saved_model import read_emotions
+    from nrdfer.models.trained_files import MODEL
     from nrdfer.preprocessing.spec import FILE, Preprocessing
-    from nrdfer.serving.loader import FOLDERS, MODULE
+    from nrdfer.serving.loader import FOLDERS
+    from nrdfer.serving.loader import MODULE as LOADER
     from nrdfer.serving.video_bundle import write_bundle
     from nrdfer.serving.video_model import video_signature
 
@@ -59,8 +62,8 @@ def register_video(tracking: Tracking, name: str, version: str, *, log: logging.
         bundle = write_bundle(files, Preprocessing.read(files / FILE), Path(scratch))
         content = Content(
             artifacts={part: Path(path) for part, path in bundle.items()},
-            loader=MODULE,
-            signature=video_signature(),
+            loader=LOADER,
+            signature=video_signature(read_emotions(files / MODEL)),
             card=card,
             example=pd.DataFrame({"path": ["/data/my_video.mp4"]}),
             config={FOLDERS: []},

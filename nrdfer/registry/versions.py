@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CROPS, VIDEO = "crops", "video"
 _ABOUT = {
-    CROPS: "One version per trained checkpoint: 16 aligned face crops in, one of seven emotions out.",
+    CROPS: "One version per trained checkpoint: 16 aligned face crops in, one emotion out.",
     VIDEO: "Champions that take videos: a path or a file's bytes in, the emotion and a timeline out.",
 }
 _ALIASES = (

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nrdfer.core.emotions import emotions_in
 from nrdfer.core.optional_output import Missing, draw
 from nrdfer.evaluation.checkpoints import features_path, predictions_path
+from nrdfer.experiments.fill import described
 from nrdfer.models.saved_model import read_history
 from nrdfer.reporting.figures.attention import attention_rows, draw_attention
 from nrdfer.reporting.figures.confusions import draw_confusions
@@ -35,6 +37,11 @@ def predictions_of(evaluation: Path, protocol: str = HONEST) -> pd.DataFrame:
 def pooled(evaluations: Mapping[str, Path], protocol: str = HONEST) -> pd.DataFrame:
     """The predictions of several folds as one table."""
     return pd.concat([predictions_of(path, protocol) for path in evaluations.values()], ignore_index=True)
+
+
+def _emotions_of(evaluations: Mapping[str, Path]) -> tuple[str, ...]:
+    """The label set of some folds of one corpus."""
+    return emotions_in(described(next(iter(evaluations.values())))["settings"])
 
 
 def gain_picture(folds: Mapping[str, Path], out: Path) -> Picture | Missing:
@@ -105,7 +112,7 @@ def features_picture(ours: Mapping[str, Path], baseline: Mapping[str, Path], out
 
 
 def _features(ours: Mapping[str, Path], baseline: Mapping[str, Path], path: Path) -> Picture:
-    found = draw_feature_map(_read_features(ours), path, baseline=_read_features(baseline) or None)
+    found = draw_feature_map(_read_features(ours), _emotions_of(ours), path, baseline=_read_features(baseline) or None)
     text = "; ".join(
         f"{'NR-DFERNet' if name == 'ours' else name}: {_separation(folds)}" for name, folds in found.items()
     )
@@ -136,11 +143,11 @@ def _separation(folds: Mapping[str, Separation]) -> str:
 def confusion_picture(evaluations: Mapping[str, Path], name: str, what: str, out: Path) -> Picture | Missing:
     """The supplement's confusion matrices: without and with the filter."""
     path = out / f"confusion_{name}.png"
-    return draw(f"The picture of confusions of {what},", path, lambda: _confusion(pooled(evaluations), what, path))
+    return draw(f"The picture of confusions of {what},", path, lambda: _confusion(evaluations, what, path))
 
 
-def _confusion(table: pd.DataFrame, what: str, path: Path) -> Picture:
-    counts = draw_confusions(table, path)
+def _confusion(evaluations: Mapping[str, Path], what: str, path: Path) -> Picture:
+    counts = draw_confusions(pooled(evaluations), _emotions_of(evaluations), path)
     return Picture(
         path,
         f"Confusion matrices, {what}",
@@ -161,5 +168,5 @@ def recall_picture(
 
 def _recalls(evaluations: Mapping[str, Path], what: str, published: Mapping[str, float] | None, path: Path) -> Picture:
     tables = {protocol: pooled(evaluations, protocol) for protocol in (HONEST, PAPER)}
-    draw_recall_bars(tables, path, published=published)
+    draw_recall_bars(tables, _emotions_of(evaluations), path, published=published)
     return Picture(path, f"Recall of each emotion, {what}", "All test clips together.", "Bars of recalls by emotion.")

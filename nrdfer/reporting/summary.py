@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.filter_settings import Reading
@@ -39,7 +38,7 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         "",
         "",
         ("Decision",),
-        (*_MEASURES, *EMOTIONS),
+        (*_MEASURES, *DFEW.emotions),
         DFEW.aggregates,
         tuple(
             Row(name, {"Decision": name}, tuple(read_figures(folds, reading, by_emotion=True)),

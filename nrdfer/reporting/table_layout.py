@@ -13,8 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from nrdfer.core.emotions import EMOTIONS
-from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, Figure, ResultTable, Row
+from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, WHOLE, Figure, ResultTable, Row
 
 HONEST, PAPER = "honest", "paper"
 MEASURED = "measured"
@@ -98,8 +97,8 @@ def compare(table: ResultTable, row: Row, measure: str, *, comparable: bool) -> 
 
 def grids(table: ResultTable, *, comparable: bool) -> tuple[Grid, ...]:
     """The table's grids, in the order to show them; there is always a first."""
-    recalls = [measure for measure in table.measures if measure in EMOTIONS]
-    found = [_main(table, [measure for measure in table.measures if measure not in EMOTIONS], comparable)]
+    recalls = [measure for measure in table.measures if measure not in WHOLE]  # emotions
+    found = [_main(table, [measure for measure in table.measures if measure in WHOLE], comparable)]
     if recalls:
         found.append(_recalls(table, recalls, comparable))
     found += [grid for aggregate in table.aggregates[1:] if (grid := _other(table, aggregate))]

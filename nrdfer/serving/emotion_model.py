@@ -5,25 +5,25 @@ Preprocessing of videos does not belong here; this wrapper starts from the crops
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.serving.base import ServedModel
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 
-def signature() -> ModelSignature:
-    """Clips of aligned crops of any size in; a row of `EmotionModel.predict` a clip out."""
+def signature(emotions: Sequence[str]) -> ModelSignature:
+    """Clips of aligned crops of any size in; a row of `EmotionModel.predict` a clip out, for a label set."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-    figures = [f"{what}_{name}" for what in ("probability", "logit") for name in EMOTIONS]
+    figures = [f"{what}_{name}" for what in ("probability", "logit") for name in emotions]
     return ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, 16, 3, -1, -1), name="clip")]),
         outputs=Schema([ColSpec(DataType.string, "emotion"), *(ColSpec(DataType.float, name) for name in figures)]),
@@ -45,6 +45,11 @@ class EmotionModel(ServedModel):
         weights = Path(context.artifacts["weights"])
         require_sha256(weights, context.model_config["sha256"])
         self.network = load_model(Path(context.artifacts["settings"]), weights)
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The network's label set."""
+        return self.network.settings.emotions
 
     def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Predict clips.
@@ -71,9 +76,10 @@ class EmotionModel(ServedModel):
             raise ValueError("pixel values must be in 0 to 1 (divide 8-bit values by 255)")
         logits_BK, final_BK = predict_clips(self.network, torch.from_numpy(x_BTCHW))
         probabilities_BK = final_BK.numpy()
-        columns: dict[str, Any] = {"emotion": [EMOTIONS[i] for i in probabilities_BK.argmax(-1)]}
-        for k, name in enumerate(EMOTIONS):
+        emotions = self.emotions
+        columns: dict[str, Any] = {"emotion": [emotions[i] for i in probabilities_BK.argmax(-1)]}
+        for k, name in enumerate(emotions):
             columns[f"probability_{name}"] = probabilities_BK[:, k]
-        for k, name in enumerate(EMOTIONS):
+        for k, name in enumerate(emotions):
             columns[f"logit_{name}"] = logits_BK[:, k].numpy()
         return pd.DataFrame(columns)

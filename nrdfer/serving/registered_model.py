@@ -48,10 +48,11 @@ def load_registered(
         config = {SHA256: weights_sha256(opened), FOLDERS: [os.fspath(each) for each in folders]}
         wrapper = open_artifacts(folder, config)
     note_code(opened)
+    sign = video_signature if isinstance(wrapper, VideoModel) else signature
     described = Model(
         model_uuid=opened.model_id or None,
         run_id=opened.run_id,
-        signature=video_signature() if isinstance(wrapper, VideoModel) else signature(),
+        signature=sign(wrapper.emotions),
         flavors={FLAVOR_NAME: {"loader_module": MODULE}},
         metadata={tags.CODE: code_version().sources},
     )

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import NoFaceError, UnreadableVideoError
 from nrdfer.core.plain_text import name_text, utf8
 from nrdfer.serving.base import ServedModel
@@ -67,7 +66,9 @@ class VideoModel(ServedModel):
             ValueError: the input has neither column.
         """
         rows = [self._row(given) for given in _rows_of(model_input)]
-        table = pd.DataFrame(rows, columns=list(_columns()), dtype=object)  # of numbers, pandas would make None NaN
+        table = pd.DataFrame(
+            rows, columns=list(_columns(self.emotions)), dtype=object
+        )  # of numbers, pandas would make None NaN
         return table.infer_objects()
 
     def _row(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,12 +77,16 @@ class VideoModel(ServedModel):
         except (UnreadableVideoError, NoFaceError, RequestError) as error:
             return self.unreadable(str(error))
 
-    @staticmethod
-    def unreadable(reason: str) -> dict[str, Any]:
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The network's label set."""
+        return self.predictor.emotions
+
+    def unreadable(self, reason: str) -> dict[str, Any]:
         """The row of a video that could not be read."""
         from nrdfer.predict.result import UNREADABLE, Prediction
 
-        return _as_row(Prediction(UNREADABLE, reason))
+        return _as_row(Prediction(UNREADABLE, reason), self.emotions)
 
     def answer(self, given: Mapping[str, Any], bounds: Bounds | None = None) -> dict[str, Any]:
         """One row of `predict`.
@@ -115,11 +120,12 @@ class VideoModel(ServedModel):
                     prediction = self.predictor.predict(file)
         except (UnreadableVideoError, NoFaceError) as error:
             raise type(error)(str(error).replace(str(file), name)) from error
-        return _as_row(dataclasses.replace(prediction, reason=prediction.reason.replace(str(file), name)))
+        named = dataclasses.replace(prediction, reason=prediction.reason.replace(str(file), name))
+        return _as_row(named, self.emotions)
 
 
-def video_signature() -> ModelSignature:
-    """The signature to register `VideoModel` with: either column may be missing."""
+def video_signature(emotions: Sequence[str]) -> ModelSignature:
+    """The signature to register `VideoModel` with, for a label set: either column may be missing."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
@@ -131,7 +137,7 @@ def video_signature() -> ModelSignature:
                 ColSpec(DataType.binary, name=VIDEO, required=False),
             ]
         ),
-        outputs=Schema([ColSpec(kinds[kind], name=name, required=False) for name, kind in _columns().items()]),
+        outputs=Schema([ColSpec(kinds[kind], name=name, required=False) for name, kind in _columns(emotions).items()]),
     )
 
 
@@ -156,7 +162,7 @@ def local_file(path: str, folders: Sequence[str]) -> Path:
     raise UnreadableVideoError(f"{ascii(path)[:200]} is an address or an option; only local files are opened here")
 
 
-def _columns() -> dict[str, str]:
+def _columns(emotions: Sequence[str]) -> dict[str, str]:
     """Name -> kind of the answer's columns."""
     return {
         "emotion": "text",
@@ -164,17 +170,17 @@ def _columns() -> dict[str, str]:
         "reason": "text",
         "frames": "count",
         "frames_with_face": "count",
-        **{f"probability_{name}": "number" for name in EMOTIONS},
-        **{f"logit_{name}": "number" for name in EMOTIONS},
+        **{f"probability_{name}": "number" for name in emotions},
+        **{f"logit_{name}": "number" for name in emotions},
         "timeline": "text",
     }
 
 
-def _as_row(prediction: Prediction) -> dict[str, Any]:
+def _as_row(prediction: Prediction, emotions: Sequence[str]) -> dict[str, Any]:
     from nrdfer.predict.result import timeline_to_list
 
     answer = prediction.answer
-    nothing = (None,) * len(EMOTIONS)  # JSON has no word for NaN
+    nothing = (None,) * len(emotions)  # JSON has no word for NaN
     probabilities: Sequence[float | None] = nothing if answer is None else answer.probabilities
     logits: Sequence[float | None] = nothing if answer is None else answer.logits
     return {
@@ -183,8 +189,8 @@ def _as_row(prediction: Prediction) -> dict[str, Any]:
         "reason": utf8(prediction.reason),
         "frames": len(prediction.records),
         "frames_with_face": prediction.frames_with_face,
-        **{f"probability_{name}": p for name, p in zip(EMOTIONS, probabilities, strict=True)},
-        **{f"logit_{name}": p for name, p in zip(EMOTIONS, logits, strict=True)},
+        **{f"probability_{name}": p for name, p in zip(emotions, probabilities, strict=True)},
+        **{f"logit_{name}": p for name, p in zip(emotions, logits, strict=True)},
         "timeline": json.dumps(timeline_to_list(prediction), allow_nan=False),
     }
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from nrdfer.config.recipe import Recipe
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import TrainingError
 from nrdfer.data.dataset import ClipDataset, ClipSource
 
@@ -60,8 +59,8 @@ def check_emotions(train: ClipDataset, test: ClipDataset, recipe: Recipe) -> Non
         ("training", train, "a network cannot learn an emotion that it never sees"),
         ("test", test, "UAR over fewer emotions is not comparable"),
     ):
-        counts = np.bincount(data.labels, minlength=len(EMOTIONS))
-        absent = [emotion for emotion, count in zip(EMOTIONS, counts, strict=True) if not count]
+        counts = np.bincount(data.labels, minlength=len(data.emotions))
+        absent = [emotion for emotion, count in zip(data.emotions, counts, strict=True) if not count]
         if absent:
             raise TrainingError(
                 f"the {name} list of {len(data)} clips has none of {', '.join(absent)}: {harm}. Look for missing "

@@ -16,7 +16,7 @@ from typing import Any
 
 from nrdfer.config.profile import Profile
 from nrdfer.config.settings import flatten
-from nrdfer.corpora.registry import recipe_of
+from nrdfer.corpora.registry import find_corpus, recipe_of
 from nrdfer.shards.split import Split
 from nrdfer.store import digest_of, file_sha256
 from nrdfer.training.request import TrainingRequest, network_settings
@@ -113,7 +113,7 @@ def key_of_profile(profile: Profile, split: Split, shards: str, initial: str | N
     """
     return TrainingKey(
         profile.model,
-        network_settings(profile),
+        network_settings(profile, find_corpus(split.corpus)),
         recipe_of(profile, split.corpus).to_dict(),
         profile.engine.numerics(),
         split.train_ids,

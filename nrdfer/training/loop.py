@@ -182,7 +182,7 @@ def train(
     device = set_up(engine)
     with memory_errors(recipe, engine), joined(device) as ranks, stop_requests() as stop:
         model = _new_network(request)
-        data, tested = _datasets(request, source, model.settings.image_size)
+        data, tested = _datasets(request, source, model)
         if request.initial_weights is not None:
             load_weights(model, request.initial_weights)
         clips, decoded = [*request.train_ids, *request.test_ids], callbacks.on_decoded
@@ -223,18 +223,19 @@ def _new_network(request: TrainingRequest) -> ClipNetwork:
     return model
 
 
-def _datasets(request: TrainingRequest, source: ClipSource, size: int) -> tuple[ClipDataset, ClipDataset]:
-    """The training clips, augmented, and the test clips, at `size` pixels."""
-    recipe = request.recipe
+def _datasets(request: TrainingRequest, source: ClipSource, model: ClipNetwork) -> tuple[ClipDataset, ClipDataset]:
+    """The training clips, augmented, and the test clips, at the network's size."""
+    recipe, size, emotions = request.recipe, model.settings.image_size, model.settings.emotions
     data = ClipDataset(
         source,
         request.train_ids,
         image_size=size,
+        emotions=emotions,
         sampling=recipe.sampling,
         seed=recipe.seed,
         augment=recipe.augment,
     )
-    tested = ClipDataset(source, sorted(request.test_ids), image_size=size, sampling=recipe.sampling)
+    tested = ClipDataset(source, sorted(request.test_ids), image_size=size, emotions=emotions, sampling=recipe.sampling)
     check_emotions(data, tested, recipe)
     return data, tested
 
@@ -247,7 +248,7 @@ def _run_epochs(
         training.finish_epoch()
         with full_precision():
             table = test(between=training.heed_stop)
-        training.close_epoch(fold_metrics(table), on_epoch)
+        training.close_epoch(fold_metrics(table, training.learner.model.settings.emotions), on_epoch)
 
 
 def _write_results(request: TrainingRequest, training: Training) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,9 @@ from typing import Any, Self
 from nrdfer.config.profile import Profile
 from nrdfer.config.recipe import Recipe
 from nrdfer.config.settings import build_settings
-from nrdfer.corpora.registry import recipe_of
+from nrdfer.core.errors import ProfileError
+from nrdfer.corpora.base import Corpus
+from nrdfer.corpora.registry import find_corpus, recipe_of
 from nrdfer.data.settings import DataSettings
 from nrdfer.runtime.engine import Engine
 from nrdfer.shards.split import Split
@@ -82,7 +84,7 @@ def request_of(
     """
     return TrainingRequest(
         profile.model,
-        network_settings(profile),
+        network_settings(profile, find_corpus(split.corpus)),
         recipe_of(profile, split.corpus),
         profile.engine,
         split.shards,
@@ -95,12 +97,19 @@ def request_of(
     )
 
 
-def network_settings(profile: Profile) -> dict[str, Any]:
-    """Every setting of the profile's network, defaults included.
+def network_settings(profile: Profile, corpus: Corpus) -> dict[str, Any]:
+    """Every setting of the profile's network for a corpus, as they are stored, defaults included.
 
     Raises:
-        ProfileError: unknown network, preset or setting.
+        ProfileError: unknown network, preset or setting, or another label set than the corpus's.
     """
     from nrdfer.models.registry import resolve_settings
 
-    return dataclasses.asdict(resolve_settings(profile.model, profile.model_settings, profile.model_preset))
+    asked = profile.model_settings.get("emotions", corpus.emotions)
+    if not isinstance(asked, Sequence) or tuple(asked) != corpus.emotions:
+        raise ProfileError(
+            f"profile {profile.name}: model_settings: emotions differ from the label set of {corpus.title}, which is "
+            f"{', '.join(corpus.emotions)}; leave emotions out"
+        )
+    given = {**profile.model_settings, "emotions": corpus.emotions}
+    return resolve_settings(profile.model, given, profile.model_preset).to_dict()

@@ -20,6 +20,7 @@ from tests.browser.chromium import look_at
 
 Reproduced = tuple[Path, dict[str, str], str]
 LOGITS = [f"logit_{k}" for k in range(7)]
+NEUTRAL = EMOTIONS.index("neutral")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,8 @@ def answers(
     logits = torch.tensor(table[LOGITS].to_numpy(), dtype=torch.float64)
     if sf:
         bank = np.stack(table[f"snippets_{width}"].tolist()).reshape(len(table), -1, 7)[:, ::stride]
-        logits = filter_logits(logits, find_vetoes(torch.tensor(bank, dtype=torch.float64), mu1, mu2))
+        vetoes = find_vetoes(torch.tensor(bank, dtype=torch.float64), mu1, mu2, NEUTRAL)
+        logits = filter_logits(logits, vetoes, NEUTRAL)
     return [EMOTIONS[k] for k in logits.argmax(-1).tolist()]
 
 

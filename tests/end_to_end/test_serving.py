@@ -91,7 +91,7 @@ def test_twenty_clips_of_crops_are_answered_as_offline(reproduced: Run) -> None:
     with ShardReader(shards) as reader:
         ids = sorted(reader.clip_ids)[:CLIPS]
         offline = evaluate(load_model(settings, weights), reader, ids, sampling=sampling)
-        data = ClipDataset(reader, ids, image_size=48, sampling=sampling)
+        data = ClipDataset(reader, ids, image_size=48, emotions=EMOTIONS, sampling=sampling)
         crops = [
             reader.frames(clip_id, data.plan(position).indices).transpose(0, 3, 1, 2) / 255.0
             for position, clip_id in enumerate(ids)

@@ -8,6 +8,7 @@ from pathlib import Path
 from nrdfer.config.profile import Profile
 from nrdfer.config.resolve import resolve_profile, shipped_profiles
 from nrdfer.core.safe_names import checked_name
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.store.pointers import config_digest
 from nrdfer.training.request import network_settings
 from tests.fuzz.harness import fuzz
@@ -26,7 +27,7 @@ def use(profile: Profile) -> None:
     """What the first steps of a run make of a profile."""
     checked_name(profile.name, "profile")
     config_digest(profile)
-    network_settings(profile)
+    network_settings(profile, DFEW)
 
 
 def test_a_damaged_profile_gives_settings_or_words(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from assets.metadata import reasons_table
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.corpora.base import Contents, Fold, PictureClip
 from nrdfer.evaluation import result_table
 from nrdfer.lineage.data import DataWalk
@@ -25,7 +26,7 @@ from nrdfer.lineage.history import Materialisation
 from nrdfer.lineage.links import Chain, Link, broken_in
 from nrdfer.lineage.walk import Walk
 from nrdfer.predict.tables import as_csv
-from nrdfer.predict.video_output import COLUMNS, Row
+from nrdfer.predict.video_output import Row, columns_of
 from nrdfer.preprocessing import quality, validation
 from nrdfer.preprocessing.picture_listing import ListedClip, Part, list_pictures
 from nrdfer.registry import aliases, find_version, tags
@@ -131,7 +132,9 @@ def test_listing_dfew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_quality_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality, "draw", lambda *_: None)  # numpy's and matplotlib's work
     grows_with_its_size(
-        lambda n: lambda: quality.write_quality("t", clips(n), [(name, "no face") for name in ids(n)], tmp_path)
+        lambda n: (
+            lambda: quality.write_quality("t", EMOTIONS, clips(n), [(name, "no face") for name in ids(n)], tmp_path)
+        )
     )
 
 
@@ -154,7 +157,7 @@ def test_judging_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         )
 
         def work() -> None:
-            validation.judge_listed_clips(listing, tmp_path, {"1": fold})  # type: ignore[arg-type]
+            validation.judge_listed_clips(listing, tmp_path, {"1": fold}, EMOTIONS)  # type: ignore[arg-type]
             validation.judge_folds(tmp_path, {"1": fold})
 
         return work
@@ -197,7 +200,7 @@ def test_tables_of_results() -> None:
 def test_the_table_of_predictions() -> None:
     def make(n: int) -> Callable[[], object]:
         rows = [Row(name, name, "ok", "", None, None, 1, 1, 1.0, 1.0, False, "", {}) for name in ids(n)]
-        return lambda: as_csv([row.flat() for row in rows], COLUMNS)
+        return lambda: as_csv([row.flat() for row in rows], columns_of(EMOTIONS))
 
     grows_with_its_size(make)
 

@@ -27,7 +27,7 @@ from nrdfer.evaluation import result_table as tables
 from nrdfer.lineage.links import Chain, Link
 from nrdfer.lineage.show import chain_lines
 from nrdfer.predict.tables import as_csv
-from nrdfer.predict.video_output import COLUMNS, Row
+from nrdfer.predict.video_output import Row, columns_of
 from nrdfer.preprocessing import quality_page
 from nrdfer.preprocessing.clip_files import read_reasons, write_reasons
 from nrdfer.publish.model_card import CardFacts, write_card
@@ -93,7 +93,7 @@ def csv_of_reasons(name: str, folder: Path) -> str:
     "written",
     [
         csv_of_reasons,
-        lambda name, folder: as_csv([row(name).flat()], COLUMNS).decode(),
+        lambda name, folder: as_csv([row(name).flat()], columns_of(EMOTIONS)).decode(),
         lambda name, folder: csv_of(result_table(name), comparable=True),
     ],
     ids=["set aside", "predictions", "results"],

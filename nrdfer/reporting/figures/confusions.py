@@ -7,6 +7,7 @@ by itself belongs to ``evaluation.figures``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,23 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from nrdfer.core.emotions import EMOTIONS, NEUTRAL
+from nrdfer.core.emotions import neutral_index
+from nrdfer.core.errors import NrdferError
 from nrdfer.evaluation.metrics import uar, war
 from nrdfer.evaluation.protocols import confusion_of
-from nrdfer.plotting.style import BLUE, HEAT, NORMAL, SMALL, VERMILLION, ink, new_figure, save, tidy
-
-_NEUTRAL = EMOTIONS[NEUTRAL]
+from nrdfer.plotting.style import (
+    BLUE,
+    HEAT,
+    NORMAL,
+    SMALL,
+    VERMILLION,
+    ink,
+    new_figure,
+    plot_label,
+    save,
+    tidy,
+    widened,
+)
 
 
 @dataclass(frozen=True)
@@ -47,10 +59,10 @@ class NeutralCounts:
         return self.neutral_right_before - self.neutral_right_after
 
 
-def neutral_counts(predictions: pd.DataFrame) -> NeutralCounts:
+def neutral_counts(predictions: pd.DataFrame, neutral: str) -> NeutralCounts:
     """Count the filter's effects on neutral in a table of predictions (columns as `evaluate` writes them)."""
-    is_neutral = predictions["emotion"] == _NEUTRAL
-    before, after = predictions["predicted_unfiltered"] == _NEUTRAL, predictions["predicted"] == _NEUTRAL
+    is_neutral = predictions["emotion"] == neutral
+    before, after = predictions["predicted_unfiltered"] == neutral, predictions["predicted"] == neutral
     return NeutralCounts(
         neutral=int(is_neutral.sum()),
         non_neutral=int((~is_neutral).sum()),
@@ -62,25 +74,32 @@ def neutral_counts(predictions: pd.DataFrame) -> NeutralCounts:
     )
 
 
-def draw_confusions(predictions: pd.DataFrame, path: Path) -> NeutralCounts:
+def draw_confusions(predictions: pd.DataFrame, emotions: Sequence[str], path: Path) -> NeutralCounts:
     """Draw both matrices, in percent of the true emotion, and below them the counts of `neutral_counts`.
 
     Args:
         predictions: of all folds, pooled: ``emotion``, ``predicted``, ``predicted_unfiltered``.
+        emotions: the label set.
         path: PNG to write.
 
     Raises:
+        NrdferError: the label set has no neutral, so there is no effect of the filter.
         ValueError: no clip.
     """
-    without, filtered = confusion_of(predictions, "predicted_unfiltered"), confusion_of(predictions)
-    counts = neutral_counts(predictions)
-    figure = new_figure(7.0, 5.75)
+    neutral = neutral_index(emotions)
+    if neutral is None:
+        raise NrdferError(f"the label set {', '.join(emotions)} has no neutral; the filter vetoes nothing")
+    without, filtered = confusion_of(predictions, emotions, "predicted_unfiltered"), confusion_of(predictions, emotions)
+    counts = neutral_counts(predictions, emotions[neutral])
+    figure = new_figure(*widened(7.0, 5.75, len(emotions)))
     grid = figure.add_gridspec(2, 2, height_ratios=(3.2, 1.1))
     left = figure.add_subplot(grid[0, 0])
     right = figure.add_subplot(grid[0, 1])
-    _matrix(left, without, "without filter")
-    _matrix(right, filtered, "with filter")
-    left.set_yticks(range(len(EMOTIONS)), [f"{name} ({n:,})" for name, n in zip(EMOTIONS, without.sum(1), strict=True)])
+    _matrix(left, without, emotions, neutral, "without filter")
+    _matrix(right, filtered, emotions, neutral, "with filter")
+    left.set_yticks(
+        range(len(emotions)), [f"{plot_label(name)} ({n:,})" for name, n in zip(emotions, without.sum(1), strict=True)]
+    )
     left.set_ylabel("true (clips); cells: % of the row", fontsize=NORMAL)
     right.set_yticks([])
     _bars(figure.add_subplot(grid[1, :]), counts)
@@ -88,7 +107,7 @@ def draw_confusions(predictions: pd.DataFrame, path: Path) -> NeutralCounts:
     return counts
 
 
-def _matrix(axes: Any, counts: npt.NDArray[np.int64], name: str) -> None:
+def _matrix(axes: Any, counts: npt.NDArray[np.int64], emotions: Sequence[str], neutral: int, name: str) -> None:
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap=HEAT, vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
@@ -96,10 +115,11 @@ def _matrix(axes: Any, counts: npt.NDArray[np.int64], name: str) -> None:
         axes.text(column, row, percent, ha="center", va="center", color=ink(share), fontsize=NORMAL)
     # the column that the filter empties
     box = Rectangle(
-        (NEUTRAL - 0.5, -0.5), 1, len(EMOTIONS), fill=False, edgecolor=VERMILLION, linewidth=2.2, clip_on=False
+        (neutral - 0.5, -0.5), 1, len(emotions), fill=False, edgecolor=VERMILLION, linewidth=2.2, clip_on=False
     )
     axes.add_patch(box)
-    axes.set_xticks(range(len(EMOTIONS)), EMOTIONS, rotation=45, ha="right", rotation_mode="anchor")
+    names = [plot_label(name) for name in emotions]
+    axes.set_xticks(range(len(emotions)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.tick_params(labelsize=SMALL, length=0)
     axes.set_xlabel("predicted", fontsize=NORMAL, labelpad=0)
     axes.set_title(f"{name}\nWAR {100 * war(counts):.2f} %, UAR {100 * uar(counts):.2f} %", fontsize=NORMAL)

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.core.emotions import EMOTIONS
-from nrdfer.plotting.style import EMOTION_STYLES, LARGE, NORMAL, SMALL, new_figure, save, signed
+from nrdfer.plotting.style import LARGE, NORMAL, SMALL, emotion_style, new_figure, plot_label, save, signed
 
 NEIGHBOURS = 5
 PERPLEXITY = 30.0
@@ -115,6 +114,7 @@ def _unit(features: npt.NDArray[np.floating[Any]]) -> Floats:
 
 def draw_feature_map(
     ours: Mapping[str, FoldFeatures],
+    emotions: Sequence[str],
     path: Path,
     *,
     baseline: Mapping[str, FoldFeatures] | None = None,
@@ -123,6 +123,7 @@ def draw_feature_map(
 
     Args:
         ours: NR-DFERNet's features by fold (fd1 .. fd5).
+        emotions: the label set.
         path: PNG to write.
         baseline: the baseline's.
 
@@ -145,13 +146,13 @@ def draw_feature_map(
             axes.set(xticks=[], yticks=[])
             if fold in folds:
                 found[name][fold] = separation(folds[fold])
-                _scatter(axes, folds[fold])
+                _scatter(axes, folds[fold], emotions)
                 axes.set_xlabel(_words(found[name][fold]), fontsize=NORMAL)
             else:
                 axes.text(0.5, 0.5, "not run", ha="center", va="center", transform=axes.transAxes, fontsize=NORMAL)
     for fold, axes in zip(columns, panels[0], strict=True):
         axes.set_title(fold, fontsize=LARGE)
-    _legend(figure, len(columns))
+    _legend(figure, emotions, len(columns))
     by_chance = [one.chance for folds in found.values() for one in folds.values() if one.chance is not None]
     where = "numbers: cosine distance in all dimensions of the features"
     if by_chance:
@@ -161,7 +162,7 @@ def draw_feature_map(
     return found
 
 
-def _scatter(axes: Any, fold: FoldFeatures) -> None:
+def _scatter(axes: Any, fold: FoldFeatures, label_set: Sequence[str]) -> None:
     if len(fold.emotions) < _FEWEST:
         axes.text(0.5, 0.5, "too few clips", ha="center", va="center", transform=axes.transAxes, fontsize=NORMAL)
         return
@@ -169,8 +170,8 @@ def _scatter(axes: Any, fold: FoldFeatures) -> None:
     x, y = embed(fold.features).T
     emotions = np.asarray(fold.emotions)
     area = float(np.clip(6000 / len(emotions), 5, 30))
-    for emotion in sorted(EMOTIONS, key=lambda name: -int((emotions == name).sum())):  # rare ones on top
-        mine, (colour, marker) = emotions == emotion, EMOTION_STYLES[emotion]
+    for emotion in sorted(label_set, key=lambda name: -int((emotions == name).sum())):  # rare ones on top
+        mine, (colour, marker) = emotions == emotion, emotion_style(emotion, label_set)
         axes.scatter(x[mine], y[mine], area, color=colour, marker=marker, linewidths=0.7 if marker == "x" else 0)
 
 
@@ -180,12 +181,13 @@ def _words(found: Separation) -> str:
     return f"silhouette {silhouette}\n5-NN agree {like}"
 
 
-def _legend(figure: Any, columns: int) -> None:
+def _legend(figure: Any, emotions: Sequence[str], columns: int) -> None:
     from matplotlib.lines import Line2D
 
+    looks = {emotion: emotion_style(emotion, emotions) for emotion in emotions}
     handles = [
-        Line2D([], [], color=EMOTION_STYLES[emotion][0], marker=EMOTION_STYLES[emotion][1], linestyle="", label=emotion)
-        for emotion in EMOTIONS
+        Line2D([], [], color=colour, marker=marker, linestyle="", label=plot_label(emotion))
+        for emotion, (colour, marker) in looks.items()
     ]
     wide = columns >= 4
     figure.legend(

@@ -9,6 +9,7 @@ import pytest
 from nrdfer.config.profile import ShardsConfig, _hint_at_spelling, load_profile
 from nrdfer.config.recipe import RECIPES
 from nrdfer.core.errors import ProfileError
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.store.pointers import config_digest
 from pipelines.resources import PROFILES
 
@@ -25,7 +26,7 @@ def test_every_stage_understands_its_part_of_a_shipped_profile(name: str) -> Non
     from nrdfer.training.request import network_settings
 
     profile = load_profile(PROFILES / f"{name}.yaml")
-    assert network_settings(profile)["classes"] == 7
+    assert network_settings(profile, DFEW)["classes"] == 7
     assert profile.recipe_for("dfew").epochs > 0
     assert profile.recipe_for("afew").epochs > 0
 

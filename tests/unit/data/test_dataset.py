@@ -25,7 +25,12 @@ def _source(emotions: Sequence[str | None], frames: int = 20) -> MemorySource:
 
 def _dataset(source: MemorySource, *, augment: bool = True, seed: int = 0) -> ClipDataset:
     return ClipDataset(
-        source, source.clip_ids, image_size=16, seed=seed, augment=AugmentSettings() if augment else None
+        source,
+        source.clip_ids,
+        image_size=16,
+        emotions=EMOTIONS,
+        seed=seed,
+        augment=AugmentSettings() if augment else None,
     )
 
 
@@ -35,7 +40,10 @@ def test_an_epoch_is_a_permutation_of_its_seed_and_number() -> None:
     assert sorted(first) == sorted(second) == list(range(30))
     assert first.tolist() != second.tolist()
     assert first.tolist() == _dataset(data.source).order(1).tolist()  # type: ignore[arg-type]
-    assert first.tolist() != ClipDataset(data.source, data.clip_ids, image_size=16, seed=1).order(1).tolist()
+    assert (
+        first.tolist()
+        != ClipDataset(data.source, data.clip_ids, image_size=16, emotions=EMOTIONS, seed=1).order(1).tolist()
+    )
 
 
 def test_oversampling_draws_every_emotion_equally_often() -> None:
@@ -80,7 +88,7 @@ def test_only_the_sampled_frames_are_read() -> None:
     record = ClipRecord("dfew", "00001", "fear", "", 200, "0" * 64)
     source = Counting([(record, np.zeros((200, 8, 8, 3), np.uint8))])
     source.asked = []
-    ClipDataset(source, ["00001"], image_size=8).get(0)
+    ClipDataset(source, ["00001"], image_size=8, emotions=EMOTIONS).get(0)
     (indices,) = source.asked
     assert indices is not None
     assert len(indices) == 16
@@ -107,7 +115,9 @@ def test_memory_refuses_what_is_not_a_clip() -> None:
 def test_clips_of_any_length_become_sixteen_frames_in_training_and_testing(strategy: str, frames: int) -> None:
     source = _source(["fear"], frames=frames)
     for augment in (None, AugmentSettings()):
-        data = ClipDataset(source, ["00000"], image_size=16, sampling=Sampling(strategy), augment=augment)
+        data = ClipDataset(
+            source, ["00000"], image_size=16, emotions=EMOTIONS, sampling=Sampling(strategy), augment=augment
+        )
         clip = data.get(0, epoch=1)
         assert clip.shape == (16, 3, 16, 16)
         assert np.isfinite(clip).all()
@@ -116,13 +126,13 @@ def test_clips_of_any_length_become_sixteen_frames_in_training_and_testing(strat
 
 def test_interpolated_clips_keep_their_ends_and_need_no_seed() -> None:
     source = _source(["fear"], frames=40)
-    data = ClipDataset(source, ["00000"], image_size=24, sampling=Sampling("ti"))
+    data = ClipDataset(source, ["00000"], image_size=24, emotions=EMOTIONS, sampling=Sampling("ti"))
     clip, frames = data.get(0), source.frames("00000")
     for ours, frame in ((clip[0], frames[0]), (clip[-1], frames[-1])):
         np.testing.assert_allclose(ours.transpose(1, 2, 0), frame / 255, atol=1e-6)
-    other = ClipDataset(source, ["00000"], image_size=24, sampling=Sampling("ti"), seed=5)
+    other = ClipDataset(source, ["00000"], image_size=24, emotions=EMOTIONS, sampling=Sampling("ti"), seed=5)
     np.testing.assert_array_equal(clip, other.get(0, epoch=3))
-    blended = ClipDataset(source, ["00000"], image_size=24, sampling=Sampling("linear")).get(0)
+    blended = ClipDataset(source, ["00000"], image_size=24, emotions=EMOTIONS, sampling=Sampling("linear")).get(0)
     assert np.abs(clip - blended).max() > 0.1
 
 

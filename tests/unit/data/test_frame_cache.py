@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from devtools.shard_files import write_shards
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import StoreError, TrainingError
 from nrdfer.data import frame_cache as cache_module
 from nrdfer.data.dataset import ClipDataset
@@ -35,7 +36,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> ShardReader:
 
 def _data(reader: ShardReader, strategy: str = "ds") -> ClipDataset:
     settings = AugmentSettings(contrast=0.2)
-    return ClipDataset(reader, reader.clip_ids, image_size=16, sampling=Sampling(strategy), seed=1, augment=settings)
+    return ClipDataset(
+        reader, reader.clip_ids, image_size=16, emotions=EMOTIONS, sampling=Sampling(strategy), seed=1, augment=settings
+    )
 
 
 @pytest.mark.parametrize("strategy", ["ds", "ti", "linear"])

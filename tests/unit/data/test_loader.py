@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import StoreError, TrainingError
 from nrdfer.data import loader as loader_module
 from nrdfer.data.augment_gpu import MAX_LEVELS
@@ -32,7 +33,9 @@ def _data(clips: ClipSource | None = None, *, augment: bool = True, strategy: st
     clips = clips or source(LENGTHS)
     changes = AugmentSettings(contrast=0.3) if augment else None
     ids = [f"{i:05d}" for i in range(len(LENGTHS))]
-    return ClipDataset(clips, ids, image_size=16, sampling=Sampling(strategy), seed=3, augment=changes)
+    return ClipDataset(
+        clips, ids, image_size=16, emotions=EMOTIONS, sampling=Sampling(strategy), seed=3, augment=changes
+    )
 
 
 def _bytes(batches: Sequence[Batch]) -> list[bytes]:

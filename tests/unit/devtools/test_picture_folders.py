@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from devtools.picture_folders import SIDE, PictureFolders, render_pictures, shard_folders
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.settings import AugmentSettings
 
@@ -22,7 +23,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_both_halves_make_the_same_clips(folders: list[Path], tmp_path: Path) -> None:
     reader = shard_folders(folders, tmp_path)
-    ours = ClipDataset(reader, reader.clip_ids, image_size=SIDE)
+    ours = ClipDataset(reader, reader.clip_ids, image_size=SIDE, emotions=EMOTIONS)
     usual = PictureFolders(folders, None)
     clips = [usual[number] for number in range(3)]
     for number, theirs in enumerate(clips):
@@ -37,7 +38,7 @@ def test_both_halves_make_the_same_clips(folders: list[Path], tmp_path: Path) ->
 def test_both_halves_augment_alike(folders: list[Path], tmp_path: Path) -> None:
     settings = AugmentSettings()
     reader = shard_folders(folders, tmp_path)
-    ours = ClipDataset(reader, reader.clip_ids, image_size=SIDE, augment=settings)
+    ours = ClipDataset(reader, reader.clip_ids, image_size=SIDE, emotions=EMOTIONS, augment=settings)
     usual = PictureFolders(folders, settings)
     assert usual[0].shape == (16, 3, 112, 112)
     assert not torch.equal(usual[0], usual[0])

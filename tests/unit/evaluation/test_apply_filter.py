@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
-from nrdfer.core.emotions import EMOTIONS, NEUTRAL
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import NrdferError
 from nrdfer.evaluation.apply_filter import decide, truth
 from nrdfer.evaluation.filter_settings import Reading
 from nrdfer.models.snippet_filter import filter_logits, find_vetoes
+
+NEUTRAL = EMOTIONS.index("neutral")
 
 NETWORK = {"snippet_width": 3, "snippet_stride": 2, "mu1": 0.7, "mu2": 0.05}
 CLIPS, PLACES = 60, {3: 13, 6: 10}
@@ -21,8 +23,8 @@ def predictions() -> pd.DataFrame:
     logits = rng.normal(0, 1.5, (CLIPS, 7))
     logits[:, NEUTRAL] += 1.5
     banks = {width: rng.normal(0, 2.5, (CLIPS, places, 7)).astype(np.float32) for width, places in PLACES.items()}
-    vetoes = find_vetoes(torch.from_numpy(banks[3][:, ::2].astype(np.float64)), 0.7, 0.05)
-    final = filter_logits(torch.from_numpy(logits), vetoes).argmax(-1)
+    vetoes = find_vetoes(torch.from_numpy(banks[3][:, ::2].astype(np.float64)), 0.7, 0.05, NEUTRAL)
+    final = filter_logits(torch.from_numpy(logits), vetoes, NEUTRAL).argmax(-1)
     return pd.DataFrame(
         {
             "emotion": [EMOTIONS[i % 7] for i in range(CLIPS)],
@@ -38,15 +40,15 @@ def by_network(table: pd.DataFrame, width: int, stride: int, mu1: float, mu2: fl
     """The answers of the network's own filter on the same logits."""
     bank = np.stack(table[f"snippets_{width}"].tolist()).reshape(CLIPS, -1, 7)[:, ::stride].astype(np.float64)
     logits = table[[f"logit_{k}" for k in range(7)]].to_numpy()
-    vetoes = find_vetoes(torch.from_numpy(bank), mu1, mu2)
-    return [int(k) for k in filter_logits(torch.from_numpy(logits), vetoes).argmax(-1)]
+    vetoes = find_vetoes(torch.from_numpy(bank), mu1, mu2, NEUTRAL)
+    return [int(k) for k in filter_logits(torch.from_numpy(logits), vetoes, NEUTRAL).argmax(-1)]
 
 
 def test_without_the_filter_the_sequences_own_logits_decide() -> None:
     table = predictions()
     logits = table[[f"logit_{k}" for k in range(7)]].to_numpy()
     assert decide(table, NETWORK, Reading(sf=False)).tolist() == logits.argmax(1).tolist()
-    assert truth(table).tolist() == [i % 7 for i in range(CLIPS)]
+    assert truth(table, EMOTIONS).tolist() == [i % 7 for i in range(CLIPS)]
 
 
 @pytest.mark.parametrize("width", [3, 6])

@@ -10,17 +10,21 @@ import pandas as pd
 import pytest
 import torch
 
-from nrdfer.core.emotions import EMOTIONS, NEUTRAL
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.records import ClipRecord
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.frame_cache import open_cache
 from nrdfer.data.in_memory import MemorySource
-from nrdfer.evaluation.inference import LOGITS, evaluate, predict, predict_clips
+from nrdfer.evaluation.inference import evaluate, predict, predict_clips
 from nrdfer.evaluation.plots import plot_confusion, plot_curves
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.saved_model import load_model, read_sampling
 from nrdfer.models.snippet_filter import filter_logits, find_vetoes
+
+LOGITS = [f"logit_{k}" for k in range(7)]
+
+NEUTRAL = EMOTIONS.index("neutral")
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +61,11 @@ def test_every_clip_is_predicted_once_and_consistently(model: NRDFERNet, source:
     table = evaluate(model, source, source.clip_ids[::-1])
     assert table["clip_id"].tolist() == source.clip_ids
     assert table["emotion"].tolist() == [EMOTIONS[i % 7] for i in range(19)]
-    logits = table[list(LOGITS)].to_numpy()
+    logits = table[LOGITS].to_numpy()
     snippets = np.stack(table["snippet_logits"].tolist()).reshape(19, 7, 7)
     assert table["predicted_unfiltered"].tolist() == [EMOTIONS[i] for i in logits.argmax(1)]
-    vetoes = find_vetoes(torch.from_numpy(snippets), 0.962, 0.08)
-    filtered = filter_logits(torch.from_numpy(logits), vetoes)
+    vetoes = find_vetoes(torch.from_numpy(snippets), 0.962, 0.08, NEUTRAL)
+    filtered = filter_logits(torch.from_numpy(logits), vetoes, NEUTRAL)
     assert table["predicted"].tolist() == [EMOTIONS[i] for i in filtered.argmax(1)]
     assert table["vetoed"].tolist() == vetoes.tolist()
     assert 0 < table["vetoed"].sum() < 19  # otherwise this test would not see the filter
@@ -73,7 +77,7 @@ def test_neither_batch_nor_order_nor_repetition_changes_a_prediction(model: NRDF
     pd.testing.assert_frame_equal(first, again)
     small = evaluate(model, source, source.clip_ids, batch=3)
     assert small["predicted"].tolist() == first["predicted"].tolist()
-    np.testing.assert_allclose(small[list(LOGITS)], first[list(LOGITS)], atol=1e-4)
+    np.testing.assert_allclose(small[LOGITS], first[LOGITS], atol=1e-4)
 
 
 def test_a_repeated_or_empty_list_is_refused(model: NRDFERNet, source: MemorySource) -> None:
@@ -89,7 +93,7 @@ def test_served_predictions_are_the_evaluations(model: NRDFERNet, source: Memory
 
     crops = source.frames("00000", sample_indices(17)).astype(np.float32) / 255
     logits_BK, final_BK = predict_clips(model, torch.from_numpy(crops.transpose(0, 3, 1, 2)[None]))
-    np.testing.assert_allclose(logits_BK[0].numpy(), table.loc[0, list(LOGITS)].to_numpy(float), atol=1e-5)
+    np.testing.assert_allclose(logits_BK[0].numpy(), table.loc[0, LOGITS].to_numpy(float), atol=1e-5)
     assert EMOTIONS[int(final_BK.argmax())] == table.loc[0, "predicted"]
 
 
@@ -104,8 +108,8 @@ def test_a_description_that_is_none_is_named(tmp_path: Path) -> None:
 def test_the_confusion_matrix_picture_shows_a_diagonal_where_nothing_is_confused(tmp_path: Path) -> None:
     names = [*EMOTIONS[:6], EMOTIONS[0]]  # no fear: a row without clips must not break the picture
     table = pd.DataFrame({"clip_id": range(7), "emotion": names, "predicted": names})
-    plot_confusion(table, tmp_path / "c.png", title="fold 1")
-    plot_confusion(table, tmp_path / "again.png", title="fold 1")
+    plot_confusion(table, EMOTIONS, tmp_path / "c.png", title="fold 1")
+    plot_confusion(table, EMOTIONS, tmp_path / "again.png", title="fold 1")
     picture = cv2.imread(str(tmp_path / "c.png"))
     assert picture is not None
     assert min(picture.shape[:2]) > 400
@@ -136,7 +140,7 @@ def test_curves_of_five_folds_are_drawn_in_five_colours(tmp_path: Path) -> None:
 def test_reading_ahead_or_from_memory_changes_nothing(model: NRDFERNet, source: MemorySource) -> None:
     alone = evaluate(model, source, source.clip_ids, batch=4)
     pd.testing.assert_frame_equal(alone, evaluate(model, source, source.clip_ids, batch=4, workers=2))
-    data = ClipDataset(source, sorted(source.clip_ids), image_size=model.settings.image_size)
+    data = ClipDataset(source, sorted(source.clip_ids), image_size=model.settings.image_size, emotions=EMOTIONS)
     kept = open_cache(source, source.clip_ids, "ram", torch.device("cpu"), workers=0)
     pd.testing.assert_frame_equal(alone, predict(model, data, batch=4, workers=1, cache=kept))
 
@@ -148,7 +152,7 @@ def test_details_are_what_the_network_saw_and_where_it_looked(model: NRDFERNet, 
     table = evaluate(model, source, source.clip_ids, details=True)
     plain = evaluate(model, source, source.clip_ids)
     pd.testing.assert_frame_equal(table[plain.columns], plain)
-    data = ClipDataset(source, source.clip_ids, image_size=32)
+    data = ClipDataset(source, source.clip_ids, image_size=32, emotions=EMOTIONS)
     x_BTCHW = torch.from_numpy(data.batch(range(19))[0])
     with torch.inference_mode():
         features_BPD = model.features(x_BTCHW)

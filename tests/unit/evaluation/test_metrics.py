@@ -17,7 +17,7 @@ _LABELS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, 
 @given(pairs=_LABELS)
 def test_against_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     truth, predicted = (list(column) for column in zip(*pairs, strict=True))
-    counts = confusion_matrix(truth, predicted)
+    counts = confusion_matrix(truth, predicted, 7)
     present = sorted(set(truth))
     np.testing.assert_array_equal(counts, sk.confusion_matrix(truth, predicted, labels=range(7)))
     assert war(counts) == pytest.approx(sk.accuracy_score(truth, predicted))
@@ -28,7 +28,7 @@ def test_against_scikit_learn(pairs: list[tuple[int, int]]) -> None:
 
 
 def test_uar_and_war_differ_where_classes_are_unequal() -> None:
-    counts = confusion_matrix([0, 0, 0, 0, 0, 0, 0, 0, 1, 1], [0] * 10)
+    counts = confusion_matrix([0, 0, 0, 0, 0, 0, 0, 0, 1, 1], [0] * 10, 7)
     assert war(counts) == 0.8
     assert uar(counts) == 0.5
 
@@ -36,7 +36,7 @@ def test_uar_and_war_differ_where_classes_are_unequal() -> None:
 @pytest.mark.parametrize(("truth", "predicted"), [([], []), ([1, 2], [1])])
 def test_lists_that_do_not_match_are_refused(truth: list[int], predicted: list[int]) -> None:
     with pytest.raises(ValueError, match="need as many of each"):
-        confusion_matrix(truth, predicted)
+        confusion_matrix(truth, predicted, 7)
 
 
 def _table(start: int, truth: list[int], predicted: list[int]) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def _table(start: int, truth: list[int], predicted: list[int]) -> pd.DataFrame:
 
 
 def test_metrics_of_a_fold_name_the_emotions_that_are_absent() -> None:
-    metrics = fold_metrics(_table(0, [0, 0, 1, 3], [0, 1, 1, 0]))
+    metrics = fold_metrics(_table(0, [0, 0, 1, 3], [0, 1, 1, 0]), EMOTIONS)
     assert metrics["war"] == 0.5
     assert metrics["uar"] == pytest.approx((0.5 + 1 + 0) / 3)
     assert metrics["war_unfiltered"] == 0.25
@@ -64,7 +64,7 @@ def test_metrics_of_a_fold_name_the_emotions_that_are_absent() -> None:
 
 def test_mean_of_folds_and_pooled_are_both_given() -> None:
     folds = {"fd1": _table(0, [0, 0, 0, 1], [0, 0, 0, 0]), "fd2": _table(4, [0, 1], [1, 1])}
-    summary = cross_validation(folds)
+    summary = cross_validation(folds, EMOTIONS)
     assert summary["war_mean"] == pytest.approx((0.75 + 0.5) / 2)
     assert summary["war_pooled"] == pytest.approx(4 / 6)
     assert summary["uar_mean"] == pytest.approx((0.5 + 0.5) / 2)
@@ -76,9 +76,9 @@ def test_mean_of_folds_and_pooled_are_both_given() -> None:
 def test_a_clip_tested_twice_is_refused() -> None:
     table = _table(0, [0, 1], [0, 1])
     with pytest.raises(ValueError, match=r"2 clips are tested in two folds, e\.g\. 00000"):
-        cross_validation({"fd1": table, "fd2": table})
+        cross_validation({"fd1": table, "fd2": table}, EMOTIONS)
     with pytest.raises(ValueError, match="no fold"):
-        cross_validation({})
+        cross_validation({}, EMOTIONS)
 
 
 def test_a_table_must_predict_exactly_the_asked_clips() -> None:

@@ -25,7 +25,7 @@ def found(figures: tuple[Figure, ...], measure: str, aggregate: str) -> Figure:
 
 def test_figures_are_scikit_learns() -> None:
     folds = {f"fd{k}": answers(k, clips=50 + k) for k in range(1, 6)}
-    figures = figures_of(folds, "honest", by_emotion=True)
+    figures = figures_of(folds, "honest", EMOTIONS, by_emotion=True)
     truth, told = (np.concatenate([fold[i] for fold in folds.values()]) for i in (0, 1))
     war = np.mean([accuracy_score(*fold) for fold in folds.values()])
     uar = np.mean([balanced_accuracy_score(*fold) for fold in folds.values()])
@@ -39,27 +39,27 @@ def test_figures_are_scikit_learns() -> None:
 
 
 def test_one_split_has_no_mean() -> None:
-    figures = figures_of({"afew": answers(0)}, "paper")
+    figures = figures_of({"afew": answers(0)}, "paper", EMOTIONS)
     assert {f.aggregate for f in figures} == {SINGLE}
     assert {f.measure for f in figures} == {UAR, WAR}
 
 
 def test_an_emotion_without_clips_has_no_recall_and_does_not_count() -> None:
     truth = np.array([0, 0, 1, 1])
-    figures = figures_of({"afew": (truth, np.array([0, 1, 1, 1]))}, "honest", by_emotion=True)
+    figures = figures_of({"afew": (truth, np.array([0, 1, 1, 1]))}, "honest", EMOTIONS, by_emotion=True)
     assert found(figures, UAR, SINGLE).value == pytest.approx(75.0)
     assert {f.measure for f in figures} == {UAR, WAR, "happiness", "sadness"}
 
 
 def test_no_split_is_refused() -> None:
     with pytest.raises(ValueError, match="no split"):
-        figures_of({}, "honest")
+        figures_of({}, "honest", EMOTIONS)
 
 
 def test_the_same_predictions_have_the_same_interval_and_it_holds_the_figure() -> None:
     folds = {f"fd{k}": answers(k) for k in range(1, 6)}
-    figures = figures_of(folds, "honest")
-    assert figures == figures_of(dict(reversed(folds.items())), "honest")
+    figures = figures_of(folds, "honest", EMOTIONS)
+    assert figures == figures_of(dict(reversed(folds.items())), "honest", EMOTIONS)
     for figure in figures:
         assert figure.low is not None and figure.high is not None
         assert figure.low < figure.value < figure.high

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from nrdfer.config.profile import Profile
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.experiments.catalogue import FILTER_THRESHOLDS, TABLES, TableSpec
 from nrdfer.experiments.profiles import profile_of
 from nrdfer.experiments.published import published
@@ -30,7 +31,7 @@ def test_every_experiment_is_used_and_can_be_trained(table: TableSpec) -> None:
     for experiment in table.experiments:
         assert re.fullmatch(r"[a-z0-9-]+", experiment.name)  # partition keys: no comma, no bar
         profile = profile_of(PAPER, experiment)
-        assert network_settings(profile)
+        assert network_settings(profile, DFEW)
         assert profile.recipe_for("dfew").epochs == 70
         assert profile.recipe_for("afew").epochs == 30
 
@@ -55,7 +56,7 @@ def test_components_are_those_that_the_papers_text_compares() -> None:
 
 def test_depths_and_sampling_reach_the_network_and_the_recipe() -> None:
     deep = profile_of(PAPER, TABLES["table_3"].experiment("m3-n6"))
-    assert (network_settings(deep)["spatial_depth"], network_settings(deep)["temporal_depth"]) == (3, 6)
+    assert (network_settings(deep, DFEW)["spatial_depth"], network_settings(deep, DFEW)["temporal_depth"]) == (3, 6)
     interpolated = profile_of(PAPER, TABLES["table_5"].experiment("c3d-ti"))
     assert (interpolated.model, interpolated.recipe_for("dfew").sampling.strategy) == ("c3d", "ti")
     oversampled = profile_of(PAPER, TABLES["table_5"].experiment("nr-dfernet-ds-oversampled"))
@@ -73,10 +74,10 @@ def test_a_profile_can_change_single_networks() -> None:
         experiments={"settings": {"c3d": {"image_size": 32}}, "recipes": {"c3d": {"lr": 0.0002}}},
     )
     rival = profile_of(profile, TABLES["table_4"].experiment("c3d-ds"))
-    assert (network_settings(rival)["image_size"], rival.recipe_for("afew").lr) == (32, 0.0002)
+    assert (network_settings(rival, DFEW)["image_size"], rival.recipe_for("afew").lr) == (32, 0.0002)
     other = profile_of(profile, TABLES["table_4"].experiment("r3d-18-ds"))
-    assert (network_settings(other)["image_size"], other.recipe_for("dfew").lr) == (64, 0.001)
-    assert network_settings(profile_of(profile, TABLES["table_1"].experiment("dct")))["image_size"] == 48
+    assert (network_settings(other, DFEW)["image_size"], other.recipe_for("dfew").lr) == (64, 0.001)
+    assert network_settings(profile_of(profile, TABLES["table_1"].experiment("dct")), DFEW)["image_size"] == 48
 
 
 def test_an_unknown_experiment_is_named() -> None:

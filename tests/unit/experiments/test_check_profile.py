@@ -6,7 +6,7 @@ import pytest
 
 from nrdfer.config.profile import load_profile
 from nrdfer.core.errors import ProfileError
-from nrdfer.corpora.dfew import Dfew
+from nrdfer.corpora.dfew import DFEW, Dfew
 from nrdfer.corpora.registry import CORPORA
 from nrdfer.experiments.check_profile import check_profile
 from nrdfer.models.registry import MODELS
@@ -22,7 +22,7 @@ def test_every_network_fits_both_profiles(profile: str, model: str) -> None:
 
 def test_a_profiles_network_is_its_preset_with_its_own_settings_on_top() -> None:
     profile = load_profile(PROFILES / "sample.yaml", {"model_settings": {"mu1": 0.6}})
-    settings = network_settings(profile)
+    settings = network_settings(profile, DFEW)
     assert (settings["mu1"], settings["image_size"], settings["widths"]) == (0.6, 64, (24, 48, 96))
 
 

@@ -14,6 +14,7 @@ from devtools.shard_files import write_shards
 from nrdfer.config.profile import Profile
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.records import ClipRecord
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.checkpoints import predictions_path
 from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, UAR, WAR
 from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLE_4, TABLE_5, TABLES, TableSpec
@@ -88,7 +89,7 @@ def pretend(store: Store, profile: Profile, name: str, right: int, initial: str 
         for protocol in ("honest", "paper"):
             # without the filter, everything is neutral
             table.assign(predicted=told, predicted_unfiltered="neutral").to_parquet(predictions_path(out, protocol))
-        described = {"model": profile.model, "settings": network_settings(profile), "recipe": {}}
+        described = {"model": profile.model, "settings": network_settings(profile, DFEW), "recipe": {}}
         (out / MODEL).write_text(json.dumps(described))
         return {}
 

@@ -12,13 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nrdfer.core.emotions import NEUTRAL
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.models.dct import TemporalStage, dynamic_class_token
 from nrdfer.models.dsf import DynamicStaticFusion, frame_differences, make_dynamic_branch
 from nrdfer.models.encoder import Encoder, EncoderSettings
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.snippet_filter import filter_logits, filter_probabilities, find_vetoes, snippet_starts
 from tests.unit.models import restated
+
+NEUTRAL = EMOTIONS.index("neutral")
 
 seeds = st.integers(0, 2**31 - 1)
 examples = settings(max_examples=200, deadline=None)
@@ -183,14 +185,14 @@ def test_snippets_pass_the_temporal_stage_like_sequences(seed: int, frames: int,
 )
 def test_equation_7_the_snippet_based_filter(seed: int, snippets: int, scale: float, mu1: float, mu2: float) -> None:
     logits, own = scale * _noise(seed, 4, 7), scale * _noise(seed + 1, 4, snippets, 7)
-    vetoes = find_vetoes(own, mu1, mu2)
-    zeroed = filter_probabilities(logits, vetoes, "zeroed").numpy()
-    renormalised = filter_probabilities(logits, vetoes).numpy()
+    vetoes = find_vetoes(own, mu1, mu2, NEUTRAL)
+    zeroed = filter_probabilities(logits, vetoes, NEUTRAL, "zeroed").numpy()
+    renormalised = filter_probabilities(logits, vetoes, NEUTRAL).numpy()
     for b in range(4):
         expected = restated.final_probabilities(logits[b].numpy(), own[b].numpy(), mu1, mu2, NEUTRAL)
         _close(zeroed[b], expected)
         _close(renormalised[b], expected / expected.sum())
-        assert filter_logits(logits, vetoes)[b].argmax() == expected.argmax()
+        assert filter_logits(logits, vetoes, NEUTRAL)[b].argmax() == expected.argmax()
 
 
 @examples
@@ -202,4 +204,4 @@ def test_equality_in_equation_7_vetoes_nothing(powers: list[int], above: bool, b
     top, neutral = float(p.max()), float(p[NEUTRAL])
     mu1 = float(np.nextafter(top, 0)) if above else top
     mu2 = float(np.nextafter(neutral, 1)) if below else neutral
-    assert find_vetoes(snippet, mu1, mu2).tolist() == [above and below]
+    assert find_vetoes(snippet, mu1, mu2, NEUTRAL).tolist() == [above and below]

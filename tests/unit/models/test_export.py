@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from nrdfer.core.emotions import NEUTRAL
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.own_files import NOTES
 from nrdfer.models.export import export_network
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.models.registry import build_model
+
+NEUTRAL = EMOTIONS.index("neutral")
 
 pytestmark = pytest.mark.slow
 

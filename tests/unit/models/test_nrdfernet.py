@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from nrdfer.core.emotions import NEUTRAL
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.models.flops import count_parameters
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
+
+NEUTRAL = EMOTIONS.index("neutral")
 
 TINY = NRDFERNetSettings(
     image_size=32,

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nrdfer.core.emotions import NEUTRAL
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.models.snippet_filter import (
     filter_logits,
     filter_probabilities,
@@ -14,6 +14,8 @@ from nrdfer.models.snippet_filter import (
     snippet_starts,
     snippet_windows,
 )
+
+NEUTRAL = EMOTIONS.index("neutral")
 
 
 def _with_probabilities(p: list[float]) -> torch.Tensor:
@@ -27,10 +29,10 @@ def test_equality_vetoes_nothing() -> None:
     top, neutral = float(p.max()), float(p[NEUTRAL])
     above, below = np.nextafter(top, 1), np.nextafter(top, 0)
     wider = np.nextafter(neutral, 1)
-    assert find_vetoes(snippet, mu1=float(below), mu2=float(wider)).tolist() == [True]
-    assert find_vetoes(snippet, mu1=top, mu2=float(wider)).tolist() == [False]
-    assert find_vetoes(snippet, mu1=float(above), mu2=float(wider)).tolist() == [False]
-    assert find_vetoes(snippet, mu1=float(below), mu2=neutral).tolist() == [False]
+    assert find_vetoes(snippet, mu1=float(below), mu2=float(wider), neutral=NEUTRAL).tolist() == [True]
+    assert find_vetoes(snippet, mu1=top, mu2=float(wider), neutral=NEUTRAL).tolist() == [False]
+    assert find_vetoes(snippet, mu1=float(above), mu2=float(wider), neutral=NEUTRAL).tolist() == [False]
+    assert find_vetoes(snippet, mu1=float(below), mu2=neutral, neutral=NEUTRAL).tolist() == [False]
 
 
 def test_one_clear_snippet_is_enough_and_a_clearly_neutral_one_is_none() -> None:
@@ -39,7 +41,7 @@ def test_one_clear_snippet_is_enough_and_a_clearly_neutral_one_is_none() -> None
     unsure, joy, neutral = torch.zeros(7), torch.zeros(7), torch.zeros(7)
     joy[0], neutral[NEUTRAL] = 9.0, 9.0
     snippets = torch.stack([torch.stack([neutral, unsure, joy]), torch.stack([neutral, unsure, neutral])])
-    filtered = filter_logits(sequence, find_vetoes(snippets, mu1=0.7, mu2=0.05))
+    filtered = filter_logits(sequence, find_vetoes(snippets, 0.7, 0.05, NEUTRAL), NEUTRAL)
     assert filtered[0, NEUTRAL] == float("-inf")
     torch.testing.assert_close(filtered[1], sequence[1])
     assert filtered.argmax(-1)[0] != NEUTRAL
@@ -50,7 +52,7 @@ def test_one_clear_snippet_is_enough_and_a_clearly_neutral_one_is_none() -> None
 def test_both_conditions_must_hold_in_the_same_snippet() -> None:
     clear = _with_probabilities([0.8, 0.02, 0.1, 0.02, 0.02, 0.02, 0.02])  # neutral .1: too high
     calm = _with_probabilities([0.3, 0.3, 0.01, 0.3, 0.03, 0.03, 0.03])  # maximum .3: too low
-    assert find_vetoes(torch.cat([clear, calm], dim=1), 0.7, 0.05).tolist() == [False]
+    assert find_vetoes(torch.cat([clear, calm], dim=1), 0.7, 0.05, neutral=NEUTRAL).tolist() == [False]
 
 
 @given(length=st.integers(1, 64), width=st.integers(1, 64), stride=st.integers(1, 9))
@@ -83,9 +85,9 @@ def test_a_snippet_of_one_frame_has_no_feature() -> None:
 
 
 def test_without_snippets_nothing_is_vetoed() -> None:
-    assert find_vetoes(torch.zeros(2, 0, 7), 0.1, 0.9).tolist() == [False, False]
+    assert find_vetoes(torch.zeros(2, 0, 7), 0.1, 0.9, neutral=NEUTRAL).tolist() == [False, False]
 
 
 def test_an_unknown_output_is_refused() -> None:
     with pytest.raises(ValueError, match="renormalised"):
-        filter_probabilities(torch.zeros(1, 7), torch.tensor([True]), "dropped")
+        filter_probabilities(torch.zeros(1, 7), torch.tensor([True]), NEUTRAL, "dropped")

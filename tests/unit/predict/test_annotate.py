@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.plotting.palette import ink_on, rgb_of
 from nrdfer.predict.annotate import Canvas, write_annotated
 from nrdfer.predict.predictor import Predictor
@@ -37,7 +38,7 @@ def test_frames_times_and_the_box(predicted: Prediction, acted_video: Path, tmp_
     frames = list(iter_frames(out))
     emotion = predicted.windows[predicted.window_of_frames()[30]].emotion
     assert emotion is not None
-    assert np.abs(colour_at_box(frames[30], predicted, 30) - rgb_of(emotion)).max() < 70
+    assert np.abs(colour_at_box(frames[30], predicted, 30) - rgb_of(emotion, EMOTIONS)).max() < 70
     picture_height = Canvas(predicted).picture_height
     assert picture_height == pytest.approx(480 * 144 / 192, abs=2)
     # without a face nothing is drawn into the picture: the wall is grey all over
@@ -86,11 +87,10 @@ def test_a_turned_video_with_sound_and_odd_sides(predictor: Predictor, tmp_path:
 
 
 def test_ink_is_read_on_every_colour() -> None:
-    from nrdfer.core.emotions import EMOTIONS
 
     for name in (None, *EMOTIONS):
-        colour = np.array(rgb_of(name)) @ [0.299, 0.587, 0.114]
-        assert abs(colour - np.array(ink_on(rgb_of(name))) @ [0.299, 0.587, 0.114]) > 85
+        colour = np.array(rgb_of(name, EMOTIONS)) @ [0.299, 0.587, 0.114]
+        assert abs(colour - np.array(ink_on(rgb_of(name, EMOTIONS))) @ [0.299, 0.587, 0.114]) > 85
 
 
 def test_what_the_annotated_video_lacks_is_in_its_note(

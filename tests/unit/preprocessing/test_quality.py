@@ -82,7 +82,7 @@ def test_summary_by_hand() -> None:
 
 
 def test_what_was_not_measured_is_left_out(tmp_path: Path) -> None:
-    summary = write_quality("DFEW", PICTURES, [], tmp_path)
+    summary = write_quality("DFEW", EMOTIONS, PICTURES, [], tmp_path)
     assert summary == {
         "clips": 2, "set_aside": 0, "frames": 20, "shortest_clip": 4, "median_clip": 10.0, "longest_clip": 16,
         "luma": 100.25,
@@ -99,16 +99,16 @@ def test_what_was_not_measured_is_left_out(tmp_path: Path) -> None:
 
 
 def test_classes_that_are_missing_show_as_none() -> None:
-    counts = clips_per_class(CLIPS)
+    counts = clips_per_class(CLIPS, EMOTIONS)
     assert list(counts) == ["train", "val"]
     assert counts["train"] == {emotion: int(emotion in ("fear", "happiness")) for emotion in EMOTIONS}
     assert counts["val"] == {emotion: int(emotion == "fear") for emotion in EMOTIONS}
-    unlabelled = clips_per_class(PICTURES)
+    unlabelled = clips_per_class(PICTURES, EMOTIONS)
     assert (unlabelled["fd2"]["unlabelled"], sum(unlabelled["fd2"].values())) == (1, 1)
 
 
 def test_the_page_has_every_clip_and_every_reason(tmp_path: Path) -> None:
-    write_quality('AFEW <1> & "2"', CLIPS, ASIDE, tmp_path)
+    write_quality('AFEW <1> & "2"', EMOTIONS, CLIPS, ASIDE, tmp_path)
     found = tables(tmp_path)
     assert tree_of(tmp_path).findtext("head/title") == 'AFEW <1> & "2"'
     assert [row[0] for row in found["Clips"][1:]] == ["b", "a", "c"]  # fewest frames with the target first
@@ -125,7 +125,7 @@ def test_only_sheets_that_exist_are_linked(tmp_path: Path) -> None:
     (tmp_path / SHEETS).mkdir()
     for name in ("b", "d"):
         (tmp_path / SHEETS / f"{name}.jpg").touch()
-    write_quality("AFEW", CLIPS, ASIDE, tmp_path)
+    write_quality("AFEW", EMOTIONS, CLIPS, ASIDE, tmp_path)
     links = {link.text: link.get("href") for link in tree_of(tmp_path).iter("a")}
     assert links == {"b": "sheets/b.jpg", "d": "sheets/d.jpg"}
     (image,) = tree_of(tmp_path).iter("img")
@@ -134,7 +134,7 @@ def test_only_sheets_that_exist_are_linked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("clips", [CLIPS, PICTURES, CLIPS[:1], []])
 def test_the_picture_is_a_png_with_something_on_it(clips: list[ClipQuality], tmp_path: Path) -> None:
-    write_quality("a corpus", clips, ASIDE, tmp_path)
+    write_quality("a corpus", EMOTIONS, clips, ASIDE, tmp_path)
     assert (tmp_path / PICTURE).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     picture = cv2.imread(str(tmp_path / PICTURE))
     assert picture is not None
@@ -144,7 +144,7 @@ def test_the_picture_is_a_png_with_something_on_it(clips: list[ClipQuality], tmp
 
 
 def test_no_clips_at_all(tmp_path: Path) -> None:
-    assert write_quality("AFEW", [], ASIDE, tmp_path) == {"clips": 0, "set_aside": 2, "frames": 0}
+    assert write_quality("AFEW", EMOTIONS, [], ASIDE, tmp_path) == {"clips": 0, "set_aside": 2, "frames": 0}
     found = tables(tmp_path)
     assert found["Clips"] == []
     assert len(found["Excluded"]) == 3
@@ -154,7 +154,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        write_quality("AFEW", CLIPS, ASIDE, tmp_path / name)
+        write_quality("AFEW", EMOTIONS, CLIPS, ASIDE, tmp_path / name)
         made.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
     assert made[0] == made[1]
     assert set(made[0]) == {PAGE, PICTURE, NUMBERS}

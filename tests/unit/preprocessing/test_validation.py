@@ -64,7 +64,7 @@ def rows() -> list[Row]:
 
 def test_sound_shards_of_afew_pass(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows[1:]], [rows[0]["clip_id"]])
-    verdict = judge_parts(rows, shards)
+    verdict = judge_parts(rows, shards, EMOTIONS)
     assert verdict.problems == ()
     assert verdict.passed
     figures = verdict.figures
@@ -76,23 +76,23 @@ def test_sound_shards_of_afew_pass(rows: list[Row], tmp_path: Path) -> None:
 def test_a_clip_id_in_train_and_val(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows], [])
     twice = [*rows, {**rows[0], "split": "val"}]
-    verdict = judge_parts(twice, shards)
+    verdict = judge_parts(twice, shards, EMOTIONS)
     assert any(re.match(r"1 clip is listed more than once.*train_fear_0", told) for told in verdict.problems)
 
 
 def test_a_clip_that_was_lost(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows[1:]], [])
-    only_problem(judge_parts(rows, shards), r"1 clip is listed, and neither in the shards nor.*train_fear_0")
+    only_problem(judge_parts(rows, shards, EMOTIONS), r"1 clip is listed, and neither in the shards nor.*train_fear_0")
 
 
 def test_a_clip_from_nowhere(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows], [])
-    only_problem(judge_parts(rows[:-1], shards), r"1 clip is in the shards and not listed.*val_happiness_1")
+    only_problem(judge_parts(rows[:-1], shards, EMOTIONS), r"1 clip is in the shards and not listed.*val_happiness_1")
 
 
 def test_a_clip_that_was_kept_and_set_aside(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows], [rows[3]["clip_id"]])
-    only_problem(judge_parts(rows, shards), r"in the shards, though excluded.*train_happiness_1")
+    only_problem(judge_parts(rows, shards, EMOTIONS), r"in the shards, though excluded.*train_happiness_1")
     doubled = shards_of(tmp_path / "d", [make_record(row) for row in rows[1:]], [rows[0]["clip_id"]] * 2)
     only_problem(judge_parts(rows, doubled), "excluded more than once")
 
@@ -100,14 +100,14 @@ def test_a_clip_that_was_kept_and_set_aside(rows: list[Row], tmp_path: Path) -> 
 def test_a_class_that_vanished_from_a_split(rows: list[Row], tmp_path: Path) -> None:
     gone = [row["clip_id"] for row in rows if (row["split"], row["emotion"]) == ("val", "fear")]
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows if row["clip_id"] not in gone], gone)
-    only_problem(judge_parts(rows, shards), "val has no clip of fear left, though 2 are listed")
+    only_problem(judge_parts(rows, shards, EMOTIONS), "val has no clip of fear left, though 2 are listed")
 
 
 @pytest.mark.parametrize("change", [{"split": "val"}, {"emotion": "happiness"}])
 def test_a_clip_that_became_another(rows: list[Row], tmp_path: Path, change: dict[str, str]) -> None:
     records = [make_record(row) for row in rows]
     shards = shards_of(tmp_path / "s", [dataclasses.replace(records[0], **change), *records[1:]], [])
-    only_problem(judge_parts(rows, shards), "another emotion or split in the shards.*train_fear_0")
+    only_problem(judge_parts(rows, shards, EMOTIONS), "another emotion or split in the shards.*train_fear_0")
 
 
 def test_a_record_that_counts_other_frames_than_the_index(rows: list[Row], tmp_path: Path) -> None:
@@ -117,13 +117,13 @@ def test_a_record_that_counts_other_frames_than_the_index(rows: list[Row], tmp_p
     entry["frames"].pop()
     entry["n_frames"] -= 1
     (shards / INDEX).write_text(json.dumps(index))
-    only_problem(judge_parts(rows, shards), "another number of frames.*train_fear_1")
+    only_problem(judge_parts(rows, shards, EMOTIONS), "another number of frames.*train_fear_1")
 
 
 def test_one_video_under_two_names_is_told(rows: list[Row], tmp_path: Path) -> None:
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows], [])
     rows[-1]["sha256"] = rows[0]["sha256"]
-    verdict = judge_parts(rows, shards)
+    verdict = judge_parts(rows, shards, EMOTIONS)
     assert verdict.passed
     assert verdict.figures["videos_in_train_and_val"] == 1
 
@@ -200,7 +200,7 @@ def folds_without(listing: PictureListing, without: list[str]) -> dict[str, dict
 def test_sound_dfew_passes(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, ["00000"], ["99999", "00000"])
     folds = folds_without(listing, ["00000"])
-    verdict = judge_listed_clips(listing, shards, folds)
+    verdict = judge_listed_clips(listing, shards, folds, EMOTIONS)
     assert verdict.problems == ()
     figures = verdict.figures
     assert (figures["clips_listed"], figures["clips_in_shards"], figures["clips_set_aside"]) == (7, 5, 2)
@@ -219,20 +219,21 @@ def test_sound_dfew_passes(listing: PictureListing, tmp_path: Path) -> None:
 def test_a_clip_of_dfew_that_was_lost(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, ["00000"], ["99999"])
     only_problem(
-        judge_listed_clips(listing, shards, folds_without(listing, ["00000"])),
+        judge_listed_clips(listing, shards, folds_without(listing, ["00000"]), EMOTIONS),
         "1 clip is listed, and neither in the shards nor excluded, e.g. 00000",
     )
 
 
 def test_a_labelled_clip_without_pictures_that_was_forgotten(listing: PictureListing, tmp_path: Path) -> None:
     only_problem(
-        judge_listed_clips(listing, dfew_shards(tmp_path, listing, [], []), listing.folds), "nor excluded, e.g. 99999"
+        judge_listed_clips(listing, dfew_shards(tmp_path, listing, [], []), listing.folds, EMOTIONS),
+        "nor excluded, e.g. 99999",
     )
 
 
 def test_a_class_that_vanished_from_a_fold(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, ["00002"], ["99999", "00002"])
-    verdict = judge_listed_clips(listing, shards, folds_without(listing, ["00002"]))
+    verdict = judge_listed_clips(listing, shards, folds_without(listing, ["00002"]), EMOTIONS)
     # fold 1 tests that clip, and fold 2 trains on it
     assert [problem.split(",")[0] for problem in verdict.problems] == [
         "fold 1: no test clip of happiness is left",
@@ -242,11 +243,13 @@ def test_a_class_that_vanished_from_a_fold(listing: PictureListing, tmp_path: Pa
 
 def test_folds_that_forgot_a_class(listing: PictureListing, tmp_path: Path) -> None:
     shards = dfew_shards(tmp_path, listing, [], ["99999"])
-    assert judge_listed_clips(listing, shards, listing.folds).passed
+    assert judge_listed_clips(listing, shards, listing.folds, EMOTIONS).passed
     short = folds_without(listing, [])
     short["2"]["test"].remove("00005")
-    only_problem(judge_listed_clips(listing, shards, short), "fold 2: no test clip of happiness is left")
-    assert len(judge_listed_clips(listing, shards, {"1": listing.folds["1"]}).problems) == 4  # fold 2 is not there
+    only_problem(judge_listed_clips(listing, shards, short, EMOTIONS), "fold 2: no test clip of happiness is left")
+    assert (
+        len(judge_listed_clips(listing, shards, {"1": listing.folds["1"]}, EMOTIONS).problems) == 4
+    )  # fold 2 is not there
 
 
 def test_a_clip_with_another_emotion(listing: PictureListing, tmp_path: Path) -> None:
@@ -256,7 +259,7 @@ def test_a_clip_with_another_emotion(listing: PictureListing, tmp_path: Path) ->
         (tmp_path / "other" / CLIPS).read_text().replace('"00000","emotion":"fear"', '"00000","emotion":"happiness"')
     )
     (tmp_path / "other" / CLIPS).write_text(lines)
-    only_problem(judge_listed_clips(other, shards, other.folds), "another emotion in the shards.*00000")
+    only_problem(judge_listed_clips(other, shards, other.folds, EMOTIONS), "another emotion in the shards.*00000")
 
 
 def test_a_clip_in_train_and_test(listing: PictureListing, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def evaluation(folder: Path, name: str, pairs: Pairs, features: np.ndarray | Non
     for protocol in PROTOCOLS:
         table.to_parquet(predictions_path(out, protocol), index=False)
         np.save(features_path(out, protocol), made.astype(np.float16))
-        metrics[protocol] = fold_metrics(table)
+        metrics[protocol] = fold_metrics(table, EMOTIONS)
     rows = [{"epoch": 1, "train_loss": loss, "test_war": 0.5, "test_war_unfiltered": 0.5}]
     (out / HISTORY).write_text("\n".join(map(json.dumps, rows)))
     (out / METRICS).write_text(json.dumps(metrics))
@@ -77,7 +77,7 @@ def findings(
     whole = folder / "cross_validation"
     whole.mkdir()
     summary = {
-        p: cross_validation({f: pd.read_parquet(predictions_path(a.path, p)) for f, a in made.items()})
+        p: cross_validation({f: pd.read_parquet(predictions_path(a.path, p)) for f, a in made.items()}, EMOTIONS)
         for p in PROTOCOLS
     }
     (whole / METRICS).write_text(json.dumps(summary))

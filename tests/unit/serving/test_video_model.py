@@ -117,7 +117,7 @@ def test_mlflow_saves_loads_and_serves_it(bundle: dict[str, str], acted_video: P
         tmp_path / "saved",
         loader_module=MODULE,
         data_path=str(files),
-        signature=video_signature(),
+        signature=video_signature(EMOTIONS),
         pip_requirements=["nrdfer"],
         model_config={"folders": []},
     )

@@ -14,6 +14,7 @@ import torch
 
 from devtools.shard_files import write_shards
 from devtools.shard_servers import FolderServer, in_environment, serve_folder, serve_s3
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import StoreError, TrainingError
 from nrdfer.core.records import ClipRecord
 from nrdfer.data.dataset import ClipDataset
@@ -62,7 +63,9 @@ def server(copied: Path) -> Iterator[FolderServer]:
 def dataset(shards: Path, settings: DataSettings = STREAM, *, test: bool = False, listed: int = 20) -> ClipDataset:
     source = ShardStream(shards, settings) if settings.streamed else ShardReader(shards)
     ids = sorted(source.clip_ids)[CLIPS - listed :]
-    return ClipDataset(source, ids, image_size=12, seed=5, augment=None if test else AugmentSettings())
+    return ClipDataset(
+        source, ids, image_size=12, emotions=EMOTIONS, seed=5, augment=None if test else AugmentSettings()
+    )
 
 
 def seen(data: ClipDataset, epoch: int, *, workers: int = 0, world: int = 1, begin: int = 0) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.evaluation.inference import predict
 from nrdfer.models.registry import build_model
@@ -20,7 +21,7 @@ def main(shards: Path, out: Path) -> None:
     torch.manual_seed(0)
     model = build_model("nr-dfernet", SETTINGS)
     reader = ShardReader(shards)
-    data = ClipDataset(reader, sorted(reader.clip_ids), image_size=model.settings.image_size)
+    data = ClipDataset(reader, sorted(reader.clip_ids), image_size=model.settings.image_size, emotions=EMOTIONS)
     with joined(torch.device("cpu")) as ranks:
         for workers in (0, 2):
             table = predict(model, data, batch=4, workers=workers, ranks=ranks)

@@ -12,6 +12,7 @@ import torch
 
 from devtools.shard_files import write_shards
 from nrdfer.config.recipe import Recipe
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import TrainingError
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.in_memory import MemorySource
@@ -35,7 +36,7 @@ def source() -> MemorySource:
 
 def _seen(source: MemorySource, recipe: Recipe, workers: int, world: int, begin: int) -> list[dict[int, str]]:
     """Of every batch: which clips all ranks together learn from, and what of them, as digests."""
-    data = ClipDataset(source, source.clip_ids[:14], image_size=32, seed=3, augment=recipe.augment)
+    data = ClipDataset(source, source.clip_ids[:14], image_size=32, emotions=EMOTIONS, seed=3, augment=recipe.augment)
     whole = epoch_batches(data, 2, recipe)[begin:]
     seen: list[dict[int, str]] = [{} for _ in whole]
     for rank in range(world):
@@ -64,7 +65,10 @@ def test_clips_and_augmentations_are_the_same_for_any_workers_and_world(
 
 
 def test_another_epoch_and_another_seed_show_other_clips(source: MemorySource) -> None:
-    data = [ClipDataset(source, source.clip_ids, image_size=32, seed=s, augment=RECIPE.augment) for s in (0, 1)]
+    data = [
+        ClipDataset(source, source.clip_ids, image_size=32, emotions=EMOTIONS, seed=s, augment=RECIPE.augment)
+        for s in (0, 1)
+    ]
     orders = [data[0].order(1), data[0].order(2), data[1].order(1)]
     assert len({tuple(order) for order in orders}) == 3
     looks = [data[0].get(5, 1), data[0].get(5, 2), data[1].get(5, 1)]

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import ProfileError, TrainingError, WeightsError
 from nrdfer.core.state_files import DAMAGED
 from nrdfer.data.in_memory import MemorySource
@@ -106,7 +107,7 @@ def test_history_and_weights_tell_the_same_story(source: MemorySource, straight:
     chosen = max(rows, key=lambda row: (row["test_war"], -row["epoch"]))
     for name, row in (("last.safetensors", rows[-1]), ("best.safetensors", chosen)):
         model = load_model(straight / "out" / "model.json", straight / "out" / name)
-        metrics = fold_metrics(evaluate(model, source, source.clip_ids[14:]))
+        metrics = fold_metrics(evaluate(model, source, source.clip_ids[14:]), EMOTIONS)
         assert metrics["war"] == row["test_war"]
         assert metrics["uar_unfiltered"] == row["test_uar_unfiltered"]
 

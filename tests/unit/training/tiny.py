@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +48,17 @@ class KilledError(Exception):
     """Stands for a process that died."""
 
 
-def spots(n: int = 21) -> MemorySource:
+def spots(n: int = 21, emotions: Sequence[str] = EMOTIONS) -> MemorySource:
     """Each emotion is a bright spot at a place of its own, in noise."""
     rng = np.random.default_rng(0)
     clips = []
     for i in range(n):
-        emotion = i % 7
+        emotion = i % len(emotions)
         frames = rng.integers(0, 60, (18, 32, 32, 3), dtype=np.uint8)
-        angle = 2 * np.pi * emotion / 7
+        angle = 2 * np.pi * emotion / len(emotions)
         y, x = int(16 + 10 * np.sin(angle)), int(16 + 10 * np.cos(angle))
         frames[:, y - 4 : y + 4, x - 4 : x + 4] = 220
-        clips.append((ClipRecord("dfew", f"{i:05d}", EMOTIONS[emotion], "", 18, "0" * 64), frames))
+        clips.append((ClipRecord("dfew", f"{i:05d}", emotions[emotion], "", 18, "0" * 64), frames))
     return MemorySource(clips)
 
 

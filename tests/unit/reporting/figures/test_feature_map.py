@@ -77,19 +77,19 @@ def test_the_map_is_repeatable_and_keeps_blobs_together() -> None:
 
 def test_both_rows_one_row_and_missing_folds_are_drawn(tmp_path: Path) -> None:
     ours = {"fd1": blobs(5.0), "fd2": blobs(5.0, 1)}
-    found = draw_feature_map(ours, tmp_path / "both.png", baseline={"fd2": blobs(0.3)})
+    found = draw_feature_map(ours, EMOTIONS, tmp_path / "both.png", baseline={"fd2": blobs(0.3)})
     assert {name: list(folds) for name, folds in found.items()} == {"baseline": ["fd2"], "ours": ["fd1", "fd2"]}
     assert found["ours"]["fd1"] == separation(ours["fd1"])
     both = check_png(tmp_path / "both.png", 4.4)
     assert share_of(both, VERMILLION) > 0.0005
-    assert list(draw_feature_map({}, tmp_path / "base.png", baseline=ours)) == ["baseline"]
-    assert list(draw_feature_map({"fd1": ours["fd1"]}, tmp_path / "one.png")) == ["ours"]
+    assert list(draw_feature_map({}, EMOTIONS, tmp_path / "base.png", baseline=ours)) == ["baseline"]
+    assert list(draw_feature_map({"fd1": ours["fd1"]}, EMOTIONS, tmp_path / "one.png")) == ["ours"]
     assert check_png(tmp_path / "one.png", 4.4).shape[0] < check_png(tmp_path / "base.png", 4.4).shape[0] * 2
 
 
 def test_few_clips_have_numbers_but_no_map(tmp_path: Path) -> None:
     few = FoldFeatures(np.eye(4, 9), ["fear", "fear", "anger", "anger"])
-    assert draw_feature_map({"fd1": few}, tmp_path / "few.png")["ours"]["fd1"].clips == 4
+    assert draw_feature_map({"fd1": few}, EMOTIONS, tmp_path / "few.png")["ours"]["fd1"].clips == 4
     check_png(tmp_path / "few.png", 4.4)
     six = FoldFeatures(np.eye(6, 9), ["fear", "fear", "anger", "anger", "fear", "anger"])
     assert np.isfinite(embed(six.features)).all()
@@ -103,7 +103,7 @@ def test_features_that_do_not_fit_are_told(features: npt.NDArray[np.float64]) ->
 
 def test_no_fold_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no features"):
-        draw_feature_map({}, tmp_path / "none.png", baseline={})
+        draw_feature_map({}, EMOTIONS, tmp_path / "none.png", baseline={})
 
 
 def test_distances_of_all_pairs_are_taken_of_a_bounded_number_of_clips(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def test_intervals_are_wilsons() -> None:
 
 
 def test_recalls_are_percent_with_and_without_the_filter() -> None:
-    found = recall_table(table(3, 1))
+    found = recall_table(table(3, 1), EMOTIONS)
     assert list(found.index) == list(EMOTIONS)
     assert found["recall"].tolist() == [75.0] * 7
     assert found.loc["anger", "without_filter"] == 25.0
@@ -37,7 +37,7 @@ def test_recalls_are_percent_with_and_without_the_filter() -> None:
 
 
 def test_an_emotion_without_clips_has_no_recall_and_is_drawn(tmp_path: Path) -> None:
-    found = draw_recall_bars({"honest": table(2, 1, EMOTIONS[:5])}, tmp_path / "recalls.png")["honest"]
+    found = draw_recall_bars({"honest": table(2, 1, EMOTIONS[:5])}, EMOTIONS, tmp_path / "recalls.png")["honest"]
     assert found["recall"].isna().tolist() == [False] * 5 + [True] * 2
     assert found["clips"].tolist() == [3] * 5 + [0] * 2
     check_png(tmp_path / "recalls.png", 5.4)
@@ -45,8 +45,8 @@ def test_an_emotion_without_clips_has_no_recall_and_is_drawn(tmp_path: Path) -> 
 
 def test_published_recalls_are_drawn_where_given(tmp_path: Path) -> None:
     tables = {"honest": table(3, 1), "paper": table(4, 1)}
-    draw_recall_bars(tables, tmp_path / "without.png")
-    draw_recall_bars(tables, tmp_path / "with.png", published={"fear": 19.43, "disgust": 0.0})
+    draw_recall_bars(tables, EMOTIONS, tmp_path / "without.png")
+    draw_recall_bars(tables, EMOTIONS, tmp_path / "with.png", published={"fear": 19.43, "disgust": 0.0})
     without, drawn = (check_png(tmp_path / f"{name}.png", 5.4) for name in ("without", "with"))
     assert (without != drawn).any()
 
@@ -54,7 +54,7 @@ def test_published_recalls_are_drawn_where_given(tmp_path: Path) -> None:
 def test_no_table_and_too_many_are_errors(tmp_path: Path) -> None:
     for names in ("", "abcde"):
         with pytest.raises(ValueError, match="can be drawn"):
-            draw_recall_bars(dict.fromkeys(names, table(1, 1)), tmp_path / "recalls.png")
+            draw_recall_bars(dict.fromkeys(names, table(1, 1)), EMOTIONS, tmp_path / "recalls.png")
 
 
 def test_a_recall_of_exactly_0_or_1_is_drawn(tmp_path: Path) -> None:
@@ -66,4 +66,6 @@ def test_a_recall_of_exactly_0_or_1_is_drawn(tmp_path: Path) -> None:
     assert ((low >= 0) & (low <= share) & (share <= high) & (high <= 1)).all()
     assert (100 * share - 100 * low >= 0).all() and (100 * high - 100 * share >= 0).all()
     for right, wrong in ((0, 10), (29, 0), (0, 37), (77, 0)):
-        draw_recall_bars({"honest": table(right, wrong), "paper": table(right, wrong)}, tmp_path / "recalls.png")
+        draw_recall_bars(
+            {"honest": table(right, wrong), "paper": table(right, wrong)}, EMOTIONS, tmp_path / "recalls.png"
+        )
