@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nrdfer.commands.common import readable
 from nrdfer.core.errors import NrdferError
-from nrdfer.corpora.registry import splits_in_words
+from nrdfer.corpora.registry import find_corpus, splits_in_words
+
+if TYPE_CHECKING:
+    from nrdfer.config.profile import Profile
+    from nrdfer.shards.split import Split
 
 BOTH = "both"
 _MEANING = {"honest": "last epoch", "paper": "best epoch on the test fold"}
@@ -19,7 +23,10 @@ _MEANING = {"honest": "last epoch", "paper": "best epoch on the test fold"}
 @readable
 def evaluate(
     checkpoint: Annotated[str, typer.Argument(help="A folder that a training filled, or a models:/ address.")],
-    split: Annotated[str, typer.Option(help=f"Whose test clips: {splits_in_words()}.")],
+    split: Annotated[str | None, typer.Option(help=f"Whose test clips: {splits_in_words()}.")] = None,
+    on: Annotated[
+        str | None, typer.Option(help="Another corpus: all its test clips, on the emotions that it shares.")
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="Whose shards and threads.", envvar="NRDFER_PROFILE")] = None,
     shards: Annotated[Path | None, typer.Option(help="Folder of shards, not those of the profile's last run.")] = None,
     folds: Annotated[Path | None, typer.Option(help="folds.json or its folder, not that of the last run.")] = None,
@@ -27,28 +34,62 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Receives predictions (parquet), metrics and figures.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: protocol, then its metrics.")] = False,
 ) -> None:
-    """Predict every test clip of a split exactly once; WAR and UAR, with and without the snippet-based filter."""
-    import json
-    import tempfile
+    """Predict every test clip of a split exactly once; WAR and UAR, with and without the snippet-based filter.
 
-    from nrdfer.core.output_checks import in_words, refuse_unwritable
-    from nrdfer.core.own_files import clear_unfinished, publish, refuse_foreign, unfinished
+    With --on CORPUS, a network that was trained elsewhere is tested on that corpus: clips of emotions that only one of
+    the two has are left out, and the network answers with the most probable of the shared ones.
+    """
+    import json
+
+    from nrdfer.core.output_checks import refuse_unwritable
+    from nrdfer.core.own_files import refuse_foreign
 
     if out is not None:
         refuse_unwritable(out, folder=True)
     from nrdfer.config.resolve import profile_of_shell
-    from nrdfer.evaluation.checkpoints import PROTOCOLS, evaluate_checkpoint, files_of
-    from nrdfer.preprocessing.folds import find_split
-    from nrdfer.registry import checked_weights
+    from nrdfer.evaluation.checkpoints import PROTOCOLS, files_of
 
     if protocol not in (*PROTOCOLS, BOTH):
         raise NrdferError(f"there is no protocol {protocol!r}; use one of {', '.join((*PROTOCOLS, BOTH))}")
+    if (split is None) == (on is None):
+        raise NrdferError("give either --split, whose test clips are predicted, or --on, another corpus")
     chosen = tuple(PROTOCOLS) if protocol == BOTH else (protocol,)
     if out is not None:
         for name in files_of(chosen):
             refuse_foreign(out / name)
     base = profile_of_shell(profile)
-    found = find_split(base, split, shards, folds, index_only=bool(base.data.source))
+    found = _clips(base, split, on, shards, folds)
+    metrics = _evaluated(checkpoint, base, found, chosen, out, across=on is not None)
+    if as_json:
+        typer.echo(json.dumps({"split": found.name, "checkpoint": checkpoint, **metrics}, indent=1))
+        return
+    for name, figures in metrics.items():
+        typer.echo(f"{name} protocol ({_MEANING[name]}): {_words(figures)}")
+    if out is not None:
+        typer.echo(f"predictions, metrics and figures: {out}")
+
+
+def _clips(base: Profile, split: str | None, on: str | None, shards: Path | None, folds: Path | None) -> Split:
+    """The clips to predict: of a split, or all that a corpus tests."""
+    from nrdfer.preprocessing.folds import find_split, find_tested
+
+    index_only = bool(base.data.source)
+    if split is not None:
+        return find_split(base, split, shards, folds, index_only=index_only)
+    return find_tested(base, find_corpus(str(on)), shards, folds, index_only=index_only)
+
+
+def _evaluated(
+    checkpoint: str, base: Profile, found: Split, protocols: Sequence[str], out: Path | None, *, across: bool
+) -> dict[str, Any]:
+    """Metrics of each protocol; `out` receives the files once all are there."""
+    import tempfile
+
+    from nrdfer.core.output_checks import in_words
+    from nrdfer.core.own_files import clear_unfinished, publish, unfinished
+    from nrdfer.evaluation.checkpoints import evaluate_checkpoint
+    from nrdfer.registry import checked_weights
+
     try:
         if out is not None:
             clear_unfinished(out)
@@ -56,29 +97,42 @@ def evaluate(
             checked_weights(checkpoint) as (described, _),
             tempfile.TemporaryDirectory() if out is None else unfinished(out) as scratch,
         ):
-            _warn_of_leaks(described.parent, split)
+            test_ids, shared = _shared(described, found) if across else (list(found.test_ids), ())
+            if not across:
+                _warn_of_leaks(described.parent, found.name)
             metrics = evaluate_checkpoint(
                 described.parent,
                 found.shards,
-                found.test_ids,
+                test_ids,
                 Path(scratch),
-                title=split,
+                title=found.name,
                 engine=base.engine,
-                protocols=chosen,
+                protocols=protocols,
                 data=base.data,
+                shared=shared,
             )
             if out is not None:
                 for path in sorted(Path(scratch).iterdir()):
                     publish(path, out / path.name)
     except OSError as error:
         raise in_words(out or Path(tempfile.gettempdir()), error) from error
-    if as_json:
-        typer.echo(json.dumps({"split": split, "checkpoint": checkpoint, **metrics}, indent=1))
-        return
-    for name, figures in metrics.items():
-        typer.echo(f"{name} protocol ({_MEANING[name]}): {_words(figures)}")
-    if out is not None:
-        typer.echo(f"predictions, metrics and figures: {out}")
+    return metrics
+
+
+def _shared(described: Path, found: Split) -> tuple[list[str], tuple[str, ...]]:
+    """Test clips of another corpus with an emotion of the network's, and these emotions."""
+    from nrdfer.evaluation.shared_labels import shared_emotions
+    from nrdfer.models.saved_model import read_emotions
+    from nrdfer.preprocessing.folds import labelled
+
+    corpus = find_corpus(found.corpus)
+    shared = shared_emotions(read_emotions(described), corpus.emotions, corpus.title)
+    kept, others = labelled(found, shared)
+    if not kept:
+        raise NrdferError(f"no test clip of {corpus.title} has one of the shared emotions {', '.join(shared)}")
+    left_out = f"; {others} clips of other emotions are left out" if others else ""
+    typer.echo(f"{len(kept)} clips of {corpus.title}, {len(shared)} shared emotions{left_out}", err=True)
+    return kept, shared
 
 
 def _words(figures: Mapping[str, Any]) -> str:

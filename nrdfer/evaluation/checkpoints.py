@@ -38,6 +38,7 @@ def evaluate_checkpoint(
     engine: Engine,
     protocols: Sequence[str] = tuple(PROTOCOLS),
     data: DataSettings | None = None,
+    shared: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Predict every test clip once under each protocol; write predictions, figures and `METRICS`.
 
@@ -53,6 +54,7 @@ def evaluate_checkpoint(
         engine: its device, threads and loader; the precision is always float32's own.
         protocols: names of `PROTOCOLS`.
         data: how the shards are read; None: through their index.
+        shared: of clips of another corpus, the emotions that it shares with the network (see ``shared_labels``).
 
     Returns:
         protocol -> metrics (``war``, ``uar``, and both without the snippet-based filter).
@@ -63,6 +65,7 @@ def evaluate_checkpoint(
     """
     from nrdfer.evaluation.inference import evaluate
     from nrdfer.evaluation.protocols import check_complete, fold_metrics
+    from nrdfer.evaluation.shared_labels import restricted
     from nrdfer.models.saved_model import load_model, read_sampling
     from nrdfer.runtime.determinism import set_up
     from nrdfer.runtime.placement import places
@@ -83,6 +86,8 @@ def evaluate_checkpoint(
             np.save(features_path(out, protocol), np.stack(predictions.pop("state").tolist()).astype(np.float16))
             predictions.to_parquet(predictions_path(out, protocol), index=False)
             emotions = model.settings.emotions
+            if shared:
+                predictions, emotions = restricted(predictions, emotions, shared), tuple(shared)
             metrics[protocol] = fold_metrics(predictions, emotions)
             _draw_confusion(predictions, emotions, out, protocol, f"{title}, {protocol} protocol")
     history = read_history(checkpoint)

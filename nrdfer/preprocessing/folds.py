@@ -7,7 +7,7 @@ Uses of splits belong to ``nrdfer.training`` and ``nrdfer.evaluation``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,21 @@ def find_split(
     if corpus.parts is None:
         folds = folds or last_made(profile, corpus.asset("folds"), "--folds FILE").path
     return read_split(corpus, name, place, folds)
+
+
+def find_tested(
+    profile: Profile, corpus: Corpus, shards: Path | None = None, folds: Path | None = None, *, index_only: bool = False
+) -> Split:
+    """All clips that some split of a corpus tests, as a split that trains on none; otherwise as `find_split`."""
+    found = [find_split(profile, name, shards, folds, index_only=index_only) for name in corpus.splits]
+    return Split(corpus.name, corpus.name, found[0].shards, (), tuple(sorted({c for s in found for c in s.test_ids})))
+
+
+def labelled(split: Split, emotions: Collection[str]) -> tuple[list[str], int]:
+    """Test clips of a split that have one of some emotions, and the number of the others."""
+    with ShardReader(split.shards) as reader:
+        kept = [clip_id for clip_id in split.test_ids if reader.index.clips[clip_id].emotion in emotions]
+    return kept, len(split.test_ids) - len(kept)
 
 
 def _refuse_changed(path: Path) -> None:

@@ -9,6 +9,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from nrdfer.cli import app
+from nrdfer.core.emotions import EMOTIONS
+from nrdfer.corpora.afew import AFEW
 from nrdfer.evaluation import checkpoints as stage
 from nrdfer.runtime.engine import Engine
 from tests.unit.commands.conftest import Corpora
@@ -68,6 +70,21 @@ def test_another_folds_clips_were_learnt_from(trained: Corpora) -> None:
     done = evaluate(trained, "--split", "fd2")
     assert done.exit_code == 0
     assert "warning: the weights are of fd1, which was trained on test clips of fd2" in done.stderr
+
+
+def test_on_another_corpus_only_shared_emotions_count(trained: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = trained.root / "across"
+    with monkeypatch.context() as changed:
+        changed.setattr(type(AFEW), "emotions", (*EMOTIONS[:3], "calm"))
+        line = ["evaluate", str(trained.root / "fd1"), *trained.afew, "--on", "afew", "--json", "--out", str(out)]
+        done = runner.invoke(app, line)
+    assert done.exit_code == 0, done.output
+    assert "clips of AFEW, 3 shared emotions; " in done.stderr and "clips of other emotions are left out" in done.stderr
+    honest = json.loads(done.stdout)["honest"]
+    assert list(honest["recalls"]) == ["happiness", "sadness", "neutral"]
+    table = pd.read_parquet(out / "predictions_honest.parquet")
+    assert set(table["emotion"]) == {"happiness", "sadness", "neutral"} and honest["clips"] == len(table)
+    assert "give either --split" in evaluate(trained, "--on", "afew", "--split", "fd1").output
 
 
 def test_what_cannot_be_meant(trained: Corpora) -> None:

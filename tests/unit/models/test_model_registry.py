@@ -174,7 +174,7 @@ def test_the_authors_later_code() -> None:
         ("p3d", {"frames": 32}, "paper", "takes 16 to 31 frames, not 32"),
         ("vgg11-lstm", {"image_size": 24}, "paper", "at least 32 px, not 24"),
         ("r3d-18", {"image_size": 8}, "paper", "image_size must be at least 16"),
-        ("r3d-18", {"classes": 1}, "paper", "classes must be at least 2"),
+        ("r3d-18", {"classes": 1}, "paper", "the number of classes follows from the label set"),
     ],
 )
 def test_what_cannot_be_built_is_named(name: str, settings: dict[str, object], preset: str, message: str) -> None:

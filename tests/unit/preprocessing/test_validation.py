@@ -94,7 +94,7 @@ def test_a_clip_that_was_kept_and_set_aside(rows: list[Row], tmp_path: Path) -> 
     shards = shards_of(tmp_path / "s", [make_record(row) for row in rows], [rows[3]["clip_id"]])
     only_problem(judge_parts(rows, shards, EMOTIONS), r"in the shards, though excluded.*train_happiness_1")
     doubled = shards_of(tmp_path / "d", [make_record(row) for row in rows[1:]], [rows[0]["clip_id"]] * 2)
-    only_problem(judge_parts(rows, doubled), "excluded more than once")
+    only_problem(judge_parts(rows, doubled, EMOTIONS), "excluded more than once")
 
 
 def test_a_class_that_vanished_from_a_split(rows: list[Row], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.predict.result import UNREADABLE, Prediction
 from nrdfer.serving.service import Service
 from nrdfer.serving.video_model import VideoModel
@@ -16,6 +17,8 @@ from nrdfer.serving.video_model import VideoModel
 
 class Reader:
     """A predictor that says of every video that it is none."""
+
+    emotions = EMOTIONS
 
     def predict(self, file: Path) -> Prediction:
         return Prediction(UNREADABLE, f"{file}: no video")
