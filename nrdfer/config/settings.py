@@ -6,6 +6,7 @@ Conversion of a single value belongs to ``core.coerce``; the settings themselves
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -55,7 +56,7 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str, place: P
     Raises:
         SettingError: an unknown field, a value of another type, or one that the dataclass itself refuses.
     """
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = _hints(cls)
     known = {f.name for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     unknown = sorted(one_line(str(name)[:80]) for name in set(values) - known)
     if unknown:
@@ -66,6 +67,11 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str, place: P
         return cls(**arguments)
     except (TypeError, ValueError) as error:
         raise _refused(where, (*place, ""), brief_quotes(str(error))) from error
+
+
+@functools.cache  # compiling the annotations of a profile takes longer than all the rest of reading it
+def _hints(cls: type) -> Mapping[str, Any]:
+    return typing.get_type_hints(cls, include_extras=True)
 
 
 def build_value(value: Any, hint: Any, where: str, place: Place) -> Any:
