@@ -53,6 +53,7 @@ def make_project(folder: Path, epochs: int = 2, **changes: Any) -> dict[str, str
                 },
                 "dfew_recipe": {"epochs": epochs, "batch": 8, "lr": 0.05},
                 "afew_recipe": {"epochs": 1, "batch": 7, "lr": 0.01},
+                "device": "cpu",
                 "engine": {"device": "cpu", "threads": 1},
                 **changes,
             }

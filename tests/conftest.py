@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from nrdfer.runtime.nvidia import find_cards, torch_build
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -18,6 +20,9 @@ for _name in [name for name in os.environ if name.startswith(("NRDFER_", "MLFLOW
     if not _name.startswith("NRDFER_FUZZ_"):  # what the fuzz tests are asked for
         del os.environ[_name]
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+# a build for CPUs is as good as any for the tests, but "auto" refuses one where a card is
+if (_build := torch_build()) is not None and _build.cuda is None and find_cards().there:
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 
 @pytest.hookimpl(tryfirst=True)
