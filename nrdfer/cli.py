@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import typer
 
-from nrdfer.commands.corpus import corpus_app, doctor
+from nrdfer.commands.corpus import corpus_app
+from nrdfer.commands.doctor import doctor
 from nrdfer.commands.evaluate import evaluate
 from nrdfer.commands.lineage import lineage
 from nrdfer.commands.models import export, models

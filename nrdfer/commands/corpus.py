@@ -1,4 +1,4 @@
-"""``nrdfer corpus``: the rendered sample, and labels alone; and ``nrdfer doctor``, which checks a user's own copies."""
+"""``nrdfer corpus``: the registry's corpora, the rendered sample, and labels alone."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from typing import Annotated
 import typer
 
 from nrdfer.commands.common import bar, readable
-from nrdfer.core.errors import NrdferError
-from nrdfer.core.plain_text import one_line
-from nrdfer.corpora.afew import AFEW
-from nrdfer.corpora.base import Corpus
-from nrdfer.corpora.dfew import DFEW
-from nrdfer.corpora.registry import CORPORA, find_corpus
+from nrdfer.corpora.registry import CORPORA
 
 corpus_app = typer.Typer(help="Corpora: the rendered sample, and the labels of DFEW and AFEW.", no_args_is_help=True)
 
@@ -88,38 +83,3 @@ def corpus_labels(
     for found in sets:
         typer.echo(f"{found.corpus.upper()}, {found.format}, {found.folder}: {found.clips} clips")
         typer.echo(table_of(found))
-
-
-@readable
-def doctor(
-    dfew: Annotated[Path | None, typer.Option(help="Your DFEW folder.", envvar="NRDFER_DFEW_ROOT")] = None,
-    afew: Annotated[Path | None, typer.Option(help="Your AFEW folder.", envvar="NRDFER_AFEW_ROOT")] = None,
-    corpus: Annotated[
-        list[str] | None, typer.Option(help=f"A corpus and its folder, NAME=DIR; names: {', '.join(CORPORA)}.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per corpus.")] = False,
-) -> None:
-    """Check your copies of DFEW and AFEW: what is there, and why counts differ from the published ones."""
-    import json
-    from dataclasses import asdict
-
-    asked = [(DFEW, dfew), (AFEW, afew), *map(_with_folder, corpus or [])]
-    looks = [known.examine(root) for known, root in asked if root is not None]
-    if not looks:
-        raise NrdferError("nothing to check: give --dfew and --afew, or set NRDFER_DFEW_ROOT and NRDFER_AFEW_ROOT")
-    if as_json:
-        typer.echo(json.dumps([{**asdict(look), "usable": look.usable} for look in looks], indent=1))
-    for look in looks if not as_json else []:
-        typer.echo(f"{find_corpus(look.corpus).title} in {look.root}")
-        for finding in look.findings:
-            typer.echo(f"  {finding.level:8} {one_line(finding.text)}")
-    if not all(look.usable for look in looks):
-        raise typer.Exit(1)
-
-
-def _with_folder(text: str) -> tuple[Corpus, Path]:
-    name, _, folder = text.partition("=")
-    known = find_corpus(name)
-    if not folder:
-        raise NrdferError(f"--corpus {text}: its folder is missing; give {name}=DIR, which holds {known.holds}")
-    return known, Path(folder)

@@ -131,6 +131,25 @@ def why_unseen(cards: Cards, build: TorchBuild | None) -> Unseen:
         cards: with `Cards.there`.
         build: see `torch_build`.
     """
+    known = known_obstacle(cards, build)
+    if known is not None:
+        return known
+    if HIDING in os.environ:
+        return Unseen(
+            f"{HIDING}={os.environ[HIDING].strip()} names no card of this machine",
+            f"correct it (nvidia-smi -L lists the cards), or unset {HIDING}",
+            wanted=False,
+        )
+    return Unseen(
+        f"PyTorch {build.version if build else ''} could not start CUDA",
+        "run nvidia-smi: where it fails, too, restart the machine or reload the driver (after an update of it, its "
+        "library and its module differ until then)",
+        wanted=False,
+    )
+
+
+def known_obstacle(cards: Cards, build: TorchBuild | None) -> Unseen | None:
+    """What will keep PyTorch from the cards, as far as that is known without importing it; None if nothing is."""
     chosen = os.environ.get(HIDING)
     if chosen is not None and chosen.strip().lower() in _NONE:
         return Unseen(f"{HIDING}={chosen.strip()} hides every card", f"to use them: unset {HIDING}", wanted=True)
@@ -140,7 +159,7 @@ def why_unseen(cards: Cards, build: TorchBuild | None) -> Unseen:
         kind = "for other makers' cards" if build.other_gpus else "for CPUs"
         return Unseen(f"the installed PyTorch {build.version} is a build {kind}", _install(cards), wanted=False)
     needed = OLDEST_DRIVER.get(_major(build.cuda))
-    if needed is not None and cards.driver and 0 < _major(cards.driver) < needed:
+    if needed is not None and 0 < _major(cards.driver) < needed:
         return Unseen(
             f"the driver {cards.driver} is too old for PyTorch {build.version}, which is built for CUDA {build.cuda} "
             f"and needs driver {needed} or newer",
@@ -159,18 +178,7 @@ def why_unseen(cards: Cards, build: TorchBuild | None) -> Unseen:
             "request a card from the scheduler (Slurm: --gres=gpu:1), or join the group that owns the file",
             wanted=_is_scheduled(),
         )
-    if chosen is not None:
-        return Unseen(
-            f"{HIDING}={chosen.strip()} names no card of this machine",
-            f"correct it (nvidia-smi -L lists the cards), or unset {HIDING}",
-            wanted=False,
-        )
-    return Unseen(
-        f"PyTorch {build.version}, built for CUDA {build.cuda}, could not start CUDA",
-        "run nvidia-smi: where it fails, too, restart the machine or reload the driver (after an update of it, its "
-        "library and its module differ until then)",
-        wanted=False,
-    )
+    return None
 
 
 def _is_scheduled() -> bool:

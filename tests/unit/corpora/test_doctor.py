@@ -104,7 +104,7 @@ def test_a_copy_that_cannot_be_used_is_an_error_and_exit_1(tmp_path: Path) -> No
 def test_nothing_to_look_at_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NRDFER_DFEW_ROOT", raising=False)
     monkeypatch.delenv("NRDFER_AFEW_ROOT", raising=False)
-    done = CliRunner().invoke(app, ["doctor"])
+    done = CliRunner().invoke(app, ["doctor", "--corpora"])
     assert done.exit_code == 1
     assert "NRDFER_DFEW_ROOT" in done.output
 
