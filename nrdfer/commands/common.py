@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
@@ -34,14 +35,22 @@ def readable(command: F) -> F:
 
     ``NRDFER_TRACEBACK=1`` shows it all the same, for those who look for a defect.
     """
+    return _readable(command, brief_requests)  # a person waits: MLflow's own patience is minutes
 
+
+def readable_run(command: F) -> F:
+    """As `readable`, for commands that run for long: they and their children have MLflow's own patience."""
+    return _readable(command, contextlib.nullcontext)
+
+
+def _readable(command: F, surroundings: Callable[[], contextlib.AbstractContextManager[None]]) -> F:
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8, and a terminal may be ASCII
                 stream.reconfigure(errors="backslashreplace")
         try:
-            with brief_requests():  # a person waits: MLflow's own patience is minutes
+            with surroundings():
                 return command(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise  # the command line's own ways to end
@@ -84,12 +93,16 @@ def listed_videos(videos: Sequence[Path]) -> None:
 
 
 def refuse_no_model(address: str) -> None:
-    """Refuse a missing folder at once; a registered version is looked up in MLflow later.
+    """Refuse at once a missing folder, and a version of a model that this project's own database does not have.
 
     Raises:
-        WeightsError: there is no such folder.
+        WeightsError: there is no such folder or model.
     """
-    if not address.startswith("models:") and not Path(address).is_dir():
+    if address.startswith("models:"):
+        from nrdfer.registry.local_lookup import refuse_absent
+
+        refuse_absent(address)
+    elif not Path(address).is_dir():
         raise WeightsError(f"{name_text(address)} is not a trained network: there is no such folder")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nrdfer.commands.common import readable
+from nrdfer.commands.common import readable, refuse_no_model
 
 
 @readable
@@ -21,9 +21,9 @@ def models(
     from rich.console import Console
     from rich.table import Table
 
-    from nrdfer.models.costs import HEADER, cost_row, measure_all
+    from nrdfer.models.cost_table import HEADER, cost_row, shipped_costs
 
-    costs = measure_all()
+    costs = shipped_costs()
     if as_json:
         typer.echo(json.dumps([asdict(cost) for cost in costs], indent=1))
         return
@@ -52,6 +52,7 @@ def export(
 
     refuse_unwritable(out, folder=False)
     refuse_foreign(out)
+    refuse_no_model(model)
     from nrdfer.models.export import OUTPUTS, check_target, export_network
     from nrdfer.models.saved_model import load_model
     from nrdfer.registry import checked_weights

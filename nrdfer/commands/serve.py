@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nrdfer.commands.common import readable
+from nrdfer.commands.common import readable, refuse_no_model
 from nrdfer.serving.limits import MIB, Limits
 
 _LIMITS = Limits()
@@ -35,6 +35,7 @@ def serve(
     ] = None,
 ) -> None:
     """Check a version's files, then serve it: POST to /invocations, as with `mlflow models serve`."""
+    refuse_no_model(model)
     from nrdfer.serving.serve import run
 
     folders = [_folder(each) for each in videos or ()]

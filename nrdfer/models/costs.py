@@ -1,55 +1,22 @@
-"""Costs of every network, one row each: the table behind ``nrdfer models`` and ``docs/models.md``.
+"""Counting the costs of every network: what ``cost_table`` ships, and what makes it.
 
-The counting belongs to ``flops``. Nothing is computed: networks and clips are on PyTorch's meta device.
+The counting of one network belongs to ``flops``. Nothing is computed: networks and clips are on PyTorch's meta device.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from nrdfer.models.cost_table import Cost
 from nrdfer.models.flops import count_macs, count_parameters, count_published
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.registry import MODELS, build_model
 
 #: Published multiply-adds (G) of NR-DFERNet, Table 3, by (M, N).
 TABLE_3 = {(1, 4): 6.20, (2, 4): 6.33, (3, 4): 6.46, (1, 6): 7.31, (2, 6): 7.44, (3, 6): 7.57}
-
-
-#: Columns of the table that people read.
-HEADER = (
-    "network",
-    "preset",
-    "(M, N)",
-    "params (M)",
-    "computed",
-    "with filter",
-    "counted as published",
-    "published",
-    "ratio",
-    "table",
-)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Costs of one network for one clip."""
-
-    name: str
-    title: str
-    preset: str
-    settings: dict[str, Any]
-    parameters: int
-    gmacs: float  # really computed, without snippets, each layer once; G = 1e9
-    gmacs_with_filter: float | None  # with the snippet-based filter, for networks that have it
-    gmacs_published_counting: float
-    gmacs_published: float | None
-    ratio: float | None  # published counting to published
-    table: str  # of the paper
-    note: str
 
 
 def measure(
@@ -108,24 +75,3 @@ def measure_all() -> tuple[Cost, ...]:
         if name != "nr-dfernet"
     ]
     return (*of_table_3, *presets, *rivals)
-
-
-def cost_row(cost: Cost) -> list[str]:
-    """One row below `HEADER`."""
-
-    def formatted(value: float | None, digits: int = 2) -> str:
-        return "" if value is None else f"{value:.{digits}f}"
-
-    depths = f"({cost.settings['M']}, {cost.settings['N']})" if "M" in cost.settings else ""
-    return [
-        cost.name,
-        cost.preset,
-        depths,
-        formatted(cost.parameters / 1e6, 1),
-        formatted(cost.gmacs),
-        formatted(cost.gmacs_with_filter),
-        formatted(cost.gmacs_published_counting),
-        formatted(cost.gmacs_published),
-        formatted(cost.ratio, 3),
-        cost.table,
-    ]

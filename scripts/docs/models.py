@@ -1,4 +1,4 @@
-"""Make the table and the picture of docs/models.md: ``make docs``. Nothing is trained or run for it.
+"""Make the table and the picture of docs/models.md, and that of `nrdfer models`: ``make docs``. Nothing is trained.
 
 The page's prose is written by hand; the text between its markers, and the figures in it, are generated here.
 """
@@ -12,7 +12,8 @@ import matplotlib
 import torch
 
 from nrdfer.core.markdown_text import table
-from nrdfer.models.costs import HEADER, cost_row, measure, measure_all
+from nrdfer.models.cost_table import HEADER, SHIPPED, cost_row, to_json
+from nrdfer.models.costs import measure, measure_all
 from nrdfer.models.flops import count_macs
 from nrdfer.models.nrdfernet import NRDFERNet
 
@@ -90,6 +91,7 @@ def draw_costs(path: Path) -> None:
 def main() -> None:
     """Make everything."""
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    SHIPPED.write_text(to_json(measure_all()))
     draw_costs(PICTURE)
     text, changed = MARKERS.subn(lambda m: m[1] + "\n" + cost_table() + "\n\n" + m[2], PAGE.read_text())
     if changed != 1:

@@ -19,7 +19,8 @@ from nrdfer.config.recipe import RECIPES
 from nrdfer.evaluation.inference import WIDTHS, snippets_column
 from nrdfer.experiments.catalogue import TABLES
 from nrdfer.experiments.fill import line_of
-from nrdfer.models.costs import HEADER, cost_row, measure, measure_all
+from nrdfer.models.cost_table import HEADER, cost_row
+from nrdfer.models.costs import measure, measure_all
 from nrdfer.models.nrdfernet import NRDFERNetSettings
 from nrdfer.models.registry import MODELS
 from nrdfer.runtime.engine import Engine

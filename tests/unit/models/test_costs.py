@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from nrdfer.models.costs import HEADER, Cost, cost_row, measure, measure_all
+from nrdfer.models.cost_table import HEADER, SHIPPED, Cost, cost_row, shipped_costs, to_json
+from nrdfer.models.costs import measure, measure_all
 from nrdfer.models.encoder import EncoderLayer, EncoderSettings
 from nrdfer.models.flops import count_macs, count_parameters, count_published
 from nrdfer.models.registry import MODELS
@@ -62,6 +63,11 @@ def test_rivals(costs: list[Cost], name: str, counted: float, published: float |
 def test_every_network_and_preset_of_ours_is_measured(costs: list[Cost]) -> None:
     assert {cost.name for cost in costs} == set(MODELS)
     assert {cost.preset for cost in costs if cost.name == "nr-dfernet"} == set(MODELS["nr-dfernet"].presets)
+
+
+def test_the_shipped_table_is_a_fresh_count(costs: list[Cost]) -> None:
+    assert SHIPPED.read_text() == to_json(costs), "python -m scripts.docs.models writes it again"
+    assert [cost_row(cost) for cost in shipped_costs()] == [cost_row(cost) for cost in costs]
 
 
 def test_other_forms_that_are_known() -> None:
