@@ -33,7 +33,7 @@ export DO_NOT_TRACK := true
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml requirements.lock scripts/activate_hook.sh
+$(STAMP): pyproject.toml requirements.lock scripts/activate_hook.sh pipelines/project/environment.sh
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make install PYTHON=python3.12"; exit 1; }
 	@echo "installing into $(VENV)"
@@ -45,10 +45,7 @@ $(STAMP): pyproject.toml requirements.lock scripts/activate_hook.sh
 	@touch $(STAMP)
 
 reproduce: install
-	@. $(BIN)/activate && nrdfer corpus sample && { dagster job execute -j full_reproduction; status=$$?; \
-	  [ $$status = 0 ] || echo "the run ended with status $$status; the last results there are:"; \
-	  nrdfer results || exit $$(( status ? status : 1 )); exit $$status; } \
-	  && echo && echo "Look at it:  make dev   (Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000)"
+	@$(BIN)/nrdfer reproduce
 
 # tests wait for servers and processes too, so three at once on two cores; more threads a process would wait for each
 # other; the longest files are collected first
@@ -67,7 +64,7 @@ format: install
 check: lint test-fast
 
 dev: install
-	@. $(BIN)/activate && python -m scripts.dev
+	@$(BIN)/nrdfer dev
 
 bench: install
 	@. $(BIN)/activate && for file in bench/[a-z]*.py; do name=$${file#bench/}; python -m bench.$${name%.py}; done

@@ -1,12 +1,14 @@
 """The command line ``nrdfer``, assembled from its commands. Each prints errors in one message and exits with 1.
 
-A command itself belongs to ``nrdfer.commands``.
+A command itself belongs to ``nrdfer.commands``. Those that need the graph are in ``pipelines``, which this package must
+not import; they are found by the entry points of this distribution (group ``nrdfer.commands``).
 """
 
 from __future__ import annotations
 
 import typer
 
+from nrdfer.commands import installed
 from nrdfer.commands.corpus import corpus_app
 from nrdfer.commands.doctor import doctor
 from nrdfer.commands.evaluate import evaluate
@@ -26,11 +28,14 @@ from nrdfer.core import redaction
 app = typer.Typer(
     help="NR-DFERNet, from raw video to registered model.", no_args_is_help=True, pretty_exceptions_enable=False
 )
+app.callback()(installed.with_version)
 redaction.install()  # pretty tracebacks would show what variables hold
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(shards_app, name="shards")
 app.add_typer(weights_app, name="weights")
 app.add_typer(store_app, name="store")
+for name, found in installed.graph_commands().items():
+    app.command(name)(found)
 for command in (doctor, preprocess, predict, train, evaluate, recipes, results, lineage, models, export, serve):
     app.command()(command)
 

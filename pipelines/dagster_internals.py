@@ -31,8 +31,11 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import ConfigurableClassData
 
 if TYPE_CHECKING:
-    # the instance of a command line, temporary where DAGSTER_HOME is not set: repair
+    # the instance of a command line, temporary where DAGSTER_HOME is not set: repair, job_execution
     from dagster._cli.utils import get_possibly_temporary_instance_for_cli
+
+    # a job by its name, which each step's process loads again: job_execution
+    from dagster._core.definitions.reconstruct import ReconstructableRepository
 
     # the executor that gives each step to a handler, and what a handler is and returns: cluster_steps, slurm, ray_jobs
     from dagster._core.executor.step_delegating import (
@@ -51,6 +54,9 @@ if TYPE_CHECKING:
     # Dagster's storage in SQLite, opened by one process at a time: storage
     from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
+    # a stop on request, which ends a run in order, by either signal: job_execution
+    from dagster._utils.interrupts import capture_interrupts
+
 __all__ = [
     "LOADED_BY_STEPS",
     "CheckStepHealthResult",
@@ -61,11 +67,13 @@ __all__ = [
     "LocalArtifactStorage",
     "LocalComputeLogManager",
     "PlanOrchestrationContext",
+    "ReconstructableRepository",
     "RetryMode",
     "StepDelegatingExecutor",
     "StepHandler",
     "StepHandlerContext",
     "StepRetryData",
+    "capture_interrupts",
     "get_possibly_temporary_instance_for_cli",
 ]
 
@@ -100,6 +108,10 @@ if not TYPE_CHECKING:
             from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 
             return get_possibly_temporary_instance_for_cli
+        if name == "ReconstructableRepository":
+            return importlib.import_module("dagster._core.definitions.reconstruct").ReconstructableRepository
+        if name == "capture_interrupts":
+            return importlib.import_module("dagster._utils.interrupts").capture_interrupts
         if name in ("CheckStepHealthResult", "StepDelegatingExecutor", "StepHandler", "StepHandlerContext"):
             return getattr(importlib.import_module("dagster._core.executor.step_delegating"), name)
         raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -17,7 +17,7 @@ from dagster import DagsterEvent, DagsterEventType
 
 from nrdfer.core.machine_errors import disk_in_words, full_disk_in_words
 from nrdfer.runtime import exit_signals
-from pipelines import last_words, mlflow_run, repair, run_lease
+from pipelines import last_words, mlflow_run, repair, run_lease, run_progress
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext, RetryMode
@@ -85,6 +85,7 @@ class RepairingExecutor(dg.Executor):
         try:
             for event in self._steps.execute(plan_context, execution_plan):
                 end.see(event)
+                run_progress.publish(event, end.reasons.get(str(event.step_key), ""))
                 yield event
             status = "FAILED" if end.reasons else "FINISHED"
         except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):

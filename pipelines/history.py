@@ -7,20 +7,17 @@ Offered to the library under the entry point ``nrdfer.orchestrators``. Nothing i
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 
-from nrdfer.core import paths
-from nrdfer.core.errors import NrdferError
 from nrdfer.lineage.history import Materialisation, RunSeen
 from nrdfer.tracking.client import dagster_url
 from pipelines.dagster_internals import InstanceRef
+from pipelines.project.folder import find_folder
 
-SETTINGS = "dagster.yaml"
 _LONG = 2000  # characters of a metadata value
 
 
@@ -75,19 +72,3 @@ class DagsterHistory:
             ref = InstanceRef.from_dir(scratch, config_dir=str(self._folder))
             with dg.DagsterInstance.from_ref(ref) as instance:
                 yield instance
-
-
-def find_folder() -> Path:
-    """The folder whose ``dagster.yaml`` the runs of this project read.
-
-    Raises:
-        NrdferError: there is none.
-    """
-    asked = os.environ.get("DAGSTER_HOME")
-    for folder in ([Path(asked)] if asked else []) + [Path.cwd(), paths.home().parent]:
-        if (folder / SETTINGS).is_file():
-            return folder.absolute()
-    raise NrdferError(
-        f"no {SETTINGS} here ({Path.cwd()}) or beside {paths.home()}, so Dagster's history cannot be found; go to the "
-        "project's folder, or set DAGSTER_HOME to the folder that holds it"
-    )

@@ -1,50 +1,17 @@
 #!/usr/bin/env bash
 # Teaches a virtual environment's `activate` the variables that the plain commands need, so that after
-# `. .venv/bin/activate` they work as typed.
+# `. .venv/bin/activate` they work as typed. What is set is in pipelines/project/environment.sh, as for `nrdfer init`.
 # Usage: scripts/activate_hook.sh VENV      (run again at will: the block is replaced)
 set -euo pipefail
 venv=$1
 root=$(cd "$(dirname "$0")/.." && pwd)
 activate=$venv/bin/activate
+environment=$root/pipelines/project/environment.sh
+test -r "$environment"
 sed -i.bak '/^# >>> nrdfer >>>$/,/^# <<< nrdfer <<<$/d' "$activate" && rm -f "$activate.bak"
-cat >> "$activate" <<HOOK
-# >>> nrdfer >>>
-# \`dagster job execute\` finds its code location in this variable only; \`dagster dev\` reads workspace.yaml, and the
-# servers it starts refuse to have both
-export DAGSTER_MODULE_NAME=pipelines.definitions
-dagster() {
-  if [ ! -w . ] && [ -z "\${DAGSTER_HOME:-}" ]; then
-    echo "dagster keeps its history in this folder (\$PWD), which this user may not write. Make it writable, or work in a" \\
-      "copy of the project that is yours." >&2
-    return 1
-  fi
-  case "\${1:-} \${2:-}" in
-    # its runs are started by \`dagster dev\`, whose history it finds by the folder of dagster.yaml only
-    "job backfill") env -u DAGSTER_MODULE_NAME DAGSTER_HOME="\${DAGSTER_HOME:-$root}" dagster "\$@" ;;
-    "job "*) command dagster "\$@" ;;
-    *) env -u DAGSTER_MODULE_NAME dagster "\$@" ;;
-  esac
-}
-# your own settings stay; what the activation of another copy of the project has set does not
-if [ -z "\${NRDFER_HOME:-}" ] || [ "\$NRDFER_HOME" = "\${_NRDFER_HOME_SET:-}" ]; then
-  NRDFER_HOME="$root/.nrdfer"
-  _NRDFER_HOME_SET=\$NRDFER_HOME
-fi
-if [ -z "\${MLFLOW_TRACKING_URI:-}" ] || [ "\$MLFLOW_TRACKING_URI" = "\${_NRDFER_URI_SET:-}" ]; then
-  _NRDFER_QUOTED=\${NRDFER_HOME//\\%/%25} # what would mean something in an address
-  MLFLOW_TRACKING_URI="sqlite:///\${_NRDFER_QUOTED//\\?/%3F}/mlflow.db"
-  unset _NRDFER_QUOTED
-  _NRDFER_URI_SET=\$MLFLOW_TRACKING_URI
-fi
-export NRDFER_HOME MLFLOW_TRACKING_URI _NRDFER_HOME_SET="\${_NRDFER_HOME_SET:-}" _NRDFER_URI_SET="\${_NRDFER_URI_SET:-}"
-# \`mlflow ui\` finds the project's store by these two
-export MLFLOW_BACKEND_STORE_URI="\$MLFLOW_TRACKING_URI"
-_NRDFER_QUOTED=\${NRDFER_HOME//\\%/%25}
-_NRDFER_QUOTED=\${_NRDFER_QUOTED//\\#/%23}
-export MLFLOW_DEFAULT_ARTIFACT_ROOT="file://\${_NRDFER_QUOTED//\\?/%3F}/mlartifacts"
-unset _NRDFER_QUOTED
-# nothing leaves this machine
-export MLFLOW_DISABLE_TELEMETRY=true ORT_DISABLE_TELEMETRY=1 DO_NOT_TRACK=true
-mkdir -p "\$NRDFER_HOME"
-# <<< nrdfer <<<
-HOOK
+{
+  echo "# >>> nrdfer >>>"
+  printf '_NRDFER_ROOT=%q\n' "$root"
+  cat "$environment"
+  echo "# <<< nrdfer <<<"
+} >> "$activate"

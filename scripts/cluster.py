@@ -7,7 +7,7 @@ server and daemon, a Ray head and workers. All listen on 127.0.0.1 (Ray's own po
 address, behind a token) and keep what they make in one folder. With
 ``--run`` it then types ``dagster job execute -j full_reproduction`` with the profile of ``NRDFER_PROFILE`` (sample),
 whose steps run on the workers. It ends everything on Ctrl-C, or after the run. The object store keeps its objects in
-memory, so a folder is not started a second time. Keep out: the services for one machine (``scripts/dev.py``).
+memory, so a folder is not started a second time. Keep out: the services for one machine (``pipelines/pages``).
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def lineage(
             return
         chains = [walk.chain(name) for name in (walk.all_versions() if every else [str(model)])]
     if not chains:
-        raise NrdferError("no model is registered yet; run: dagster job execute -j full_reproduction")
+        raise NrdferError("no model is registered yet; run: nrdfer reproduce")
     broken = broken_in(chains)
     if as_json:
         document = {"versions": [chain.to_dict() for chain in chains], "verified": not quick, "broken": len(broken)}

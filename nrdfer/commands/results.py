@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nrdfer.commands.common import readable
+
+if TYPE_CHECKING:
+    from nrdfer.reporting.results import Last
 
 
 @readable
@@ -16,15 +19,21 @@ def results(
     ] = None,
 ) -> None:
     """Print the closing table of the last reproduction."""
+    from nrdfer.reporting.results import last_results
+
+    print_results(last_results(profile))
+
+
+def print_results(found: Last) -> None:
+    """Print a closing table, what may be compared with it, and where its report is."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from nrdfer.core.plain_text import one_line
     from nrdfer.reporting.build import PAGE
-    from nrdfer.reporting.results import closing_rows, comparability, last_results
+    from nrdfer.reporting.results import closing_rows, comparability
 
-    found = last_results(profile)
     header, *rows = closing_rows(found.figures)
     name = one_line(str(found.figures["profile"]))
     table = Table(title=Text(f"profile {name}: percent; honest = last epoch, paper = best epoch on the test fold"))

@@ -28,10 +28,7 @@ def _sets(folder: Path | None) -> list[Path]:
         return [folder]
     found = sorted(path.parent for path in paths.store_root().glob("*/shards/[0-9a-f]*/index.json"))
     if not found:
-        raise NrdferError(
-            f"there are no shards in {paths.store_root()} yet; name a folder, or run: dagster job execute -j "
-            "full_reproduction"
-        )
+        raise NrdferError(f"there are no shards in {paths.store_root()} yet; name a folder, or run: nrdfer reproduce")
     return found
 
 

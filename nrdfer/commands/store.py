@@ -176,11 +176,8 @@ def _advice(damaged: int, *, repaired: bool) -> str:
     if not damaged:
         return ""
     if repaired:
-        return (
-            "; rerun the command that made the others (dagster job execute -j full_reproduction), and they are made "
-            "again"
-        )
+        return "; rerun the command that made the others (nrdfer reproduce), and they are made again"
     return (
-        "; rerun the command that made the others (dagster job execute -j full_reproduction): it moves them away "
+        "; rerun the command that made the others (nrdfer reproduce): it moves them away "
         "and makes them again; --repair moves them away now"
     )

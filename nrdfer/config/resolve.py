@@ -28,7 +28,7 @@ def shipped_profiles() -> Path:
     # They belong to a higher layer; the package is located without importing it.
     spec = find_spec("pipelines")
     if spec is None or not spec.submodule_search_locations:
-        raise ProfileError("the package 'pipelines', which holds the profiles, is not installed; run: make install")
+        raise ProfileError("the package 'pipelines', which holds the profiles, is not installed; install nrdfer again")
     return Path(next(iter(spec.submodule_search_locations))) / "profiles"
 
 

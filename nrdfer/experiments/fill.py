@@ -46,7 +46,7 @@ def line_of(table: TableSpec) -> str:
     """The command that fills a table."""
     if table.name in TRAINED:
         return f"dagster job backfill -j {table.name} --all --noprompt"
-    return f"dagster job execute -j {table.name}"
+    return f"nrdfer run {table.name}"
 
 
 def fill(table: TableSpec, results: Results) -> Filled:

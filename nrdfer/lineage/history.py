@@ -54,4 +54,6 @@ def find_orchestrator() -> Orchestrator:
     for entry in entry_points(group=GROUP):
         found: Orchestrator = entry.load()()
         return found
-    raise NrdferError("Dagster's history cannot be read: the package 'pipelines' is not installed; run: make install")
+    raise NrdferError(
+        "Dagster's history cannot be read: the package 'pipelines' is not installed; install nrdfer again"
+    )

@@ -41,7 +41,7 @@ class _Figure:
         except (KeyError, ValueError) as error:
             raise WeightsError(
                 f"models:/{name}/{version} does not say what it was measured at ({error!r}); delete the version in "
-                "MLflow's page and run: dagster job execute -j full_reproduction"
+                "MLflow's page and run: nrdfer reproduce"
             ) from error
 
 

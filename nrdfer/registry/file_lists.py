@@ -18,8 +18,7 @@ from nrdfer.store import file_sha256
 
 _NOT_OURS = {"registered_model_meta"}  # MLflow writes it beside the files whenever they are looked up
 AGAIN = (
-    "Delete this version in MLflow's page if it should not be used; `dagster job execute -j full_reproduction` "
-    "registers the checkpoint again"
+    "Delete this version in MLflow's page if it should not be used; `nrdfer reproduce` registers the checkpoint again"
 )
 
 

@@ -67,8 +67,8 @@ def look_up(tracking: Tracking, model: str | Address) -> ModelVersion:
         return client.get_model_version_by_alias(address.name, str(address.alias))
     except MlflowException as error:
         raise WeightsError(
-            f"no model {address} in this project's registry ({error}); `mlflow ui` shows what is there, and "
-            "`dagster job execute -j full_reproduction` registers models"
+            f"no model {address} in this project's registry ({error}); `nrdfer dev` shows what is there, and "
+            "`nrdfer reproduce` registers models"
         ) from error
 
 

@@ -6,6 +6,7 @@ Keep out: the report's page, tables and pictures (``build``).
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from nrdfer.config.profile import Profile
-from nrdfer.config.resolve import profile_of_shell
-from nrdfer.core import paths
+from nrdfer.config.resolve import DEFAULT, profile_of_shell
+from nrdfer.core import environment, paths
 from nrdfer.core.errors import NrdferError, ProfileError, StoreError
 from nrdfer.core.optional_output import reason
 from nrdfer.corpora.afew import AFEW
@@ -86,7 +87,8 @@ def last_results(name: str | None = None) -> Last:
         )
         return Last(figures_of(profile, folds, cross_validation, afew), None, note)
     why = f" ({trouble or note})" if trouble or note else ""
-    raise NrdferError(f"no results of profile {asked!r} yet{why}; run: dagster job execute -j full_reproduction")
+    option = "" if asked == environment.text("NRDFER_PROFILE", DEFAULT) else f" --profile {shlex.quote(asked)}"
+    raise NrdferError(f"no results of profile {asked!r} yet{why}; run: nrdfer reproduce{option}")
 
 
 def read_results(report: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ _PROTOCOLS = (
     "the emotions' recalls. Intervals are 95 % bootstrap intervals over test clips; they say nothing of another "
     "training."
 )
-_WHILE_DEV = "While `make dev` runs in another shell, this command trains what is missing:"
+_WHILE_DEV = "While `nrdfer dev` runs in another shell, this command, in an activated shell, trains what is missing:"
 
 
 def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[Section]:
@@ -95,7 +95,8 @@ def _tables(found: Findings, folder: Path) -> Section:
         "tables",
         "The paper's tables",
         "A row that was not run is marked; the command below its table runs it. Commands with `backfill` need "
-        "`make dev` in another shell. What was trained before, by any command, is not trained again.",
+        "an activated shell, and `nrdfer dev` in another one. What was trained before, by any command, is not trained "
+        "again.",
         tables=tuple(filled.table for filled in found.tables),
         pictures=(*(picture for picture in drawn if picture is not None), *found.gaps),
     )
@@ -181,7 +182,7 @@ def _features(found: Findings, folds: Mapping[str, Path], folder: Path) -> Secti
 def _noise(found: Findings) -> Section:
     title, lead = "Robustness against noise", "What the paper shows in pictures, measured on frames known to be noise."
     if found.noise is None:
-        line = "dagster job execute -j noise_benchmark"
+        line = "nrdfer run noise_benchmark"
         return Section("noise", title, lead, open=f"Not run yet. This command measures it:\n\n    {line}")
     folder = found.noise.path
     measured = json.loads((folder / NOISE_JSON).read_text())

@@ -146,6 +146,6 @@ def last_made(profile: Profile, asset: str, instead: str) -> Artifact:
     if artifact is None:
         raise StoreError(
             f"{asset} has not been made with the profile {profile.name!r} as this shell sets it up; give {instead}, or "
-            "run: dagster job execute -j full_reproduction"
+            "run: nrdfer reproduce"
         )
     return artifact

@@ -180,7 +180,7 @@ class Tracking(Values):
         return len(open_runs)
 
     def run_url(self, run_id: str) -> str:
-        """Address of a run in the MLflow page that ``make dev`` serves; sends no request."""
+        """Address of a run in the MLflow page that ``nrdfer dev`` serves; sends no request."""
         return f"{mlflow_page(self.uri)}/#/runs/{run_id}"
 
 
@@ -191,7 +191,7 @@ def mark_pipeline(dagster_run_id: str, uri: str) -> None:
 
 
 def dagster_url(dagster_run_id: str) -> str:
-    """Address of a Dagster run in the page that ``make dev`` serves."""
+    """Address of a Dagster run in the page that ``nrdfer dev`` serves."""
     return f"{dagster_page()}/runs/{dagster_run_id}"
 
 

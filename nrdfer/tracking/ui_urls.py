@@ -2,7 +2,7 @@
 
 Links are stored for a long time: in Dagster's metadata, in MLflow's notes, in reports. So a project keeps the ports
 that its pages had first (``pages.json`` in its home), and code that writes a link finds them there, whether the pages
-run or not. Keep out: starting the pages (``scripts/dev.py``).
+run or not. Keep out: starting the pages (``pipelines/pages``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Take the README's pictures of the two web pages, from the last run of the sample: part of ``make docs``.
 
 Needs a Chromium (Debian's package `chromium`, or ``NRDFER_CHROMIUM``); without one the pictures are kept, with a
-message. Uses the pages of a running ``make dev``, else starts its own.
+message. Uses the pages of a running ``nrdfer dev``, else starts its own.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ LARGEST = 300_000  # bytes
 @contextmanager
 def addresses() -> Iterator[tuple[str, str]]:
     """Where Dagster's and MLflow's pages are, running."""
-    process = subprocess.Popen(  # noqa: S603
-        [sys.executable, str(PROJECT / "scripts" / "dev.py")], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nrdfer.cli", "dev"], cwd=PROJECT, stdout=subprocess.PIPE, text=True
     )
     if process.stdout is None:
-        raise SystemExit("the output of scripts/dev.py cannot be read")
+        raise SystemExit("the output of nrdfer dev cannot be read")
     found: dict[str, str] = {}
     try:
         for line in process.stdout:
@@ -40,7 +40,7 @@ def addresses() -> Iterator[tuple[str, str]]:
             if line.startswith("Ctrl-C"):
                 break
         if len(found) < 2:
-            raise SystemExit("the pages could not be started; try: make dev")
+            raise SystemExit("the pages could not be started; try: nrdfer dev")
         yield found["Dagster"], found["MLflow"]
     finally:
         if process.poll() is None:

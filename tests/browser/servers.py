@@ -1,4 +1,4 @@
-"""Both web pages of a project folder, started as ``make dev`` starts them, for tests that open them."""
+"""Both web pages of a project folder, started as ``nrdfer dev`` starts them, for tests that open them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LAST_WORDS = "Ctrl-C stops both."  # of a start that went well
 
 @dataclass
 class Pages:
-    """A running ``make dev``."""
+    """A running ``nrdfer dev``."""
 
     process: subprocess.Popen[str]
     said: list[str] = field(default_factory=list)  # its lines so far
@@ -65,7 +65,7 @@ def web_pages(folder: Path, environment: Mapping[str, str], line: list[str] | No
     shutil.copy(PROJECT / "workspace.yaml", folder)
     keep_ports_free_of_others(folder / ".nrdfer")
     process = subprocess.Popen(
-        line or [sys.executable, str(PROJECT / "scripts" / "dev.py")],
+        line or [sys.executable, "-m", "nrdfer.cli", "dev"],
         cwd=folder,
         env={name: value for name, value in environment.items() if name != "DAGSTER_MODULE_NAME"},
         stdout=subprocess.PIPE,

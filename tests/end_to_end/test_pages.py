@@ -1,4 +1,4 @@
-"""After activation the plain lines work as typed; ``make dev`` serves both pages on localhost until it is stopped."""
+"""After activation the plain lines work as typed; ``nrdfer dev`` serves both pages on localhost until it is stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUESTION = """{
   runsOrError { ... on Runs { results { runId jobName } } }
   workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError { __typename } } } }
 }"""
-TYPED = ". .venv/bin/activate && python -m scripts.dev"  # what `make dev` does
+TYPED = ". .venv/bin/activate && nrdfer dev"  # what `make dev` does
 
 
 @pytest.fixture
@@ -33,7 +33,10 @@ def activated(tmp_path: Path) -> tuple[Path, list[str], dict[str, str]]:
     """A project folder, the start of a shell line that activates, and an environment without our variables."""
     environment = make_project(tmp_path)
     shutil.copy(PROJECT / "workspace.yaml", tmp_path)
-    shutil.copytree(PROJECT / "scripts", tmp_path / "scripts")
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(PROJECT / "scripts" / "activate_hook.sh", tmp_path / "scripts")
+    (tmp_path / "pipelines" / "project").mkdir(parents=True)
+    shutil.copy(PROJECT / "pipelines" / "project" / "environment.sh", tmp_path / "pipelines" / "project")
     activate = tmp_path / ".venv" / "bin" / "activate"
     activate.parent.mkdir(parents=True)
     activate.write_text(f'export PATH="{Path(sys.executable).parent}:$PATH"\n')

@@ -105,7 +105,7 @@ def test_nothing_rendered_is_compared(report: Path) -> None:
     page = (report / "report.html").read_text()
     assert "nothing here is comparable to the paper" in page
     assert "dagster job backfill -j table_3 --all --noprompt" in page
-    assert "dagster job execute -j noise_benchmark" in page
+    assert "nrdfer run noise_benchmark" in page
 
 
 def test_every_artefact_and_setting_is_told(report: Path) -> None:

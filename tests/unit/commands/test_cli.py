@@ -36,7 +36,7 @@ def test_results_before_any_run_say_what_to_run(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
     done = runner.invoke(app, ["results"])
     assert done.exit_code == 1
-    assert "dagster job execute -j full_reproduction" in done.output
+    assert "run: nrdfer reproduce\n" in done.output
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_without_shards_it_says_how_to_make_them(home: Path) -> None:
     for command in (["ls"], ["verify"], ["show", "00001"]):
         done = runner.invoke(app, ["shards", *command])
         assert done.exit_code == 1
-        assert "dagster job execute" in done.output
+        assert "nrdfer reproduce" in done.output
 
 
 def test_a_folder_that_holds_none(home: Path) -> None:

@@ -131,9 +131,16 @@ IMPORTED = (
     Name(
         "dagster._cli.utils",
         "get_possibly_temporary_instance_for_cli",
-        ("repair",),
+        ("repair", "job_execution"),
         calls={"": Call(1, ("logger",))},
     ),
+    Name(
+        "dagster._core.definitions.reconstruct",
+        "ReconstructableRepository",
+        ("job_execution",),
+        calls={"for_module": Call(3), "get_definition": Call(1), "get_reconstructable_job": Call(2)},
+    ),
+    Name("dagster._utils.interrupts", "capture_interrupts", ("job_execution",), calls={"": Call()}),
 )
 #: What is reached through public objects, although Dagster documents it nowhere.
 REACHED = (

@@ -80,7 +80,7 @@ def test_loading_the_graph_imports_nothing_heavy() -> None:
 def test_workspace_names_the_same_module_as_the_shell() -> None:
     workspace = yaml.safe_load((PROJECT / "workspace.yaml").read_text())
     module = workspace["load_from"][0]["python_module"]["module_name"]
-    hook = (PROJECT / "scripts" / "activate_hook.sh").read_text()
+    hook = (PROJECT / "pipelines" / "project" / "environment.sh").read_text()
     assert f"DAGSTER_MODULE_NAME={module}\n" in hook
 
 

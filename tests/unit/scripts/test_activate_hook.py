@@ -11,12 +11,15 @@ import pytest
 from nrdfer.core.addresses import sqlite_path
 
 HOOK = Path(__file__).resolve().parents[3] / "scripts" / "activate_hook.sh"
+ENVIRONMENT = Path("pipelines") / "project" / "environment.sh"
 
 
 def activated(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
     (folder / "scripts").mkdir(parents=True)
     (folder / "venv" / "bin").mkdir(parents=True)
     (folder / "scripts" / HOOK.name).write_bytes(HOOK.read_bytes())
+    (folder / ENVIRONMENT.parent).mkdir(parents=True)
+    (folder / ENVIRONMENT).write_bytes((HOOK.parents[1] / ENVIRONMENT).read_bytes())
     (folder / "venv" / "bin" / "activate").write_text("")
     ours = ("NRDFER", "_NRDFER", "MLFLOW", "DAGSTER")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}

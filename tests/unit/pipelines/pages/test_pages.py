@@ -1,8 +1,7 @@
-"""What ``make dev`` says and decides before and after its servers run; the servers themselves: tests/end_to_end."""
+"""What ``nrdfer dev`` says and decides before and after its servers run; the servers themselves: tests/end_to_end."""
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 import subprocess
 import sys
@@ -12,21 +11,17 @@ from typing import Any
 import pytest
 
 from nrdfer.tracking.ui_urls import remembered_ports
+from pipelines.pages import servers
+from pipelines.pages.ports import choose_ports
+from pipelines.pages.servers import ServerError
 
-SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "dev.py"
 
-
-@pytest.fixture
-def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
     for name in ("DAGSTER_PORT", "MLFLOW_PORT", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
-    spec = importlib.util.spec_from_file_location("dev", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "dev", module)  # its dataclasses look for it there
-    spec.loader.exec_module(module)
-    return module
+    return tmp_path
 
 
 def listening(port: int = 0) -> socket.socket:
@@ -36,59 +31,59 @@ def listening(port: int = 0) -> socket.socket:
     return server
 
 
-def test_ports_stay_those_of_the_first_start(dev: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ports_stay_those_of_the_first_start(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with listening() as other:
         port = other.getsockname()[1]
-        (dev.paths.home() / "pages.json").write_text(f'{{"dagster": {port}, "mlflow": {port + 1000}}}')
-        moved = dev.choose_ports(["dagster", "mlflow"])
+        (home / "pages.json").write_text(f'{{"dagster": {port}, "mlflow": {port + 1000}}}')
+        moved = choose_ports(["dagster", "mlflow"])
         assert port < moved["dagster"] < port + 100
         said = capsys.readouterr().out
         assert f"port {port} is taken: Dagster gets {moved['dagster']}" in said
         assert f"Links written earlier lead to {port}" in said
     assert remembered_ports()["dagster"] == port
-    assert dev.choose_ports(["dagster"])["dagster"] == port  # free again, and its own
+    assert choose_ports(["dagster"])["dagster"] == port  # free again, and its own
     assert capsys.readouterr().out == ""
 
 
-def test_both_pages_never_get_one_port(dev: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_pages_never_get_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
     with listening() as other:
         port = str(other.getsockname()[1])
     monkeypatch.setenv("DAGSTER_PORT", port)
     monkeypatch.setenv("MLFLOW_PORT", port)
-    chosen = dev.choose_ports(["dagster", "mlflow"])
+    chosen = choose_ports(["dagster", "mlflow"])
     assert chosen["dagster"] != chosen["mlflow"]
 
 
-def test_a_port_that_is_none_is_refused(dev: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_PORT", "http")
-    with pytest.raises(dev.ServerError, match=r"MLFLOW_PORT='http' is no port: give a number from 1 to 65535"):
-        dev.choose_ports(["mlflow"])
+    with pytest.raises(ServerError, match=r"MLFLOW_PORT='http' is no port: give a number from 1 to 65535"):
+        choose_ports(["mlflow"])
 
 
-def test_a_server_that_dies_while_starting_is_told_with_its_log(dev: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_dies_while_starting_is_told_with_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import sys; print('\\n'.join(map(str, range(100))), flush=True); sys.exit('address already in use')"
-    monkeypatch.setattr(dev, "command", lambda name, port: [sys.executable, "-c", code])
-    server = dev.start("mlflow", 1, {})
-    with pytest.raises(dev.ServerError, match=r"MLflow ended \(status 1\)") as told:
-        dev.wait_for([server])
+    monkeypatch.setattr(servers, "command", lambda name, port: [sys.executable, "-c", code])
+    server = servers.start("mlflow", 1, {})
+    with pytest.raises(ServerError, match=r"MLflow ended \(status 1\)") as told:
+        servers.wait_for([server])
     assert "address already in use" in str(told.value) and "mlflow-ui.log" in str(told.value)
     assert len(str(told.value).splitlines()) == 16
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for_without_end(
-    dev: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(dev, "PATIENCE", 0.5)
-    monkeypatch.setattr(dev, "command", lambda name, port: [sys.executable, "-c", "input()"])
+    monkeypatch.setattr(servers, "PATIENCE", 0.5)
+    monkeypatch.setattr(servers, "command", lambda name, port: [sys.executable, "-c", "input()"])
     with listening() as nobody:
         port = nobody.getsockname()[1]
     monkeypatch.setattr(subprocess, "Popen", _with_open_input(subprocess.Popen))
-    server = dev.start("dagster", port, {})
+    server = servers.start("dagster", port, {})
     try:
-        with pytest.raises(dev.ServerError, match=r"Dagster did not answer within 0 s; see .*dagster-dev\.log"):
-            dev.wait_for([server])
+        with pytest.raises(ServerError, match=r"Dagster did not answer within 0 s; see .*dagster-dev\.log"):
+            servers.wait_for([server])
     finally:
-        dev.stop([server])
+        servers.stop([server])
     assert server.process.poll() is not None
 
 
@@ -97,7 +92,7 @@ def _with_open_input(popen: Any) -> Any:
 
 
 def test_a_proxy_of_the_environment_is_not_asked_whether_a_page_answers(
-    dev: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from threading import Thread
@@ -115,7 +110,9 @@ def test_a_proxy_of_the_environment_is_not_asked_whether_a_page_answers(
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
         settle_environment()  # as every start does
         Thread(target=server.serve_forever, daemon=True).start()
-        page = dev.Server("mlflow", server.server_port, tmp_path / "log", subprocess.Popen([sys.executable, "-c", ""]))
+        page = servers.Server(
+            "mlflow", server.server_port, tmp_path / "log", subprocess.Popen([sys.executable, "-c", ""])
+        )
         assert page.answers()
         page.process.wait()
         server.shutdown()
