@@ -18,7 +18,9 @@
 # make fuzz        damaged inputs for everything that reads a file; prints their outcomes (FUZZ_INPUTS=20000 per part)
 # make audit       known vulnerabilities of the locked packages; says so where no database can be queried
 # make licences    the table of THIRD_PARTY_NOTICES.md
-# make docs        pictures and tables of README and docs/, from the networks, the last run of the sample and its benchmark
+# make figures     pictures and tables of README and docs/, from the networks, the last run of the sample and its benchmark
+# make docs        the documentation as a web site in build/site, with an API reference; ends with an error at any warning
+# make dist        sdist and wheel in build/dist, checked
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -27,7 +29,7 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: install reproduce test test-fast lint format check dev bench fuzz audit licences docs clean
+.PHONY: install reproduce test test-fast lint format check dev bench fuzz audit licences figures docs dist clean
 .PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking chaos-postgres cluster chaos-repair chaos-cluster
 .DEFAULT_GOAL := install
 
@@ -110,10 +112,16 @@ audit: install
 licences: install
 	@. $(BIN)/activate && python -m scripts.licences
 
-docs: install
+figures: install
 	@. $(BIN)/activate && python -m scripts.docs.models && python -m scripts.docs.training && python -m scripts.docs.readme \
 	  && python -m scripts.docs.noise && python -m scripts.docs.prediction && python -m scripts.docs.pages \
 	  && python -m scripts.docs.architecture
+
+docs: install
+	@. $(BIN)/activate && python -m scripts.docs.site
+
+dist: install
+	@. $(BIN)/activate && python -m scripts.dist
 
 # videos to predict and weights added by hand are in the project's folder, but belong to the user
 YOURS := inbox weights

@@ -1,1 +1,1 @@
-"""Generated pictures and tables of README and docs/, one module per page: ``make docs``."""
+"""Generated pictures and tables of README and docs/, one module per page: ``make figures``."""

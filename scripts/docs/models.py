@@ -1,4 +1,4 @@
-"""Make the table and the picture of docs/models.md, and that of `nrdfer models`: ``make docs``. Nothing is trained.
+"""Make the table and the picture of docs/models.md, and that of `nrdfer models`: ``make figures``. Nothing is trained.
 
 The page's prose is written by hand; the text between its markers, and the figures in it, are generated here.
 """

@@ -1,4 +1,4 @@
-"""Put the last noise benchmark into docs/noise.md, with its pictures: part of ``make docs``.
+"""Put the last noise benchmark into docs/noise.md, with its pictures: part of ``make figures``.
 
 Run the job first: ``dagster job execute -j noise_benchmark``.
 """

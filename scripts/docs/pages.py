@@ -1,4 +1,4 @@
-"""Take the README's pictures of the two web pages, from the last run of the sample: part of ``make docs``.
+"""Take the README's pictures of the two web pages, from the last run of the sample: part of ``make figures``.
 
 Needs a Chromium (Debian's package `chromium`, or ``NRDFER_CHROMIUM``); without one the pictures are kept, with a
 message. Uses the pages of a running ``nrdfer dev``, else starts its own.

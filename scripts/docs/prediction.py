@@ -1,4 +1,4 @@
-"""Make the pictures of docs/prediction.md: a rendered person shows three emotions and leaves: part of ``make docs``.
+"""Make the pictures of docs/prediction.md: a rendered person shows three emotions and leaves: part of ``make figures``.
 
 Run `make reproduce` first: AFEW's champion predicts.
 """

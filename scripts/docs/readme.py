@@ -1,4 +1,4 @@
-"""Make the pictures and the table of the README from the last run of the sample: ``make docs``.
+"""Make the pictures and the table of the README from the last run of the sample: ``make figures``.
 
 Graph, training curves, a contact sheet, and the table between the README's markers. Run `make reproduce` first.
 """
@@ -120,7 +120,7 @@ def main() -> None:
         table(header, rows),
         "",
         f"Percent; seed {seed[0]} of the corpus, seed {seed[1]} of the training. Made on a processor with "
-        f"{torch.backends.cpu.get_cpu_capability()}. `make docs` writes this table.",
+        f"{torch.backends.cpu.get_cpu_capability()}. `make figures` writes this table.",
         "",
     ]
     readme = PROJECT / "README.md"

@@ -1,4 +1,4 @@
-"""Make the tables of docs/training.md: ``make docs``. Nothing is trained or run for it.
+"""Make the tables of docs/training.md: ``make figures``. Nothing is trained or run for it.
 
 The page's prose is written by hand; the text between its markers is generated here.
 """
