@@ -115,7 +115,7 @@ licences: install
 figures: install
 	@. $(BIN)/activate && python -m scripts.docs.models && python -m scripts.docs.training && python -m scripts.docs.readme \
 	  && python -m scripts.docs.noise && python -m scripts.docs.prediction && python -m scripts.docs.pages \
-	  && python -m scripts.docs.architecture
+	  && python -m scripts.docs.architecture && python -m scripts.docs.model_zoo
 
 docs: install
 	@. $(BIN)/activate && python -m scripts.docs.site

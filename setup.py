@@ -1,7 +1,7 @@
 """The long description for a package index: README.md, whose relative links would lead nowhere there.
 
-Everything else is in pyproject.toml. With an address of the repository (``Repository`` in ``project.urls``) relative links
-and pictures lead to it; without one, pictures are left out and links become their text.
+Everything else is in pyproject.toml. With an address of the repository (``Repository`` in ``project.urls``) relative
+links and pictures lead to it; without one, pictures are left out and links become their text.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m scripts.dist [--out FOLDER]
 
-Runs ``build`` with the setuptools that is installed, ``twine check --strict`` and ``check-wheel-contents``, and prints the
-sizes. Ends with status 1 if one of them objects or the wheel is larger than 20 MB. Nothing is uploaded.
+Runs ``build`` with the setuptools that is installed, ``twine check --strict`` and ``check-wheel-contents``, and prints
+the sizes. Ends with status 1 if one of them objects or the wheel is larger than 20 MB. Nothing is uploaded.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> int:
 def run(tool: str, *arguments: str) -> int:
     """The status of a tool, whose output is shown."""
     print(f"\n{tool} {' '.join(arguments)}", flush=True)
-    return subprocess.run([sys.executable, "-m", tool, *arguments], cwd=PROJECT, check=False).returncode
+    return subprocess.run([sys.executable, "-m", tool, *arguments], cwd=PROJECT, check=False).returncode  # noqa: S603
 
 
 if __name__ == "__main__":

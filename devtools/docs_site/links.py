@@ -1,7 +1,7 @@
 """Links between pages, which lead to the same place in the repository and in the site.
 
-In the repository a page links to any file beside or above it. The site holds docs/ at its top; a file outside docs/ that
-some page links to becomes a page below ``repository/``: Markdown as it is, anything else as a listing.
+In the repository a page links to any file beside or above it. The site holds docs/ at its top; a file outside docs/
+that some page links to becomes a page below ``repository/``: Markdown as it is, anything else as a listing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 DOCS = "docs/"
 OUTSIDE = "repository/"
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
-_FENCE = re.compile(r" {0,3}(```|~~~)")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".ipynb": "json", ".cff": "yaml"}
 
 
@@ -102,7 +102,8 @@ def _lines(text: str) -> Iterator[tuple[str, bool]]:
         mark = _FENCE.match(line)
         if fence:
             yield line, True
-            fence = "" if mark and mark[1] == fence else fence
+            ends = mark is not None and mark[1].startswith(fence) and not mark[2].strip()
+            fence = "" if ends else fence
         else:
             fence = mark[1] if mark else ""
             yield line, bool(fence)

@@ -1,6 +1,7 @@
 """The site's navigation, read from docs/README.md: its sections, and the pages that their lists link to.
 
-A page that is itself a folder's README brings the pages that it links to in that folder. A page is called by its heading.
+A page that is itself a folder's README brings the pages that it links to in that folder. A page is called by its
+heading.
 """
 
 from __future__ import annotations

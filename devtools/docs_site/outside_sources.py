@@ -1,7 +1,7 @@
 """Sources that a built site would load from other hosts when it is read: there must be none.
 
-A reader's address is nobody's business; a page loads scripts, styles, fonts and pictures from its own host only. Links that
-a reader clicks are no sources.
+A reader's address is nobody's business; a page loads scripts, styles, fonts and pictures from its own host only. Links
+that a reader clicks are no sources.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write the tables of docs/model_zoo.md, from the shipped weights' cards and the catalogue: part of ``make figures``.
 
-    python -m scripts.docs.model_zoo
+On its own: ``python -m scripts.docs.model_zoo``.
 """
 
 from __future__ import annotations

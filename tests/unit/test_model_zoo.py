@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
-from pathlib import Path
 
 from nrdfer.corpora.published import AFEW_EMOTIONS, DFEW_CLIPS, DFEW_EMOTIONS, DFEW_NOMINAL
 from nrdfer.corpora.registry import CORPORA
