@@ -50,7 +50,7 @@ def test_it_asks_for_nothing_but_python() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     used = {name.split(".")[0] for name in imported}
-    assert used <= {"cv2", "matplotlib", "nrdfer", "numpy", "pandas", "pathlib", "tempfile"}
+    assert used <= {"cv2", "matplotlib", "nrdfer", "numpy", "pandas", "pathlib", "tempfile", "torch"}
 
 
 @pytest.mark.slow
@@ -66,8 +66,14 @@ def test_every_cell_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         plt.close("all")
         plt.switch_backend(backend)
     assert all(drawn), "a figure without a picture"
-    assert len(drawn) == 2
-    (table,) = [value for value in shown if hasattr(value, "columns")]
+    assert len(drawn) == 4  # training clips, sampling, crops, the prediction
+    costs, table = [value for value in shown if hasattr(value, "columns")]
+    assert costs["G multiply-adds"].between(1, 100).all()
+    (untrained,) = [value for value in shown if isinstance(value, dict)]
+    assert tuple(untrained) == EMOTIONS
+    assert sum(untrained.values()) == pytest.approx(1, abs=0.01)
+    assert len(names["trained"]) == len(names["tested"]) == 16
+    assert sum(names["cropped"].has_face) > 60  # of 75 frames
     assert len(table) == 5  # windows of one second, one every half second, of three seconds
     assert set(table["emotion"]) <= set(EMOTIONS)
     assert names["prediction"].status == "ok"
