@@ -27,9 +27,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     documents = [links.DOCS + file.src_uri for file in files.documentation_pages() if not file.generated_by]
     try:
         for path in links.outside(documents):
-            page = path.endswith(".md")
-            text = (links.PROJECT / path).read_text(encoding="utf-8") if page else links.listing(path)
-            content = links.rewritten(text, path) if page else text
+            content = links.rewritten(links.markdown(path), path)
             files.append(File.generated(config, links.place(path), content=content))
     except links.BrokenLinkError as error:
         _log.warning("%s", error)

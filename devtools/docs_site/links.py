@@ -1,11 +1,13 @@
 """Links between pages, which lead to the same place in the repository and in the site.
 
 In the repository a page links to any file beside or above it. The site holds docs/ at its top; a file outside docs/
-that some page links to becomes a page below ``repository/``: Markdown as it is, anything else as a listing.
+that some page links to becomes a page below ``repository/``: Markdown as it is, a notebook as its
+cells, anything else as a listing.
 """
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
@@ -16,7 +18,9 @@ DOCS = "docs/"
 OUTSIDE = "repository/"
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
-_LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".ipynb": "json", ".cff": "yaml"}
+_LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".cff": "yaml"}
+#: Files whose links lead on.
+WRITTEN = (".md", ".ipynb")
 
 
 class BrokenLinkError(ValueError):
@@ -79,20 +83,29 @@ def outside(pages: Iterable[str]) -> list[str]:
     waiting, seen = list(pages), set()
     while waiting:
         page = waiting.pop()
-        for path in linked((PROJECT / page).read_text(encoding="utf-8"), page):
+        for path in linked(markdown(page), page):
             if path not in seen and not path.startswith(DOCS):
                 seen.add(path)
-                if path.endswith(".md"):
+                if path.endswith(WRITTEN):
                     waiting.append(path)
     return sorted(seen)
 
 
-def listing(path: str) -> str:
-    """A page that shows a file that is no Markdown."""
-    language = _LANGUAGES.get(PurePosixPath(path).suffix, "text")
+def markdown(path: str) -> str:
+    """A file of the repository as the Markdown of a page."""
     text = (PROJECT / path).read_text(encoding="utf-8")
+    if path.endswith(".md"):
+        return text
+    if path.endswith(".ipynb"):
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text)["cells"]]
+        return "\n\n".join(_fenced(source, "python") if kind == "code" else source for kind, source in cells) + "\n"
+    return f"# {path}\n\n{_fenced(text.rstrip(), _LANGUAGES.get(PurePosixPath(path).suffix, 'text'))}\n"
+
+
+def _fenced(text: str, language: str) -> str:
+    """A block of code, whatever marks the text holds itself."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"# {path}\n\n{fence}{language}\n{text.rstrip()}\n{fence}\n"
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def _lines(text: str) -> Iterator[tuple[str, bool]]:

@@ -41,7 +41,7 @@ def title(path: str) -> str:
     Raises:
         ValueError: the page has no heading of the first level.
     """
-    found = re.search(r"^# (.+)$", (links.PROJECT / path).read_text(encoding="utf-8"), re.MULTILINE)
+    found = re.search(r"^# (.+)$", links.markdown(path), re.MULTILINE)
     if not found:
         raise ValueError(f"{path} has no heading; begin it with a line `# Title`")
     return found[1].replace("`", "").strip()
@@ -63,4 +63,4 @@ def _below(path: str) -> list[str]:
 
 
 def _pages(text: str, page: str) -> list[str]:
-    return [path for path in dict.fromkeys(links.linked(text, page)) if path.endswith(".md")]
+    return [path for path in dict.fromkeys(links.linked(text, page)) if path.endswith(links.WRITTEN)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -66,9 +67,21 @@ def test_files_outside_the_folder_are_found_through_others(repository: Path) -> 
     assert links.outside(["docs/a.md", "docs/deep/b.md"]) == ["README.md", "deploy/run.py"]
 
 
+def test_a_notebook_becomes_its_cells_with_their_links(repository: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "[a](docs/a.md)"]},
+        {"cell_type": "code", "source": ["x[0](1)\n", "y"]},
+    ]
+    (repository / "n.ipynb").write_text(json.dumps({"cells": cells}))
+    page = links.rewritten(links.markdown("n.ipynb"), "n.ipynb")
+    assert page == "# Title\n[a](../a.md)\n\n```python\nx[0](1)\ny\n```\n"
+    (repository / "docs/a.md").write_text("[n](../n.ipynb)")
+    assert links.outside(["docs/a.md"]) == ["n.ipynb"]
+
+
 def test_a_listing_cannot_end_its_own_block(repository: Path) -> None:
     (repository / "deploy/run.py").write_text('"""\n```\n[x](y)\n"""\n')
-    page = links.listing("deploy/run.py")
+    page = links.markdown("deploy/run.py")
     assert page.startswith("# deploy/run.py\n\n````python\n")
     assert page.endswith("\n````\n")
     assert links.rewritten(page, "deploy/run.py") == page
