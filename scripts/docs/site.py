@@ -3,7 +3,7 @@
     python -m scripts.docs.site [--out FOLDER]
 
 Ends with status 1 if MkDocs warns of anything, or if a page would load something from another host. To write with a
-preview on localhost: ``python -m mkdocs serve``.
+preview on localhost: ``mkdocs serve``.
 """
 
 from __future__ import annotations
