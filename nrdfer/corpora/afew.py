@@ -16,8 +16,10 @@ from nrdfer.core.emotions import AFEW_FOLDERS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line, utf8
 from nrdfer.core.safe_names import shortened
-from nrdfer.corpora import doctor
+from nrdfer.corpora import doctor, label_sets
 from nrdfer.corpora.base import Contents, Corpus, Examination, Finding, VideoClip
+from nrdfer.corpora.label_sets import LabelSet
+from nrdfer.corpora.lists import AFEW_NAME, label_folders, read_afew_lists
 from nrdfer.video.discovery import VIDEO_SUFFIXES, distinct
 
 SPLITS = {"train": "Train_AFEW", "val": "Val_AFEW"}
@@ -36,6 +38,7 @@ class Afew(Corpus):
     videos = True
     parts = ("train", "val")
     holds = "Train_AFEW and Val_AFEW"
+    labels = "Train_AFEW and Val_AFEW, or AFEW_train.txt and AFEW_validation.txt"
     recipe = "afew-paper"
     initial = "fd1"
     of_paper = True
@@ -44,6 +47,18 @@ class Afew(Corpus):
     def read(self, root: Path) -> Contents[VideoClip]:
         """See `find_videos`."""
         return Contents(root, root, find_videos(root))
+
+    def label_sets(self, root: Path) -> list[LabelSet]:
+        """Each folder of text lists, and the class folders."""
+        lists = [folder for folder, names in label_folders(root) if any(map(AFEW_NAME.fullmatch, names))]
+        sets = [label_sets.of_parts(self.name, "txt", folder, read_afew_lists(folder)) for folder in lists]
+        for base in (root, root / "AFEW"):
+            if any((base / name).is_dir() for name in SPLITS.values()):
+                found: dict[str, dict[str, str]] = {split: {} for split in SPLITS}
+                for video in find_videos(base):
+                    found[video.split][video.clip_id] = video.emotion
+                sets.append(label_sets.of_parts(self.name, "folders", base, found))
+        return sets
 
     def examine(self, root: Path) -> Examination:
         """See `nrdfer.corpora.doctor.examine_afew`; files that are not videos are named, too."""

@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
+from nrdfer.corpora.label_sets import LabelSet
 
 MEAN, POOLED, SINGLE = "mean of folds", "pooled", "one test set"
 
@@ -114,6 +115,7 @@ class Corpus(Protocol):
     videos: bool = False  # whether faces must be found in videos first
     parts: tuple[str, str] | None = None  # of videos: names of their training and test set
     holds: str = ""  # contents of its folder, for messages
+    labels: str = ""  # names of its label files, for messages; empty if `label_sets` finds none
     emotions: tuple[str, ...] = EMOTIONS  # that its clips are labelled with
     recipe: str = "dfew-paper"  # in `nrdfer.config.recipe`, if a profile sets none
     initial: str | None = None  # split of another corpus, whose checkpoint its trainings start from
@@ -129,6 +131,14 @@ class Corpus(Protocol):
             CorpusError: the folder, clips or labels are missing, or contradict each other.
         """
         ...
+
+    def label_sets(self, root: Path) -> list[LabelSet]:
+        """Every set of its labels below `root`, without pictures and videos; empty if there is none.
+
+        Raises:
+            CorpusError: a set contradicts itself.
+        """
+        return []
 
     def examine(self, root: Path) -> Examination:
         """Check a copy as the pipeline reads it: whether it can be used, and has as many clips as `published` says."""

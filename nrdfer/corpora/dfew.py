@@ -11,17 +11,17 @@ import os
 import re
 from pathlib import Path
 
-from nrdfer.core.atomic_files import OF_THE_MACHINE
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
-from nrdfer.corpora import doctor, published
+from nrdfer.corpora import doctor, label_sets, published
 from nrdfer.corpora.base import Contents, Corpus, Examination, Fold, PictureClip
-from nrdfer.corpora.labels import read_labels
+from nrdfer.corpora.label_sets import LabelSet
+from nrdfer.corpora.labels import candidates, is_csv, read_labels
+from nrdfer.corpora.picture_folder import pictures_of
 
 #: Folders of face pictures of original length (github.com/zengqunzhao/DFER-CLIP, sunlicai/MAE-DFER,
 #: jiangxingxun/DFEW); each may contain a folder of its own name, as archives unpack.
 LAYOUTS = ("Clip/clip_224x224", "Clip/jpg_256", "Clip/jpg_224", "data")
-PICTURES = (".jpg", ".jpeg", ".png")
 #: 12,059 clips are labelled, 11,697 have pictures: 3 % without is normal for DFEW; much more means an incomplete copy.
 MISSING_LIMIT = 0.10
 _ARCHIVES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz"})
@@ -36,6 +36,7 @@ class Dfew(Corpus):
     name, title = "dfew", "DFEW"
     splits = ("fd1", "fd2", "fd3", "fd4", "fd5")
     holds = "EmoLabel_DataSplit and Clip"
+    labels = "EmoLabel_DataSplit, or DFEW_set_1_train.txt .."
     of_paper = True
     rendered_as = "DFEW"
     published = published.DFEW_EMOTIONS
@@ -43,6 +44,14 @@ class Dfew(Corpus):
     def read(self, root: Path) -> Contents[PictureClip]:
         """See `read_dfew`."""
         return read_dfew(root)
+
+    def label_sets(self, root: Path) -> list[LabelSet]:
+        """Its csvs, which count once, and each folder of text lists."""
+        files = [path for _, path in candidates(root)]
+        lists = sorted({path.parent for path in files if not is_csv(path)})
+        sets = [("csv", root)] if any(map(is_csv, files)) else []
+        sets += [("txt", folder) for folder in lists]
+        return [label_sets.of_folds(self.name, kind, folder, read_labels(folder)) for kind, folder in sets]
 
     def examine(self, root: Path) -> Examination:
         """See `nrdfer.corpora.doctor.examine_dfew`."""
@@ -72,7 +81,7 @@ def read_dfew(root: Path) -> Contents[PictureClip]:
     clips: list[PictureClip] = []
     excluded: list[tuple[str, str]] = []
     for clip_id, emotion in sorted(emotions.items()):
-        names, problem = _pictures(folders[clip_id]) if clip_id in folders else ((), "does not exist")
+        names, problem = pictures_of(folders[clip_id]) if clip_id in folders else ((), "does not exist")
         if problem:
             place = one_line(str(folders.get(clip_id, folder / clip_id)))
             excluded.append((clip_id, f"labelled, but {place} {problem}"))
@@ -116,32 +125,7 @@ def find_frames(root: Path) -> tuple[Path, Path]:
 
 def frame_names(folder: Path) -> tuple[str, ...]:
     """Names of a clip's pictures in natural order (2 before 10); empty if the folder is missing or empty."""
-    return _pictures(folder)[0] if folder.is_dir() else ()
-
-
-def _pictures(folder: Path) -> tuple[tuple[str, ...], str]:
-    """Names of a clip's pictures, and the folder's defect, which is empty if there is none."""
-    try:
-        with os.scandir(folder) as entries:
-            found = [e for e in entries if e.name.lower().endswith(PICTURES) and not e.name.startswith(".")]
-            odd = min((e.name for e in found if not e.is_file()), default=None)
-    except OSError as error:
-        if error.errno in OF_THE_MACHINE:  # an exclusion for this reason would be permanent
-            raise CorpusError(
-                f"{folder} cannot be read now: {error.strerror}. This is not the clip's fault; run the same command "
-                "again when this machine can open files again"
-            ) from error
-        return (), f"cannot be read: {error.strerror}"
-    if odd is not None:
-        return (), f"holds {one_line(odd)}, which is a folder, a pipe, or a broken link"
-    names = tuple(sorted((e.name for e in found), key=_natural))
-    return names, "" if names else "holds no picture"
-
-
-def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    # digits and texts alternate, so that numbers are only ever compared with numbers
-    parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if i % 2 else (0, part) for i, part in enumerate(parts)], name
+    return pictures_of(folder)[0] if folder.is_dir() else ()
 
 
 def _clip_folders(folder: Path) -> dict[str, Path]:

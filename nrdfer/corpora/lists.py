@@ -66,10 +66,15 @@ class Line:
     folder: str  # the part before it
     frames: int
     label: int
+    above: str = ""  # the part before that
 
 
-def read_list(path: Path) -> Iterator[Line]:
+def read_list(path: Path, labels: int = len(EMOTIONS)) -> Iterator[Line]:
     """The lines of a list; blank ones are skipped. Paths may hold spaces.
+
+    Args:
+        path: of the list.
+        labels: their number; they count from 0.
 
     Raises:
         CorpusError: the file is no text, or a line is not of the format; the message names it.
@@ -83,10 +88,12 @@ def read_list(path: Path) -> Iterator[Line]:
             raise CorpusError(
                 f"{one_line(str(path))}, line {number}: expected '<path> <frames> <label>', found '{excerpt(line)}'"
             )
-        if label >= len(EMOTIONS):
-            raise CorpusError(f"{one_line(str(path))}, line {number}: label {label}; such lists count from 0 to 6")
-        folder, _, name = parts[0].replace("\\", "/").rstrip("/").rpartition("/")
-        yield Line(name, folder.rpartition("/")[2], frames, label)
+        if label >= labels:
+            raise CorpusError(
+                f"{one_line(str(path))}, line {number}: label {label}; such lists count from 0 to {labels - 1}"
+            )
+        above, folder, name = ["", "", *parts[0].replace("\\", "/").rstrip("/").split("/")][-3:]
+        yield Line(name, folder, frames, label, above)
 
 
 def read_dfew_list(path: Path) -> list[tuple[str, int, int]]:
@@ -145,12 +152,20 @@ def _read_afew(path: Path, split: str) -> dict[str, str]:
         if clip_id in clips:
             raise CorpusError(f"{where} lists clip {excerpt(clip_id)} twice")
         clips[clip_id] = EMOTIONS[line.label]
-    _refuse_contradictions(where, [(classes[line.folder.lower()], line) for line in lines])
+    refuse_contradictions(where, [(classes[line.folder.lower()], line) for line in lines])
     return clips
 
 
-def _refuse_contradictions(where: str, lines: Sequence[tuple[str, Line]]) -> None:
-    """Refuse a list whose numbers contradict the class folders: it was numbered in another order."""
+def refuse_contradictions(where: str, lines: Sequence[tuple[str, Line]]) -> None:
+    """Check that the numbers of a list agree with its class folders.
+
+    Args:
+        where: the list, for the message.
+        lines: each with its class folder as `nrdfer.core.emotions.AFEW_FOLDERS` spells it.
+
+    Raises:
+        CorpusError: they do not: it was numbered in another order.
+    """
     wrong = [(name, line) for name, line in lines if AFEW_FOLDERS[name] != EMOTIONS[line.label]]
     if not wrong:
         return
