@@ -17,14 +17,12 @@ from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line, utf8
 from nrdfer.core.safe_names import shortened
 from nrdfer.corpora import doctor, label_sets
-from nrdfer.corpora.base import Contents, Corpus, Examination, Finding, VideoClip
+from nrdfer.corpora.base import LONGEST_ID, Contents, Corpus, Examination, Finding, VideoClip
 from nrdfer.corpora.label_sets import LabelSet
 from nrdfer.corpora.lists import AFEW_NAME, label_folders, read_afew_lists
 from nrdfer.video.discovery import VIDEO_SUFFIXES, distinct
 
 SPLITS = {"train": "Train_AFEW", "val": "Val_AFEW"}
-#: A clip's id followed by a frame's number (``.0123456.jpg``) must fit into a tar's header: 100 characters.
-LONGEST_ID = 88
 _BOOKKEEPING = frozenset({"thumbs.db", "desktop.ini"})
 _ALIGNED = "alignedfaces"
 _log = logging.getLogger(__name__)

@@ -18,6 +18,8 @@ from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.label_sets import LabelSet
 
+#: A clip's id followed by a frame's number (``.0123456.jpg``) must fit into a tar's header: 100 characters.
+LONGEST_ID = 88
 MEAN, POOLED, SINGLE = "mean of folds", "pooled", "one test set"
 
 
@@ -30,6 +32,7 @@ class VideoClip:
     emotion: str
     split: str  # of `Corpus.parts`, where the corpus has them
     note: str = ""  # set if the clip was renamed
+    person: str = ""  # who is filmed, where the corpus says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class PictureClip:
     emotion: str
     folder: Path
     names: tuple[str, ...]
+    scene: str = ""  # the kind of scene, where the corpus says so
 
     @property
     def n_frames(self) -> int:

@@ -1,4 +1,4 @@
-"""Labels alone: one set of labels of a corpus, and its counts by split, fold and emotion.
+"""Labels alone: one set of labels of a corpus, its counts by split, fold and emotion, and checks of its folds.
 
 Finding and reading label files belongs to each corpus; putting all sets below a folder together, to ``summary``.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import CorpusError
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,44 @@ def of_folds(
 
 def _part(emotions: Mapping[str, str], names: tuple[str, ...]) -> dict[str, Any]:
     return {"clips": len(emotions), "emotions": count_emotions(emotions, names)}
+
+
+def refuse_shared(folds: Mapping[int, FoldLabels], root: Path, title: str) -> None:
+    """Check that no clip is in train and test of a fold.
+
+    Raises:
+        CorpusError: one is.
+    """
+    for k, fold in folds.items():
+        shared = sorted(fold.train.keys() & fold.test.keys())
+        if shared:
+            raise CorpusError(
+                f"fold {k} below {root}: {len(shared)} clips are in both train and test, e.g. {shared[0]}; results on "
+                f"such a fold mean nothing. Use {title}'s label files as distributed"
+            )
+
+
+def check_folds(folds: Mapping[int, FoldLabels], root: Path, title: str) -> None:
+    """Check that folds test every clip once and train on the others' tests.
+
+    Raises:
+        CorpusError: a clip is in train and test of a fold or in two test folds, or a training list is not the other
+            folds' tests.
+    """
+    refuse_shared(folds, root, title)
+    fold_of: dict[str, int] = {}
+    for k, fold in folds.items():
+        for clip_id in fold.test:
+            if fold_of.setdefault(clip_id, k) != k:
+                raise CorpusError(
+                    f"clip {clip_id} is in the test lists of folds {fold_of[clip_id]} and {k} below {root}; test folds "
+                    f"must be disjoint. Use {title}'s label files as distributed"
+                )
+    for k, fold in folds.items():
+        expected = {clip_id for clip_id, tested in fold_of.items() if tested != k}
+        wrong = sorted(expected ^ fold.train.keys())
+        if wrong:
+            raise CorpusError(
+                f"fold {k} below {root}: its training list must be the other {len(folds) - 1} test lists together, but "
+                f"{len(wrong)} clips differ, e.g. {wrong[0]}; a label file is cut short or from another copy"
+            )

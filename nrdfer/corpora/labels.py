@@ -17,7 +17,7 @@ from pathlib import Path
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
-from nrdfer.corpora.label_sets import FoldLabels
+from nrdfer.corpora.label_sets import FoldLabels, check_folds
 from nrdfer.corpora.lists import COPY, DFEW_NAME, files_like_labels, label_folders, read_dfew_list
 from nrdfer.corpora.text_file import excerpt, number_in, read_lines, read_whole
 
@@ -178,34 +178,3 @@ def _base(rows: Mapping[Key, Rows], files: Mapping[Key, Path], root: Path) -> in
             "different copies? Use all ten as distributed (1 Happy 2 Sad 3 Neutral 4 Angry 5 Surprise 6 Disgust 7 Fear)"
         )
     return 0 if seven is None else 1
-
-
-def check_folds(folds: Mapping[int, FoldLabels], root: Path, title: str) -> None:
-    """Check that folds test every clip once and train on the others' tests.
-
-    Raises:
-        CorpusError: a clip is in train and test of a fold or in two test folds, or a training list is not the other
-            folds' tests.
-    """
-    fold_of: dict[str, int] = {}
-    for k, fold in folds.items():
-        shared = sorted(fold.train.keys() & fold.test.keys())
-        if shared:
-            raise CorpusError(
-                f"fold {k} below {root}: {len(shared)} clips are in both train and test, e.g. {shared[0]}; results on "
-                f"such a fold mean nothing. Use {title}'s label files as distributed"
-            )
-        for clip_id in fold.test:
-            if fold_of.setdefault(clip_id, k) != k:
-                raise CorpusError(
-                    f"clip {clip_id} is in the test lists of folds {fold_of[clip_id]} and {k} below {root}; test folds "
-                    f"must be disjoint. Use {title}'s label files as distributed"
-                )
-    for k, fold in folds.items():
-        expected = {clip_id for clip_id, tested in fold_of.items() if tested != k}
-        wrong = sorted(expected ^ fold.train.keys())
-        if wrong:
-            raise CorpusError(
-                f"fold {k} below {root}: its training list must be the other {len(folds) - 1} test lists together, but "
-                f"{len(wrong)} clips differ, e.g. {wrong[0]}; a label file is cut short or from another copy"
-            )

@@ -11,11 +11,13 @@ from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.dfew import DFEW
+from nrdfer.corpora.ferv39k import FERV39K
 from nrdfer.corpora.rendered import RENDERED
 
 CORPORA: dict[str, Corpus] = {
     "dfew": DFEW,
     "afew": AFEW,
+    "ferv39k": FERV39K,
     "rendered": RENDERED,
 }
 

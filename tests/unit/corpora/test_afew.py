@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from nrdfer.core.emotions import AFEW_FOLDERS, EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.records import ClipRecord
-from nrdfer.corpora.afew import LONGEST_ID, find_videos
+from nrdfer.corpora.afew import find_videos
+from nrdfer.corpora.base import LONGEST_ID
 
 SPLITS = ("Train_AFEW", "Val_AFEW")
 
