@@ -10,14 +10,21 @@ from nrdfer.config.recipe import Recipe
 from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.base import Corpus
+from nrdfer.corpora.cremad import CREMAD
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.ferv39k import FERV39K
+from nrdfer.corpora.mafw import MAFW, MAFW_FACES
+from nrdfer.corpora.ravdess import RAVDESS
 from nrdfer.corpora.rendered import RENDERED
 
 CORPORA: dict[str, Corpus] = {
     "dfew": DFEW,
     "afew": AFEW,
     "ferv39k": FERV39K,
+    "mafw": MAFW,
+    "mafw_faces": MAFW_FACES,
+    "cremad": CREMAD,
+    "ravdess": RAVDESS,
     "rendered": RENDERED,
 }
 
