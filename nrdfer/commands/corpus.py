@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from nrdfer.commands.common import bar, readable
+from nrdfer.commands.own_corpus import corpus_add, corpus_remove
 from nrdfer.corpora.registry import CORPORA
 
 corpus_app = typer.Typer(help="Corpora: the rendered sample, and the labels of DFEW and AFEW.", no_args_is_help=True)
+corpus_app.command("add")(corpus_add)
+corpus_app.command("remove")(corpus_remove)
 
 
 @corpus_app.command("list")

@@ -120,6 +120,7 @@ class Corpus(Protocol):
     parts: tuple[str, str] | None = None  # of videos: names of their training and test set
     holds: str = ""  # contents of its folder, for messages
     labels: str = ""  # names of its label files, for messages; empty if `label_sets` finds none
+    default_root: Path | None = None  # its folder, where a user gave it when the corpus was added
     emotions: tuple[str, ...] = EMOTIONS  # that its clips are labelled with
     recipe: str = "dfew-paper"  # in `nrdfer.config.recipe`, if a profile sets none
     initial: str | None = None  # split of another corpus, whose checkpoint its trainings start from

@@ -14,6 +14,7 @@ from nrdfer.corpora.cremad import CREMAD
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.ferv39k import FERV39K
 from nrdfer.corpora.mafw import MAFW, MAFW_FACES
+from nrdfer.corpora.own_corpus import own_corpora
 from nrdfer.corpora.ravdess import RAVDESS
 from nrdfer.corpora.rendered import RENDERED
 
@@ -27,6 +28,8 @@ CORPORA: dict[str, Corpus] = {
     "ravdess": RAVDESS,
     "rendered": RENDERED,
 }
+for added in own_corpora():  # a user's own, in this project's folder
+    CORPORA.setdefault(added.name, added)
 
 
 def find_corpus(name: str) -> Corpus:

@@ -37,6 +37,8 @@ def corpus_root(profile: Profile, corpus: Corpus) -> Path:
     given = profile.corpora.root_of(corpus.name) or (None if own else environment.text(corpus.variable))
     if given:
         return Path(given).expanduser().absolute()
+    if corpus.default_root is not None:
+        return corpus.default_root
     if profile.corpora.rendered and corpus.rendered_as is not None:
         return render_sample(profile) / corpus.rendered_as
     raise CorpusError(
