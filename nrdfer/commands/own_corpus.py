@@ -82,7 +82,7 @@ def _new_name(text: str) -> tuple[str, str]:
 
 def _refuse_name(name: str, *, replace: bool) -> None:
     """Refuse a name that another corpus or one of its trainings has."""
-    from nrdfer.corpora.own_corpus import check_name, own_corpora
+    from nrdfer.corpora.own_corpus import RESERVED, check_name, own_corpora
     from nrdfer.corpora.own_labels import MOST_FOLDS
     from nrdfer.corpora.registry import CORPORA
 
@@ -94,7 +94,8 @@ def _refuse_name(name: str, *, replace: bool) -> None:
         if not replace:
             raise CorpusError(f"a corpus {name} was added before; give it another name, or --replace")
         return
-    taken = {word: known.title for known in CORPORA.values() for word in (known.name, *known.splits)}
+    taken = dict.fromkeys(RESERVED, "other assets")
+    taken |= {word: known.title for known in CORPORA.values() for word in (known.name, *known.splits)}
     for word in (name, *(f"{name}{k}" for k in range(1, MOST_FOLDS + 1))):
         if word in taken:
             raise CorpusError(f"{word} is a name of {taken[word]}; give your corpus another name than {name}")

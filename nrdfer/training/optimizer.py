@@ -25,10 +25,13 @@ def make_schedule(
         return torch.optim.lr_scheduler.ExponentialLR(optimizer, recipe.gamma)
     if recipe.schedule == "step":
         return torch.optim.lr_scheduler.StepLR(optimizer, recipe.step_epochs, recipe.gamma)
+    steps, warmup = recipe.epochs * batches, recipe.warmup
+    if warmup * steps == 1:  # PyTorch divides by the length of the warm-up less one step
+        warmup += 1e-9
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         recipe.lr,
-        total_steps=recipe.epochs * batches,
-        pct_start=recipe.warmup,
+        total_steps=steps,
+        pct_start=warmup,
         cycle_momentum=False,
     )
