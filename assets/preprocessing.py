@@ -35,7 +35,8 @@ class Alignment:
         (videos,) = read
         profile = workbench.settings
         self.asset = corpus.asset("aligned_faces")
-        self.rows = VideoListing(corpus, videos.path).rows
+        listing = VideoListing(corpus, videos.path)
+        self.rows, self.missing = listing.rows, listing.excluded
         weights, convention = network_weights("retinaface", profile.weights), profile.weights.retinaface_convention
         self.options = CropOptions(weights, profile.align, convention, device=profile.device)
         self.config: Mapping[str, Any] = {**profile.section("align"), "convention": convention}
@@ -60,7 +61,7 @@ class Alignment:
         """See `ClipWork`."""
         from nrdfer.preprocessing import align
 
-        return align.align_corpus(self.rows, self.options, work, out)
+        return align.align_corpus(self.rows, self.options, work, out, missing=self.missing)
 
     def metadata(self, published: Path) -> Mapping[str, Any]:
         """See `ClipWork`."""

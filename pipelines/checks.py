@@ -50,7 +50,8 @@ def _faces_are_found(corpus: Corpus) -> dg.AssetChecksDefinition:
         from nrdfer.preprocessing.corpus_listing import VideoListing
         from nrdfer.preprocessing.validation import judge_faces
 
-        return check_result(judge_faces(VideoListing(corpus, videos.path).rows, aligned_faces.path))
+        listing = VideoListing(corpus, videos.path)
+        return check_result(judge_faces(listing.rows, aligned_faces.path, listing.excluded))
 
     return faces_are_found
 

@@ -56,7 +56,6 @@ def show(
 ) -> None:
     """Print a clip's record as JSON: emotion, split, and per frame the detector's score, box and points."""
     import json
-    from dataclasses import asdict
 
     if sheet is not None:
         from nrdfer.core.output_checks import refuse_unwritable
@@ -72,7 +71,7 @@ def show(
                 continue
             record = reader.record(clip)
             shard = reader.index.shards[reader.index.clips[clip].shard].name
-            typer.echo(json.dumps({"shard": str(place / shard), **asdict(record)}, indent=1))
+            typer.echo(json.dumps({"shard": str(place / shard), **record.to_dict()}, indent=1))
             if sheet is not None:
                 _draw(reader.frames(clip), record, sheet)
             return

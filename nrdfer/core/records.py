@@ -40,6 +40,8 @@ class ClipRecord:
     source_sha256: str
     enhanced: str = "none"  # "none", or the name of the enhancement applied to every frame
     frames: tuple[FrameRecord, ...] = ()
+    person: str = ""  # who is filmed, where the corpus says so
+    scene: str = ""  # the kind of scene, likewise
 
     def __post_init__(self) -> None:
         check_clip_id(self.clip_id)
@@ -47,8 +49,12 @@ class ClipRecord:
             raise ValueError(f"clip {self.clip_id}: n_frames={self.n_frames} but {len(self.frames)} frame records")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, ready for JSON; the inverse of `from_dict`."""
-        return dataclasses.asdict(self)
+        """Plain types, ready for JSON; the inverse of `from_dict`. An unknown person or scene is left out."""
+        values = dataclasses.asdict(self)
+        for name in ("person", "scene"):
+            if not values[name]:
+                del values[name]
+        return values
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ClipRecord:

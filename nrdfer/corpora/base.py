@@ -126,6 +126,7 @@ class Corpus(Protocol):
     initial: str | None = None  # split of another corpus, whose checkpoint its trainings start from
     of_paper: bool = False  # whether the job full_reproduction and the report include it
     rendered_as: str | None = None  # folder of the rendered corpus that has its layout and can replace it
+    rendered_alone: bool = False  # whether a small copy of its own is rendered (`nrdfer.corpora.synthetic.further`)
     published: Mapping[str, int] = {}  # clips of each emotion, as far as they are known
 
     @abstractmethod

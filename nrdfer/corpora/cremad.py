@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nrdfer.corpora import label_sets
-from nrdfer.corpora.base import Contents, Corpus, VideoClip
+from nrdfer.corpora import label_sets, published
+from nrdfer.corpora.base import Contents, Corpus, Examination, VideoClip
+from nrdfer.corpora.copy_counts import examine_copy
 from nrdfer.corpora.fold_files import as_folds
 from nrdfer.corpora.label_sets import LabelSet
 from nrdfer.corpora.named_videos import FOLDS, Name, find_named, folds_of_people, warn_of_absent
@@ -36,6 +37,8 @@ class CremaD(Corpus):
     name, title = "cremad", "CREMA-D"
     splits = ("cremad1", "cremad2", "cremad3", "cremad4", "cremad5")
     videos = True
+    rendered_alone = True
+    published = published.CREMAD.emotions
     holds = "VideoFlash"
     labels = "VideoFlash/1001_DFA_ANG_XX.flv .."
     emotions = tuple(EMOTIONS_BY_CODE.values())
@@ -51,6 +54,10 @@ class CremaD(Corpus):
         folds = as_folds(folds_of_people(clips, fold_of, self.title))
         warn_of_absent(clips, self.emotions, folds, self.title)
         return Contents(root, root, clips, folds)
+
+    def examine(self, root: Path) -> Examination:
+        """See `nrdfer.corpora.copy_counts.examine_copy`."""
+        return examine_copy(self, root, published.CREMAD)[0]
 
     def label_sets(self, root: Path) -> list[LabelSet]:
         """The names of its videos, where there is a folder of them."""

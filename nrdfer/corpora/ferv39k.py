@@ -15,8 +15,9 @@ from nrdfer.core.emotions import AFEW_FOLDERS, EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
 from nrdfer.core.safe_names import shortened
-from nrdfer.corpora import label_sets
-from nrdfer.corpora.base import LONGEST_ID, Contents, Corpus, PictureClip
+from nrdfer.corpora import label_sets, published
+from nrdfer.corpora.base import LONGEST_ID, Contents, Corpus, Examination, PictureClip
+from nrdfer.corpora.copy_counts import examine_copy
 from nrdfer.corpora.fold_files import Claims, Key, as_folds, choose_files, emotions_in, folds_in, labels_of, read_named
 from nrdfer.corpora.label_sets import FoldLabels, LabelSet, refuse_shared
 from nrdfer.corpora.listed_clips import find_base, judge, picture_clips
@@ -38,12 +39,18 @@ class Ferv39k(Corpus):
 
     name, title = "ferv39k", "FERV39k"
     splits = ("ferv39k",)
+    rendered_alone = True
+    published = published.FERV39K.emotions
     holds = f"{SETUP} and {CLIPS}"
     labels = f"{SETUP}/train_All.csv and test_All.csv, or FERV39K_train.txt and FERV39K_test.txt"
 
     def read(self, root: Path) -> Contents[PictureClip]:
         """See `read_ferv39k`."""
         return read_ferv39k(root)
+
+    def examine(self, root: Path) -> Examination:
+        """See `nrdfer.corpora.copy_counts.examine_copy`."""
+        return examine_copy(self, root, published.FERV39K)[0]
 
     def label_sets(self, root: Path) -> list[LabelSet]:
         """The official files, which count once, and each folder of lists."""

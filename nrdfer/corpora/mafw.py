@@ -15,8 +15,9 @@ from pathlib import Path
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
-from nrdfer.corpora import label_sets
-from nrdfer.corpora.base import Contents, Corpus, PictureClip, VideoClip
+from nrdfer.corpora import label_sets, published
+from nrdfer.corpora.base import Contents, Corpus, Examination, PictureClip, VideoClip
+from nrdfer.corpora.copy_counts import examine_copy
 from nrdfer.corpora.fold_files import Claims, Key, as_folds, choose_files, emotions_in, folds_in, labels_of, read_named
 from nrdfer.corpora.label_sets import FoldLabels, LabelSet, check_folds
 from nrdfer.corpora.labels import FOLDS
@@ -28,9 +29,10 @@ from nrdfer.video.discovery import VIDEO_SUFFIXES
 #: The order of other repositories' lists, which count from 0.
 MAFW_EMOTIONS = (*EMOTIONS, "contempt", "anxiety", "helplessness", "disappointment")
 VIDEOS, FACES = "data/clips", "data/faces"
+_BARE = {VIDEOS: "clips", FACES: "faces"}  # of copies without the folder data
 SETUP = "Train & Test Set/single/no_caption"
 _NAMES = ("MAFW", "mafw")  # of its folder
-_MARKS = (VIDEOS, FACES, "data/frames", "Train & Test Set", "split")
+_MARKS = (VIDEOS, FACES, "data/frames", *_BARE.values(), "Train & Test Set", "split")
 _LIST = re.compile(rf"MAFW_set_(?P<fold>[1-5])_(?P<part>train|test){COPY}\.txt", re.IGNORECASE)
 _SET = re.compile(r"set_(?P<fold>[1-5])", re.IGNORECASE)
 _PART = re.compile(rf"(?P<part>train|test){COPY}\.txt", re.IGNORECASE)
@@ -43,6 +45,8 @@ class Mafw(Corpus):
     name, title = "mafw", "MAFW"
     splits = ("mafw1", "mafw2", "mafw3", "mafw4", "mafw5")
     videos = True
+    rendered_alone = True
+    published = published.MAFW.emotions
     holds = f"{SETUP} and {VIDEOS}"
     labels = f"{SETUP}/set_1/train.txt .., or MAFW_set_1_train.txt .."
     emotions = MAFW_EMOTIONS
@@ -58,6 +62,17 @@ class Mafw(Corpus):
         clips, excluded = _videos(folder, emotions_in(folds))
         judge(self.title, clips, excluded, folder, self.emotions)
         return Contents(base, folder, clips, as_folds(folds), excluded)
+
+    def examine(self, root: Path) -> Examination:
+        """See `nrdfer.corpora.copy_counts.examine_copy`; clips without a single label are named, too."""
+        found, contents = examine_copy(self, root, published.MAFW)
+        if contents is not None:
+            videos = sum(path.suffix.lower() in VIDEO_SUFFIXES for path in contents.folder.glob("[0-9]*"))
+            if more := videos - len(contents.clips):
+                usual = videos == published.MAFW_VIDEOS
+                reason = "as distributed: they show several emotions" if usual else f"known: {published.MAFW_VIDEOS:,}"
+                found.note("known" if usual else "warning", f"{more:,} of {videos:,} videos have no label; {reason}")
+        return found
 
     def label_sets(self, root: Path) -> list[LabelSet]:
         """The official files, which count once, and each folder of lists."""
@@ -75,6 +90,8 @@ class MafwFaces(Corpus):
 
     name, title = "mafw_faces", "MAFW (faces)"
     splits = ("mafw_faces1", "mafw_faces2", "mafw_faces3", "mafw_faces4", "mafw_faces5")
+    rendered_alone = True
+    published = published.MAFW.emotions
     holds = f"{SETUP} and {FACES}"
     emotions = MAFW_EMOTIONS
 
@@ -89,6 +106,10 @@ class MafwFaces(Corpus):
         clips, excluded = picture_clips(emotions_in(folds), lambda clip_id: folder / clip_id)
         judge(self.title, clips, excluded, folder, self.emotions)
         return Contents(base, folder, clips, as_folds(folds), excluded)
+
+    def examine(self, root: Path) -> Examination:
+        """See `nrdfer.corpora.copy_counts.examine_copy`."""
+        return examine_copy(self, root, published.MAFW)[0]
 
 
 MAFW, MAFW_FACES = Mafw(), MafwFaces()
@@ -147,9 +168,10 @@ def _clip_id(name: str, where: str) -> str:
 
 
 def _folder(base: Path, wanted: str, other: str, what: str, corpus: str) -> Path:
-    if (base / wanted).is_dir():
-        return base / wanted
-    if (base / other).is_dir():
+    for name in (wanted, _BARE[wanted]):
+        if (base / name).is_dir():
+            return base / name
+    if (base / other).is_dir() or (base / _BARE[other]).is_dir():
         raise CorpusError(
             f"{base} holds {other} but not {wanted}; use the corpus {corpus} for it, or copy {wanted} there ({what})"
         )

@@ -17,8 +17,9 @@ from nrdfer.core import environment
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
-from nrdfer.corpora import label_sets
-from nrdfer.corpora.base import Contents, Corpus, VideoClip
+from nrdfer.corpora import label_sets, published
+from nrdfer.corpora.base import Contents, Corpus, Examination, VideoClip
+from nrdfer.corpora.copy_counts import examine_copy
 from nrdfer.corpora.fold_files import as_folds
 from nrdfer.corpora.label_sets import LabelSet
 from nrdfer.corpora.named_videos import FOLDS, Name, find_named, folds_of_people, warn_of_absent
@@ -50,6 +51,8 @@ class Ravdess(Corpus):
     name, title = "ravdess", "RAVDESS"
     splits = ("ravdess1", "ravdess2", "ravdess3", "ravdess4", "ravdess5")
     videos = True
+    rendered_alone = True
+    published = published.RAVDESS.emotions
     holds = "Actor_01 .. Actor_24"
     labels = "Actor_01/01-01-01-01-01-01-01.mp4 .."
     emotions = (*EMOTIONS, "calm")
@@ -67,6 +70,18 @@ class Ravdess(Corpus):
         folds = as_folds(folds_of_people(clips, fold_of, self.title))
         warn_of_absent(clips, self.emotions, folds, self.title)
         return Contents(root, root, clips, folds)
+
+    def examine(self, root: Path) -> Examination:
+        """See `nrdfer.corpora.copy_counts.examine_copy`; videos that are not read are named, too."""
+        found, contents = examine_copy(self, root, published.RAVDESS)
+        if contents is not None:
+            every = find_named(root, self.title, read_name, self.holds)
+            takes = one_of_each_take(every)
+            if twins := len(every) - len(takes):
+                found.note("known", f"{twins} videos without sound are left out: their takes are there with it")
+            if sung := len(takes) - len(contents.clips):
+                found.note("known", f"{sung} takes of another channel are left out ({CHANNELS})")
+        return found
 
     def label_sets(self, root: Path) -> list[LabelSet]:
         """The names of its videos, where there are folders of actors."""

@@ -44,11 +44,17 @@ _EXCLUDED = ".aside"  # ending of the reason why a clip could not be used
 
 
 def align_corpus(
-    rows: Sequence[Row], options: CropOptions, work: Path, out: Path, progress: Progress | None = None
+    rows: Sequence[Row],
+    options: CropOptions,
+    work: Path,
+    out: Path,
+    progress: Progress | None = None,
+    *,
+    missing: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Align every video of a listing and publish them all: `align_clips`, then `publish`."""
     align_clips(rows, options, work, progress)
-    return publish(rows, work, out)
+    return publish(rows, work, out, missing)
 
 
 def align_clips(rows: Sequence[Row], options: CropOptions, work: Path, progress: Progress | None = None) -> None:
@@ -127,6 +133,7 @@ def _keep(work: Path, row: Row, size: int, plan: ClipPlan) -> None:
             n_frames=len(plan.records),
             source_sha256=row["sha256"],
             frames=plan.records,
+            person=row.get("person", ""),
         )
         note = "; ".join(filter(None, (row.get("note"), plan.note)))
         write_clip(work, record, crops(plan, size), size, note=utf8(note))
@@ -169,8 +176,14 @@ def _exclude(work: Path, row: Row, reason: str, sheets: Sequence[str] = ()) -> N
     vouch(work, clip_id, [name, *sheets])
 
 
-def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
+def publish(rows: Sequence[Row], work: Path, out: Path, missing: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
     """Write all finished clips of a listing and the table of the others to `out`.
+
+    Args:
+        rows: of the listing.
+        work: folder of the finished clips.
+        out: folder that receives them.
+        missing: labelled clips that are not in the listing because they have no video, with reasons.
 
     Returns:
         Counts: clips, frames, frames with a face, excluded clips.
@@ -178,7 +191,7 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
     Raises:
         StoreError: a clip is not finished.
     """
-    excluded: list[tuple[str, str]] = []
+    excluded: list[tuple[str, str]] = list(missing)
     notes: list[tuple[str, str]] = []
     frames = with_face = 0
     for row in rows:
@@ -199,7 +212,7 @@ def publish(rows: Sequence[Row], work: Path, out: Path) -> dict[str, Any]:
     write_reasons(out / EXCLUDED_CSV, excluded)
     write_reasons(out / NOTES, notes)
     return {
-        "clips": len(rows) - len(excluded),
+        "clips": len(rows) + len(missing) - len(excluded),
         "frames": frames,
         "frames_with_face": with_face,
         "set_aside": len(excluded),

@@ -41,6 +41,8 @@ def corpus_root(profile: Profile, corpus: Corpus) -> Path:
         return corpus.default_root
     if profile.corpora.rendered and corpus.rendered_as is not None:
         return render_sample(profile) / corpus.rendered_as
+    if profile.corpora.rendered and corpus.rendered_alone:
+        return render_alone(profile, corpus)
     raise CorpusError(
         f"profile {profile.name!r} needs your own copy of {title}, and no folder was given. Set {corpus.variable}="
         f"/path/to/{title} in the shell, or {setting} in the run config (resources: workbench: config)"
@@ -61,6 +63,18 @@ def render_sample(profile: Profile, progress: Progress | None = None, workers: i
     out = paths.corpus_root(f"{profile.name}-{digest_of(dataclasses.asdict(settings))[:8]}")
     with file_locks.held(out.with_suffix(".lock")):
         return render_corpus(out, settings, progress=progress, workers=workers or profile.workers)
+
+
+def render_alone(
+    profile: Profile, corpus: Corpus, progress: Progress | None = None, workers: int | None = None
+) -> Path:
+    """Render a small copy of a further corpus (immediate if it exists); see `render_sample`."""
+    from nrdfer.corpora.synthetic.further import render_copy
+
+    settings = profile.corpora.render
+    out = paths.corpus_root(f"{profile.name}-{corpus.name}-{digest_of(dataclasses.asdict(settings))[:8]}")
+    with file_locks.held(out.with_suffix(".lock")):
+        return render_copy(corpus.name, out, settings, progress, workers or profile.workers)
 
 
 def fingerprint(root: Path, files: Iterable[Path]) -> str:
@@ -129,7 +143,7 @@ def list_videos(
             "emotion": video.emotion,
             "split": video.split,
             "sha256": digest,
-            **({"note": video.note} if video.note else {}),
+            **{name: value for name in ("note", "person") if (value := getattr(video, name))},
         }
         for video, digest in zip(videos, digests, strict=True)
     ]
@@ -141,7 +155,8 @@ def list_videos(
     folds = folds_as_written(contents)
     about = {"clips": rows, "folds": folds, "set_aside": [list(pair) for pair in contents.excluded]}
     (out / LISTING).write_text(json.dumps(about, indent=1))
-    return {"clips": len(rows), "folds": len(folds), "content_digest": digest_of([content, folds])}
+    counts = {"clips": len(rows), "set_aside": len(contents.excluded), "folds": len(folds)}
+    return {**counts, "content_digest": digest_of([content, folds])}
 
 
 def folds_as_written(contents: Contents[Any]) -> dict[str, dict[str, list[str]]]:

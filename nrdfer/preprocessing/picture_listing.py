@@ -38,19 +38,21 @@ class ListedClip:
     sha256: str  # of its pictures' sha256
     folder: str
     frames: tuple[tuple[str, str], ...]  # name and sha256 of each picture, in order
+    scene: str = ""  # written if the corpus says which
 
     def to_line(self) -> str:
         """The line, without its end."""
         names, digests = zip(*self.frames, strict=True)
         fields = (self.clip_id, self.emotion, self.sha256, self.folder, names, digests)
-        return json.dumps(dict(zip(_FIELDS, fields, strict=True)), separators=(",", ":"))
+        scene = {"scene": self.scene} if self.scene else {}
+        return json.dumps({**dict(zip(_FIELDS, fields, strict=True)), **scene}, separators=(",", ":"))
 
     @classmethod
     def from_line(cls, line: str | bytes) -> ListedClip:
         """Read a line."""
         fields = json.loads(line)
         clip_id, emotion, sha256, folder, names, digests = (fields[name] for name in _FIELDS)
-        return cls(clip_id, emotion, sha256, folder, tuple(zip(names, digests, strict=True)))
+        return cls(clip_id, emotion, sha256, folder, tuple(zip(names, digests, strict=True)), fields.get("scene", ""))
 
 
 _FIELDS = ("clip_id", "emotion", "sha256", "folder", "frames", "frames_sha256")
@@ -180,7 +182,7 @@ def _hash_clip(clip: PictureClip) -> ListedClip:
     folder = str(clip.folder)
     digests = [_hash_picture(f"{folder}/{name}") for name in clip.names]
     frames = tuple(zip(clip.names, digests, strict=True))
-    return ListedClip(clip.clip_id, clip.emotion, digest_of(digests), folder, frames)
+    return ListedClip(clip.clip_id, clip.emotion, digest_of(digests), folder, frames, clip.scene)
 
 
 def _hash_picture(path: str) -> str:

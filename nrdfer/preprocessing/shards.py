@@ -194,4 +194,5 @@ def _record(clip: ListedClip, corpus: str) -> ClipRecord:
         n_frames=len(clip.frames),
         source_sha256=clip.sha256,
         frames=tuple(FrameRecord(index=i, has_face=True) for i in range(len(clip.frames))),
+        scene=clip.scene,
     )

@@ -44,13 +44,15 @@ class Verdict:
         return not self.problems
 
 
-def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
+def judge_faces(rows: Sequence[Row], aligned: Path, missing: Sequence[tuple[str, str]] = ()) -> Verdict:
     """Check that faces were found in enough clips, and in enough of their frames.
 
     Args:
         rows: of the listing.
         aligned: folder of the clips that faces were found in, with the table of the others.
+        missing: labelled clips without a video, with reasons, as the listing has them.
     """
+    labelled = [*(row["clip_id"] for row in rows), *(clip_id for clip_id, _ in missing)]
     shares: list[float] = []
     frames = found = 0
     clip_ids = list_clips(aligned)
@@ -61,14 +63,14 @@ def judge_faces(rows: Sequence[Row], aligned: Path) -> Verdict:
         frames += record.n_frames
         found += there
     excluded = read_reasons(aligned / EXCLUDED_CSV)
-    problems = _add_up((row["clip_id"] for row in rows), clip_ids, [clip_id for clip_id, _ in excluded], "aligned")
-    if len(excluded) > MAX_EXCLUDED * len(rows):
+    problems = _add_up(labelled, clip_ids, [clip_id for clip_id, _ in excluded], "aligned")
+    if len(excluded) > MAX_EXCLUDED * len(labelled):
         reasons = Counter(reason.split(":")[0] for _, reason in excluded)
         listed = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         problems.append(
-            f"{len(excluded)} of {len(rows)} clips were excluded ({listed}; e.g. {excluded[0][0]}: {excluded[0][1]}); "
-            f"check the videos, RetinaFace's weights and their convention, and the setting align; all reasons: "
-            f"{aligned / EXCLUDED_CSV}"
+            f"{len(excluded)} of {len(labelled)} clips were excluded ({listed}; e.g. {excluded[0][0]}: "
+            f"{excluded[0][1]}); check the videos, RetinaFace's weights and their convention, and the setting align; "
+            f"all reasons: {aligned / EXCLUDED_CSV}"
         )
     if found < LEAST_WITH_FACE * frames:
         problems.append(

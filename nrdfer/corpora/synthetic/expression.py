@@ -1,4 +1,4 @@
-"""Expressions: facial actions of the seven emotions, and their course over a clip.
+"""Expressions: facial actions of the emotions of all corpora, and their course over a clip.
 
 The actions follow the prototypes of the facial action coding system (Tian et al. 2001), coarsely: happiness pulls
 the lip corners, surprise raises brows and drops the jaw, and so on. How they look belongs to `face`.
@@ -32,6 +32,12 @@ _PROTOTYPES: dict[str, dict[str, float]] = {
         "jaw": 0.4,
         "brow_lower": 0.25,
     },
+    # of further corpora; the face is symmetrical, so that contempt's one-sided smile is a weak one with pressed lips
+    "contempt": {"smile": 0.35, "press": 0.9, "brow_lower": 0.3, "eye_open": -0.4, "wrinkle": 0.2},
+    "anxiety": {"brow_inner": 0.8, "brow_raise": 0.3, "eye_open": 0.35, "press": 0.6},
+    "helplessness": {"brow_inner": 1.1, "brow_raise": 0.4, "smile": -0.5, "jaw": 0.25},
+    "disappointment": {"smile": -0.8, "press": 0.4, "eye_open": -0.5, "brow_lower": 0.2},
+    "calm": {"smile": 0.3, "cheek": 0.2, "eye_open": -0.2},
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from nrdfer.corpora.synthetic.clips import (
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
 from nrdfer.corpora.synthetic.scene import SceneFace
 from nrdfer.corpora.synthetic.timeline import Acting, Timeline, draw_timeline, draw_turn
-from nrdfer.video.constant_rate_writer import VideoWriter
+from nrdfer.video.constant_rate_writer import Codec, VideoWriter
 from nrdfer.video.jpeg import encode_jpeg
 
 DFEW_CLIPS = "DFEW/Clip/clip_224x224"
@@ -40,15 +40,20 @@ Faces = list[SceneFace | None]  # one a frame
 
 @dataclass(frozen=True)
 class ClipJob:
-    """One clip to render; `number` counts over both corpora and is what its randomness derives from."""
+    """One clip to render; `number` counts over all corpora and is what its randomness derives from."""
 
-    corpus: Literal["AFEW", "DFEW"]
+    corpus: str  # AFEW, DFEW or a further one
     number: int
     person: int
     emotion: str
     clip_id: str  # as `nrdfer.corpora.afew` and `nrdfer.corpora.dfew` name it
     split: str  # train or val, or the number of the fold that tests on it
     path: str  # of the video, or of the folder of frames
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a film scene and not a folder of face crops."""
+        return bool(Path(self.path).suffix)
 
 
 def identity_of(seed: int, person: int) -> Identity:
@@ -102,10 +107,10 @@ def render_clip(job: ClipJob, settings: CorpusSettings, root: Path) -> dict[str,
     rng = np.random.default_rng([settings.seed, _CLIPS, job.number])
     session = np.random.default_rng([settings.seed, _SESSIONS, job.person])
     identity = identity_of(settings.seed, job.person)
-    shortest, longest = settings.afew_frames if job.corpus == "AFEW" else settings.frames
+    shortest, longest = settings.afew_frames if job.is_video else settings.frames
     mostly_neutral = bool(rng.random() < settings.n2_rate)
-    dark = job.corpus == "AFEW" and bool(rng.random() < settings.dark_rate)
-    second_person = job.corpus == "AFEW" and bool(rng.random() < settings.second_person_rate)
+    dark = job.is_video and bool(rng.random() < settings.dark_rate)
+    second_person = job.is_video and bool(rng.random() < settings.second_person_rate)
     noisy = bool(rng.random() < settings.n1_clips)
     timeline = draw_timeline(
         rng,
@@ -116,7 +121,7 @@ def render_clip(job: ClipJob, settings: CorpusSettings, root: Path) -> dict[str,
         mostly_neutral=mostly_neutral,
         acting=Acting(settings.amplitude, draw_turn(session)),
     )
-    if job.corpus == "AFEW":
+    if job.is_video:
         frames = afew_frames(rng, session, identity, timeline, dark=dark, second_person=second_person)
         faces = _write_video(root / job.path, frames)
     else:
@@ -137,7 +142,9 @@ def render_clip(job: ClipJob, settings: CorpusSettings, root: Path) -> dict[str,
 
 def _write_video(path: Path, frames: Iterator[Frame]) -> Faces:
     faces: Faces = []
-    with VideoWriter(path, AFEW_WIDTH, AFEW_HEIGHT, AFEW_FPS, "mpeg4", _AFEW_QUALITY) as writer:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    codec: tuple[Codec, int | None] = ("libx264", None) if path.suffix == ".flv" else ("mpeg4", _AFEW_QUALITY)
+    with VideoWriter(path, AFEW_WIDTH, AFEW_HEIGHT, AFEW_FPS, *codec) as writer:
         for frame in frames:
             writer.write(frame.rgb)
             faces.append(frame.face)

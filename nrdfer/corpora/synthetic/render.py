@@ -6,8 +6,9 @@ One clip belongs to `jobs`, the settings to `settings`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,36 @@ def render_corpus(out: Path, settings: CorpusSettings, progress: Progress | None
         StoreError: nothing can be written there.
         NrdferError: ffmpeg failed.
     """
-    out = Path(out)
-    if _is_there(out, settings):
+    jobs = plan(settings)
+    labels = functools.partial(_write_labels, jobs=jobs)
+    return render_clips(Path(out), jobs, settings, labels, "", progress, workers)
+
+
+def render_clips(
+    out: Path,
+    jobs: list[ClipJob],
+    settings: CorpusSettings,
+    write_labels: Callable[[Path], None],
+    layout: str = "",
+    progress: Progress | None = None,
+    workers: int = 2,
+) -> Path:
+    """Render clips into `out`, whole or not at all; returns at once if `out` holds them already.
+
+    Args:
+        out: folder to make.
+        jobs: the clips.
+        settings: that they are rendered with, and that are written beside them.
+        write_labels: writes the label files into the folder it is given.
+        layout: name of the corpus whose layout it is; empty for that of AFEW and DFEW together.
+        progress: called with clips done and clips in all.
+        workers: processes; 1 renders in this one.
+
+    Raises:
+        CorpusError: see `render_corpus`; so are the others.
+    """
+    about = _description(settings, layout)
+    if _is_there(out, about):
         return out
     refuse_unwritable(out, folder=True)
     refuse_foreign(out)  # a user may have added files to one of an older rendering
@@ -64,24 +93,25 @@ def render_corpus(out: Path, settings: CorpusSettings, progress: Progress | None
         with unfinished(out.parent) as place:
             fresh = place / "fresh"
             fresh.mkdir()
-            jobs = plan(settings)
             truths = _render_all(jobs, settings, fresh, progress, workers)
-            _write_labels(fresh / "DFEW/EmoLabel_DataSplit", jobs)
+            write_labels(fresh)
             lines = [json.dumps(truth) for truth in truths]
             _write(fresh / TRUTH, "\n".join(lines) + "\n")
-            _write(fresh / SETTINGS, json.dumps(_description(settings), indent=1) + "\n")
+            _write(fresh / SETTINGS, json.dumps(about, indent=1) + "\n")
             publish(fresh, out)
     except OSError as error:
         raise CorpusError(f"the corpus could not be written to {out}: {error}; nothing of it was kept") from error
     return out
 
 
-def _description(settings: CorpusSettings) -> dict[str, Any]:
+def _description(settings: CorpusSettings, layout: str) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings)))
+    if layout:
+        values["layout"] = layout
     return {"rendering": RENDERING, "settings": values}
 
 
-def _is_there(out: Path, settings: CorpusSettings) -> bool:
+def _is_there(out: Path, about: dict[str, Any]) -> bool:
     """Whether `out` holds this corpus; one of an older rendering does not count, and may be replaced."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
@@ -94,7 +124,7 @@ def _is_there(out: Path, settings: CorpusSettings) -> bool:
         raise CorpusError(
             f"{out} exists and is not a rendered corpus; give another folder, or remove this one"
         ) from None
-    wanted = _description(settings)["settings"]
+    wanted = about["settings"]
     if values != wanted:
         changed = sorted(key for key in {*values, *wanted} if values.get(key) != wanted.get(key))
         raise CorpusError(
@@ -137,13 +167,13 @@ def _render_chunk(jobs: list[ClipJob], shared: tuple[CorpusSettings, Path]) -> l
     return [render_clip(job, settings, root) for job in jobs]
 
 
-def _write_labels(folder: Path, jobs: list[ClipJob]) -> None:
+def _write_labels(root: Path, jobs: list[ClipJob]) -> None:
     """The five folds, as DFEW's authors distribute them: labels 1 to 7, a fold trains on the other four's tests."""
     clips = sorted(
         (int(job.clip_id), job.split, emotion_index(job.emotion) + 1) for job in jobs if job.corpus == "DFEW"
     )
     for part in ("train", "test"):
-        subfolder = folder / f"{part}(single-labeled)"
+        subfolder = root / "DFEW/EmoLabel_DataSplit" / f"{part}(single-labeled)"
         subfolder.mkdir(parents=True)
         for fold in FOLDS:
             rows = [f"{clip},{label}" for clip, split, label in clips if (split == str(fold)) == (part == "test")]

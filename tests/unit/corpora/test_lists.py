@@ -12,7 +12,7 @@ from nrdfer.cli import app
 from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.labels import read_labels
 from nrdfer.corpora.lists import read_afew_lists, read_dfew_list
-from nrdfer.corpora.published import AFEW_EMOTIONS, DFEW_CLIPS, DFEW_EMOTIONS, DFEW_TESTS
+from nrdfer.corpora.published import AFEW_EMOTIONS, DFEW_CLIPS, DFEW_EMOTIONS, DFEW_TESTS, FERV39K, MAFW
 from nrdfer.corpora.summary import read_label_sets
 
 
@@ -150,7 +150,15 @@ def test_the_real_label_files_through_the_command_line(shared_dir: Path) -> None
     done = CliRunner().invoke(app, ["corpus", "labels", str(shared_dir / "annotations"), "--json"])
     assert done.exit_code == 0, done.output
     sets = json.loads(done.output)
-    assert [(found["corpus"], found["format"]) for found in sets] == [("dfew", "csv"), ("dfew", "txt"), ("afew", "txt")]
+    assert [(found["corpus"], found["format"]) for found in sets] == [
+        ("dfew", "csv"),
+        ("dfew", "txt"),
+        ("afew", "txt"),
+        ("ferv39k", "txt"),
+        ("mafw", "txt"),
+    ]
+    for found in (*sets[:2], *sets[3:]):
+        assert {fold["shared"] for fold in found["splits"].values()} == {0}
     for found in sets[:2]:
         assert found["clips"] == DFEW_CLIPS == 11_697
         assert found["emotions"] == DFEW_EMOTIONS
@@ -160,5 +168,12 @@ def test_the_real_label_files_through_the_command_line(shared_dir: Path) -> None
     assert (train["clips"], val["clips"]) == (773, 381)
     moved = AFEW_EMOTIONS["train"] | {"neutral": 142, "anger": 135}
     assert train["emotions"] == moved
+    ferv39k, mafw = sets[3]["splits"]["1"], sets[4]["splits"]
+    assert (ferv39k["train"]["clips"], ferv39k["test"]["clips"]) == (31_088, 7_847)
+    assert list(ferv39k["train"]["emotions"].values()) == [5854, 5523, 7790, 5906, 2502, 1833, 1680]
+    assert list(ferv39k["test"]["emotions"].values()) == [1473, 1393, 1958, 1487, 638, 467, 431]
+    assert {int(k): fold["test"]["clips"] for k, fold in mafw.items()} == MAFW.tests
+    assert sets[4]["emotions"] == MAFW.emotions
+    assert sets[3]["emotions"] == FERV39K.emotions
     people = CliRunner().invoke(app, ["corpus", "labels", str(shared_dir / "annotations")])
     assert "fold 5 test" in people.output

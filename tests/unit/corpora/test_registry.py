@@ -9,6 +9,7 @@ import pytest
 
 from nrdfer.config.recipe import RECIPES
 from nrdfer.config.rendering import CorpusSettings
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.base import MEAN, POOLED, SINGLE
@@ -21,12 +22,13 @@ from nrdfer.corpora.synthetic.render import render_corpus
 def test_names_and_splits_lead_to_one_corpus_each() -> None:
     assert [*CORPORA] == [corpus.name for corpus in CORPORA.values()]
     splits = [split for corpus in trained_corpora() for split in corpus.splits]
-    assert splits == ["fd1", "fd2", "fd3", "fd4", "fd5", "afew"]
-    assert [corpus_of(split).name for split in splits] == ["dfew"] * 5 + ["afew"]
-    assert splits_in_words() == "fd1 to fd5 (DFEW), afew (AFEW)"
-    with pytest.raises(CorpusError, match="no corpus 'ck'; known are dfew, afew, rendered"):
+    assert splits[:7] == ["fd1", "fd2", "fd3", "fd4", "fd5", "afew", "ferv39k"]
+    assert len(set(splits)) == len(splits)
+    assert [corpus_of(split).name for split in splits[:8]] == ["dfew"] * 5 + ["afew", "ferv39k", "mafw"]
+    assert splits_in_words().startswith("fd1 to fd5 (DFEW), afew (AFEW), ferv39k (FERV39k), mafw1 to mafw5 (MAFW), ")
+    with pytest.raises(CorpusError, match=r"no corpus 'ck'; known are dfew, afew, ferv39k, .*, rendered"):
         find_corpus("ck")
-    with pytest.raises(CorpusError, match=r"no split 'fd6'; splits are fd1, .*, afew"):
+    with pytest.raises(CorpusError, match=r"no split 'fd6'; splits are fd1, .*, afew, ferv39k, mafw1"):
         corpus_of("fd6")
 
 
@@ -38,6 +40,13 @@ def test_what_a_corpus_does_not_say_follows() -> None:
         assert corpus.recipe in RECIPES
         assert corpus.parts is None or corpus.videos  # of face pictures, no part is kept
         assert corpus.initial is None or corpus_of(corpus.initial) is not corpus
+        assert len(set(corpus.emotions)) == len(corpus.emotions)
+        assert not corpus.published or tuple(corpus.published) == corpus.emotions
+
+
+def test_further_corpora_keep_the_order_of_the_seven_emotions() -> None:
+    for corpus in trained_corpora():
+        assert [name for name in corpus.emotions if name in EMOTIONS] == [n for n in EMOTIONS if n in corpus.emotions]
 
 
 def test_the_rendered_corpus_is_read_as_a_whole(tmp_path: Path) -> None:
