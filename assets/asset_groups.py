@@ -40,7 +40,16 @@ BESIDE = (TABLES, NOISE, PREDICTION)
 
 def group_of(corpus: Corpus, step: AssetGroup) -> str:
     """The group that a corpus's assets of a step are shown in: a corpus outside the paper has one of its own."""
-    return step.name if corpus.of_paper else corpus.name
+    return step.name if corpus.of_paper else further_group(corpus).name
+
+
+def further_group(corpus: Corpus) -> AssetGroup:
+    """The group of a corpus outside the paper, with all of its assets."""
+    return AssetGroup(
+        corpus.name,
+        "team:data",
+        f"Beside the main job: {corpus.title}, from its files to its figures; a job of its own.",
+    )
 
 
 def overview() -> str:

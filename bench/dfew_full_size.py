@@ -1,13 +1,15 @@
-"""DFEW at full size: make a tree, build listing, shards and folds from it, kill the build, compare the bytes.
+"""DFEW or FERV39k at full size: make a tree, build listing, shards and folds from it, kill it, compare the bytes.
 
     python -m bench.dfew_full_size make --out DIR [--labels FOLDER_WITH_LABELS_AND_LISTS] [--clips N]
     python -m bench.dfew_full_size build --dfew DIR --store DIR [--workers 2]
     python -m bench.dfew_full_size kills --dfew DIR --store DIR --reference STORE [--times 20] [--seed 0]
     python -m bench.dfew_full_size compare --store DIR --reference STORE
 
-Each prints one line of JSON; progress goes to stderr. Without a sub-command it does all of it on a small tree. The tree
-has the lengths of the real text lists if they are given, and drawn ones otherwise; its frames are links to a pool of
-rendered faces, so it takes little room. A store of full size takes about 7 GB.
+`--corpus ferv39k` does it for FERV39k, whose tree needs `--labels`, a folder with FERV39K_train.txt and
+FERV39K_test.txt; `--root` is another name for `--dfew`. Each prints one line of JSON; progress goes to stderr. Without
+a sub-command it does all of it on a small tree of DFEW. The tree has the lengths of the real text lists if they are
+given, and drawn ones otherwise; its frames are links to a pool of rendered faces, so it takes little room. A store of
+full size takes about 7 GB.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from typing import Any
 
 from bench.full_size.build import Build, digest_store, stages, visible_problems
 from bench.full_size.kills import draw_moments, kill_builds
-from devtools.dfew_tree import make_tree
+from devtools import dfew_tree, ferv39k_tree
 from nrdfer.config.profile import ShardsConfig
-from nrdfer.corpora.published import DFEW_CLIPS
+from nrdfer.corpora.published import DFEW_CLIPS, FERV39K
+from nrdfer.corpora.registry import find_corpus
 from nrdfer.shards.verify import verify
 
 REFERENCE = "reference.json"  # in a store that was built: digest, and the marks of that build
@@ -32,7 +35,16 @@ REFERENCE = "reference.json"  # in a store that was built: digest, and the marks
 def line_of(given: argparse.Namespace, store: Path, workers: int) -> list[str]:
     """The command that builds; a repeated build is this command again."""
     config = ["--clips-per-shard", str(given.clips_per_shard), "--image-size", str(given.image_size)]
-    where = ["--dfew", str(given.dfew.absolute()), "--store", str(store.absolute()), "--workers", str(workers)]
+    where = [
+        "--corpus",
+        given.corpus,
+        "--dfew",
+        str(given.dfew.absolute()),
+        "--store",
+        str(store.absolute()),
+        "--workers",
+        str(workers),
+    ]
     return [sys.executable, "-m", "bench.dfew_full_size", "stages", *where, *config]
 
 
@@ -40,7 +52,13 @@ def make(given: argparse.Namespace) -> dict[str, Any]:
     def tell(done: int, total: int) -> None:
         print(f"\r{done}/{total} clips", end="\n" if done == total else "", file=sys.stderr)
 
-    return make_tree(given.out, given.labels, given.clips, given.pictures, given.seed, tell)
+    if given.corpus == "dfew":
+        clips = DFEW_CLIPS if given.clips is None else given.clips
+        return dfew_tree.make_tree(given.out, given.labels, clips, given.pictures, given.seed, tell)
+    if given.labels is None:
+        raise SystemExit("FERV39k's tree needs --labels: a folder with FERV39K_train.txt and FERV39K_test.txt")
+    clips = sum(FERV39K.emotions.values()) if given.clips is None else given.clips
+    return ferv39k_tree.make_tree(given.out, given.labels, clips, given.pictures, given.seed, tell)
 
 
 def build(given: argparse.Namespace) -> dict[str, Any]:
@@ -48,7 +66,7 @@ def build(given: argparse.Namespace) -> dict[str, Any]:
     result = run.finish()
     print(file=sys.stderr)
     frames, seconds = result["counts"]["frames"], result["seconds"]
-    digest = digest_store(given.store)
+    digest = digest_store(given.store, find_corpus(given.corpus))
     (given.store / REFERENCE).write_text(json.dumps({"digest": digest, "marks": run.marks}))
     return {
         "workers": given.workers,
@@ -66,15 +84,18 @@ def build(given: argparse.Namespace) -> dict[str, Any]:
 def kills(given: argparse.Namespace) -> dict[str, Any]:
     reference = json.loads((given.reference / REFERENCE).read_text())
     moments = draw_moments([(at, tuple(mark)) for at, mark in reference["marks"]], given.times, given.seed)
-    told = kill_builds(line_of(given, given.store, given.workers), given.store, moments)
-    bad = [problem for path in given.store.glob("dfew/shards/[0-9a-f]*") for problem in verify(path)]
+    corpus = find_corpus(given.corpus)
+    told = kill_builds(line_of(given, given.store, given.workers), given.store, corpus, moments)
+    shards = given.store.glob(f"{corpus.asset('shards')}/[0-9a-f]*")
+    bad = [problem for path in shards for problem in verify(path)]
     same = told["digest"] == reference["digest"]
     return {"workers": given.workers, **told, "problems_of_shards": bad, "same_bytes_as_reference": same}
 
 
 def compare(given: argparse.Namespace) -> dict[str, Any]:
-    digests = {str(store): digest_store(store) for store in (given.store, given.reference)}
-    whole = not visible_problems(given.store) and not visible_problems(given.reference)
+    corpus, stores = find_corpus(given.corpus), (given.store, given.reference)
+    digests = {str(store): digest_store(store, corpus) for store in stores}
+    whole = not any(visible_problems(store, corpus) for store in stores)
     return {"digests": digests, "same": len(set(digests.values())) == 1, "whole": whole}
 
 
@@ -97,16 +118,18 @@ def small() -> list[dict[str, Any]]:
 
 def run_stages(given: argparse.Namespace) -> None:
     config = ShardsConfig(clips_per_shard=given.clips_per_shard, image_size=given.image_size)
-    stages(given.dfew, given.store, given.workers, config, lambda line: print(line, flush=True))
+    stages(
+        find_corpus(given.corpus), given.dfew, given.store, given.workers, config, lambda line: print(line, flush=True)
+    )
 
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers()
-    tree = commands.add_parser("make", help="make a tree of DFEW's shape")
+    tree = commands.add_parser("make", help="make a tree of the corpus's shape")
     tree.add_argument("--out", type=Path, required=True, help="folder to make")
-    tree.add_argument("--labels", type=Path, help="folder with DFEW's label files and text lists")
-    tree.add_argument("--clips", type=int, default=DFEW_CLIPS, help="clips with pictures")
+    tree.add_argument("--labels", type=Path, help="folder with the corpus's label files and text lists")
+    tree.add_argument("--clips", type=int, help="clips with pictures; all of them unless given")
     tree.add_argument("--pictures", type=int, default=1000, help="different pictures")
     tree.add_argument("--seed", type=int, default=0)
     tree.set_defaults(run=make)
@@ -117,10 +140,12 @@ def parser() -> argparse.ArgumentParser:
         if name in ("kills", "compare"):
             command.add_argument("--reference", type=Path, required=True, help="store that `build` filled")
         if name != "compare":
-            command.add_argument("--dfew", type=Path, required=True)
+            command.add_argument("--dfew", "--root", dest="dfew", type=Path, required=True)
             command.add_argument("--workers", type=int, default=2)
             command.add_argument("--clips-per-shard", type=int, default=ShardsConfig.clips_per_shard)
             command.add_argument("--image-size", type=int, default=ShardsConfig.image_size)
+    for command in commands.choices.values():
+        command.add_argument("--corpus", choices=("dfew", "ferv39k"), default="dfew")
     commands.choices["kills"].add_argument("--times", type=int, default=20)
     commands.choices["kills"].add_argument("--seed", type=int, default=0)
     return parser

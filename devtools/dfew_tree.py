@@ -31,7 +31,7 @@ BARE = {"happiness": 43, "sadness": 114, "neutral": 40, "anger": 56, "surprise":
 #: Lengths that are drawn where no lists are given: log-normal with DFEW's median and mean, cut to its range.
 MEDIAN, SIGMA, LEAST, MOST = 70.0, 0.437, 11, 847
 DISTRIBUTION = f"log-normal, median {MEDIAN:g}, sigma {SIGMA}, cut to {LEAST} to {MOST}"
-_SPREAD = 3_571  # a prime: where in the pool the next clip begins
+SPREAD = 3_571  # a prime: where in the pool the next clip begins
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def make_tree(
     for done, clip in enumerate(corpus, start=1):
         if clip.frames:
             link_clip(out / "Clip" / "clip_224x224" / clip.clip_id, pool, start, clip.frames)
-            start += _SPREAD
+            start += SPREAD
         if done % 100 == 0 or done == len(corpus):
             progress(done, len(corpus))
     with_pictures = [clip for clip in corpus if clip.frames]

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assets import asset_groups
-from nrdfer.corpora.registry import CORPORA
+from nrdfer.corpora.registry import CORPORA, trained_corpora
 
-_OWNERS = {group.name: group.owner for group in (*asset_groups.MAIN, *asset_groups.BESIDE)}
+_FURTHER = [asset_groups.further_group(corpus) for corpus in trained_corpora() if not corpus.of_paper]
+_OWNERS = {group.name: group.owner for group in (*asset_groups.MAIN, *asset_groups.BESIDE, *_FURTHER)}
 
 
 def presented(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:

@@ -1,4 +1,4 @@
-"""Build of DFEW's listing, shards and folds from one tree in one store, as the graph's steps make them.
+"""Build of a corpus's listing, shards and folds from one tree in one store, as the graph's steps make them.
 
 `stages` is the work and runs in a process of its own; `Build` starts that process, follows its marks, measures the
 memory of it and all its workers, and can kill them all. The moments of kills belong to `kills`.
@@ -22,15 +22,14 @@ from typing import Any
 import psutil
 
 from nrdfer.config.profile import ShardsConfig
-from nrdfer.corpora.dfew import DFEW, read_dfew
+from nrdfer.corpora.base import Corpus
 from nrdfer.preprocessing import corpus_listing
 from nrdfer.preprocessing import shards as shard
 from nrdfer.preprocessing.folds import write_folds
 from nrdfer.preprocessing.picture_listing import PictureListing, list_pictures
-from nrdfer.store import MANIFEST, Artifact, Store, digest_of, file_sha256
+from nrdfer.store import MANIFEST, Artifact, Store, file_sha256
 
 PROJECT = Path(__file__).resolve().parents[2]
-ASSETS = ("dfew/clips", "dfew/shards", "dfew/folds")
 Mark = tuple[int, int]  # stage and how far it is
 #: Stages as marks number them; how far a stage is comes from its own progress.
 READING, LISTING, SHARDS, FOLDS, END = range(5)
@@ -38,8 +37,10 @@ STARTED: Mark = (-1, 0)  # the process is there, and imports
 _EVERY = 0.25  # seconds between two looks at memory
 
 
-def stages(dfew: Path, store_root: Path, workers: int, config: ShardsConfig, tell: Callable[[str], None]) -> None:
-    """Do the work of the assets dfew/clips, dfew/shards and dfew/folds; marks and the result go to `tell` as JSON."""
+def stages(
+    corpus: Corpus, root: Path, store_root: Path, workers: int, config: ShardsConfig, tell: Callable[[str], None]
+) -> None:
+    """Do the work of a corpus's assets clips, shards and folds; marks and the result go to `tell` as JSON."""
 
     def mark(stage: int) -> Callable[[int, int], None]:
         return lambda done, _: tell(json.dumps({"mark": [stage, done]}))
@@ -47,27 +48,27 @@ def stages(dfew: Path, store_root: Path, workers: int, config: ShardsConfig, tel
     store, seconds = Store(store_root), {}
     began = time.monotonic()
     mark(READING)(0, 0)
-    clips = _list(store, dfew, workers, mark(LISTING))
+    clips = _list(corpus, store, root, workers, mark(LISTING))
     content = clips.manifest["counts"]["content_digest"]
     seconds["listing"], began = time.monotonic() - began, time.monotonic()
     mark(SHARDS)(0, 0)
     shards = store.build_resumable(
-        "dfew/shards",
+        corpus.asset("shards"),
         code_version="2",
         config=dataclasses.asdict(config),
         inputs={"clips": content},
         build=lambda work, out: shard.shard_pictures(
-            DFEW, PictureListing(clips.path), work, out, config, workers=workers, progress=mark(SHARDS)
+            corpus, PictureListing(clips.path), work, out, config, workers=workers, progress=mark(SHARDS)
         ),
     )
     seconds["shards"], began = time.monotonic() - began, time.monotonic()
     mark(FOLDS)(0, 0)
     folds = store.build(
-        "dfew/folds",
+        corpus.asset("folds"),
         code_version="2",
         config={},
         inputs={"clips": content, "shards": shards.digest},
-        build=lambda out: write_folds(DFEW, PictureListing(clips.path).folds, shards.path, out),
+        build=lambda out: write_folds(corpus, PictureListing(clips.path).folds, shards.path, out),
     )
     seconds["folds"] = time.monotonic() - began
     mark(END)(0, 0)
@@ -75,15 +76,14 @@ def stages(dfew: Path, store_root: Path, workers: int, config: ShardsConfig, tel
     tell(json.dumps({"result": {"seconds": {k: round(v, 2) for k, v in seconds.items()}, "counts": counts}}))
 
 
-def _list(store: Store, dfew: Path, workers: int, progress: Callable[[int, int], None]) -> Artifact:
-    corpus = read_dfew(dfew)
-    labels = digest_of([[[f.train, f.test] for f in corpus.folds.values()], [c.emotion for c in corpus.clips]])
+def _list(corpus: Corpus, store: Store, root: Path, workers: int, progress: Callable[[int, int], None]) -> Artifact:
+    contents = corpus.read(root)
     return store.build_resumable(
-        "dfew/clips",
+        corpus.asset("clips"),
         code_version="2",
         config={},
-        inputs={"files": corpus_listing.fingerprint_pictures(dfew, corpus), "labels": labels},
-        build=lambda work, out: list_pictures(corpus, work, out, workers=workers, progress=progress),
+        inputs=corpus_listing.listing_inputs(root, contents),
+        build=lambda work, out: list_pictures(contents, work, out, workers=workers, progress=progress),
     )
 
 
@@ -160,10 +160,14 @@ class Build:
             time.sleep(_EVERY)
 
 
-def digest_store(root: Path) -> str:
+def _assets(corpus: Corpus) -> list[str]:
+    return [corpus.asset(step) for step in ("clips", "shards", "folds")]
+
+
+def digest_store(root: Path, corpus: Corpus) -> str:
     """sha256 over every published file of the three assets (manifests, which hold times, left out)."""
     total = hashlib.sha256()
-    for asset in ASSETS:
+    for asset in _assets(corpus):
         files = sorted(path for path in (root / asset).glob("[0-9a-f]*/*") if path.name != MANIFEST)
         if not files:
             raise SystemExit(f"{root} holds no {asset}; build first")
@@ -172,10 +176,10 @@ def digest_store(root: Path) -> str:
     return total.hexdigest()
 
 
-def visible_problems(root: Path) -> list[str]:
+def visible_problems(root: Path, corpus: Corpus) -> list[str]:
     """What is published, by name, and is not whole."""
     store, problems = Store(root), []
-    for asset in ASSETS:
+    for asset in _assets(corpus):
         there = [path for path in (root / asset).glob("[0-9a-f]*") if path.is_dir()]
         whole = {artifact.path for artifact in store.find(asset)}
         problems += [f"{path} is visible and not whole" for path in there if path not in whole]

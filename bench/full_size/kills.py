@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.full_size.build import END, Build, Mark, digest_store, visible_problems
+from nrdfer.corpora.base import Corpus
 
 _LOOK = 0.005  # seconds between two looks at the marks
 
@@ -27,7 +28,7 @@ def draw_moments(marks: list[tuple[float, Mark]], times: int, seed: int) -> list
     return [(mark, moment - at) for moment, (at, mark) in zip(drawn, last, strict=True)]
 
 
-def kill_builds(line: list[str], store: Path, moments: list[tuple[Mark, float]]) -> dict[str, Any]:
+def kill_builds(line: list[str], store: Path, corpus: Corpus, moments: list[tuple[Mark, float]]) -> dict[str, Any]:
     """Start `line`, kill it at each of `moments`, let it finish at last; returns what happened."""
     killed: list[dict[str, Any]] = []
     early = 0
@@ -43,7 +44,7 @@ def kill_builds(line: list[str], store: Path, moments: list[tuple[Mark, float]])
             killed.append({"mark": list(mark), "after": round(after, 2), "ran": round(time.monotonic() - started, 2)})
         else:
             early += 1
-        problems += visible_problems(store)
+        problems += visible_problems(store, corpus)
         print(f"\nkill {number} of {len(moments)} at {mark} + {after:.2f} s", file=sys.stderr)
     last = Build(line)
     last.finish()
@@ -54,5 +55,5 @@ def kill_builds(line: list[str], store: Path, moments: list[tuple[Mark, float]])
         "visible_and_not_whole": problems,
         "seconds_in_all": round(time.monotonic() - began, 1),
         "killed_at": killed,
-        "digest": digest_store(store),
+        "digest": digest_store(store, corpus),
     }

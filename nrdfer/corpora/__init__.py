@@ -1,5 +1,5 @@
-"""Corpora: AFEW and DFEW as they are on disk, and the rendered corpus that imitates both layouts.
+"""Corpora: DFEW, AFEW and further ones as they are on disk, and the rendered corpora that imitate their layouts.
 
-Finding clips, labels and folds belongs here, and the rendering of the corpus that needs no licence. Decoding videos
+Finding clips, labels and folds belongs here, and the rendering of corpora that need no licence. Decoding videos
 (`nrdfer.video`), cutting faces out (`nrdfer.preprocessing.videos`) and packing clips (`nrdfer.shards`) do not.
 """

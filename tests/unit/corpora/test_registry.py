@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.registry import CORPORA, corpus_of, find_corpus, splits_in_words, trained_corpora
 from nrdfer.corpora.rendered import RENDERED
 from nrdfer.corpora.synthetic.render import render_corpus
+from tests.conftest import PROJECT
 
 
 def test_names_and_splits_lead_to_one_corpus_each() -> None:
@@ -59,3 +61,14 @@ def test_the_rendered_corpus_is_read_as_a_whole(tmp_path: Path) -> None:
     (root / "ground_truth.jsonl").write_text("{}\n")
     with pytest.raises(CorpusError, match="lists 1 clips, but 49 are there"):
         RENDERED.read(root)
+
+
+def test_the_page_of_further_corpora_names_each_with_its_splits() -> None:
+    page = (PROJECT / "docs" / "corpora.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    written = {row[1].split("`")[1]: re.findall(r"`(\w+)`", row[6]) for row in rows}
+    further = [corpus for corpus in trained_corpora() if not corpus.of_paper]
+    assert written == {c.name: list(dict.fromkeys((c.splits[0], c.splits[-1]))) for c in further}
+    for corpus in further:
+        assert f"{sum(corpus.published.values()):,}" in page
+        assert corpus.variable in page

@@ -14,12 +14,15 @@ import yaml
 from assets import asset_groups
 from assets.code_references import place_of
 from assets.project_resource import Workbench
+from nrdfer.corpora.registry import CORPORA, trained_corpora
 from pipelines.asset_specs import presented
 from pipelines.definitions import defs
 from pipelines.jobs import EXAMPLE, full_reproduction, jobs
 
 NODES = {node.key.to_user_string(): node for node in defs.resolve_asset_graph().asset_nodes}
 CHAPTERS = {group.name: group for group in (*asset_groups.MAIN, *asset_groups.BESIDE)}
+FURTHER = [corpus for corpus in trained_corpora() if not corpus.of_paper]
+GROUPS = {**CHAPTERS, **{corpus.name: asset_groups.further_group(corpus) for corpus in FURTHER}}
 
 
 def references(node: Any) -> list[tuple[Path, int]]:
@@ -33,10 +36,10 @@ def test_every_asset_says_what_it_is_and_who_cares_for_it(name: str) -> None:
     what, made_of, look_at = (node.description or "").split("\n\n")
     assert len(what) > 20 and what.endswith((".", "`."))
     assert made_of.startswith("**Made of** ") and look_at.startswith("**Look at** ")
-    assert node.group_name in CHAPTERS
-    assert list(node.owners) == [CHAPTERS[node.group_name].owner]
+    assert node.group_name in GROUPS
+    assert list(node.owners) == [GROUPS[node.group_name].owner]
     assert node.kinds
-    assert node.tags.get("corpus") == (name.split("/")[0] if name.startswith(("afew/", "dfew/")) else None)
+    assert node.tags.get("corpus") == (name.split("/")[0] if name.split("/")[0] in CORPORA else None)
 
 
 @pytest.mark.parametrize("name", sorted(NODES))

@@ -13,6 +13,7 @@ import yaml
 from syrupy.assertion import SnapshotAssertion
 
 from assets import noise, prediction, tables
+from nrdfer.corpora.registry import trained_corpora
 from nrdfer.experiments.catalogue import TABLES, TRAINED, TableSpec
 from pipelines.definitions import defs
 
@@ -46,8 +47,12 @@ def selected(job: str) -> set[str]:
 
 
 def test_full_reproduction_covers_every_asset_that_has_no_job_of_its_own() -> None:
-    own_job = {name for name, node in graph().items() if node["group"] in (tables.GROUP, noise.GROUP, prediction.GROUP)}
+    further = [corpus.name for corpus in trained_corpora() if not corpus.of_paper]
+    beside = {tables.GROUP, noise.GROUP, prediction.GROUP, *further}
+    own_job = {name for name, node in graph().items() if node["group"] in beside}
     assert selected("full_reproduction") == set(graph()) - own_job
+    for corpus in further:
+        assert selected(f"{corpus}_reproduction") == {name for name, node in graph().items() if node["group"] == corpus}
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
