@@ -24,7 +24,7 @@ from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.runtime.engine import Engine
 
 PROTOCOLS: Mapping[str, str] = {"honest": LAST, "paper": BEST}
-METRICS = "metrics.json"
+METRICS, SCENES = "metrics.json", "scenes.json"
 _CURVES = "curves.png"
 
 
@@ -43,7 +43,8 @@ def evaluate_checkpoint(
     """Predict every test clip once under each protocol; write predictions, figures and `METRICS`.
 
     What was predicted is kept whole, with the history and the network's description: the report, its tables and other
-    settings of the filter need neither the weights nor the shards.
+    settings of the filter need neither the weights nor the shards. Where clips say their scene, `SCENES` holds the
+    figures of each.
 
     Args:
         checkpoint: folder of a training. Without its history (a registered model has none) no curves are drawn.
@@ -65,6 +66,7 @@ def evaluate_checkpoint(
     """
     from nrdfer.evaluation.inference import evaluate
     from nrdfer.evaluation.protocols import check_complete, fold_metrics
+    from nrdfer.evaluation.scenes import figures_by_scene, scenes_of
     from nrdfer.evaluation.shared_labels import restricted
     from nrdfer.models.saved_model import load_model, read_sampling
     from nrdfer.runtime.determinism import set_up
@@ -73,6 +75,8 @@ def evaluate_checkpoint(
 
     reader = open_clips(shards, data or DataSettings())
     metrics: dict[str, Any] = {}
+    scenes = scenes_of(reader, test_ids)
+    by_scene: dict[str, Any] = {}
     alone = dataclasses.replace(engine, devices=1, precision="fp32")
     with places(alone):
         device = set_up(alone)
@@ -89,12 +93,16 @@ def evaluate_checkpoint(
             if shared:
                 predictions, emotions = restricted(predictions, emotions, shared), tuple(shared)
             metrics[protocol] = fold_metrics(predictions, emotions)
+            if scenes:
+                by_scene[protocol] = figures_by_scene(predictions, scenes)
             _draw_confusion(predictions, emotions, out, protocol, f"{title}, {protocol} protocol")
     history = read_history(checkpoint)
     if history:
         _draw_curves({title: history}, out)
         shutil.copyfile(checkpoint / HISTORY, out / HISTORY)
     shutil.copyfile(checkpoint / MODEL, out / MODEL)
+    if by_scene:
+        (out / SCENES).write_text(json.dumps(by_scene, indent=1))
     (out / METRICS).write_text(json.dumps(metrics, indent=1))
     return metrics
 
@@ -141,7 +149,7 @@ def files_of(protocols: Sequence[str]) -> list[str]:
     """Names of the files that `evaluate_checkpoint` may write."""
     here = Path()
     each = [[predictions_path(here, name), features_path(here, name), _confusion(here, name)] for name in protocols]
-    return [path.name for paths in each for path in paths] + [_CURVES, HISTORY, MODEL, METRICS]
+    return [path.name for paths in each for path in paths] + [_CURVES, HISTORY, MODEL, SCENES, METRICS]
 
 
 def _confusion(folder: Path, protocol: str) -> Path:

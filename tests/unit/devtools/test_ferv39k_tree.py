@@ -42,7 +42,7 @@ def test_every_emotion_stays_in_both_parts(lists: Path) -> None:
         (part, name) for part in ("train", "test") for name in AFEW_FOLDERS
     }
     assert len({clip.place for clip in tree.thin_out(whole, 35)}) == 35
-    with pytest.raises(SystemExit, match="between 14 .* and 35 can be made"):
+    with pytest.raises(SystemExit, match=r"between 14 .* and 35 can be made"):
         tree.thin_out(whole, 36)
 
 
