@@ -32,9 +32,25 @@ SCHEMA = 1
 DEFINITION, CLIPS = "corpus.json", "clips.jsonl"
 #: Names of assets and their groups that are no corpora.
 RESERVED = frozenset(
-    ("filter_thresholds", "noise", "prediction", "predictions", "report", "table_1", "table_2", "table_3", "table_4")
-    + ("table_5", "tables", "step_1_corpora", "step_2_faces", "step_3_shards", "step_4_training", "step_5_evaluation")
-    + ("step_6_report",)
+    [
+        "filter_thresholds",
+        "noise",
+        "prediction",
+        "predictions",
+        "report",
+        "table_1",
+        "table_2",
+        "table_3",
+        "table_4",
+        "table_5",
+        "tables",
+        "step_1_corpora",
+        "step_2_faces",
+        "step_3_shards",
+        "step_4_training",
+        "step_5_evaluation",
+        "step_6_report",
+    ]
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,30}")
 _log = logging.getLogger(__name__)
