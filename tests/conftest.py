@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(marker)
 
 
-#: Of the files that look at the one whole run of the job, those that run on another process than the others.
-_SECOND_GROUP = {"test_slurm.py", "test_ray.py", "test_moved_project.py", "test_serving.py", "test_tracking_outage.py"}
-
-
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """On several processes a file stays on one, and so do all files that share the one whole run of the job."""
+    """On several processes a file stays on one, and so do all that use `reproduced`, which some of them change."""
     from xdist.scheduler import LoadScopeScheduling
 
     sharing = {
@@ -66,10 +63,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class OnePlace(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             place = nodeid.split("::")[0]
-            if place not in sharing:
-                return place
-            # two groups, each with a whole job of its own: one would take longer than all other tests together
-            return "the whole job, again" if Path(place).name in _SECOND_GROUP else "the whole job"
+            return "the whole job" if place in sharing else place
 
     return OnePlace(config, log)
 
@@ -83,15 +77,37 @@ def shared_dir() -> Path:
     return path
 
 
+Run = tuple[Path, dict[str, str], str]  # a project folder, the environment of its commands, what the job said there
+
+
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], str]:
-    """One reproduction of the tiny profile, which several tests look at, and whose data others use."""
-    from devtools.tiny_project import execute, make_project
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The project where the job ran on the tiny profile: several tests look at it, change it, and run more in it."""
+    return _run_once(tmp_path_factory, "project")
+
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A copy of that project as the job left it, for tests that only read it: they may run on any process."""
+    return _run_once(tmp_path_factory, "untouched")
+
+
+def _run_once(tmp_path_factory: pytest.TempPathFactory, wanted: str) -> Run:
+    """Run the job, unless another process of these tests has done so, and copy its project."""
+    from devtools.tiny_project import environment_of, execute, make_project
+    from nrdfer.core import file_locks
     from tests.browser.servers import keep_ports_free_of_others
 
-    folder = tmp_path_factory.mktemp("project")
-    environment = make_project(folder)
-    keep_ports_free_of_others(folder / ".nrdfer")  # its links can be followed when a test starts the pages
-    done = execute(folder, environment)
-    assert done.returncode == 0, done.stderr[-6000:]
-    return folder, environment, done.stderr
+    own = tmp_path_factory.getbasetemp()
+    place = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "whole-job"
+    folder, told = place / "project", place / "told"
+    with file_locks.held(place.with_suffix(".lock")):
+        if not told.exists():
+            assert not place.exists(), "the whole job has failed already, in another process of these tests"
+            environment = make_project(folder)
+            keep_ports_free_of_others(folder / ".nrdfer")  # its links can be followed when a test starts the pages
+            done = execute(folder, environment)
+            assert done.returncode == 0, done.stderr[-6000:]
+            shutil.copytree(folder, place / "untouched", symlinks=True)
+            told.write_text(done.stderr)
+    return place / wanted, environment_of(place / wanted), told.read_text()

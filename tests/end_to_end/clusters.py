@@ -28,7 +28,7 @@ class Cluster(Protocol):
     def environment(self) -> dict[str, str]: ...
 
 
-def run_everything(cluster: Cluster, folder: Path, reproduced: Reproduced) -> None:
+def run_everything(cluster: Cluster, folder: Path, untouched: Reproduced) -> None:
     """The typed line on one host, which dies amid the trainings, and again on another.
 
     That ends with 0 and with the bytes of one machine, does nothing again that was done, and leaves nothing behind.
@@ -52,8 +52,8 @@ def run_everything(cluster: Cluster, folder: Path, reproduced: Reproduced) -> No
     assert status.read_text() == "0\n", (folder / "login2.log").read_text()[-6000:]
     assert len(made) > 3
     assert {path: time for path, time in _published(folder).items() if path in made} == made
-    assert len(job_state.results(reproduced[0])) > 20
-    assert complaints_of(folder, job_state.results(reproduced[0])) == []
+    assert len(job_state.results(untouched[0])) > 20
+    assert complaints_of(folder, job_state.results(untouched[0])) == []
     assert job_state.registry(folder)["trainings"] == len(_trained(folder))  # none begun twice
 
 

@@ -33,6 +33,6 @@ def cluster() -> Iterator[RayCluster]:
 
 
 def test_everything_runs_and_has_the_bytes_of_one_machine(
-    cluster: RayCluster, tmp_path: Path, reproduced: Reproduced
+    cluster: RayCluster, tmp_path: Path, untouched: Reproduced
 ) -> None:
-    run_everything(cluster, tmp_path / "project", reproduced)
+    run_everything(cluster, tmp_path / "project", untouched)

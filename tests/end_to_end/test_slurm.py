@@ -26,6 +26,6 @@ def cluster() -> Iterator[SlurmCluster]:
 
 
 def test_everything_runs_and_has_the_bytes_of_one_machine(
-    cluster: SlurmCluster, tmp_path: Path, reproduced: Reproduced
+    cluster: SlurmCluster, tmp_path: Path, untouched: Reproduced
 ) -> None:
-    run_everything(cluster, tmp_path / "project", reproduced)
+    run_everything(cluster, tmp_path / "project", untouched)

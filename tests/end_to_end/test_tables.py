@@ -24,12 +24,12 @@ Project = tuple[Path, dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def project(reproduced: tuple[Path, dict[str, str], str], tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(untouched: tuple[Path, dict[str, str], str], tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which the main job has run: its data, its five folds, and which artefacts are its own."""
     folder = tmp_path_factory.mktemp("tables") / "project"
     environment = make_project(folder)
     for part in ("corpus", "store", "pointers"):
-        shutil.copytree(reproduced[0] / ".nrdfer" / part, folder / ".nrdfer" / part)
+        shutil.copytree(untouched[0] / ".nrdfer" / part, folder / ".nrdfer" / part)
     shutil.copy(PROJECT / "workspace.yaml", folder)
     environment["DAGSTER_HOME"] = str(folder)  # as the activated environment does for a backfill
     return folder, environment

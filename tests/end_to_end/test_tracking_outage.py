@@ -29,7 +29,7 @@ def temporary() -> Iterator[Path]:
 
 
 def test_trainings_go_on_without_a_server_and_are_told_when_it_is_back(
-    reproduced: tuple[Path, dict[str, str], str], tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    untouched: tuple[Path, dict[str, str], str], tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = TrackingServer(tmp_path / "server")
     away = planted(server.uri) | {"NRDFER_TRACKING_WAIT": "1", "TMPDIR": str(temporary)}
@@ -42,7 +42,7 @@ def test_trainings_go_on_without_a_server_and_are_told_when_it_is_back(
         "afew_recipe": {**recipe, "batch": 7},
     }
     environment = make_project(tmp_path, **rival) | away
-    use_data_of(reproduced[0], tmp_path)
+    use_data_of(untouched[0], tmp_path)
     first = execute(tmp_path, environment)
     said = first.stdout + first.stderr
     home = tmp_path / ".nrdfer"
