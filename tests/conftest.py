@@ -40,13 +40,19 @@ MARKED_FOLDERS = {"browser": "browser", "end_to_end": "end_to_end"}
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in the folders of `MARKED_FOLDERS`."""
+    """Mark what lies in the folders of `MARKED_FOLDERS`; whole files that are slow come first.
+
+    Several processes share the files out in this order: at the end, all have something short to do.
+    """
     for item in items:
         if not item.path.is_relative_to(PROJECT / "tests"):
             continue
         marker = MARKED_FOLDERS.get(item.path.relative_to(PROJECT / "tests").parts[0])
         if marker is not None:
             item.add_marker(marker)
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    unit = PROJECT / "tests" / "unit"
+    items.sort(key=lambda item: item.path.is_relative_to(unit) and item.path not in slow)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist

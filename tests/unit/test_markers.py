@@ -21,6 +21,9 @@ class _Item:
     def add_marker(self, marker: str) -> None:
         self.marks.append(marker)
 
+    def get_closest_marker(self, marker: str) -> str | None:
+        return marker if marker in self.marks else None
+
 
 def _recipe(target: str) -> str:
     return MAKEFILE.split(f"\n{target}:")[1].split("\n\n")[0]
@@ -32,6 +35,13 @@ def test_a_test_is_marked_by_its_folder() -> None:
     pytest_collection_modifyitems([*items, elsewhere := _Item(Path("/browser/test_one.py"))])
     assert [item.marks for item in items] == [["browser"], ["end_to_end"], [], []]
     assert elsewhere.marks == []
+
+
+def test_whole_files_that_are_slow_come_first() -> None:
+    given = [("unit/test_b.py", []), ("unit/test_a.py", []), ("unit/test_a.py", ["slow"]), ("fuzz/test_c.py", [])]
+    items: list[Any] = [_Item(PROJECT / "tests" / path, list(marks)) for path, marks in given]
+    pytest_collection_modifyitems(items)
+    assert [item.path.name for item in items] == ["test_a.py", "test_a.py", "test_c.py", "test_b.py"]
 
 
 def test_every_marker_is_registered() -> None:
