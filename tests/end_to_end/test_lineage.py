@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,23 +11,12 @@ from typing import Any
 import pytest
 
 from devtools.dagster_history import runs
+from tests.end_to_end.commands import Run, called, typed
 
-Run = tuple[Path, dict[str, str], str]
 VERSIONS = {
     "nr-dfernet-afew/1", "nr-dfernet-afew-video/1", "nr-dfernet-dfew-video/1",
     *(f"nr-dfernet-dfew/{k}" for k in range(1, 6)),
 }  # fmt: skip
-
-
-def lineage(run: Run, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nrdfer.cli", "lineage", *arguments],
-        cwd=run[0],
-        env=run[1],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 @contextlib.contextmanager
@@ -47,7 +34,7 @@ def changed(path: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def chains(reproduced: Run) -> list[dict[str, Any]]:
-    done = lineage(reproduced, "--all", "--json")
+    done = typed(reproduced, "lineage", "--all", "--json")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     told: dict[str, Any] = json.loads(done.stdout)
     assert (told["broken"], told["verified"]) == (0, True)
@@ -89,7 +76,7 @@ def test_one_changed_byte_is_one_broken_link(chains: list[dict[str, Any]], repro
         (picture, f"source clip: {picture.parent.name}: {picture.name} has other content"),
     ):
         with changed(path):
-            done = lineage(reproduced, "--all")
+            done = called(reproduced, "lineage", "--all")
         assert done.returncode == 1
         broken = done.stdout.split("Broken, each once:")[1].strip().splitlines()
         assert len(broken) == 2, broken
@@ -99,7 +86,7 @@ def test_one_changed_byte_is_one_broken_link(chains: list[dict[str, Any]], repro
 
 def test_the_way_back_from_a_video_to_the_versions_made_of_it(chains: list[dict[str, Any]], reproduced: Run) -> None:
     video = sorted((reproduced[0] / ".nrdfer/corpus").glob("*/AFEW/*/*/*.avi"))[0]
-    done = lineage(reproduced, str(video), "--quick")
+    done = called(reproduced, "lineage", str(video), "--quick")
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[:-1]] == [
         "models:/nr-dfernet-afew/1", "models:/nr-dfernet-afew-video/1",
@@ -112,6 +99,6 @@ def test_unknown_things_are_named(reproduced: Run) -> None:
         ("models:/nr-dfernet-dfew@nobody", "no model models:/nr-dfernet-dfew@nobody in this project's registry"),
         ("nowhere.avi", "nowhere.avi belongs to no registered version"),
     ):
-        done = lineage(reproduced, argument, "--quick")
+        done = called(reproduced, "lineage", argument, "--quick")
         assert done.returncode == 1
         assert words in done.stderr

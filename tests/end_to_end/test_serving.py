@@ -25,9 +25,10 @@ from nrdfer.core.emotions import EMOTIONS
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.evaluation.inference import evaluate
 from nrdfer.models.saved_model import load_model, read_sampling
+from nrdfer.registry import find_weights
 from nrdfer.shards.reader import ShardReader
+from tests.end_to_end.commands import Run, inside
 
-Run = tuple[Path, dict[str, str], str]
 CLIPS, AT_ONCE = 20, 5
 
 
@@ -72,11 +73,8 @@ def ask(address: str, payload: dict[str, Any]) -> pd.DataFrame:
 
 
 def model_files(run: Run, address: str) -> tuple[Path, Path]:
-    code = f"from nrdfer.registry import find_weights; print(*find_weights({address!r}), sep='\\n')"
-    done = subprocess.run([sys.executable, "-c", code], cwd=run[0], env=run[1], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    settings, weights = done.stdout.split()
-    return Path(settings), Path(weights)
+    with inside(run):
+        return find_weights(address)
 
 
 def logits_of(table: pd.DataFrame) -> np.ndarray[Any, Any]:
