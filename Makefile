@@ -28,6 +28,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
+# images often set it; then every start of Python, of hundreds in the tests, would compile the project's modules anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install reproduce test test-fast lint format check dev bench fuzz audit licences figures docs dist clean
 .PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking chaos-postgres cluster chaos-repair chaos-cluster
@@ -41,7 +43,7 @@ $(STAMP): pyproject.toml requirements.lock scripts/activate_hook.sh pipelines/pr
 	@echo "installing into $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # on all cores; some packages bring files of other Pythons
+	@$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true  # on all cores; some bring files of other Pythons
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@scripts/activate_hook.sh $(VENV)
 	@touch $(STAMP)
