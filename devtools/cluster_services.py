@@ -57,8 +57,18 @@ class Service:
 
 
 @contextmanager
-def service(name: str, line: list[str], environment: dict[str, str], folder: Path) -> Iterator[Service]:
-    """Run a program in a process group of its own; at the end, end it with all its children, politely first."""
+def service(
+    name: str, line: list[str], environment: dict[str, str], folder: Path, *, polite: float = 10.0
+) -> Iterator[Service]:
+    """Run a program in a process group of its own; at the end, end it with all its children, politely first.
+
+    Args:
+        name: of the service, and of its log.
+        line: to run.
+        environment: of the program.
+        folder: where it runs, and which has its log.
+        polite: seconds that it is given to end after each of SIGINT and SIGTERM.
+    """
     log = folder / f"{name}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603
@@ -68,18 +78,18 @@ def service(name: str, line: list[str], environment: dict[str, str], folder: Pat
     try:
         yield Service(name, process, log)
     finally:
-        end(process)
+        end(process, polite)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started; returns when none is left."""
+def end(process: subprocess.Popen[bytes], polite: float = 10.0) -> None:
+    """End a process and all that it started; returns when none is left. `polite` is as for `service`."""
     everyone: list[psutil.Process] = []
     try:
         leader = psutil.Process(process.pid)
         everyone = [leader, *leader.children(recursive=True)]
     except psutil.NoSuchProcess:
         pass
-    for number, patience in ((signal.SIGINT, 10), (signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+    for number, patience in ((signal.SIGINT, polite), (signal.SIGTERM, polite), (signal.SIGKILL, 10.0)):
         for one in everyone[:1] if number == signal.SIGINT else everyone:
             try:
                 one.send_signal(number)

@@ -44,7 +44,8 @@ def test_a_service_is_ended_with_what_it_started_and_does_not_listen_to_being_to
     deaf = "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; print('on', flush=True); "
     child = [sys.executable, "-c", deaf + "time.sleep(600)"]
     code = f"import subprocess; subprocess.Popen({child!r}).wait()"
-    with cluster_services.service("x", [sys.executable, "-c", code], dict(os.environ), tmp_path) as started:
+    line = [sys.executable, "-c", code]
+    with cluster_services.service("x", line, dict(os.environ), tmp_path, polite=1.0) as started:
         while "on" not in started.log.read_text():
             time.sleep(0.1)
         everyone = psutil.Process(started.process.pid).children(recursive=True)
