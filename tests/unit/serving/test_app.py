@@ -8,7 +8,6 @@ import functools
 import json
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from nrdfer.serving.service import Reply, Service
 from nrdfer.serving.video_bundle import write_bundle
 from nrdfer.serving.workers import Workers
 from nrdfer.store import file_sha256
+from tests.unit.serving.odd_models import make_slow, make_slowly_later, refuse
 
 pytestmark = pytest.mark.slow
 
@@ -261,30 +261,6 @@ def test_a_video_without_a_face_has_null_not_nan(bundle: Path, acted_video: Path
     for row in others:
         assert (row["status"], row["emotion"], row["probability_fear"]) == ("unreadable", None, None)
         assert tempfile.gettempdir() not in row["reason"]
-
-
-class _Slow:
-    def reply(self, body: bytes) -> Reply:
-        if body == b"die":
-            os._exit(9)
-        time.sleep(60 if body == b"sleep" else 0)
-        return Reply(200, body)
-
-
-def make_slow() -> Any:
-    return _Slow()
-
-
-def make_slowly_later(mark: Path) -> Any:
-    """Load at once the first time, slowly afterwards."""
-    if mark.exists():
-        time.sleep(8)
-    mark.touch()
-    return _Slow()
-
-
-def refuse() -> Any:
-    raise NrdferError("the weights are gone")
 
 
 def test_a_worker_that_takes_too_long_or_dies_is_replaced() -> None:
