@@ -3,8 +3,8 @@
 The client's `hf_hub_download` starts from the beginning after a process was killed, and stores whatever was served
 under the name that later calls use. So its addresses, its transfer and its cache's layout are used, and the rest is
 here: bytes are collected in a file of another name, the next call resumes them, and they get the final name only once
-their content was checked. No token is sent, nor anything about this machine. Which files there are is stated in
-`nrdfer.weights.catalogue`.
+their content was checked. No token is sent but one that the caller gives, nor anything about this machine. Which files
+there are is stated in `nrdfer.weights.catalogue`, and by a repository's manifest (`nrdfer.weights.hub_manifest`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import constants, hf_hub_url
@@ -24,8 +24,8 @@ from nrdfer.core.errors import WeightsError
 from nrdfer.core.file_locks import held
 
 _log = logging.getLogger(__name__)
-#: The only headers sent to the hub. A compressed transfer could not be resumed.
-_HEADERS = {"user-agent": "nrdfer", "accept-encoding": "identity"}
+#: The only headers sent to the hub besides a token. A compressed transfer could not be resumed.
+HEADERS = {"user-agent": "nrdfer", "accept-encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class HubFile:
     filename: str
     size: int  # bytes
     content: str  # a hash of the content; names the unfinished download
+    token: str | None = field(default=None, repr=False)  # sent to the hub, for a private repository
 
     @property
     def _name(self) -> str:
@@ -133,4 +134,5 @@ def _transfer(file: HubFile, part: Path) -> None:
             target.seek(0)
         if target.tell() < file.size:
             name = Path(file.filename).name
-            http_get(file.url, target, resume_size=target.tell(), headers=_HEADERS, displayed_filename=name)
+            headers = {**HEADERS, **({"authorization": f"Bearer {file.token}"} if file.token else {})}
+            http_get(file.url, target, resume_size=target.tell(), headers=headers, displayed_filename=name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from devtools.hub_service import TOKEN, HubService
 from devtools.tracking_server import TrackingServer
 from nrdfer.tracking.client import Tracking
 from tests.unit.acting import act, write_network
@@ -67,6 +68,20 @@ def remote(server: TrackingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     return Tracking()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubService]:
+    """A hub on this machine, an empty cache, and a user who has a token."""
+    with HubService() as service:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", service.endpoint)
+        template = f"{service.endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+        monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield service
 
 
 @pytest.fixture(scope="session")
