@@ -16,6 +16,7 @@ from nrdfer.commands.lineage import lineage
 from nrdfer.commands.models import export, models
 from nrdfer.commands.predict import predict
 from nrdfer.commands.preprocess import preprocess
+from nrdfer.commands.push import push
 from nrdfer.commands.recipes import recipes
 from nrdfer.commands.results import results
 from nrdfer.commands.serve import serve
@@ -36,7 +37,7 @@ app.add_typer(weights_app, name="weights")
 app.add_typer(store_app, name="store")
 for name, found in installed.graph_commands().items():
     app.command(name)(found)
-for command in (doctor, preprocess, predict, train, evaluate, recipes, results, lineage, models, export, serve):
+for command in (doctor, preprocess, predict, train, evaluate, recipes, results, lineage, models, export, push, serve):
     app.command()(command)
 
 if __name__ == "__main__":

@@ -10,20 +10,19 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.own_files import NOTES, was_changed
 from nrdfer.core.plain_text import name_text
 from nrdfer.models.trained_files import LAST, MODEL
 from nrdfer.registry import tags
-from nrdfer.registry.private_copy import private_copy
+from nrdfer.registry.private_copy import private_copy, private_files
 from nrdfer.registry.verified_open import Opened, open_version
 from nrdfer.runtime.code_version import code_version
 from nrdfer.store import MANIFEST, file_sha256, find_problems, read_manifest
-
-if TYPE_CHECKING:
-    pass
+from nrdfer.weights.hub_address import SCHEME, parse_hub_address
+from nrdfer.weights.hub_version import fetch_version
+from nrdfer.weights.sample_network import ADDRESS, sample_network
 
 _SUFFIXES = (".json", ".safetensors")  # of what a network is read from
 _log = logging.getLogger(__name__)
@@ -46,11 +45,23 @@ def note_code(opened: Opened) -> str:
 @contextlib.contextmanager
 def checked_weights(model: str) -> Iterator[tuple[Path, Path]]:
     """As `find_weights`, for immediate reading: of a version, files of a private copy that is removed at the end."""
-    if not model.startswith("models:"):
-        yield find_weights(model)
-        return
-    with private_copy(open_version(model)) as folder:
+    with checked_folder(model) as folder:
         yield _network_in(folder)
+
+
+@contextlib.contextmanager
+def checked_folder(model: str) -> Iterator[Path]:
+    """The folder of a trained network, for immediate reading; see `checked_weights`."""
+    if model.startswith("models:"):
+        with private_copy(open_version(model)) as folder:
+            yield folder
+    elif model.startswith(SCHEME):
+        found = fetch_version(parse_hub_address(model))
+        files = {name: (path, found.manifest.files[name].sha256) for name, path in found.files.items()}
+        with private_files(str(found.address), files) as folder:
+            yield folder
+    else:
+        yield find_weights(model)[0].parent
 
 
 def find_weights(model: str) -> tuple[Path, Path]:
@@ -59,14 +70,21 @@ def find_weights(model: str) -> tuple[Path, Path]:
     A version's folder may be written to later, so callers that read the files use `checked_weights`.
 
     Args:
-        model: a registered version's address (``models:/nr-dfernet-dfew@champion``), or a folder.
+        model: a registered version's address (``models:/nr-dfernet-dfew@champion``), one on the hub
+            (``hf://owner/name@revision``), ``sample`` for the network that ships with the project, or a folder.
 
     Raises:
         WeightsError: there is no such version, the folder holds no trained network, or its files are not what was
-            registered (of a version) or made (of a folder of the store, or one that ``nrdfer train`` filled).
+            registered (of a version), published (on the hub), shipped, or made (of a folder of the store, or one that
+            ``nrdfer train`` filled).
     """
     if model.startswith("models:"):
         folder = open_version(model).artifacts
+    elif model.startswith(SCHEME):
+        found = fetch_version(parse_hub_address(model)).files
+        folder = next(iter(found.values())).parent
+    elif model == ADDRESS:
+        folder = sample_network()
     else:
         folder = Path(model)
         if (folder / MANIFEST).is_file() and (changed := _changed(folder)):

@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from nrdfer.core.errors import WeightsError
@@ -44,6 +44,27 @@ def private_copy(opened: Opened) -> Iterator[Path]:
                         f"{there[:12]}, registered {digest[:12]}). {AGAIN}"
                     )
         yield Path(scratch) / _ARTIFACTS
+
+
+@contextlib.contextmanager
+def private_files(where: str, files: Mapping[str, tuple[Path, str]]) -> Iterator[Path]:
+    """As `private_copy`, for files of another origin.
+
+    Args:
+        where: they are from, for messages.
+        files: name in the private folder -> the file, links to which are followed, and its sha256.
+
+    Raises:
+        WeightsError: a file has another content.
+    """
+    with tempfile.TemporaryDirectory(prefix="nrdfer-model-") as scratch:
+        for name, (path, digest) in files.items():
+            if (there := _copy(path.resolve(), Path(scratch) / name)) != digest:
+                raise WeightsError(
+                    f"{where} is refused: {name} was exchanged while it was being opened (sha256 {there[:12]}, "
+                    f"expected {digest[:12]}); run the same command again"
+                )
+        yield Path(scratch)
 
 
 def _copy(source: Path, target: Path) -> str:

@@ -72,6 +72,26 @@ def look_up(tracking: Tracking, model: str | Address) -> ModelVersion:
         ) from error
 
 
+def has_version(tracking: Tracking, model: str) -> bool:
+    """Whether the registry has a version at an address; its files are not checked.
+
+    Raises:
+        WeightsError: the address cannot be read, or the registry does not answer.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+    try:
+        look_up(tracking, model)
+    except WeightsError as error:
+        found = error.__cause__
+        absent = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
+        if isinstance(found, MlflowException) and found.error_code in absent:  # a missing alias is an invalid value
+            return False
+        raise
+    return True
+
+
 def open_version(model: str, tracking: Tracking | None = None) -> Opened:
     """Find a version's files and check that they are exactly the registered ones.
 
