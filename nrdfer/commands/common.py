@@ -95,9 +95,16 @@ def listed_videos(videos: Sequence[Path]) -> None:
 def refuse_no_model(address: str) -> None:
     """Refuse at once a missing folder, and a version of a model that this project's own database does not have.
 
+    A model on the hub is looked up later.
+
     Raises:
         WeightsError: there is no such folder or model.
     """
+    from nrdfer.weights.hub_address import SCHEME
+    from nrdfer.weights.sample_network import ADDRESS
+
+    if address == ADDRESS or address.startswith(SCHEME):
+        return
     if address.startswith("models:"):
         from nrdfer.registry.local_lookup import refuse_absent
 

@@ -25,8 +25,12 @@ _HEADER = f"{'':10}  {'emotion':14}  {'prob.':>6}  {'frames with face':>16}  {'s
 def predict(
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders that hold videos.")],
     model: Annotated[
-        str, typer.Option(help="A registered version (models:/NAME@ALIAS, models:/NAME/VERSION), or a folder.")
-    ] = "models:/nr-dfernet-afew@champion",
+        str | None,
+        typer.Option(
+            help="A registered version (models:/NAME@ALIAS, models:/NAME/VERSION), a folder, hf://OWNER/NAME@REVISION, "
+            "or sample. Without it: the registry's champion; if there is none, sample, which ships with nrdfer."
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Receives a folder per video, and the table of all.")] = Path("predictions"),
     window: Annotated[float | None, typer.Option(help="Length of a window of the timeline, seconds.")] = None,
     stride: Annotated[float | None, typer.Option(help="From one window to the next, seconds.")] = None,
@@ -73,16 +77,23 @@ def predict(
         raise ProfileError("--convention describes the input of the weights of --retinaface; give both")
     listed_videos(videos)
     refuse_places(videos, out)
-    refuse_no_model(model)
-    if model.startswith("models:"):
-        typer.echo(f"looking up {model} in MLflow", err=True)
+    if model is not None:
+        refuse_no_model(model)
+        if model.startswith("models:"):
+            typer.echo(f"looking up {model} in MLflow", err=True)
     from nrdfer.predict.batch import predict_videos
+    from nrdfer.predict.choose import choose_detector, choose_model
     from nrdfer.predict.crops import Cropper
     from nrdfer.predict.model import open_model
     from nrdfer.predict.predictor import Predictor
     from nrdfer.predict.video_output import Work
 
-    trained = open_model(model)
+    chosen = choose_model(model)
+    typer.echo(one_line(f"model: {chosen.address} ({chosen.reason})"), err=True)
+    trained = open_model(chosen.address)
+    typer.echo(one_line(f"note: answers come from {trained.caption}"), err=True)
+    if retinaface is None:
+        retinaface = choose_detector(trained)
     align = _set({"target": target, "max_side": max_side, "min_track": min_track, "every": every})
     used, overrides = trained.preprocessing.overridden(
         retinaface=retinaface, convention=convention, enhance=enhance, **align
@@ -110,8 +121,6 @@ def _notes(trained: TrainedModel, used: Preprocessing, overrides: Sequence[str])
     """Notes that a reader of the predictions must know."""
     notes = [trained.note] if trained.note else []
     notes += [f"unlike in training: {override}" for override in overrides]
-    if trained.preprocessing.retinaface.name == "sample":
-        notes.append("the model was trained on rendered faces; its predictions for real people mean nothing")
     if used.retinaface.name == "sample":
         notes.append(
             "the shipped detector has seen rendered faces only; for real video give --retinaface "

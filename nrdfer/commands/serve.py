@@ -15,7 +15,9 @@ _LIMITS = Limits()
 
 @readable
 def serve(
-    model: Annotated[str, typer.Argument(help="A registered version.")] = "models:/nr-dfernet-dfew@champion",
+    model: Annotated[
+        str, typer.Argument(help="A registered version; hf://OWNER/NAME or sample, for videos.")
+    ] = "models:/nr-dfernet-dfew@champion",
     port: Annotated[int, typer.Option(help="On this machine only (127.0.0.1).", min=1, max=65535)] = 5001,
     workers: Annotated[int, typer.Option(help="Processes that answer.", min=1, max=64)] = 1,
     videos: Annotated[

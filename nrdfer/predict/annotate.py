@@ -6,6 +6,7 @@ Colours are the report's, and each has its label. Encoding is in `nrdfer.video.t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,14 @@ _BLACK, _GREY, _LINE, _PAPER = (20, 20, 20), (110, 110, 110), (205, 205, 205), (
 Picture = npt.NDArray[np.uint8]
 
 
-def write_annotated(video: Path, prediction: Prediction, out: Path) -> str:
+def write_annotated(video: Path, prediction: Prediction, out: Path, model: Sequence[str] = ()) -> str:
     """Write the annotated video: as many frames as the source, at their times, with its sound.
+
+    Args:
+        video: the source.
+        prediction: of it.
+        out: file to write.
+        model: lines below the panel: which network answered, and what everyone must know of it.
 
     Returns:
         A note on what is not as it should be: no sound, because that could not be taken over; another codec. Else "".
@@ -41,7 +48,7 @@ def write_annotated(video: Path, prediction: Prediction, out: Path) -> str:
         ValueError: the video was unreadable.
     """
     times, _ = prediction.looked_at()
-    canvas = Canvas(prediction)
+    canvas = Canvas(prediction, model)
     records, speaking = prediction.records, prediction.window_of_frames()
     count = 0
     with TimedWriter(out, canvas.width, canvas.height, times, sound=video) as writer:
@@ -67,8 +74,8 @@ class _Areas:
 class Canvas:
     """Draws frames of one video; the parts that never change are drawn once."""
 
-    def __init__(self, prediction: Prediction) -> None:
-        self.prediction = prediction
+    def __init__(self, prediction: Prediction, model: Sequence[str] = ()) -> None:
+        self.prediction, self.model = prediction, model
         self.times, _ = prediction.looked_at()
         wide, high = prediction.size
         self.scale = min(max(LEAST_WIDTH / wide, 1.0), MOST_WIDTH / wide, MOST_HEIGHT / high)
@@ -76,7 +83,8 @@ class Canvas:
         self.width, self.picture_height = (max(2, round(side * self.scale / 2) * 2) for side in (wide, high))
         unit = max(13, round(self.width / 56))
         self._bars = _bars_of(prediction)
-        self.panel_height = round(unit * max(9.2, 2.2 + len(self._bars)) / 2) * 2
+        self._above = round(unit * max(9.2, 2.2 + len(self._bars)) / 2) * 2
+        self.panel_height = self._above + round(unit * 1.2 * len(model) / 2) * 2
         self.height = self.picture_height + self.panel_height
         pad = unit // 2
         middle = round(self.width * 0.42)
@@ -168,6 +176,9 @@ class Canvas:
                 panel[bottom - max(2, round((bottom - top) * answer.probability)) : bottom, x] = colour
         cv2.rectangle(panel, (left, top), (right, bottom), _LINE, 1)
         self._name_stretches(panel, speaking)
+        for number, text in enumerate(self.model):
+            place = unit // 2, self._above + round(unit * (0.75 + 1.2 * number))
+            _write_within(panel, text, place, self.width - unit, unit * 0.85)
         _write(panel, f"{self.times.starts[0]:.1f} s", (left, bottom + unit), unit * 0.75, _GREY)
         end = f"{self.times.end:.1f} s"
         _write(panel, end, (right - _extent(end, unit * 0.75)[0][0], bottom + unit), unit * 0.75, _GREY)
@@ -224,6 +235,12 @@ def _words(row: WindowAnswer) -> str:
 def _extent(text: str, size: float) -> tuple[tuple[int, int], int]:
     (wide, high), base = cv2.getTextSize(text, _FONT, size / 26, 1)
     return (int(wide), int(high)), int(base)
+
+
+def _write_within(picture: Picture, text: str, at: tuple[int, int], room: int, size: float) -> None:
+    """Write a line in smaller letters if they need it to fit, so that no word of it is lost."""
+    wide = _extent(text, size)[0][0]
+    _write(picture, text, at, size * min(1.0, room / max(1, wide)), _BLACK)
 
 
 def _write(picture: Picture, text: str, at: tuple[int, int], size: float, colour: RGB) -> None:

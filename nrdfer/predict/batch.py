@@ -84,7 +84,7 @@ def _all(
         if progress is not None:
             progress(len(rows), len(sources))
     ordered = [rows[source.clip_id] for source in sources]
-    flat = [row.flat() for row in ordered]
+    flat = [{**row.flat(), **work.model_columns} for row in ordered]
     write_made(work.out / f"{SUMMARY}.csv", as_csv(flat, columns_of(work.predictor.emotions)))
     write_made(work.out / f"{SUMMARY}.json", as_json({"schema": SCHEMA, **common(work), "videos": flat}))
     return ordered

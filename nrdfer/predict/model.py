@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from nrdfer.preprocessing.spec import FILE, Preprocessing
 from nrdfer.store import file_sha256
+from nrdfer.weights import sample_network
+from nrdfer.weights.hub_address import SCHEME, parse_hub_address
 
 if TYPE_CHECKING:
     from nrdfer.data.settings import Sampling
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 #: AFEW's network learned from crops made exactly as those of a user's video; DFEW's pictures are framed otherwise.
 DEFAULT_MODEL = "models:/nr-dfernet-afew@champion"
+#: Of every model that was trained with the detector for rendered faces, and so on rendered faces only.
+RENDERED = "trained on rendered faces only: for trying the tool, not for conclusions about anyone"
 
 
 @dataclass(frozen=True)
@@ -54,18 +58,34 @@ class TrainedModel:
     origin: Origin
     note: str = ""  # where the preprocessing comes from, if not from the model
 
+    @property
+    def warning(self) -> str:
+        """What everyone who sees a prediction of it must know; empty if nothing."""
+        return RENDERED if self.preprocessing.retinaface.name == "sample" else ""
+
+    @property
+    def caption(self) -> str:
+        """Which model answered, with the warning, for pictures."""
+        return "; ".join(filter(None, (self.origin.title, self.warning)))
+
 
 def open_model(address: str = DEFAULT_MODEL) -> TrainedModel:
-    """A registered version (``models:/...``) or a folder with ``model.json`` and ``last.safetensors``.
+    """Open a trained network: of the registry, the hub, the installation, or a folder.
 
-    Without a ``preprocessing.json`` beside them, that of the shell's profile is used, and `note` states it.
+    Without a ``preprocessing.json`` beside the weights, that of the shell's profile is used, and `note` states it.
+
+    Args:
+        address: ``models:/...``, ``hf://owner/name@revision``, ``sample``, or a folder with ``model.json`` and
+            ``last.safetensors``.
 
     Raises:
         WeightsError: no such model, or it cannot be loaded.
         ProfileError: it has a setting that this version does not know.
     """
     from nrdfer.registry import checked_weights
+    from nrdfer.weights.hub_version import pinned
 
+    address = pinned(address)  # once: a branch may move meanwhile
     with checked_weights(address) as (settings, weights):
         return load_trained(settings, weights, _origin(address, settings, weights))
 
@@ -90,6 +110,11 @@ def load_trained(settings: Path, weights: Path, origin: Origin) -> TrainedModel:
 
 def _origin(address: str, settings: Path, weights: Path) -> Origin:
     digests = file_sha256(settings), file_sha256(weights)
+    if address == sample_network.ADDRESS:
+        return Origin(address, *digests, name=sample_network.TITLE, version=digests[1][:8])
+    if address.startswith(SCHEME):
+        of_hub = parse_hub_address(address)
+        return Origin(address, *digests, name=of_hub.repo, version=of_hub.revision)
     if not address.startswith("models:"):
         return Origin(address, *digests)
     from nrdfer.registry.verified_open import look_up

@@ -15,7 +15,7 @@ from nrdfer.predict.inference import Answer
 from nrdfer.predict.windows import Window, nearest_window
 from nrdfer.video.timestamps import FrameTimes
 
-SCHEMA = 1
+SCHEMA = 2
 OK, NO_FACE, UNREADABLE = "ok", "no_face", "unreadable"
 REFUSED = "refused"  # of a row: its folder would replace what this project did not make
 

@@ -42,6 +42,12 @@ class Work:
     overrides: tuple[str, ...] = ()  # differences from the training, as text
     annotate: bool = True  # write the annotated video
 
+    @property
+    def model_columns(self) -> dict[str, str]:
+        """Which model answers, and what everyone must know of it: the last columns of every table."""
+        model = self.predictor.model
+        return {"model": name_text(model.origin.title), "warning": model.warning}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -73,9 +79,9 @@ class Row:
 
 
 def columns_of(emotions: Sequence[str]) -> tuple[str, ...]:
-    """Columns of `Row.flat` for a network's label set."""
+    """Columns of the table of all videos, for a network's label set."""
     own = (f.name for f in dataclasses.fields(Row) if f.name != "answer")
-    return tuple(dict.fromkeys((*own, *answer_columns(None, emotions))))
+    return tuple(dict.fromkeys((*own, *answer_columns(None, emotions), "model", "warning")))
 
 
 def predict_one(source: Source, work: Work) -> Row:
@@ -157,6 +163,7 @@ def common(work: Work) -> dict[str, Any]:
     predictor = work.predictor
     return {
         "model": predictor.model.origin.to_dict(),
+        "warning": predictor.model.warning,
         "preprocessing": predictor.cropper.preprocessing.to_dict(),
         "overrides": list(work.overrides),
         "windows": asdict(predictor.windows),
@@ -188,12 +195,16 @@ def _write(source: Source, work: Work, prediction: Prediction, key: str, sha256:
     with unfinished(work.out) as place:
         fresh = place / "answer"
         fresh.mkdir()
-        write_whole(fresh / TIMELINE, as_csv(timeline_rows(prediction)))
-        write_whole(fresh / FRAMES, as_csv(frame_rows(prediction)))
-        title, model = one_line(source.path.name), work.predictor.model.origin.title
+        model_columns = work.model_columns
+        write_whole(fresh / TIMELINE, as_csv([{**row, **model_columns} for row in timeline_rows(prediction)]))
+        write_whole(fresh / FRAMES, as_csv([{**row, **model_columns} for row in frame_rows(prediction)]))
+        title, model = one_line(source.path.name), work.predictor.model.caption
         notes = [_decorated(STRIP, lambda: draw_strip(prediction, title, model, fresh / STRIP))]
         if work.annotate:
-            notes.append(_decorated(ANNOTATED, lambda: write_annotated(source.path, prediction, fresh / ANNOTATED)))
+            lines = [text for text in model_columns.values() if text]
+            notes.append(
+                _decorated(ANNOTATED, lambda: write_annotated(source.path, prediction, fresh / ANNOTATED, lines))
+            )
         row = _row(source, work, prediction, [note for note in notes if note], time.perf_counter() - began)
         content = {
             "schema": SCHEMA,

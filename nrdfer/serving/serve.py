@@ -7,6 +7,7 @@ import functools
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def run(model: str, *, port: int, workers: int, folders: Sequence[str], hosts: S
     """Serve a version until this process is stopped.
 
     Args:
-        model: its address.
+        model: address of a registered version; of one on the hub, or the shipped one, which are served for videos.
         port: on `HOST`.
         workers: processes that answer.
         folders: whose videos may be requested by path.
@@ -35,33 +36,52 @@ def run(model: str, *, port: int, workers: int, folders: Sequence[str], hosts: S
     """
     import uvicorn
 
-    from nrdfer.registry.loading import note_code
-    from nrdfer.registry.private_copy import private_copy, weights_sha256
-    from nrdfer.registry.verified_open import open_version
     from nrdfer.runtime.code_version import code_version
     from nrdfer.serving.app import make_app
     from nrdfer.serving.connections import settings_of
     from nrdfer.serving.loader import FOLDERS, SHA256
     from nrdfer.serving.workers import Workers
 
-    opened = open_version(model)
-    sources = note_code(opened)
     signal.signal(signal.SIGTERM, _end)  # as Ctrl-C does; at once, it would leave the copy behind
-    with _place(port) as place, private_copy(opened) as files, contextlib.suppress(KeyboardInterrupt):
-        config = {SHA256: weights_sha256(opened), FOLDERS: list(folders)}
+    with _place(port) as place, _checked_files(model) as (files, sha256, title), contextlib.suppress(KeyboardInterrupt):
+        config = {SHA256: sha256, FOLDERS: list(folders)}
         answering = Workers(functools.partial(open_service, str(files), config, limits), workers)
         try:
             answering.start()
             app = make_app(answering.answer, limits, hosts=hosts, version=code_version().version, close=answering.close)
-            print(
-                f"{opened.uri}: files are as registered, answered by sources {sources[:12]}; "
-                f"http://{HOST}:{port}/invocations, Ctrl-C stops",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"{title}; http://{HOST}:{port}/invocations, Ctrl-C stops", file=sys.stderr, flush=True)
             uvicorn.Server(settings_of(app, limits)).run(sockets=[place])
         finally:
             answering.close()
+
+
+@contextlib.contextmanager
+def _checked_files(model: str) -> Iterator[tuple[Path, str, str]]:
+    """A private folder with a model's checked files, the sha256 of its weights, and what is said of it at the start."""
+    from nrdfer.weights.hub_address import SCHEME
+    from nrdfer.weights.sample_network import ADDRESS
+
+    if model == ADDRESS or model.startswith(SCHEME):
+        from nrdfer.predict.model import open_model
+        from nrdfer.registry.loading import checked_folder
+        from nrdfer.serving.video_bundle import write_bundle
+        from nrdfer.weights.hub_version import pinned
+
+        address = pinned(model)
+        trained = open_model(address)
+        with checked_folder(address) as folder, tempfile.TemporaryDirectory(prefix="nrdfer-model-") as scratch:
+            write_bundle(folder, trained.preprocessing, Path(scratch))
+            yield Path(scratch), trained.origin.weights_sha256, f"{address}: videos, answered by {trained.caption}"
+        return
+    from nrdfer.registry.loading import note_code
+    from nrdfer.registry.private_copy import private_copy, weights_sha256
+    from nrdfer.registry.verified_open import open_version
+
+    opened = open_version(model)
+    sources = note_code(opened)
+    with private_copy(opened) as files:
+        words = f"{opened.uri}: files are as registered, answered by sources {sources[:12]}"
+        yield files, weights_sha256(opened), words
 
 
 def _end(*_: Any) -> None:

@@ -82,7 +82,7 @@ def test_what_cannot_be_meant_is_refused(
     model = [] if "--model" in options else ["--model", str(network_folder)]
     code, printed, error = run(video, *model, *options, "--out", tmp_path / "out")
     assert (code, printed) == (1, "")
-    assert error.startswith(("error: ", "note: "))
+    assert error.startswith(("error: ", "model: "))
     assert words in error
     assert not (tmp_path / "out").exists()
 
