@@ -57,6 +57,8 @@ def checked_folder(model: str) -> Iterator[Path]:
             yield folder
     elif model.startswith(SCHEME):
         found = fetch_version(parse_hub_address(model))
+        if missing := [name for name in (MODEL, LAST) if name not in found.files]:
+            raise WeightsError(f"{found.address} is not a trained network: it has no {' and no '.join(missing)}")
         files = {name: (path, found.manifest.files[name].sha256) for name, path in found.files.items()}
         with private_files(str(found.address), files) as folder:
             yield folder
