@@ -206,6 +206,8 @@ def cross_validation_asset(corpus: Corpus) -> dg.AssetsDefinition:
             from nrdfer import registry
             from nrdfer.core.errors import WeightsError
             from nrdfer.evaluation import checkpoints as stage
+            from nrdfer.models.saved_model import read_identity
+            from nrdfer.models.trained_files import MODEL
             from nrdfer.publish.register_model import flat_figures
 
             evaluations = {name: inputs[f"evaluation_{name}"] for name in corpus.splits}
@@ -226,7 +228,7 @@ def cross_validation_asset(corpus: Corpus) -> dg.AssetsDefinition:
             honest = {fold: stage.read_metrics(e.path)["honest"]["war"] for fold, e in evaluations.items()}
             best = max(honest, key=lambda fold: honest[fold])
             tracking = workbench.tracking
-            model = registry.registered_name(workbench.settings.model, corpus.name)
+            model = registry.registered_name(read_identity(checkpoints[best].path / MODEL)[0], corpus.name)
             version = registry.find_version(tracking, model, checkpoints[best].digest)
             if version is None:
                 raise WeightsError(

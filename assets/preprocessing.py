@@ -27,9 +27,11 @@ class Alignment:
     code_version = "2"
 
     def __init__(self, corpus: Corpus, workbench: Workbench, read: Sequence[Artifact]) -> None:
+        from nrdfer.config.alignment import RETINAFACE
         from nrdfer.preprocessing.corpus_listing import VideoListing
+        from nrdfer.preprocessing.spec import detector_code
         from nrdfer.preprocessing.video_crops import CropOptions
-        from nrdfer.store import file_sha256
+        from nrdfer.store import digest_of, file_sha256
         from nrdfer.weights.locate import network_weights
 
         (videos,) = read
@@ -37,12 +39,20 @@ class Alignment:
         self.asset = corpus.asset("aligned_faces")
         listing = VideoListing(corpus, videos.path)
         self.rows, self.missing = listing.rows, listing.excluded
-        weights, convention = network_weights("retinaface", profile.weights), profile.weights.retinaface_convention
-        self.options = CropOptions(weights, profile.align, convention, device=profile.device)
-        self.config: Mapping[str, Any] = {**profile.section("align"), "convention": convention}
         content = videos.manifest["counts"]["content_digest"]
-        self.inputs: Mapping[str, str] = {"videos": content, "weights": file_sha256(weights)}
-        self.facts: Mapping[str, Any] = {"weights_file": str(weights)}
+        self.inputs: Mapping[str, str]
+        self.facts: Mapping[str, Any]
+        if profile.align.detector == RETINAFACE:
+            weights, convention = network_weights("retinaface", profile.weights), profile.weights.retinaface_convention
+            self.options = CropOptions(weights, profile.align, convention, device=profile.device)
+            self.inputs = {"videos": content, "weights": file_sha256(weights)}
+            self.facts = {"weights_file": str(weights)}
+        else:
+            convention, code = None, detector_code(profile.align.detector)
+            self.options = CropOptions(None, profile.align, device=profile.device)
+            self.inputs = {"videos": content, "detector": digest_of(code)}
+            self.facts = {"detector": f"{profile.align.detector} of {code['package']} {code['version']}"}
+        self.config: Mapping[str, Any] = {**profile.section("align"), "convention": convention}
 
     def pending(self, work: Path) -> list[str]:
         """See `ClipWork`."""

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nrdfer.commands.common import readable, refuse_no_model
 
+if TYPE_CHECKING:
+    from nrdfer.models.costs import OtherNetwork
+    from nrdfer.models.entry import Entry
+
 
 @readable
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per network.")] = False,
+    model_file: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A network of your own, my_net.py or my_net.py:MyNet, or a trained model (folder or models:/ address) "
+            "whose file you have read: its code is run, and may be run here from now on."
+        ),
+    ] = None,
 ) -> None:
     """List every network: parameters, and multiply-adds per clip, exact and as published figures count them."""
     import json
@@ -21,22 +32,54 @@ def models(
     from rich.console import Console
     from rich.table import Table
 
+    from nrdfer.core.plugins import NETWORKS, find_plugins
     from nrdfer.models.cost_table import HEADER, cost_row, shipped_costs
+    from nrdfer.models.names import TITLES
 
     costs = shipped_costs()
+    others: Sequence[OtherNetwork] = ()
+    found = find_plugins(NETWORKS, TITLES)
+    if model_file or found.plugins or found.problems:  # only these are counted now, which takes torch
+        from nrdfer.models.costs import measure_others
+
+        others = measure_others([_entry(given) for given in model_file or ()])
     if as_json:
-        typer.echo(json.dumps([asdict(cost) for cost in costs], indent=1))
+        rows = [asdict(cost) | {"source": "nrdfer"} for cost in costs]
+        for other in others:
+            rows.append(
+                asdict(other.cost) | {"source": other.source}
+                if other.cost
+                else {"name": other.name, "source": other.source, "problem": other.problem}
+            )
+        typer.echo(json.dumps(rows, indent=1))
         return
     table = Table(title="multiply-adds of one clip, in G (1e9)")
     for number, name in enumerate(HEADER):
         table.add_column(name, justify="left" if number < 2 else "right", no_wrap=number < 2)
-    for cost in costs:
+    for cost in (*costs, *(other.cost for other in others if other.cost)):
         table.add_row(*cost_row(cost))
     console = Console(width=120)
     console.print(table)
     for note in sorted({f"{cost.title}: {cost.note}" for cost in costs if cost.note}):
         console.print(note, markup=False)
+    for other in others:
+        console.print(": ".join(filter(None, (other.name, other.source, other.problem))), markup=False)
     console.print("How the two countings differ: docs/models.md", markup=False)
+
+
+def _entry(given: str) -> Entry:
+    """The network of ``--model-file``: of a file, or of the file that is stored with a trained model."""
+    from nrdfer.models.network_file import allow_stored, split_reference
+    from nrdfer.models.registry import find_model, find_recorded
+    from nrdfer.models.saved_model import read_identity
+    from nrdfer.registry import checked_weights
+
+    if split_reference(given) is not None:
+        return find_model(given)
+    with checked_weights(given) as (settings, _):
+        name, code = read_identity(settings)
+        allow_stored(settings.parent, code)
+        return find_recorded(name, code)
 
 
 @readable

@@ -49,6 +49,9 @@ def predict(
         str | None,
         typer.Option(help="Input convention of unknown weights: pytorch_retinaface, retinaface_pytorch."),
     ] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="Instead of the training's: retinaface, or one of another package, by name.")
+    ] = None,
     enhance: Annotated[
         str | None, typer.Option(help="Instead of the training's brightening: none, crop or frame.")
     ] = None,
@@ -92,9 +95,9 @@ def predict(
     typer.echo(one_line(f"model: {chosen.address} ({chosen.reason})"), err=True)
     trained = open_model(chosen.address)
     typer.echo(one_line(f"note: answers come from {trained.caption}"), err=True)
-    if retinaface is None:
+    if retinaface is None and detector is None:
         retinaface = choose_detector(trained)
-    align = _set({"target": target, "max_side": max_side, "min_track": min_track, "every": every})
+    align = _set({"target": target, "max_side": max_side, "min_track": min_track, "every": every, "detector": detector})
     used, overrides = trained.preprocessing.overridden(
         retinaface=retinaface, convention=convention, enhance=enhance, **align
     )
@@ -121,7 +124,7 @@ def _notes(trained: TrainedModel, used: Preprocessing, overrides: Sequence[str])
     """Notes that a reader of the predictions must know."""
     notes = [trained.note] if trained.note else []
     notes += [f"unlike in training: {override}" for override in overrides]
-    if used.retinaface.name == "sample":
+    if used.retinaface is not None and used.retinaface.name == "sample":
         notes.append(
             "the shipped detector has seen rendered faces only; for real video give --retinaface "
             "retinaface-mobilenet0.25 (or retinaface-resnet50, slower), or the path of such a file"

@@ -32,6 +32,9 @@ def preprocess(
         str | None,
         typer.Option(help="Input convention of unknown weights: pytorch_retinaface, retinaface_pytorch."),
     ] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="A detector of another package, by name, instead of RetinaFace.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write one record per clip to this file.")] = None,
     margin: Annotated[float | None, typer.Option(help="How much more than the face a crop shows; 0 = tight.")] = None,
     max_side: Annotated[int | None, typer.Option(help="Longest side the detector sees, pixels.")] = None,
@@ -52,6 +55,7 @@ def preprocess(
     workers: Annotated[int, typer.Option(help="Processes, one core each.")] = 2,
 ) -> None:
     """Decode, detect, choose the target face and align: aligned crops of any videos."""
+    from nrdfer.config.alignment import RETINAFACE
     from nrdfer.config.profile import WeightsConfig
     from nrdfer.config.settings import build_settings
     from nrdfer.core.output_checks import refuse_unwritable
@@ -66,7 +70,7 @@ def preprocess(
         refuse_unwritable(json_file, folder=False)
         refuse_foreign(json_file)
     config = WeightsConfig(retinaface, None, enlightengan or "", folder=os.environ.get("NRDFER_WEIGHTS"))
-    weights = network_weights("retinaface", config)
+    weights = network_weights("retinaface", config) if detector in (None, RETINAFACE) else None
     brightening = network_weights("enlightengan", config) if enlightengan else None
     from nrdfer.config.alignment import AlignSettings
     from nrdfer.preprocessing.videos import CropOptions, preprocess_videos
@@ -78,9 +82,10 @@ def preprocess(
         "min_track": min_track,
         "no_face": no_face,
         "every": every,
+        "detector": detector,
     }
     settings = build_settings(AlignSettings, {k: v for k, v in given.items() if v is not None}, "preprocess")
-    if retinaface == "sample":
+    if retinaface == "sample" and weights is not None:
         typer.echo(
             "note: the shipped detector has seen rendered faces only; for real video give --retinaface "
             "retinaface-resnet50 (or retinaface-mobilenet0.25, faster), or the path of such a file",

@@ -12,7 +12,7 @@ import typer
 
 from nrdfer.commands.common import fields_of, readable, training_bar
 from nrdfer.core.errors import TrainingStopped
-from nrdfer.core.plain_text import name_text
+from nrdfer.core.plain_text import name_text, one_line
 from nrdfer.corpora.registry import splits_in_words
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ def train(
     engine: Annotated[list[str] | None, typer.Option(help="How it is computed: workers=4, precision=bf16.")] = None,
     data: Annotated[list[str] | None, typer.Option(help="How shards are read: reader=stream, source=s3://...")] = None,
     model: Annotated[str | None, typer.Option(help="A name of `nrdfer models`, not the profile's.")] = None,
+    model_file: Annotated[
+        str | None, typer.Option(help="A Python file with a network of your own: my_net.py, or my_net.py:MyNet.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="Of the network: paper, sample...")] = None,
     model_set: Annotated[list[str] | None, typer.Option(help="A setting of the network: temporal_depth=2.")] = None,
     shards: Annotated[Path | None, typer.Option(help="Folder of shards, not those of the profile's last run.")] = None,
@@ -68,6 +71,7 @@ def train(
     from nrdfer.training.signals import sigterm_interrupts
     from nrdfer.training.torchrun import spread_fields, together
 
+    network = _network(model, model_file)
     base = profile_of_shell(profile)
     computed = base.changed(engine=merge(base.section("engine"), fields_of(engine or [], "--engine"))).engine
     reading = merge(base.section("data"), fields_of(data or [], "--data"))
@@ -75,7 +79,7 @@ def train(
     with together(computed) as team:
         found = find_split(base, split, shards, folds, index_only=elsewhere)
         changed = apply_overrides(
-            base, found.corpus, recipe, settings or [], engine or [], model, preset, model_set or []
+            base, found.corpus, recipe, settings or [], engine or [], network, preset, model_set or []
         )
         if data:
             changed = changed.changed(data=reading)
@@ -141,6 +145,27 @@ def _follow(team: Team, request: TrainingRequest) -> None:
                 loop.train(request)
     except (TrainingStopped, KeyboardInterrupt) as stopped:
         raise typer.Exit(STOPPED) from stopped
+
+
+def _network(model: str | None, model_file: str | None) -> str | None:
+    """The network that the options name.
+
+    Raises:
+        ProfileError: they name two, or something else than a file.
+    """
+    if model_file is None:
+        return model
+    from nrdfer.core.errors import ProfileError
+    from nrdfer.models.network_file import split_reference
+
+    if model is not None:
+        raise ProfileError("--model names a network of `nrdfer models`, --model-file one of your own; give one of both")
+    if split_reference(model_file) is None:
+        raise ProfileError(
+            f"--model-file {one_line(model_file)}: give a Python file, my_net.py, or, of one that holds several "
+            "networks, my_net.py:MyNet"
+        )
+    return model_file
 
 
 def _tracked(split: Split, out: Path, settings: Mapping[str, Any]) -> Callable[..., dict[str, Any]]:

@@ -10,6 +10,7 @@ NO_FACE = ("drop", "centre", "fail")
 EVERY = 5  # frames between two detections in a whole frame
 MIN_TRACK = 5  # frames
 POLICIES = ("presence", "longest", "largest", "central")
+RETINAFACE = "retinaface"  # the built-in detector
 MAX_RESIDUAL = 10.0  # pixels of the 112 template; real faces stay below 6, profiles and false detections do not
 
 
@@ -26,6 +27,7 @@ class AlignSettings:
     target: Annotated[str, "which track is the clip's person: presence, longest, largest or central"] = "presence"
     min_track: Annotated[int, "frames; a shorter track (a false detection, a passer-by) is no target"] = MIN_TRACK
     no_face: Annotated[str, "without a target: drop (exclude), centre (keep middle squares) or fail"] = "drop"
+    detector: Annotated[str, "retinaface, or a detector of another package, by name"] = RETINAFACE
 
     def __post_init__(self) -> None:
         if self.size < 8 or not -0.5 <= self.margin <= 0.9:

@@ -93,7 +93,7 @@ class Profile:
     device: Annotated[str, "of detection and enhancement: auto, cpu or cuda; changes rounding only"] = "auto"
     workers: Annotated[int, "processes within one step of preprocessing; never changes a result"] = 2
     chunk_clips: Annotated[int, "videos that one step of preprocessing works on; never changes a result"] = 64
-    model: Annotated[str, "the network: a name of `nrdfer models`"] = "nr-dfernet"
+    model: Annotated[str, "the network: a name of `nrdfer models`, or my_net.py:MyNet"] = "nr-dfernet"
     model_preset: Annotated[str, "preset of that network: paper, sample..."] = "paper"
     model_settings: Overrides = field(default_factory=dict)  # laid over the preset; see `models.registry`
     dfew_recipe: Annotated[NamedRecipe, "recipe for training on DFEW"] = RECIPES["dfew-paper"]

@@ -54,6 +54,10 @@ class ProfileError(NrdferError):
     """A profile does not exist or holds a setting that is not understood."""
 
 
+class PluginError(NrdferError):
+    """A network or a detector of another package or of a user's file cannot be used, or does not answer as it must."""
+
+
 class TrainingError(NrdferError):
     """Training cannot continue (a loss that is not a number, a checkpoint that does not fit)."""
 

@@ -43,6 +43,11 @@ def weights_folder() -> Path:
     return home() / "weights"
 
 
+def network_files() -> Path:
+    """Copies of the network files that users named here, by sha256; see `nrdfer.models.network_file`."""
+    return home() / "networks"
+
+
 def inbox() -> Path:
     """Folder that is watched for new videos: ``NRDFER_INBOX`` if set."""
     given = environment.folder("NRDFER_INBOX")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import ProfileError
+from nrdfer.core.plain_text import one_line
+from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.registry import recipe_of, trained_corpora
 from nrdfer.training.request import network_settings
 
@@ -17,10 +19,8 @@ def check_profile(profile: Profile, asked: str = "") -> None:
 
     Raises:
         ProfileError: an unknown network, preset or setting, or settings that do not fit together.
+        PluginError: a network of another package or a user's file cannot be loaded, or does not answer with logits.
     """
-    import torch
-
-    from nrdfer.models.registry import build_model
     from nrdfer.runtime.devices import pick_device
 
     pick_device(profile.device)
@@ -31,11 +31,26 @@ def check_profile(profile: Profile, asked: str = "") -> None:
             if corpus.name != asked:
                 continue
             setting = f"recipes: {corpus.name}"
-        with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know
-            frames = build_model(profile.model, network_settings(profile, corpus)).settings.frames
+        frames = _frames(profile, corpus)
         sampling = recipe_of(profile, corpus.name).sampling
         if sampling.frames != frames:
             raise ProfileError(
                 f"profile {profile.name}: {setting} samples {sampling.segments} x {sampling.duration} = "
                 f"{sampling.frames} frames, but {profile.model} takes {frames}; change segments and duration, or frames"
             )
+
+
+def _frames(profile: Profile, corpus: Corpus) -> int:
+    """Frames that the network takes, which is built for the corpus's label set."""
+    import torch
+
+    from nrdfer.models.check_network import check_network
+    from nrdfer.models.registry import MODELS, build_model
+
+    values = network_settings(profile, corpus)
+    if profile.model in MODELS:
+        with torch.device("meta"):  # laid out, not computed: some choices only the network's parts know
+            return build_model(profile.model, values, profile.model_preset).settings.frames
+    network = build_model(profile.model, values, profile.model_preset)
+    check_network(network, f"network {one_line(profile.model)}")
+    return network.settings.frames

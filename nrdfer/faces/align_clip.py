@@ -19,7 +19,7 @@ from nrdfer.config.alignment import AlignSettings
 from nrdfer.core.errors import MachineError, NoFaceError, UnreadableVideoError
 from nrdfer.core.records import FrameRecord
 from nrdfer.faces.alignment import fit_template, middle_square, nearest_matrices, warp
-from nrdfer.faces.detector import Face, FaceDetector
+from nrdfer.faces.detector import Detector, Face
 from nrdfer.faces.sparse_detection import find_faces
 from nrdfer.faces.tracking import Track, choose_track, least_length, link, usable_faces
 from nrdfer.faces.turned import Samples, note_of_turn
@@ -69,7 +69,7 @@ class ClipPlan:
         return self.status in ("ok", "centred")
 
 
-def plan_clip(video: Path, detector: FaceDetector, settings: AlignSettings) -> ClipPlan:
+def plan_clip(video: Path, detector: Detector, settings: AlignSettings) -> ClipPlan:
     """Find the target person of one video; a failure of the video ends in the status, never in an exception.
 
     The detector's own threshold and `max_side` count; those of `settings` are for the caller that loads the detector.
@@ -158,7 +158,7 @@ def crops(plan: ClipPlan, size: int, change: Change | None = None) -> Iterator[F
 
 
 def _detect(
-    video: Path, detector: FaceDetector, every: int, notes: list[str], samples: Samples
+    video: Path, detector: Detector, every: int, notes: list[str], samples: Samples
 ) -> tuple[list[list[Face]], list[int], int, int]:
     """The faces and the camera shot of each frame, and the frames' width and height."""
     shots: list[int] = []
@@ -201,7 +201,7 @@ def _fit(index: int, face: Face | None, settings: AlignSettings) -> tuple[FrameR
     return record, matrix
 
 
-def _why_no_face(tracks: Sequence[Track], n_frames: int, detector: FaceDetector, settings: AlignSettings) -> str:
+def _why_no_face(tracks: Sequence[Track], n_frames: int, detector: Detector, settings: AlignSettings) -> str:
     if not tracks:
         return (
             f"no face was detected in any of {n_frames} frames (score above {detector.threshold:g}, "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import cv2
 import numpy as np
@@ -34,6 +34,23 @@ class Face:
     box: NDArray[np.float32]  # (4,) x1, y1, x2, y2, within the picture
     score: float  # 0 to 1
     points: NDArray[np.float32]  # (5, 2) image-left eye, right eye, nose, left and right mouth corner; may be outside
+
+
+class Detector(Protocol):
+    """Interface of every detector, as alignment knows it."""
+
+    threshold: float  # least score of a face
+    max_side: int  # pixels: longer pictures are shrunk to it before they are searched
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether whole frames are searched, in batches, and not parts of them."""
+
+    def detect_batch(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[Face]]:
+        """Faces of several pictures of one size, (H, W, 3) uint8 RGB, best score first."""
+
+    def detect_in(self, rgb: NDArray[np.uint8], regions: Sequence[Region]) -> list[Face]:
+        """Faces of one picture within regions of it as it is searched, best score first."""
 
 
 class FaceDetector:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nrdfer.config.alignment import EVERY
-from nrdfer.faces.detector import Face, FaceDetector, Region
+from nrdfer.faces.detector import Detector, Face, Region
 from nrdfer.faces.tracking import affinity
 
 REACH = 0.3  # of its size, how far a face's surroundings go on each side
@@ -38,7 +38,7 @@ class Looks:
 
 
 def find_faces(
-    frames: Iterable[tuple[Frame, int]], detector: FaceDetector, every: int = EVERY, looks: Looks | None = None
+    frames: Iterable[tuple[Frame, int]], detector: Detector, every: int = EVERY, looks: Looks | None = None
 ) -> Iterator[list[Face]]:
     """The faces of each frame, in order.
 
@@ -76,7 +76,7 @@ def find_faces(
     yield from _close(pending, start, detector, looks)
 
 
-def _in_batches(frames: Iterable[tuple[Frame, int]], detector: FaceDetector, looks: Looks) -> Iterator[list[Face]]:
+def _in_batches(frames: Iterable[tuple[Frame, int]], detector: Detector, looks: Looks) -> Iterator[list[Face]]:
     batch: list[Frame] = []
     for frame, _ in frames:
         batch.append(frame)
@@ -88,12 +88,12 @@ def _in_batches(frames: Iterable[tuple[Frame, int]], detector: FaceDetector, loo
     yield from detector.detect_batch(batch)
 
 
-def _whole(frame: Frame, detector: FaceDetector, looks: Looks) -> list[Face]:
+def _whole(frame: Frame, detector: Detector, looks: Looks) -> list[Face]:
     looks.whole += 1
     return detector.detect_batch([frame])[0]
 
 
-def _close(pending: list[Frame], start: list[Face], detector: FaceDetector, looks: Looks) -> list[list[Face]]:
+def _close(pending: list[Frame], start: list[Face], detector: Detector, looks: Looks) -> list[list[Face]]:
     """The faces of frames that follow one with the faces `start`; detection runs on the whole of the last one."""
     if not pending:
         return []
@@ -105,7 +105,7 @@ def _close(pending: list[Frame], start: list[Face], detector: FaceDetector, look
 
 
 def _between(
-    frame: Frame, start: list[Face], end: list[Face], at: float, detector: FaceDetector, looks: Looks
+    frame: Frame, start: list[Face], end: list[Face], at: float, detector: Detector, looks: Looks
 ) -> list[Face]:
     """The faces of a frame at the fraction `at` (0 to 1) of the way between two detections."""
     followed, others = _pairs(start, end)

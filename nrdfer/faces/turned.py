@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nrdfer.core.records import FrameRecord
 from nrdfer.faces.alignment import fit_template
-from nrdfer.faces.detector import Face, FaceDetector
+from nrdfer.faces.detector import Detector, Face
 
 SAMPLES = 8  # pictures that are searched again
 # Measured on real clips and their turns: upright, the median roll is within 10 degrees, the residual within 4 pixels;
@@ -68,7 +68,7 @@ class Samples:
         return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def note_of_turn(records: Sequence[FrameRecord], samples: Samples, detector: FaceDetector) -> str:
+def note_of_turn(records: Sequence[FrameRecord], samples: Samples, detector: Detector) -> str:
     """A note if a video seems to be turned; "" for upright ones, for most of which the check costs nothing."""
     if not _suspicious(records):
         return ""
@@ -103,7 +103,7 @@ def _suspicious(records: Sequence[FrameRecord]) -> bool:
     return bool(roll > MAX_ROLL or residual > MAX_RESIDUAL)
 
 
-def _standing(pictures: Sequence[Frame], quarters: int, detector: FaceDetector) -> float:
+def _standing(pictures: Sequence[Frame], quarters: int, detector: Detector) -> float:
     """Score of how upright faces are in pictures that were turned, 0 to 1."""
     best = []
     for picture in pictures:

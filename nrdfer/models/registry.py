@@ -1,18 +1,21 @@
 """All networks by name: presets, published figures, and the way from a name and settings to a network.
 
-A network's design belongs to its own file; what it costs is counted in ``costs``.
+A network's design belongs to its own file; what it costs is counted in ``costs``. Networks of other packages and of
+users' files are searched only for a name that is not in `MODELS` (``other_networks``).
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from nrdfer.config.settings import build_settings
 from nrdfer.core.coerce import brief
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import ProfileError
+from nrdfer.core.plugins import Code
 from nrdfer.models import nrdfernet
 from nrdfer.models.base import ClipNetwork, NetworkSettings
 from nrdfer.models.baselines import (
@@ -28,20 +31,11 @@ from nrdfer.models.baselines import (
     vgg11_lstm,
 )
 from nrdfer.models.baselines import resnet3d_center_loss as center_loss
+from nrdfer.models.entry import Entry
 from nrdfer.models.names import TITLES
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One network of the registry."""
-
-    title: str  # as the paper's tables print it
-    network: type[ClipNetwork]
-    presets: Mapping[str, NetworkSettings]
-    tables: tuple[int, ...]  # of the paper
-    gmacs_published: float | None = None  # there, for the preset "paper"
-    note: str = ""
-
+from nrdfer.models.network_file import split_reference
+from nrdfer.models.other_networks import find_other, recorded
+from nrdfer.models.wrapped_network import ByCode
 
 MODELS: Mapping[str, Entry] = {
     "nr-dfernet": Entry(TITLES["nr-dfernet"], nrdfernet.NRDFERNet, nrdfernet.PRESETS, (1, 2, 3, 4, 5), 6.33),
@@ -71,14 +65,41 @@ MODELS: Mapping[str, Entry] = {
 
 
 def find_model(name: str) -> Entry:
-    """The registry's entry of a name.
+    """The entry of a network that a user names: of `MODELS`, of another package, or a file as ``my_net.py:MyNet``.
 
     Raises:
         ProfileError: there is none; the message lists all.
+        PluginError: another package's network, or a file's, cannot be loaded.
     """
+    if name in MODELS:
+        return MODELS[name]
+    return find_other(name, MODELS)
+
+
+def find_recorded(name: str, code: Code) -> Entry:
+    """The entry of a network that a record names, such as a trained model's; a name is no file's path here.
+
+    Args:
+        name: of the network.
+        code: that defines it (`nrdfer.core.plugins.Code`); empty for one of `MODELS`.
+
+    Raises:
+        ProfileError: there is none.
+        PluginError: its code is not here, is another now, or cannot be loaded.
+    """
+    if code:
+        return recorded(name, code, MODELS)
     if name not in MODELS:
         raise ProfileError(f"there is no model {name!r}; known are {', '.join(MODELS)}")
     return MODELS[name]
+
+
+def title_of(name: str) -> str:
+    """How tables print a network; nothing of another package or a user's file is loaded for it."""
+    if name in MODELS:
+        return MODELS[name].title
+    in_file = split_reference(name)
+    return name if in_file is None else ".".join(filter(None, (in_file[0].stem, in_file[1])))
 
 
 def resolve_settings(name: str, settings: Mapping[str, Any], preset: str = "paper") -> NetworkSettings:
@@ -86,8 +107,39 @@ def resolve_settings(name: str, settings: Mapping[str, Any], preset: str = "pape
 
     Raises:
         ProfileError: unknown name, preset or setting, or a value that is not valid.
+        PluginError: see `find_model`.
     """
-    entry = find_model(name)
+    return _resolved(find_model(name), name, settings, preset)
+
+
+def build_model(name: str, settings: Mapping[str, Any], preset: str = "paper") -> ClipNetwork:
+    """Build a network with fresh weights.
+
+    Args:
+        name: as for `find_model`.
+        settings: laid over those of the preset.
+        preset: ``paper``, ``sample``, or another one of the network's.
+
+    Raises:
+        ProfileError: unknown name, preset or setting, or a value that is not valid.
+        PluginError: see `find_model`.
+    """
+    return _build(find_model(name), name, settings, preset)
+
+
+def build_recorded(name: str, code: Code, settings: Mapping[str, Any]) -> ClipNetwork:
+    """Build a network with fresh weights from a record; see `find_recorded`.
+
+    Raises:
+        ProfileError: unknown name or setting, or a value that is not valid.
+        PluginError: see `find_recorded`.
+    """
+    return _build(find_recorded(name, code), name, settings, None)
+
+
+def _resolved(entry: Entry, name: str, settings: Mapping[str, Any], preset: str | None) -> NetworkSettings:
+    if preset is None:  # all settings are recorded; a preset only says of which kind they are
+        preset = "paper" if "paper" in entry.presets else next(iter(entry.presets))
     if preset not in entry.presets:
         raise ProfileError(f"{name} has no preset {preset!r}; known are {', '.join(entry.presets)}")
     base = entry.presets[preset]
@@ -111,19 +163,12 @@ def _with_emotions(settings: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name != "classes"} | {"emotions": emotions}
 
 
-def build_model(name: str, settings: Mapping[str, Any], preset: str = "paper") -> ClipNetwork:
-    """Build a network with fresh weights.
-
-    Args:
-        name: one of `MODELS`.
-        settings: laid over those of the preset.
-        preset: ``paper``, ``sample``, or another one of the network's.
-
-    Raises:
-        ProfileError: unknown name, preset or setting, or a value that is not valid.
-    """
-    resolved = resolve_settings(name, settings, preset)
+def _build(entry: Entry, name: str, settings: Mapping[str, Any], preset: str | None) -> ClipNetwork:
+    resolved = _resolved(entry, name, settings, preset)
     try:
-        return find_model(name).network(resolved)
+        network = entry.network(resolved)
     except ValueError as error:  # a choice that only its part of the network knows
         raise ProfileError(f"settings of {name}: {error}") from error
+    if isinstance(network, ByCode):
+        network.rebuild = functools.partial(build_recorded, entry.name, entry.code)
+    return network

@@ -22,11 +22,13 @@ from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.coerce import convert
 from nrdfer.core.emotions import emotions_in
 from nrdfer.core.errors import WeightsError
+from nrdfer.core.plugins import Code
 from nrdfer.data.settings import Sampling
 from nrdfer.models.base import ClipNetwork
-from nrdfer.models.registry import build_model
+from nrdfer.models.network_file import kept_code
+from nrdfer.models.registry import build_recorded
 from nrdfer.models.state_dict import misfit, plain_names
-from nrdfer.models.trained_files import HISTORY, MODEL
+from nrdfer.models.trained_files import HISTORY, MODEL, NETWORK
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,24 @@ def write_history(folder: Path, reports: Sequence[EpochReport]) -> None:
     write_whole(folder / HISTORY, "".join(json.dumps(asdict(row)) + "\n" for row in reports).encode())
 
 
-def write_description(folder: Path, model: str, settings: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
-    """Write `MODEL`: what `load_model` needs, and how the weights were obtained."""
+def write_description(
+    folder: Path, model: str, settings: Mapping[str, Any], recipe: Mapping[str, Any], code: Code | None = None
+) -> None:
+    """Write `MODEL`: what `load_model` needs, and how the weights were obtained; of a user's network file, a copy.
+
+    Args:
+        folder: existing.
+        model: name of the network.
+        settings: of the network, all of them.
+        recipe: of the training.
+        code: of a network that is not this project's.
+    """
     described = {"model": model, "settings": dict(settings), "recipe": dict(recipe)}
+    if code:
+        described["code"] = dict(code)
+        content = kept_code(code)
+        if content is not None:
+            write_whole(folder / NETWORK, content)
     write_whole(folder / MODEL, json.dumps(described, indent=1).encode())
 
 
@@ -95,15 +112,29 @@ def load_model(settings: Path, weights: Path) -> ClipNetwork:
     Raises:
         WeightsError: the description cannot be read, or the weights do not fit it.
         ProfileError: it names a network or a setting that this version does not know.
+        PluginError: the network is of another package or a user's file, which is not here as it was in training.
+    """
+    name, code = read_identity(settings)
+    try:
+        values = _field(_read(settings), "settings", Mapping[str, Any])
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{settings} does not describe a trained network: {error}") from error
+    model = build_recorded(name, code, values)
+    load_weights(model, weights)
+    return model.eval()
+
+
+def read_identity(settings: Path) -> tuple[str, Code]:
+    """Name of the network of a training run's ``model.json``, and the record of its code: empty for a built-in one.
+
+    Raises:
+        WeightsError: the description cannot be read.
     """
     try:
         described = _read(settings)
-        name, values = _field(described, "model", str), _field(described, "settings", Mapping[str, Any])
+        return _field(described, "model", str), _code(described)
     except (OSError, ValueError) as error:
         raise WeightsError(f"{settings} does not describe a trained network: {error}") from error
-    model = build_model(name, values)
-    load_weights(model, weights)
-    return model.eval()
 
 
 def read_sampling(settings: Path) -> Sampling:
@@ -142,6 +173,12 @@ def _read(settings: Path) -> Mapping[str, Any]:
     if not isinstance(described, dict):
         raise ValueError(f"it holds {type(described).__name__}, but must hold named values")
     return described
+
+
+def _code(described: Mapping[str, Any]) -> Code:
+    """The record of a network that is not this project's; empty for one that is."""
+    code = _field(described, "code", Mapping[str, Any]) if "code" in described else {}
+    return {str(name): convert(value, str) for name, value in code.items()}
 
 
 def _field(values: Mapping[str, Any], name: str, hint: Any) -> Any:

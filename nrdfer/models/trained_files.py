@@ -10,3 +10,4 @@ LAST = "last.safetensors"  # weights after the last epoch: honest protocol
 BEST = "best.safetensors"  # weights of the epoch with the best filtered WAR on the test clips: paper protocol
 HISTORY = "history.jsonl"  # a line an epoch
 MODEL = "model.json"  # the network's name and settings, and the recipe
+NETWORK = "network.py"  # the user's file that defines the network, if one does; for reading, never run from there

@@ -17,7 +17,7 @@ from nrdfer.noise.corpus import TRAINING, read_truth
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.callbacks import TrainingCallbacks
 from nrdfer.training.progress import Report
-from nrdfer.training.request import TrainingRequest
+from nrdfer.training.request import TrainingRequest, network_identity
 
 PREDICTIONS = "predictions.parquet"
 
@@ -67,6 +67,7 @@ class NoiseTraining:
             "model_settings": values,
             "recipe": recipe_of(self.settings, self.seed).to_dict(),
             "engine": self.engine.numerics(),
+            **({"code": code} if (code := network_identity(model)[1]) else {}),
         }
 
     def request(self, clips: Path, work: Path, out: Path) -> TrainingRequest:
@@ -81,9 +82,10 @@ class NoiseTraining:
             ProfileError: there is no such network or preset.
         """
         model, values = network_of(self.network, self.settings)
+        name, code = network_identity(model)
         truth = read_truth(clips)
         return TrainingRequest(
-            model,
+            name,
             values,
             recipe_of(self.settings, self.seed),
             dataclasses.replace(self.engine, devices=1),
@@ -93,6 +95,7 @@ class NoiseTraining:
             tuple(row["clip_id"] for row in truth if row["kind"] == N1 and row["level"] == 0),
             work,
             out,
+            code=code,
         )
 
 

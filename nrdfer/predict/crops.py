@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,9 @@ import numpy.typing as npt
 from nrdfer.core.errors import UnreadableVideoError
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.faces.align_clip import ClipPlan, crops, plan_clip
-from nrdfer.faces.detector import FaceDetector
+from nrdfer.faces.detector import Detector
 from nrdfer.faces.load_detector import load_detector
+from nrdfer.faces.other_detector import OtherDetector
 from nrdfer.preprocessing.spec import Preprocessing
 from nrdfer.runtime.devices import pick_device
 from nrdfer.video.jpeg import decode_jpeg, encode_jpeg
@@ -62,7 +64,7 @@ class Cropper:
         enhancer: None with enhance "none".
     """
 
-    def __init__(self, preprocessing: Preprocessing, detector: FaceDetector, enhancer: Enhancer | None) -> None:
+    def __init__(self, preprocessing: Preprocessing, detector: Detector, enhancer: Enhancer | None) -> None:
         if (enhancer is None) != (preprocessing.enhance == "none"):
             raise ValueError(f"enhance is {preprocessing.enhance!r}, and the enhancer {enhancer}")
         self.preprocessing = preprocessing
@@ -88,15 +90,10 @@ class Cropper:
 
         Raises:
             WeightsError: weights are missing, have other content, or cannot be used.
+            PluginError: the detector of another package is not here as it was in training.
         """
-        settings, where = preprocessing.align, pick_device(device)
-        detector = load_detector(
-            retinaface or preprocessing.retinaface.locate("retinaface"),
-            convention=None if retinaface else preprocessing.retinaface.convention,
-            threshold=settings.threshold,
-            max_side=settings.max_side,
-            device=str(where),
-        )
+        where = pick_device(device)
+        detector = _detector(preprocessing, retinaface, str(where))
         enhancer = None
         if preprocessing.enlightengan is not None:
             enhancer = Enhancer.load(enlightengan or preprocessing.enlightengan.locate("enlightengan"), where)
@@ -123,6 +120,15 @@ class Cropper:
         if self.preprocessing.enhance == "frame":
             return crops(plan, size, self.enhancer.stream_large)
         return self.enhancer.stream(crops(plan, size))
+
+
+def _detector(preprocessing: Preprocessing, retinaface: Path | None, device: str) -> Detector:
+    settings, weights = preprocessing.align, preprocessing.retinaface
+    seen: dict[str, Any] = {"threshold": settings.threshold, "max_side": settings.max_side, "device": device}
+    if weights is None:
+        return OtherDetector(settings.detector, preprocessing.detector, **seen)
+    convention = None if retinaface else weights.convention
+    return load_detector(retinaface or weights.locate("retinaface"), convention=convention, **seen)
 
 
 def refuse_long(video: Path) -> None:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nrdfer.config.alignment import MODES, AlignSettings
+from nrdfer.config.alignment import MODES, RETINAFACE, AlignSettings
 from nrdfer.config.profile import Profile, WeightsConfig
 from nrdfer.config.settings import build_settings
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import WeightsError
+from nrdfer.core.plugins import DETECTORS, find_plugin
 from nrdfer.store import file_sha256
 from nrdfer.weights.catalogue import CATALOGUE
 from nrdfer.weights.locate import local_folder, network_weights
@@ -78,14 +79,16 @@ class Preprocessing:
     """Preprocessing from a video to crops.
 
     Raises:
-        ValueError: an unknown mode, a quality that JPEG does not have, or brightening without weights.
+        ValueError: an unknown mode, a quality that JPEG does not have, brightening or RetinaFace without weights, or
+            another package's detector without a record of its code.
     """
 
     align: AlignSettings
-    retinaface: WeightsFile
+    retinaface: WeightsFile | None  # None with the detector of another package
     enhance: str = "none"  # none | crop | frame: see nrdfer.preprocessing.enhance
     enlightengan: WeightsFile | None = None  # None with enhance "none"
     jpeg_quality: int = 95  # of the shards: a network has never seen a crop that was not a JPEG
+    detector: Mapping[str, str] | None = None  # of another package, `nrdfer.core.plugins.Code`; None with RetinaFace
 
     def __post_init__(self) -> None:
         if self.enhance not in MODES:
@@ -94,6 +97,12 @@ class Preprocessing:
             raise ValueError(f"jpeg_quality must be in 1 to 100, not {self.jpeg_quality}")
         if (self.enlightengan is None) != (self.enhance == "none"):
             raise ValueError(f"enhance {self.enhance!r} and EnlightenGAN weights {self.enlightengan} contradict")
+        own = self.align.detector == RETINAFACE
+        if own != (self.retinaface is not None) or own != (self.detector is None):
+            raise ValueError(
+                f"the detector {self.align.detector!r}, RetinaFace weights {self.retinaface} and a record of another "
+                f"package's detector {self.detector} contradict"
+            )
 
     @classmethod
     def of_profile(cls, profile: Profile) -> Preprocessing:
@@ -102,19 +111,25 @@ class Preprocessing:
         Raises:
             WeightsError: weights cannot be found, or are not the pinned ones.
             ProfileError: a setting that is not known, or a value that is refused.
+            PluginError: a detector of another package that cannot be used.
         """
         brightening = None if profile.enhance == "none" else weights_file("enlightengan", profile.weights)
+        own = profile.align.detector == RETINAFACE
         return cls(
             align=profile.align,
-            retinaface=weights_file("retinaface", profile.weights),
+            retinaface=weights_file("retinaface", profile.weights) if own else None,
+            detector=None if own else detector_code(profile.align.detector),
             enhance=profile.enhance,
             enlightengan=brightening,
             jpeg_quality=profile.shards.jpeg_quality,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, ready for JSON; the inverse of `from_dict`."""
-        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+        """Plain types, ready for JSON; the inverse of `from_dict`. With RetinaFace, as before there were others."""
+        values = {"schema": SCHEMA, **dataclasses.asdict(self)}
+        if self.detector is None:
+            del values["detector"], values["align"]["detector"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = FILE) -> Preprocessing:
@@ -157,7 +172,7 @@ class Preprocessing:
         a training on large faces does not determine the size that another detector needs.
 
         Args:
-            retinaface: a name or a path, as in a profile.
+            retinaface: a name or a path, as in a profile; instead of another package's detector, too.
             convention: input convention of a file that does not state it.
             enhance: another mode; "crop" and "frame" take the training's EnlightenGAN, else the shell's profile's.
             **align: fields of `AlignSettings`.
@@ -165,21 +180,32 @@ class Preprocessing:
         Raises:
             WeightsError: weights cannot be found.
             ProfileError: a value that is refused.
+            PluginError: a detector of another package that cannot be used.
         """
         changed = self
+        detector = align.pop("detector", None)
+        if detector not in (None, RETINAFACE, self.align.detector):
+            changed = self._detected_by(detector, None, detector_code(detector))
+        elif detector == RETINAFACE and self.retinaface is None:
+            retinaface = retinaface or _shell_weights().retinaface
         if align:
-            fields = {**dataclasses.asdict(self.align), **align}
+            fields = {**dataclasses.asdict(changed.align), **align}
             changed = dataclasses.replace(changed, align=build_settings(AlignSettings, fields, "prediction"))
         if retinaface is not None:
             config = dataclasses.replace(_shell_weights(), retinaface=retinaface, retinaface_convention=convention)
-            changed = dataclasses.replace(changed, retinaface=weights_file("retinaface", config))
+            weights = weights_file("retinaface", config)
+            changed = changed._detected_by(RETINAFACE, weights, None)
             usual = AlignSettings().max_side
-            if changed.retinaface.sha256 != self.retinaface.sha256 and "max_side" not in align:
+            if (self.retinaface is None or weights.sha256 != self.retinaface.sha256) and "max_side" not in align:
                 larger = dataclasses.replace(changed.align, max_side=max(changed.align.max_side, usual))
                 changed = dataclasses.replace(changed, align=larger)
         if enhance is not None and enhance != self.enhance:
             changed = changed._enhanced(enhance)
         return changed, tuple(_differences(self, changed))
+
+    def _detected_by(self, name: str, retinaface: WeightsFile | None, code: Mapping[str, str] | None) -> Preprocessing:
+        align = dataclasses.replace(self.align, detector=name)
+        return dataclasses.replace(self, align=align, retinaface=retinaface, detector=code)
 
     def _enhanced(self, mode: str) -> Preprocessing:
         from nrdfer.preprocessing.enhance import check_mode
@@ -207,6 +233,16 @@ def weights_file(network: Network, config: WeightsConfig) -> WeightsFile:
     )
 
 
+def detector_code(name: str) -> dict[str, str]:
+    """The record of the code of another package's detector; nothing is imported.
+
+    Raises:
+        ProfileError: no installed package has a detector of that name.
+        PluginError: several have.
+    """
+    return find_plugin(DETECTORS, name, (RETINAFACE,)).code()
+
+
 def _shell_weights() -> WeightsConfig:
     from nrdfer.config.resolve import profile_of_shell
 
@@ -220,8 +256,9 @@ def _differences(before: Preprocessing, after: Preprocessing) -> list[str]:
         old, new = getattr(before.align, field.name), getattr(after.align, field.name)
         if old != new:
             changes.append(f"{field.name} {new} instead of {old}")
-    if before.retinaface.sha256 != after.retinaface.sha256:
-        changes.append(f"RetinaFace {after.retinaface.name} instead of {before.retinaface.name}")
+    old_weights, new_weights = before.retinaface, after.retinaface
+    if old_weights is not None and new_weights is not None and old_weights.sha256 != new_weights.sha256:
+        changes.append(f"RetinaFace {new_weights.name} instead of {old_weights.name}")
     if before.enhance != after.enhance:
         changes.append(f"enhance {after.enhance} instead of {before.enhance}")
     return changes

@@ -17,8 +17,9 @@ from nrdfer.core.atomic_files import OF_THE_MACHINE
 from nrdfer.core.errors import MachineError, NrdferError, UnreadableVideoError
 from nrdfer.enhance.enhancer import Enhancer
 from nrdfer.faces.align_clip import ClipPlan, plan_clip
-from nrdfer.faces.detector import FaceDetector
+from nrdfer.faces.detector import Detector
 from nrdfer.faces.load_detector import load_detector
+from nrdfer.faces.other_detector import OtherDetector
 from nrdfer.runtime.devices import pick_device
 from nrdfer.runtime.gpu_errors import raise_if_of_gpu
 from nrdfer.runtime.process_pool import completed
@@ -31,7 +32,7 @@ Outcome = TypeVar("Outcome")
 class Tools:
     """Networks and settings of a process that works on videos."""
 
-    detector: FaceDetector
+    detector: Detector
     settings: AlignSettings
     enhancer: Enhancer | None = None
 
@@ -41,7 +42,8 @@ class CropOptions:
     """Options for cropping videos.
 
     Attributes:
-        detector: RetinaFace weights, to load with the settings' threshold and `max_side`; or a loaded one.
+        detector: RetinaFace weights, to load with the settings' threshold and `max_side`; or a loaded detector; None:
+            the detector of another package that the settings name.
         settings: detection and alignment.
         convention: input convention of a weights file that does not state it.
         enhancer: EnlightenGAN weights, to brighten the crops.
@@ -53,7 +55,7 @@ class CropOptions:
         ValueError: fewer than one worker.
     """
 
-    detector: FaceDetector | Path
+    detector: Detector | Path | None
     settings: AlignSettings
     convention: str | None = None
     enhancer: Path | None = None
@@ -69,9 +71,13 @@ class CropOptions:
 
         Raises:
             WeightsError: a weights file cannot be used.
+            PluginError: the detector of another package cannot be used.
         """
         device, detector = pick_device(self.device), self.detector
-        if not isinstance(detector, FaceDetector):
+        if detector is None:
+            s = self.settings
+            detector = OtherDetector(s.detector, threshold=s.threshold, max_side=s.max_side, device=str(device))
+        elif isinstance(detector, Path):
             detector = load_detector(
                 detector,
                 convention=self.convention,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nrdfer.models.trained_files import MODEL
+from nrdfer.models.trained_files import MODEL, NETWORK
 from nrdfer.registry.logged_models import Content
 
 SIDE = 32  # pixels: MLflow keeps the example as JSON, and the network takes crops of any size
@@ -30,10 +30,12 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
     from nrdfer.serving.loader import MODULE, SHA256
     from nrdfer.store import file_sha256
 
+    own = checkpoint / NETWORK
     return Content(
         artifacts={
             "settings": checkpoint / MODEL,
             "weights": checkpoint / weights,
+            **({"network": own} if own.is_file() else {}),  # for reading: no version is loaded by it
             **{path.stem: path for path in more},
         },
         loader=MODULE,

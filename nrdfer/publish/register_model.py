@@ -18,8 +18,8 @@ from nrdfer.config.profile import Profile
 from nrdfer.core import file_locks, paths
 from nrdfer.corpora.registry import corpus_of, find_corpus, recipe_of
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
-from nrdfer.models.saved_model import read_history
-from nrdfer.models.trained_files import BEST, LAST
+from nrdfer.models.saved_model import read_history, read_identity
+from nrdfer.models.trained_files import BEST, LAST, MODEL
 from nrdfer.publish.model_card import CardFacts, write_card
 from nrdfer.publish.model_files import crops_content
 from nrdfer.registry import tags, versions
@@ -94,7 +94,7 @@ def register(tracking: Tracking, evaluated: Evaluated, *, alias: str | None, log
     preprocessing = Preprocessing.of_profile(profile)
     metrics, history = read_metrics(evaluated.evaluation.path), read_history(checkpoint.path)
     epochs = {"honest": len(history), "paper": int(checkpoint.manifest["counts"]["best"]["epoch"])}
-    name = versions.registered_name(profile.model, evaluated.split.corpus)
+    name = versions.registered_name(read_identity(checkpoint.path / MODEL)[0], evaluated.split.corpus)
     card = write_card(_card_facts(evaluated, name, metrics, epochs, preprocessing.to_dict()))
     with tempfile.TemporaryDirectory() as scratch:
         resolved, described = Path(scratch) / "resolved.json", Path(scratch) / FILE
@@ -185,14 +185,14 @@ def _card_facts(
     epochs: Mapping[str, int],
     preprocessing: Mapping[str, Any],
 ) -> CardFacts:
-    from nrdfer.models.registry import find_model
+    from nrdfer.models.registry import title_of
 
     profile, split = evaluated.profile, evaluated.split
     initial = evaluated.checkpoint.manifest["inputs"]["initial"]
     made_by = evaluated.checkpoint.manifest["counts"]["dagster_run_id"]
     recipe = recipe_of(profile, split.corpus).to_dict()
     return CardFacts(
-        title=find_model(profile.model).title,
+        title=title_of(read_identity(evaluated.checkpoint.path / MODEL)[0]),
         model=name,
         split=split.name,
         corpus=split.corpus,

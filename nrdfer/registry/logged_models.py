@@ -33,7 +33,8 @@ class Content:
     """Content of a logged model's folder.
 
     Attributes:
-        artifacts: name -> file, for a wrapper of ``nrdfer.serving``; safetensors and JSON only, never code.
+        artifacts: name -> file, for a wrapper of ``nrdfer.serving``, which opens safetensors and JSON only: a user's
+            network file is among them for reading, and never run from there.
         loader: module of this package that MLflow loads it with; a version brings no code.
         signature: of inputs and outputs.
         example: an input.

@@ -1,6 +1,7 @@
 """Opening a registered version: every file is compared with what was registered before any of it is used.
 
-A version is weights and JSON, never code, but MLflow imports what the description in its folder names. So a version
+A version is weights and JSON, and no code of it is run, but MLflow imports what the description in its folder names;
+a network file in it is for reading (`nrdfer.models.network_file` says which one is run). So a version
 whose files are not those of its list (`file_lists`), and one whose folder is outside the folder of this project's
 models, are refused before anything is loaded. What is loaded is read from a private copy (`private_copy`) by this
 package's own code (`loading`).

@@ -15,7 +15,7 @@ from nrdfer.evaluation.result_table import SINGLE, UAR, WAR, ResultTable, Row
 from nrdfer.experiments.catalogue import OURS
 from nrdfer.experiments.fill import read_figures
 from nrdfer.experiments.published import published
-from nrdfer.models.registry import find_model
+from nrdfer.models.registry import title_of
 
 _MEASURES = (UAR, WAR)
 _READINGS = {"with the filter": Reading(), "without the filter": Reading(sf=False)}
@@ -29,7 +29,7 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         folds: evaluation of each fold.
         afew: evaluation on AFEW.
     """
-    title = find_model(model).title
+    title = title_of(model)
     row = f"{title} DS"  # of the paper's tables
     ours = model == OURS
     dfew = ResultTable(

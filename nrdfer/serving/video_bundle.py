@@ -14,17 +14,18 @@ from pathlib import Path
 
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import WeightsError
-from nrdfer.models.trained_files import LAST, MODEL
+from nrdfer.models.trained_files import LAST, MODEL, NETWORK
 from nrdfer.predict.crops import Cropper
 from nrdfer.predict.model import Origin, load_trained
 from nrdfer.predict.predictor import Predictor
 from nrdfer.predict.windows import WindowSettings
-from nrdfer.preprocessing.spec import FILE, Preprocessing
+from nrdfer.preprocessing.spec import FILE, Preprocessing, WeightsFile
 from nrdfer.store import file_sha256
 from nrdfer.weights.safetensors_file import save_safetensors
 
 CONTENTS = "bundle.json"  # name of a part -> its file and sha256
-PARTS = ("settings", "weights", "preprocessing", "retinaface", "enlightengan")
+PARTS = ("settings", "weights", "preprocessing", "retinaface", "enlightengan", "network")
+_OPTIONAL = {"retinaface", "enlightengan", "network"}  # with another package's detector there is no RetinaFace
 
 
 def write_bundle(checkpoint: Path, preprocessing: Preprocessing, out: Path) -> dict[str, str]:
@@ -37,7 +38,7 @@ def write_bundle(checkpoint: Path, preprocessing: Preprocessing, out: Path) -> d
 
     Returns:
         The `artifacts` of ``mlflow.pyfunc.log_model``: name of a part -> path of its file. Without brightening there is
-        no ``enlightengan``.
+        no ``enlightengan``, and with a detector of another package no ``retinaface``.
 
     Raises:
         WeightsError: a file is missing or is not what it should be.
@@ -49,7 +50,11 @@ def write_bundle(checkpoint: Path, preprocessing: Preprocessing, out: Path) -> d
         if not source.is_file():
             raise WeightsError(f"{checkpoint} is not a trained network: {source.name} missing")
         shutil.copyfile(source, files[part])
-    files["retinaface"] = _detector(preprocessing, out / "retinaface.safetensors")
+    if (checkpoint / NETWORK).is_file():  # for reading: no bundle is loaded by it
+        files["network"] = out / NETWORK
+        shutil.copyfile(checkpoint / NETWORK, files["network"])
+    if preprocessing.retinaface is not None:
+        files["retinaface"] = _detector(preprocessing.retinaface, out / "retinaface.safetensors")
     if preprocessing.enlightengan is not None:
         files["enlightengan"] = _enhancer(preprocessing, out / "enlightengan.safetensors")
     preprocessing.write(files["preprocessing"])
@@ -75,10 +80,12 @@ def load_bundle(
     origin = Origin("bundle", file_sha256(files["settings"]), file_sha256(files["weights"]))
     model = load_trained(files["settings"], files["weights"], origin)
     model = replace(model, preprocessing=Preprocessing.read(files["preprocessing"]), note="")
+    if model.preprocessing.retinaface is not None and "retinaface" not in files:
+        raise WeightsError(f"the bundle in {files['settings'].parent} lacks its detector; register it again")
     cropper = Cropper.load(
         model.preprocessing,
         device=device,
-        retinaface=files["retinaface"],
+        retinaface=files.get("retinaface"),
         enlightengan=files.get("enlightengan"),
     )
     return Predictor(model, cropper, windows, device=device)
@@ -103,7 +110,7 @@ def _read_contents(path: Path) -> dict[str, dict[str, str]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path} does not list a bundle's files: {error!r}") from error
     unknown = sorted(set(parts) - set(PARTS))
-    missing = sorted(set(PARTS) - {"enlightengan"} - set(parts))
+    missing = sorted(set(PARTS) - _OPTIONAL - set(parts))
     odd = [entry["file"] for entry in parts.values() if Path(entry["file"]).name != entry["file"]]
     if unknown or missing or odd:
         problems = "; ".join(
@@ -134,11 +141,11 @@ def _checked(artifacts: Mapping[str, str]) -> dict[str, Path]:
     return files
 
 
-def _detector(preprocessing: Preprocessing, target: Path) -> Path:
+def _detector(retinaface: WeightsFile, target: Path) -> Path:
     from nrdfer.faces.load_detector import load_detector
 
-    source = preprocessing.retinaface.locate("retinaface")
-    detector = load_detector(source, convention=preprocessing.retinaface.convention)  # tests unknown weights on faces
+    source = retinaface.locate("retinaface")
+    detector = load_detector(source, convention=retinaface.convention)  # tests unknown weights on faces
     if source.suffix == ".safetensors":
         shutil.copyfile(source, target)
         return target

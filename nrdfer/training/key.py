@@ -19,7 +19,7 @@ from nrdfer.config.settings import flatten
 from nrdfer.corpora.registry import find_corpus, recipe_of
 from nrdfer.shards.split import Split
 from nrdfer.store import digest_of, file_sha256
-from nrdfer.training.request import TrainingRequest, network_settings
+from nrdfer.training.request import TrainingRequest, network_identity, network_settings
 
 CheckpointIdentity = dict[str, Any]  # the form of a key in a checkpoint
 FROM_SCRATCH = "none"  # an artefact's initial weights, if there are none
@@ -39,6 +39,7 @@ class TrainingKey:
     shards: str = ""  # digest of the shards; empty if only a checkpoint's identity is needed
     initial: str | None = None  # sha256 of the initial weights, or digest of their artefact
     data: Mapping[str, Any] = field(default_factory=dict)  # `DataSettings.order`; empty unless streamed
+    code: Mapping[str, str] = field(default_factory=dict)  # of a network that is not this project's
 
     def config(self) -> dict[str, Any]:
         """The settings, as an artefact's configuration."""
@@ -47,12 +48,12 @@ class TrainingKey:
             "model_settings": self.model_settings,
             "recipe": self.recipe,
             "engine": self.engine,
-            **self._data(),
+            **self._rarer(),
         }
 
-    def _data(self) -> dict[str, Any]:
-        """Only of a stream: older keys, all of indexed reading, know nothing of it."""
-        return {"data": self.data} if self.data else {}
+    def _rarer(self) -> dict[str, Any]:
+        """Only of a stream, and of a network of other code: keys of all others know nothing of either."""
+        return {name: value for name, value in (("data", self.data), ("code", dict(self.code))) if value}
 
     def clips_digest(self) -> str:
         """Digest of both lists of clips."""
@@ -72,7 +73,7 @@ class TrainingKey:
             "network": {"name": self.model, **self.model_settings},
             "recipe": {name: value for name, value in self.recipe.items() if name != "name"},
             "engine": self.engine,
-            **self._data(),
+            **self._rarer(),
             "clips to learn from": _short_digest(self.train_ids),
             "clips to test on": _short_digest(self.test_ids),
             "initial weights": "none" if self.initial is None else self.initial[:16],
@@ -96,6 +97,7 @@ def key_of(request: TrainingRequest, shards: str = "") -> TrainingKey:
         shards,
         None if initial is None else file_sha256(initial),
         request.data.order(),
+        request.code,
     )
 
 
@@ -110,9 +112,11 @@ def key_of_profile(profile: Profile, split: Split, shards: str, initial: str | N
 
     Raises:
         ProfileError: unknown network, preset or setting of it.
+        PluginError: the network of another package, or of a file, cannot be loaded.
     """
+    name, code = network_identity(profile.model)
     return TrainingKey(
-        profile.model,
+        name,
         network_settings(profile, find_corpus(split.corpus)),
         recipe_of(profile, split.corpus).to_dict(),
         profile.engine.numerics(),
@@ -121,6 +125,7 @@ def key_of_profile(profile: Profile, split: Split, shards: str, initial: str | N
         shards,
         initial,
         profile.data.order(),
+        code,
     )
 
 

@@ -30,7 +30,8 @@ from nrdfer.data.loader import BatchLoader
 from nrdfer.evaluation.inference import predict
 from nrdfer.evaluation.protocols import fold_metrics
 from nrdfer.models.base import ClipNetwork
-from nrdfer.models.registry import build_model
+from nrdfer.models.check_network import check_network
+from nrdfer.models.registry import build_recorded
 from nrdfer.models.saved_model import (
     EpochReport,
     best_epoch,
@@ -175,6 +176,7 @@ def train(
         TrainingStopped: SIGTERM or Ctrl-C; everything is saved, and the same call continues.
         WeightsError: the initial weights do not fit the network.
         ProfileError: a device that is not there, an unknown network or setting.
+        PluginError: a network of another package or a user's file cannot be loaded, or does not answer with logits.
     """
     source = open_clips(request.shards, request.data) if source is None else source
     request = _checked(request, source)
@@ -218,8 +220,10 @@ def _checked(request: TrainingRequest, source: ClipSource) -> TrainingRequest:
 def _new_network(request: TrainingRequest) -> ClipNetwork:
     """The network, initialised by the recipe's seed."""
     torch.manual_seed(request.recipe.seed)
-    model = build_model(request.model, request.model_settings)
+    model = build_recorded(request.model, request.code, request.model_settings)
     check_sampling(request.recipe, model.settings.frames)
+    if request.code:
+        check_network(model, f"network {request.model}")
     return model
 
 
@@ -256,4 +260,5 @@ def _write_results(request: TrainingRequest, training: Training) -> None:
     write_weights(request.out / LAST, cpu_weights(training.learner.model))
     write_weights(request.out / BEST, training.best)
     write_history(request.out, training.reports)
-    write_description(request.out, request.model, request.model_settings, request.recipe.to_dict())
+    recipe = request.recipe.to_dict()
+    write_description(request.out, request.model, request.model_settings, recipe, request.code)

@@ -43,6 +43,7 @@ class TrainingRequest:
     out: Path  # receives the files of `nrdfer.models.trained_files`
     initial_weights: Path | None = None  # safetensors of the same network to start from
     data: DataSettings = field(default_factory=DataSettings)  # how the shards are read
+    code: Mapping[str, str] = field(default_factory=dict)  # of a network of another package or a user's file
 
     def to_json(self) -> str:
         """All of it as JSON, for another process of the same version."""
@@ -81,9 +82,11 @@ def request_of(
 
     Raises:
         ProfileError: unknown network or setting of it, or no recipe for the corpus.
+        PluginError: the network of another package, or of a file, cannot be loaded.
     """
+    name, code = network_identity(profile.model)
     return TrainingRequest(
-        profile.model,
+        name,
         network_settings(profile, find_corpus(split.corpus)),
         recipe_of(profile, split.corpus),
         profile.engine,
@@ -94,7 +97,21 @@ def request_of(
         out,
         initial_weights,
         profile.data,
+        code,
     )
+
+
+def network_identity(model: str) -> tuple[str, Mapping[str, str]]:
+    """Name of a network that a user names, and the record of its code: empty for one of this project's.
+
+    Raises:
+        ProfileError: there is none.
+        PluginError: the network of another package, or of a file, cannot be loaded.
+    """
+    from nrdfer.models.registry import find_model
+
+    entry = find_model(model)
+    return entry.name or model, entry.code
 
 
 def network_settings(profile: Profile, corpus: Corpus) -> dict[str, Any]:
