@@ -76,6 +76,37 @@ def test_two_processes_share_the_batches_and_are_followed(corpora: Corpora) -> N
     assert (corpora.root / "out" / "best.safetensors").is_file()
 
 
+_OWN = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes, image_size: int = 16, width: int = 8):
+        super().__init__()
+        pooled = nn.Conv2d(3, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        self.net = nn.Sequential(*pooled, nn.Linear(width, classes))
+
+    def forward(self, x):
+        return self.net(x.mean(1))
+"""
+
+
+def test_a_network_file_is_trained_by_two_processes(corpora: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(corpora.root / "home"))
+    file = corpora.root / "own_net.py"
+    file.write_text(_OWN)
+    words = ["--model-file", str(file), "--engine", "devices=2", "--engine", "device=cpu"]
+    done = train(corpora, *words, "--model-set", "width=4")
+    assert done.exit_code == 0, done.output
+    described = json.loads((corpora.root / "out" / "model.json").read_text())
+    assert (described["model"], described["settings"]["width"]) == ("own_net.Net", 4)
+    assert (corpora.root / "out" / "network.py").read_text() == _OWN
+    assert "is finished; nothing was done" in train(corpora, *words, "--model-set", "width=4").output
+    file.write_text(_OWN + "# changed")
+    changed = train(corpora, *words, "--model-set", "width=4")
+    assert changed.exit_code == 1
+    assert "holds a training of other settings (code.sha256 is " in changed.output
+
+
 def test_the_same_line_again_says_that_it_is_finished(corpora: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(corpora, "--json")
     monkeypatch.setattr(loop, "train_fold", lambda *_, **__: pytest.fail("trained again"))
@@ -186,6 +217,9 @@ def test_afew_starts_where_it_is_told_to(corpora: Corpora) -> None:
         (["--set", "augment.flop=1"], "unknown setting flop"),
         (["--engine", "worker=1"], "unknown setting worker"),
         (["--model", "resnet"], "there is no model 'resnet'"),
+        (["--model-file", "resnet"], "--model-file resnet: give a Python file"),
+        (["--model-file", "{root}/gone.py"], "gone.py cannot be read (No such file or directory)"),
+        (["--model-file", "a.py", "--model", "c3d"], "give one of both"),
         (["--preset", "tiny"], "no preset 'tiny'"),
         (["--model-set", "depth=1"], "unknown setting depth"),
         (["--initial", "{root}"], "is not a trained network"),
