@@ -127,8 +127,8 @@ def test_a_version_is_loaded_where_its_code_is_known_and_nowhere_else(
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "elsewhere"))
     with pytest.raises(PluginError, match=r"no file of that content was named here\. Code that comes with a model"):
         load_registered(made.uri, tracking)
-    runner = CliRunner()
-    listed = runner.invoke(app, ["models", "--json", "--model-file", str(out)])
+    monkeypatch.setattr("nrdfer.models.costs.measure_all", tuple)  # of the built-in networks: it takes seconds
+    listed = CliRunner().invoke(app, ["models", "--json", "--model-file", str(out)])
     assert '"my_net.MyNet"' in listed.output, listed.output
     assert load_registered(made.uri, tracking).predict({"clip": clip}).equals(answer)
     assert names.CODE in tracking.client.get_model_version(made.name, made.version).tags
@@ -154,6 +154,7 @@ def test_the_list_of_networks_names_the_package_and_what_is_wrong_with_others(
 ) -> None:
     entries = {NETWORKS: {"broken": "Net", "odd": "odd", "c3d": "odd"}}
     install(tmp_path, monkeypatch, "odd-nets", "def odd(classes):\n    return None\n", entries)
+    monkeypatch.setattr("nrdfer.models.costs.measure_all", tuple)
     listed = CliRunner().invoke(app, ["models", "--json"])
     rows = {row["name"]: row for row in json.loads(listed.output) if row["source"] != "nrdfer"}
     assert (rows[package]["source"], rows[package]["parameters"]) == ("face-nets 1.0", 3 * 32 * 32 * 7 + 7)
