@@ -57,8 +57,6 @@ class StepLines:
             self._line("FAILED", step, self._seconds(step), reason)
         elif event.is_step_up_for_retry:
             self._line("again", step, self._seconds(step))
-        elif event.is_step_skipped:
-            self._line("skipped", step, "", "a step that it needs has failed")
 
     def _seconds(self, step: str) -> str:
         begun = self._begun.pop(step, None)

@@ -1,0 +1,60 @@
+"""What of a job is run, and where its output goes; whole runs: tests/unit/test_wheel.py and tests/end_to_end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from nrdfer.core.errors import NrdferError
+from pipelines.definitions import defs
+from pipelines.job_execution import select
+
+
+@pytest.fixture(scope="module")
+def job() -> dg.JobDefinition:
+    return defs.resolve_job_def("full_reproduction")
+
+
+def names(keys: list[dg.AssetKey]) -> set[str]:
+    return {key.to_user_string() for key in keys}
+
+
+def test_a_fold_is_run_with_what_it_needs(job: dg.JobDefinition) -> None:
+    assert names(select(job, "fd3")) == {
+        "dfew/clips", "dfew/shards", "dfew/folds", "dfew/fd3/checkpoint", "dfew/fd3/evaluation"
+    }  # fmt: skip
+
+
+def test_a_corpus_is_run_with_what_it_needs(job: dg.JobDefinition) -> None:
+    dfew, afew = names(select(job, "dfew")), names(select(job, "afew"))
+    assert {"dfew/cross_validation", "dfew/fd5/evaluation"} <= dfew and not any(k.startswith("afew") for k in dfew)
+    assert {"afew/videos", "afew/evaluation", "dfew/fd1/checkpoint"} <= afew and "dfew/fd2/checkpoint" not in afew
+
+
+def test_what_the_job_does_not_make_is_refused_with_names(job: dg.JobDefinition) -> None:
+    with pytest.raises(NrdferError, match=r"--only 'fd9': full_reproduction makes nothing of that name; try .*fd5"):
+        select(job, "fd9")
+
+
+OUTPUT = """
+import os, subprocess, sys
+from pathlib import Path
+from pipelines.job_execution import output_in
+print("before")
+with output_in(Path("log")) as write:
+    print("python"); print("wrong", file=sys.stderr)
+    subprocess.run(["sh", "-c", "echo child"])
+    write("for a person")
+print("after")
+"""
+
+
+def test_output_of_a_run_goes_into_its_log(tmp_path: Path) -> None:
+    (tmp_path / "log").touch()
+    done = subprocess.run([sys.executable, "-c", OUTPUT], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "before\nfor a person\nafter\n"
+    assert sorted((tmp_path / "log").read_text().splitlines()) == ["child", "python", "wrong"]
