@@ -1,9 +1,9 @@
-# make reproduce   everything from a bare clone: install, render the sample corpus, run the job, print the table
+# make reproduce   everything from a bare clone: install, then nrdfer reproduce
 # make test        install if needed, run all tests
 # make test-fast   tests/unit without the tests marked slow; minutes
 # make check       lint and the fast tests: what to run before a commit
 # make format      ruff's fixes and formatting, in place
-# make dev         Dagster UI and MLflow UI on localhost
+# make dev         Dagster UI and MLflow UI on localhost: nrdfer dev
 # make install / make lint / make bench
 # make chaos-train kills trainings with SIGKILL and SIGTERM at random moments and compares their bytes; minutes
 # make chaos-job   kills the job, steps, workers, ffmpeg or MLflow's server at random moments, runs the same command again

@@ -33,6 +33,7 @@ from pipelines.dagster_internals import (
 from pipelines.project.environment import MODULE
 
 Write = Callable[[str], None]
+_INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def execute(job: str, config: Mapping[str, Any], only: str | None, write: Write)
 
     Raises:
         NrdferError: there is no such job, nothing in it has that name, or the config is not valid.
-        KeyboardInterrupt: it was asked to stop, by Ctrl-C or SIGTERM; the run is recorded as cancelled.
+        KeyboardInterrupt: it was asked to stop, by Ctrl-C or SIGTERM; the run's steps have ended.
     """
     quiet = logging.getLogger("nrdfer.instance")
     quiet.setLevel(logging.ERROR)  # it would explain a temporary folder
@@ -122,12 +123,10 @@ def execute(job: str, config: Mapping[str, Any], only: str | None, write: Write)
                 success, run_id = result.success, result.run_id
         except dg.DagsterInvalidConfigError as error:
             raise NrdferError(f"the run's config is not valid: {error.message}") from error
-        except dg.DagsterExecutionInterruptedError as stopped:
-            raise KeyboardInterrupt from stopped
         finally:
             end()
-        reason = "" if success or lines.failed else _reason(instance, run_id)
-    return Outcome(success, run_id, time.monotonic() - begun, lines.done, lines.failed, reason)
+        reason = "" if success else _reason(instance, run_id)
+    return Outcome(success, run_id, time.monotonic() - begun, lines.done, lines.failed, "" if lines.failed else reason)
 
 
 def select(job: dg.JobDefinition, only: str) -> list[dg.AssetKey]:
@@ -147,11 +146,17 @@ def select(job: dg.JobDefinition, only: str) -> list[dg.AssetKey]:
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str:
-    """Reason of a run that failed without any step that did: the innermost cause of its last event."""
+    """Reason of a run that failed without any step that did: the innermost cause of its last event.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted, which Dagster records as a failure.
+    """
     records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
     events = [record.event_log_entry.dagster_event for record in records]
     for event in filter(None, reversed(events)):
         error = event.job_failure_data.error
+        if error is not None and error.cls_name in _INTERRUPTED:
+            raise KeyboardInterrupt
         while error is not None and error.cause is not None:
             error = error.cause
         return error.message.strip() if error is not None else str(event.message)

@@ -10,6 +10,8 @@ import typer
 from nrdfer.commands.common import readable, refuse_no_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nrdfer.models.costs import OtherNetwork
     from nrdfer.models.entry import Entry
 
