@@ -130,7 +130,7 @@ def _measured(trained: Path, published: Path, split: Split, profile: Profile) ->
     ``largest_change`` is how far storing it in half precision moved a probability of any clip.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        tables = {}
+        tables: dict[Path, pd.DataFrame] = {}
         for folder in (trained, published):
             out = Path(scratch) / str(len(tables))
             out.mkdir()

@@ -56,7 +56,7 @@ def build_settings(cls: type[T], values: Mapping[str, Any], where: str, place: P
     Raises:
         SettingError: an unknown field, a value of another type, or one that the dataclass itself refuses.
     """
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     known = {f.name for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     unknown = sorted(one_line(str(name)[:80]) for name in set(values) - known)
     if unknown:

@@ -61,7 +61,8 @@ class TrainedModel:
     @property
     def warning(self) -> str:
         """What everyone who sees a prediction of it must know; empty if nothing."""
-        return RENDERED if self.preprocessing.retinaface.name == "sample" else ""
+        detector = self.preprocessing.retinaface
+        return RENDERED if detector is not None and detector.name == "sample" else ""
 
     @property
     def caption(self) -> str:

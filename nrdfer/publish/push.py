@@ -163,7 +163,7 @@ def _brief_errors(token: str, doing: str) -> Iterator[None]:
 def _plain_transfer() -> Iterator[None]:
     """The client's uploads over plain HTTP, the way that is tested, and progress bars on terminals only."""
     from huggingface_hub import constants
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     before, bars = constants.HF_HUB_DISABLE_XET, not are_progress_bars_disabled()
     constants.HF_HUB_DISABLE_XET = True

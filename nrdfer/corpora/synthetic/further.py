@@ -55,8 +55,8 @@ def render_copy(
         CorpusError: see `nrdfer.corpora.synthetic.render.render_corpus`; so are the others.
     """
     jobs = plan_copy(name, settings)
-    labels = functools.partial(LAYOUTS[name].write_labels, jobs=jobs)
-    return render_clips(out, jobs, settings, labels, name, progress, workers)
+    write_labels = LAYOUTS[name].write_labels
+    return render_clips(out, jobs, settings, lambda root: write_labels(root, jobs), name, progress, workers)
 
 
 def plan_copy(name: str, settings: CorpusSettings) -> list[ClipJob]:
