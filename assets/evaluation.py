@@ -52,7 +52,11 @@ def evaluate(
         config=made_of.config,
         inputs=made_of.inputs,
         build=lambda out: stage.evaluate_checkpoint(
-            checkpoint.path, shards.path, split.test_ids, out, title=title, engine=profile.engine, data=profile.data
+            checkpoint.path,
+            stage.EvaluationSet(shards.path, split.test_ids, profile.data),
+            out,
+            title=title,
+            engine=profile.engine,
         ),
     )
 

@@ -33,7 +33,7 @@ from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.output_checks import in_words, refuse_unwritable
 from nrdfer.core.own_files import publish, refuse_foreign, unfinished
 from nrdfer.corpora.registry import corpus_of
-from nrdfer.evaluation.checkpoints import evaluate_checkpoint, predictions_path
+from nrdfer.evaluation.checkpoints import EvaluationSet, evaluate_checkpoint, predictions_path
 from nrdfer.models.saved_model import load_model
 from nrdfer.models.trained_files import LAST, MODEL
 from nrdfer.preprocessing.spec import FILE, Preprocessing
@@ -135,7 +135,7 @@ def _measured(trained: Path, published: Path, split: Split, profile: Profile) ->
             out = Path(scratch) / str(len(tables))
             out.mkdir()
             figures = evaluate_checkpoint(
-                folder, split.shards, split.test_ids, out,
+                folder, EvaluationSet(split.shards, split.test_ids), out,
                 title=corpus_of(split.name).title, engine=profile.engine, protocols=("honest",),
             )["honest"]  # fmt: skip
             tables[folder] = pd.read_parquet(predictions_path(out, "honest")).set_index("clip_id").sort_index()

@@ -87,7 +87,7 @@ def _evaluated(
 
     from nrdfer.core.output_checks import in_words
     from nrdfer.core.own_files import clear_unfinished, publish, unfinished
-    from nrdfer.evaluation.checkpoints import evaluate_checkpoint
+    from nrdfer.evaluation.checkpoints import EvaluationSet, evaluate_checkpoint
     from nrdfer.registry import checked_weights
 
     try:
@@ -102,14 +102,11 @@ def _evaluated(
                 _warn_of_leaks(described.parent, found.name)
             metrics = evaluate_checkpoint(
                 described.parent,
-                found.shards,
-                test_ids,
+                EvaluationSet(found.shards, test_ids, base.data, shared),
                 Path(scratch),
                 title=found.name,
                 engine=base.engine,
                 protocols=protocols,
-                data=base.data,
-                shared=shared,
             )
             if out is not None:
                 for path in sorted(Path(scratch).iterdir()):

@@ -45,15 +45,15 @@ def corpus_add(
     rows, _ = own_labels.kept(rows, lambda row: row.exists)
     emotions = own_checks.check_labels(rows)
     count, tested = divide(rows, folds, test or own_labels.TEST)
-    told = own_checks.warnings(rows, emotions, count, tested)
+    warnings = own_checks.warnings(rows, emotions, count, tested)
     if absent:
         example = f"{absent[0].where}: {one_line(str(absent[0].path))}"
-        told.insert(0, f"{len(absent)} clips are not there and left out, e.g. {example}")
+        warnings.insert(0, f"{len(absent)} clips are not there and left out, e.g. {example}")
     corpus = own_corpus.define(name, emotions, rows, count, tested)
     kind = "videos" if corpus.videos else "clips of face pictures"
     typer.echo(f"{name}: {len(rows):,} {kind}, {len(emotions)} labels, {count} {'fold' if count == 1 else 'folds'}")
     typer.echo(own_checks.counts(rows, emotions, count, tested))
-    for text in told:
+    for text in warnings:
         typer.echo(f"warning: {text}")
     typer.echo(f"trainings: {', '.join(corpus.splits)}; defined in {own_corpus.folder_of(name)}")
 

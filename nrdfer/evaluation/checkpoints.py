@@ -10,6 +10,7 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,25 @@ METRICS, SCENES = "metrics.json", "scenes.json"
 _CURVES = "curves.png"
 
 
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Clips to predict, each once."""
+
+    shards: Path  # folder that holds them
+    clip_ids: Sequence[str]
+    data: DataSettings = field(default_factory=DataSettings)  # how the shards are read
+    #: Of another corpus's clips: the emotions that it shares with the network (see ``shared_labels``).
+    shared: Sequence[str] = ()
+
+
 def evaluate_checkpoint(
     checkpoint: Path,
-    shards: Path,
-    test_ids: Sequence[str],
+    clips: EvaluationSet,
     out: Path,
     *,
     title: str,
     engine: Engine,
     protocols: Sequence[str] = tuple(PROTOCOLS),
-    data: DataSettings | None = None,
-    shared: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Predict every test clip once under each protocol; write predictions, figures and `METRICS`.
 
@@ -48,14 +57,11 @@ def evaluate_checkpoint(
 
     Args:
         checkpoint: folder of a training. Without its history (a registered model has none) no curves are drawn.
-        shards: folder of the shards.
-        test_ids: clips to predict.
+        clips: to predict.
         out: receives the files.
         title: of the figures.
         engine: its device, threads and loader; the precision is always float32's own.
         protocols: names of `PROTOCOLS`.
-        data: how the shards are read; None: through their index.
-        shared: of clips of another corpus, the emotions that it shares with the network (see ``shared_labels``).
 
     Returns:
         protocol -> metrics (``war``, ``uar``, and both without the snippet-based filter).
@@ -73,9 +79,9 @@ def evaluate_checkpoint(
     from nrdfer.runtime.placement import places
     from nrdfer.shards.stream import open_clips
 
-    reader = open_clips(shards, data or DataSettings())
+    reader = open_clips(clips.shards, clips.data)
     metrics: dict[str, Any] = {}
-    scenes = scenes_of(reader, test_ids)
+    scenes = scenes_of(reader, list(clips.clip_ids))
     by_scene: dict[str, Any] = {}
     alone = dataclasses.replace(engine, devices=1, precision="fp32")
     with places(alone):
@@ -84,14 +90,15 @@ def evaluate_checkpoint(
             model = load_model(checkpoint / MODEL, _weights(checkpoint, protocol)).to(device)
             sampling = read_sampling(checkpoint / MODEL)
             predictions = evaluate(
-                model, reader, list(test_ids), sampling=sampling, workers=engine.workers, details=True
+                model, reader, list(clips.clip_ids), sampling=sampling, workers=engine.workers, details=True
             )
-            check_complete(predictions, test_ids, f"{title}, {protocol} protocol")
+            check_complete(predictions, clips.clip_ids, f"{title}, {protocol} protocol")
             np.save(features_path(out, protocol), np.stack(predictions.pop("state").tolist()).astype(np.float16))
             predictions.to_parquet(predictions_path(out, protocol), index=False)
             emotions = model.settings.emotions
-            if shared:
-                predictions, emotions = restricted(predictions, emotions, shared), tuple(shared)
+            if clips.shared:
+                predictions = restricted(predictions, emotions, clips.shared)
+                emotions = tuple(clips.shared)
             metrics[protocol] = fold_metrics(predictions, emotions)
             if scenes:
                 by_scene[protocol] = figures_by_scene(predictions, scenes)

@@ -6,11 +6,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from nrdfer.core.atomic_files import open_plain
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.plain_yaml import read_settings
 from nrdfer.corpora.labels import find_label_files
@@ -75,7 +77,7 @@ def test_no_reader_waits(tmp_path: Path, read: Callable[[Path], Any]) -> None:
 
 def test_a_pipe_for_a_video_is_a_row(tmp_path: Path) -> None:
     found = list_sources([pipe(tmp_path / "a.mp4")])
-    row = predict_one(found[0], Work(None, tmp_path))  # type: ignore[arg-type]  # it is not asked
+    row = predict_one(found[0], Work(SimpleNamespace(emotions=EMOTIONS), tmp_path))  # type: ignore[arg-type]  # it is not asked
     assert row.status == UNREADABLE
     assert "it is a pipe or a device, not a file" in row.reason
 

@@ -94,6 +94,6 @@ def test_videos_are_preprocessed_without_links_and_modes(
 
 
 def test_without_locks_one_sentence_says_what_to_do(tmp_path: Path, poor: dict[str, str]) -> None:
-    done = run(["-m", "nrdfer.cli", "serve"], {**poor, "WITHOUT_LOCKS": "1"}, tmp_path)
+    done = run(["-m", "nrdfer.cli", "corpus", "sample"], {**poor, "WITHOUT_LOCKS": "1"}, tmp_path)
     assert done.returncode == 1
     assert "no file locks" in done.stderr and "Traceback" not in done.stderr, done.stderr[-3000:]

@@ -12,6 +12,8 @@ PRODUCT = ("nrdfer", "assets", "pipelines")
 MOST_PARAMETERS, MOST_LINES = 8, 350
 #: Commands: each parameter is an option of the command line, taken from the function's signature.
 COMMANDS = {
+    "nrdfer/commands/evaluate.py: evaluate",
+    "nrdfer/commands/own_corpus.py: corpus_add",
     "nrdfer/commands/predict.py: predict",
     "nrdfer/commands/preprocess.py: preprocess",
     "nrdfer/commands/train.py: train",

@@ -18,6 +18,7 @@ from nrdfer.cli import app
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import PluginError, TrainingError
 from nrdfer.core.plugins import NETWORKS
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.inference import evaluate
 from nrdfer.faces.other_detector import OtherDetector
 from nrdfer.models.saved_model import load_model
@@ -70,7 +71,7 @@ def asked(reference: str) -> dict[str, Any]:
     """Fields of the request for a network that a profile names."""
     profile = Profile.read({"name": "own", "description": "", "model": reference}, "profile own")
     name, code = network_identity(reference)
-    return {"model": name, "model_settings": network_settings(profile), "code": code}
+    return {"model": name, "model_settings": network_settings(profile, DFEW), "code": code}
 
 
 @pytest.mark.parametrize("kind", ["package", "file"])

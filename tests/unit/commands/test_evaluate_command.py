@@ -101,6 +101,5 @@ def test_a_clip_left_out_is_noticed(trained: Corpora, tmp_path: Path, monkeypatc
     monkeypatch.setattr(module, "evaluate", lambda *given, **named: original(*given, **named).iloc[1:])
     with pytest.raises(ValueError, match=r"1 missing, e\.g\. 00014"):
         ids = [f"{number:05d}" for number in range(14, 21)]
-        stage.evaluate_checkpoint(
-            trained.root / "fd1", trained.root / "dfew", ids, tmp_path, title="fd1", engine=Engine(device="cpu")
-        )
+        clips = stage.EvaluationSet(trained.root / "dfew", ids)
+        stage.evaluate_checkpoint(trained.root / "fd1", clips, tmp_path, title="fd1", engine=Engine(device="cpu"))
