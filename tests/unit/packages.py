@@ -40,9 +40,14 @@ def install(
         for group, named in entries.items()
     ]
     (about / "entry_points.txt").write_text("\n".join(groups))
+    put_on_path(folder, module, monkeypatch)
+    return path
+
+
+def put_on_path(folder: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process find what was installed into a folder, as long as the test takes."""
     monkeypatch.syspath_prepend(str(folder))
     forget(module, monkeypatch)
-    return path
 
 
 def forget(module: str, monkeypatch: pytest.MonkeyPatch) -> None:

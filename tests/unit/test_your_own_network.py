@@ -32,7 +32,7 @@ from nrdfer.shards.split import Split
 from nrdfer.tracking.client import Tracking
 from nrdfer.training.key import key_of_profile
 from nrdfer.training.request import network_identity, network_settings
-from tests.unit.packages import forget, install
+from tests.unit.packages import install, put_on_path
 from tests.unit.registry.registered import TOLD
 from tests.unit.training.tiny import KilledError, after_epoch, bytes_of, run, spots
 
@@ -55,8 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def package(site: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.syspath_prepend(str(site))
-    forget("face_nets", monkeypatch)
+    put_on_path(site, "face_nets", monkeypatch)
     return "mean-of-frames"
 
 
