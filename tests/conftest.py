@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -24,6 +25,16 @@ os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 # a build for CPUs is as good as any for the tests, but "auto" refuses one where a card is
 if (_build := torch_build()) is not None and _build.cuda is None and find_cards().there:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+
+gc.disable()  # all that is imported and collected stays: looking for garbage in it takes a fifth of the time
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """From here on garbage is collected, but not looked for among what is there already."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
