@@ -1,6 +1,7 @@
 """Kill trainings at random moments and compare their bytes with those of an undisturbed one: ``make chaos-train``.
 
-    python -m scripts.chaos.train [--kills 20] [--terms 10] [--seed 0] [--epochs N] [--serve http|s3] [--json FILE]
+    python -m scripts.chaos.train [--kills 20] [--terms 10] [--seed 0] [--epochs N] [--cold] [--serve http|s3]
+        [--json FILE]
 
 Every trial runs ``nrdfer train fd1 ...`` in a fresh folder, sends it SIGKILL (``--kills``) or SIGTERM (``--terms``) at
 a moment drawn from the whole duration of an undisturbed run, start of Python included, and repeats the command until
@@ -205,10 +206,11 @@ def chaos(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def trials_of(given: argparse.Namespace, run: Run, folder: Path) -> dict[str, Any]:
     """See `chaos`."""
-    run.finish(folder / "warm")  # Python's caches are filled, so that the next is as fast as those that follow
+    if not given.cold:
+        run.finish(folder / "warm")  # Python's caches are filled, so that the next is as fast as those that follow
     seen = run.finish(folder / "undisturbed")
     whole = digests(folder / "undisturbed")
-    if digests(folder / "warm") != whole:
+    if not given.cold and digests(folder / "warm") != whole:
         raise SystemExit("two undisturbed runs differ: nothing can be compared with them")
     duration, first = seen[-1][0], seen[1][0]
     print(
@@ -258,6 +260,7 @@ def main() -> None:
     parser.add_argument("--terms", type=int, default=10, help="trials with SIGTERM")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--epochs", type=int, default=20, help="of the training; enough to outlast Python's start")
+    parser.add_argument("--cold", action="store_true", help="without a first run that fills caches: for few trials")
     parser.add_argument("--at-once", type=int, default=min(2, os.cpu_count() or 1), help="trials side by side")
     parser.add_argument("--serve", choices=("http", "s3"), help="read the shards as streams, from such a server")
     parser.add_argument("--json", type=json_file, help="file to write")

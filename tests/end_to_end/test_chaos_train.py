@@ -11,7 +11,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_a_killed_training_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "scripts.chaos.train", "--kills", "1", "--terms", "0"]
+    line = [sys.executable, "-m", "scripts.chaos.train", "--kills", "1", "--terms", "0", "--cold"]
     line += ["--epochs", "3", "--json", str(tmp_path / "told.json")]
     done = subprocess.run(line, capture_output=True, text=True, cwd=PROJECT, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -22,8 +22,8 @@ def test_a_killed_training_ends_in_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_killed_training_on_a_stream_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "scripts.chaos.train", "--kills", "1", "--terms", "0", "--serve", "http"]
-    line += ["--epochs", "2", "--json", str(tmp_path / "told.json")]
+    line = [sys.executable, "-m", "scripts.chaos.train", "--kills", "1", "--terms", "0", "--cold"]
+    line += ["--serve", "http", "--epochs", "2", "--json", str(tmp_path / "told.json")]
     done = subprocess.run(line, capture_output=True, text=True, cwd=PROJECT, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "identical: 1 of 1"
