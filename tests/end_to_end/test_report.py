@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,9 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_scor
 
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.models.snippet_filter import filter_logits, find_vetoes
+from nrdfer.tracking.client import Tracking
 from tests.browser.chromium import look_at
+from tests.end_to_end.commands import inside
 
 Reproduced = tuple[Path, dict[str, str], str]
 LOGITS = [f"logit_{k}" for k in range(7)]
@@ -127,14 +127,11 @@ def test_the_page_stands_in_a_browser_without_a_network(report: Path, width: int
 
 
 def test_mlflow_and_dagster_lead_to_it(reproduced: Reproduced, report: Path) -> None:
-    folder, environment, _ = reproduced
-    code = """
-from nrdfer.tracking.client import Tracking
-tracking = Tracking()
-for run in tracking.find(nrdfer__role="pipeline"):
-    print([file.path for file in tracking.client.list_artifacts(run.info.run_id, "report")])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert "report/report.html" in done.stdout, done.stderr[-2000:]
+    with inside(reproduced):
+        tracking = Tracking()
+        found = [
+            file.path
+            for run in tracking.find(nrdfer__role="pipeline")
+            for file in tracking.client.list_artifacts(run.info.run_id, "report")
+        ]
+    assert "report/report.html" in found
