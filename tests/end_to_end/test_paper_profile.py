@@ -15,18 +15,16 @@ import pytest
 import torch
 
 from devtools.tiny_project import PROJECT, make_project
-from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.generator import EnlightenGenerator
 
 SHARED = PROJECT.parent / "shared" / "weights"
 
 
 @pytest.fixture
-def corpora(tmp_path: Path) -> Path:
-    settings = CorpusSettings(
-        identities=5, afew_train_identities=1, afew_val_identities=1, frames=(8, 10), afew_frames=(8, 10)
-    )
-    return render_corpus(tmp_path / "data", settings, workers=2)
+def corpora(untouched: tuple[Path, dict[str, str], str]) -> Path:
+    """The corpora that the tiny profile has rendered, in the place of a user's own."""
+    (afew,) = (untouched[0] / ".nrdfer" / "corpus").glob("*/AFEW")
+    return afew.parent
 
 
 @pytest.fixture
