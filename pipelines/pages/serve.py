@@ -125,10 +125,10 @@ def repair(environment: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.repair"], env=environment, capture_output=True, text=True, timeout=120
     )
-    told = [line for line in done.stderr.splitlines() if "was killed" in line or "is ended" in line]
+    lines = [line for line in done.stderr.splitlines() if "was killed" in line or "is ended" in line]
     if done.returncode:
         console.print(f"runs that were killed could not be looked for: {done.stderr.strip()[-500:]}", markup=False)
-    for line in told:
+    for line in lines:
         console.print(line, markup=False)
 
 

@@ -51,8 +51,8 @@ class Server:
         status = self.process.poll()
         if status is not None:
             lines = self.log.read_text(errors="replace").splitlines()[-15:]
-            told = "\n".join(f"    {line}" for line in lines) or "    (its log is empty)"
-            raise ServerError(f"{TITLES[self.name]} ended (status {status}). The end of {self.log}:\n{told}")
+            ending = "\n".join(f"    {line}" for line in lines) or "    (its log is empty)"
+            raise ServerError(f"{TITLES[self.name]} ended (status {status}). The end of {self.log}:\n{ending}")
 
     def answers(self) -> bool:
         """Whether the page answers now."""
@@ -91,7 +91,7 @@ def start(name: str, port: int, environment: dict[str, str]) -> Server:
 
 def wait_for(servers: list[Server]) -> None:
     """Wait until all answer; shows that it waits."""
-    begun, told = time.monotonic(), 0.0
+    begun, printed = time.monotonic(), 0.0
     with console.status("") as status:
         while waiting := [server for server in servers if not server.answers()]:
             for server in servers:
@@ -101,8 +101,8 @@ def wait_for(servers: list[Server]) -> None:
                 logs = " and ".join(str(server.log) for server in waiting)
                 raise ServerError(f"{names} did not answer within {PATIENCE:.0f} s; see {logs}")
             status.update(f"waiting for {names} ({seconds:.0f} s)")
-            if not console.is_terminal and seconds - told > 10:
-                told = seconds
+            if not console.is_terminal and seconds - printed > 10:
+                printed = seconds
                 console.print(f"waiting for {names} ({seconds:.0f} s)")
             time.sleep(0.3)
 
