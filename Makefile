@@ -15,6 +15,8 @@
 # make cluster     PostgreSQL, S3, MLflow, Dagster and two Ray workers on localhost; RUN=1 runs the job on them and ends
 # make chaos-repair  repairs beside living runs of other containers and hosts, and after they were killed; needs root
 # make chaos-cluster  kills nodes, steps and the orchestrating process on clusters of Slurm and Ray; needs root; an hour
+# make lowest    the lowest releases that pyproject.toml allows, in a fresh environment: imports, commands, a training
+# make pythons   the same with the locked releases, for each supported Python that is there; minutes and gigabytes
 # make fuzz        damaged inputs for everything that reads a file; prints their outcomes (FUZZ_INPUTS=20000 per part)
 # make audit       known vulnerabilities of the locked packages; says so where no database can be queried
 # make licences    the table of THIRD_PARTY_NOTICES.md
@@ -32,6 +34,7 @@ export DO_NOT_TRACK := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install reproduce test test-fast lint format check dev bench fuzz audit licences figures docs dist clean
+.PHONY: lowest pythons
 .PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking chaos-postgres cluster chaos-repair chaos-cluster
 .DEFAULT_GOAL := install
 
@@ -102,6 +105,14 @@ chaos-repair: install
 
 chaos-cluster: install
 	@. $(BIN)/activate && python -m scripts.chaos.cluster
+
+# LOWEST='--torch locked' where the oldest PyTorch cannot be downloaded
+lowest: install
+	@. $(BIN)/activate && python -m scripts.lowest $(LOWEST)
+
+# PYTHONS='3.12 --newest'
+pythons: install
+	@. $(BIN)/activate && python -m scripts.smoke_pythons $(PYTHONS)
 
 FUZZ_INPUTS ?= 20000
 fuzz: install
