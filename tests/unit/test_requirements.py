@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from importlib.metadata import requires
 from pathlib import Path
@@ -13,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from devtools.lock_file import LOCK, locked
+from devtools.smoke import uv
 
 PROJECT = Path(__file__).resolve().parents[2]
 SETTINGS = tomllib.loads((PROJECT / "pyproject.toml").read_text())
@@ -96,3 +100,41 @@ def test_the_drivers_of_the_page_are_those_of_the_code() -> None:
     told = dict(re.findall(r"\| CUDA (\d+)\.\d \| NVIDIA driver (\d+) or newer \|", page))
     assert told == {str(cuda): str(driver) for cuda, driver in OLDEST_DRIVER.items() if cuda >= 12}
     assert TORCH_INDEX in page
+
+
+def test_uv_takes_each_groups_build_from_its_index_and_no_two_at_once(tmp_path: Path) -> None:
+    """With the tables of pyproject.toml, on folders that stand for the indexes; nothing is downloaded."""
+    text = (PROJECT / "pyproject.toml").read_text()
+    tables = text[text.index("[dependency-groups]") : text.index("[project.scripts]")]
+    for name in ("cpu", "cu126", "cu130", ""):
+        folder = tmp_path / "indexes" / (name or "main")
+        folder.mkdir(parents=True)
+        write_empty_wheel(folder, f"2.13.0+{name}" if name else "2.13.0")
+        tables = tables.replace(f'whl/{name}"', f'whl/{name}"\nformat = "flat"')
+        tables = tables.replace(f'"https://download.pytorch.org/whl/{name}"', f'"{folder.as_uri()}"')
+    tables += f'\n[[tool.uv.index]]\nname = "main"\nurl = "{folder.as_uri()}"\nformat = "flat"\ndefault = true\n'
+    head = '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["torch>=2.6,<3"]\n'
+    (tmp_path / "pyproject.toml").write_text(head + tables)
+
+    def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [uv(), *arguments, "--offline", "--python", sys.executable, "--cache-dir", str(tmp_path / "cache")],
+            cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+
+    locking = ask("lock")
+    assert locking.returncode == 0, locking.stderr
+    export = ("export", "--frozen", "--no-hashes", "--no-header", "--no-annotate", "--no-emit-project")
+    for group in ("cpu", "cu126", "cu130"):
+        assert ask(*export, "--group", group).stdout.split() == [f"torch==2.13.0+{group}"]
+    assert ask(*export).stdout.split() == ["torch==2.13.0"]
+    refused = ask(*export, "--group", "cpu", "--group", "cu126")
+    assert refused.returncode != 0 and "incompatible" in refused.stderr
+
+
+def write_empty_wheel(folder: Path, version: str) -> None:
+    about = f"torch-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"torch-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
