@@ -13,14 +13,14 @@ from packaging.requirements import Requirement
 from nrdfer.diagnostics.findings import Section
 from nrdfer.runtime import nvidia
 
-_SHOWN = ("nrdfer", "torch", "dagster", "mlflow", "numpy", "opencv-python-headless", "onnxruntime")
+_LISTED = ("nrdfer", "torch", "dagster", "mlflow", "numpy", "opencv-python-headless", "onnxruntime")
 
 
 def examine() -> Section:
     """Versions, and packages that are missing or outside of the required range; none is imported."""
     found = Section("Python")
     found.note("ok", f"Python {platform.python_version()} in {sys.prefix}")
-    versions = {name: version for name in _SHOWN if (version := _version(name)) is not None}
+    versions = {name: version for name in _LISTED if (version := _version(name)) is not None}
     found.facts = {"python": platform.python_version(), "prefix": sys.prefix, "packages": versions, "unmet": []}
     found.note("ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
     for requirement in _required():

@@ -104,26 +104,26 @@ def _bucket(found: Section, url: str) -> None:
 def _connect(found: Section, what: str, address: str) -> None:
     """Connect to a server, and hang up."""
     scheme, _, rest = parted(address)
-    shown = addresses.displayed(address)
+    readable = addresses.displayed(address)
     kind = scheme.removesuffix("://").split("+")[0]
     try:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname, parts.port or _PORTS.get(kind)
     except ValueError as error:
-        found.note("missing", f"{what}: {shown} is no address ({error})")
+        found.note("missing", f"{what}: {readable} is no address ({error})")
         return
     if is_postgres(address) and not host:
-        found.note("note", f"{what}: {shown}, by a socket of this machine")
+        found.note("note", f"{what}: {readable}, by a socket of this machine")
         return
     if not host or port is None:
-        found.note("note", f"{what}: {shown}, which cannot be asked without loading it")
+        found.note("note", f"{what}: {readable}, which cannot be asked without loading it")
         return
     if host not in addresses.LOCAL and kind in ("http", "https") and os.environ.get(f"{kind}_proxy"):
-        found.note("note", f"{what}: {shown}, behind a proxy; not asked")
+        found.note("note", f"{what}: {readable}, behind a proxy; not asked")
         return
     try:
         socket.create_connection((host, port), timeout=_PATIENCE).close()
     except OSError as error:
-        found.note("missing", f"{what}: {shown} does not answer ({error.strerror or error}); start it, or correct it")
+        found.note("missing", f"{what}: {readable} does not answer ({error.strerror or error}); start it, or correct it")
     else:
-        found.note("ok", f"{what}: {shown} answers")
+        found.note("ok", f"{what}: {readable} answers")

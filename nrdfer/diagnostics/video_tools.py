@@ -52,5 +52,5 @@ def _version(program: str) -> str:
         answer = subprocess.run([program, "-version"], capture_output=True, text=True, errors="replace", timeout=60)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NrdferError(f"ffmpeg at {program} cannot be run ({error}); reinstall it or fix PATH") from error
-    told = re.match(r"ffmpeg version (\S+)", answer.stdout)
-    return told[1] if told else "unknown"
+    found = re.match(r"ffmpeg version (\S+)", answer.stdout)
+    return found[1] if found else "unknown"
