@@ -124,6 +124,8 @@ def _connect(found: Section, what: str, address: str) -> None:
     try:
         socket.create_connection((host, port), timeout=_PATIENCE).close()
     except OSError as error:
-        found.note("missing", f"{what}: {readable} does not answer ({error.strerror or error}); start it, or correct it")
+        found.note(
+            "missing", f"{what}: {readable} does not answer ({error.strerror or error}); start it, or correct it"
+        )
     else:
         found.note("ok", f"{what}: {readable} answers")
