@@ -74,7 +74,7 @@ dev: install
 	@$(BIN)/nrdfer dev
 
 bench: install
-	@. $(BIN)/activate && for file in bench/[a-z]*.py; do name=$${file#bench/}; python -m bench.$${name%.py}; done
+	@. $(BIN)/activate && for file in $(filter-out bench/install.py,$(wildcard bench/[a-z]*.py)); do name=$${file#bench/}; python -m bench.$${name%.py}; done
 
 chaos-train: install
 	@. $(BIN)/activate && python -m scripts.chaos.train
