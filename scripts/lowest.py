@@ -14,7 +14,11 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from devtools.lock_file import LOCK, locked
 from devtools.smoke import PROJECT, Outcome, install, try_out, uv
@@ -69,9 +73,10 @@ def show(outcomes: list[Outcome]) -> None:
 
 
 def _is_direct(row: str) -> bool:
-    name = row.partition("==")[0].lower().replace("_", "-")
-    text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8").lower().replace("_", "-")
-    return re.search(rf'^  "{re.escape(name)}[<>=!]', text, re.M) is not None
+    """Whether a line of the set is of a package that pyproject.toml names for the library."""
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    names = {canonicalize_name(Requirement(line).name) for line in settings["project"]["dependencies"]}
+    return canonicalize_name(row.partition("==")[0]) in names
 
 
 if __name__ == "__main__":
