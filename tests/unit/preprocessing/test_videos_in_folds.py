@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for job in jobs[1:]:  # one rendered video serves for all: what is tested is not in the pictures
         shutil.copyfile(first, root / "CREMA-D" / job.path)
     (root / "CREMA-D" / jobs[-1].path).write_bytes(b"damaged")
-    for name in ("listing", "aligned", "enhanced", "shards", "folds"):
+    for name in ("listing", "aligned", "enhanced", "work3", "shards", "folds"):
         (root / name).mkdir()
     contents = CREMAD.read(root / "CREMA-D")
     contents.excluded.append(MISSING)
