@@ -13,7 +13,6 @@ import pytest
 
 from devtools.tiny_project import PROJECT, make_project
 from nrdfer.corpora.registry import find_corpus
-from nrdfer.store import Store
 from tests.unit.acting import act
 
 PAGE = (PROJECT / "docs" / "own_data.md").read_text()
@@ -22,7 +21,7 @@ CORPORA = {"ferv39k": 7, "mafw": 11, "cremad": 6, "ravdess": 8}
 #: Loads the registered model without the graph, as a user would, and prints the columns of an answer.
 _ASK = """
 import json, sys, numpy as np
-from nrdfer.serving import load_registered
+from nrdfer.serving.registered_model import load_registered
 model = load_registered(f"models:/{sys.argv[1]}@champion")
 row = model.predict({"clip": np.zeros((1, 16, 3, 48, 48), np.float32)})
 print(json.dumps([sorted(row.columns), [c.name for c in model.metadata.signature.outputs]]))
@@ -42,8 +41,8 @@ def project(folder: Path, name: str, batch: int) -> dict[str, str]:
 
 def evaluated(folder: Path, asset: str) -> dict[str, object]:
     """Metrics of the honest protocol of the only evaluation of an asset."""
-    (manifest,) = Store(folder / ".nrdfer" / "store").root.glob(f"{asset}/*/manifest.json")
-    metrics: dict[str, object] = json.loads((manifest.parent / "metrics.json").read_text())["honest"]
+    (path,) = (folder / ".nrdfer" / "store").glob(f"{asset}/*/metrics.json")
+    metrics: dict[str, object] = json.loads(path.read_text())["honest"]
     return metrics
 
 
