@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 #: AFEW's network learned from crops made exactly as those of a user's video; DFEW's pictures are framed otherwise.
 DEFAULT_MODEL = "models:/nr-dfernet-afew@champion"
-#: Of every model that was trained with the detector for rendered faces, and so on rendered faces only.
+#: Of the network that ships with the project, and of those of other trainings with the detector that does.
 RENDERED = "trained on rendered faces only: for trying the tool, not for conclusions about anyone"
+FACES_OF_SAMPLE = (
+    "trained on faces that the shipped detector found, which has seen rendered ones only: for trying the tool, not for "
+    "conclusions about anyone"
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,10 @@ class TrainedModel:
     @property
     def warning(self) -> str:
         """What everyone who sees a prediction of it must know; empty if nothing."""
+        if self.origin.address == sample_network.ADDRESS:
+            return RENDERED
         detector = self.preprocessing.retinaface
-        return RENDERED if detector is not None and detector.name == "sample" else ""
+        return FACES_OF_SAMPLE if detector is not None and detector.name == "sample" else ""
 
     @property
     def caption(self) -> str:

@@ -21,7 +21,7 @@ from nrdfer.core.errors import WeightsError
 from nrdfer.core.markdown_text import table
 from nrdfer.models.base import ClipNetwork
 from nrdfer.models.trained_files import LAST, MODEL
-from nrdfer.predict.model import RENDERED, Origin, load_trained
+from nrdfer.predict.model import Origin, load_trained
 from nrdfer.preprocessing.spec import FILE, Preprocessing, WeightsFile
 from nrdfer.publish.private_words import refuse_private
 from nrdfer.registry.loading import checked_folder
@@ -117,7 +117,7 @@ def _card(folder: Path, model: str, warning: str, settings: Mapping[str, Any], e
         )
     plain = _ADDRESS.sub("(address removed)", _LINK.sub(r"\1", text))
     head, _, rest = plain.partition("\n\n")
-    notice = f"**This model was {RENDERED}.**\n\n" if warning else ""
+    notice = f"**This model was {warning}.**\n\n" if warning else ""
     return f"{head}\n\n{notice}{rest}".rstrip() + f"\n\n## Files\n\n`{MANIFEST}` lists every file with its sha256.\n"
 
 
