@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nrdfer.core.markdown_text import table
 from nrdfer.weights.catalogue import CATALOGUE, PinnedWeights
+from nrdfer.weights.sample_network import CARD, FIGURES
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = PROJECT / "docs" / "model_zoo.md"
@@ -21,7 +22,7 @@ FETCHED = re.compile(r"(<!-- fetched -->\n).*?(<!-- end of fetched -->)", re.DOT
 
 def shipped_table() -> str:
     """One row for each file of weights in the package, from the card beside it."""
-    rows = [shipped_row(path) for path in sorted(SAMPLES.glob("*.safetensors"))]
+    rows = [shipped_row(path) for path in sorted(SAMPLES.rglob("*.safetensors"))]
     return table(["file", "what", "parameters", "trained on", "not for", "sha256"], rows)
 
 
@@ -31,15 +32,19 @@ def shipped_row(weights: Path) -> list[str]:
     Raises:
         SystemExit: the card lacks a sentence that the table needs.
     """
-    card = " ".join(weights.with_suffix(".md").read_text(encoding="utf-8").split())
-    facts = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
+    page, measured = weights.with_suffix(".md"), weights.with_suffix(".json")
+    if not page.is_file():  # of a network, whose files have a folder of their own
+        page, measured = weights.with_name(CARD), weights.with_name(FIGURES)
+    card = " ".join(page.read_text(encoding="utf-8").split())
+    facts = json.loads(measured.read_text(encoding="utf-8"))
+    sha256 = facts["sha256"] if isinstance(facts["sha256"], str) else facts["sha256"][weights.name]
     title = re.match(r"# Sample weights: (.+?) Network: ", card)
     trained = re.search(r"Trained (?:from random weights )?on (.+?)[.:]", card)
     unfit = re.search(r"\*\*Do not use\*\* for (.+?)[.:]", card)
     if not (title and trained and unfit):
-        raise SystemExit(f"{weights.stem}.md lacks its title, `Trained on ...` or `**Do not use** for ...`")
-    name = f"[{weights.name}](../{weights.relative_to(PROJECT).with_suffix('.md').as_posix()})"
-    return [name, title[1], f"{facts['parameters']:,}", trained[1], unfit[1], f"`{facts['sha256'][:16]}…`"]
+        raise SystemExit(f"{page.name} of {weights.name} lacks its title, `Trained on ...` or `**Do not use** for ...`")
+    name = f"[{weights.name}](../{page.relative_to(PROJECT).as_posix()})"
+    return [name, title[1], f"{facts['parameters']:,}", trained[1], unfit[1], f"`{sha256[:16]}…`"]
 
 
 def fetched_table() -> str:
