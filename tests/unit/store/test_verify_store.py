@@ -52,7 +52,7 @@ def test_one_changed_bit_is_named_and_nothing_is_moved(made: list[Artifact], nam
     result = runner.invoke(app, ["store", "verify"])
     assert result.exit_code == 1
     assert f"{made[1].path} is damaged" in result.stdout and name in result.stdout
-    assert "2 of 3 artefacts" in result.stdout and "full_reproduction" in result.stdout
+    assert "2 of 3 artefacts" in result.stdout and "nrdfer reproduce" in result.stdout
     assert made[1].path.is_dir()
 
 
