@@ -128,7 +128,7 @@ licences: install
 figures: install
 	@. $(BIN)/activate && python -m scripts.docs.models && python -m scripts.docs.training && python -m scripts.docs.readme \
 	  && python -m scripts.docs.noise && python -m scripts.docs.prediction && python -m scripts.docs.pages \
-	  && python -m scripts.docs.architecture && python -m scripts.docs.model_zoo
+	  && python -m scripts.docs.architecture && python -m scripts.docs.model_zoo && python -m scripts.docs.own_data
 
 docs: install
 	@. $(BIN)/activate && python -m scripts.docs.site
