@@ -69,6 +69,8 @@ def preprocess(
     if json_file is not None:
         refuse_unwritable(json_file, folder=False)
         refuse_foreign(json_file)
+    if retinaface != "sample" and detector not in (None, RETINAFACE):
+        raise NrdferError(f"--detector {one_line(str(detector))} and --retinaface {one_line(retinaface)}: give one")
     config = WeightsConfig(retinaface, None, enlightengan or "", folder=os.environ.get("NRDFER_WEIGHTS"))
     weights = network_weights("retinaface", config) if detector in (None, RETINAFACE) else None
     brightening = network_weights("enlightengan", config) if enlightengan else None

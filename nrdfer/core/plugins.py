@@ -7,6 +7,7 @@ only for a name that is no built-in one. What a plug-in must be belongs to ``nrd
 from __future__ import annotations
 
 import hashlib
+import re
 import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from nrdfer.core.safe_names import checked_name
 NETWORKS, DETECTORS = "nrdfer.models", "nrdfer.detectors"  # groups of entry points
 #: Record of the code behind a plug-in: ``package``, ``version`` and ``sha256`` of its sources; empty for built-in code.
 Code = Mapping[str, str]
+_INSTALLABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")  # a package's name, or its version
 _KINDS = {NETWORKS: "network", DETECTORS: "detector"}
 _SETTINGS = {NETWORKS: "model", DETECTORS: "detector"}  # of a profile, that names one
 _OURS = Path(__file__).parents[1]
@@ -140,7 +142,12 @@ def recorded_plugin(group: str, name: str, code: Code, built_in: Collection[str]
     Raises:
         PluginError: it is not installed, or with another version or other sources.
     """
-    package, version = one_line(code.get("package", "")[:120]), one_line(code.get("version", "")[:120])
+    package, version = code.get("package", "")[:120], code.get("version", "")[:120]
+    if not (_INSTALLABLE.fullmatch(package) and _INSTALLABLE.fullmatch(version)):  # they become part of a command
+        raise PluginError(
+            f"the {_KINDS[group]} {one_line(name[:120])!r} is recorded as of the package {one_line(package)!r}, "
+            f"version {one_line(version)!r}, which cannot be; the model's record is wrong"
+        )
     what = f"{_KINDS[group]} {one_line(name[:120])!r} of the package {package} {version}"
     found = find_plugins(group, built_in)
     plugin = found.plugins.get(name)

@@ -78,6 +78,8 @@ def open_named(path: Path, network: str = "") -> FileNetwork:
             f"{', '.join(_networks(module)) or 'none'}"
         )
     _keep(content, digest)
+    if network not in _networks(module):
+        _approve(digest, network)
     code = {"file": f"{stem}.py", "network": network, "sha256": digest}
     return FileNetwork(f"{stem}.{network}", _title(code), made_by, code)
 
@@ -100,6 +102,12 @@ def open_recorded(code: Mapping[str, str]) -> FileNetwork:
     made_by = _defined(module, code.get("network", ""))
     if made_by is None:
         raise PluginError(f"the {title} is needed, but the file defines none of that name; the model's record is wrong")
+    network = code.get("network", "")
+    if network not in _networks(module) and network not in _approved(digest):  # a record may name any function of it
+        raise PluginError(
+            f"the {title} is needed, which is no class of networks, and nobody named it here. If you trust it, run "
+            f"`nrdfer models --model-file FILE.py:{one_line(network[:80])}` with that file"
+        )
     stem = Path(code.get("file", "")).stem
     return FileNetwork(f"{stem}.{code['network']}", title, made_by, code)
 
@@ -207,6 +215,23 @@ def _keep(content: bytes, digest: str) -> None:
             write_whole(_kept(digest), content)
         except OSError as error:
             raise in_words(_kept(digest), error) from error
+
+
+def _approved(digest: str) -> list[str]:
+    """Functions of a kept file that a user has named as networks; its classes need no approval."""
+    try:
+        return _kept(digest).with_suffix(".names").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _approve(digest: str, network: str) -> None:
+    names, path = _approved(digest), _kept(digest).with_suffix(".names")
+    if network not in names:
+        try:
+            write_whole(path, "".join(f"{name}\n" for name in [*names, network]).encode())
+        except OSError as error:
+            raise in_words(path, error) from error
 
 
 def _title(code: Mapping[str, str]) -> str:

@@ -49,6 +49,11 @@ def choose_model(given: str | None = None) -> Choice:
     store = paths.tracking_uri()
     database = addresses.sqlite_path(store)
     if database is not None and not database.is_file():
+        if database.absolute() != paths.home() / "mlflow.db":
+            raise WeightsError(
+                f"the registry that MLFLOW_TRACKING_URI names, {database}, is not there: mount its disk, correct the "
+                f"variable, or name a model with --model ({ADDRESS} is the one that ships with nrdfer)"
+            )
         return Choice(ADDRESS, f"this project has no registry of models yet ({database}); {REAL_MODEL}")
     from nrdfer.registry.verified_open import has_version
     from nrdfer.tracking.client import Tracking

@@ -18,7 +18,8 @@ from nrdfer.config.alignment import MODES, RETINAFACE, AlignSettings
 from nrdfer.config.profile import Profile, WeightsConfig
 from nrdfer.config.settings import build_settings
 from nrdfer.core.atomic_files import write_whole
-from nrdfer.core.errors import WeightsError
+from nrdfer.core.coerce import brief
+from nrdfer.core.errors import ProfileError, WeightsError
 from nrdfer.core.plugins import DETECTORS, find_plugin
 from nrdfer.store import file_sha256
 from nrdfer.weights.catalogue import CATALOGUE
@@ -184,6 +185,10 @@ class Preprocessing:
         """
         changed = self
         detector = align.pop("detector", None)
+        if retinaface is not None and detector not in (None, RETINAFACE):
+            raise ProfileError(
+                f"detector {brief(detector)} and RetinaFace's weights {brief(retinaface)}: give one of them"
+            )
         if detector not in (None, RETINAFACE, self.align.detector):
             changed = self._detected_by(detector, None, detector_code(detector))
         elif detector == RETINAFACE and self.retinaface is None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.markdown_text import table
+from nrdfer.core.plain_text import one_line
 from nrdfer.models.trained_files import LAST, MODEL
 from nrdfer.predict.model import Origin, load_trained
 from nrdfer.preprocessing.spec import FILE, Preprocessing, WeightsFile
@@ -73,8 +74,18 @@ def _described(files: Mapping[str, bytes]) -> dict[str, ManifestFile]:
 
 
 def _settings(described: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of ``model.json`` that opening a network needs; how it was computed on this machine is left out."""
-    return {name: described[name] for name in ("model", "settings", "recipe")}
+    """The fields of ``model.json`` that opening a network needs; how it was computed on this machine is left out.
+
+    Raises:
+        WeightsError: its network is of a file, which the hub's models cannot have.
+    """
+    code = described.get("code", {})
+    if "file" in code:
+        raise WeightsError(
+            f"the network {one_line(str(described['model'])[:80])} is of a file of yours, and models on the hub hold "
+            "no code; make a package of it (docs/your_own_network.md), train with that, and push again"
+        )
+    return {name: described[name] for name in ("model", "settings", "recipe")} | ({"code": code} if code else {})
 
 
 def _preprocessing(preprocessing: Preprocessing) -> dict[str, Any]:
@@ -88,11 +99,10 @@ def _preprocessing(preprocessing: Preprocessing) -> dict[str, Any]:
             return dataclasses.replace(file, name=known, path=None)
         return dataclasses.replace(file, path=PurePath(file.path).name)
 
-    retinaface = named(preprocessing.retinaface)
-    if retinaface is None:
-        raise ValueError("preprocessing names no detector")
     return dataclasses.replace(
-        preprocessing, retinaface=retinaface, enlightengan=named(preprocessing.enlightengan)
+        preprocessing,
+        retinaface=named(preprocessing.retinaface),  # None: of another package's detector
+        enlightengan=named(preprocessing.enlightengan),
     ).to_dict()
 
 

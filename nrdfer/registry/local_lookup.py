@@ -25,6 +25,11 @@ def refuse_absent(model: str) -> None:
     if path is None:
         return
     if not path.exists():
+        if path.absolute() != paths.home() / "mlflow.db":
+            raise WeightsError(
+                f"no model {address}: the registry that MLFLOW_TRACKING_URI names, {path}, is not there; mount its "
+                "disk, or correct the variable"
+            )
         raise WeightsError(
             f"no model {address}: nothing is registered yet ({path}); `nrdfer reproduce` registers models"
         )

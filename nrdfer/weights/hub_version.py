@@ -6,6 +6,7 @@ sent only where the hub refuses to answer without one. Publishing belongs to ``n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from nrdfer.weights.hub_manifest import MANIFEST, MOST_TEXT, SUFFIXES, HubManife
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
+_COMMIT = re.compile("[0-9a-f]{40}")  # or a file's number in git
 _OF_GIT = ".gitattributes"  # the hub adds it to every repository
 _PATIENCE = 30.0  # seconds for an answer without files
 _AGAIN = "Use another revision, or have its owner push the model again"
@@ -44,7 +46,7 @@ def pinned(model: str) -> str:
     if not model.startswith(SCHEME):
         return model
     address = parse_hub_address(model)
-    return model if address.is_commit else str(HubAddress(address.repo, str(_look_up(address)[0].sha)))
+    return model if address.is_commit else str(HubAddress(address.repo, _commit(address, _look_up(address)[0])))
 
 
 def fetch_version(address: HubAddress) -> HubVersion:
@@ -57,7 +59,7 @@ def fetch_version(address: HubAddress) -> HubVersion:
     if address.is_commit and (cached := _in_cache(address)) is not None:
         return cached
     info, token = _look_up(address)
-    address = HubAddress(address.repo, str(info.sha))
+    address = HubAddress(address.repo, _commit(address, info))
     listed = {sibling.rfilename: sibling for sibling in info.siblings or ()}
     _refuse_others(address, listed)
     manifest = _manifest(address, listed[MANIFEST], token)
@@ -66,6 +68,18 @@ def fetch_version(address: HubAddress) -> HubVersion:
     return HubVersion(
         address, manifest, {name: _download(address, name, file, token) for name, file in manifest.files.items()}
     )
+
+
+def _commit(address: HubAddress, info: ModelInfo) -> str:
+    """The commit that the hub answers with, which becomes part of paths.
+
+    Raises:
+        WeightsError: it is none, or another one than was asked for.
+    """
+    commit = str(info.sha)
+    if not _COMMIT.fullmatch(commit) or (address.is_commit and commit != address.revision):
+        raise WeightsError(f"{address} is refused: the hub answers with the commit {one_line(commit[:80])!r}. {_AGAIN}")
+    return commit
 
 
 def _refuse_others(address: HubAddress, names: Mapping[str, Any]) -> None:
@@ -84,8 +98,8 @@ def _refuse_others(address: HubAddress, names: Mapping[str, Any]) -> None:
 
 
 def _manifest(address: HubAddress, sibling: RepoSibling, token: str | None) -> HubManifest:
-    size, blob = sibling.size, sibling.blob_id
-    if sibling.lfs is not None or not isinstance(size, int) or not 0 < size <= MOST_TEXT or not blob:
+    size, blob = sibling.size, str(sibling.blob_id)
+    if sibling.lfs is not None or not isinstance(size, int) or not 0 < size <= MOST_TEXT or not _COMMIT.fullmatch(blob):
         raise WeightsError(f"{address} is refused: its {MANIFEST} has no plain content of at most {MOST_TEXT:,} bytes")
     path = _transfer(
         address, MANIFEST, size, blob, token, lambda file: "" if content_ids(file)[1] == blob else "its content differs"
