@@ -231,7 +231,7 @@ def folds_asset(corpus: Corpus) -> dg.AssetsDefinition:
         kinds={"json"},
         description=asset_groups.description(
             "The folds as lists of clip ids for training and test; no pixel is copied.",
-            f"{corpus.title}'s published label files, as far as their clips are in `{shards_key}`.",
+            f"how {corpus.title} is divided, as far as its clips are in `{shards_key}`.",
             "`quality`, the corpus at a glance; `quality_page`, every clip of it; `clips_set_aside`; the check "
             "`folds_are_disjoint`, that no clip is in both the training and the test set of a fold.",
         ),

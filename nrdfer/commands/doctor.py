@@ -17,8 +17,6 @@ from nrdfer.corpora.registry import CORPORA, find_corpus
 if TYPE_CHECKING:
     from nrdfer.corpora.base import Corpus
 
-_OF_VARIABLES = ("dfew", "afew")  # their folders are also taken from the environment
-
 
 @readable
 def doctor(
@@ -38,7 +36,7 @@ def doctor(
     if dfew is None and afew is None and not corpus and not corpora:
         _machine(as_json)
     else:
-        _copies({"dfew": dfew, "afew": afew}, corpus or [], as_json)
+        _copies({"dfew": dfew, "afew": afew}, corpus or [], as_json, everything=corpora)
 
 
 def _machine(as_json: bool) -> None:
@@ -57,17 +55,19 @@ def _machine(as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _copies(given: dict[str, Path | None], named: Sequence[str], as_json: bool) -> None:
+def _copies(given: dict[str, Path | None], named: Sequence[str], as_json: bool, *, everything: bool) -> None:
     import json
     from dataclasses import asdict
 
     asked: list[tuple[Corpus, Path | None]] = [
-        (find_corpus(name), given[name] or environment.folder(find_corpus(name).variable)) for name in _OF_VARIABLES
+        (known, given.get(name) or environment.folder(known.variable) or (known.default_root if everything else None))
+        for name, known in CORPORA.items()
+        if everything or name in given
     ]
     asked += map(_with_folder, named)
     looks = [known.examine(root) for known, root in asked if root is not None]
     if not looks:
-        raise NrdferError("nothing to check: give --dfew and --afew, or set NRDFER_DFEW_ROOT and NRDFER_AFEW_ROOT")
+        raise NrdferError("nothing to check: give --dfew, --afew or --corpus NAME=DIR, or set NRDFER_DFEW_ROOT ...")
     if as_json:
         typer.echo(json.dumps([{**asdict(look), "usable": look.usable} for look in looks], indent=1))
     for look in looks if not as_json else []:

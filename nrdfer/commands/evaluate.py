@@ -10,7 +10,7 @@ import typer
 
 from nrdfer.commands.common import readable
 from nrdfer.core.errors import NrdferError
-from nrdfer.corpora.registry import find_corpus, splits_in_words
+from nrdfer.corpora.registry import find_corpus, splits_in_words, trained_corpora
 
 if TYPE_CHECKING:
     from nrdfer.config.profile import Profile
@@ -76,7 +76,11 @@ def _clips(base: Profile, split: str | None, on: str | None, shards: Path | None
     index_only = bool(base.data.source)
     if split is not None:
         return find_split(base, split, shards, folds, index_only=index_only)
-    return find_tested(base, find_corpus(str(on)), shards, folds, index_only=index_only)
+    corpus = find_corpus(str(on))
+    if not corpus.splits:
+        names = ", ".join(known.name for known in trained_corpora())
+        raise NrdferError(f"--on {corpus.name}: nothing is trained or tested on it; give one of {names}")
+    return find_tested(base, corpus, shards, folds, index_only=index_only)
 
 
 def _evaluated(
@@ -98,7 +102,9 @@ def _evaluated(
             tempfile.TemporaryDirectory() if out is None else unfinished(out) as scratch,
         ):
             test_ids, shared = _shared(described, found) if across else (list(found.test_ids), ())
-            if not across:
+            if across:
+                _refuse_own_clips(checkpoint, described.parent, found.corpus)
+            else:
                 _warn_of_leaks(described.parent, found.name)
             metrics = evaluate_checkpoint(
                 described.parent,
@@ -140,6 +146,34 @@ def _words(figures: Mapping[str, Any]) -> str:
 
 
 _PAIRS = (("war", "uar"), ("war_unfiltered", "uar_unfiltered"))
+
+
+def _refuse_own_clips(checkpoint: str, folder: Path, corpus: str) -> None:
+    """Refuse to test a network on the corpus that it was trained on; warn of related clips.
+
+    Raises:
+        NrdferError: it was trained on clips of that corpus.
+    """
+    from nrdfer.corpora.registry import corpus_of
+    from nrdfer.registry import tags
+    from nrdfer.training.run_folder import read_settings
+
+    trained = (read_settings(folder) or {}).get("split")
+    if checkpoint.startswith("models:"):
+        from nrdfer.registry.verified_open import look_up
+        from nrdfer.tracking.client import Tracking
+
+        trained = look_up(Tracking(), checkpoint).tags.get(tags.FOLD)
+    if trained is None:
+        typer.echo("warning: it is not known what this network was trained on; test it on no such clips", err=True)
+        return
+    own = corpus_of(trained)
+    if own.name == corpus:
+        raise NrdferError(f"{checkpoint} was trained on clips of {own.title}; give --split {trained}, whose test it is")
+    related = {own.name, *([corpus_of(own.initial).name] if own.initial else [])}
+    if any(name.partition("_")[0] == corpus.partition("_")[0] for name in related):
+        title = find_corpus(corpus).title
+        typer.echo(f"warning: this network was trained on clips that {title} has, too; figures say little", err=True)
 
 
 def _warn_of_leaks(folder: Path, split: str) -> None:

@@ -36,8 +36,11 @@ def corpus_add(
     if (csv is None) == (folder is None):
         raise NrdferError("give either --csv, a table of clips, or --folder, a folder that holds a folder a label")
     rows = own_labels.read_folders(folder) if folder is not None else own_labels.read_table(Path(str(csv)), root, strip)
-    rows = own_labels.renamed(rows, dict(map(_new_name, label or [])))
+    known = sorted({row.label for row in rows}, key=len, reverse=True)
+    rows = own_labels.renamed(rows, dict(_new_name(given, known) for given in label or []))
     if test is not None:
+        if test not in (own_labels.VAL, own_labels.TEST) or not any(row.split for row in rows):
+            raise NrdferError(f"--test {one_line(test)}: give val or test, for a table with a column split")
         rows, others = own_labels.kept(rows, lambda row: row.split in (own_labels.TRAIN, test, ""))
         if others:
             typer.echo(f"{others} clips of other parts than train and {one_line(test)} are left out")
@@ -63,17 +66,23 @@ def corpus_remove(
     name: Annotated[str, typer.Argument(help="Of a corpus that was added.")],
 ) -> None:
     """Forget a corpus that was added: its definition only; clips, trained models and all that was made stay."""
-    import shutil
+    from nrdfer.corpora.own_corpus import check_name, forget
 
-    from nrdfer.corpora import own_corpus
-
-    if name not in {corpus.name for corpus in own_corpus.own_corpora()}:
+    try:
+        check_name(name)
+        there = forget(name)
+    except ValueError:
+        there = False
+    if not there:
         raise CorpusError(f"no corpus {one_line(name)!r} was added to this project; `nrdfer corpus list` shows all")
-    shutil.rmtree(own_corpus.folder_of(name))
     typer.echo(f"{name} is forgotten; its clips and all that was made of them are where they were")
 
 
-def _new_name(text: str) -> tuple[str, str]:
+def _new_name(text: str, labels: list[str]) -> tuple[str, str]:
+    """Old and new name of a label; a label may hold the sign between them."""
+    for label in labels:
+        if text.startswith(f"{label}=") and text[len(label) + 1 :].strip():
+            return label, text[len(label) + 1 :].strip()
     old, sign, new = text.partition("=")
     if not sign or not old.strip() or not new.strip():
         raise NrdferError(f"--label {one_line(text[:80])}: give the old and the new name, --label OLD=NEW")
@@ -82,7 +91,7 @@ def _new_name(text: str) -> tuple[str, str]:
 
 def _refuse_name(name: str, *, replace: bool) -> None:
     """Refuse a name that another corpus or one of its trainings has."""
-    from nrdfer.corpora.own_corpus import RESERVED, check_name, own_corpora
+    from nrdfer.corpora.own_corpus import RESERVED, OwnCorpus, check_name, own_corpora
     from nrdfer.corpora.own_labels import MOST_FOLDS
     from nrdfer.corpora.registry import CORPORA
 
@@ -90,12 +99,11 @@ def _refuse_name(name: str, *, replace: bool) -> None:
         check_name(name)
     except ValueError as error:
         raise NrdferError(str(error)) from error
-    if name in {corpus.name for corpus in own_corpora()}:
-        if not replace:
-            raise CorpusError(f"a corpus {name} was added before; give it another name, or --replace")
-        return
+    if not replace and name in {corpus.name for corpus in own_corpora()}:
+        raise CorpusError(f"a corpus {name} was added before; give it another name, or --replace")
+    others = [known for known in CORPORA.values() if not (isinstance(known, OwnCorpus) and known.name == name)]
     taken = dict.fromkeys(RESERVED, "other assets")
-    taken |= {word: known.title for known in CORPORA.values() for word in (known.name, *known.splits)}
+    taken |= {word: known.title for known in others for word in (known.name, *known.splits)}
     for word in (name, *(f"{name}{k}" for k in range(1, MOST_FOLDS + 1))):
         if word in taken:
             raise CorpusError(f"{word} is a name of {taken[word]}; give your corpus another name than {name}")

@@ -6,6 +6,8 @@ labels are read belongs to ``own_labels``, how clips are divided to ``own_divisi
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -15,41 +17,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nrdfer.core import paths
+from nrdfer.core import file_locks, paths
 from nrdfer.core.atomic_files import write_whole
+from nrdfer.core.coerce import brief
 from nrdfer.core.emotions import check_label_set
 from nrdfer.core.errors import CorpusError, NrdferError
 from nrdfer.core.plain_text import one_line
-from nrdfer.core.safe_names import shortened
+from nrdfer.core.safe_names import shortened, stays_below
 from nrdfer.corpora.base import LONGEST_ID, Contents, Corpus, Fold, PictureClip, VideoClip
 from nrdfer.corpora.listed_clips import judge
-from nrdfer.corpora.own_division import NEVER
-from nrdfer.corpora.own_labels import LabelledPath
+from nrdfer.corpora.own_labels import MOST_FOLDS, LabelledPath
 from nrdfer.corpora.picture_folder import pictures_of
 from nrdfer.video.discovery import clip_id_of, distinct
 
 SCHEMA = 1
-DEFINITION, CLIPS = "corpus.json", "clips.jsonl"
+DEFINITION = "corpus.json"
 #: Names of assets and their groups that are no corpora.
 RESERVED = frozenset(
     [
-        "filter_thresholds",
-        "noise",
-        "prediction",
-        "predictions",
-        "report",
-        "table_1",
-        "table_2",
-        "table_3",
-        "table_4",
-        "table_5",
-        "tables",
-        "step_1_corpora",
-        "step_2_faces",
-        "step_3_shards",
-        "step_4_training",
-        "step_5_evaluation",
-        "step_6_report",
+        *("filter_thresholds", "noise", "prediction", "predictions", "report", "tables"),
+        *(f"table_{number}" for number in range(1, 6)),
+        *("step_1_corpora", "step_2_faces", "step_3_shards", "step_4_training", "step_5_evaluation", "step_6_report"),
+        *("full", "default"),  # of the job full_reproduction, and of Dagster's own group
     ]
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,30}")
@@ -69,15 +58,21 @@ class Definition:
     videos: bool
     emotions: tuple[str, ...]
     folds: int
+    clips: str = ""  # file beside the definition that lists them, named by its content
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
-            raise ValueError(f"it is of schema {self.schema}, and this version reads {SCHEMA}; add the corpus again")
+            raise ValueError(f"it is of schema {brief(self.schema)}, and this version reads {SCHEMA}")
+        texts = (self.name, self.root, self.clips, *self.emotions)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(self.videos, bool):
+            raise ValueError("a value has another type than it must have")
         check_name(self.name)
         check_label_set(self.emotions)
-        if self.folds < 1:
-            raise ValueError(f"it has {self.folds} folds")
+        if type(self.folds) is not int or not 1 <= self.folds <= MOST_FOLDS:
+            raise ValueError(f"it has {brief(self.folds)} folds, not 1 to {MOST_FOLDS}")
+        if not stays_below(self.clips) and self.clips:
+            raise ValueError("its clips are listed elsewhere")
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -92,7 +87,7 @@ class _Listed:
     clip_id: str
     path: str  # below the root
     label: str
-    fold: int  # that tests it, or `NEVER`
+    fold: int  # that tests it, or `nrdfer.corpora.own_division.NEVER`
     person: str = ""
 
 
@@ -114,7 +109,7 @@ class OwnCorpus(Corpus):
         """
         if not root.is_dir():
             raise CorpusError(f"{self.title}'s folder {root} does not exist; mount its disk, or set {self.variable}")
-        listed = _read_clips(self.folder / CLIPS)
+        listed = _read_clips(self.folder / self.definition.clips)
         clips: list[Any] = []
         excluded: list[tuple[str, str]] = []
         for one in listed:
@@ -150,9 +145,9 @@ def check_name(name: str) -> None:
     Raises:
         ValueError: it is no such name.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or "__" in name:
         raise ValueError(
-            f"{one_line(name[:60])!r} cannot be the name of a corpus: give 2 to 31 small letters, digits and _, "
+            f"{one_line(name[:60])!r} cannot be the name of a corpus: give 2 to 31 small letters, digits and single _, "
             "beginning with a letter"
         )
 
@@ -176,7 +171,7 @@ def define(
 
     Raises:
         ValueError: the name cannot be one.
-        CorpusError: videos and folders of pictures together.
+        CorpusError: videos and folders of pictures together, or clips in the folder of the definition.
     """
     kinds = {row.videos: row for row in reversed(rows)}  # the first of each
     if len(kinds) > 1:
@@ -190,14 +185,37 @@ def define(
         _Listed(source.clip_id, row.path.relative_to(root).as_posix(), row.label, fold, row.person)
         for source, row, fold in zip(sources, rows, tested, strict=True)
     ]
-    definition = Definition(name, str(root), rows[0].videos, emotions, folds)
+    lines = "".join(json.dumps(asdict(one)) + "\n" for one in sorted(listed, key=lambda one: one.clip_id)).encode()
+    clips = f"clips-{hashlib.sha256(lines).hexdigest()[:16]}.jsonl"
+    definition = Definition(name, str(root), rows[0].videos, emotions, folds, clips)
     folder = folder_of(name)
+    if root.is_relative_to(folder):
+        raise CorpusError(f"the clips are in {folder}, where the definition of {name} belongs; move them elsewhere")
     folder.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps(asdict(one)) + "\n" for one in sorted(listed, key=lambda one: one.clip_id))
-    (folder / DEFINITION).unlink(missing_ok=True)  # without it, the folder is no corpus
-    write_whole(folder / CLIPS, lines.encode())
-    write_whole(folder / DEFINITION, json.dumps(asdict(definition), indent=1).encode())
+    with file_locks.held(folder.with_name(f".{name}.lock")):
+        write_whole(folder / clips, lines)
+        write_whole(folder / DEFINITION, json.dumps(asdict(definition), indent=1).encode())  # replaces at once
+        _remove_lists(folder, clips)
     return OwnCorpus(definition, folder)
+
+
+def forget(name: str) -> bool:
+    """Remove the definition of a corpus, and nothing else; False if there is none."""
+    folder = folder_of(name)
+    if not (folder / DEFINITION).is_file():
+        return False
+    with file_locks.held(folder.with_name(f".{name}.lock")):
+        (folder / DEFINITION).unlink(missing_ok=True)
+        _remove_lists(folder)
+        with contextlib.suppress(OSError):  # something of the user's is in it
+            folder.rmdir()
+    return True
+
+
+def _remove_lists(folder: Path, kept: str = "") -> None:
+    for path in folder.glob("clips-*.jsonl"):
+        if path.name != kept:
+            path.unlink(missing_ok=True)
 
 
 def _clip_id(path: Path, root: Path) -> str:
@@ -213,23 +231,29 @@ def own_corpora(folder: Path | None = None) -> Iterator[OwnCorpus]:
         place = folder or paths.home() / "corpora"
     except NrdferError:  # the working directory is gone; whatever needs the project's folder says so
         return
-    for path in sorted(place.glob(f"*/{DEFINITION}")):
+    try:
+        found = sorted(place.glob(f"*/{DEFINITION}"))
+    except OSError as error:  # commands that need no corpus go on
+        _log.warning("%s cannot be looked into for corpora: %s", one_line(str(place)), error.strerror)
+        return
+    for path in found:
         try:
             values = json.loads(path.read_text())
             definition = Definition(**{**values, "emotions": tuple(values["emotions"])})
             if definition.name != path.parent.name:
                 raise ValueError(f"it is of the corpus {definition.name}")
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            corpus = OwnCorpus(definition, path.parent)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             _log.warning("%s does not define a corpus: %s; add it again", one_line(str(path)), one_line(str(error)))
             continue
-        yield OwnCorpus(definition, path.parent)
+        yield corpus
 
 
 def _read_clips(path: Path) -> list[_Listed]:
     try:
         return [_Listed(**json.loads(line)) for line in path.read_text().splitlines()]
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise CorpusError(f"{path} does not list a corpus's clips ({error}); add the corpus again") from error
-
-
-__all__ = ["NEVER", "Definition", "OwnCorpus", "check_name", "define", "folder_of", "own_corpora"]
+        raise CorpusError(
+            f"{path} does not list a corpus's clips ({error}); add the corpus again, or if it was, "
+            "reload the code location"
+        ) from error

@@ -19,10 +19,10 @@ from nrdfer.video.discovery import VIDEO_SUFFIXES
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 VIDEO, FRAMES, LABEL, SPLIT, FOLD, PERSON = COLUMNS = ("video", "frames", "label", "split", "fold", "person")
-TRAIN, TEST = "train", "test"
+TRAIN, VAL, TEST = "train", "val", "test"
 _PARTS = {
     **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), VAL),
     **dict.fromkeys(("test", "testing"), TEST),
 }
 _MOST_NAMED = 5  # faults in a message
@@ -44,7 +44,10 @@ class LabelledPath:
     @property
     def exists(self) -> bool:
         """Whether there is such a file, or folder of pictures."""
-        return self.path.is_file() if self.videos else self.path.is_dir()
+        try:
+            return self.path.is_file() if self.videos else self.path.is_dir()
+        except OSError:  # a name that no file can have
+            return False
 
 
 def read_table(path: Path, root: Path | None = None, strip: str = "") -> list[LabelledPath]:
@@ -173,11 +176,13 @@ def _located(text: str, start: Path, strip: str) -> Path:
     if "\0" in text:
         raise ValueError("its path holds a zero byte")
     kept = text.removeprefix(strip).lstrip("/\\") if strip and text.startswith(strip) else text
-    if "\\" in kept and not (start / kept).exists():
+    if kept.startswith("~/"):
+        kept = str(Path.home() / kept[2:])
+    if "\\" in kept and not _exists(start / kept):
         kept = kept.replace("\\", "/")  # written on Windows
-    path = Path(os.path.normpath(start / Path(kept).expanduser()))
+    path = Path(os.path.normpath(start / kept))
     foreign = Path(kept).is_absolute() or kept[1:3] == ":/"
-    if foreign and not path.exists() and (beginning := _elsewhere(kept, start)):
+    if foreign and not _exists(path) and (beginning := _elsewhere(kept, start)):
         raise ValueError(
             f"{excerpt(text)} does not exist here, but {excerpt(str(start))} holds the rest of it: is it a path of "
             f"another machine? Give --strip {excerpt(beginning)}"
@@ -185,11 +190,18 @@ def _located(text: str, start: Path, strip: str) -> Path:
     return path
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file can have
+        return False
+
+
 def _elsewhere(text: str, start: Path) -> str:
     """The beginning of an absolute path whose rest is below `start`; empty if there is none."""
     parts = text.split("/")
     for i in range(1, len(parts)):
-        if parts[i] and (start / "/".join(parts[i:])).exists():
+        if parts[i] and _exists(start / "/".join(parts[i:])):
             return "/".join(parts[:i]) + "/"
     return ""
 

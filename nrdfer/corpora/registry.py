@@ -5,6 +5,8 @@ A corpus's layout and labels belong to its own module; the common interface, to 
 
 from __future__ import annotations
 
+import logging
+
 from nrdfer.config.profile import Profile
 from nrdfer.config.recipe import Recipe
 from nrdfer.core.errors import CorpusError
@@ -18,6 +20,7 @@ from nrdfer.corpora.own_corpus import own_corpora
 from nrdfer.corpora.ravdess import RAVDESS
 from nrdfer.corpora.rendered import RENDERED
 
+_log = logging.getLogger(__name__)
 CORPORA: dict[str, Corpus] = {
     "dfew": DFEW,
     "afew": AFEW,
@@ -29,7 +32,8 @@ CORPORA: dict[str, Corpus] = {
     "rendered": RENDERED,
 }
 for added in own_corpora():  # a user's own, in this project's folder
-    CORPORA.setdefault(added.name, added)
+    if CORPORA.setdefault(added.name, added) is not added:
+        _log.warning("your corpus %s has the name of one of this version; add it again under another name", added.name)
 
 
 def find_corpus(name: str) -> Corpus:

@@ -26,9 +26,9 @@ def examine_disks() -> Section:
         found.note("missing", str(error))
         return found
     for name, folder in places:
-        free, existing = disk.free_bytes(folder), next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        free, existing = disk.free_bytes(folder), next(p for p in (folder, *folder.absolute().parents) if _exists(p))
         found.facts[name] = {"folder": str(folder), "free": free}
-        made = "" if folder.exists() else ", made at its first use"
+        made = "" if _exists(folder) else ", made at its first use"
         words = f"{name}: {folder}{made}, {amount(free)} free"
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
             found.note("missing", f"{name}: {folder} cannot be written; make it writable, or name another folder")
@@ -46,12 +46,12 @@ def examine_corpora(profile: Profile | None) -> Section:
         found.note("ok", f"the profile {profile.name!r} renders its own; no folder is needed")
     for corpus in CORPORA.values():
         given = environment.text(corpus.variable)
-        root = given or (profile.corpora.root_of(corpus.name) if profile else None)
+        root = given or (profile.corpora.root_of(corpus.name) if profile else None) or corpus.default_root
         if not root and not corpus.splits:  # rendered when it is needed
             continue
         wanted = profile is not None and not profile.corpora.rendered and corpus.of_paper
         found.facts[corpus.name] = {
-            "folder": root,
+            "folder": str(root) if root else None,
             "variable": corpus.variable,
             "exists": bool(root) and _is_folder(root),
         }
@@ -65,7 +65,14 @@ def examine_corpora(profile: Profile | None) -> Section:
     return found
 
 
-def _is_folder(root: str | None) -> bool:
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that may not be looked into
+        return False
+
+
+def _is_folder(root: str | Path | None) -> bool:
     try:
         return bool(root) and Path(str(root)).expanduser().is_dir()
     except (OSError, RuntimeError):

@@ -94,12 +94,14 @@ def evaluate_checkpoint(
             )
             check_complete(predictions, clips.clip_ids, f"{title}, {protocol} protocol")
             np.save(features_path(out, protocol), np.stack(predictions.pop("state").tolist()).astype(np.float16))
-            predictions.to_parquet(predictions_path(out, protocol), index=False)
             emotions = model.settings.emotions
             if clips.shared:
                 predictions = restricted(predictions, emotions, clips.shared)
                 emotions = tuple(clips.shared)
+            predictions.to_parquet(predictions_path(out, protocol), index=False)
             metrics[protocol] = fold_metrics(predictions, emotions)
+            if clips.shared:
+                metrics[protocol]["shared_emotions"] = list(emotions)
             if scenes:
                 by_scene[protocol] = figures_by_scene(predictions, scenes)
             _draw_confusion(predictions, emotions, out, protocol, f"{title}, {protocol} protocol")
@@ -163,6 +165,10 @@ def _confusion(folder: Path, protocol: str) -> Path:
     return folder / f"confusion_{protocol}.png"
 
 
+def _number(folds: int) -> str:
+    return "Five" if folds == 5 else str(folds)
+
+
 def read_metrics(folder: Path) -> dict[str, Any]:
     """Metrics that `evaluate_checkpoint` or `cross_validate` wrote."""
     metrics: dict[str, Any] = json.loads((folder / METRICS).read_text())
@@ -187,7 +193,7 @@ def cross_validate(
         tables = {fold: pd.read_parquet(predictions_path(path, protocol)) for fold, path in evaluations.items()}
         summary[protocol] = cross_validation(tables, emotions)
         pooled = pd.concat(tables.values(), ignore_index=True)
-        _draw_confusion(pooled, emotions, out, protocol, f"Five folds pooled, {protocol} protocol")
+        _draw_confusion(pooled, emotions, out, protocol, f"{_number(len(tables))} folds pooled, {protocol} protocol")
     _draw_curves({fold: read_history(path) for fold, path in checkpoints.items()}, out)
     (out / METRICS).write_text(json.dumps(summary, indent=1))
     return summary

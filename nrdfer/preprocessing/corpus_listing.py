@@ -34,11 +34,8 @@ def corpus_root(profile: Profile, corpus: Corpus) -> Path:
     """
     title, own = corpus.title, hasattr(profile.corpora, f"{corpus.name}_root")
     setting = f"{corpus.name}_root" if own else f"corpora: {{roots: {{{corpus.name}: ...}}}}"
-    given = profile.corpora.root_of(corpus.name) or (None if own else environment.text(corpus.variable))
-    if given:
-        return Path(given).expanduser().absolute()
-    if corpus.default_root is not None:
-        return corpus.default_root
+    if (given := given_root(profile, corpus)) is not None:
+        return given
     if profile.corpora.rendered and corpus.rendered_as is not None:
         return render_sample(profile) / corpus.rendered_as
     if profile.corpora.rendered and corpus.rendered_alone:
@@ -52,6 +49,13 @@ def corpus_root(profile: Profile, corpus: Corpus) -> Path:
             else ""
         )
     )
+
+
+def given_root(profile: Profile, corpus: Corpus) -> Path | None:
+    """The folder of a user's own copy of a corpus; None if the profile is to render one."""
+    own = hasattr(profile.corpora, f"{corpus.name}_root")
+    given = profile.corpora.root_of(corpus.name) or (None if own else environment.text(corpus.variable))
+    return Path(given).expanduser().absolute() if given else corpus.default_root
 
 
 def render_sample(profile: Profile, progress: Progress | None = None, workers: int | None = None) -> Path:

@@ -50,6 +50,13 @@ def find_split(
         StoreError: the profile has no run that made the shards or folds, or they are damaged, or the given ones are.
     """
     corpus = corpus_of(name)
+    return read_split(corpus, name, *_places(profile, corpus, shards, folds, index_only=index_only))
+
+
+def _places(
+    profile: Profile, corpus: Corpus, shards: Path | None, folds: Path | None, *, index_only: bool
+) -> tuple[Path, Path | None]:
+    """Verified shards and folds; see `find_split`."""
     if corpus.parts is not None and folds is not None:
         raise CorpusError(f"{corpus.title}'s division is stored in its shards, and it has no folds: omit --folds")
     if shards is not None and not index_only:
@@ -59,15 +66,16 @@ def find_split(
     place = shards or last_made(profile, corpus.asset("shards"), "--shards DIR").path
     if corpus.parts is None:
         folds = folds or last_made(profile, corpus.asset("folds"), "--folds FILE").path
-    return read_split(corpus, name, place, folds)
+    return place, folds
 
 
 def find_tested(
     profile: Profile, corpus: Corpus, shards: Path | None = None, folds: Path | None = None, *, index_only: bool = False
 ) -> Split:
     """All clips that some split of a corpus tests, as a split that trains on none; otherwise as `find_split`."""
-    found = [find_split(profile, name, shards, folds, index_only=index_only) for name in corpus.splits]
-    return Split(corpus.name, corpus.name, found[0].shards, (), tuple(sorted({c for s in found for c in s.test_ids})))
+    place, lists = _places(profile, corpus, shards, folds, index_only=index_only)
+    found = [read_split(corpus, name, place, lists) for name in corpus.splits]
+    return Split(corpus.name, corpus.name, place, (), tuple(sorted({c for s in found for c in s.test_ids})))
 
 
 def labelled(split: Split, emotions: Collection[str]) -> tuple[list[str], int]:

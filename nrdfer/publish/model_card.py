@@ -13,14 +13,19 @@ from nrdfer.core.markdown_text import code, plain, table
 from nrdfer.corpora.registry import find_corpus
 
 MOST = 5000  # characters that MLflow keeps of a description
+RENDERED, DISTRIBUTED, OWN = "rendered", "distributed", "own"  # whose data a corpus is
 _LICENCES = {
-    True: (
+    RENDERED: (
         "The data were rendered by this project: no person is shown, and no licence is needed. What is measured on "
         "them is comparable to nothing that was published."
     ),
-    False: (
+    DISTRIBUTED: (
         "{corpus} is distributed by its authors under a research licence; weights trained on it may be used as that "
         "licence allows. Faces are personal data: ask before these weights or figures leave your group."
+    ),
+    OWN: (
+        "The clips of {corpus} are a user's own, and so are their labels and their terms. Faces are personal data: ask "
+        "the people shown before these weights or figures leave your group."
     ),
 }
 
@@ -35,7 +40,7 @@ class CardFacts:
         split: of the corpus.
         corpus: in `nrdfer.corpora.registry`.
         profile: its name.
-        rendered: whether the corpus was rendered by this project.
+        data: whose data the corpus is: `RENDERED` by this project, `DISTRIBUTED` by its authors, or a user's `OWN`.
         clips: ``train`` and ``test`` -> how many.
         initial: description of the initial weights.
         recipe: fields of the recipe.
@@ -50,7 +55,7 @@ class CardFacts:
     split: str
     corpus: str
     profile: str
-    rendered: bool
+    data: str
     clips: Mapping[str, int]
     initial: str
     recipe: Mapping[str, Any]
@@ -76,7 +81,7 @@ def write_card(facts: CardFacts) -> str:
         "Figures": _figures(facts),
         "Data": (
             f"Trained on {facts.clips['train']} clips and tested on {facts.clips['test']}, {of}. Started from "
-            f"{facts.initial}. {_LICENCES[facts.rendered].format(corpus=corpus)}"
+            f"{facts.initial}. {_LICENCES[facts.data].format(corpus=corpus)}"
         ),
         "Recipe": _plain(facts.recipe),
         "Preprocessing of videos": _plain(facts.preprocessing),
@@ -91,7 +96,7 @@ def write_card(facts: CardFacts) -> str:
             "anyone without their consent."
         ),
         "Limits": (
-            "One face per clip. Acted or cinematic expressions; rare classes (disgust, fear) are recognised far less "
+            "One face per clip. Acted or cinematic expressions; rare classes are recognised far less "
             "often than the mean suggests. Crops aligned in another way lower its figures. Probabilities are not "
             "calibrated. Behaviour across age, skin and sex was not measured."
         ),

@@ -16,11 +16,13 @@ from typing import Any
 
 from nrdfer.config.profile import Profile
 from nrdfer.core import file_locks, paths
+from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.registry import corpus_of, find_corpus, recipe_of
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
 from nrdfer.models.saved_model import read_history, read_identity
 from nrdfer.models.trained_files import BEST, LAST, MODEL
-from nrdfer.publish.model_card import CardFacts, write_card
+from nrdfer.preprocessing.corpus_listing import given_root
+from nrdfer.publish.model_card import DISTRIBUTED, OWN, RENDERED, CardFacts, write_card
 from nrdfer.publish.model_files import crops_content
 from nrdfer.registry import tags, versions
 from nrdfer.registry.aliases import point_alias
@@ -197,7 +199,7 @@ def _card_facts(
         split=split.name,
         corpus=split.corpus,
         profile=profile.name,
-        rendered=profile.corpora.rendered,
+        data=_data_of(profile, find_corpus(split.corpus)),
         clips={"train": len(split.train_ids), "test": len(split.test_ids)},
         initial="random weights" if initial == FROM_SCRATCH else _first_trained(split.corpus, initial),
         recipe=recipe,
@@ -209,6 +211,13 @@ def _card_facts(
             "this MLflow run": Tracking().run_url(evaluated.mlflow_run),
         },
     )
+
+
+def _data_of(profile: Profile, corpus: Corpus) -> str:
+    """Whose data a corpus is, as `model_card` words it."""
+    if corpus.default_root is not None:
+        return OWN
+    return RENDERED if given_root(profile, corpus) is None else DISTRIBUTED
 
 
 def _first_trained(corpus: str, digest: str) -> str:

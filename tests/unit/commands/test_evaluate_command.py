@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from nrdfer.cli import app
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.corpora.afew import AFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation import checkpoints as stage
 from nrdfer.runtime.engine import Engine
 from tests.unit.commands.conftest import Corpora
@@ -84,6 +85,12 @@ def test_on_another_corpus_only_shared_emotions_count(trained: Corpora, monkeypa
     assert list(honest["recalls"]) == ["happiness", "sadness", "neutral"]
     table = pd.read_parquet(out / "predictions_honest.parquet")
     assert set(table["emotion"]) == {"happiness", "sadness", "neutral"} and honest["clips"] == len(table)
+    assert honest["shared_emotions"] == ["happiness", "sadness", "neutral"]
+    assert set(table["predicted"]) <= set(honest["shared_emotions"])
+    monkeypatch.setattr(type(DFEW), "splits", ("fd1", "fd2"))  # as many as there are
+    own = evaluate(trained, "--on", "dfew")
+    assert own.exit_code == 1 and "was trained on clips of DFEW; give --split fd1" in own.output
+    assert "nothing is trained or tested on it" in evaluate(trained, "--on", "rendered").output
     assert "give either --split" in evaluate(trained, "--on", "afew", "--split", "fd1").output
 
 

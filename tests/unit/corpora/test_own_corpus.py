@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nrdfer.core.errors import CorpusError
-from nrdfer.corpora.own_corpus import CLIPS, DEFINITION, OwnCorpus, define, folder_of, own_corpora
+from nrdfer.corpora.own_corpus import DEFINITION, OwnCorpus, define, folder_of, forget, own_corpora
 from nrdfer.corpora.own_labels import LabelledPath
 
 
@@ -82,6 +82,11 @@ def test_a_folder_of_pictures_is_a_clip(project: Path) -> None:
         {"emotions": ["joy"]},
         {"folds": 0},
         {"more": 1},
+        {"emotions": [1, 2]},
+        {"root": None},
+        {"folds": 2.5},
+        {"folds": 10**9},
+        {"clips": "../clips.jsonl"},
     ],
 )
 def test_a_definition_that_cannot_be_read_stops_no_other(
@@ -96,15 +101,29 @@ def test_a_definition_that_cannot_be_read_stops_no_other(
     assert "does not define a corpus" in caplog.text and "add it again" in caplog.text
 
 
+def test_only_the_definition_is_removed(project: Path) -> None:
+    defined(project)
+    (folder_of("studio") / "notes.txt").write_text("mine")
+    assert forget("studio") and not forget("studio")
+    assert [path.name for path in folder_of("studio").iterdir()] == ["notes.txt"]
+    inside = [
+        LabelledPath(f"line {i}", folder_of("studio") / f"{label}.mp4", True, label) for i, label in enumerate("ab")
+    ]
+    with pytest.raises(CorpusError, match="where the definition of studio belongs; move them elsewhere"):
+        define("studio", ("a", "b"), inside, 1, [0, 1])
+
+
 def test_a_list_of_clips_that_is_cut_is_refused(project: Path) -> None:
     corpus = defined(project)
-    path = folder_of("studio") / CLIPS
+    path = folder_of("studio") / corpus.definition.clips
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(CorpusError, match=r"clips\.jsonl does not list a corpus's clips .*add the corpus again"):
+    with pytest.raises(
+        CorpusError, match=r"clips-[0-9a-f]{16}\.jsonl does not list a corpus's clips .*add the corpus again"
+    ):
         corpus.read(project / "clips")
 
 
-@pytest.mark.parametrize("name", ["", "a", "Studio", "1st", "../x", "a-b", "x" * 32])
+@pytest.mark.parametrize("name", ["", "a", "Studio", "1st", "../x", "a-b", "a__b", "x" * 32])
 def test_names_that_no_corpus_can_have(project: Path, name: str) -> None:
     with pytest.raises(ValueError, match="cannot be the name of a corpus"):
         define(name, ("joy", "rage"), videos(project), 2, [1, 2, 1, 2])
