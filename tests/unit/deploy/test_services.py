@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit.test_wheel import BUILT_FROM
+
 PROJECT = Path(__file__).resolve().parents[3]
 DEPLOY = PROJECT / "deploy"
 _SECRETS = {"POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY"}
@@ -36,6 +38,13 @@ def test_the_image_copies_what_is_there_and_tracked() -> None:
     for source in copied:
         assert any(file == source or file.startswith(f"{source}/") for file in tracked), source
     assert not any(source == "dagster.yaml" for source in copied)  # SQLite's
+
+
+def test_the_image_has_what_the_package_is_built_from_before_it_is_installed() -> None:
+    steps = instructions()
+    first = next(at for at, (name, rest) in enumerate(steps) if name == "RUN" and '".[cluster]"' in rest)
+    copied = {source for name, rest in steps[:first] if name == "COPY" for source in rest.split()[:-1]}
+    assert set(BUILT_FROM) - {"MANIFEST.in"} <= copied
 
 
 def test_the_image_runs_as_a_user_without_telemetry_or_secrets() -> None:
