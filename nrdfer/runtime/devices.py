@@ -23,7 +23,7 @@ def pick_device(name: str) -> torch.device:
     Raises:
         ProfileError: an unknown name; a GPU is requested and there is none; or "auto" where an NVIDIA card is there
             that PyTorch does not see, because days of computing on a CPU by mistake cost more than a message. Cards
-            that were hidden on purpose (CUDA_VISIBLE_DEVICES) are a warning.
+            that were hidden on purpose (CUDA_VISIBLE_DEVICES), or not given to this container, are a warning.
     """
     if name not in DEVICES:
         raise ProfileError(f"device {name!r} is not known; use one of {', '.join(DEVICES)}")

@@ -153,6 +153,19 @@ def known_obstacle(cards: Cards, build: TorchBuild | None) -> Unseen | None:
     chosen = os.environ.get(HIDING)
     if chosen is not None and chosen.strip().lower() in _NONE:
         return Unseen(f"{HIDING}={chosen.strip()} hides every card", f"to use them: unset {HIDING}", wanted=True)
+    # first: whatever the build and the driver are, who started this process decided about the cards
+    if not cards.files and not cards.virtual:
+        return Unseen(
+            f"the driver is loaded, but there is no {DEV}/nvidia0: this container or sandbox was started without cards",
+            "start it with them (Docker: --gpus all)",
+            wanted=True,
+        )
+    if cards.files and not any(map(_can_be_opened, cards.files)):
+        return Unseen(
+            f"this process may not open {cards.files[0]}: the scheduler gave it no card, or the user lacks the right",
+            "request a card from the scheduler (Slurm: --gres=gpu:1), or join the group that owns the file",
+            wanted=_is_scheduled(),
+        )
     if build is None:
         return Unseen("PyTorch is not installed", _install(cards), wanted=False)
     if build.cuda is None:
@@ -165,18 +178,6 @@ def known_obstacle(cards: Cards, build: TorchBuild | None) -> Unseen | None:
             f"and needs driver {needed} or newer",
             f"update the driver, or {_install(cards)}",
             wanted=False,
-        )
-    if not cards.files and not cards.virtual:
-        return Unseen(
-            f"the driver is loaded, but there is no {DEV}/nvidia0: this container or sandbox was started without cards",
-            "start it with them (Docker: --gpus all)",
-            wanted=_is_scheduled(),
-        )
-    if cards.files and not any(map(_can_be_opened, cards.files)):
-        return Unseen(
-            f"this process may not open {cards.files[0]}: the scheduler gave it no card, or the user lacks the right",
-            "request a card from the scheduler (Slurm: --gres=gpu:1), or join the group that owns the file",
-            wanted=_is_scheduled(),
         )
     return None
 

@@ -64,6 +64,13 @@ def test_hidden_cards_are_a_warning_once(monkeypatch: pytest.MonkeyPatch, caplog
     assert "computing on the CPU, although this machine has" in record.getMessage()
 
 
+def test_auto_in_a_container_without_cards_is_a_warning(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (machine / "dev" / "nvidia0").unlink()
+    with caplog.at_level(logging.WARNING):
+        assert pick_device("auto").type == "cpu"
+    assert "was started without cards" in caplog.text
+
+
 def test_a_machine_without_cards_computes_on_its_cpu(
     machine: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
