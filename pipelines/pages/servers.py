@@ -24,6 +24,7 @@ from rich.console import Console
 from nrdfer.core import paths
 from nrdfer.core.processes import die_with_parent
 from nrdfer.tracking.ui_urls import HOST, address
+from pipelines.project.environment import MODULE
 
 PATIENCE = 180.0  # seconds until a server must have answered; a cold disk takes long
 TITLES = {"dagster": "Dagster", "mlflow": "MLflow"}
@@ -66,7 +67,8 @@ class Server:
 def command(name: str, port: int) -> list[str]:
     """The line that starts a server; `-m` takes this environment's own, whatever PATH says."""
     if name == "dagster":
-        return [sys.executable, "-m", "dagster", "dev", "--host", HOST, "--port", str(port)]
+        graph = [] if Path("workspace.yaml").is_file() else ["-m", MODULE]
+        return [sys.executable, "-m", "dagster", "dev", *graph, "--host", HOST, "--port", str(port)]
     return [
         sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
         "--default-artifact-root", paths.tracking_artifacts().as_uri(),

@@ -38,7 +38,8 @@ def enter(folder: Path) -> None:
     os.environ["MLFLOW_BACKEND_STORE_URI"] = os.environ[_URI]
     if os.environ.get(_ROOT, "file:").startswith("file:"):  # else an object store of the user's
         os.environ[_ROOT] = paths.tracking_artifacts().as_uri()
-    os.environ["DAGSTER_HOME"] = str(folder)
+    # the user's own settings of Dagster stay; it refuses a relative folder
+    os.environ["DAGSTER_HOME"] = os.path.abspath(os.environ.get("DAGSTER_HOME") or folder)  # noqa: PTH100  # no links
     programs = str(Path(sys.executable).parent)  # what was not activated is not in PATH
     if programs not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join(filter(None, (programs, os.environ.get("PATH"))))

@@ -1,4 +1,4 @@
-"""The project's folder: where ``dagster.yaml`` is, and beside it, unless set otherwise, everything that is made."""
+"""The project's folder: with a ``dagster.yaml``, and beside it, unless set otherwise, everything that is made."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ _OURS = re.compile(r"^\s*module:\s*[\"']?pipelines\.", re.MULTILINE)
 
 
 def find_folder() -> Path:
-    """The folder whose ``dagster.yaml`` the runs of this project read.
+    """The project's folder: the working directory of its commands, with the store in it.
 
-    That is ``DAGSTER_HOME`` if it has one, else the working directory, else the nearest folder above it whose
-    ``dagster.yaml`` is of this project, else the one that holds ``NRDFER_HOME``.
+    That is the working directory or the nearest folder above it whose ``dagster.yaml`` is of this project; where there
+    is none, ``DAGSTER_HOME``, the working directory with another ``dagster.yaml``, or the folder that holds
+    ``NRDFER_HOME``. Else ``DAGSTER_HOME`` says only where Dagster's settings are: ``deploy`` has others for a cluster.
 
     Raises:
         NrdferError: there is none.
     """
     asked = os.environ.get("DAGSTER_HOME")
     here = Path.cwd()
-    above = [folder for folder in here.parents if _is_ours(folder)][:1]
-    for folder in ([Path(asked)] if asked else []) + [here, *above, paths.home().parent]:
+    for folder in (here, *here.parents):
+        if _is_ours(folder):
+            return folder.absolute()
+    for folder in ([Path(asked)] if asked else []) + [here, paths.home().parent]:
         if (folder / SETTINGS).is_file():
             return folder.absolute()
     raise NrdferError(

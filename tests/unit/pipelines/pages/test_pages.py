@@ -116,3 +116,11 @@ def test_a_proxy_of_the_environment_is_not_asked_whether_a_page_answers(
         assert page.answers()
         page.process.wait()
         server.shutdown()
+
+
+def test_dagster_finds_the_graph_where_no_file_names_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    line = servers.command("dagster", 1)
+    assert line[line.index("dev") + 1 :][:2] == ["-m", "pipelines.definitions"]
+    (home / "workspace.yaml").touch()
+    assert "pipelines.definitions" not in servers.command("dagster", 1)

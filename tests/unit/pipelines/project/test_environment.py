@@ -73,3 +73,11 @@ def test_folders_mean_what_they_meant_where_the_command_was_typed(tmp_path: Path
     assert found["NRDFER_DFEW_ROOT"] == str(tmp_path / "data" / "DFEW")
     assert found["NRDFER_PROFILES"] == "/whole"
     assert found["MLFLOW_DEFAULT_ARTIFACT_ROOT"] == "s3://b/x"
+
+
+def test_the_users_settings_of_dagster_stay_and_the_store_is_the_projects(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    write_project(folder)
+    found = by_python(folder, tmp_path, DAGSTER_HOME="deploy")
+    assert found["DAGSTER_HOME"] == str(tmp_path / "deploy")
+    assert found["NRDFER_HOME"] == str(folder / ".nrdfer")

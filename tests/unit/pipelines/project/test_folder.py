@@ -27,14 +27,25 @@ def test_it_is_here_or_above(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert find_folder() == project
 
 
-def test_dagster_home_comes_first_and_the_home_last(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (project / "a" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+def test_dagster_home_names_settings_and_not_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "a" / "dagster.yaml").write_text((project / "dagster.yaml").read_text())
+    monkeypatch.setenv("DAGSTER_HOME", str(project / "a"))
     monkeypatch.chdir(project)
+    assert find_folder() == project
+    (project / "c").mkdir()
+    monkeypatch.chdir(project / "c")
+    assert find_folder() == project
+
+
+def test_outside_of_a_project_dagster_home_is_one_and_nrdfer_home_is_the_last(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "a" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    monkeypatch.chdir(project.parent)
+    monkeypatch.setenv("NRDFER_HOME", str(project / ".nrdfer"))
     monkeypatch.setenv("DAGSTER_HOME", str(project / "a"))
     assert find_folder() == project / "a"
     monkeypatch.delenv("DAGSTER_HOME")
-    monkeypatch.chdir(project.parent)
-    monkeypatch.setenv("NRDFER_HOME", str(project / ".nrdfer"))
     assert find_folder() == project
 
 
