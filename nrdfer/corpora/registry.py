@@ -16,7 +16,7 @@ from nrdfer.corpora.cremad import CREMAD
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.ferv39k import FERV39K
 from nrdfer.corpora.mafw import MAFW, MAFW_FACES
-from nrdfer.corpora.own_corpus import own_corpora
+from nrdfer.corpora.own_corpus import OwnCorpus, own_corpora
 from nrdfer.corpora.ravdess import RAVDESS
 from nrdfer.corpora.rendered import RENDERED
 
@@ -31,9 +31,18 @@ CORPORA: dict[str, Corpus] = {
     "ravdess": RAVDESS,
     "rendered": RENDERED,
 }
-for added in own_corpora():  # a user's own, in this project's folder
-    if CORPORA.setdefault(added.name, added) is not added:
-        _log.warning("your corpus %s has the name of one of this version; add it again under another name", added.name)
+
+
+def read_own_corpora() -> None:
+    """Take up the user's own corpora of the project's folder, and leave out those of what was its folder before."""
+    for name in [name for name, corpus in CORPORA.items() if isinstance(corpus, OwnCorpus)]:
+        del CORPORA[name]
+    for added in own_corpora():
+        if CORPORA.setdefault(added.name, added) is not added:
+            _log.warning("your corpus %s has a name of this version's; add it again under another name", added.name)
+
+
+read_own_corpora()
 
 
 def find_corpus(name: str) -> Corpus:

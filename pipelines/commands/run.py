@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,22 +56,39 @@ def enter_project(profile: str | None) -> None:
     if profile is not None:
         os.environ["NRDFER_PROFILE"] = profile
     enter(folder)
+    # the command line has read those of the folder in which it was typed; steps are processes of their own
+    from nrdfer.corpora.registry import read_own_corpora
+
+    read_own_corpora()
 
 
 def run_job(job: str, *, only: str | None, config: Path | None) -> int:
     """Run a job in the present folder, print its steps and its end; returns the exit status."""
     settings = {} if config is None else read_config(config)
     typer.echo(one_line(f"job {job}{f', only {only}' if only else ''}, profile {_profile(settings)}, in {Path.cwd()}"))
-    from pipelines.job_execution import execute, new_log, output_in
+    from pipelines.job_execution import check_name, execute, new_log, output_in
 
+    check_name(job)
     log = new_log(job if job.isidentifier() else "job")
     typer.echo(f"log: {name_text(log)}")
     with output_in(log) as write:
         outcome = execute(job, settings, only, write)
-    _report(outcome, log)
-    if job == MAIN and only is None:
-        _results(settings, outcome)
+    with read_or_not():
+        _report(outcome, log)
+        if job == MAIN and only is None:
+            _results(settings, outcome)
     return 0 if outcome.success else 1
+
+
+@contextlib.contextmanager
+def read_or_not() -> Iterator[None]:
+    """Print, and go on where nobody reads any more, as of ``nrdfer run | head``: the status is the run's."""
+    try:
+        yield
+    except BrokenPipeError:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)  # what is still to be flushed has an end, too
+        os.close(nothing)
 
 
 def read_config(path: Path) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.base import MEAN, POOLED, SINGLE
 from nrdfer.corpora.dfew import DFEW
-from nrdfer.corpora.registry import CORPORA, corpus_of, find_corpus, splits_in_words, trained_corpora
+from nrdfer.corpora.registry import CORPORA, corpus_of, find_corpus, read_own_corpora, splits_in_words, trained_corpora
 from nrdfer.corpora.rendered import RENDERED
 from nrdfer.corpora.synthetic.render import render_corpus
 from tests.conftest import PROJECT
@@ -72,3 +73,17 @@ def test_the_page_of_further_corpora_names_each_with_its_splits() -> None:
     for corpus in further:
         assert f"{sum(corpus.published.values()):,}" in page
         assert corpus.variable in page
+
+
+def test_own_corpora_are_those_of_the_folder_that_is_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "home" / "corpora" / "studio"
+    place.mkdir(parents=True)
+    definition = {"name": "studio", "root": "/", "videos": True, "emotions": ["calm", "tense"], "folds": 1}
+    (place / "corpus.json").write_text(json.dumps(definition))
+    shipped = dict(CORPORA)
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
+    read_own_corpora()
+    assert CORPORA.keys() == {*shipped, "studio"}
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "other"))
+    read_own_corpora()
+    assert shipped == CORPORA
