@@ -10,7 +10,9 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -69,7 +71,7 @@ def output_in(log: Path) -> Iterator[Write]:
                 os.dup2(file.fileno(), number)
 
         def write(line: str) -> None:
-            # a terminal that was closed must not end the run
+            # nobody reads on, as of `| head`: that must not end the run; a closed terminal also sends SIGHUP
             with contextlib.suppress(OSError):
                 os.write(kept[0], (hide(line) + "\n").encode(errors="backslashreplace"))
 
@@ -83,6 +85,19 @@ def output_in(log: Path) -> Iterator[Write]:
             os.close(copy)
 
 
+def check_name(job: str) -> ReconstructableRepository:
+    """The repository of this project's jobs, which has one of that name.
+
+    Raises:
+        NrdferError: it has none.
+    """
+    repository = ReconstructableRepository.for_module(MODULE, "defs", str(Path.cwd()))
+    names = [name for name in repository.get_definition().job_names if not name.startswith("__")]
+    if job not in names:
+        raise NrdferError(f"there is no job {brief(job)}; known are {', '.join(sorted(names))}")
+    return repository
+
+
 def execute(job: str, config: Mapping[str, Any], only: str | None, write: Write) -> Outcome:
     """Execute a job of this project in this process.
 
@@ -94,17 +109,17 @@ def execute(job: str, config: Mapping[str, Any], only: str | None, write: Write)
 
     Raises:
         NrdferError: there is no such job, nothing in it has that name, or the config is not valid.
-        KeyboardInterrupt: it was asked to stop, by Ctrl-C or SIGTERM; the run's steps have ended.
+        KeyboardInterrupt: it was asked to stop, by Ctrl-C, SIGTERM or SIGHUP; the run's steps have ended.
     """
     quiet = logging.getLogger("nrdfer.instance")
     quiet.setLevel(logging.ERROR)  # it would explain a temporary folder
     begun = time.monotonic()
-    with capture_interrupts(), get_possibly_temporary_instance_for_cli("nrdfer run", logger=quiet) as instance:
-        repository = ReconstructableRepository.for_module(MODULE, "defs", str(Path.cwd()))
-        names = [name for name in repository.get_definition().job_names if not name.startswith("__")]
-        if job not in names:
-            raise NrdferError(f"there is no job {brief(job)}; known are {', '.join(sorted(names))}")
-        chosen = repository.get_reconstructable_job(job)
+    with (
+        capture_interrupts(),
+        _hangup_too(),
+        get_possibly_temporary_instance_for_cli("nrdfer run", logger=quiet) as instance,
+    ):
+        chosen = check_name(job).get_reconstructable_job(job)
         definition = chosen.get_definition()
         if definition.partitions_def is not None:
             raise NrdferError(
@@ -127,6 +142,20 @@ def execute(job: str, config: Mapping[str, Any], only: str | None, write: Write)
             end()
         reason = "" if success else _reason(instance, run_id)
     return Outcome(success, run_id, time.monotonic() - begun, lines.done, lines.failed, "" if lines.failed else reason)
+
+
+@contextlib.contextmanager
+def _hangup_too() -> Iterator[None]:
+    """Take SIGHUP, of a terminal that is closed, as SIGTERM; nohup, which has it ignored, keeps its meaning."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before == signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def select(job: dg.JobDefinition, only: str) -> list[dg.AssetKey]:

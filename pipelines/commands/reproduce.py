@@ -6,7 +6,7 @@ import typer
 
 from nrdfer.commands.common import bar, readable_run
 from nrdfer.core.plain_text import name_text
-from pipelines.commands.run import MAIN, Config, Only, ProfileName, enter_project, run_job
+from pipelines.commands.run import MAIN, Config, Only, ProfileName, enter_project, read_or_not, run_job
 
 
 @readable_run
@@ -27,4 +27,5 @@ def reproduce(profile: ProfileName = None, only: Only = None, config: Config = N
     status = run_job(MAIN, only=only, config=config)
     if status:
         raise typer.Exit(status)
-    typer.echo("\nLook at it:  nrdfer dev   (Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000)")
+    with read_or_not():
+        typer.echo("\nLook at it:  nrdfer dev   (Dagster on http://127.0.0.1:3000, MLflow on http://127.0.0.1:5000)")

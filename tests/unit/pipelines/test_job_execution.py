@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ import dagster as dg
 import pytest
 
 from nrdfer.core.errors import NrdferError
+from pipelines.commands.run import run_job
+from pipelines.dagster_internals import capture_interrupts
 from pipelines.definitions import defs
-from pipelines.job_execution import select
+from pipelines.job_execution import _hangup_too, select
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +61,50 @@ def test_output_of_a_run_goes_into_its_log(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", OUTPUT], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "before\nfor a person\nafter\n"
     assert sorted((tmp_path / "log").read_text().splitlines()) == ["child", "python", "wrong"]
+
+
+def test_a_job_that_is_not_there_is_refused_before_a_log_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
+    with pytest.raises(NrdferError, match=r"there is no job 'nothing'; known are .*full_reproduction"):
+        run_job("nothing", only=None, config=None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_terminal_stops_a_run_and_nohup_does_not() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    with capture_interrupts(), _hangup_too():
+        assert signal.getsignal(signal.SIGHUP) == signal.getsignal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGHUP) == before
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with capture_interrupts(), _hangup_too():
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+UNREAD = """
+import sys, time
+from pipelines.commands.run import read_or_not
+import typer
+print("first", flush=True)
+sys.stdin.readline()
+with read_or_not():
+    typer.echo("nobody reads this")
+typer.echo("nor this")
+sys.exit(7)
+"""
+
+
+def test_the_status_is_the_runs_where_nobody_reads_its_end() -> None:
+    line = [sys.executable, "-c", UNREAD]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stdin and process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write(b"\n")
+        process.stdin.close()
+        assert (process.wait(), process.stderr.read()) == (7, b"")
