@@ -96,8 +96,16 @@ def least_room(folders: Sequence[Path]) -> tuple[Path, int, int | None]:
     return found, free_bytes(found), entries(found)
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path exists and this user may see it: ``Path.exists`` raises where a folder may not be looked into."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return next(path for path in (folder, *folder.absolute().parents) if is_there(path))
 
 
 def not_writable(error: OSError, what: str, folder: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nrdfer.config.profile import Profile
 from nrdfer.core import environment, paths
+from nrdfer.core.disk import is_there
 from nrdfer.core.errors import NrdferError, WeightsError
 from nrdfer.diagnostics.findings import Level, Section
 from nrdfer.weights.catalogue import CATALOGUE, PinnedWeights, sample_weights
@@ -32,8 +33,13 @@ def examine(profile: Profile | None) -> Section:
         return found
     place = folder or paths.weights_folder()
     found.facts = {"folder": str(place), "here": {}, "absent": []}
-    if folder is not None and not folder.exists():
-        found.note("missing", f"the folder of weights {folder} does not exist; make it, or correct NRDFER_WEIGHTS")
+    if folder is not None and not is_there(folder):
+        found.note(
+            "missing",
+            f"the folder of weights {folder} does not exist, or may not be looked into; make it, or correct "
+            "NRDFER_WEIGHTS",
+        )
+        folder = None
     needed = {profile.weights.retinaface, profile.weights.enlightengan} if profile else set()
     if profile and profile.enhance == "none":
         needed.discard(profile.weights.enlightengan)

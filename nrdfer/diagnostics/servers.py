@@ -6,16 +6,18 @@ What a server says, and whether it takes a password, is found out by its first u
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from nrdfer.core import addresses, environment, paths
 from nrdfer.core.coerce import brief
+from nrdfer.core.disk import is_there
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.postgres import is_postgres
+from nrdfer.core.project_folder import SETTINGS, project_above
 from nrdfer.core.redaction import parted
 from nrdfer.diagnostics.findings import Section
 from nrdfer.store.copies import URL
@@ -67,7 +69,7 @@ def _mlflow(found: Section) -> None:
     found.facts["mlflow"] = addresses.displayed(address)
     path = addresses.sqlite_path(address)
     if path is not None:
-        found.note("ok", f"MLflow: {path}{'' if path.exists() else ', made at its first use'}")
+        found.note("ok", f"MLflow: {path}{'' if is_there(path) else ', made at its first use'}")
         return
     _connect(found, "MLflow", address)
 
@@ -76,10 +78,14 @@ def _dagster(found: Section) -> None:
     given = environment.text("DAGSTER_HOME")
     place = Path(given) if given else Path.cwd()
     found.facts["dagster_home"] = given or None
-    if given and not place.is_dir():
+    if given and not (is_there(place) and place.is_dir()):
         found.note("missing", f"DAGSTER_HOME={given} is no folder; make it, or unset the variable")
-    elif (place / "dagster.yaml").is_file():
-        found.note("ok", f"Dagster: settings of {place / 'dagster.yaml'}")
+    elif not given and (project := project_above(place)) is not None:
+        found.note("ok", f"Dagster: settings of {project / SETTINGS}")
+    elif is_there(place / SETTINGS):
+        found.note("ok", f"Dagster: settings of {place / SETTINGS}")
+    elif not given:
+        found.note("note", f"{place} is not a project's folder; `nrdfer init FOLDER` makes one")
     else:
         found.note("note", f"Dagster: no dagster.yaml in {place}, so its own settings are used")
     if database := environment.text(_DAGSTER_DATABASE):
@@ -118,14 +124,21 @@ def _connect(found: Section, what: str, address: str) -> None:
     if not host or port is None:
         found.note("note", f"{what}: {readable}, which cannot be asked without loading it")
         return
-    if host not in addresses.LOCAL and kind in ("http", "https") and os.environ.get(f"{kind}_proxy"):
+    if host not in addresses.LOCAL and kind in ("http", "https") and _behind_proxy(kind, host):
         found.note("note", f"{what}: {readable}, behind a proxy; not asked")
         return
     try:
         socket.create_connection((host, port), timeout=_PATIENCE).close()
+    except UnicodeError as error:  # of a name that the domain system cannot have, as a..b
+        found.note("missing", f"{what}: {readable} is no address ({error})")
     except OSError as error:
         found.note(
             "missing", f"{what}: {readable} does not answer ({error.strerror or error}); start it, or correct it"
         )
     else:
         found.note("ok", f"{what}: {readable} answers")
+
+
+def _behind_proxy(kind: str, host: str) -> bool:
+    proxies = getproxies()
+    return bool(proxies.get(kind) or proxies.get("all")) and not proxy_bypass(host)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from nrdfer.core import paths
 from nrdfer.core.errors import NrdferError
-
-SETTINGS = "dagster.yaml"
-_OURS = re.compile(r"^\s*module:\s*[\"']?pipelines\.", re.MULTILINE)
+from nrdfer.core.project_folder import SETTINGS, project_above
 
 
 def find_folder() -> Path:
@@ -25,9 +22,9 @@ def find_folder() -> Path:
     """
     asked = os.environ.get("DAGSTER_HOME")
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if _is_ours(folder):
-            return folder.absolute()
+    found = project_above(here)
+    if found is not None:
+        return found
     for folder in ([Path(asked)] if asked else []) + [here, paths.home().parent]:
         if (folder / SETTINGS).is_file():
             return folder.absolute()
@@ -36,10 +33,3 @@ def find_folder() -> Path:
         "found; go to the project's folder, set DAGSTER_HOME to the folder that holds it, or make one: nrdfer init "
         "FOLDER"
     )
-
-
-def _is_ours(folder: Path) -> bool:
-    try:
-        return _OURS.search((folder / SETTINGS).read_text(encoding="utf-8")) is not None
-    except (OSError, UnicodeError):
-        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from typer.testing import CliRunner
 
 from devtools.tracking_server import free_port
 from nrdfer.cli import app
-from nrdfer.diagnostics import packages, video_tools
+from nrdfer.core import disk
+from nrdfer.diagnostics import packages, servers, video_tools
 from nrdfer.runtime import nvidia
 
 SECRET = "hunter2-hunter2"  # noqa: S105
@@ -126,6 +128,7 @@ def test_servers_that_do_not_answer_are_missing_and_no_secret_is_shown() -> None
         ("NRDFER_EXECUTOR", "slurm", "sbatch"),
         ("DAGSTER_HOME", "nowhere", "is no folder"),
         ("MLFLOW_TRACKING_URI", "http://127.0.0.1:notaport", "is no address"),
+        ("MLFLOW_TRACKING_URI", "http://a..b:5000", "is no address"),
     ],
 )
 def test_settings_that_cannot_work_are_missing(
@@ -172,3 +175,33 @@ def test_an_ffmpeg_without_what_is_needed_is_told(monkeypatch: pytest.MonkeyPatc
     assert {"encoders: libx264", "filters: zscale"} <= set(found.facts["lacking"])
     monkeypatch.setattr(video_tools, "offers", lambda program, kind: frozenset({"h264"}))
     assert not video_tools.examine().complete
+
+
+def test_a_folder_that_may_not_be_looked_into_is_missing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = place / "closed" / "weights"
+    exists = Path.exists
+
+    def refuse(path: Path) -> bool:
+        if closed.parent in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    code, text = look(NRDFER_WEIGHTS=str(closed))
+    assert code == 1 and f"{closed} does not exist, or may not be looked into" in text
+    assert disk.free_bytes(closed) > 0
+
+
+def test_a_server_behind_a_proxy_is_not_asked_unless_it_is_excepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert servers._behind_proxy("https", "mlflow.example")
+    monkeypatch.setenv("no_proxy", "mlflow.example")
+    assert not servers._behind_proxy("https", "mlflow.example")
+
+
+def test_the_projects_folder_is_here_or_above_and_where_there_is_none_init_is_named(place: Path) -> None:
+    assert "is not a project's folder; `nrdfer init FOLDER` makes one" in look()[1]
+    (place / "dagster.yaml").write_text("run_storage:\n  module: pipelines.storage\n")
+    (place / "below").mkdir()
+    os.chdir(place / "below")
+    assert f"settings of {place / 'dagster.yaml'}" in look()[1]
