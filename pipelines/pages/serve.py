@@ -34,6 +34,8 @@ from pipelines.pages.servers import (
     wait_for,
 )
 
+_REPAIR = 120  # seconds
+
 
 class StoppedError(Exception):
     """Somebody pressed Ctrl-C, closed the terminal or asked this process to end."""
@@ -122,9 +124,12 @@ def repair(environment: dict[str, str]) -> None:
 
     After the servers' start: then Dagster's history is there, and no other process makes it at the same time.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.repair"], env=environment, capture_output=True, text=True, timeout=120
-    )
+    line = [sys.executable, "-m", "pipelines.repair"]
+    try:
+        done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=_REPAIR)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        console.print(f"runs that were killed could not be looked for within {_REPAIR} s; the pages may show them")
+        return
     lines = [line for line in done.stderr.splitlines() if "was killed" in line or "is ended" in line]
     if done.returncode:
         console.print(f"runs that were killed could not be looked for: {done.stderr.strip()[-500:]}", markup=False)

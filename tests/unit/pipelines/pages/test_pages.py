@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nrdfer.tracking.ui_urls import remembered_ports
-from pipelines.pages import servers
+from pipelines.pages import serve, servers
 from pipelines.pages.ports import choose_ports
 from pipelines.pages.servers import ServerError
 
@@ -124,3 +124,14 @@ def test_dagster_finds_the_graph_where_no_file_names_it(home: Path, monkeypatch:
     assert line[line.index("dev") + 1 :][:2] == ["-m", "pipelines.definitions"]
     (home / "workspace.yaml").touch()
     assert "pipelines.definitions" not in servers.command("dagster", 1)
+
+
+def test_a_repair_that_takes_too_long_does_not_keep_the_pages(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def late(line: list[str], **given: Any) -> None:
+        raise subprocess.TimeoutExpired(line, given["timeout"])
+
+    monkeypatch.setattr(subprocess, "run", late)
+    serve.repair({})
+    assert "could not be looked for within 120 s" in capsys.readouterr().out
