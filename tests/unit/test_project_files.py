@@ -116,9 +116,7 @@ def test_the_workflow_runs_what_ci_runs_with_a_python_that_is_supported() -> Non
 @pytest.mark.parametrize(("lint", "tests", "status"), [(0, 0, 0), (0, 2, 2), (1, 0, 1), (1, 2, 1)])
 def test_ci_waits_for_both_and_fails_with_either(tmp_path: Path, lint: int, tests: int, status: int) -> None:
     make = tmp_path / "make"
-    make.write_text(
-        f"#!/bin/sh\ncase $1 in test) exit {tests};; lint) sleep 0.1; echo linted; exit {lint};; esac\n"
-    )
+    make.write_text(f"#!/bin/sh\ncase $1 in test) exit {tests};; lint) sleep 0.1; echo linted; exit {lint};; esac\n")
     make.chmod(0o755)
     _, _, steps = (PROJECT / ".ci" / "run").read_text().partition("\nmake install\n")
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
