@@ -99,21 +99,22 @@ def open_recorded(code: Mapping[str, str]) -> FileNetwork:
             "trust it, run `nrdfer models --model-file MODEL` with the model's folder or models:/ address, or the file"
         )
     module = _run(content, digest, _kept(digest))
-    made_by = _defined(module, code.get("network", ""))
+    network = code.get("network", "")
+    made_by = _defined(module, network)
     if made_by is None:
         raise PluginError(f"the {title} is needed, but the file defines none of that name; the model's record is wrong")
-    network = code.get("network", "")
     if network not in _networks(module) and network not in _approved(digest):  # a record may name any function of it
         raise PluginError(
             f"the {title} is needed, which is no class of networks, and nobody named it here. If you trust it, run "
-            f"`nrdfer models --model-file FILE.py:{one_line(network[:80])}` with that file"
+            f"`nrdfer models --model-file FILE.py:{one_line(network[:80])}` with that file, or `--model-file MODEL` "
+            "with the model's folder or models:/ address"
         )
     stem = Path(code.get("file", "")).stem
-    return FileNetwork(f"{stem}.{code['network']}", title, made_by, code)
+    return FileNetwork(f"{stem}.{network}", title, made_by, code)
 
 
 def allow_stored(folder: Path, code: Mapping[str, str]) -> None:
-    """Keep the network file that is stored with a trained model as one that the user has named.
+    """Keep the network file that is stored with a trained model, and its network, as ones that the user has named.
 
     Args:
         folder: with the model's files.
@@ -131,7 +132,11 @@ def allow_stored(folder: Path, code: Mapping[str, str]) -> None:
             f"{NETWORK} beside the weights has the sha256 {digest[:12]}, but the model records "
             f"{one_line(code.get('sha256', '')[:12])}: it is not the file that made the model, and was not run"
         )
+    network = code.get("network", "")
+    if not network.isidentifier():  # it becomes a line of the names
+        raise PluginError(f"the {_title(code)} has no name that can be one of Python's; the model's record is wrong")
     _keep(content, digest)
+    _approve(digest, network)
 
 
 def kept_code(code: Mapping[str, str]) -> bytes | None:
@@ -218,10 +223,10 @@ def _keep(content: bytes, digest: str) -> None:
 
 
 def _approved(digest: str) -> list[str]:
-    """Functions of a kept file that a user has named as networks; its classes need no approval."""
+    """What a user has named as networks of a kept file; its plain classes of networks need no approval."""
     try:
         return _kept(digest).with_suffix(".names").read_text(encoding="utf-8").splitlines()
-    except OSError:
+    except (OSError, UnicodeError):  # damaged: named again, it is replaced
         return []
 
 

@@ -11,8 +11,9 @@ from nrdfer.core.errors import WeightsError
 from nrdfer.core.plain_text import one_line
 from nrdfer.core.redaction import hide
 
-#: A path of two parts or more from the root of a disk, of any system; not the end of an address, nor ``and/or``.
-_PATH = re.compile(r"(?<![\w:/.>])(?:/[\w.@+~-]+/|~/|[A-Za-z]:\\|\\\\\w)[^\s'\"`|)]*")
+#: A path of two parts or more from the root of a disk, of any system; not the end of an address, nor ``and/or``,
+#: nor an address of MLflow's.
+_PATH = re.compile(r"(?<!\bmodels:)(?<!\bruns:)(?<![\w/.])(?:/[\w.@+~-]+/|~/|[A-Za-z]:\\|\\\\\w)[^\s'\"`|)]*")
 #: Users and hosts that tell of nobody.
 _ANYBODY = frozenset({"root", "user", "users", "admin", "ubuntu", "runner", "nobody", "docker", "localhost", "build"})
 _SHORTEST = 4  # letters; a shorter name is a word of many texts

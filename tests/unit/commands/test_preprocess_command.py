@@ -76,3 +76,11 @@ def test_pictures_of_faces_are_readable_by_nobody_else_under_a_strict_umask(vide
     made = [path for path in [tmp_path / "t.json", *(tmp_path / "out").rglob("*")] if path.is_file()]
     assert {path.suffix for path in made} >= {".jpg", ".png", ".json"}
     assert [path.name for path in made if path.stat().st_mode & 0o077] == []
+
+
+def test_two_detectors_at_once_are_refused(video: Path, tmp_path: Path) -> None:
+    words = ["preprocess", str(video), "--out", str(tmp_path / "out"), "--detector", "middle"]
+    done = CliRunner().invoke(app, [*words, "--retinaface", "retinaface-resnet50"])
+    assert done.exit_code == 1
+    assert "--detector middle and --retinaface retinaface-resnet50: give one" in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -72,3 +72,7 @@ def test_a_record_needs_that_package_that_version_and_those_sources(
         recorded_plugin(NETWORKS, "small", code, BUILT_IN)
     with pytest.raises(PluginError, match=r"it is not installed\. Install it: pip install 'face-nets==1\.0'"):
         recorded_plugin(NETWORKS, "gone", code, BUILT_IN)
+    for odd in ({"package": "x' --index-url 'y"}, {"package": "-r"}, {"package": ""}, {"version": "1.0'; rm -r ~ #"}):
+        with pytest.raises(PluginError, match="which cannot be; the model's record is wrong") as refused:
+            recorded_plugin(NETWORKS, "small", {**code, **odd}, BUILT_IN)
+        assert "pip install" not in str(refused.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import torch
 from nrdfer.core import paths
 from nrdfer.core.errors import PluginError
 from nrdfer.models.check_network import check_network
+from nrdfer.models.network_file import allow_stored
 from nrdfer.models.registry import build_model, build_recorded, find_model, resolve_settings
+from nrdfer.models.trained_files import NETWORK
 
 HEAD = "import torch\nfrom torch import nn\nfrom nrdfer.models.base import ClipNetwork, NetworkSettings\n\n"
 NET = HEAD + (
@@ -31,6 +34,7 @@ OWN = HEAD + (
     "    def represent(self, x):\n"
     "        return x.mean((1, 3, 4))\n"
 )
+HELPER = NET + "def wipe(classes):\n    open({mark!r}, 'w')\n    return Net(classes)\n"
 
 
 @pytest.fixture(autouse=True)
@@ -118,3 +122,43 @@ def test_an_answer_that_is_no_logits_is_refused(answer: str, words: str, tmp_pat
         check_network(network, "network Net of my_net.py")
     assert torch.equal(torch.get_rng_state(), before)
     assert network.training
+
+
+def test_a_record_runs_no_function_that_nobody_named(tmp_path: Path) -> None:
+    mark = tmp_path / "executed"
+    path = written(tmp_path, HELPER.format(mark=str(mark)))
+    entry = find_model(path)
+    foreign = {**entry.code, "network": "wipe"}
+    with pytest.raises(PluginError, match=r"is no class of networks, and nobody named it here.*FILE\.py:wipe"):
+        build_recorded("my_net.wipe", foreign, {})
+    assert not mark.exists()
+    find_model(f"{path}:wipe")
+    assert (paths.network_files() / f"{entry.code['sha256']}.names").read_text() == "wipe\n"
+    build_recorded("my_net.wipe", foreign, {})
+    assert mark.exists()
+
+
+def test_names_that_cannot_be_read_approve_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path, HELPER.format(mark=str(tmp_path / "executed")))
+    entry = find_model(f"{path}:wipe")
+    names = paths.network_files() / f"{entry.code['sha256']}.names"
+    names.write_bytes(b"wipe\n\xff")
+    with pytest.raises(PluginError, match="nobody named it here"):
+        build_recorded(entry.name, entry.code, {})
+    find_model(f"{path}:wipe")
+    assert names.read_text() == "wipe\n"
+
+
+def test_a_named_model_approves_its_own_function_only(tmp_path: Path) -> None:
+    text = HELPER.format(mark=str(tmp_path / "executed"))
+    folder = tmp_path / "trained"
+    folder.mkdir()
+    (folder / NETWORK).write_text(text)
+    code = {"file": "my_net.py", "network": "wipe", "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    with pytest.raises(PluginError, match="the model's record is wrong"):
+        allow_stored(folder, {**code, "network": "x\nwipe"})
+    allow_stored(folder, {**code, "network": "Net"})
+    with pytest.raises(PluginError, match="nobody named it here"):
+        build_recorded("my_net.wipe", code, {})
+    allow_stored(folder, code)
+    build_recorded("my_net.wipe", code, {})

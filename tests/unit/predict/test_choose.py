@@ -37,6 +37,16 @@ def test_without_a_registry_it_is_the_shipped_one_and_says_what_to_do(
 
 def test_an_empty_registry_is_named_and_a_champion_goes_first(tracking: Tracking, tmp_path: Path) -> None:
     chosen = choose_model()
+def test_a_registry_of_others_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/disk/mlflow.db")
+    with pytest.raises(WeightsError, match=r"that MLFLOW_TRACKING_URI names, .*disk/mlflow\.db, is not there: mount"):
+        choose_model()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/home/mlflow.db")
+    assert choose_model().address == ADDRESS
+    assert not (tmp_path / "home").exists()
+
+
     assert chosen.address == ADDRESS
     assert "mlflow.db has neither models:/nr-dfernet-afew@champion nor" in chosen.reason
     made = register(tracking, make_checkpoint(tmp_path / "checkpoint"))

@@ -74,6 +74,7 @@ def test_overrides_are_told(plain: Preprocessing) -> None:
         ({"enhance": "gamma"}, "enhance is 'gamma'"),
         ({"target": "tallest"}, "target 'tallest' is not known"),
         ({"retinaface": "nowhere.pth"}, "neither 'sample', nor a known name"),
+        ({"retinaface": "sample", "detector": "middle"}, "'middle' and RetinaFace's weights 'sample': give one"),
     ],
 )
 def test_overrides_that_cannot_be_meant_are_refused(plain: Preprocessing, values: dict[str, str], words: str) -> None:

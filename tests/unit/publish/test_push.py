@@ -13,14 +13,31 @@ from typer.testing import CliRunner
 from devtools.hub_service import TOKEN, HubService, Repository
 from nrdfer.cli import app
 from nrdfer.core.errors import NrdferError, WeightsError
+from nrdfer.core.plugins import DETECTORS, NETWORKS, Code
+from nrdfer.models.base import ClipNetwork
+from nrdfer.models.registry import build_model, find_model
+from nrdfer.models.saved_model import cpu_weights, write_description, write_weights
 from nrdfer.models.trained_files import LAST, MODEL
 from nrdfer.predict.model import open_model
 from nrdfer.preprocessing.spec import FILE, Preprocessing
 from nrdfer.publish.push import plan_push, push
 
+from tests.unit.packages import install
 REPO, TARGET = "someone/net", "hf://someone/net"
 NAMES = {MODEL, LAST, FILE, "README.md", "nrdfer.json"}
 
+OWN = """
+from torch import nn
+from nrdfer.models.base import ClipNetwork, NetworkSettings
+
+class Net(ClipNetwork):
+    settings: NetworkSettings
+    def __init__(self, settings):
+        super().__init__()
+        self.settings, self.head = settings, nn.Linear(3, settings.classes)
+    def represent(self, x):
+        return x.mean((1, 3, 4))
+"""
 
 @pytest.fixture
 def trained(network_folder: Path, tmp_path: Path, sample_shell: None) -> Path:
@@ -108,6 +125,10 @@ def test_a_refusal_is_told_without_the_token_and_changes_nothing(
         ("# a card\n\nTrained in /home/someone/faces.", "the path '/home/someone/faces."),
         ("# a card\n\nTrained in C:\\Users\\someone.", "the path 'C:"),
         ("# a card\n\nBy annabelle, on a Friday.", "the user's name 'annabelle'"),
+        ("# a card\n\nTrained in C:/Users/someone.", "the path '/Users/someone."),
+        ("# a card\n\nTrained in `/gpfs/group/faces`.", "the path '/gpfs/group/faces'"),
+        ("# a card\n\n> /lustre/faces/train", "the path '/lustre/faces/train'"),
+        ("# a card\n\nroot:/nfs/faces", "the path '/nfs/faces'"),
         ("# a card\n\nOn machine9.", "the host's name 'machine9'"),
         (f"# a card\n\n{TOKEN}", "a password or a token"),
     ],
@@ -153,3 +174,45 @@ def test_a_target_that_cannot_be_meant_is_refused(hub: HubService, trained: Path
     assert code == 1
     assert words in told
     assert hub.seen == []
+def test_a_card_may_name_registered_versions_and_say_and_or(hub: HubService, trained: Path) -> None:
+    text = "From models:/own/3, runs:/abc/model; anger and/or fear, 3/4; </b>."
+    (trained / "model_card.md").write_text(f"# a card\n\n{text}")
+    assert text in plan_push(str(trained), TARGET).content.files["README.md"].decode()
+
+
+def test_a_network_of_a_file_is_refused_before_anything_is_asked(
+    hub: HubService, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
+    (tmp_path / "own.py").write_text(OWN)
+    entry = find_model(str(tmp_path / "own.py"))
+    replace_network(trained, entry.name, build_model(str(tmp_path / "own.py"), {}), entry.code)
+    with pytest.raises(
+        WeightsError, match=r"the network own\.Net is of a file of yours, .*hold no code; make a package"
+    ):
+        plan_push(str(trained), TARGET)
+    assert hub.seen == []
+
+
+def test_a_network_and_a_detector_of_packages_are_pushed_with_the_records_of_their_code(
+    hub: HubService, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "a", monkeypatch, "face-nets", OWN, {NETWORKS: {"small": "Net"}}, "1.2")
+    install(tmp_path / "b", monkeypatch, "face-finders", "", {DETECTORS: {"middle": "Middle"}})
+    code = find_model("small").code
+    replace_network(trained, "small", build_model("small", {}), code)
+    used, _ = open_model(str(trained)).preprocessing.overridden(detector="middle")
+    used.write(trained / FILE)
+    files = plan_push(str(trained), TARGET).content.files
+    assert json.loads(files[MODEL])["code"] == code
+    sent = json.loads(files[FILE])
+    assert (sent["retinaface"], sent["detector"]["package"]) == (None, "face-finders")
+
+
+def replace_network(folder: Path, name: str, network: ClipNetwork, code: Code) -> None:
+    """Give a trained folder another network."""
+    recipe = json.loads((folder / MODEL).read_text())["recipe"]
+    write_weights(folder / LAST, cpu_weights(network))
+    write_description(folder, name, {"image_size": network.settings.image_size}, recipe, code)
+
+

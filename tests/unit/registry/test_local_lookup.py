@@ -31,6 +31,17 @@ def test_without_a_database_nothing_is_registered(database: Path) -> None:
     assert not database.exists()
 
 
+def test_a_database_of_others_that_is_missing_is_not_taken_for_an_empty_one(
+    database: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/disk/mlflow.db")
+    with pytest.raises(WeightsError, match=r"that MLFLOW_TRACKING_URI names, .*disk/mlflow\.db, is not there; mount"):
+        refuse_absent("models:/own@champion")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    with pytest.raises(WeightsError, match="nothing is registered yet"):
+        refuse_absent("models:/own@champion")
+
+
 def test_names_that_are_there_are_told(database: Path) -> None:
     write(database, "one", "two")
     with pytest.raises(WeightsError, match=r"no model models:/own/3 in this project's registry: .* 'one', 'two'"):

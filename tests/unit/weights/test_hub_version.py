@@ -88,6 +88,19 @@ def test_what_is_not_as_it_was_published_is_refused(hub: HubService, changed: di
     assert f"hf://{REPO}@" in str(refused.value)
 
 
+@pytest.mark.parametrize("answer", ["../../../secrets", "main", "", "0" * 40])
+def test_an_answer_that_is_not_the_commit_asked_for_is_refused(hub: HubService, answer: str) -> None:
+    commit = publish(hub)
+    there = hub.repositories[REPO]
+    there.at = lambda _: (answer, there.commits[-1][1])  # type: ignore[method-assign]
+    for revision in (f"@{commit}", *([] if answer == "0" * 40 else ["@main", ""])):
+        with pytest.raises(WeightsError, match="is refused: the hub answers with the commit"):
+            fetch(f"hf://{REPO}{revision}")
+    if answer != "0" * 40:
+        with pytest.raises(WeightsError, match="the hub answers with the commit"):
+            pinned(f"hf://{REPO}")
+
+
 def test_what_nrdfer_did_not_publish_is_refused(hub: HubService) -> None:
     hub.repositories[REPO] = Repository(private=False)
     hub.repositories[REPO].commit({"model.safetensors": b"tensors"})
