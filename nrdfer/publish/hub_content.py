@@ -12,13 +12,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
 from typing import Any
 
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.markdown_text import table
 from nrdfer.core.plain_text import one_line
+from nrdfer.models.base import NetworkSettings
 from nrdfer.models.trained_files import LAST, MODEL
 from nrdfer.predict.model import Origin, load_trained
 from nrdfer.preprocessing.spec import FILE, Preprocessing, WeightsFile
@@ -30,6 +31,9 @@ from nrdfer.weights.sample_network import CARD
 
 README = "README.md"  # the hub shows it as the repository's page
 _FRONT = "---\nlibrary_name: nrdfer\npipeline_tag: video-classification\ntags: [facial-expression-recognition]\n---\n\n"
+#: Where a file of weights was, in the preprocessing that a card lists on one line.
+_NEXT = "|".join(field.name for field in fields(Preprocessing))
+_WEIGHTS_PATH = re.compile(rf",? ?\b(?:retinaface|enlightengan)\.path .*?(?=, (?:{_NEXT})[. ]|$)", re.MULTILINE)
 _LINK = re.compile(r"\[([^\]\n]*)\]\([^)\s]*\)")
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s)>\]]+", re.I)
 
@@ -118,7 +122,7 @@ def _card(folder: Path, model: str, warning: str, settings: Mapping[str, Any], e
             "expressions in video. A person's face is not their feeling: not for judging people, hiring, policing, "
             "health, or watching anyone without their consent.\n"
         )
-    plain = _ADDRESS.sub("(address removed)", _LINK.sub(r"\1", text))
+    plain = _ADDRESS.sub("(address removed)", _LINK.sub(r"\1", _WEIGHTS_PATH.sub("", text)))
     head, _, rest = plain.partition("\n\n")
     notice = f"**This model was {warning}.**\n\n" if warning else ""
     return f"{head}\n\n{notice}{rest}".rstrip() + f"\n\n## Files\n\n`{MANIFEST}` lists every file with its sha256.\n"

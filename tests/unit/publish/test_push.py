@@ -20,12 +20,12 @@ from nrdfer.models.saved_model import cpu_weights, write_description, write_weig
 from nrdfer.models.trained_files import LAST, MODEL
 from nrdfer.predict.model import open_model
 from nrdfer.preprocessing.spec import FILE, Preprocessing
+from nrdfer.publish.model_card import _plain
 from nrdfer.publish.push import plan_push, push
-
 from tests.unit.packages import install
+
 REPO, TARGET = "someone/net", "hf://someone/net"
 NAMES = {MODEL, LAST, FILE, "README.md", "nrdfer.json"}
-
 OWN = """
 from torch import nn
 from nrdfer.models.base import ClipNetwork, NetworkSettings
@@ -38,6 +38,7 @@ class Net(ClipNetwork):
     def represent(self, x):
         return x.mean((1, 3, 4))
 """
+
 
 @pytest.fixture
 def trained(network_folder: Path, tmp_path: Path, sample_shell: None) -> Path:
@@ -124,11 +125,11 @@ def test_a_refusal_is_told_without_the_token_and_changes_nothing(
     [
         ("# a card\n\nTrained in /home/someone/faces.", "the path '/home/someone/faces."),
         ("# a card\n\nTrained in C:\\Users\\someone.", "the path 'C:"),
-        ("# a card\n\nBy annabelle, on a Friday.", "the user's name 'annabelle'"),
         ("# a card\n\nTrained in C:/Users/someone.", "the path '/Users/someone."),
         ("# a card\n\nTrained in `/gpfs/group/faces`.", "the path '/gpfs/group/faces'"),
         ("# a card\n\n> /lustre/faces/train", "the path '/lustre/faces/train'"),
         ("# a card\n\nroot:/nfs/faces", "the path '/nfs/faces'"),
+        ("# a card\n\nBy annabelle, on a Friday.", "the user's name 'annabelle'"),
         ("# a card\n\nOn machine9.", "the host's name 'machine9'"),
         (f"# a card\n\n{TOKEN}", "a password or a token"),
     ],
@@ -150,12 +151,14 @@ def test_addresses_and_paths_that_nrdfer_writes_itself_are_removed(
 ) -> None:
     from nrdfer.weights.catalogue import sample_weights
 
-    mine = tmp_path / "mine.safetensors"
+    mine = tmp_path / "of mine, 2" / "mine.safetensors"
+    mine.parent.mkdir()
     mine.write_bytes(sample_weights("retinaface").read_bytes() + b"\0")
     before = open_model(str(trained)).preprocessing.to_dict()
     before["retinaface"] = {**before["retinaface"], "name": mine.name, "path": str(mine)}
     Preprocessing.from_dict(before).write(trained / FILE)
-    (trained / "model_card.md").write_text("# a card\n\nMade by: [this run](http://127.0.0.1:5000/#/runs/abc).")
+    card = f"# a card\n\nMade by: [this run](http://127.0.0.1:5000/#/runs/abc).\n\n{_plain(before)}\n\n## Use"
+    (trained / "model_card.md").write_text(card)
     described = json.loads((trained / MODEL).read_text())
     (trained / MODEL).write_text(json.dumps({**described, "machine": str(tmp_path)}))
     files = plan_push(str(trained), TARGET).content.files
@@ -163,17 +166,14 @@ def test_addresses_and_paths_that_nrdfer_writes_itself_are_removed(
     assert json.loads(files[FILE])["retinaface"]["path"] == mine.name
     assert "Made by: this run." in files["README.md"].decode()
     assert "127.0.0.1" not in files["README.md"].decode()
+    listed = files["README.md"].decode()
+    assert f"retinaface.sha256 {before['retinaface']['sha256']}, retinaface.convention " in listed
+    assert ".path " not in listed
+    for kept in ("retinaface.name ", "enhance crop", "enlightengan.sha256 ", "jpeg_quality 95\n\n## Use"):
+        assert kept in listed
     assert "trained on rendered faces only" not in files["README.md"].decode()
 
 
-@pytest.mark.parametrize(
-    ("target", "words"), [("someone/net", "hf://OWNER/NAME"), ("hf://someone/net@main", "a push makes a new commit")]
-)
-def test_a_target_that_cannot_be_meant_is_refused(hub: HubService, trained: Path, target: str, words: str) -> None:
-    code, _, told = run(trained, target, "--yes")
-    assert code == 1
-    assert words in told
-    assert hub.seen == []
 def test_a_card_may_name_registered_versions_and_say_and_or(hub: HubService, trained: Path) -> None:
     text = "From models:/own/3, runs:/abc/model; anger and/or fear, 3/4; </b>."
     (trained / "model_card.md").write_text(f"# a card\n\n{text}")
@@ -216,3 +216,11 @@ def replace_network(folder: Path, name: str, network: ClipNetwork, code: Code) -
     write_description(folder, name, {"image_size": network.settings.image_size}, recipe, code)
 
 
+@pytest.mark.parametrize(
+    ("target", "words"), [("someone/net", "hf://OWNER/NAME"), ("hf://someone/net@main", "a push makes a new commit")]
+)
+def test_a_target_that_cannot_be_meant_is_refused(hub: HubService, trained: Path, target: str, words: str) -> None:
+    code, _, told = run(trained, target, "--yes")
+    assert code == 1
+    assert words in told
+    assert hub.seen == []
