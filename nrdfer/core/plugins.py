@@ -12,12 +12,12 @@ import traceback
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import PluginError, ProfileError
+from nrdfer.core.module_files import source_files
 from nrdfer.core.plain_text import one_line
 from nrdfer.core.safe_names import checked_name
 
@@ -68,21 +68,14 @@ class Plugin:
             ) from error
 
     def _sources(self) -> str:
-        """Digest of all Python files of the import package, which an unchanged version number does not cover."""
+        """Digest of all Python files of the distribution, which an unchanged version number does not cover."""
         top = self.entry.module.partition(".")[0]
-        try:
-            spec = find_spec(top)
-        except (ImportError, ValueError):
-            spec = None
-        if spec is None:
+        files = source_files(top, self.entry.dist)
+        if files is None:
             raise PluginError(
                 f"{self.title} is in the module {one_line(self.entry.module)}, which is not there; install "
                 f"{self.package} again"
             )
-        folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-        files = [(path.relative_to(folder).as_posix(), path) for folder in folders for path in folder.rglob("*.py")]
-        if not folders and spec.origin is not None:
-            files = [(Path(spec.origin).name, Path(spec.origin))]
         digest = hashlib.sha256()
         for name, path in sorted(files):
             digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

@@ -43,6 +43,26 @@ def test_names_that_cannot_be_used_leave_the_others_alone(tmp_path: Path, monkey
         find_plugin(NETWORKS, "twice", BUILT_IN)
 
 
+@pytest.mark.parametrize("listing", ["top_level.txt", "RECORD"])
+def test_a_record_covers_every_module_of_the_distribution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listing: str
+) -> None:
+    install(tmp_path, monkeypatch, "face-nets", SOURCE, {NETWORKS: {"small": "Net"}})
+    alone = find_plugin(NETWORKS, "small", BUILT_IN).code()
+    layers = tmp_path / "face_layers" / "parts.py"
+    layers.parent.mkdir()
+    layers.write_text("WIDTH = 3\n")
+    listed = {"top_level.txt": "face_layers\nface_nets\n", "RECORD": "face_nets.py,,\nface_layers/parts.py,,\n"}
+    (tmp_path / "face_nets-1.0.dist-info" / listing).write_text(listed[listing])
+    forget("face_layers", monkeypatch)
+    code = find_plugin(NETWORKS, "small", BUILT_IN).code()
+    assert code["sha256"] != alone["sha256"]
+    layers.write_text("WIDTH = 4\n")
+    with pytest.raises(PluginError, match="with other source files"):
+        recorded_plugin(NETWORKS, "small", code, BUILT_IN)
+    assert "face_layers" not in sys.modules
+
+
 def test_a_package_that_cannot_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = "import sys\n\nsys.exit('no licence')\n"
     install(tmp_path, monkeypatch, "broken-nets", source, {NETWORKS: {"broken": "Net"}})
@@ -66,13 +86,13 @@ def test_a_record_needs_that_package_that_version_and_those_sources(
     ):
         with pytest.raises(PluginError, match=words):
             recorded_plugin(NETWORKS, "small", {**code, **changed}, BUILT_IN)
+    for odd in ({"package": "x' --index-url 'y"}, {"package": "-r"}, {"package": ""}, {"version": "1.0'; rm -r ~ #"}):
+        with pytest.raises(PluginError, match="which cannot be; the model's record is wrong") as refused:
+            recorded_plugin(NETWORKS, "small", {**code, **odd}, BUILT_IN)
+        assert "pip install" not in str(refused.value)
     path.write_text(SOURCE + "# another line\n")
     forget("face_nets", monkeypatch)
     with pytest.raises(PluginError, match="with other source files"):
         recorded_plugin(NETWORKS, "small", code, BUILT_IN)
     with pytest.raises(PluginError, match=r"it is not installed\. Install it: pip install 'face-nets==1\.0'"):
         recorded_plugin(NETWORKS, "gone", code, BUILT_IN)
-    for odd in ({"package": "x' --index-url 'y"}, {"package": "-r"}, {"package": ""}, {"version": "1.0'; rm -r ~ #"}):
-        with pytest.raises(PluginError, match="which cannot be; the model's record is wrong") as refused:
-            recorded_plugin(NETWORKS, "small", {**code, **odd}, BUILT_IN)
-        assert "pip install" not in str(refused.value)
