@@ -42,6 +42,10 @@ class WeightsError(NrdferError):
     """A weights file is missing, is not what it claims to be, or does not fit the network."""
 
 
+class AbsentWeightsError(WeightsError):
+    """A published weights file is not on this machine, and was not downloaded."""
+
+
 class StoreError(NrdferError):
     """An artefact is missing, damaged, or could not be written completely."""
 

@@ -6,12 +6,12 @@ A registry that does not answer ends in an error: another model must not take it
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from nrdfer.core import addresses, paths
-from nrdfer.core.errors import WeightsError
+from nrdfer.core.errors import AbsentWeightsError, WeightsError
 from nrdfer.predict.model import DEFAULT_MODEL, TrainedModel
+from nrdfer.preprocessing.spec import shell_weights
 from nrdfer.weights.catalogue import resolve
 from nrdfer.weights.hub_version import pinned
 from nrdfer.weights.locate import local_folder
@@ -76,18 +76,22 @@ def choose_model(given: str | None = None) -> Choice:
 def choose_detector(model: TrainedModel) -> str | None:
     """The detector for real faces that the shipped model is given where it is on this machine; else None.
 
-    Any other model has the detector it was trained with. No connection is opened.
+    Any other model has the detector it was trained with. No connection is opened. The file is looked for where
+    `Preprocessing.overridden` finds it by the name.
 
     Raises:
-        WeightsError: the folder in ``NRDFER_WEIGHTS`` is missing.
+        WeightsError: the profile's folder of weights is missing, or the file is damaged.
+        ProfileError: the shell's profile cannot be read.
     """
     if model.origin.address != ADDRESS:
         return None
-    folder = local_folder(os.environ.get("NRDFER_WEIGHTS"))
+    folder = local_folder(shell_weights().folder)
     if folder is not None and not folder.exists():
-        raise WeightsError(f"NRDFER_WEIGHTS is {folder}, which does not exist; create the folder or correct it")
+        raise WeightsError(
+            f"the folder of weights {folder} does not exist; create it, or correct NRDFER_WEIGHTS or the profile"
+        )
     try:
         resolve(REAL_DETECTOR, folder)
-    except WeightsError:  # not here: the model's own is used, which the command says
+    except AbsentWeightsError:  # not here: the model's own is used, which the command says
         return None
     return REAL_DETECTOR

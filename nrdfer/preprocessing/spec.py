@@ -47,7 +47,7 @@ class WeightsFile:
         """
         if self.path is not None:
             return self._located_by_content(network)
-        config = _shell_weights()
+        config = shell_weights()
         config = (
             dataclasses.replace(config, retinaface=self.name)
             if network == "retinaface"
@@ -192,12 +192,12 @@ class Preprocessing:
         if detector not in (None, RETINAFACE, self.align.detector):
             changed = self._detected_by(detector, None, detector_code(detector))
         elif detector == RETINAFACE and self.retinaface is None:
-            retinaface = retinaface or _shell_weights().retinaface
+            retinaface = retinaface or shell_weights().retinaface
         if align:
             fields = {**dataclasses.asdict(changed.align), **align}
             changed = dataclasses.replace(changed, align=build_settings(AlignSettings, fields, "prediction"))
         if retinaface is not None:
-            config = dataclasses.replace(_shell_weights(), retinaface=retinaface, retinaface_convention=convention)
+            config = dataclasses.replace(shell_weights(), retinaface=retinaface, retinaface_convention=convention)
             weights = weights_file("retinaface", config)
             changed = changed._detected_by(RETINAFACE, weights, None)
             usual = AlignSettings().max_side
@@ -218,7 +218,7 @@ class Preprocessing:
         check_mode(mode, "prediction")
         brightening = None
         if mode != "none":
-            brightening = self.enlightengan or weights_file("enlightengan", _shell_weights())
+            brightening = self.enlightengan or weights_file("enlightengan", shell_weights())
         return dataclasses.replace(self, enhance=mode, enlightengan=brightening)
 
 
@@ -248,7 +248,8 @@ def detector_code(name: str) -> dict[str, str]:
     return find_plugin(DETECTORS, name, (RETINAFACE,)).code()
 
 
-def _shell_weights() -> WeightsConfig:
+def shell_weights() -> WeightsConfig:
+    """The weights of this shell's profile: how those are found that a user names for a prediction."""
     from nrdfer.config.resolve import profile_of_shell
 
     return profile_of_shell().weights

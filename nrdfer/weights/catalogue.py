@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nrdfer.core.atomic_files import open_plain
-from nrdfer.core.errors import WeightsError
+from nrdfer.core.errors import AbsentWeightsError, WeightsError
 
 _SAMPLES = Path(__file__).parent / "sample"
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -214,8 +214,9 @@ def resolve(name: str, local: Path | None = None, *, allow_download: bool = Fals
         A file whose content has been verified. A download becomes visible only when it is whole and verified.
 
     Raises:
-        WeightsError: not found (the message says where to get the file, its content id and where to put it),
-            or found with other content.
+        AbsentWeightsError: not found without a download; the message says where to get the file, its content id and
+            where to put it.
+        WeightsError: the download failed, or what was found has other content.
     """
     pinned = entry(name)
     if local is not None:
@@ -228,7 +229,7 @@ def resolve(name: str, local: Path | None = None, *, allow_download: bool = Fals
         if found is not None:
             return found
     if pinned.repo is None:
-        raise WeightsError(_how_to_get(pinned, local, "no hub repository is known to carry it"))
+        raise AbsentWeightsError(_how_to_get(pinned, local, "no hub repository is known to carry it"))
     return _from_hub(pinned, local, allow_download=allow_download)
 
 
@@ -275,7 +276,7 @@ def _from_hub(pinned: PinnedWeights, local: Path | None, *, allow_download: bool
         _log.warning("%s in the hub's local cache is downloaded again: %s", file.cached, problem)
     elif not allow_download:
         reason = "it is not in the hub's local cache either, and downloading is not allowed by the settings"
-        raise WeightsError(_how_to_get(pinned, local, reason))
+        raise AbsentWeightsError(_how_to_get(pinned, local, reason))
     try:
         return download(file, lambda path: _problem(path, pinned))
     except WeightsError as error:

@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from devtools.hub_service import HubService, Repository
+from nrdfer.config.profile import WeightsConfig
 from nrdfer.core.errors import WeightsError
 from nrdfer.predict import choose
 from nrdfer.predict.choose import CHAMPIONS, REAL_DETECTOR, choose_detector, choose_model
 from nrdfer.predict.model import Origin, TrainedModel
 from nrdfer.registry import CHAMPION, point_alias
 from nrdfer.tracking.client import Tracking
+from nrdfer.weights.catalogue import CATALOGUE
 from nrdfer.weights.sample_network import ADDRESS
 from tests.unit.registry.registered import NAME, make_checkpoint, register
 
@@ -35,8 +37,6 @@ def test_without_a_registry_it_is_the_shipped_one_and_says_what_to_do(
     assert not (tmp_path / "home").exists()
 
 
-def test_an_empty_registry_is_named_and_a_champion_goes_first(tracking: Tracking, tmp_path: Path) -> None:
-    chosen = choose_model()
 def test_a_registry_of_others_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/disk/mlflow.db")
@@ -47,6 +47,8 @@ def test_a_registry_of_others_that_is_missing_is_an_error(monkeypatch: pytest.Mo
     assert not (tmp_path / "home").exists()
 
 
+def test_an_empty_registry_is_named_and_a_champion_goes_first(tracking: Tracking, tmp_path: Path) -> None:
+    chosen = choose_model()
     assert chosen.address == ADDRESS
     assert "mlflow.db has neither models:/nr-dfernet-afew@champion nor" in chosen.reason
     made = register(tracking, make_checkpoint(tmp_path / "checkpoint"))
@@ -87,7 +89,24 @@ def test_the_shipped_model_gets_a_detector_of_real_faces_where_there_is_one(
     assert choose_detector(shipped) == REAL_DETECTOR
     assert choose_detector(trained) is None  # any other has that of its training
     monkeypatch.setenv("NRDFER_WEIGHTS", str(tmp_path / "nowhere"))
-    with pytest.raises(WeightsError, match=r"NRDFER_WEIGHTS is .*nowhere, which does not exist"):
+    with pytest.raises(
+        WeightsError, match=r"the folder of weights .*nowhere does not exist; create it, or correct NRDFER"
+    ):
+        choose_detector(shipped)
+
+
+def test_a_damaged_detector_of_real_faces_is_not_taken_for_a_missing_one(
+    trained: TrainedModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shipped = dataclasses.replace(trained, origin=Origin(ADDRESS, "", ""))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    # the folder of the profile, by which the file is found later
+    weights = WeightsConfig(folder=str(tmp_path / "own"), allow_download=True)
+    monkeypatch.setattr(choose, "shell_weights", lambda: weights)
+    (tmp_path / "own").mkdir()
+    assert choose_detector(shipped) is None
+    (tmp_path / "own" / Path(CATALOGUE[REAL_DETECTOR].filename).name).write_bytes(b"damaged")
+    with pytest.raises(WeightsError, match="own"):
         choose_detector(shipped)
 
 
