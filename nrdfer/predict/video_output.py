@@ -133,6 +133,7 @@ def key_of(work: Work, sha256: str) -> str:
         {
             "schema": SCHEMA,
             "video": sha256,
+            "model": work.model_columns,  # the files name it
             "network": [origin.settings_sha256, origin.weights_sha256],
             "preprocessing": preprocessing,
             "windows": asdict(predictor.windows),
