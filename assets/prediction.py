@@ -88,7 +88,7 @@ def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> 
         used, overrides = model.preprocessing.overridden(
             retinaface=config.retinaface or None, enhance=config.enhance or None
         )
-        for text in (model.note, *(f"unlike in training: {override}" for override in overrides)):
+        for text in (model.warning, model.note, *(f"unlike in training: {override}" for override in overrides)):
             if text:
                 context.log.warning("%s", text)
         cropper = Cropper.load(used, device=config.device)
@@ -103,7 +103,7 @@ def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> 
         if not any(row.answered for row in rows):
             reasons = "; ".join(row.reason for row in rows[:5])
             raise UnreadableVideoError(f"not one of {len(rows)} videos in {folder} could be read: {reasons}")
-        return dg.MaterializeResult(metadata={**provenance(context), **metadata_of(rows, out, model.origin.title)})
+        return dg.MaterializeResult(metadata={**provenance(context), **metadata_of(rows, out, model.caption)})
 
 
 def summary_of(row: "Row") -> str:

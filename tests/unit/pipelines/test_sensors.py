@@ -131,6 +131,7 @@ def test_the_job_answers_and_shows(inbox: Path, network_folder: Path, tmp_path: 
     shown = event.metadata
     counts = {name: shown[name].value for name in ("videos", "answered", "without_a_face", "unreadable", "new")}
     assert "assets/prediction.py:" in str(shown["source"].value)
+    assert "; trained on faces that the shipped detector found, which has seen rendered" in str(shown["model"].value)
     assert counts == {"videos": 3, "answered": 1, "without_a_face": 1, "unreadable": 1, "new": 3}
     assert "| a.mp4 | ok |" in str(shown["results"].value)
     assert str(shown["strip_a"].value).startswith("![a](data:image/jpeg;base64,")
