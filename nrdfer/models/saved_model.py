@@ -24,7 +24,7 @@ from nrdfer.core.emotions import emotions_in
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.plugins import Code
 from nrdfer.data.settings import Sampling
-from nrdfer.models.base import ClipNetwork
+from nrdfer.models.base import ClipNetwork, NetworkSettings
 from nrdfer.models.network_file import kept_code
 from nrdfer.models.registry import build_recorded
 from nrdfer.models.state_dict import misfit, plain_names
@@ -160,6 +160,19 @@ def read_emotions(settings: Path) -> tuple[str, ...]:
     """
     try:
         return emotions_in(_field(_read(settings), "settings", Mapping[str, Any]))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{settings} does not name its network's settings: {error}") from error
+
+
+def read_frames(settings: Path) -> int:
+    """Frames of a clip (T) for the network of a training run's ``model.json``.
+
+    Raises:
+        WeightsError: the description cannot be read.
+    """
+    try:
+        values = _field(_read(settings), "settings", Mapping[str, Any])
+        return _field(values, "frames", int) if "frames" in values else NetworkSettings.frames
     except (OSError, ValueError) as error:
         raise WeightsError(f"{settings} does not name its network's settings: {error}") from error
 

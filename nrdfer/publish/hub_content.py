@@ -59,8 +59,8 @@ def content_of(model: str) -> HubContent:
     with checked_folder(model) as folder:
         trained = load_trained(folder / MODEL, folder / LAST, Origin(model, "", ""))
         settings = _settings(json.loads((folder / MODEL).read_text()))
-        emotions = trained.network.settings.emotions
-        card = _card(folder, model, trained.warning, settings, len(emotions))
+        network = trained.network.settings
+        card = _card(folder, model, trained.warning, settings, network)
         files = {
             MODEL: json.dumps(settings, indent=1).encode(),  # the same bytes as a training writes
             LAST: (folder / LAST).read_bytes(),
@@ -69,7 +69,7 @@ def content_of(model: str) -> HubContent:
         }
     for name, data in files.items():
         refuse_private(f"{name} of {model}", _texts(name, data))
-    manifest = HubManifest(str(settings["model"]), emotions, _described(files))
+    manifest = HubManifest(str(settings["model"]), network.emotions, _described(files))
     return HubContent({**files, MANIFEST: manifest.to_json()}, trained.note)
 
 
@@ -110,14 +110,14 @@ def _preprocessing(preprocessing: Preprocessing) -> dict[str, Any]:
     ).to_dict()
 
 
-def _card(folder: Path, model: str, warning: str, settings: Mapping[str, Any], emotions: int) -> str:
-    """The model's own card without addresses, which lead to pages of this machine; else a short one."""
+def _card(folder: Path, model: str, warning: str, settings: Mapping[str, Any], network: NetworkSettings) -> str:
+    """The model's own card without addresses and paths, which lead to pages and weights here; else a short one."""
     text = _own_card(folder, model)
     if text is None:
         recipe = {name: value for name, value in settings["recipe"].items() if not isinstance(value, Mapping)}
         text = (
-            f"# {settings['model']}\n\nDynamic facial expression recognition with nrdfer: 16 frames of one face in, "
-            f"one of {emotions} emotions out.\n\n## Recipe\n\n"
+            f"# {settings['model']}\n\nDynamic facial expression recognition with nrdfer: {network.frames} frames of "
+            f"one face in, one of {network.classes} emotions out.\n\n## Recipe\n\n"
             f"{table(['', ''], [[name, str(value)] for name, value in recipe.items()])}\n\n## Meant for\n\nResearch on "
             "expressions in video. A person's face is not their feeling: not for judging people, hiring, policing, "
             "health, or watching anyone without their consent.\n"

@@ -12,7 +12,6 @@ from nrdfer.models.trained_files import MODEL, NETWORK
 from nrdfer.registry.logged_models import Content
 
 SIDE = 32  # pixels: MLflow keeps the example as JSON, and the network takes crops of any size
-_FRAMES = 16
 _SEED = 7
 
 
@@ -25,12 +24,12 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
         card: the model card.
         *more: files to store beside the weights.
     """
-    from nrdfer.models.saved_model import read_emotions
+    from nrdfer.models.saved_model import read_emotions, read_frames
     from nrdfer.serving.emotion_model import signature
     from nrdfer.serving.loader import MODULE, SHA256
     from nrdfer.store import file_sha256
 
-    own = checkpoint / NETWORK
+    own, frames = checkpoint / NETWORK, read_frames(checkpoint / MODEL)
     return Content(
         artifacts={
             "settings": checkpoint / MODEL,
@@ -39,16 +38,16 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
             **{path.stem: path for path in more},
         },
         loader=MODULE,
-        signature=signature(read_emotions(checkpoint / MODEL)),
+        signature=signature(read_emotions(checkpoint / MODEL), frames),
         card=card,
-        example={"clip": example_clip()},
+        example={"clip": example_clip(frames)},
         config={SHA256: file_sha256(checkpoint / weights)},
     )
 
 
 @functools.cache
-def example_clip() -> npt.NDArray[np.float32]:
-    """(1, 16, 3, `SIDE`, `SIDE`), RGB, 0 to 1: a rendered face that becomes happy."""
+def example_clip(frames: int) -> npt.NDArray[np.float32]:
+    """(1, `frames`, 3, `SIDE`, `SIDE`), RGB, 0 to 1: a rendered face that becomes happy."""
     import cv2
 
     from nrdfer.corpora.synthetic.clips import dfew_frames
@@ -57,9 +56,9 @@ def example_clip() -> npt.NDArray[np.float32]:
 
     own, session = np.random.default_rng(_SEED), np.random.default_rng(_SEED + 1)
     who = draw_identity(session)
-    timeline = draw_timeline(own, who, "happiness", _FRAMES, n1_rate=0.0, mostly_neutral=False)
-    frames = [
+    timeline = draw_timeline(own, who, "happiness", frames, n1_rate=0.0, mostly_neutral=False)
+    pictures = [
         cv2.resize(frame.rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         for frame in dfew_frames(own, session, who, timeline)
     ]
-    return (np.stack(frames).transpose(0, 3, 1, 2)[None] / np.float32(255)).astype(np.float32)
+    return (np.stack(pictures).transpose(0, 3, 1, 2)[None] / np.float32(255)).astype(np.float32)

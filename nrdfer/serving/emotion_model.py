@@ -18,14 +18,19 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 
-def signature(emotions: Sequence[str]) -> ModelSignature:
-    """Clips of aligned crops of any size in; a row of `EmotionModel.predict` a clip out, for a label set."""
+def signature(emotions: Sequence[str], frames: int) -> ModelSignature:
+    """Clips of aligned crops of any size in; a row of `EmotionModel.predict` a clip out.
+
+    Args:
+        emotions: label set.
+        frames: T, of a clip.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
     figures = [f"{what}_{name}" for what in ("probability", "logit") for name in emotions]
     return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, 16, 3, -1, -1), name="clip")]),
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, frames, 3, -1, -1), name="clip")]),
         outputs=Schema([ColSpec(DataType.string, "emotion"), *(ColSpec(DataType.float, name) for name in figures)]),
     )
 
@@ -51,12 +56,17 @@ class EmotionModel(ServedModel):
         """The network's label set."""
         return self.network.settings.emotions
 
+    @property
+    def frames(self) -> int:
+        """Frames of a clip (T)."""
+        return self.network.settings.frames
+
     def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Predict clips.
 
         Args:
             context: MLflow's; not used.
-            model_input: float array (B, 16, 3, H, W), RGB, values 0 to 1, or ``{"clip": array}``.
+            model_input: float array (B, T, 3, H, W), RGB, values 0 to 1, or ``{"clip": array}``.
             params: not used.
 
         Returns:

@@ -48,11 +48,11 @@ def load_registered(
         config = {SHA256: weights_sha256(opened), FOLDERS: [os.fspath(each) for each in folders]}
         wrapper = open_artifacts(folder, config)
     note_code(opened)
-    sign = video_signature if isinstance(wrapper, VideoModel) else signature
+    videos = isinstance(wrapper, VideoModel)
     described = Model(
         model_uuid=opened.model_id or None,
         run_id=opened.run_id,
-        signature=sign(wrapper.emotions),
+        signature=video_signature(wrapper.emotions) if videos else signature(wrapper.emotions, wrapper.frames),
         flavors={FLAVOR_NAME: {"loader_module": MODULE}},
         metadata={tags.CODE: code_version().sources},
     )

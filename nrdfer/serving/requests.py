@@ -18,7 +18,7 @@ from nrdfer.serving.limits import Limits, RequestError
 FORMS = ("inputs", "instances", "dataframe_records", "dataframe_split")
 CLIP = "clip"
 _DEPTH = 12  # lists within lists; clips need five, and what holds them
-_FRAMES, _COLOURS = 16, 3
+_COLOURS = 3
 
 
 def read_json(body: bytes, limits: Limits) -> dict[str, Any]:
@@ -47,8 +47,13 @@ def read_json(body: bytes, limits: Limits) -> dict[str, Any]:
     return given
 
 
-def clips_of(given: Mapping[str, Any], limits: Limits) -> npt.NDArray[np.float32]:
-    """Clips of aligned crops, (B, 16, 3, H, W).
+def clips_of(given: Mapping[str, Any], limits: Limits, frames: int) -> npt.NDArray[np.float32]:
+    """Clips of aligned crops, (B, T, 3, H, W).
+
+    Args:
+        given: the request.
+        limits: of requests.
+        frames: T, which the network takes.
 
     Raises:
         RequestError: the request holds something else.
@@ -61,11 +66,10 @@ def clips_of(given: Mapping[str, Any], limits: Limits) -> npt.NDArray[np.float32
     elif form.startswith("dataframe"):
         raise RequestError(f"clips are given as inputs: {{{CLIP}: [...]}}, not as a table")
     shape = _shape(value)
-    wrong = len(shape) != 5 or shape[1:3] != (_FRAMES, _COLOURS)
+    wrong = len(shape) != 5 or shape[1:3] != (frames, _COLOURS)
     if wrong or not all(0 < side <= limits.side for side in shape[3:]):
         raise RequestError(
-            f"clips have the shape (B, {_FRAMES}, {_COLOURS}, H, W) with sides of 1 to {limits.side} pixels, not "
-            f"{shape}"
+            f"clips have the shape (B, {frames}, {_COLOURS}, H, W) with sides of 1 to {limits.side} pixels, not {shape}"
         )
     if not shape[0]:
         raise RequestError("the request holds no clip")

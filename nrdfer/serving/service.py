@@ -73,7 +73,7 @@ class Service:
             return [_video_row(self._model, row, bounds) for row in videos_of(given, limits)]
         if not isinstance(self._model, EmotionModel):
             raise TypeError(f"{type(self._model).__name__} is not served")
-        table = self._model.predict(None, clips_of(given, self._limits))
+        table = self._model.predict(None, clips_of(given, self._limits, self._model.frames))
         return [_finite(row) for row in table.to_dict("records")]
 
 

@@ -10,7 +10,9 @@ from nrdfer.core.emotions import EMOTIONS
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.saved_model import cpu_weights, write_description, write_weights
 from nrdfer.models.trained_files import LAST
-from nrdfer.serving.emotion_model import EmotionModel
+from nrdfer.serving.emotion_model import EmotionModel, signature
+from nrdfer.serving.limits import Limits, RequestError
+from nrdfer.serving.requests import clips_of
 from nrdfer.store import file_sha256
 
 
@@ -42,3 +44,12 @@ def test_wrong_arrays_are_refused(served: EmotionModel) -> None:
         served.predict(None, np.zeros((16, 3, 32, 32), np.float32))
     with pytest.raises(ValueError, match="divide 8-bit values by 255"):
         served.predict(None, np.full((1, 16, 3, 32, 32), 128.0, np.float32))
+
+
+def test_a_network_of_eight_frames_is_asked_for_eight() -> None:
+    inputs = signature(EMOTIONS, 8).inputs
+    assert inputs.inputs[0].shape == (-1, 8, 3, -1, -1)
+    pixels = [[[[0.5] * 4] * 4] * 3]
+    assert clips_of({"inputs": {"clip": [pixels * 8]}}, Limits(), 8).shape == (1, 8, 3, 4, 4)
+    with pytest.raises(RequestError, match=r"have the shape \(B, 8, 3, H, W\)"):
+        clips_of({"inputs": {"clip": [pixels * 16]}}, Limits(), 8)

@@ -77,7 +77,7 @@ def test_a_label_set_is_served_under_its_names(trained: tuple[Path, MemorySource
     row = served.predict(None, crops).iloc[0]
     assert row["emotion"] in emotions
     assert [name for name in row.index if name.startswith("probability_")] == [f"probability_{e}" for e in emotions]
-    outputs = signature(emotions).outputs
+    outputs = signature(emotions, served.frames).outputs
     assert outputs is not None and outputs.input_names() == list(row.index)
 
 
