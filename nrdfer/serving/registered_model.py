@@ -39,20 +39,23 @@ def load_registered(
     from mlflow.models import Model
     from mlflow.pyfunc import FLAVOR_NAME, PyFuncModel
 
-    from nrdfer.serving.emotion_model import signature
+    from nrdfer.serving.emotion_model import EmotionModel, signature
     from nrdfer.serving.loader import FOLDERS, MODULE, SHA256, Answering, open_artifacts
-    from nrdfer.serving.video_model import VideoModel, video_signature
+    from nrdfer.serving.video_model import video_signature
 
     opened = open_version(model, tracking)
     with private_copy(opened) as folder:
         config = {SHA256: weights_sha256(opened), FOLDERS: [os.fspath(each) for each in folders]}
         wrapper = open_artifacts(folder, config)
     note_code(opened)
-    videos = isinstance(wrapper, VideoModel)
+    if isinstance(wrapper, EmotionModel):
+        signed = signature(wrapper.emotions, wrapper.frames)
+    else:
+        signed = video_signature(wrapper.emotions)
     described = Model(
         model_uuid=opened.model_id or None,
         run_id=opened.run_id,
-        signature=video_signature(wrapper.emotions) if videos else signature(wrapper.emotions, wrapper.frames),
+        signature=signed,
         flavors={FLAVOR_NAME: {"loader_module": MODULE}},
         metadata={tags.CODE: code_version().sources},
     )

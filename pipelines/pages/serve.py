@@ -124,9 +124,9 @@ def repair(environment: dict[str, str]) -> None:
 
     After the servers' start: then Dagster's history is there, and no other process makes it at the same time.
     """
-    line = [sys.executable, "-m", "pipelines.repair"]
+    command = [sys.executable, "-m", "pipelines.repair"]
     try:
-        done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=_REPAIR)  # noqa: S603
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_REPAIR)  # noqa: S603
     except subprocess.TimeoutExpired:
         console.print(f"runs that were killed could not be looked for within {_REPAIR} s; the pages may show them")
         return
