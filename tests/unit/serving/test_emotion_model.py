@@ -48,7 +48,7 @@ def test_wrong_arrays_are_refused(served: EmotionModel) -> None:
 
 def test_a_network_of_eight_frames_is_asked_for_eight() -> None:
     inputs = signature(EMOTIONS, 8).inputs
-    assert inputs.inputs[0].shape == (-1, 8, 3, -1, -1)
+    assert inputs is not None and inputs.inputs[0].shape == (-1, 8, 3, -1, -1)
     pixels = [[[[0.5] * 4] * 4] * 3]
     assert clips_of({"inputs": {"clip": [pixels * 8]}}, Limits(), 8).shape == (1, 8, 3, 4, 4)
     with pytest.raises(RequestError, match=r"have the shape \(B, 8, 3, H, W\)"):
