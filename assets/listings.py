@@ -21,6 +21,14 @@ _PICTURES = (
 )
 
 
+def _root_of(corpus: Corpus) -> str:
+    """Which folder is listed, for the description."""
+    if corpus.default_root is not None:
+        return f"the folder `root`: where the clips were when the corpus was added, or {corpus.variable}."
+    setting = f"`{corpus.name}_root`" if corpus.of_paper else f"`corpora: {{roots: {{{corpus.name}: ...}}}}`"
+    return f"the folder `root`: your own copy ({setting} in the launchpad, or {corpus.variable}), or a rendered one."
+
+
 def listing_asset(corpus: Corpus) -> dg.AssetsDefinition:
     """The listing of a corpus."""
 
@@ -31,8 +39,7 @@ def listing_asset(corpus: Corpus) -> dg.AssetsDefinition:
         op_tags=CORES,
         description=asset_groups.description(
             (_VIDEOS if corpus.videos else _PICTURES).format(title=corpus.title),
-            f"the folder `root`: your own copy (`{corpus.name}_root` in the launchpad, or {corpus.variable}), or the "
-            "one that the sample renders.",
+            _root_of(corpus),
             "`clips`, and how many are in each part or `set_aside`, because they cannot be used. If they differ from "
             "what is published, `nrdfer doctor` says why.",
         ),

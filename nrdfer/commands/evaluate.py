@@ -164,10 +164,11 @@ def _refuse_own_clips(checkpoint: str, folder: Path, corpus: str) -> None:
         from nrdfer.tracking.client import Tracking
 
         trained = look_up(Tracking(), checkpoint).tags.get(tags.FOLD)
-    if trained is None:
+    known = {split for each in trained_corpora() for split in each.splits}
+    if trained not in known:  # or of another project
         typer.echo("warning: it is not known what this network was trained on; test it on no such clips", err=True)
         return
-    own = corpus_of(trained)
+    own = corpus_of(str(trained))
     if own.name == corpus:
         raise NrdferError(f"{checkpoint} was trained on clips of {own.title}; give --split {trained}, whose test it is")
     related = {own.name, *([corpus_of(own.initial).name] if own.initial else [])}

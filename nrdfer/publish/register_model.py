@@ -199,7 +199,7 @@ def _card_facts(
         split=split.name,
         corpus=split.corpus,
         profile=profile.name,
-        data=_data_of(profile, find_corpus(split.corpus)),
+        data=data_of(profile, find_corpus(split.corpus)),
         clips={"train": len(split.train_ids), "test": len(split.test_ids)},
         initial="random weights" if initial == FROM_SCRATCH else _first_trained(split.corpus, initial),
         recipe=recipe,
@@ -213,7 +213,7 @@ def _card_facts(
     )
 
 
-def _data_of(profile: Profile, corpus: Corpus) -> str:
+def data_of(profile: Profile, corpus: Corpus) -> str:
     """Whose data a corpus is, as `model_card` words it."""
     if corpus.default_root is not None:
         return OWN

@@ -13,7 +13,8 @@ import yaml
 from syrupy.assertion import SnapshotAssertion
 
 from assets import noise, prediction, tables
-from nrdfer.corpora.registry import trained_corpora
+from nrdfer.corpora.own_corpus import RESERVED
+from nrdfer.corpora.registry import CORPORA, trained_corpora
 from nrdfer.experiments.catalogue import TABLES, TRAINED, TableSpec
 from pipelines.definitions import defs
 
@@ -66,6 +67,16 @@ def test_every_table_has_its_job(table: TableSpec) -> None:
     else:
         assert selected(table.name) >= {f"{table.name}/table", "dfew/fd1/evaluation", "dfew/fd5/checkpoint"}
         assert not any(node["partitions"] for name, node in graph().items() if name in selected(table.name))
+
+
+def test_no_corpus_of_a_user_can_take_a_name_of_the_graph() -> None:
+    repository = defs.get_repository_def()
+    assets = repository.asset_graph
+    taken = {key.path[0] for key in assets.get_all_asset_keys()}
+    taken |= {str(assets.get(key).group_name) for key in assets.get_all_asset_keys()}
+    taken |= {name.removesuffix("_reproduction") for name in repository.job_names if name.endswith("_reproduction")}
+    assert taken - set(CORPORA) <= RESERVED
+    assert "full" in taken and "noise" in taken
 
 
 def test_trainings_of_tables_share_the_gpu_pool_with_the_folds() -> None:
