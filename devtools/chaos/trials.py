@@ -8,6 +8,7 @@ runs the same command again. Keep out: the command and its moments (`devtools.ch
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import tempfile
@@ -22,10 +23,12 @@ from typing import Any, TypeVar
 from devtools import job_state
 from devtools.chaos.line import start
 from devtools.own_places import json_file, take_folder
+from devtools.tiny_project import PROJECT
 from nrdfer.core.own_files import write_made
 
 ENDS = 10.0  # within which the last process of a run that has ended is gone
 _TRIAL = "trial.json"
+_SOURCES = "sources.sha256"
 
 
 @dataclass
@@ -114,7 +117,31 @@ def work_folder(given: argparse.Namespace) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         folder = (given.folder or Path(temporary)).resolve()
         take_folder(folder)
+        same_sources(folder)
         yield folder
+
+
+def same_sources(folder: Path, project: Path = PROJECT) -> None:
+    """Refuse a folder whose trials were made with other sources: keys and texts of results need not be the same there.
+
+    Args:
+        folder: of all trials; the digest of the sources is recorded in it.
+        project: where the sources are.
+
+    Raises:
+        SystemExit: trials are there, and the sources have changed since.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for room in ("nrdfer", "assets", "pipelines") for path in (project / room).rglob("*.py")):
+        digest.update(f"{path.relative_to(project)}\0".encode() + path.read_bytes())
+    mark = folder / _SOURCES
+    if not mark.exists():
+        mark.write_text(digest.hexdigest())
+    elif mark.read_text() != digest.hexdigest():
+        raise SystemExit(
+            f"{folder} holds trials of other sources of this project; their results cannot be compared with today's. "
+            "Choose another folder"
+        )
 
 
 def play(plan: Sequence[Some], work: Callable[[Some, Path], None], folder: Path, at_once: int = 1) -> list[Some]:

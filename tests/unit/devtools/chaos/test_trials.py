@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.chaos.trials import Trial, arguments, conclude, work_folder
+from devtools.chaos.trials import Trial, arguments, conclude, same_sources, work_folder
 
 
 def test_a_folder_of_somebody_else_is_not_worked_in(tmp_path: Path) -> None:
@@ -35,3 +35,15 @@ def test_one_bad_trial_is_status_1(capsys: pytest.CaptureFixture[str]) -> None:
         conclude(arguments("", 2).parse_args([]), "identical", [Trial(1), Trial(2, complaints=["processes are left"])])
     assert ended.value.code == 1
     assert capsys.readouterr().out == "identical: 1 of 2\n"
+
+
+def test_trials_of_other_sources_are_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "project" / "assets").mkdir(parents=True)
+    folder, source = tmp_path / "trials", tmp_path / "project" / "assets" / "report.py"
+    folder.mkdir()
+    source.write_text("TITLE = 1\n")
+    for _ in range(2):
+        same_sources(folder, tmp_path / "project")
+    source.write_text("TITLE = 2\n")
+    with pytest.raises(SystemExit, match="holds trials of other sources"):
+        same_sources(folder, tmp_path / "project")
