@@ -85,6 +85,7 @@ LOADED_BY_STEPS = (
     "dagster._core.storage.runs",
     "dagster._core.storage.schedules",
     "dagster._utils.test.definitions",
+    "upath.core",
 )
 
 
