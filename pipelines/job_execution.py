@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import secrets
 import signal
 import sys
@@ -35,6 +36,7 @@ from pipelines.dagster_internals import (
 from pipelines.project.environment import MODULE
 
 Write = Callable[[str], None]
+_CLASS = re.compile(r"^nrdfer\.[\w.]+: ")
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
@@ -188,5 +190,6 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str:
             raise KeyboardInterrupt
         while error is not None and error.cause is not None:
             error = error.cause
-        return error.message.strip() if error is not None else str(event.message)
+        # of an error for users, the message alone and not its class
+        return _CLASS.sub("", error.message.strip()) if error is not None else str(event.message)
     return "no reason was recorded"

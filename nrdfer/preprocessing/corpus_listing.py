@@ -32,23 +32,36 @@ def corpus_root(profile: Profile, corpus: Corpus) -> Path:
     Raises:
         CorpusError: the profile needs the user's own copy, and no folder was given.
     """
-    title, own = corpus.title, hasattr(profile.corpora, f"{corpus.name}_root")
-    setting = f"{corpus.name}_root" if own else f"corpora: {{roots: {{{corpus.name}: ...}}}}"
     if (given := given_root(profile, corpus)) is not None:
         return given
-    if profile.corpora.rendered and corpus.rendered_as is not None:
-        return render_sample(profile) / corpus.rendered_as
-    if profile.corpora.rendered and corpus.rendered_alone:
-        return render_alone(profile, corpus)
+    refuse_no_source(profile, corpus)
+    return render_sample(profile) / corpus.rendered_as if corpus.rendered_as else render_alone(profile, corpus)
+
+
+def refuse_no_source(profile: Profile, corpus: Corpus) -> None:
+    """Check that a corpus has a folder, or will be rendered; nothing is read.
+
+    Raises:
+        CorpusError: it has neither; says what to set, and what can be run without it.
+    """
+    if given_root(profile, corpus) is not None:
+        return
+    if profile.corpora.rendered and (corpus.rendered_as is not None or corpus.rendered_alone):
+        return
+    title, own = corpus.title, hasattr(profile.corpora, f"{corpus.name}_root")
+    setting = f"{corpus.name}_root" if own else f"corpora: {{roots: {{{corpus.name}: ...}}}}"
     raise CorpusError(
         f"profile {profile.name!r} needs your own copy of {title}, and no folder was given. Set {corpus.variable}="
         f"/path/to/{title} in the shell, or {setting} in the run config (resources: workbench: config)"
-        + (
-            f". Without a licence for {title}, use the profile 'sample', which renders its own corpus."
-            if corpus.rendered_as
-            else ""
-        )
+        + (f". {_OTHERWISE.format(title=title)}" if corpus.of_paper else "")
     )
+
+
+#: What to do without one of the paper's two corpora.
+_OTHERWISE = (
+    "Without {title}, run the part that needs none of it: nrdfer run --only dfew, or --only afew; to try everything on "
+    "rendered clips: nrdfer reproduce --profile sample"
+)
 
 
 def given_root(profile: Profile, corpus: Corpus) -> Path | None:

@@ -76,6 +76,13 @@ class Pointers:
         target = read_state(path, _target) or self._elsewhere(name)
         return None if target is None else self.store.open(*target)
 
+    def is_known(self, name: str) -> bool:
+        """Whether this machine knows a name; neither its artefact nor a bucket is looked at."""
+        try:
+            return self._path(name).is_file()
+        except (ValueError, OSError):
+            return False
+
     def _elsewhere(self, name: str) -> tuple[str, str] | None:
         bucket = self.store.copies.bucket
         if bucket is None:

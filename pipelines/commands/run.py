@@ -126,8 +126,8 @@ def _report(outcome: Outcome, log: Path) -> None:
     typer.echo(f"run {short}: failed after {seconds}; everything is in {name_text(log)}", err=True)
     for step, reason in outcome.failed.items():
         typer.echo(one_line(f"  {step}: {' '.join(reason.splitlines())}"), err=True)
-    if outcome.reason:
-        typer.echo(one_line(f"  {' '.join(outcome.reason.splitlines())}"), err=True)
+    for line in outcome.reason.splitlines():
+        typer.echo(one_line(f"  {line}"), err=True)
 
 
 def _results(settings: Mapping[str, Any], outcome: Outcome) -> None:
