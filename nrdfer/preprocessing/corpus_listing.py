@@ -53,15 +53,16 @@ def refuse_no_source(profile: Profile, corpus: Corpus) -> None:
     raise CorpusError(
         f"profile {profile.name!r} needs your own copy of {title}, and no folder was given. Set {corpus.variable}="
         f"/path/to/{title} in the shell, or {setting} in the run config (resources: workbench: config)"
-        + (f". {_OTHERWISE.format(title=title)}" if corpus.of_paper else "")
+        + (f". {_OTHERWISE[corpus.name].format(title=title)}" if corpus.name in _OTHERWISE else "")
     )
 
 
 #: What to do without one of the paper's two corpora.
-_OTHERWISE = (
-    "Without {title}, run the part that needs none of it: nrdfer run --only dfew, or --only afew; to try everything on "
-    "rendered clips: nrdfer reproduce --profile sample"
-)
+_OTHERWISE = {
+    name: "Without {title}, run the part that needs none of it: nrdfer run --only "
+    f"{other}; to try everything on rendered clips: nrdfer reproduce --profile sample"
+    for name, other in (("dfew", "afew"), ("afew", "dfew"))
+}
 
 
 def given_root(profile: Profile, corpus: Corpus) -> Path | None:

@@ -21,20 +21,21 @@ _MEASURES = (UAR, WAR)
 _READINGS = {"with the filter": Reading(), "without the filter": Reading(sf=False)}
 
 
-def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[ResultTable, ...]:
-    """DFEW over its five folds, AFEW, and every fold by itself.
+def summary_tables(model: str, folds: Mapping[str, Path], afew: Path | None) -> tuple[ResultTable, ...]:
+    """DFEW over its five folds, AFEW, and every fold by itself; without what was not evaluated.
 
     Args:
         model: name of the profile's network; the paper's figures stand beside NR-DFERNet's own only.
-        folds: evaluation of each fold.
-        afew: evaluation on AFEW.
+        folds: evaluation of each fold, as far as there are; the paper's figures stand beside all five only.
+        afew: evaluation on AFEW; None if there is none.
     """
+    whole = len(folds) == len(DFEW.splits)
     title = title_of(model)
     row = f"{title} DS"  # of the paper's tables
     ours = model == OURS
     dfew = ResultTable(
         DFEW.name,
-        f"{title} on {DFEW.title}, five folds",
+        f"{title} on {DFEW.title}, {'five folds' if whole else ', '.join(folds)}",
         "",
         "",
         ("Decision",),
@@ -42,8 +43,8 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         DFEW.aggregates,
         tuple(
             Row(name, {"Decision": name}, tuple(read_figures(folds, reading, by_emotion=True)),
-                published("5")[row] if ours and reading.sf else {})
-            for name, reading in _READINGS.items()
+                published("5")[row] if ours and reading.sf and whole else {})
+            for name, reading in (_READINGS if folds else {}).items()
         ),
     )  # fmt: skip
     on_afew = ResultTable(
@@ -55,9 +56,9 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         _MEASURES,
         AFEW.aggregates,
         tuple(
-            Row(name, {"Decision": name}, tuple(read_figures({AFEW.name: afew}, reading)),
+            Row(name, {"Decision": name}, tuple(read_figures({AFEW.name: afew} if afew else {}, reading)),
                 published("4")[row] if ours and reading.sf else {})
-            for name, reading in _READINGS.items()
+            for name, reading in (_READINGS if afew else {}).items()
         ),
     )  # fmt: skip
     each = ResultTable(
@@ -70,4 +71,4 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         (SINGLE,),
         tuple(Row(fold, {"Fold": fold}, tuple(read_figures({fold: path}, Reading()))) for fold, path in folds.items()),
     )
-    return dfew, on_afew, each
+    return tuple(table for table in (dfew, on_afew, each) if table.rows)
