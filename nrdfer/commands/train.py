@@ -147,8 +147,10 @@ def _add_preprocessing(profile: Profile, results: Path) -> None:
         Preprocessing.of_profile(dataclasses.replace(profile, weights=local)).write(results / FILE)
     except NrdferError as error:  # no detector is needed to train on shards
         typer.echo(
-            one_line(f"note: the folder does not say how videos are prepared for this network: {error}. Its predictions "
-            f"use the profile of the shell then"),
+            one_line(
+                f"note: the folder does not say how videos are prepared for this network: {error}. Its predictions "
+                f"use the profile of the shell then"
+            ),
             err=True,
         )
 

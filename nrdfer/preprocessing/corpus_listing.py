@@ -109,12 +109,18 @@ def listing_inputs(root: Path, contents: Contents[Any]) -> dict[str, str]:
         files = fingerprint(root, (clip.path for clip in contents.clips))
     else:
         files = fingerprint_pictures(root, contents)
+    people = {clip.clip_id: person for clip in contents.clips if (person := getattr(clip, "person", ""))}
     if not contents.folds:
         parts = [(clip.clip_id, clip.emotion, clip.split) for clip in contents.clips if isinstance(clip, VideoClip)]
-        return {"files": files, "labels": digest_of(parts)}
+        return {"files": files, "labels": digest_of(_and_people(parts, people))}
     labels = {k: [fold.train, fold.test] for k, fold in contents.folds.items()}
     emotions = {clip.clip_id: clip.emotion for clip in contents.clips}
-    return {"files": files, "labels": digest_of([labels, emotions])}
+    return {"files": files, "labels": digest_of(_and_people([labels, emotions], people))}
+
+
+def _and_people(digested: list[Any], people: Mapping[str, str]) -> list[Any]:
+    """What a digest is made of, and who is filmed, where the corpus says so: shards say it, and divisions are by it."""
+    return [digested, people] if people else digested
 
 
 def fingerprint_pictures(root: Path, corpus: Contents[PictureClip]) -> str:
@@ -169,12 +175,16 @@ def list_videos(
     if corpus.parts is not None:
         (out / LISTING).write_text(json.dumps({"clips": rows}, indent=1))
         splits = {part: sum(row["split"] == part for row in rows) for part in corpus.parts}
-        return {"clips": len(rows), **splits, "content_digest": digest_of(content)}
+        return {"clips": len(rows), **splits, "content_digest": digest_of(_and_people(content, _people(rows)))}
     folds = folds_as_written(contents)
     about = {"clips": rows, "folds": folds, "set_aside": [list(pair) for pair in contents.excluded]}
     (out / LISTING).write_text(json.dumps(about, indent=1))
     counts = {"clips": len(rows), "set_aside": len(contents.excluded), "folds": len(folds)}
-    return {**counts, "content_digest": digest_of([content, folds])}
+    return {**counts, "content_digest": digest_of(_and_people([content, folds], _people(rows)))}
+
+
+def _people(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {row["clip_id"]: row["person"] for row in rows if row.get("person")}
 
 
 def folds_as_written(contents: Contents[Any]) -> dict[str, dict[str, list[str]]]:
@@ -198,4 +208,4 @@ class VideoListing:
     def content_digest(self) -> str:
         """The digest that later steps depend on, as `list_videos` returned it, computed from the written rows."""
         content = [[r["clip_id"], r["emotion"], r["split"], r["sha256"]] for r in self.rows]
-        return digest_of([content, self.folds] if self.folds else content)
+        return digest_of(_and_people([content, self.folds] if self.folds else content, _people(self.rows)))

@@ -28,7 +28,9 @@ from nrdfer.store.pointers import Pointers, made_with
 
 RESULTS = "results.json"
 EVALUATIONS = {fold: DFEW.asset("evaluation", fold) for fold in DFEW.splits}
-FROM_SCRATCH = "afew_from_scratch"  # in the figures, where AFEW's training did not start from DFEW's, as the paper's does
+FROM_SCRATCH = (
+    "afew_from_scratch"  # in the figures, where AFEW's training did not start from DFEW's, as the paper's does
+)
 CROSS_VALIDATION, ON_AFEW = DFEW.asset("cross_validation"), AFEW.asset("evaluation")
 
 

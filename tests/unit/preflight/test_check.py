@@ -116,19 +116,14 @@ def test_rendered_lists_are_known_before_they_are_rendered() -> None:
     assert check.find_faults(Plan(load_profile(PROFILES / "quick.yaml"), ALL), not_asked) == []
 
 
-def test_a_missing_emotion_is_a_fault_unless_the_recipe_allows_it(tmp_path: Path, dfew: Path) -> None:
-    for path in (dfew / "EmoLabel_DataSplit").rglob("*.csv"):
-        lines = [line for line in path.read_text().splitlines() if not line.rstrip().endswith(",7")]
-        path.write_text("\n".join(lines) + "\n")
-    assets = frozenset({"dfew/clips", "dfew/fd2/checkpoint"})
-    for allowed, count in ((False, 2), (True, 0)):
-        profile = paper(
-            tmp_path,
-            corpora={"dfew_root": str(dfew)},
-            dfew_recipe={"name": "dfew-paper", "absent_emotions": allowed},
-        )
-        found = check.find_faults(Plan(profile, assets), not_asked)
-        assert len(found) == count and all("of fd2 has no clip of fear" in fault.text for fault in found)
+def test_a_missing_emotion_is_a_fault_unless_the_recipe_allows_it(tmp_path: Path) -> None:
+    lists = {"fd2": clips.Lists(EMOTIONS[1:] * 8, EMOTIONS * 2), "fd3": clips.Lists((), ())}  # fd3 is not trained
+    for allowed, count in ((False, 1), (True, 0)):
+        recipe = {"name": "dfew-paper", "absent_emotions": allowed}
+        plan = Plan(paper(tmp_path, dfew_recipe=recipe), frozenset({"dfew/fd2/checkpoint"}))
+        found = list(clips.training_faults(plan, CORPORA["dfew"], lists))
+        assert len(found) == count
+        assert all(f"the training list of fd2 has no clip of {EMOTIONS[0]}" in fault.text for fault in found)
 
 
 def test_weights_that_will_be_downloaded_are_no_fault_and_offline_they_are(
