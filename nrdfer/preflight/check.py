@@ -16,6 +16,7 @@ from nrdfer.preflight.plan import Fault, Plan
 from nrdfer.preflight.room import room_faults
 
 PATIENCE = 45.0  # seconds for all of it: a run does not wait for a file system that does not answer
+_LEAST = 10.0  # seconds for the network, where the run is refused anyway
 _log = logging.getLogger(__name__)
 
 
@@ -32,28 +33,32 @@ def find_faults(plan: Plan, ask: Ask, *, cluster: bool = False, patience: float 
     """
     found = [*source_faults(plan), *video_faults(plan)]
     tasks: dict[str, Callable[[], Any]] = {"the weights": lambda: list(weights_faults(plan))}
-    asks = bool(plan.absent) and plan.computes
+    answer: dict[str, Any] = {}
+    deadline = time.monotonic() + patience
     if plan.absent:
         tasks |= {corpus.name: partial(read_corpus, plan, corpus) for corpus in plan.corpora}
-    if asks:
-        names = [corpus.name for corpus in plan.corpora]
-        tasks["the network"] = lambda: ask(Question(plan.profile.written, names, not cluster))
+    question = Question(plan.profile.written, [corpus.name for corpus in plan.corpora], not cluster)
+    asked = begin({"the network": lambda: ask(question)} if plan.absent and plan.computes else {}, answer)
     done = within(patience, tasks)
     found += done.get("the weights", [])
     read = {corpus.name: done[corpus.name] for corpus in plan.corpora if corpus.name in done}
     found += [fault for faults, _ in read.values() for fault in faults]
-    answer = done.get("the network")
-    found += answer or []
-    if answer is None:
-        found += device_faults(plan)
     if plan.absent:
         found += room_faults(plan, {name: frames for name, (_, frames) in read.items()})
-    return found
+    wait(asked, min(deadline, time.monotonic() + _LEAST) if found else deadline)
+    known: list[Fault] | None = answer.get("the network")
+    return found + (list(device_faults(plan)) if known is None else known)
 
 
 def within(seconds: float, tasks: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
     """Results of tasks that ended in time; one that did not, or that failed, is named in the log and not waited for."""
     results: dict[str, Any] = {}
+    wait(begin(tasks, results), time.monotonic() + seconds)
+    return dict(results)
+
+
+def begin(tasks: Mapping[str, Callable[[], Any]], results: dict[str, Any]) -> dict[str, threading.Thread]:
+    """Begin tasks, each in a thread that no one has to wait for; `results` receives theirs by name."""
 
     def do(name: str, task: Callable[[], Any]) -> None:
         try:
@@ -62,11 +67,14 @@ def within(seconds: float, tasks: Mapping[str, Callable[[], Any]]) -> dict[str, 
             _log.warning("%s could not be checked before the first step: %s", name, error)
 
     threads = {name: threading.Thread(target=do, args=(name, task), daemon=True) for name, task in tasks.items()}
-    deadline = time.monotonic() + seconds
     for thread in threads.values():
         thread.start()
+    return threads
+
+
+def wait(threads: Mapping[str, threading.Thread], deadline: float) -> None:
+    """Wait for tasks until a time of the monotonic clock; those that go on are named in the log."""
     for name, thread in threads.items():
         thread.join(max(deadline - time.monotonic(), 0.0))
         if thread.is_alive():
-            _log.warning("%s could not be checked within %.0f s; the run's steps will", name, seconds)
-    return dict(results)
+            _log.warning("%s could not be checked in time; the run's steps will", name)

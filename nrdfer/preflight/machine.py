@@ -40,9 +40,11 @@ def weights_problem(profile: Profile, network: Literal["retinaface", "enlighteng
     try:
         network_weights(network, dataclasses.replace(profile.weights, allow_download=False))
     except AbsentWeightsError as error:
-        if profile.weights.allow_download and _is_on_hub(getattr(profile.weights, network)):
+        downloads = profile.weights.allow_download and _is_on_hub(getattr(profile.weights, network))
+        if downloads and not _is_offline():
             return None
-        return f"profile {profile.name}: {error}{_without(network)}"
+        offline = " HF_HUB_OFFLINE is set, so nothing is downloaded." if downloads else ""
+        return f"profile {profile.name}: {error}{offline}{_without(network)}"
     except NrdferError as error:
         return f"profile {profile.name}: {error}"
     return None
@@ -53,11 +55,15 @@ def _without(network: str) -> str:
 
 
 def _is_on_hub(name: str) -> bool:
-    from huggingface_hub import constants
-
     from nrdfer.weights.catalogue import CATALOGUE
 
-    return name in CATALOGUE and CATALOGUE[name].repo is not None and not constants.HF_HUB_OFFLINE
+    return name in CATALOGUE and CATALOGUE[name].repo is not None
+
+
+def _is_offline() -> bool:
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
 
 
 def _seems_there(profile: Profile, network: str) -> bool:

@@ -88,8 +88,9 @@ def write_card(facts: CardFacts) -> str:
         "Recipe": _plain(facts.recipe),
         "Preprocessing of videos": _plain(facts.preprocessing),
         "Use": (
-            f"Input: aligned face crops, (B, {facts.frames}, 3, H, W), RGB, 0 to 1. Output: one row per clip with the emotion, "
-            "its probabilities after the snippet-based filter, and the logits before it. The weights are the last epoch's. "
+            f"Input: aligned face crops, (B, {facts.frames}, 3, H, W), RGB, 0 to 1. Output: one row per clip with the "
+            "emotion, its probabilities after the snippet-based filter, and the logits before it. The weights are the "
+            "last epoch's. "
             f"For videos: `nrdfer predict VIDEO --model models:/{facts.model}@champion`."
         ),
         "Meant for": (
