@@ -1,11 +1,12 @@
 """What to type where Dagster's own command is given without the project's environment, in which it finds no jobs.
 
-Dagster opens the storage that ``dagster.yaml`` names before it looks for the jobs, so the storage says it. Keep out: the
-environment (``project/environment.py``).
+Dagster opens the storage that ``dagster.yaml`` names before it looks for the jobs, so the storage says it. Keep out:
+the environment (``project/environment.py``).
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import sys
@@ -32,7 +33,7 @@ def advice(line: Sequence[str], environment: Mapping[str, str]) -> str:
     options = {word.partition("=")[0] for word in line[3:]}
     if options & set(_OPTIONS):
         return ""
-    job = next((after for word, after in zip(line[3:], line[4:], strict=False) if word in ("-j", "--job")), "")
+    job = next((after for word, after in itertools.pairwise(line) if word in ("-j", "--job")), "")
     instead = f"nrdfer run {shlex.quote(job)}" if job else "nrdfer run"
     return one_line(
         "this shell was not activated, so Dagster does not find the project's jobs. Type `. .venv/bin/activate` "

@@ -6,7 +6,6 @@ Keep out: the report's page, tables and pictures (``build``).
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from nrdfer.config.profile import Profile
-from nrdfer.config.resolve import DEFAULT, profile_of_shell
-from nrdfer.core import environment, paths
+from nrdfer.config.resolve import profile_of_shell, profile_option
+from nrdfer.core import paths
 from nrdfer.core.errors import NrdferError, ProfileError, StoreError
 from nrdfer.core.optional_output import reason
 from nrdfer.corpora.afew import AFEW
@@ -97,8 +96,7 @@ def last_results(name: str | None = None) -> Last:
         )
         return Last(figures_of(profile, newest.folds, newest.cross_validation, newest.afew), None, note)
     why = f" ({trouble or note})" if trouble or note else ""
-    option = "" if asked == environment.text("NRDFER_PROFILE", DEFAULT) else f" --profile {shlex.quote(asked)}"
-    raise NrdferError(f"no results of profile {asked!r} yet{why}; run: nrdfer reproduce{option}")
+    raise NrdferError(f"no results of profile {asked!r} yet{why}; run: nrdfer reproduce{profile_option(asked)}")
 
 
 def read_results(report: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.config.profile import Profile
+from nrdfer.config.resolve import profile_option
 from nrdfer.core import paths
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import StoreError
@@ -153,6 +154,6 @@ def last_made(profile: Profile, asset: str, instead: str) -> Artifact:
     if artifact is None:
         raise StoreError(
             f"{asset} has not been made with the profile {profile.name!r} as this shell sets it up; give {instead}, or "
-            "run: nrdfer reproduce"
+            f"run: nrdfer reproduce{profile_option(profile.name)}"
         )
     return artifact
