@@ -5,7 +5,7 @@ Keep out: the checks themselves (`nrdfer.preflight`).
 
 from __future__ import annotations
 
-import multiprocessing
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def assets_of(context: PlanOrchestrationContext, plan: ExecutionPlan) -> frozens
 
 def ask(question: Question) -> list[Fault] | None:
     """The faults of a network, found in a process of its own: forked, as steps are, from the one that has torch."""
-    method = multiprocessing.get_context("spawn" if fork_server.obstacle() else "forkserver")
+    method = get_context("spawn") if fork_server.obstacle() else get_context("forkserver")
     reading, writing = method.Pipe(duplex=False)
     process = method.Process(target=_answer, args=(question, writing), daemon=True)
     process.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nrdfer.core.errors import NrdferError
@@ -30,7 +31,7 @@ def network_faults(question: Question) -> list[Fault]:
 
     profile = Profile.read(question.written, "profile")
     checks: dict[str, Callable[[], None]] = {
-        f"network for {name}": lambda name=name: check_networks(profile, name) for name in question.corpora
+        f"network for {name}": partial(check_networks, profile, name) for name in question.corpora
     }
     if question.devices:
         checks["GPU"] = lambda: check_devices(profile)

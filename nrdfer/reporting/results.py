@@ -205,7 +205,7 @@ def _what_was_learned(results: Mapping[str, Any]) -> str:
         tested, metrics = f"the test clips of {', '.join(results['folds'])}", list(results["folds"].values())
     else:
         tested, metrics = "AFEW's validation clips", [results[AFEW.name]]
-    found = against_chance(sum(np.array(each["honest"]["confusion"]) for each in metrics))
+    found = against_chance(np.sum([each["honest"]["confusion"] for each in metrics], axis=0))
     figures = (
         f"Of {tested}, honest protocol, UAR is {found.uar:.1f} % (95 % {found.low:.1f} to "
         f"{found.high:.1f}); chance is {found.chance:.1f} %"
