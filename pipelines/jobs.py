@@ -72,7 +72,7 @@ afew_reproduction = part_job(
 )
 fold_jobs = [
     part_job(
-        f"dfew_{fold}_reproduction",
+        f"dfew_{fold}",
         dg.AssetSelection.assets(DFEW.asset("evaluation", fold).split("/")),
         f"DFEW's fold {fold} alone, from the clips to its figures.",
     )

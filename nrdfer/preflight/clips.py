@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nrdfer.config.recipe import Recipe
@@ -32,13 +33,21 @@ def source_faults(plan: Plan) -> Iterator[Fault]:
             yield Fault(corpus.title, str(error), of_machine=True)
             continue
         root = given_root(plan.profile, corpus)
-        if root is not None and not root.is_dir():
+        if root is not None and not is_folder(root):
             yield Fault(
                 corpus.title,
-                f"profile {plan.profile.name}: the folder {root} does not exist; correct {corpus.variable} or the run "
+                f"profile {plan.profile.name}: the folder {root} does not exist, or may not be looked into; correct {corpus.variable} or the run "
                 f"config. It is to hold {corpus.holds}",
                 of_machine=True,
             )
+
+
+def is_folder(root: Path) -> bool:
+    """Whether a folder exists and this user may see it: ``Path.is_dir`` raises where its parent is closed."""
+    try:
+        return root.is_dir()
+    except OSError:
+        return False
 
 
 def read_corpus(plan: Plan, corpus: Corpus) -> tuple[list[Fault], int]:
@@ -50,7 +59,7 @@ def read_corpus(plan: Plan, corpus: Corpus) -> tuple[list[Fault], int]:
     root = given_root(plan.profile, corpus)
     if root is None:
         return list(training_faults(plan, corpus, _rendered(plan, corpus))), frames_to_render(plan.profile, corpus)
-    if not root.is_dir():
+    if not is_folder(root):
         return [], 0
     try:
         contents = corpus.read(root)

@@ -9,7 +9,7 @@ from functools import cached_property
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import NrdferError
 from nrdfer.corpora.base import Corpus
-from nrdfer.corpora.registry import CORPORA, trained_corpora
+from nrdfer.corpora.registry import CORPORA
 
 
 class NotReadyError(NrdferError):
@@ -66,10 +66,10 @@ class Plan:
         """Splits of a corpus that are trained."""
         return tuple(split for split in corpus.splits if corpus.asset("checkpoint", split) in self.assets)
 
-    @cached_property
+    @property
     def computes(self) -> bool:
-        """Whether networks of the profile are trained, or its devices are asked for by a listing."""
-        return bool(self.corpora) or any(self.trained(corpus) for corpus in trained_corpora())
+        """Whether a step asks for the profile's network and devices in any case: a listing does, a training may not."""
+        return bool(self.corpora)
 
     @cached_property
     def absent(self) -> frozenset[str]:

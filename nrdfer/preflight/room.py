@@ -41,19 +41,25 @@ def needs_of(plan: Plan, frames: Mapping[str, int]) -> list[Need]:
     found = []
     shards = plan.profile.shards
     for corpus in plan.corpora:
-        if frames.get(corpus.name) and corpus.asset("shards") in plan.absent:
+        if frames.get(corpus.name) and is_new(plan, corpus.asset("shards")):
             pixel = _FINE_PER_PIXEL if shards.jpeg_quality >= _FINE else _PER_PIXEL
             size = int(frames[corpus.name] * shards.image_size**2 * pixel)
             found.append(Need(f"{corpus.title}'s shards", size))
     weights = weights_size(plan.profile)
     trainings = sum(
-        corpus.asset("checkpoint", split) in plan.absent
+        is_new(plan, corpus.asset("checkpoint", split))
         for corpus in trained_corpora()
         for split in plan.trained(corpus)
     )
     if weights and trainings:
         found.append(Need(f"the weights of {trainings} trainings", trainings * _KEPT * weights))
     return found
+
+
+def is_new(plan: Plan, asset: str) -> bool:
+    """Whether an asset will be written: nothing of its name is in the store, whatever settings it would have."""
+    folder = paths.store_root() / asset
+    return asset in plan.absent and not (folder.is_dir() and any(folder.iterdir()))
 
 
 def frames_of(contents: Contents[Any]) -> int:

@@ -51,7 +51,7 @@ def test_afew_from_scratch_needs_nothing_of_dfew(job: dg.JobDefinition) -> None:
     ("name", "with_it", "without"),
     [
         ("dfew_reproduction", "dfew/cross_validation", "afew/videos"),
-        ("dfew_fd3_reproduction", "dfew/fd3/evaluation", "dfew/fd1/checkpoint"),
+        ("dfew_fd3", "dfew/fd3/evaluation", "dfew/fd1/checkpoint"),
         ("afew_reproduction", "dfew/fd1/checkpoint", "dfew/fd2/checkpoint"),
         ("afew_from_scratch", "afew/evaluation", "dfew/clips"),
     ],

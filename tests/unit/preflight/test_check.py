@@ -14,7 +14,7 @@ from nrdfer.core import disk
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.registry import CORPORA
-from nrdfer.preflight import check, clips, machine
+from nrdfer.preflight import check, clips, machine, room
 from nrdfer.preflight.network import Question, network_faults
 from nrdfer.preflight.plan import Fault, NotReadyError, Plan
 from nrdfer.runtime import nvidia
@@ -88,6 +88,16 @@ def test_five_faults_are_five_reasons(tmp_path: Path, dfew: Path, monkeypatch: p
     assert "the weights of 6 trainings" in told["disk"] and "1.0 MiB are free" in told["disk"]
     error = str(NotReadyError(found))
     assert error.startswith("nothing was started, because 5 faults were found") and error.count("\n") == 5
+
+
+def test_what_is_in_the_store_needs_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(paper(tmp_path), ALL)
+    assert {need.what for need in room.needs_of(plan, {"dfew": 900_000})} == {
+        "DFEW's shards", "the weights of 6 trainings"
+    }  # fmt: skip
+    for asset in ("dfew/shards", "dfew/fd1/checkpoint"):  # made with other settings, or just begun
+        (tmp_path / "home" / "store" / asset / ("0" * 64)).mkdir(parents=True)
+    assert [need.what for need in room.needs_of(plan, {"dfew": 900_000})] == ["the weights of 5 trainings"]
 
 
 def test_a_corpus_that_can_be_trained_on_has_no_fault(tmp_path: Path, dfew: Path) -> None:
