@@ -36,8 +36,8 @@ def source_faults(plan: Plan) -> Iterator[Fault]:
         if root is not None and not is_folder(root):
             yield Fault(
                 corpus.title,
-                f"profile {plan.profile.name}: the folder {root} does not exist, or may not be looked into; correct {corpus.variable} or the run "
-                f"config. It is to hold {corpus.holds}",
+                f"profile {plan.profile.name}: the folder {root} does not exist, or may not be looked into; correct "
+                f"{corpus.variable} or the run config. It is to hold {corpus.holds}",
                 of_machine=True,
             )
 
