@@ -24,9 +24,11 @@ _READINGS = {"with the filter": Reading(), "without the filter": Reading(sf=Fals
 def summary_tables(model: str, folds: Mapping[str, Path], afew: Path | None) -> tuple[ResultTable, ...]:
     """DFEW over its five folds, AFEW, and every fold by itself; without what was not evaluated.
 
+    Figures over folds need all five.
+
     Args:
         model: name of the profile's network; the paper's figures stand beside NR-DFERNet's own only.
-        folds: evaluation of each fold, as far as there are; the paper's figures stand beside all five only.
+        folds: evaluation of each fold, as far as there are.
         afew: evaluation on AFEW; None if there is none.
     """
     whole = len(folds) == len(DFEW.splits)
@@ -35,7 +37,7 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path | None) -> 
     ours = model == OURS
     dfew = ResultTable(
         DFEW.name,
-        f"{title} on {DFEW.title}, {'five folds' if whole else ', '.join(folds)}",
+        f"{title} on {DFEW.title}, five folds",
         "",
         "",
         ("Decision",),
@@ -43,8 +45,8 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path | None) -> 
         DFEW.aggregates,
         tuple(
             Row(name, {"Decision": name}, tuple(read_figures(folds, reading, by_emotion=True)),
-                published("5")[row] if ours and reading.sf and whole else {})
-            for name, reading in (_READINGS if folds else {}).items()
+                published("5")[row] if ours and reading.sf else {})
+            for name, reading in (_READINGS if whole else {}).items()
         ),
     )  # fmt: skip
     on_afew = ResultTable(
