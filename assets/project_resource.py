@@ -62,7 +62,7 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
         default={},
         description=(
             "What has no field here, laid over all else, e.g. {model_settings: {mu1: 0.6}, noise: {seeds: 5}}. "
-            "A field that does not exist ends the run at its first step with an error. Default: none."
+            "A field that does not exist ends the run before its first step. Default: none."
         ),
     )
 

@@ -36,7 +36,7 @@ def begin(context: PlanOrchestrationContext) -> None:
 
 
 def settings_of(context: PlanOrchestrationContext) -> Profile | None:
-    """Profile that the run's steps will use; None if it is invalid, which the first step will report."""
+    """Profile that the run's steps will use; None if it is invalid."""
     workbench = workbench_of(context)
     try:
         return None if workbench is None else workbench.settings
