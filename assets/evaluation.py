@@ -43,8 +43,10 @@ def evaluate(
         title: of the figures.
     """
     from nrdfer.evaluation import checkpoints as stage
+    from nrdfer.training.request import network_identity
     from nrdfer.training.step_keys import evaluation_step
 
+    network_identity(profile.model)  # a network file that the profile names may be run on this machine, too
     made_of = evaluation_step(split, shards.digest, checkpoint.digest)
     return workbench.store.build(
         made_of.asset,

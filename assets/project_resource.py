@@ -17,6 +17,7 @@ from nrdfer.config.profile import Profile
 from nrdfer.config.settings import merge
 from nrdfer.core import paths
 from nrdfer.core.errors import StoreError
+from nrdfer.corpora.registry import find_corpus, initial_of
 from nrdfer.store import Artifact, Store, project_store
 from nrdfer.store.pointers import Pointers, config_digest, made_with
 from nrdfer.tracking.client import Tracking
@@ -27,6 +28,11 @@ TYPED = (
     "chunk_clips",
 )  # fmt: skip
 _ProfileFields: Any = config_of(Profile, TYPED)
+
+
+#: Of an input: the corpus whose trainings start from it, unless the profile says from scratch; and one that is used as
+#: far as it was made.
+INITIAL, OPTIONAL = "nrdfer/initial_of", "nrdfer/optional"
 
 
 class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: ignore[misc]
@@ -56,7 +62,7 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
         default={},
         description=(
             "What has no field here, laid over all else, e.g. {model_settings: {mu1: 0.6}, noise: {seeds: 5}}. "
-            "A field that does not exist ends the run at its first step with an error. Default: none."
+            "A field that does not exist ends the run before its first step. Default: none."
         ),
     )
 
@@ -122,19 +128,23 @@ class ArtifactReferences(dg.ConfigurableIOManager):
         """Record the artefact of an asset."""
         self.workbench.pointers.set(context.asset_key.to_user_string(), obj)
 
-    def load_input(self, context: dg.InputContext) -> Artifact:
-        """Find the artefact of an upstream asset.
+    def load_input(self, context: dg.InputContext) -> Artifact | None:
+        """Find the artefact of an upstream asset; None for one that the profile does without, or that is optional.
 
         Raises:
             dg.Failure: it was never made with these settings, or was damaged since.
         """
+        meant = context.definition_metadata or {}
+        if INITIAL in meant and initial_of(self.workbench.settings, find_corpus(meant[INITIAL])) is None:
+            return None
         try:
             artifact = self.workbench.pointers.get(context.asset_key.to_user_string())
         except StoreError as error:  # with its own message, and without a retry, which would change nothing
             raise dg.Failure(str(error), allow_retries=False) from None
-        if artifact is None:
+        if artifact is None and OPTIONAL not in meant:
             raise dg.Failure(
-                f"{context.asset_key.to_user_string()} has not been made with this profile; materialise it first",
+                f"{context.asset_key.to_user_string()} has not been made with the settings of the profile "
+                f"{self.workbench.settings.name!r}; materialise it first",
                 allow_retries=False,
             )
         return artifact

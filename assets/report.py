@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets import asset_groups
 from assets.metadata import into_mlflow, picture
-from assets.project_resource import Workbench
+from assets.project_resource import OPTIONAL, Workbench
 from assets.step_results import materialize, step
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
@@ -25,7 +25,8 @@ INPUTS = {
 
 @dg.asset(
     key=["report"],
-    ins={name: dg.AssetIn(key=asset.split("/")) for name, asset in INPUTS.items()},
+    # it shows what there is: of one corpus, or of one fold
+    ins={name: dg.AssetIn(key=asset.split("/"), metadata={OPTIONAL: True}) for name, asset in INPUTS.items()},
     # Tables and the noise benchmark are no dependencies: they are shown as far as they are there, and of a dependency
     # that was never made the UI says, before every launch, that the run may fail.
     group_name=asset_groups.REPORT.name,
@@ -38,7 +39,7 @@ INPUTS = {
     ),
 )
 def report(
-    context: dg.AssetExecutionContext, workbench: Workbench, **inputs: Artifact
+    context: dg.AssetExecutionContext, workbench: Workbench, **made: Artifact | None
 ) -> dg.MaterializeResult[Artifact]:
     """Write the report."""
     with step(context):
@@ -48,13 +49,15 @@ def report(
         from nrdfer.tracking.client import dagster_url
 
         profile = workbench.settings
+        inputs = {name: artifact for name, artifact in made.items() if artifact is not None}
+        evaluations = [inputs[name] for name in ("afew_evaluation", *DFEW.splits) if name in inputs]
         found = find(
             profile,
             workbench.store,
-            {name: inputs[name] for name in DFEW.splits},
-            inputs["cross_validation"],
-            inputs["afew_evaluation"],
-            inputs["dfew_shards"],
+            {name: inputs[name] for name in DFEW.splits if name in inputs},
+            inputs.get("cross_validation"),
+            inputs.get("afew_evaluation"),
+            inputs.get("dfew_shards"),
             {INPUTS[name]: artifact.digest for name, artifact in inputs.items()},
         )
         artifact = workbench.store.build(
@@ -73,8 +76,8 @@ def report(
             workbench.tracking,
             workbench.tracking.pipeline_run(context.run_id, profile.to_dict()),
             artifact.path / PAGE,
-            [inputs["afew_evaluation"], *(inputs[name] for name in DFEW.splits)],
-            [inputs["afew_shards"], inputs["dfew_shards"]],
+            evaluations,
+            [inputs[name] for name in ("afew_shards", "dfew_shards") if name in inputs],
         )
         filled = (f"{name} {done}/{counts['rows'][name]}" for name, done in counts["rows_filled"].items())
         return materialize(
@@ -85,6 +88,12 @@ def report(
             tables_filled=", ".join(filled),
             **({"missing": "; ".join(counts["missing"])} if "missing" in counts else {}),
             mlflow_run=mlflow_metadata,
-            filter_gain=picture(figures / "figure_4_filter_gain.png"),
-            confusion=picture(figures / "confusion_dfew.png"),
+            **(
+                {
+                    "filter_gain": picture(figures / "figure_4_filter_gain.png"),
+                    "confusion": picture(figures / "confusion_dfew.png"),
+                }
+                if found.folds
+                else {"confusion": picture(figures / "confusion_afew.png")}
+            ),
         )

@@ -12,7 +12,7 @@ import dagster as dg
 
 from assets import asset_groups
 from assets.metadata import mlflow_run
-from assets.project_resource import Workbench
+from assets.project_resource import INITIAL, Workbench
 from assets.step_results import materialize, progress_logger, step, training_logger
 from nrdfer.config.profile import Profile
 from nrdfer.corpora.base import Corpus
@@ -142,7 +142,10 @@ def checkpoint_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=corpus.asset("checkpoint", name).split("/"),
-        ins={argument: dg.AssetIn(key=asset.split("/")) for argument, asset in ins.items()},
+        ins={
+            argument: dg.AssetIn(key=asset.split("/"), metadata={INITIAL: corpus.name} if argument == "initial" else {})
+            for argument, asset in ins.items()
+        },
         group_name=asset_groups.group_of(corpus, asset_groups.TRAINING),
         kinds={"pytorch", "mlflow"},
         pool="gpu",

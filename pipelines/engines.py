@@ -72,7 +72,7 @@ def _slurm() -> dg.ExecutorDefinition:
 
     def make(context: dg.InitExecutorContext) -> RepairingExecutor:
         steps = ClusterExecutor(slurm.SlurmSteps(), context.executor_config)
-        return RepairingExecutor(steps, clean_up=slurm.end_jobs_of_ended_runs)
+        return RepairingExecutor(steps, clean_up=slurm.end_jobs_of_ended_runs, cluster=True)
 
     return _defined("slurm", config_schema(), make)
 
@@ -91,7 +91,10 @@ def _ray() -> dg.ExecutorDefinition:
 
         steps = ClusterExecutor(ray_jobs.RaySteps(), context.executor_config)
         return RepairingExecutor(
-            steps, prepare=ray_jobs.tell_what_is_not_handed_on, clean_up=ray_jobs.end_jobs_of_ended_runs
+            steps,
+            prepare=ray_jobs.tell_what_is_not_handed_on,
+            clean_up=ray_jobs.end_jobs_of_ended_runs,
+            cluster=True,
         )
 
     return _defined("ray", config_schema(), make)
@@ -102,7 +105,7 @@ def _kubernetes() -> dg.ExecutorDefinition:
     from dagster_k8s import k8s_job_executor
 
     def make(context: dg.InitExecutorContext) -> RepairingExecutor:
-        return RepairingExecutor(steps_of(k8s_job_executor, context, context.executor_config))
+        return RepairingExecutor(steps_of(k8s_job_executor, context, context.executor_config), cluster=True)
 
     return _defined("k8s", k8s_job_executor.config_schema.as_field(), make)
 

@@ -16,8 +16,9 @@ import dagster as dg
 from dagster import DagsterEvent, DagsterEventType
 
 from nrdfer.core.machine_errors import disk_in_words, full_disk_in_words
+from nrdfer.preflight.plan import NotReadyError
 from nrdfer.runtime import exit_signals
-from pipelines import last_words, mlflow_run, open_databases, repair, run_lease, run_progress
+from pipelines import before_steps, last_words, mlflow_run, open_databases, repair, run_lease, run_progress
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext, RetryMode
@@ -28,19 +29,28 @@ CleanUp = Callable[[dg.DagsterInstance, logging.Logger], None]
 
 
 class RepairingExecutor(dg.Executor):
-    """Holds the run's lease, repairs dead runs, runs the steps, and records in MLflow how the run ended.
+    """Holds the run's lease, repairs dead runs, refuses what would fail, runs the steps, records in MLflow the end.
 
     Args:
         steps: any executor; it runs the steps.
         prepare: called before the repair; given the run's log.
         clean_up: called after the repair, to end what killed runs left on other machines; given the instance and the
             run's log.
+        cluster: whether other machines run the steps.
     """
 
-    def __init__(self, steps: dg.Executor, *, prepare: Prepare | None = None, clean_up: CleanUp | None = None) -> None:
+    def __init__(
+        self,
+        steps: dg.Executor,
+        *,
+        prepare: Prepare | None = None,
+        clean_up: CleanUp | None = None,
+        cluster: bool = False,
+    ) -> None:
         self._steps = steps
         self._prepare = prepare
         self._clean_up = clean_up
+        self._cluster = cluster
 
     @property
     def retries(self) -> RetryMode:
@@ -53,6 +63,9 @@ class RepairingExecutor(dg.Executor):
         try:
             yield from self._execute_repaired(plan_context, execution_plan, end)
         except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
+            raise
+        except NotReadyError as error:
+            end.reasons = error.reasons()
             raise
         except Exception as error:
             end.trouble = disk_in_words(error) or full_disk_in_words()
@@ -73,6 +86,7 @@ class RepairingExecutor(dg.Executor):
             repair.repair_dead_runs(plan_context.instance, plan_context.log)
             if self._clean_up is not None:
                 self._clean_up(plan_context.instance, plan_context.log)
+            before_steps.refuse_faults(plan_context, execution_plan, cluster=self._cluster)
             yield from self._execute_tracked(plan_context, execution_plan, end)
 
     def _execute_tracked(

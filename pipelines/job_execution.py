@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import secrets
 import signal
 import sys
@@ -26,15 +27,17 @@ from nrdfer.core import paths
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.redaction import hide
-from pipelines import run_progress
+from pipelines import job_parts, run_progress
 from pipelines.dagster_internals import (
     ReconstructableRepository,
     capture_interrupts,
     get_possibly_temporary_instance_for_cli,
 )
+from pipelines.job_parts import select
 from pipelines.project.environment import MODULE
 
 Write = Callable[[str], None]
+_CLASS = re.compile(r"^nrdfer\.[\w.]+: ")
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
@@ -126,7 +129,7 @@ def execute(job: str, config: Mapping[str, Any], only: str | None, write: Write)
                 f"{job} has one run a partition, launched together: `nrdfer dev` in another shell, and in this "
                 f"one, activated: dagster job backfill -j {job} --all --noprompt"
             )
-        selection = None if only is None else select(definition, only)
+        selection = None if only is None else select(definition, only, job_parts.from_scratch(config))
         if selection is not None:
             chosen = chosen.get_subset(asset_selection=frozenset(selection))
         lines = run_progress.StepLines(write)
@@ -158,22 +161,6 @@ def _hangup_too() -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
-def select(job: dg.JobDefinition, only: str) -> list[dg.AssetKey]:
-    """The assets of a job with a name in their key, and all that these need.
-
-    Raises:
-        NrdferError: there is none.
-    """
-    nodes = job.asset_layer.asset_graph
-    keys = job.asset_layer.selected_asset_keys
-    found = [key for key in keys if only in (*key.path, key.to_user_string())]
-    if not found:
-        names = sorted({part for key in keys for part in key.path[:-1]})
-        raise NrdferError(f"--only {brief(only)}: {job.name} makes nothing of that name; try {', '.join(names)}")
-    wanted = dg.AssetSelection.assets(*found).upstream().resolve(nodes)
-    return sorted(wanted & set(keys))
-
-
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str:
     """Reason of a run that failed without any step that did: the innermost cause of its last event.
 
@@ -188,5 +175,6 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str:
             raise KeyboardInterrupt
         while error is not None and error.cause is not None:
             error = error.cause
-        return error.message.strip() if error is not None else str(event.message)
+        # of an error for users, the message alone and not its class
+        return _CLASS.sub("", error.message.strip()) if error is not None else str(event.message)
     return "no reason was recorded"

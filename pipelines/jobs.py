@@ -8,7 +8,9 @@ from __future__ import annotations
 import dagster as dg
 
 from assets import asset_groups, noise, prediction
+from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.base import Corpus
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.registry import trained_corpora
 from nrdfer.experiments.catalogue import TABLES, TRAINED, TableSpec
 from pipelines.resources import workbench
@@ -42,6 +44,60 @@ full_reproduction = dg.define_asset_job(
         f"```yaml\n{EXAMPLE}```"
     ),
 )
+
+REPORT = dg.AssetSelection.assets(["report"])
+FROM_SCRATCH = {"initial": {AFEW.name: "none"}}  # of a profile: AFEW's training needs nothing of DFEW
+
+
+def part_job(name: str, last: dg.AssetSelection, description: str) -> dg.UnresolvedAssetJobDefinition:
+    """The job of a part of the reproduction: what it needs, and the report of what there is."""
+    return dg.define_asset_job(
+        name,
+        selection=last.upstream() | REPORT,
+        config=LAUNCHPAD,
+        tags={TAG_PURPOSE: "reproduction"},
+        description=f"{description} The report shows what there is. From the shell also: `nrdfer run --only`.",
+    )
+
+
+dfew_reproduction = part_job(
+    "dfew_reproduction",
+    dg.AssetSelection.assets(DFEW.asset("cross_validation").split("/")),
+    "DFEW alone, from its clips to its five folds' figures; needs nothing of AFEW.",
+)
+afew_reproduction = part_job(
+    "afew_reproduction",
+    dg.AssetSelection.assets(AFEW.asset("evaluation").split("/")),
+    "AFEW, and DFEW's first fold, from whose network AFEW's training starts as the paper's does.",
+)
+fold_jobs = [
+    part_job(
+        f"dfew_{fold}",
+        dg.AssetSelection.assets(DFEW.asset("evaluation", fold).split("/")),
+        f"DFEW's fold {fold} alone, from the clips to its figures.",
+    )
+    for fold in DFEW.splits
+]
+afew_from_scratch = dg.define_asset_job(
+    "afew_from_scratch",
+    selection=dg.AssetSelection.key_prefixes([AFEW.name]) | REPORT,
+    config={"resources": {"workbench": {"config": {"profile": workbench.profile, "overrides": FROM_SCRATCH}}}},
+    tags={TAG_PURPOSE: "reproduction"},
+    description=(
+        "AFEW without DFEW, from its videos to its figures: the network is trained from scratch, not from DFEW's first "
+        "fold as in the paper, and the results say so. A run config of your own must have `initial: {afew: none}` "
+        "under `overrides`, too. From the shell also: `nrdfer run --only afew` where no DFEW is given."
+    ),
+)
+
+#: Jobs of parts of the reproduction; each ends with the report of what there is.
+parts = [dfew_reproduction, *fold_jobs, afew_reproduction, afew_from_scratch]
+
+
+def corpora_of_paper() -> tuple[Corpus, ...]:
+    """The corpora of the paper."""
+    return tuple(corpus for corpus in trained_corpora() if corpus.of_paper)
+
 
 preprocessing = dg.define_asset_job(
     "preprocessing",
@@ -114,6 +170,7 @@ predict_videos = dg.define_asset_job(
 
 jobs = [
     full_reproduction,
+    *parts,
     *(corpus_job(corpus) for corpus in trained_corpora() if not corpus.of_paper),
     preprocessing,
     noise_benchmark,

@@ -13,6 +13,7 @@ import dagster as dg
 from nrdfer.core.errors import NrdferError
 
 if TYPE_CHECKING:
+    from assets.project_resource import Workbench
     from nrdfer.config.profile import Profile
     from pipelines.dagster_internals import PlanOrchestrationContext
 
@@ -35,14 +36,18 @@ def begin(context: PlanOrchestrationContext) -> None:
 
 
 def settings_of(context: PlanOrchestrationContext) -> Profile | None:
-    """Profile that the run's steps will use; None if it is invalid, which the first step will report."""
+    """Profile that the run's steps will use; None if it is invalid."""
+    workbench = workbench_of(context)
+    try:
+        return None if workbench is None else workbench.settings
+    except NrdferError:
+        return None
+
+
+def workbench_of(context: PlanOrchestrationContext) -> Workbench | None:
+    """The workbench of the run's steps, as the run's config sets it up; None if none of them uses one."""
     from pipelines.resources import EnvironmentWorkbench
 
     resolved = dg.validate_run_config(context.job.get_definition(), context.dagster_run.run_config)
     configured = resolved["resources"].get("workbench")
-    if configured is None:
-        return None
-    try:
-        return EnvironmentWorkbench(**configured["config"]).settings
-    except NrdferError:
-        return None
+    return None if configured is None else EnvironmentWorkbench(**configured["config"])

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from nrdfer.core.file_locks import held
-from pipelines import last_words
+from pipelines import activation, last_words
 from pipelines.dagster_internals import ConfigurableClassData, DagsterSqliteStorage
 
 _LOCK = ".opening.lock"
 _log = logging.getLogger(__name__)
 last_words.install()  # the first of this project that Dagster loads
+activation.advise()
 
 
 class SharedSqliteStorage(DagsterSqliteStorage):

@@ -89,9 +89,9 @@ def corpus_labels(
     import json
     from dataclasses import asdict
 
-    from nrdfer.corpora.summary import read_label_sets, table_of
+    from nrdfer.corpora.summary import read_label_counts, table_of
 
-    sets = read_label_sets(folder)
+    sets = read_label_counts(folder)
     if as_json:
         typer.echo(json.dumps([asdict(found) for found in sets], indent=1))
         return

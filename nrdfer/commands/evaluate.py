@@ -10,6 +10,7 @@ import typer
 
 from nrdfer.commands.common import readable
 from nrdfer.core.errors import NrdferError
+from nrdfer.core.plain_text import one_line
 from nrdfer.corpora.registry import find_corpus, splits_in_words, trained_corpora
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def evaluate(
         refuse_unwritable(out, folder=True)
     from nrdfer.config.resolve import profile_of_shell
     from nrdfer.evaluation.checkpoints import PROTOCOLS, files_of
+    from nrdfer.registry import checked_weights
 
     if protocol not in (*PROTOCOLS, BOTH):
         raise NrdferError(f"there is no protocol {protocol!r}; use one of {', '.join((*PROTOCOLS, BOTH))}")
@@ -58,8 +60,10 @@ def evaluate(
         for name in files_of(chosen):
             refuse_foreign(out / name)
     base = profile_of_shell(profile)
-    found = _clips(base, split, on, shards, folds)
-    metrics = _evaluated(checkpoint, base, found, chosen, out, across=on is not None)
+    with checked_weights(checkpoint) as (described, _):
+        chosen = _with_weights(checkpoint, described.parent, protocol, chosen)  # before shards are looked through
+        found = _clips(base, split, on, shards, folds)
+        metrics = _evaluated(checkpoint, described, base, found, chosen, out, across=on is not None)
     if as_json:
         typer.echo(json.dumps({"split": found.name, "checkpoint": checkpoint, **metrics}, indent=1))
         return
@@ -67,6 +71,29 @@ def evaluate(
         typer.echo(f"{name} protocol ({_MEANING[name]}): {_words(figures)}")
     if out is not None:
         typer.echo(f"predictions, metrics and figures: {out}")
+
+
+def _with_weights(checkpoint: str, folder: Path, asked: str, protocols: Sequence[str]) -> tuple[str, ...]:
+    """The protocols whose weights a network has: published ones and the sample have those of the last epoch only.
+
+    Raises:
+        NrdferError: it lacks those of the one that was asked for.
+    """
+    from nrdfer.evaluation.checkpoints import PROTOCOLS
+
+    there = tuple(name for name in protocols if (folder / PROTOCOLS[name]).is_file())
+    lacking = [name for name in protocols if name not in there]
+    if lacking and (asked != BOTH or not there):
+        raise NrdferError(
+            f"{one_line(checkpoint)} has no weights of the protocol {lacking[0]} ({PROTOCOLS[lacking[0]]}, "
+            f"{_MEANING[lacking[0]]}); give --protocol honest, or the folder of the training"
+        )
+    for name in lacking:
+        typer.echo(
+            one_line(f"note: {checkpoint} has no weights of the protocol {name} ({_MEANING[name]}); it is left out"),
+            err=True,
+        )
+    return there
 
 
 def _clips(base: Profile, split: str | None, on: str | None, shards: Path | None, folds: Path | None) -> Split:
@@ -84,7 +111,14 @@ def _clips(base: Profile, split: str | None, on: str | None, shards: Path | None
 
 
 def _evaluated(
-    checkpoint: str, base: Profile, found: Split, protocols: Sequence[str], out: Path | None, *, across: bool
+    checkpoint: str,
+    described: Path,
+    base: Profile,
+    found: Split,
+    protocols: Sequence[str],
+    out: Path | None,
+    *,
+    across: bool,
 ) -> dict[str, Any]:
     """Metrics of each protocol; `out` receives the files once all are there."""
     import tempfile
@@ -92,15 +126,11 @@ def _evaluated(
     from nrdfer.core.output_checks import in_words
     from nrdfer.core.own_files import clear_unfinished, publish, unfinished
     from nrdfer.evaluation.checkpoints import EvaluationSet, evaluate_checkpoint
-    from nrdfer.registry import checked_weights
 
     try:
         if out is not None:
             clear_unfinished(out)
-        with (
-            checked_weights(checkpoint) as (described, _),
-            tempfile.TemporaryDirectory() if out is None else unfinished(out) as scratch,
-        ):
+        with tempfile.TemporaryDirectory() if out is None else unfinished(out) as scratch:
             test_ids, shared = _shared(described, found) if across else (list(found.test_ids), ())
             if across:
                 _refuse_own_clips(checkpoint, described.parent, found.corpus)
@@ -178,7 +208,6 @@ def _refuse_own_clips(checkpoint: str, folder: Path, corpus: str) -> None:
 
 
 def _warn_of_leaks(folder: Path, split: str) -> None:
-    from nrdfer.core.plain_text import one_line
     from nrdfer.corpora.registry import corpus_of
     from nrdfer.training.run_folder import read_settings
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +14,8 @@ import typer
 import nrdfer
 from nrdfer.commands.common import readable
 from nrdfer.core.errors import NrdferError
+from nrdfer.core.project_folder import use_project_above
+from nrdfer.corpora.registry import read_own_corpora
 
 GROUP = "nrdfer.commands"
 
@@ -22,11 +27,26 @@ def _print_version(asked: bool) -> None:
 
 
 def with_version(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """NR-DFERNet, from raw video to registered model."""
+    with contextlib.suppress(OSError):  # the working directory was removed: the commands say so
+        before = use_project_above(Path.cwd())
+        if before:
+            read_own_corpora()
+            context.call_on_close(lambda: _restore(before))
+
+
+def _restore(before: Mapping[str, str | None]) -> None:
+    """Set variables as they were: more may be called in this process."""
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def graph_commands() -> dict[str, Callable[..., Any]]:

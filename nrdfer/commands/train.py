@@ -124,6 +124,7 @@ def train(
                             out
                         )  # so that a start that failed does not stand in the way of the corrected line
                         raise
+                    _add_preprocessing(changed, results)
                     run_folder.finish(out, result)
     if as_json:
         typer.echo(json.dumps({"split": split, "out": name_text(out), **result}, indent=1))
@@ -132,6 +133,26 @@ def train(
     typer.echo(f"{out}: {result['epochs']} epochs")
     typer.echo(f"honest protocol, last epoch:                {epoch_line(last)}")
     typer.echo(f"paper protocol, best epoch on the test fold: {epoch_line(best)}")
+
+
+def _add_preprocessing(profile: Profile, results: Path) -> None:
+    """Write how the profile turns videos into crops beside the weights, so that the folder predicts anywhere."""
+    import dataclasses
+
+    from nrdfer.core.errors import NrdferError
+    from nrdfer.preprocessing.spec import FILE, Preprocessing
+
+    local = dataclasses.replace(profile.weights, allow_download=False)
+    try:
+        Preprocessing.of_profile(dataclasses.replace(profile, weights=local)).write(results / FILE)
+    except NrdferError as error:  # no detector is needed to train on shards
+        typer.echo(
+            one_line(
+                f"note: the folder does not say how videos are prepared for this network: {error}. Its predictions "
+                f"use the profile of the shell then"
+            ),
+            err=True,
+        )
 
 
 def _follow(team: Team, request: TrainingRequest) -> None:
@@ -227,11 +248,11 @@ def apply_overrides(
 @contextlib.contextmanager
 def _initial(profile: Profile, split: str, given: str | None) -> Iterator[Path | None]:
     """The initial weights, available as long as they may be read: each process of a training reads them."""
-    from nrdfer.corpora.registry import corpus_of
+    from nrdfer.corpora.registry import corpus_of, initial_of
     from nrdfer.registry import checked_weights
     from nrdfer.store.pointers import last_made
 
-    before = corpus_of(split).initial
+    before = initial_of(profile, corpus_of(split))
     if given is None and before is not None:  # as the paper does, and the graph
         made = corpus_of(before).asset("checkpoint", before)
         given = str(last_made(profile, made, f"--initial DIR (--initial {SCRATCH}: from scratch)").path)

@@ -30,6 +30,7 @@ from nrdfer.data.settings import DataSettings
 from nrdfer.runtime.engine import Engine
 
 _log = logging.getLogger(__name__)
+FROM_SCRATCH = "none"  # of a training that starts from no other's weights
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class Profile:
     experiments: ExperimentSettings = field(default_factory=ExperimentSettings)
     noise: Annotated[NoiseSettings, LaidOver(noise_preset)] = field(default_factory=NoiseSettings)
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)  # of further corpora, by name
+    #: Corpus -> none: its training starts from scratch. Of the paper's, only AFEW's starts from another's.
+    initial: Mapping[str, str] = field(default_factory=dict)
     #: The values as they were written, from which digests are made and changed profiles are read.
     written: Overrides = field(default_factory=dict, init=False, repr=False)
 
@@ -114,6 +117,9 @@ class Profile:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} counts from 1 on, but is {getattr(self, name)}")
         _refuse_again(self.recipes, "recipes", "{}_recipe")
+        for corpus, value in self.initial.items():
+            if value != FROM_SCRATCH:
+                raise ValueError(f"initial: {brief(corpus)} is {brief(value)}; it can be {FROM_SCRATCH}, or left out")
 
     @classmethod
     def read(cls, values: Mapping[str, Any], where: str) -> Self:
@@ -197,7 +203,7 @@ class Profile:
             elif dataclasses.is_dataclass(value) or isinstance(value, Mapping):
                 values[name] = self.section(name)
         values["corpora"]["render"] = self.section("corpora").get("render", {})
-        for part, name in ((values, "recipes"), (values, "data"), (values["corpora"], "roots")):
+        for part, name in ((values, "recipes"), (values, "initial"), (values, "data"), (values["corpora"], "roots")):
             if not part[name]:
                 del part[name]
         return renamed(values, *SPELLINGS)

@@ -5,6 +5,7 @@ The shape of a profile belongs to ``config``; the contents of an artefact, to it
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,6 +57,11 @@ def resolve_profile(
     except ValueError as error:
         raise ProfileError(f"{error}. A profile is a file NAME.yaml in {folder}") from error
     return load_profile(path, merge(top, overrides or {}))
+
+
+def profile_option(name: str) -> str:
+    """The option that commands in messages need for a profile: empty for the one that the shell has."""
+    return "" if name == environment.text("NRDFER_PROFILE", DEFAULT) else f" --profile {shlex.quote(name)}"
 
 
 def profile_of_shell(name: str | None = None) -> Profile:

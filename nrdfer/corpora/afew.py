@@ -16,9 +16,9 @@ from nrdfer.core.emotions import AFEW_FOLDERS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line, utf8
 from nrdfer.core.safe_names import shortened
-from nrdfer.corpora import doctor, label_sets
+from nrdfer.corpora import doctor, label_counts
 from nrdfer.corpora.base import LONGEST_ID, Contents, Corpus, Examination, Finding, VideoClip
-from nrdfer.corpora.label_sets import LabelSet
+from nrdfer.corpora.label_counts import LabelCounts
 from nrdfer.corpora.lists import AFEW_NAME, label_folders, read_afew_lists
 from nrdfer.video.discovery import VIDEO_SUFFIXES, distinct
 
@@ -46,16 +46,16 @@ class Afew(Corpus):
         """See `find_videos`."""
         return Contents(root, root, find_videos(root))
 
-    def label_sets(self, root: Path) -> list[LabelSet]:
+    def label_counts(self, root: Path) -> list[LabelCounts]:
         """Each folder of text lists, and the class folders."""
         lists = [folder for folder, names in label_folders(root) if any(map(AFEW_NAME.fullmatch, names))]
-        sets = [label_sets.of_parts(self.name, "txt", folder, read_afew_lists(folder)) for folder in lists]
+        sets = [label_counts.of_parts(self.name, "txt", folder, read_afew_lists(folder)) for folder in lists]
         for base in (root, root / "AFEW"):
             if any((base / name).is_dir() for name in SPLITS.values()):
                 found: dict[str, dict[str, str]] = {split: {} for split in SPLITS}
                 for video in find_videos(base):
                     found[video.split][video.clip_id] = video.emotion
-                sets.append(label_sets.of_parts(self.name, "folders", base, found))
+                sets.append(label_counts.of_parts(self.name, "folders", base, found))
         return sets
 
     def examine(self, root: Path) -> Examination:

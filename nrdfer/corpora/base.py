@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
-from nrdfer.corpora.label_sets import LabelSet
+from nrdfer.corpora.label_counts import LabelCounts
 
 #: A clip's id followed by a frame's number (``.0123456.jpg``) must fit into a tar's header: 100 characters.
 LONGEST_ID = 88
@@ -119,7 +119,7 @@ class Corpus(Protocol):
     videos: bool = False  # whether faces must be found in videos first
     parts: tuple[str, str] | None = None  # of videos: names of their training and test set
     holds: str = ""  # contents of its folder, for messages
-    labels: str = ""  # names of its label files, for messages; empty if `label_sets` finds none
+    labels: str = ""  # names of its label files, for messages; empty if `label_counts` finds none
     default_root: Path | None = None  # its folder, where a user gave it when the corpus was added
     emotions: tuple[str, ...] = EMOTIONS  # that its clips are labelled with
     recipe: str = "dfew-paper"  # in `nrdfer.config.recipe`, if a profile sets none
@@ -138,11 +138,11 @@ class Corpus(Protocol):
         """
         ...
 
-    def label_sets(self, root: Path) -> list[LabelSet]:
-        """Every set of its labels below `root`, without pictures and videos; empty if there is none.
+    def label_counts(self, root: Path) -> list[LabelCounts]:
+        """Counts of the labels in each place below `root`, without pictures and videos; empty if there is none.
 
         Raises:
-            CorpusError: a set contradicts itself.
+            CorpusError: labels contradict themselves.
         """
         return []
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nrdfer.corpora import label_sets, published
+from nrdfer.corpora import label_counts, published
 from nrdfer.corpora.base import Contents, Corpus, Examination, VideoClip
 from nrdfer.corpora.copy_counts import examine_copy
 from nrdfer.corpora.fold_files import as_folds
-from nrdfer.corpora.label_sets import LabelSet
+from nrdfer.corpora.label_counts import LabelCounts
 from nrdfer.corpora.named_videos import FOLDS, Name, find_named, folds_of_people, warn_of_absent
 
 #: Codes of its names, in the order of `nrdfer.core.emotions.EMOTIONS`; nobody plays surprise.
@@ -59,13 +59,13 @@ class CremaD(Corpus):
         """See `nrdfer.corpora.copy_counts.examine_copy`."""
         return examine_copy(self, root, published.CREMAD)[0]
 
-    def label_sets(self, root: Path) -> list[LabelSet]:
+    def label_counts(self, root: Path) -> list[LabelCounts]:
         """The names of its videos, where there is a folder of them."""
         if not any((base / "VideoFlash").is_dir() for base in (root, root / "CREMA-D")):
             return []
         clips = self.read(root).clips
         return [
-            label_sets.of_folds(self.name, "names", root, folds_of_people(clips, fold_of, self.title), self.emotions)
+            label_counts.of_folds(self.name, "names", root, folds_of_people(clips, fold_of, self.title), self.emotions)
         ]
 
 

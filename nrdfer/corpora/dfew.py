@@ -13,9 +13,9 @@ from pathlib import Path
 
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
-from nrdfer.corpora import doctor, label_sets, published
+from nrdfer.corpora import doctor, label_counts, published
 from nrdfer.corpora.base import Contents, Corpus, Examination, Fold, PictureClip
-from nrdfer.corpora.label_sets import LabelSet
+from nrdfer.corpora.label_counts import LabelCounts
 from nrdfer.corpora.labels import candidates, is_csv, read_labels
 from nrdfer.corpora.picture_folder import pictures_of
 
@@ -45,13 +45,13 @@ class Dfew(Corpus):
         """See `read_dfew`."""
         return read_dfew(root)
 
-    def label_sets(self, root: Path) -> list[LabelSet]:
+    def label_counts(self, root: Path) -> list[LabelCounts]:
         """Its csvs, which count once, and each folder of text lists."""
         files = [path for _, path in candidates(root)]
         lists = sorted({path.parent for path in files if not is_csv(path)})
         sets = [("csv", root)] if any(map(is_csv, files)) else []
         sets += [("txt", folder) for folder in lists]
-        return [label_sets.of_folds(self.name, kind, folder, read_labels(folder)) for kind, folder in sets]
+        return [label_counts.of_folds(self.name, kind, folder, read_labels(folder)) for kind, folder in sets]
 
     def examine(self, root: Path) -> Examination:
         """See `nrdfer.corpora.doctor.examine_dfew`."""

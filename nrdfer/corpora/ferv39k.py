@@ -15,11 +15,11 @@ from nrdfer.core.emotions import AFEW_FOLDERS, EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
 from nrdfer.core.safe_names import shortened
-from nrdfer.corpora import label_sets, published
+from nrdfer.corpora import label_counts, published
 from nrdfer.corpora.base import LONGEST_ID, Contents, Corpus, Examination, PictureClip
 from nrdfer.corpora.copy_counts import examine_copy
 from nrdfer.corpora.fold_files import Claims, Key, as_folds, choose_files, emotions_in, folds_in, labels_of, read_named
-from nrdfer.corpora.label_sets import FoldLabels, LabelSet, refuse_shared
+from nrdfer.corpora.label_counts import FoldLabels, LabelCounts, refuse_shared
 from nrdfer.corpora.listed_clips import find_base, judge, picture_clips
 from nrdfer.corpora.lists import COPY, label_folders, read_list, refuse_contradictions
 from nrdfer.corpora.text_file import excerpt
@@ -52,13 +52,13 @@ class Ferv39k(Corpus):
         """See `nrdfer.corpora.copy_counts.examine_copy`."""
         return examine_copy(self, root, published.FERV39K)[0]
 
-    def label_sets(self, root: Path) -> list[LabelSet]:
+    def label_counts(self, root: Path) -> list[LabelCounts]:
         """The official files, which count once, and each folder of lists."""
         official, lists = claims(root)
         sets = [("csv", root, official)] if official else []
         for folder in sorted({path.parent for _, path in lists}):
             sets.append(("txt", folder, [claim for claim in lists if claim[1].parent == folder]))
-        return [label_sets.of_folds(self.name, kind, folder, _read(folder, found)[0]) for kind, folder, found in sets]
+        return [label_counts.of_folds(self.name, kind, folder, _read(folder, found)[0]) for kind, folder, found in sets]
 
 
 FERV39K = Ferv39k()

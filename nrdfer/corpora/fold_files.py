@@ -14,7 +14,7 @@ from pathlib import Path
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
 from nrdfer.corpora.base import Fold
-from nrdfer.corpora.label_sets import FoldLabels
+from nrdfer.corpora.label_counts import FoldLabels
 from nrdfer.corpora.lists import files_like_labels
 from nrdfer.corpora.text_file import excerpt, read_lines, read_whole
 

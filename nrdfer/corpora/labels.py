@@ -17,7 +17,7 @@ from pathlib import Path
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
-from nrdfer.corpora.label_sets import FoldLabels, check_folds
+from nrdfer.corpora.label_counts import FoldLabels, check_folds
 from nrdfer.corpora.lists import COPY, DFEW_NAME, files_like_labels, label_folders, read_dfew_list
 from nrdfer.corpora.text_file import excerpt, number_in, read_lines, read_whole
 

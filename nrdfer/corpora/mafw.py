@@ -15,11 +15,11 @@ from pathlib import Path
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
-from nrdfer.corpora import label_sets, published
+from nrdfer.corpora import label_counts, published
 from nrdfer.corpora.base import Contents, Corpus, Examination, PictureClip, VideoClip
 from nrdfer.corpora.copy_counts import examine_copy
 from nrdfer.corpora.fold_files import Claims, Key, as_folds, choose_files, emotions_in, folds_in, labels_of, read_named
-from nrdfer.corpora.label_sets import FoldLabels, LabelSet, check_folds
+from nrdfer.corpora.label_counts import FoldLabels, LabelCounts, check_folds
 from nrdfer.corpora.labels import FOLDS
 from nrdfer.corpora.listed_clips import Excluded, find_base, judge, picture_clips
 from nrdfer.corpora.lists import COPY, label_folders, read_list
@@ -74,14 +74,15 @@ class Mafw(Corpus):
                 found.note("known" if usual else "warning", f"{more:,} of {videos:,} videos have no label; {reason}")
         return found
 
-    def label_sets(self, root: Path) -> list[LabelSet]:
+    def label_counts(self, root: Path) -> list[LabelCounts]:
         """The official files, which count once, and each folder of lists."""
         official, lists = claims(root)
         sets = [(root, official)] if official else []
         for folder in sorted({path.parent for _, path in lists}):
             sets.append((folder, [claim for claim in lists if claim[1].parent == folder]))
         return [
-            label_sets.of_folds(self.name, "txt", folder, _read(folder, found), self.emotions) for folder, found in sets
+            label_counts.of_folds(self.name, "txt", folder, _read(folder, found), self.emotions)
+            for folder, found in sets
         ]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
 from nrdfer.corpora.base import Fold, VideoClip
-from nrdfer.corpora.label_sets import FoldLabels
+from nrdfer.corpora.label_counts import FoldLabels
 from nrdfer.video.discovery import videos_below
 
 FOLDS = range(1, 6)

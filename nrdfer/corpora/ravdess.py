@@ -17,11 +17,11 @@ from nrdfer.core import environment
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import one_line
-from nrdfer.corpora import label_sets, published
+from nrdfer.corpora import label_counts, published
 from nrdfer.corpora.base import Contents, Corpus, Examination, VideoClip
 from nrdfer.corpora.copy_counts import examine_copy
 from nrdfer.corpora.fold_files import as_folds
-from nrdfer.corpora.label_sets import LabelSet
+from nrdfer.corpora.label_counts import LabelCounts
 from nrdfer.corpora.named_videos import FOLDS, Name, find_named, folds_of_people, warn_of_absent
 
 CHANNELS = "NRDFER_RAVDESS_CHANNELS"
@@ -83,13 +83,13 @@ class Ravdess(Corpus):
                 found.note("known", f"{sung} takes of another channel are left out ({CHANNELS})")
         return found
 
-    def label_sets(self, root: Path) -> list[LabelSet]:
+    def label_counts(self, root: Path) -> list[LabelCounts]:
         """The names of its videos, where there are folders of actors."""
         if not any(path.is_dir() for pattern in ("Actor_*", "*/Actor_*") for path in root.glob(pattern)):
             return []
         clips = self.read(root).clips
         return [
-            label_sets.of_folds(self.name, "names", root, folds_of_people(clips, fold_of, self.title), self.emotions)
+            label_counts.of_folds(self.name, "names", root, folds_of_people(clips, fold_of, self.title), self.emotions)
         ]
 
 

@@ -70,6 +70,11 @@ def recipe_of(profile: Profile, corpus: str) -> Recipe:
     return profile.recipe_for(corpus, find_corpus(corpus).recipe)
 
 
+def initial_of(profile: Profile, corpus: Corpus) -> str | None:
+    """The split of another corpus whose checkpoint a corpus's trainings start from; None: they start from scratch."""
+    return None if corpus.name in profile.initial else corpus.initial
+
+
 def corpus_of(split: str) -> Corpus:
     """The corpus that a split divides.
 

@@ -1,7 +1,7 @@
 """Labels alone: counts from label files, lists and class folders below a folder, by split, fold and emotion.
 
 Pictures and videos are not opened or counted; whether a copy is complete is checked by ``doctor``. Which labels of a
-corpus there are, the corpus itself says (`nrdfer.corpora.base.Corpus.label_sets`).
+corpus there are, the corpus itself says (`nrdfer.corpora.base.Corpus.label_counts`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.core.errors import CorpusError
-from nrdfer.corpora.label_sets import LabelSet
+from nrdfer.corpora.label_counts import LabelCounts
 from nrdfer.corpora.lists import files_like_labels
 from nrdfer.corpora.registry import CORPORA
 
 _NARROWEST = 11  # columns of an emotion
 
 
-def read_label_sets(root: Path) -> list[LabelSet]:
-    """Every set of labels below `root`, corpus by corpus in the order of the registry.
+def read_label_counts(root: Path) -> list[LabelCounts]:
+    """Counts of the labels in each place below `root`, corpus by corpus in the order of the registry.
 
     Raises:
         CorpusError: no such folder, no labels below it, or some that contradict themselves.
@@ -28,7 +28,7 @@ def read_label_sets(root: Path) -> list[LabelSet]:
     if not root.is_dir():
         titles = ", ".join(dict.fromkeys(corpus.title for corpus in known))
         raise CorpusError(f"{root} is not a folder; give one that holds labels of a corpus ({titles})")
-    sets = [found for corpus in known for found in corpus.label_sets(root)]
+    sets = [found for corpus in known for found in corpus.label_counts(root)]
     if not sets:
         looked = "; ".join(f"{corpus.title}: {corpus.labels}" for corpus in known)
         raise CorpusError(
@@ -38,7 +38,7 @@ def read_label_sets(root: Path) -> list[LabelSet]:
     return sets
 
 
-def table_of(found: LabelSet) -> str:
+def table_of(found: LabelCounts) -> str:
     """Clips by part and emotion, as text; a fold whose train and test share clips has a line that says so."""
     rows: list[tuple[str, Mapping[str, Any]]] = []
     shared: list[str] = []

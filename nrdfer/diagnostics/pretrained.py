@@ -45,7 +45,7 @@ def examine(profile: Profile | None) -> Section:
         needed.discard(profile.weights.enlightengan)
     _shipped(found)
     for pinned in CATALOGUE.values():
-        path = _likely(pinned, folder)
+        path = find_likely(pinned, folder)
         if path is not None:
             found.facts["here"][pinned.name] = str(path)
             found.note("ok", f"{pinned.name}: {path} (by name or size; its content is verified when it is used)")
@@ -77,7 +77,7 @@ def _shipped(found: Section) -> None:
     found.note("ok", "the sample's weights of both networks are installed")
 
 
-def _likely(pinned: PinnedWeights, folder: Path | None) -> Path | None:
+def find_likely(pinned: PinnedWeights, folder: Path | None) -> Path | None:
     """A file with the name or the size of the published one, in the folder or in the hub's cache."""
     wanted = Path(pinned.filename).name
     if folder is not None and folder.is_file():

@@ -21,10 +21,24 @@ def check_profile(profile: Profile, asked: str = "") -> None:
         ProfileError: an unknown network, preset or setting, or settings that do not fit together.
         PluginError: a network of another package or a user's file cannot be loaded, or does not answer with logits.
     """
+    check_devices(profile)
+    check_networks(profile, asked)
+
+
+def check_devices(profile: Profile) -> None:
+    """Check that PyTorch finds the devices of a profile.
+
+    Raises:
+        ProfileError: it does not.
+    """
     from nrdfer.runtime.devices import pick_device
 
     pick_device(profile.device)
     pick_device(profile.engine.device)
+
+
+def check_networks(profile: Profile, asked: str = "") -> None:
+    """As `check_profile`, without the devices."""
     for corpus in trained_corpora():
         setting = f"{corpus.name}_recipe"
         if not hasattr(profile, setting):

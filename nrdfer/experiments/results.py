@@ -10,7 +10,7 @@ import functools
 
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import StoreError
-from nrdfer.corpora.registry import corpus_of
+from nrdfer.corpora.registry import corpus_of, initial_of
 from nrdfer.experiments.catalogue import Experiment
 from nrdfer.experiments.profiles import profile_of
 from nrdfer.preprocessing.folds import find_split
@@ -40,7 +40,7 @@ class Results:
             StoreError: the profile's shards or folds have not been made.
             ProfileError: the experiment's settings are not valid.
         """
-        before = corpus_of(split).initial
+        before = initial_of(self._profile, corpus_of(split))
         initial = self.training(experiment, before).digest(self._store) if before is not None else None
         found = self.split(split)
         return training_step(profile_of(self._profile, experiment), found, self.shards(found.corpus).digest, initial)

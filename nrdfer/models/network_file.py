@@ -158,7 +158,8 @@ def _read(path: Path) -> bytes:
             content = file.read(_LARGEST + 1)
     except OSError as error:
         raise PluginError(
-            f"the network file {name_text(path)} cannot be read ({error.strerror}); give the path of a Python file"
+            f"the network file {name_text(path)} cannot be read ({error.strerror}); give the path of a Python file. "
+            "Where other machines run the steps, it must be at this path on each of them, or its network in a package"
         ) from error
     if len(content) > _LARGEST:
         raise PluginError(f"{name_text(path)} is larger than {_LARGEST:,} bytes, and no network file; give another")

@@ -32,23 +32,37 @@ def corpus_root(profile: Profile, corpus: Corpus) -> Path:
     Raises:
         CorpusError: the profile needs the user's own copy, and no folder was given.
     """
-    title, own = corpus.title, hasattr(profile.corpora, f"{corpus.name}_root")
-    setting = f"{corpus.name}_root" if own else f"corpora: {{roots: {{{corpus.name}: ...}}}}"
     if (given := given_root(profile, corpus)) is not None:
         return given
-    if profile.corpora.rendered and corpus.rendered_as is not None:
-        return render_sample(profile) / corpus.rendered_as
-    if profile.corpora.rendered and corpus.rendered_alone:
-        return render_alone(profile, corpus)
+    refuse_no_source(profile, corpus)
+    return render_sample(profile) / corpus.rendered_as if corpus.rendered_as else render_alone(profile, corpus)
+
+
+def refuse_no_source(profile: Profile, corpus: Corpus) -> None:
+    """Check that a corpus has a folder, or will be rendered; nothing is read.
+
+    Raises:
+        CorpusError: it has neither; says what to set, and what can be run without it.
+    """
+    if given_root(profile, corpus) is not None:
+        return
+    if profile.corpora.rendered and (corpus.rendered_as is not None or corpus.rendered_alone):
+        return
+    title, own = corpus.title, hasattr(profile.corpora, f"{corpus.name}_root")
+    setting = f"{corpus.name}_root" if own else f"corpora: {{roots: {{{corpus.name}: ...}}}}"
     raise CorpusError(
         f"profile {profile.name!r} needs your own copy of {title}, and no folder was given. Set {corpus.variable}="
         f"/path/to/{title} in the shell, or {setting} in the run config (resources: workbench: config)"
-        + (
-            f". Without a licence for {title}, use the profile 'sample', which renders its own corpus."
-            if corpus.rendered_as
-            else ""
-        )
+        + (f". {_OTHERWISE[corpus.name].format(title=title)}" if corpus.name in _OTHERWISE else "")
     )
+
+
+#: What to do without one of the paper's two corpora.
+_OTHERWISE = {
+    name: "Without {title}, run the part that needs none of it: nrdfer run --only "
+    f"{other}; to try everything on rendered clips: nrdfer reproduce --profile sample"
+    for name, other in (("dfew", "afew"), ("afew", "dfew"))
+}
 
 
 def given_root(profile: Profile, corpus: Corpus) -> Path | None:
@@ -95,12 +109,18 @@ def listing_inputs(root: Path, contents: Contents[Any]) -> dict[str, str]:
         files = fingerprint(root, (clip.path for clip in contents.clips))
     else:
         files = fingerprint_pictures(root, contents)
+    people = {clip.clip_id: person for clip in contents.clips if (person := getattr(clip, "person", ""))}
     if not contents.folds:
         parts = [(clip.clip_id, clip.emotion, clip.split) for clip in contents.clips if isinstance(clip, VideoClip)]
-        return {"files": files, "labels": digest_of(parts)}
+        return {"files": files, "labels": digest_of(_and_people(parts, people))}
     labels = {k: [fold.train, fold.test] for k, fold in contents.folds.items()}
     emotions = {clip.clip_id: clip.emotion for clip in contents.clips}
-    return {"files": files, "labels": digest_of([labels, emotions])}
+    return {"files": files, "labels": digest_of(_and_people([labels, emotions], people))}
+
+
+def _and_people(digested: list[Any], people: Mapping[str, str]) -> list[Any]:
+    """What a digest is made of, and who is filmed, where the corpus says so: shards say it, and divisions are by it."""
+    return [digested, people] if people else digested
 
 
 def fingerprint_pictures(root: Path, corpus: Contents[PictureClip]) -> str:
@@ -155,12 +175,16 @@ def list_videos(
     if corpus.parts is not None:
         (out / LISTING).write_text(json.dumps({"clips": rows}, indent=1))
         splits = {part: sum(row["split"] == part for row in rows) for part in corpus.parts}
-        return {"clips": len(rows), **splits, "content_digest": digest_of(content)}
+        return {"clips": len(rows), **splits, "content_digest": digest_of(_and_people(content, _people(rows)))}
     folds = folds_as_written(contents)
     about = {"clips": rows, "folds": folds, "set_aside": [list(pair) for pair in contents.excluded]}
     (out / LISTING).write_text(json.dumps(about, indent=1))
     counts = {"clips": len(rows), "set_aside": len(contents.excluded), "folds": len(folds)}
-    return {**counts, "content_digest": digest_of([content, folds])}
+    return {**counts, "content_digest": digest_of(_and_people([content, folds], _people(rows)))}
+
+
+def _people(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {row["clip_id"]: row["person"] for row in rows if row.get("person")}
 
 
 def folds_as_written(contents: Contents[Any]) -> dict[str, dict[str, list[str]]]:
@@ -184,4 +208,4 @@ class VideoListing:
     def content_digest(self) -> str:
         """The digest that later steps depend on, as `list_videos` returned it, computed from the written rows."""
         content = [[r["clip_id"], r["emotion"], r["split"], r["sha256"]] for r in self.rows]
-        return digest_of([content, self.folds] if self.folds else content)
+        return digest_of(_and_people([content, self.folds] if self.folds else content, _people(self.rows)))

@@ -41,6 +41,7 @@ class CardFacts:
         corpus: in `nrdfer.corpora.registry`.
         profile: its name.
         data: whose data the corpus is: `RENDERED` by this project, `DISTRIBUTED` by its authors, or a user's `OWN`.
+        frames: of a clip that the network takes.
         clips: ``train`` and ``test`` -> how many.
         initial: description of the initial weights.
         recipe: fields of the recipe.
@@ -56,6 +57,7 @@ class CardFacts:
     corpus: str
     profile: str
     data: str
+    frames: int
     clips: Mapping[str, int]
     initial: str
     recipe: Mapping[str, Any]
@@ -73,7 +75,7 @@ def write_card(facts: CardFacts) -> str:
     links = ", ".join(f"[{name}]({address})" for name, address in facts.links.items())
     sections = {
         f"{facts.title}: {facts.model}, {facts.split}": (
-            f"Dynamic facial expression recognition: 16 frames of one face in, one of "
+            f"Dynamic facial expression recognition: {facts.frames} frames of one face in, one of "
             f"{len(facts.metrics['honest']['recalls'])} emotions out. Profile "
             f"{code(facts.profile)}.\n\nMade by: {links}. Every link back to the videos: `nrdfer lineage "
             f"models:/{facts.model}@{'champion' if only else facts.split}`."
@@ -86,8 +88,9 @@ def write_card(facts: CardFacts) -> str:
         "Recipe": _plain(facts.recipe),
         "Preprocessing of videos": _plain(facts.preprocessing),
         "Use": (
-            "Input: aligned face crops, (B, 16, 3, H, W), RGB, 0 to 1. Output: one row per clip with the emotion, its "
-            "probabilities after the snippet-based filter, and the logits before it. The weights are the last epoch's. "
+            f"Input: aligned face crops, (B, {facts.frames}, 3, H, W), RGB, 0 to 1. Output: one row per clip with the "
+            "emotion, its probabilities after the snippet-based filter, and the logits before it. The weights are the "
+            "last epoch's. "
             f"For videos: `nrdfer predict VIDEO --model models:/{facts.model}@champion`."
         ),
         "Meant for": (

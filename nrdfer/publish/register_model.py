@@ -19,7 +19,7 @@ from nrdfer.core import file_locks, paths
 from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.registry import corpus_of, find_corpus, recipe_of
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
-from nrdfer.models.saved_model import read_history, read_identity
+from nrdfer.models.saved_model import read_frames, read_history, read_identity
 from nrdfer.models.trained_files import BEST, LAST, MODEL
 from nrdfer.preprocessing.corpus_listing import given_root
 from nrdfer.publish.model_card import DISTRIBUTED, OWN, RENDERED, CardFacts, write_card
@@ -200,6 +200,7 @@ def _card_facts(
         corpus=split.corpus,
         profile=profile.name,
         data=data_of(profile, find_corpus(split.corpus)),
+        frames=read_frames(evaluated.checkpoint.path / MODEL),
         clips={"train": len(split.train_ids), "test": len(split.test_ids)},
         initial="random weights" if initial == FROM_SCRATCH else _first_trained(split.corpus, initial),
         recipe=recipe,

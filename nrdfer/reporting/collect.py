@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from nrdfer.config.profile import Profile
-from nrdfer.core.errors import NrdferError
+from nrdfer.core.errors import NrdferError, StoreError
 from nrdfer.core.optional_output import Missing, reason
 from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLES
 from nrdfer.experiments.fill import Filled, fill
@@ -26,10 +26,10 @@ class Findings:
     """Contents of a report, found in the store."""
 
     profile: Profile
-    folds: Mapping[str, Artifact]  # evaluations of DFEW's folds
-    cross_validation: Artifact
-    afew: Artifact  # evaluation on AFEW
-    dfew_shards: Artifact
+    folds: Mapping[str, Artifact]  # evaluations of DFEW's folds, as far as there are
+    cross_validation: Artifact | None  # None as long as a fold is missing
+    afew: Artifact | None  # evaluation on AFEW
+    dfew_shards: Artifact | None
     digests: Mapping[str, str]  # of the graph's assets
     tables: tuple[Filled, ...]
     baseline: Mapping[str, Artifact] = field(default_factory=dict)  # Table 1's setting a, by fold
@@ -52,15 +52,20 @@ def find(
     profile: Profile,
     store: Store,
     folds: Mapping[str, Artifact],
-    cross_validation: Artifact,
-    afew: Artifact,
-    dfew_shards: Artifact,
+    cross_validation: Artifact | None,
+    afew: Artifact | None,
+    dfew_shards: Artifact | None,
     digests: Mapping[str, str],
 ) -> Findings:
     """Find everything else that a report can show: tables, their networks, the noise benchmark.
 
     None of it is the run's own result, so damage there is stated in the report and does not end the run.
+
+    Raises:
+        StoreError: nothing was evaluated yet.
     """
+    if not folds and afew is None:
+        raise StoreError(f"nothing was evaluated with the profile {profile.name!r} yet, so there is nothing to report")
     results, gaps = Results(profile, store), _Gaps()
 
     def fold_of(experiment: str, fold: str) -> Artifact | None:

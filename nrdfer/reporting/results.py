@@ -6,8 +6,7 @@ Keep out: the report's page, tables and pictures (``build``).
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from nrdfer.config.profile import Profile
-from nrdfer.config.resolve import DEFAULT, profile_of_shell
-from nrdfer.core import environment, paths
+from nrdfer.config.resolve import profile_of_shell, profile_option
+from nrdfer.core import paths
 from nrdfer.core.errors import NrdferError, ProfileError, StoreError
 from nrdfer.core.optional_output import reason
 from nrdfer.corpora.afew import AFEW
@@ -28,6 +27,9 @@ from nrdfer.store.pointers import Pointers, made_with
 
 RESULTS = "results.json"
 EVALUATIONS = {fold: DFEW.asset("evaluation", fold) for fold in DFEW.splits}
+FROM_SCRATCH = (
+    "afew_from_scratch"  # in the figures, where AFEW's training did not start from DFEW's, as the paper's does
+)
 CROSS_VALIDATION, ON_AFEW = DFEW.asset("cross_validation"), AFEW.asset("evaluation")
 
 
@@ -41,16 +43,24 @@ class Last:
 
 
 def figures_of(
-    profile: Profile, folds: Mapping[str, Artifact], cross_validation: Artifact, afew: Artifact
+    profile: Profile, folds: Mapping[str, Artifact], cross_validation: Artifact | None, afew: Artifact | None
 ) -> dict[str, Any]:
-    """The metrics of all evaluations, for the closing table."""
+    """The metrics of all evaluations, for the closing table; what was not evaluated has no entry."""
     return {
         "profile": profile.name,
         "rendered": profile.corpora.rendered,
         "folds": {fold: read_metrics(artifact.path) for fold, artifact in sorted(folds.items())},
-        "cross_validation": read_metrics(cross_validation.path),
-        AFEW.name: read_metrics(afew.path),
+        **({} if cross_validation is None else {"cross_validation": read_metrics(cross_validation.path)}),
+        **({} if afew is None else {AFEW.name: read_metrics(afew.path)}),
+        **({FROM_SCRATCH: True} if afew is not None and AFEW.name in profile.initial else {}),
     }
+
+
+def absent_parts(folds: Collection[str], afew: object | None) -> str:
+    """What of both corpora was not evaluated, in words; empty if all was."""
+    missing = [fold for fold in DFEW.splits if fold not in folds]
+    dfew = [DFEW.title if not folds else f"{DFEW.title} {', '.join(missing)}"] if missing else []
+    return " and ".join([*dfew, *([AFEW.title] if afew is None else [])])
 
 
 def last_results(name: str | None = None) -> Last:
@@ -81,14 +91,12 @@ def last_results(name: str | None = None) -> Last:
     if figures is not None and report is not None and not _outdated(figures, newest, profile):
         return Last(figures, report.path)
     if newest is not None and profile is not None:
-        folds, cross_validation, afew = newest
         note = note or (
             "its report is older than these figures" if figures is not None else "no report was made of them"
         )
-        return Last(figures_of(profile, folds, cross_validation, afew), None, note)
+        return Last(figures_of(profile, newest.folds, newest.cross_validation, newest.afew), None, note)
     why = f" ({trouble or note})" if trouble or note else ""
-    option = "" if asked == environment.text("NRDFER_PROFILE", DEFAULT) else f" --profile {shlex.quote(asked)}"
-    raise NrdferError(f"no results of profile {asked!r} yet{why}; run: nrdfer reproduce{option}")
+    raise NrdferError(f"no results of profile {asked!r} yet{why}; run: nrdfer reproduce{profile_option(asked)}")
 
 
 def read_results(report: Path) -> dict[str, Any]:
@@ -109,8 +117,24 @@ def read_results(report: Path) -> dict[str, Any]:
     return dict(figures)
 
 
-def _evaluations(profile: Profile) -> tuple[dict[str, Artifact], Artifact, Artifact] | None:
-    """The last evaluations with a profile; None if they are incomplete."""
+@dataclass(frozen=True)
+class _Evaluations:
+    """The last evaluations with a profile, as far as there are."""
+
+    folds: Mapping[str, Artifact]
+    cross_validation: Artifact | None
+    afew: Artifact | None
+
+    def digests(self) -> dict[str, str]:
+        """Their digests, by asset."""
+        found = {EVALUATIONS[fold]: artifact for fold, artifact in self.folds.items()}
+        others = {CROSS_VALIDATION: self.cross_validation, ON_AFEW: self.afew}
+        found |= {asset: artifact for asset, artifact in others.items() if artifact is not None}
+        return {asset: artifact.digest for asset, artifact in found.items()}
+
+
+def _evaluations(profile: Profile) -> _Evaluations | None:
+    """The last evaluations with a profile; None if there are none, or one is damaged."""
     made = made_with(profile)
     try:
         folds = {fold: made.get(asset) for fold, asset in EVALUATIONS.items()}
@@ -118,26 +142,24 @@ def _evaluations(profile: Profile) -> tuple[dict[str, Artifact], Artifact, Artif
     except StoreError:
         return None
     there = {fold: artifact for fold, artifact in folds.items() if artifact is not None}
-    if len(there) < len(folds) or cross_validation is None or afew is None:
+    if not there and afew is None:
         return None
-    return there, cross_validation, afew
+    return _Evaluations(there, cross_validation if len(there) == len(folds) else None, afew)
 
 
-def _outdated(
-    figures: Mapping[str, Any], newest: tuple[dict[str, Artifact], Artifact, Artifact] | None, profile: Profile | None
-) -> bool:
+def _outdated(figures: Mapping[str, Any], newest: _Evaluations | None, profile: Profile | None) -> bool:
     """Whether there are newer evaluations with exactly the settings of a report."""
     if newest is None or profile is None or figures.get("settings") != json.loads(json.dumps(profile.to_dict())):
         return False
-    folds, cross_validation, afew = newest
-    digests = {EVALUATIONS[fold]: artifact.digest for fold, artifact in folds.items()}
-    digests |= {CROSS_VALIDATION: cross_validation.digest, ON_AFEW: afew.digest}
     artefacts = figures.get("artefacts", {})
-    return any(artefacts.get(asset) != digest for asset, digest in digests.items())
+    return any(artefacts.get(asset) != digest for asset, digest in newest.digests().items())
 
 
 def closing_rows(results: Mapping[str, Any]) -> list[list[str]]:
-    """The closing table: header row, then WAR and UAR (percent) of both protocols for folds, means and AFEW."""
+    """The closing table: header row, then WAR and UAR (percent) of both protocols for folds, means and AFEW.
+
+    What was not evaluated has no row.
+    """
     rows = [["", *(f"{metric} {protocol}" for protocol in PROTOCOLS for metric in ("WAR", "UAR"))]]
 
     def row(name: str, figures: Mapping[str, Mapping[str, float]], war: str, uar: str) -> None:
@@ -146,30 +168,46 @@ def closing_rows(results: Mapping[str, Any]) -> list[list[str]]:
 
     for fold, metrics in results["folds"].items():
         row(f"{DFEW.title} {fold}", metrics, "war", "uar")
-    row(f"{DFEW.title} mean of folds", results["cross_validation"], "war_mean", "uar_mean")
-    row(f"{DFEW.title} pooled", results["cross_validation"], "war_pooled", "uar_pooled")
-    row(f"{AFEW.title} validation", results[AFEW.name], "war", "uar")
+    if "cross_validation" in results:
+        row(f"{DFEW.title} mean of folds", results["cross_validation"], "war_mean", "uar_mean")
+        row(f"{DFEW.title} pooled", results["cross_validation"], "war_pooled", "uar_pooled")
+    if AFEW.name in results:
+        begun = ", from scratch" if results.get(FROM_SCRATCH) else ""
+        row(f"{AFEW.title} validation{begun}", results[AFEW.name], "war", "uar")
     return rows
 
 
 def comparability(results: Mapping[str, Any]) -> str:
-    """Note on what may be compared with the paper, and, for rendered clips, on what the figures show."""
+    """Note on what may be compared with the paper, what is missing, and, for rendered clips, what the figures show."""
+    absent = absent_parts(results["folds"], results.get(AFEW.name))
+    missing = f"Not evaluated: {absent}. " if absent else ""
     if results["rendered"]:
         return (
-            "These clips are rendered: nothing here is comparable to the paper's figures. They show that every "
-            f"stage works. {_what_was_learned(results)}"
+            f"{missing}These clips are rendered: nothing here is comparable to the paper's figures. They show that "
+            f"every stage works. {_what_was_learned(results)}"
         )
     return (
-        "The row 'paper' picks the best epoch on the test fold, as published figures do; 'honest' picks nothing. "
-        "DFEW is evaluated on the clips whose faces are distributed (11,697 of 12,059)."
+        f"{missing}The row 'paper' picks the best epoch on the test fold, as published figures do; 'honest' picks "
+        "nothing."
+        + (
+            " DFEW is evaluated on the clips whose faces are distributed (11,697 of 12,059)."
+            if results["folds"]
+            else ""
+        )
     )
 
 
 def _what_was_learned(results: Mapping[str, Any]) -> str:
     """Comparison of the pooled test clips of all folds with chance, as far as their interval allows."""
-    found = against_chance(np.array(results["cross_validation"]["honest"]["confusion"]))
+    if "cross_validation" in results:
+        tested, metrics = "all DFEW's test clips", [results["cross_validation"]]
+    elif results["folds"]:
+        tested, metrics = f"the test clips of {', '.join(results['folds'])}", list(results["folds"].values())
+    else:
+        tested, metrics = "AFEW's validation clips", [results[AFEW.name]]
+    found = against_chance(np.sum([each["honest"]["confusion"] for each in metrics], axis=0))
     figures = (
-        f"Of all DFEW's test clips, honest protocol, UAR is {found.uar:.1f} % (95 % {found.low:.1f} to "
+        f"Of {tested}, honest protocol, UAR is {found.uar:.1f} % (95 % {found.low:.1f} to "
         f"{found.high:.1f}); chance is {found.chance:.1f} %"
     )
     return {

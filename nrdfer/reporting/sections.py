@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrdfer.config.settings import flatten
+from nrdfer.core.errors import StoreError
 from nrdfer.core.optional_output import Missing, attempt, draw, not_there
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
@@ -26,6 +27,7 @@ from nrdfer.noise.report import JSON as NOISE_JSON
 from nrdfer.reporting import captioned_figures
 from nrdfer.reporting.figures.planted_noise import Noise, read_planted_noise
 from nrdfer.reporting.page import Picture, Section
+from nrdfer.reporting.results import absent_parts
 from nrdfer.reporting.summary import summary_tables
 
 if TYPE_CHECKING:
@@ -49,8 +51,14 @@ def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[
         "results": lambda: _results(found, folds, folder),
         "tables": lambda: _tables(found, folder),
         "filter": lambda: _filter(folds, found, folder),
-        "attention": lambda: _attention(found, folds, folder),
-        "features": lambda: _features(found, folds, folder),
+        **(
+            {
+                "attention": lambda: _attention(found, folds, folder),
+                "features": lambda: _features(found, folds, folder),
+            }
+            if folds
+            else {}
+        ),
         "noise": lambda: _noise(found),
         "settings": lambda: _settings(found),
         "provenance": lambda: _provenance(found, made_by),
@@ -64,19 +72,44 @@ def _section(anchor: str, make: Callable[[], Section]) -> Section:
 
 
 def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Section:
-    compared = found.profile.model == OURS and not found.profile.corpora.rendered
+    whole = len(folds) == len(DFEW.splits)
+    compared = found.profile.model == OURS and not found.profile.corpora.rendered and whole
+    of_folds, on_afew = _of_folds(folds), None if found.afew is None else found.afew.path
+    whole_curves = None if found.cross_validation is None else found.cross_validation.path
+    absent = absent_parts(folds, on_afew)
     printed = published("5")["NR-DFERNet DS"] if compared else None
     return Section(
         "results",
         "Results",
         _PROTOCOLS,
-        tables=summary_tables(found.profile.model, folds, found.afew.path),
+        tables=summary_tables(found.profile.model, folds, on_afew),
         pictures=(
-            captioned_figures.recall_picture(folds, DFEW.name, f"{DFEW.title}'s five folds", printed, folder),
-            captioned_figures.recall_picture({AFEW.name: found.afew.path}, AFEW.name, AFEW.title, None, folder),
-            draw("The training curves", folder / CURVES, lambda: _curves(found.cross_validation.path, folder / CURVES)),
+            *([captioned_figures.recall_picture(folds, DFEW.name, of_folds, printed, folder)] if folds else []),
+            *(
+                [captioned_figures.recall_picture({AFEW.name: on_afew}, AFEW.name, AFEW.title, None, folder)]
+                if on_afew
+                else []
+            ),
+            *(
+                [draw("The training curves", folder / CURVES, lambda: _curves(whole_curves, folder / CURVES))]
+                if whole_curves
+                else []
+            ),
         ),
+        open=_what_is_open(absent, AFEW.name in found.profile.initial),
     )
+
+
+def _what_is_open(absent: str, from_scratch: bool) -> str:
+    """What the results lack, or have otherwise than the paper."""
+    missing = f"Not evaluated with this profile: {absent}. `nrdfer run` runs the rest, and repeats nothing."
+    other = f"{AFEW.title}'s network was trained from scratch; the paper's starts from {DFEW.title}'s first fold."
+    return " ".join([*([missing] if absent else []), *([other] if from_scratch else [])])
+
+
+def _of_folds(folds: Mapping[str, Path]) -> str:
+    """The folds in words, for titles."""
+    return f"{DFEW.title}'s five folds" if len(folds) == len(DFEW.splits) else f"{DFEW.title} {', '.join(folds)}"
 
 
 def _curves(cross_validation: Path, out: Path) -> Picture:
@@ -124,12 +157,24 @@ def _filter(folds: Mapping[str, Path], found: Findings, folder: Path) -> Section
         "What the snippet-based filter does",
         "The paper's Figure 4, and the confusion matrices of its supplement.",
         pictures=(
-            captioned_figures.gain_picture(folds, folder),
-            captioned_figures.confusion_picture(
-                folds, DFEW.name, f"{DFEW.title}'s five folds, honest protocol", folder
+            *(
+                [
+                    captioned_figures.gain_picture(folds, folder),
+                    captioned_figures.confusion_picture(
+                        folds, DFEW.name, f"{_of_folds(folds)}, honest protocol", folder
+                    ),
+                ]
+                if folds
+                else []
             ),
-            captioned_figures.confusion_picture(
-                {AFEW.name: found.afew.path}, AFEW.name, f"{AFEW.title}, honest protocol", folder
+            *(
+                [
+                    captioned_figures.confusion_picture(
+                        {AFEW.name: found.afew.path}, AFEW.name, f"{AFEW.title}, honest protocol", folder
+                    )
+                ]
+                if found.afew is not None
+                else []
             ),
         ),
     )
@@ -143,6 +188,8 @@ def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sect
 
     first = next(iter(folds))
     other = None if found.learned_token is None else found.learned_token.path
+    if found.dfew_shards is None:
+        raise StoreError(f"the shards of {DFEW.title} that these folds were tested on are gone")
     picture = captioned_figures.attention_picture(folds[first], other, found.dfew_shards.path, noise, folder)
     missing = ""
     if picture is None:

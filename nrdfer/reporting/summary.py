@@ -21,14 +21,17 @@ _MEASURES = (UAR, WAR)
 _READINGS = {"with the filter": Reading(), "without the filter": Reading(sf=False)}
 
 
-def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[ResultTable, ...]:
-    """DFEW over its five folds, AFEW, and every fold by itself.
+def summary_tables(model: str, folds: Mapping[str, Path], afew: Path | None) -> tuple[ResultTable, ...]:
+    """DFEW over its five folds, AFEW, and every fold by itself; without what was not evaluated.
+
+    Figures over folds need all five.
 
     Args:
         model: name of the profile's network; the paper's figures stand beside NR-DFERNet's own only.
-        folds: evaluation of each fold.
-        afew: evaluation on AFEW.
+        folds: evaluation of each fold, as far as there are.
+        afew: evaluation on AFEW; None if there is none.
     """
+    whole = len(folds) == len(DFEW.splits)
     title = title_of(model)
     row = f"{title} DS"  # of the paper's tables
     ours = model == OURS
@@ -43,7 +46,7 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         tuple(
             Row(name, {"Decision": name}, tuple(read_figures(folds, reading, by_emotion=True)),
                 published("5")[row] if ours and reading.sf else {})
-            for name, reading in _READINGS.items()
+            for name, reading in (_READINGS if whole else {}).items()
         ),
     )  # fmt: skip
     on_afew = ResultTable(
@@ -55,9 +58,9 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         _MEASURES,
         AFEW.aggregates,
         tuple(
-            Row(name, {"Decision": name}, tuple(read_figures({AFEW.name: afew}, reading)),
+            Row(name, {"Decision": name}, tuple(read_figures({AFEW.name: afew} if afew else {}, reading)),
                 published("4")[row] if ours and reading.sf else {})
-            for name, reading in _READINGS.items()
+            for name, reading in (_READINGS if afew else {}).items()
         ),
     )  # fmt: skip
     each = ResultTable(
@@ -70,4 +73,4 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path) -> tuple[R
         (SINGLE,),
         tuple(Row(fold, {"Fold": fold}, tuple(read_figures({fold: path}, Reading()))) for fold, path in folds.items()),
     )
-    return dfew, on_afew, each
+    return tuple(table for table in (dfew, on_afew, each) if table.rows)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.config.profile import Profile
+from nrdfer.config.resolve import profile_option
 from nrdfer.core import paths
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import StoreError
@@ -75,6 +76,13 @@ class Pointers:
             return None
         target = read_state(path, _target) or self._elsewhere(name)
         return None if target is None else self.store.open(*target)
+
+    def is_known(self, name: str) -> bool:
+        """Whether this machine knows a name; neither its artefact nor a bucket is looked at."""
+        try:
+            return self._path(name).is_file()
+        except (ValueError, OSError):
+            return False
 
     def _elsewhere(self, name: str) -> tuple[str, str] | None:
         bucket = self.store.copies.bucket
@@ -146,6 +154,6 @@ def last_made(profile: Profile, asset: str, instead: str) -> Artifact:
     if artifact is None:
         raise StoreError(
             f"{asset} has not been made with the profile {profile.name!r} as this shell sets it up; give {instead}, or "
-            "run: nrdfer reproduce"
+            f"run: nrdfer reproduce{profile_option(profile.name)}"
         )
     return artifact

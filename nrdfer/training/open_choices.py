@@ -160,7 +160,7 @@ CHOICES: Sequence[Choice] = (
     Choice(
         "AFEW: initial weights",
         text="the last epoch of DFEW's fold 1, all weights",
-        alternatives="`--initial FOLDER`, `--initial none`",
+        alternatives="`--initial FOLDER`, `--initial none`; in a profile `initial: {afew: none}`",
         source="the paper names the fold, not the epoch; with the last one nothing is chosen on test clips",
         recipe=AFEW,
     ),

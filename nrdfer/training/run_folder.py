@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from nrdfer.core.own_files import publish, refuse_foreign, remove_made, write_ma
 from nrdfer.core.plain_text import name_text, one_line
 from nrdfer.core.state_files import read_state
 from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL, NETWORK
+from nrdfer.preprocessing.spec import FILE as PREPROCESSING
 from nrdfer.tracking.training_log import LOG
 from nrdfer.training.key import differences, listed
 
@@ -26,7 +28,9 @@ SETTINGS = "training.json"  # what the training is, written before it begins
 RESULT = "result.json"  # its figures, written when everything else is there
 WORK = "work"
 _RESULTS = "results"  # in it
-RESULTS = (LAST, BEST, HISTORY, MODEL, NETWORK, LOG)
+_FAILED = "failed"  # in it, empty: the training ended with an error
+RESULTS = (LAST, BEST, HISTORY, MODEL, NETWORK, LOG, PREPROCESSING)
+_log = logging.getLogger(__name__)
 _OF_RANK = re.compile(r"rank-\d+-error\.json")
 
 
@@ -47,7 +51,7 @@ def held(folder: Path) -> Iterator[None]:
 def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     """Assign the folder to the training with these settings, new or continued.
 
-    A training of other settings that ended before it kept a step (a wrong option, no device, no room) forbids nothing.
+    A training of other settings that failed forbids nothing: what it had kept, if anything, is moved to ``failed-1``.
 
     Returns:
         Its figures if it is finished, else None.
@@ -69,25 +73,31 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
             )
     elif there != stored:
         refuse_foreign(path)
-        if _kept(folder):
+        if not _kept(folder):
+            withdraw(folder)
+        elif _has_failed(folder):
+            _log.warning("what the failed training had kept is now in %s", name_text(_set_aside(folder)))
+        else:
             raise TrainingError(
                 f"{name_text(folder)} holds a training of other settings ({listed(differences(there, stored))}); give "
                 "--out another folder, or remove this one"
             )
-        withdraw(folder)
     elif (folder / RESULT).is_file():
         _refuse_changed(folder)
         return read_state(folder / RESULT, dict[str, Any])  # a damaged one is moved away, and the end recorded again
     for name in (RESULT, *RESULTS):
         refuse_foreign(folder / name)
+    (folder / WORK / _FAILED).unlink(missing_ok=True)  # it begins again
     if there != stored:
         write_made(path, json.dumps(stored, indent=1).encode())
     return None
 
 
 def withdraw(folder: Path) -> None:
-    """Undo what `claim` wrote, unless the training has saved a step since."""
+    """After a failure: undo what `claim` wrote; if the training has saved a step since, note that it failed."""
     if _kept(folder):
+        with contextlib.suppress(OSError):  # the disk is full: then the same line continues, and no other
+            (folder / WORK / _FAILED).touch()
         return
     try:
         refuse_foreign(folder / SETTINGS)
@@ -101,6 +111,19 @@ def withdraw(folder: Path) -> None:
         with contextlib.suppress(OSError):  # not there, or it holds a user's file
             place.rmdir()
     remove_made(folder / SETTINGS)
+
+
+def _has_failed(folder: Path) -> bool:
+    """Whether a training ended with an error, and not on request or killed, and has no results."""
+    return (folder / WORK / _FAILED).is_file() and not any((folder / name).exists() for name in (RESULT, *RESULTS))
+
+
+def _set_aside(folder: Path) -> Path:
+    """Move what a failed training had kept to a folder beside it; nothing is removed."""
+    number = 1
+    while (folder / f"failed-{number}").exists():
+        number += 1
+    return (folder / WORK).rename(folder / f"failed-{number}")
 
 
 def _kept(folder: Path) -> bool:

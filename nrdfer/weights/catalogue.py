@@ -269,7 +269,7 @@ def _from_hub(pinned: PinnedWeights, local: Path | None, *, allow_download: bool
         if problem is None:
             return file.cached
         if not allow_download:
-            raise WeightsError(
+            raise AbsentWeightsError(
                 f"{file.cached}, in the hub's local cache, is not {pinned.description}: {problem}. "
                 f"`nrdfer weights fetch {pinned.name}` replaces it"
             )

@@ -16,11 +16,13 @@ def init(folder: Annotated[Path, typer.Argument(help="Folder to make, or to comp
     """Make a project's folder: settings of Dagster, and what to source for its plain commands."""
     from pipelines.project.files import ACTIVATE, write_project
 
-    written = write_project(folder)
+    written, kept = write_project(folder)
     place = name_text(folder)
     typer.echo(
         f"written in {place}: {', '.join(written)}" if written else f"{place} has all files of a project already"
     )
+    if kept:
+        typer.echo(f"left as they are, though a new project has them otherwise: {', '.join(kept)}")
     typer.echo(
         f"\nNext:\n\n    cd {place}\n    nrdfer reproduce --profile quick   # all of it on few rendered clips: minutes"
         "\n    nrdfer reproduce                   # the same with the sample's settings"

@@ -67,16 +67,24 @@ def run_job(job: str, *, only: str | None, config: Path | None) -> int:
     settings = {} if config is None else read_config(config)
     typer.echo(one_line(f"job {job}{f', only {only}' if only else ''}, profile {_profile(settings)}, in {Path.cwd()}"))
     from pipelines.job_execution import check_name, execute, new_log, output_in
+    from pipelines.job_parts import without_dfew
 
     check_name(job)
+    changed = without_dfew(settings, only) if job == MAIN else None
+    if changed is not None:
+        settings = changed
+        typer.echo(
+            "no DFEW is given, so AFEW's network is trained from scratch, not from DFEW's first fold as in the paper "
+            "(overrides: {initial: {afew: none}}); the results say so"
+        )
     log = new_log(job if job.isidentifier() else "job")
     typer.echo(f"log: {name_text(log)}")
     with output_in(log) as write:
         outcome = execute(job, settings, only, write)
     with read_or_not():
         _report(outcome, log)
-        if job == MAIN and only is None:
-            _results(settings, outcome)
+        if _has_results(job, only):
+            _results(settings, outcome, whole=job == MAIN and only is None)
     return 0 if outcome.success else 1
 
 
@@ -126,19 +134,27 @@ def _report(outcome: Outcome, log: Path) -> None:
     typer.echo(f"run {short}: failed after {seconds}; everything is in {name_text(log)}", err=True)
     for step, reason in outcome.failed.items():
         typer.echo(one_line(f"  {step}: {' '.join(reason.splitlines())}"), err=True)
-    if outcome.reason:
-        typer.echo(one_line(f"  {' '.join(outcome.reason.splitlines())}"), err=True)
+    for line in outcome.reason.splitlines():
+        typer.echo(one_line(f"  {line}"), err=True)
 
 
-def _results(settings: Mapping[str, Any], outcome: Outcome) -> None:
-    """Print the closing table; after a failure, the last one, if there is one."""
+def _has_results(job: str, only: str | None) -> bool:
+    """Whether a job, or that part of it, ends with figures on the paper's corpora."""
+    from pipelines.jobs import corpora_of_paper, parts
+
+    known = {name for corpus in corpora_of_paper() for name in (corpus.name, *corpus.splits)}
+    return job in {MAIN, *(part.name for part in parts)} and (only is None or only in known)
+
+
+def _results(settings: Mapping[str, Any], outcome: Outcome, *, whole: bool) -> None:
+    """Print the closing table; after a failure, the last one, if there is one; of a part, if it has one."""
     from nrdfer.commands.results import print_results
     from nrdfer.reporting.results import last_results
 
     try:
         found = last_results(_profile(settings))
     except NrdferError:
-        if outcome.success:
+        if outcome.success and whole:
             raise
         return
     if not outcome.success:

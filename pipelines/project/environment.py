@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from nrdfer.core import environment, paths
+from nrdfer.core.project_folder import HOME, HOME_SET, URI, URI_SET, is_not_the_users
 
 MODULE = "pipelines.definitions"
-_HOME, _URI, _ROOT = "NRDFER_HOME", "MLFLOW_TRACKING_URI", "MLFLOW_DEFAULT_ARTIFACT_ROOT"
-_HOME_SET, _URI_SET = "_NRDFER_HOME_SET", "_NRDFER_URI_SET"  # values that an activation has set, not the user
-_FOLDERS = ("NRDFER_WEIGHTS", "NRDFER_PROFILES", "NRDFER_INBOX", "NRDFER_SCRATCH", _HOME)
+_ROOT = "MLFLOW_DEFAULT_ARTIFACT_ROOT"
+_FOLDERS = ("NRDFER_WEIGHTS", "NRDFER_PROFILES", "NRDFER_INBOX", "NRDFER_SCRATCH", HOME)
 
 
 def enter(folder: Path) -> None:
@@ -28,14 +28,14 @@ def enter(folder: Path) -> None:
         NrdferError: a variable names a folder in the home of an unknown user.
     """
     _make_whole()
-    if _is_not_the_users(_HOME, _HOME_SET):
-        os.environ[_HOME] = os.environ[_HOME_SET] = str(folder / ".nrdfer")
-    if _is_not_the_users(_URI, _URI_SET):
-        os.environ.pop(_URI, None)
-        os.environ[_URI] = os.environ[_URI_SET] = paths.tracking_uri()
+    if is_not_the_users(HOME, HOME_SET):
+        os.environ[HOME] = os.environ[HOME_SET] = str(folder / ".nrdfer")
+    if is_not_the_users(URI, URI_SET):
+        os.environ.pop(URI, None)
+        os.environ[URI] = os.environ[URI_SET] = paths.tracking_uri()
     else:
-        os.environ[_URI] = paths.tracking_uri()
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = os.environ[_URI]
+        os.environ[URI] = paths.tracking_uri()
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = os.environ[URI]
     if os.environ.get(_ROOT, "file:").startswith("file:"):  # else an object store of the user's
         os.environ[_ROOT] = paths.tracking_artifacts().as_uri()
     # the user's own settings of Dagster stay; it refuses a relative folder
@@ -46,10 +46,6 @@ def enter(folder: Path) -> None:
     os.environ["DAGSTER_MODULE_NAME"] = MODULE
     os.chdir(folder)
     paths.home().mkdir(parents=True, exist_ok=True)
-
-
-def _is_not_the_users(name: str, activated: str) -> bool:
-    return os.environ.get(name, "").strip() in ("", os.environ.get(activated, ""))
 
 
 def _make_whole() -> None:

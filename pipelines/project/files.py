@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nrdfer.core.atomic_files import move_new, temporary_beside, write_whole
 from nrdfer.core.errors import NotOursError
+from nrdfer.core.project_folder import is_project
 
 HERE = Path(__file__).parent
 ACTIVATE = "activate.sh"
@@ -23,17 +24,20 @@ def contents() -> dict[str, bytes]:
     return {**copied, ACTIVATE: first + (HERE / "environment.sh").read_bytes()}
 
 
-def write_project(folder: Path) -> list[str]:
-    """Write what a folder lacks to be a project's; returns the names that were written.
+def write_project(folder: Path) -> tuple[list[str], list[str]]:
+    """Write what a folder lacks to be a project's; what is there is never touched.
+
+    Returns:
+        Names that were written, and names of files that a project of this folder has otherwise than a new one.
 
     Raises:
-        NotOursError: the folder holds other files of these names; nothing was written.
+        NotOursError: the folder is no project's, and holds other files of these names; nothing was written.
         OSError: it cannot be written.
     """
     files = contents()
     there = {name: (folder / name).read_bytes() for name in files if (folder / name).is_file()}
     others = [name for name in files if there.get(name, files[name]) != files[name] or (folder / name).is_dir()]
-    if others:
+    if others and not (is_project(folder) and all(name in there for name in others)):
         raise NotOursError(
             f"{folder} has {', '.join(others)} already, not as a new project has it; nothing was written. Choose "
             "another folder, or rename what is there"
@@ -41,7 +45,7 @@ def write_project(folder: Path) -> list[str]:
     missing = [name for name in files if name not in there]
     for name in missing:
         _write_new(folder / name, files[name])
-    return missing
+    return missing, others
 
 
 def _write_new(path: Path, data: bytes) -> None:

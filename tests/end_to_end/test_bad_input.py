@@ -17,6 +17,8 @@ def test_the_reasons_stand_together(tmp_path: Path) -> None:
     told = reasons(done.stdout + done.stderr)
     assert "Set NRDFER_AFEW_ROOT=/path/to/AFEW" in told
     assert "Set NRDFER_DFEW_ROOT=/path/to/DFEW" in told
+    assert "weights of enlightengan: profile paper: " in told  # all at once, before any step
+    assert "STEP_START" not in done.stderr and "NotReadyError" in done.stderr
     assert not (tmp_path / ".nrdfer" / "store" / "report").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,19 @@ VERSIONS = {
 @contextlib.contextmanager
 def changed(path: Path) -> Iterator[None]:
     """One bit of a file is another one, for a while; the file is as long and as old as before."""
-    content = path.read_bytes()
+    content, times = path.read_bytes(), path.stat()
+
+    def write(data: bytes | bytearray) -> None:
+        path.write_bytes(data)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # a listing is made again for a file of another age
+
     other = bytearray(content)
     other[len(other) // 2] ^= 1
-    path.write_bytes(other)
+    write(other)
     try:
         yield
     finally:
-        path.write_bytes(content)
+        write(content)
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def facts(name: str) -> CardFacts:
     recalls = dict.fromkeys(EMOTIONS, 0.5)
     every = {protocol: {**metrics, "recalls": recalls} for protocol in ("honest", "paper")}
     return CardFacts(
-        "NR-DFERNet", "m", "fd1", "dfew", name, "rendered", {"train": 1, "test": 1}, "random weights", {"a": name},
+        "NR-DFERNet", "m", "fd1", "dfew", name, "rendered", 16, {"train": 1, "test": 1}, "random weights", {"a": name},
         {"b": {"c": name}}, every, {"honest": 1, "paper": 1},
     )  # fmt: skip
 

@@ -60,9 +60,12 @@ def test_one_protocol_of_weights_alone(trained: Corpora, tmp_path: Path) -> None
     for name in ("best.safetensors", "history.jsonl"):  # as in the registry
         (folder / name).unlink()
     done = evaluate(trained, "--split", "fd1")
-    assert done.exit_code == 1
-    assert "holds no best.safetensors" in done.output
-    assert "protocol honest" in done.output
+    assert done.exit_code == 0, done.output
+    assert "has no weights of the protocol paper (best epoch on the test fold); it is left out" in done.stderr
+    assert done.stdout.startswith("honest protocol") and "paper protocol" not in done.stdout
+    done = runner.invoke(app, ["evaluate", str(folder), "--split", "fd1", "--protocol", "paper", "--shards", "nowhere"])
+    assert done.exit_code == 1  # before the shards are looked at
+    assert "has no weights of the protocol paper (best.safetensors" in done.output
     done = evaluate(trained, "--split", "fd1", "--protocol", "honest", "--json")
     assert set(json.loads(done.stdout)) == {"split", "checkpoint", "honest"}
 

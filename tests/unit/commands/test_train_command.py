@@ -16,6 +16,7 @@ from nrdfer.cli import app
 from nrdfer.config.profile import Profile
 from nrdfer.config.resolve import profile_of_shell
 from nrdfer.core.errors import TrainingError
+from nrdfer.preprocessing.spec import Preprocessing
 from nrdfer.store import Store
 from nrdfer.store.pointers import made_with
 from nrdfer.tracking.client import Tracking
@@ -39,6 +40,9 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_fold_is_trained_and_both_protocols_are_named(corpora: Corpora) -> None:
+    tiny = json.loads((corpora.root / "tiny.yaml").read_text())
+    weights = {"retinaface": "sample", "enlightengan": "sample"}
+    (corpora.root / "tiny.yaml").write_text(json.dumps({**tiny, "weights": weights}))
     done = train(corpora)
     assert done.exit_code == 0, done.output
     out = corpora.root / "out"
@@ -51,6 +55,8 @@ def test_a_fold_is_trained_and_both_protocols_are_named(corpora: Corpora) -> Non
     assert lines[-1].startswith("paper protocol, best epoch on the test fold:")
     assert sorted(path.name for path in (out / "work").glob("checkpoint*")) == []
     assert not {name for name in RESULT if not (out / name).is_file()}
+    prepared = Preprocessing.read(out / "preprocessing.json")  # so the folder predicts under any profile
+    assert prepared == Preprocessing.of_profile(profile_of_shell())
 
 
 def test_mlflow_shows_the_training_under_one_run(corpora: Corpora, monkeypatch: pytest.MonkeyPatch) -> None:

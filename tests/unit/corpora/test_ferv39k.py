@@ -171,10 +171,10 @@ def test_a_missing_file_and_a_wrong_folder_are_named(root: Path) -> None:
 
 def test_labels_alone_count_clips_in_both_parts(root: Path) -> None:
     write_lists(root / "annotation")
-    official, lists = FERV39K.label_sets(root)
+    official, lists = FERV39K.label_counts(root)
     assert (official.format, lists.format, official.clips, lists.clips) == ("csv", "txt", 42, 42)
     assert official.splits == lists.splits
     assert official.splits["1"]["shared"] == 0
     path = root / OFFICIAL / "train_All.csv"
     path.write_text(path.read_text() + "Action/Happy/0003 Happy\n")
-    assert FERV39K.label_sets(root)[0].splits["1"]["shared"] == 1
+    assert FERV39K.label_counts(root)[0].splits["1"]["shared"] == 1

@@ -13,7 +13,7 @@ from nrdfer.core.errors import CorpusError
 from nrdfer.corpora.labels import read_labels
 from nrdfer.corpora.lists import read_afew_lists, read_dfew_list
 from nrdfer.corpora.published import AFEW_EMOTIONS, DFEW_CLIPS, DFEW_EMOTIONS, DFEW_TESTS, FERV39K, MAFW
-from nrdfer.corpora.summary import read_label_sets
+from nrdfer.corpora.summary import read_label_counts
 
 
 def _afew(folder: Path, train: str, validation: str, name: str = "AFEW_validation.txt") -> Path:
@@ -88,7 +88,7 @@ def test_labels_that_contradict_their_class_folders_are_refused(tmp_path: Path, 
     with pytest.raises(
         CorpusError, match=r"AFEW_train\.txt: \d+ of 21 labels contradict their class folders"
     ) as caught:
-        read_label_sets(tmp_path)
+        read_label_counts(tmp_path)
     assert "numbered in another order (it has" in str(caught.value)
     assert f"{NUMBERED[order][0]} 0, {NUMBERED[order][1]} 1" in str(caught.value)
 
@@ -122,18 +122,18 @@ def test_labels_of_class_folders(tmp_path: Path) -> None:
     for split in ("Train_AFEW", "Val_AFEW"):
         (tmp_path / split / "Happy").mkdir(parents=True)
         (tmp_path / split / "Happy" / "000111222.avi").touch()
-    (found,) = read_label_sets(tmp_path)
+    (found,) = read_label_counts(tmp_path)
     assert (found.corpus, found.format, found.clips, found.emotions["happiness"]) == ("afew", "folders", 2, 2)
 
 
 def test_a_folder_without_labels_says_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="holds no labels that are known"):
-        read_label_sets(tmp_path)
+        read_label_counts(tmp_path)
     with pytest.raises(CorpusError, match="is not a folder"):
-        read_label_sets(tmp_path / "nothing")
+        read_label_counts(tmp_path / "nothing")
     (tmp_path / "my labels.xlsx").touch()
     with pytest.raises(CorpusError, match=r"Files found that may be labels: my labels\.xlsx"):
-        read_label_sets(tmp_path)
+        read_label_counts(tmp_path)
 
 
 @pytest.mark.slow

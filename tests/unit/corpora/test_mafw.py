@@ -142,8 +142,8 @@ def test_two_videos_of_one_clip_are_refused(root: Path) -> None:
 
 def test_labels_alone_are_counted_once_for_both_kinds(root: Path) -> None:
     write_lists(root / "annotation")
-    found = MAFW.label_sets(root)
+    found = MAFW.label_counts(root)
     assert [(labels.clips, labels.splits["5"]["shared"]) for labels in found] == [(CLIPS, 0)] * 2
     assert tuple(found[0].emotions) == MAFW_EMOTIONS
     assert found[0].splits == found[1].splits
-    assert MAFW_FACES.label_sets(root) == []
+    assert MAFW_FACES.label_counts(root) == []

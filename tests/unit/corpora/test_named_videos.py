@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from nrdfer.corpora import ravdess
 from nrdfer.corpora.base import Contents, Corpus, VideoClip
 from nrdfer.corpora.cremad import CREMAD
 from nrdfer.corpora.ravdess import CHANNELS, RAVDESS
+from nrdfer.preprocessing.corpus_listing import VideoListing, list_videos, listing_inputs
+from nrdfer.store import digest_of
 
 
 def write(root: Path, names: list[str]) -> Path:
@@ -51,6 +54,23 @@ def test_cremads_names_are_its_labels(cremad: Path) -> None:
     assert contents.clips[0].clip_id == "1001_IEO_ANG_HI"
     assert (contents.clips[0].person, contents.clips[0].emotion) == ("1001", "anger")
     assert people(contents, 2, "test") == {"1002", "1007"}
+
+
+def test_who_is_filmed_is_part_of_a_listings_digests(cremad: Path, tmp_path: Path) -> None:
+    contents = CREMAD.read(cremad)
+    others = replace(contents, clips=[replace(clip, person="1") for clip in contents.clips])
+    nobody = replace(contents, clips=[replace(clip, person="") for clip in contents.clips])
+    inputs = [listing_inputs(cremad, each)["labels"] for each in (contents, others, nobody)]
+    assert len(set(inputs)) == 3
+    labels = {k: [fold.train, fold.test] for k, fold in nobody.folds.items()}
+    emotions = {clip.clip_id: clip.emotion for clip in nobody.clips}
+    assert inputs[2] == digest_of([labels, emotions])  # as for corpora that name nobody
+    digests = []
+    for number, each in enumerate((contents, others, nobody)):
+        (out := tmp_path / str(number)).mkdir()
+        digests.append(list_videos(CREMAD, each, out)["content_digest"])
+        assert VideoListing(CREMAD, out).content_digest() == digests[-1]
+    assert len(set(digests)) == 3
 
 
 def test_ravdess_reads_one_video_of_each_take(speech: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -149,8 +169,8 @@ def test_a_fold_without_people_is_refused(cremad: Path) -> None:
 
 
 def test_labels_alone_are_read_from_the_names(cremad: Path, speech: Path) -> None:
-    (found,) = CREMAD.label_sets(cremad)
+    (found,) = CREMAD.label_counts(cremad)
     assert (found.format, found.clips, found.splits["1"]["shared"]) == ("names", 60, 0)
-    (found,) = RAVDESS.label_sets(speech)
+    (found,) = RAVDESS.label_counts(speech)
     assert (found.clips, found.emotions["calm"]) == (96, 12)
-    assert CREMAD.label_sets(speech) == RAVDESS.label_sets(cremad) == []
+    assert CREMAD.label_counts(speech) == RAVDESS.label_counts(cremad) == []

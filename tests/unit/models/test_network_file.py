@@ -12,9 +12,10 @@ import torch
 from nrdfer.core import paths
 from nrdfer.core.errors import PluginError
 from nrdfer.models.check_network import check_network
-from nrdfer.models.network_file import allow_stored
+from nrdfer.models.network_file import allow_stored, open_named, open_recorded
 from nrdfer.models.registry import build_model, build_recorded, find_model, resolve_settings
 from nrdfer.models.trained_files import NETWORK
+from nrdfer.training.request import network_identity
 
 HEAD = "import torch\nfrom torch import nn\nfrom nrdfer.models.base import ClipNetwork, NetworkSettings\n\n"
 NET = HEAD + (
@@ -45,6 +46,24 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def written(folder: Path, text: str, name: str = "my_net.py") -> str:
     (folder / name).write_text(text)
     return str(folder / name)
+
+
+def test_a_step_on_a_machine_with_a_store_of_its_own_may_run_what_the_profile_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_net.py").write_text(NET)
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "trained"))
+    code = find_model(str(tmp_path / "my_net.py")).code
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "evaluated"))
+    with pytest.raises(PluginError, match="no file of that content was named here"):
+        open_recorded(code)
+    network_identity(str(tmp_path / "my_net.py"))  # as the evaluation's step does
+    assert open_recorded(code).name == "my_net.Net"
+
+
+def test_a_file_that_is_not_on_this_machine_is_named_with_what_other_machines_need(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=r"my_net\.py cannot be read .*must be at this path on each of them"):
+        open_named(tmp_path / "my_net.py")
 
 
 def test_settings_are_the_keyword_arguments(tmp_path: Path) -> None:

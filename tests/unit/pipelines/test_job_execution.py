@@ -15,6 +15,7 @@ from pipelines.commands.run import run_job
 from pipelines.dagster_internals import capture_interrupts
 from pipelines.definitions import defs
 from pipelines.job_execution import _hangup_too, select
+from pipelines.job_parts import from_scratch, without_dfew
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +29,52 @@ def names(keys: list[dg.AssetKey]) -> set[str]:
 
 def test_a_fold_is_run_with_what_it_needs(job: dg.JobDefinition) -> None:
     assert names(select(job, "fd3")) == {
-        "dfew/clips", "dfew/shards", "dfew/folds", "dfew/fd3/checkpoint", "dfew/fd3/evaluation"
+        "dfew/clips", "dfew/shards", "dfew/folds", "dfew/fd3/checkpoint", "dfew/fd3/evaluation", "report"
     }  # fmt: skip
+    assert names(select(job, "shards")) == {
+        "afew/videos", "afew/aligned_faces", "afew/enhanced_faces", "afew/shards", "dfew/clips", "dfew/shards"
+    }  # fmt: skip  # no evaluation, so no report
 
 
 def test_a_corpus_is_run_with_what_it_needs(job: dg.JobDefinition) -> None:
     dfew, afew = names(select(job, "dfew")), names(select(job, "afew"))
     assert {"dfew/cross_validation", "dfew/fd5/evaluation"} <= dfew and not any(k.startswith("afew") for k in dfew)
     assert {"afew/videos", "afew/evaluation", "dfew/fd1/checkpoint"} <= afew and "dfew/fd2/checkpoint" not in afew
+
+
+def test_afew_from_scratch_needs_nothing_of_dfew(job: dg.JobDefinition) -> None:
+    alone = names(select(job, "afew", {"afew"}))
+    assert "afew/evaluation" in alone and "report" in alone and not any(key.startswith("dfew") for key in alone)
+
+
+@pytest.mark.parametrize(
+    ("name", "with_it", "without"),
+    [
+        ("dfew_reproduction", "dfew/cross_validation", "afew/videos"),
+        ("dfew_fd3", "dfew/fd3/evaluation", "dfew/fd1/checkpoint"),
+        ("afew_reproduction", "dfew/fd1/checkpoint", "dfew/fd2/checkpoint"),
+        ("afew_from_scratch", "afew/evaluation", "dfew/clips"),
+    ],
+)
+def test_jobs_of_a_part_end_with_the_report(name: str, with_it: str, without: str) -> None:
+    made = names(list(defs.resolve_job_def(name).asset_layer.selected_asset_keys))
+    assert {"report", with_it} <= made and without not in made
+
+
+def test_afew_alone_is_trained_from_scratch_where_no_dfew_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"resources": {"workbench": {"config": {"profile": "paper", "overrides": {"workers": 1}}}}}
+    changed = without_dfew(config, "afew")
+    assert changed is not None
+    overrides = changed["resources"]["workbench"]["config"]["overrides"]
+    assert overrides == {"workers": 1, "initial": {"afew": "none"}} and from_scratch(changed) == {"afew"}
+    assert config["resources"]["workbench"]["config"]["overrides"] == {"workers": 1}
+    assert without_dfew(changed, "afew") is None and without_dfew(config, "dfew") is None
+    config["resources"]["workbench"]["config"]["dfew_root"] = str(tmp_path)
+    assert without_dfew(config, "afew") is None
+    config["resources"]["workbench"]["config"] |= {"profile": "quick", "dfew_root": ""}
+    assert without_dfew(config, "afew") is None  # it renders its own
 
 
 def test_what_the_job_does_not_make_is_refused_with_names(job: dg.JobDefinition) -> None:

@@ -6,6 +6,7 @@ import functools
 import html
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from nrdfer.evaluation.protocols import cross_validation, fold_metrics
 from nrdfer.models.trained_files import HISTORY, MODEL
 from nrdfer.reporting import captioned_figures
 from nrdfer.reporting.build import PAGE, REPORT, write_report
-from nrdfer.reporting.collect import Findings
+from nrdfer.reporting.collect import Findings, find
 from nrdfer.reporting.results import closing_rows, read_results
-from nrdfer.store import Artifact
+from nrdfer.store import Artifact, Store
 
 Pairs = Sequence[tuple[str, str]]  # true and told emotion of each clip
 PROFILE = Profile.read(
@@ -163,6 +164,35 @@ def test_a_section_that_fails_is_told_and_the_others_stay(tmp_path: Path, monkey
     assert "The section settings could not be made" in page
     assert 'id="provenance"' in page and page.count("<figure") == 2
     assert any("settings" in one for one in counts["missing"])
+
+
+@pytest.mark.parametrize("part", ["a fold", "afew from scratch"])
+def test_a_report_of_what_there_is(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("draw_attention", "draw_feature_map"):
+        monkeypatch.setattr(captioned_figures, name, broken)  # takes longer
+    found = replace(findings(tmp_path / "store"), cross_validation=None)
+    if part == "a fold":
+        found = replace(found, afew=None)
+    else:
+        profile = Profile.read({**PROFILE.written, "initial": {"afew": "none"}}, "profile own")
+        found = replace(found, folds={}, dfew_shards=None, profile=profile)
+    (tmp_path / "report").mkdir()
+    counts = write_report(found, tmp_path / "report", {})
+    page = html.unescape((tmp_path / "report" / PAGE).read_text())
+    rows = [row[0] for row in closing_rows(read_results(tmp_path / "report"))[1:]]
+    if part == "a fold":
+        assert rows == ["DFEW fd1"] and "DFEW fd2, fd3, fd4, fd5 and AFEW" in page
+        assert "Each fold separately" in page and "five folds, honest" not in page
+        assert page.count("<figure") == 3  # recalls, gain, confusion
+    else:
+        assert rows == ["AFEW validation, from scratch"] and "Not evaluated with this profile: DFEW." in page
+        assert "was trained from scratch" in page and 'id="attention"' not in page
+        assert page.count("<figure") == 2 and "missing" not in counts  # recalls, confusion
+
+
+def test_nothing_to_report_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="nothing was evaluated with the profile 'own' yet"):
+        find(PROFILE, Store(tmp_path), {}, None, None, None, {})
 
 
 def test_damage_of_the_store_is_not_taken_for_a_picture_that_fails(

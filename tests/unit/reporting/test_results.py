@@ -43,6 +43,17 @@ def test_both_protocols_and_both_ways_of_putting_folds_together() -> None:
     ]
 
 
+def test_what_was_not_evaluated_has_no_row_and_is_named() -> None:
+    one = {**FOLD, "honest": {**FOLD["honest"], "confusion": RIGHT}}
+    part = {"profile": "own", "rendered": True, "folds": {"fd3": one}}
+    assert [row[0] for row in closing_rows(part)] == ["", "DFEW fd3"]
+    told = comparability(part)
+    assert told.startswith("Not evaluated: DFEW fd1, fd2, fd4, fd5 and AFEW. ") and "the test clips of fd3" in told
+    alone = {"profile": "own", "rendered": False, "folds": {}, "afew": one, "afew_from_scratch": True}
+    assert [row[0] for row in closing_rows(alone)] == ["", "AFEW validation, from scratch"]
+    assert comparability(alone).startswith("Not evaluated: DFEW. ") and "11,697" not in comparability(alone)
+
+
 def test_what_may_be_compared() -> None:
     assert "nothing here is comparable" in comparability(RESULTS)
     assert "has learned emotions of identities it has never seen" in comparability(RESULTS)
@@ -90,6 +101,14 @@ def evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[floa
         return {asset: made(pointers, asset, content) for asset, content in contents.items()}
 
     return make
+
+
+def test_results_of_one_fold_are_printed_without_a_report(evaluated: Callable[[float], dict[str, Artifact]]) -> None:
+    pointers = made_with(profile_of_shell())
+    fold = {p: {"war": 0.4, "uar": 0.3, "confusion": RIGHT} for p in ("honest", "paper")}
+    made(pointers, EVALUATIONS["fd3"], fold)
+    told = printed()
+    assert "DFEW fd3" in told and "40.00" in told and "AFEW validation" not in told and "no report" in told
 
 
 def write_report(evaluated: Mapping[str, Artifact], war: float) -> Artifact:

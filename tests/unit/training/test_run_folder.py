@@ -71,11 +71,33 @@ def test_a_step_that_did_not_fit_on_the_disk_forbids_no_corrected_line(out: Path
 
 def test_a_training_that_has_begun_is_still_not_given_to_another(out: Path) -> None:
     claim(out, ONE)
-    step(out)
-    withdraw(out)  # as after a failure later on
+    step(out)  # then it was killed
     with pytest.raises(TrainingError, match="training of other settings"):
         claim(out, OTHER)
     assert claim(out, ONE) is None
+
+
+def test_a_training_that_failed_forbids_no_corrected_line_and_loses_nothing(out: Path) -> None:
+    claim(out, ONE)
+    kept = step(out).name
+    withdraw(out)  # as after a loss that is no number
+    assert claim(out, ONE) is None and (out / WORK / kept).exists()  # the same line continues
+    with pytest.raises(TrainingError, match="training of other settings"):  # and is killed
+        claim(out, OTHER)
+    withdraw(out)
+    assert claim(out, OTHER) is None
+    assert run_folder.read_settings(out) == OTHER
+    assert (out / "failed-1" / kept).exists() and not (out / WORK).exists()
+    step(out)
+    withdraw(out)
+    assert claim(out, ONE) is None and (out / "failed-2" / kept).exists()
+
+
+def test_a_finished_training_never_counts_as_failed(out: Path) -> None:
+    trained(out)
+    withdraw(out)
+    with pytest.raises(TrainingError, match="training of other settings"):
+        claim(out, OTHER)
 
 
 def test_files_that_have_the_names_of_results_are_not_replaced(out: Path) -> None:

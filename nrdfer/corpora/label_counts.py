@@ -1,6 +1,7 @@
-"""Labels alone: one set of labels of a corpus, its counts by split, fold and emotion, and checks of its folds.
+"""Labels alone: what the label files of a corpus count by split, fold and emotion, and checks of its folds.
 
-Finding and reading label files belongs to each corpus; putting all sets below a folder together, to ``summary``.
+Finding and reading label files belongs to each corpus; putting all below a folder together, to ``summary``. A label set
+is something else: the emotions that a corpus has names for (`nrdfer.core.emotions`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class FoldLabels:
 
 
 @dataclass(frozen=True)
-class LabelSet:
-    """One set of labels of one corpus."""
+class LabelCounts:
+    """Counts of the labels in one place: of a csv's folds, of lists, or of class folders."""
 
     corpus: str  # dfew | afew | ...
     format: str  # csv | txt | folders | names
@@ -43,16 +44,16 @@ def count_emotions(emotions: Mapping[str, str], names: tuple[str, ...] = EMOTION
 
 def of_parts(
     corpus: str, kind: str, folder: Path, parts: Mapping[str, Mapping[str, str]], names: tuple[str, ...] = EMOTIONS
-) -> LabelSet:
+) -> LabelCounts:
     """The labels of a corpus whose clips are each in one of several parts."""
     every = {clip: emotion for clips in parts.values() for clip, emotion in clips.items()}
     splits = {name: _part(clips, names) for name, clips in parts.items()}
-    return LabelSet(corpus, kind, str(folder), len(every), count_emotions(every, names), splits)
+    return LabelCounts(corpus, kind, str(folder), len(every), count_emotions(every, names), splits)
 
 
 def of_folds(
     corpus: str, kind: str, folder: Path, folds: Mapping[int, FoldLabels], names: tuple[str, ...] = EMOTIONS
-) -> LabelSet:
+) -> LabelCounts:
     """The labels of a corpus with numbered folds; each also has ``shared``, its clips in both train and test."""
     parts = [part for fold in folds.values() for part in (fold.train, fold.test)]
     every = {clip: emotion for part in parts for clip, emotion in part.items()}
@@ -64,7 +65,7 @@ def of_folds(
         }
         for k, fold in sorted(folds.items())
     }
-    return LabelSet(corpus, kind, str(folder), len(every), count_emotions(every, names), splits)
+    return LabelCounts(corpus, kind, str(folder), len(every), count_emotions(every, names), splits)
 
 
 def _part(emotions: Mapping[str, str], names: tuple[str, ...]) -> dict[str, Any]:
