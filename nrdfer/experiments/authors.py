@@ -70,9 +70,9 @@ def is_reproduction(experiment: Experiment, corpus: str, described: Mapping[str,
     settings = resolve_settings(origin.model, dict(experiment.settings), origin.preset).to_dict()
     values = {**experiment.recipe, "name": origin.recipes[corpus]}
     recipe: Recipe = build_value(values, NamedRecipe, experiment.name, ("recipe",))
-    return _plain(settings) == _plain(described["settings"]) and _recipe(recipe.to_dict()) == _recipe(
-        described["recipe"]
-    )
+    same_network: bool = _plain(settings) == _plain(described["settings"])
+    same_recipe: bool = _recipe(recipe.to_dict()) == _recipe(described["recipe"])
+    return same_network and same_recipe
 
 
 def _recipe(values: Mapping[str, Any]) -> Any:
