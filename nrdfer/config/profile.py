@@ -33,6 +33,11 @@ _log = logging.getLogger(__name__)
 FROM_SCRATCH = "none"  # of a training that starts from no other's weights
 
 
+#: Ways of training the rivals of the tables: `ExperimentSettings.rivals`.
+ALIKE, AUTHORS = "alike", "authors"
+AUTHORS_PIXELS = 224  # the largest frames that a rival sees as its authors ran it
+
+
 @dataclass(frozen=True)
 class CorporaConfig:
     """Sources of the corpora: rendered by this project, or folders that the user holds a licence for."""
@@ -75,9 +80,14 @@ class ShardsConfig:
 class ExperimentSettings:
     """Settings for networks other than the profile's own."""
 
+    rivals: Annotated[str, "alike: by the profile's recipe; authors: as theirs did, where code says how"] = ALIKE
     rival_preset: str | None = None  # None: the profile's model_preset
     settings: Mapping[str, Overrides] = field(default_factory=dict)  # network -> its settings, laid over the preset
     recipes: Mapping[str, Overrides] = field(default_factory=dict)  # network -> fields of the recipe, for all corpora
+
+    def __post_init__(self) -> None:
+        if self.rivals not in (ALIKE, AUTHORS):
+            raise ValueError(f"rivals must be {ALIKE} or {AUTHORS}, not {self.rivals!r}")
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,11 @@ class Profile:
         for corpus, value in self.initial.items():
             if value != FROM_SCRATCH:
                 raise ValueError(f"initial: {brief(corpus)} is {brief(value)}; it can be {FROM_SCRATCH}, or left out")
+        if self.experiments.rivals == AUTHORS and self.shards.image_size < AUTHORS_PIXELS:
+            raise ValueError(
+                f"experiments: rivals: {AUTHORS} needs frames of {AUTHORS_PIXELS} px, as some saw, but shards have "
+                f"{self.shards.image_size}; set shards: {{image_size: {AUTHORS_PIXELS}}}"
+            )
 
     @classmethod
     def read(cls, values: Mapping[str, Any], where: str) -> Self:

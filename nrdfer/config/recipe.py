@@ -15,10 +15,11 @@ from typing import Annotated, Any
 from nrdfer.config.settings import LaidOver, Overrides, renamed
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import ProfileError
+from nrdfer.core.stored_settings import as_stored
 from nrdfer.data.settings import AugmentSettings, Sampling
 
 SPELLINGS = ("optimizer", "optimiser")  # of one field: in code and profiles, and in digests and older profiles
-OPTIMIZERS = ("sgd", "adamw")
+OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("exponential", "step", "onecycle")
 
 
@@ -33,10 +34,10 @@ class Recipe:
     name: Annotated[str, "the recipe it began as, one of `nrdfer recipes`"] = "custom"
     epochs: Annotated[int, "passes over the training clips"] = 70
     batch: Annotated[int, "clips a step, over all devices together"] = 32
-    optimizer: Annotated[str, "sgd (the paper's) or adamw"] = "sgd"
+    optimizer: Annotated[str, "sgd (the paper's), adam or adamw"] = "sgd"
     lr: Annotated[float, "learning rate at the start; of onecycle, the highest"] = 0.001
-    momentum: Annotated[float, "of sgd; of adamw, the first beta"] = 0.9
-    weight_decay: Annotated[float, "of sgd and adamw"] = 1e-4
+    momentum: Annotated[float, "of sgd; of adam and adamw, the first beta"] = 0.9
+    weight_decay: Annotated[float, "of the optimiser"] = 1e-4
     schedule: Annotated[str, "exponential, step (every few epochs) or onecycle (every batch)"] = "exponential"
     gamma: Annotated[float, "factor of the schedules exponential and step"] = 0.9
     step_epochs: Annotated[int, "epochs between two steps of the schedule step"] = 7
@@ -70,7 +71,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, with the spelling of digests and files: finished trainings are found by it."""
-        return renamed(dataclasses.asdict(self), *SPELLINGS)
+        return renamed(as_stored(self), *SPELLINGS)
 
 
 # Rendered clips are few: the paper's own recipe stays at chance on them; AdamW, warm-up and clipped gradients learn.
@@ -84,6 +85,12 @@ _SAMPLE: dict[str, Any] = {
     "augment": AugmentSettings(brightness=0.3),
 }
 
+# Former-DFER's code crops strongly and changes no colours; that of DFEW's authors changes nothing.
+_CROPS_ONLY = AugmentSettings(area=(0.08, 1.0), ratio=(3 / 4, 4 / 3), rotation=0.0, brightness=0.0)
+_NOTHING = AugmentSettings(area=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0, rotation=0.0, brightness=0.0)
+_DFEW_AUTHORS: dict[str, Any] = {"optimizer": "adam", "weight_decay": 0.0, "augment": _NOTHING}
+_FORMER_DFER: dict[str, Any] = {"schedule": "step", "step_epochs": 40, "gamma": 0.1, "augment": _CROPS_ONLY}
+
 #: Recipes by name. A profile, the launchpad and the command line start from one and change single fields.
 RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe
@@ -92,6 +99,9 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("afew-paper", epochs=30, lr=0.0003),  # starts from DFEW's fold 1
         Recipe("dfew-paper-oversampled", oversample=True),
         Recipe("dfew-author-code", weight_decay=0.1, schedule="step", gamma=0.5, min_frames=16),
+        Recipe("former-dfer", epochs=100, lr=0.01, **_FORMER_DFER),
+        Recipe("former-dfer-afew", epochs=20, lr=0.001, **_FORMER_DFER),
+        Recipe("dfew-authors", epochs=100, sampling=Sampling("ti"), **_DFEW_AUTHORS),
         Recipe("sample", epochs=13, lr=0.001, **_SAMPLE),
         Recipe("sample-afew", epochs=10, lr=0.0005, **_SAMPLE),
     )

@@ -197,7 +197,7 @@ class ClipDataset:
         rng = np.random.default_rng([self.seed, _CLIP, epoch, position]) if self.augment else None
         sampling, indices = self.sampling, None
         if sampling.strategy == "ds":
-            found = sample_indices(self.n_frames[position], sampling.segments, sampling.duration, rng)
+            found = sample_indices(self.n_frames[position], sampling.segments, sampling.duration, rng, sampling.pick)
             indices = tuple(found)
         draws = None if rng is None else tuple(rng.random(DRAWS).tolist())
         return Plan(position, self.clip_ids[position], indices, draws)

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from nrdfer.core.stored_settings import later
+
 METHODS = ("ti", "linear")  # of time interpolation
 STRATEGIES = ("ds", *METHODS)
+PICKS = ("consecutive", "random")
 READERS = ("indexed", "stream")
 
 
@@ -52,11 +55,14 @@ class Sampling:
 
     strategy: Annotated[str, "ds; ti: time interpolation of Zhou et al.; linear: a blend of neighbours"] = "ds"
     segments: Annotated[int, "U, equal parts of a clip"] = 8
-    duration: Annotated[int, "V, consecutive frames of each segment"] = 2
+    duration: Annotated[int, "V, frames of each segment"] = 2
+    pick: Annotated[str, "of a segment's frames in training: consecutive, or random"] = later("consecutive")
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
             raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}, not {self.strategy!r}")
+        if self.pick not in PICKS:
+            raise ValueError(f"pick must be one of {', '.join(PICKS)}, not {self.pick!r}")
         for name in ("segments", "duration"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -38,6 +38,7 @@ class Row:
     published: Mapping[str, float] = field(default_factory=dict)  # measure -> the paper's figure
     state: str = "measured"  # or what is missing: "2 of 5 folds", "not run"
     note: str = ""
+    reproduction: bool = False  # network and recipe are those of the authors of the published figures
 
     def figure(self, measure: str, protocol: str = "", aggregate: str = "") -> Figure | None:
         """The figure of that kind, if it was measured."""

@@ -116,15 +116,28 @@ TABLE_1 = TableSpec(
 
 _MAIN = Experiment(OURS, settings={"dsf": True, "dct": True, "sf": True})
 
+
+def _snippets(length: int, width: int, stride: int) -> str:
+    """N_s in a sequence of that length (equation 6)."""
+    return str((length - width) // stride + 1)
+
+
 TABLE_2 = TableSpec(
     "table_2",
     "2",
     "Stride S and window width L of the snippet-based filter",
-    "No training of its own: the stored logits of all snippets are read with other windows.",
+    "No training of its own: the stored logits of all snippets are read with other windows. Snippets: how many there "
+    "are in the 15 features of 16 frames, as in the author's code, which gives the published costs. Equation 6 counts "
+    "frames; its number is in the column beside.",
     FOLDS,
     (_MAIN,),
     tuple(
-        RowSpec(f"S{s} L{w}", {"S": str(s), "L": str(w)}, OURS, Reading(width=w, stride=s))
+        RowSpec(
+            f"S{s} L{w}",
+            {"S": str(s), "L": str(w), "snippets": _snippets(15, w, s), "by equation 6": _snippets(16, w, s)},
+            OURS,
+            Reading(width=w, stride=s),
+        )
         for w in (3, 6)
         for s in (1, 2, 3)
     ),
@@ -161,8 +174,10 @@ TABLE_4 = TableSpec(
     "table_4",
     "4",
     "Comparison on AFEW's validation split",
-    "Every network learns DFEW's fold 1 first and is then fine-tuned, as in the paper. GMACs: counted as published "
-    "figures were.",
+    "Every network learns DFEW's fold 1 first and is then fine-tuned, as in the paper, which does not say from which "
+    "epoch: here from the last one, under both protocols, so that the paper protocol chooses only the epoch of the "
+    "fine-tuning on test clips. A row is marked as a reproduction where network and recipe are those of the authors of "
+    "its figures; the others compare networks under one recipe. GMACs: counted as published figures were.",
     AFEW.splits,
     tuple(_rival(model, DS) for model in _ON_AFEW),
     (
@@ -198,7 +213,8 @@ TABLE_5 = TableSpec(
     "5",
     "Comparison on DFEW",
     "TI: time interpolation, published from pooled confusion matrices; DS: dynamic sampling, published as means of "
-    "folds. GMACs: counted as published figures were.",
+    "folds. A row is marked as a reproduction where network and recipe are those of the authors of its figures; the "
+    "others compare networks under one recipe. GMACs: counted as published figures were.",
     FOLDS,
     (*(_rival(model, TI) for model in _BY_TI), *(_rival(model, DS) for model in _BY_DS), _OVERSAMPLED),
     (

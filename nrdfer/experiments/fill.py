@@ -21,6 +21,7 @@ from nrdfer.evaluation.checkpoints import PROTOCOLS, predictions_path
 from nrdfer.evaluation.filter_settings import Reading
 from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, UAR, WAR, Figure, ResultTable, Row
 from nrdfer.evaluation.row_metrics import figures_of
+from nrdfer.experiments.authors import is_reproduction
 from nrdfer.experiments.catalogue import TRAINED, RowSpec, TableSpec
 from nrdfer.experiments.published import published
 from nrdfer.experiments.results import Results
@@ -93,7 +94,9 @@ def _row(spec: RowSpec, table: TableSpec, results: Results, evaluations: dict[st
     figures = read_figures(folders, spec.reading, by_emotion=table.recalls)
     if table.costs:
         figures.append(Figure(GMACS, "", "", _gmacs(next(iter(folders.values())))))
-    return Row(spec.label, spec.cells, tuple(figures), printed, note=spec.note)
+    network, corpus = described(next(iter(folders.values()))), corpus_of(table.splits[0]).name
+    reproduction = bool(printed) and is_reproduction(experiment, corpus, network)
+    return Row(spec.label, spec.cells, tuple(figures), printed, note=spec.note, reproduction=reproduction)
 
 
 def read_figures(evaluations: Mapping[str, Path], reading: Reading, *, by_emotion: bool = False) -> list[Figure]:

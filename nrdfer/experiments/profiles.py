@@ -5,21 +5,26 @@ Which experiments there are belongs to ``catalogue``.
 
 from __future__ import annotations
 
-from nrdfer.config.profile import Profile
+from nrdfer.config.profile import AUTHORS, Profile
 from nrdfer.config.settings import merge
 from nrdfer.corpora.registry import trained_corpora
+from nrdfer.experiments.authors import Origin, origin_of
 from nrdfer.experiments.catalogue import OURS, Experiment
 
 
 def profile_of(profile: Profile, experiment: Experiment) -> Profile:
     """The profile that trains an experiment; data, weights and engine stay the given profile's.
 
-    For NR-DFERNet, the experiment is laid over the profile's own network settings; a rival has its preset.
+    For NR-DFERNet, the experiment is laid over the profile's own network settings; a rival has its preset, or, if the
+    profile says so, network and recipe of its authors, over which nothing of the profile is laid.
 
     Raises:
         ProfileError: the experiment does not fit the profile.
     """
     given = profile.experiments
+    origin = origin_of(experiment)
+    if given.rivals == AUTHORS and origin is not None and experiment.model != OURS:
+        return _as_its_authors(profile, experiment, origin)
     ours = experiment.model == OURS
     own = profile.model_settings if ours and profile.model == OURS else {}
     preset = profile.model_preset if ours else given.rival_preset or profile.model_preset
@@ -31,4 +36,12 @@ def profile_of(profile: Profile, experiment: Experiment) -> Profile:
     )
     for corpus in trained_corpora():
         changed = changed.change_recipe(corpus.name, recipe, default=corpus.recipe)
+    return changed
+
+
+def _as_its_authors(profile: Profile, experiment: Experiment, origin: Origin) -> Profile:
+    changed = profile.changed(model=origin.model, model_preset=origin.preset, model_settings=dict(experiment.settings))
+    for corpus, name in origin.recipes.items():
+        recipe = {**experiment.recipe, "name": name, "seed": profile.recipe_for(corpus).seed}
+        changed = changed.change_recipe(corpus, recipe, anew=True)
     return changed

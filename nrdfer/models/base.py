@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, cast
 
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from nrdfer.core.coerce import brief
 from nrdfer.core.emotions import EMOTIONS, check_label_set, neutral_index
 from nrdfer.core.errors import ClipError
+from nrdfer.core.stored_settings import as_stored
 
 # Far beyond any network that is studied: hundreds of blocks at most, a few thousand features, some hundred frames.
 _BOUNDS = {"depth": 1024, "blocks": 1024, "heads": 1024, "frames": 4096, "image_size": 4096}  # part of a field's name
@@ -67,7 +68,7 @@ class NetworkSettings:
 
         Trainings and models from before label sets could differ are stored so, and keep their identity.
         """
-        stored = asdict(self)
+        stored = as_stored(self)
         if self.emotions != EMOTIONS:
             return stored
         return {"classes" if name == "emotions" else name: value for name, value in stored.items()} | {

@@ -20,4 +20,7 @@ TITLES: Mapping[str, str] = {
     "r3d-18-center-loss": "3D R.18+Center Loss",
     "ec-stfl": "EC-STFL",
     "former-dfer": "Former-DFER",
+    "r3d-18-torchvision": "r3d_18",
+    "r2plus1d-18-torchvision": "r2plus1d_18",
+    "reslstm": "ResLSTM",
 }

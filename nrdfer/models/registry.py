@@ -25,10 +25,12 @@ from nrdfer.models.baselines import (
     i3d,
     p3d,
     r2plus1d,
+    reslstm,
     resnet3d,
     resnet18_gru,
     resnet18_lstm,
     vgg11_lstm,
+    video_resnet,
 )
 from nrdfer.models.baselines import resnet3d_center_loss as center_loss
 from nrdfer.models.entry import Entry
@@ -61,6 +63,10 @@ MODELS: Mapping[str, Entry] = {
         9.11,
         "the design its authors released counts less than they printed",
     ),
+    # Forms that DFEW's authors ran, beside those that fit the published costs (`nrdfer.experiments.authors`).
+    "r3d-18-torchvision": Entry(TITLES["r3d-18-torchvision"], video_resnet.R3D18, video_resnet.PRESETS),
+    "r2plus1d-18-torchvision": Entry(TITLES["r2plus1d-18-torchvision"], video_resnet.R2Plus1D18, video_resnet.PRESETS),
+    "reslstm": Entry(TITLES["reslstm"], reslstm.ResLSTM, reslstm.PRESETS),
 }
 
 

@@ -1,8 +1,9 @@
 """The convolutional stem: one frame in, one primary feature map F_i out (paper, section 3.2).
 
-The paper does not describe its "three convolutional layers". A ResNet-18 stem with one basic block a layer is the
-only reading that gives the published costs (Table 3) with C = 256; the author's later code uses the same blocks
-after two 3x3 convolutions. Dynamic and static branches belong to ``dsf``. Shapes: N frames, C channels, H x W pixels.
+The paper does not describe its "three convolutional layers". The author's later code has one basic block a layer after
+two 3x3 convolutions. With these blocks the published costs (Table 3) fit a ResNet-18 stem and not the two convolutions;
+several hundred other designs fit them, too, with other widths. Dynamic and static branches belong to ``dsf``. Shapes:
+N frames, C channels, H x W pixels.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from nrdfer.reporting.figures.attention import attention_rows, draw_attention
 from nrdfer.reporting.figures.confusions import draw_confusions
 from nrdfer.reporting.figures.feature_map import FoldFeatures, Separation, draw_feature_map
 from nrdfer.reporting.figures.filter_gain import MEAN, draw_filter_gain
+from nrdfer.reporting.figures.noisy_frames import choose_noisy_clips, draw_noisy_frames
 from nrdfer.reporting.figures.planted_noise import Noise, attention_on_noise, choose_clips, seen_clips
 from nrdfer.reporting.figures.recall_bars import draw_recall_bars
 from nrdfer.reporting.page import Picture
@@ -57,8 +58,40 @@ def _gain(folds: Mapping[str, Path], path: Path) -> Picture:
         path,
         "Figure 4: what the snippet-based filter gains, epoch by epoch",
         f"Over {whole.epochs} epochs the filter gains {whole.mean_gain:+.2f} points of WAR in the mean, "
-        f"{whole.last_gain:+.2f} after the last epoch (mean of folds). {whole.reading[:1].upper()}{whole.reading[1:]}.",
+        f"{whole.last_gain:+.2f} after the last epoch (mean of folds). {whole.reading[:1].upper()}{whole.reading[1:]}"
+        f"{'.' if whole.reading else ''}".rstrip(),
         "Curves of WAR over epochs with and without the filter, and the difference below them.",
+    )
+
+
+def noisy_frames_picture(
+    evaluation: Path, shards: Path, noise: Callable[[], Noise], out: Path
+) -> Picture | Missing | None:
+    """Figure 1: frames of noise N1 and N2; None if it is not known which frames are noise.
+
+    Args:
+        evaluation: of the clips that may be shown.
+        shards: that hold the clips.
+        noise: reads what was planted in the clips, where it is known.
+        out: receives the picture.
+    """
+    path = out / "figure_1_noisy_frames.png"
+    return draw("Figure 1, noisy frames,", path, lambda: _noisy_frames(evaluation, shards, noise(), path))
+
+
+def _noisy_frames(evaluation: Path, shards: Path, noise: Noise, path: Path) -> Picture | None:
+    table = predictions_of(evaluation)
+    clips = choose_noisy_clips(dict(zip(table["clip_id"], table["emotion"], strict=True)), noise)
+    if not clips:
+        return None
+    with ShardReader(shards) as reader:
+        draw_noisy_frames(clips, reader.frames, path)
+    return Picture(
+        path,
+        "Figure 1: the two kinds of noisy frames",
+        "N1: a few frames that do not show the target's face. N2: too many neutral frames in a clip of another "
+        "emotion. Planted in rendered clips, evenly spaced frames of each.",
+        "Strips of frames of two clips; noisy frames are marked.",
     )
 
 

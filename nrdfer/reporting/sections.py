@@ -191,6 +191,7 @@ def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sect
     if found.dfew_shards is None:
         raise StoreError(f"the shards of {DFEW.title} that these folds were tested on are gone")
     picture = captioned_figures.attention_picture(folds[first], other, found.dfew_shards.path, noise, folder)
+    noisy = captioned_figures.noisy_frames_picture(folds[first], found.dfew_shards.path, noise, folder)
     missing = ""
     if picture is None:
         missing = f"The network {found.profile.model} has no class token to show."
@@ -204,7 +205,7 @@ def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sect
         "Attention of the class token",
         "The paper's Figure 5: the dynamic class token is the mean of the clip's own features, and should look less at "
         "frames that do not show the target (N1). Clips are chosen by what was planted in them, not by the result.",
-        pictures=() if picture is None else (picture,),
+        pictures=tuple(one for one in (noisy, picture) if one is not None),
         open=missing,
     )
 

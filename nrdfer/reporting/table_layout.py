@@ -18,6 +18,7 @@ from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, WHOLE, F
 HONEST, PAPER = "honest", "paper"
 MEASURED = "measured"
 NO_COMPARISON = "Nothing in this table is comparable with the published figures, so no differences are given."
+REPRODUCTION = "reproduction"  # of a row whose network and recipe are its authors'
 OPEN = "–"  # a cell without a figure
 _AGGREGATES = {MEAN: "mean of folds", POOLED: "all folds pooled", SINGLE: "one test set"}
 PUBLISHED, OURS, DIFFERENCE, OURS_HONEST = "published", "ours, paper protocol", "difference", "ours, honest"
@@ -130,7 +131,8 @@ def _main(table: ResultTable, measures: Sequence[str], comparable: bool) -> Grid
     for row in table.rows:
         words = [Cell(row.cells.get(name, "")) for name in columns]
         figures = [_cell(table, row, measure, kind, comparable) for measure in measures for kind in kinds[measure]]
-        blocks.append(_block(row, [Line("", (*words, *figures))]))
+        mark = REPRODUCTION if comparable and row.reproduction else ""
+        blocks.append(_block(row, [Line("", (*words, *figures))], mark))
     units = "percent" + (f"; {GMACS} in billions a clip" if GMACS in measures else "")
     return Grid(
         f"{_over(table.aggregates[:1])}{units}; intervals are 95\u00a0%.",
@@ -196,8 +198,9 @@ def _measured(figure: Figure | None, kind: str) -> Cell:
     return Cell(number(figure.value if figure else None), interval(figure), kind)
 
 
-def _block(row: Row, lines: Sequence[Line]) -> Block:
-    return Block(row.label, "" if row.state == MEASURED else row.state, row.note, tuple(lines))
+def _block(row: Row, lines: Sequence[Line], mark: str = "") -> Block:
+    note = "; ".join(filter(None, (mark, row.note)))
+    return Block(row.label, "" if row.state == MEASURED else row.state, note, tuple(lines))
 
 
 def _over(aggregates: Sequence[str]) -> str:

@@ -110,6 +110,13 @@ CHOICES: Sequence[Choice] = (
         source="the author's code turns clips together with the colour change",
     ),
     Choice(
+        "frames of a segment",
+        ("sampling.pick",),
+        "from a random place of each segment in training, in the middle in testing",
+        alternatives="`sampling.pick: random`: any V frames of a segment, in order, as the paper words it",
+        source="\"randomly pick V frames from each segment\" is read as the author's code and Former-DFER's do it",
+    ),
+    Choice(
         "input normalisation",
         text="none: values 0 to 1",
         alternatives="none offered; pretrained peers subtract ImageNet's mean",

@@ -11,6 +11,9 @@ from nrdfer.config.recipe import Recipe
 def make_optimizer(model: nn.Module, recipe: Recipe, *, fused: bool = False) -> torch.optim.Optimizer:
     """The recipe's optimiser over all weights of a network; `fused`: one kernel, which rounds differently."""
     weights, how = model.parameters(), {"fused": True} if fused else {}
+    if recipe.optimizer == "adam":
+        betas = (recipe.momentum, 0.999)
+        return torch.optim.Adam(weights, recipe.lr, betas=betas, weight_decay=recipe.weight_decay, **how)
     if recipe.optimizer == "adamw":
         betas = (recipe.momentum, 0.98)
         return torch.optim.AdamW(weights, recipe.lr, betas=betas, weight_decay=recipe.weight_decay, **how)

@@ -1,4 +1,4 @@
-"""Make the table and the picture of docs/models.md, and that of `nrdfer models`: ``make figures``. Nothing is trained.
+"""Make the tables and the picture of docs/models.md, and that of `nrdfer models`: ``make figures``. Nothing is trained.
 
 The page's prose is written by hand; the text between its markers, and the figures in it, are generated here.
 """
@@ -12,6 +12,7 @@ import matplotlib
 import torch
 
 from nrdfer.core.markdown_text import table
+from nrdfer.models import table_3
 from nrdfer.models.cost_table import HEADER, SHIPPED, cost_row, to_json
 from nrdfer.models.costs import measure, measure_all
 from nrdfer.models.flops import count_macs
@@ -22,12 +23,17 @@ import matplotlib.pyplot as plt
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 PICTURE = PAGE.parent / "pictures" / "costs.png"
-MARKERS = re.compile(r"(<!-- costs -->\n).*?(<!-- end of costs -->)", re.DOTALL)
+MARKERS = re.compile(r"(<!-- (costs|table 3) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
 def cost_table() -> str:
     """The table of `nrdfer models`, as Markdown."""
     return table(HEADER, map(cost_row, measure_all()), numbers=len(HEADER) - 2)
+
+
+def decided_table() -> str:
+    """What Table 3's figures decide, as Markdown: each change in a profile's words, and the figures still matched."""
+    return table(table_3.HEADER, map(table_3.row, table_3.count_changes()), numbers=1)
 
 
 def pieces() -> dict[str, float]:
@@ -93,9 +99,10 @@ def main() -> None:
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     SHIPPED.write_text(to_json(measure_all()))
     draw_costs(PICTURE)
-    text, changed = MARKERS.subn(lambda m: m[1] + "\n" + cost_table() + "\n\n" + m[2], PAGE.read_text())
-    if changed != 1:
-        raise SystemExit(f"{PAGE} has no pair of cost markers")
+    made = {"costs": cost_table(), "table 3": decided_table()}
+    text, changed = MARKERS.subn(lambda m: m[1] + "\n" + made[m[2]] + "\n\n" + m[3], PAGE.read_text())
+    if changed != len(made):
+        raise SystemExit(f"{PAGE} needs a pair of markers for each of {', '.join(made)}")
     PAGE.write_text(text)
 
 

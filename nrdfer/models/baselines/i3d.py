@@ -1,7 +1,8 @@
 """I3D-RGB (Carreira and Zisserman 2017): Inception-v1 with every filter inflated to three dimensions.
 
 The published 6.99 G multiply-adds fit frames of 112 px, the original's "same" padding, and an average over all that is
-left before the classifier. Shapes: B clips, C channels, T frames, H x W.
+left before the classifier. The code of DFEW's authors (github.com/jiangxingxun/DFEW) resizes frames to 224 px: preset
+``dfew-authors``. Shapes: B clips, C channels, T frames, H x W.
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ class I3DSettings(NetworkSettings):
     dropout: float = 0.5
 
 
-PRESETS = {"paper": I3DSettings(), "sample": I3DSettings(image_size=64, width=16)}
+PRESETS = {
+    "paper": I3DSettings(),
+    "dfew-authors": I3DSettings(image_size=224),
+    "sample": I3DSettings(image_size=64, width=16),
+}
 
 
 def pad_same(x_BCTHW: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:

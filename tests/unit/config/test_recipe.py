@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
+import torch
 
 from nrdfer.config.profile import load_profile
 from nrdfer.config.recipe import RECIPES, Recipe
+from nrdfer.data.augment import DRAWS, change_of, plain
 from nrdfer.data.settings import Sampling
+from nrdfer.training.optimizer import make_optimizer
 from pipelines.resources import PROFILES
 
 PAPER_DFEW, PAPER_AFEW = RECIPES["dfew-paper"], RECIPES["afew-paper"]
@@ -48,3 +52,24 @@ def test_profiles_hold_the_recipes_they_name(corpus: str) -> None:
 def test_values_that_cannot_be_meant_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         dataclasses.replace(Recipe(), **change)  # type: ignore[arg-type]
+
+
+def test_peers_recipes_say_what_their_code_says() -> None:
+    former, fine_tuned, dfew = (RECIPES[name] for name in ("former-dfer", "former-dfer-afew", "dfew-authors"))
+    assert (former.epochs, former.lr, former.schedule, former.step_epochs, former.gamma) == (100, 0.01, "step", 40, 0.1)
+    assert (former.augment.area, former.augment.brightness, former.augment.rotation) == ((0.08, 1.0), 0, 0)
+    assert (fine_tuned.epochs, fine_tuned.lr, fine_tuned.augment) == (20, 0.001, former.augment)
+    assert (dfew.optimizer, dfew.lr, dfew.schedule, dfew.gamma) == ("adam", 0.001, "exponential", 0.9)
+    assert (dfew.augment.area, dfew.augment.ratio, dfew.augment.flip) == ((1, 1), (1, 1), 0)
+
+
+def test_no_augmentation_leaves_a_picture_as_it_is() -> None:
+    change = change_of((40, 40), 40, RECIPES["dfew-authors"].augment, [0.3] * DRAWS)
+    assert np.allclose(change.matrix, plain((40, 40), 40).matrix)
+    assert (change.brightness, change.contrast) == (1, 1)
+
+
+def test_adam_is_adam() -> None:
+    optimizer = make_optimizer(torch.nn.Linear(2, 2), RECIPES["dfew-authors"])
+    assert type(optimizer) is torch.optim.Adam
+    assert optimizer.defaults["betas"] == (0.9, 0.999)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nrdfer.config.recipe import RECIPES
 from nrdfer.data.sampling import sample_indices
 from nrdfer.data.settings import Sampling
 
@@ -60,6 +62,29 @@ def test_pairs_are_consecutive() -> None:
     assert all(b - a == 1 for a, b in zip(indices[::2], indices[1::2], strict=True))
 
 
+@pytest.mark.parametrize("n_frames", [1, 5, 9, 16, 17, 41, 100])
+def test_random_frames_of_every_segment_as_the_paper_words_it(n_frames: int) -> None:
+    rng, seen = np.random.default_rng(0), set[int]()
+    for _ in range(300):
+        indices = sample_indices(n_frames, rng=rng, pick="random")
+        assert len(indices) == 16
+        assert indices == sorted(indices)
+        if n_frames >= 16:
+            assert len(set(indices)) == 16
+            assert all(
+                n_frames * (i // 2) // 8 <= index < n_frames * (i // 2 + 1) // 8 for i, index in enumerate(indices)
+            )
+        seen |= set(indices)
+    assert seen == set(range(n_frames))  # none is left out at the end
+    assert sample_indices(n_frames, pick="random") == sample_indices(n_frames)  # testing is the same
+
+
+def test_the_way_of_picking_is_part_of_what_is_stored_only_where_it_is_not_the_default() -> None:
+    stored = dataclasses.replace(RECIPES["dfew-paper"], sampling=Sampling(pick="random")).to_dict()
+    assert stored["sampling"]["pick"] == "random"
+    assert RECIPES["dfew-paper"].to_dict()["sampling"] == {"strategy": "ds", "segments": 8, "duration": 2}
+
+
 def test_an_empty_clip_is_refused() -> None:
     with pytest.raises(ValueError, match="0 frames"):
         sample_indices(0)
@@ -67,7 +92,11 @@ def test_an_empty_clip_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"strategy": "tim"}, "one of ds, ti, linear, not 'tim'"), ({"segments": 0}, "segments must be at least 1")],
+    [
+        ({"strategy": "tim"}, "one of ds, ti, linear, not 'tim'"),
+        ({"segments": 0}, "segments must be at least 1"),
+        ({"pick": "any"}, "pick must be one of consecutive, random, not 'any'"),
+    ],
 )
 def test_samplings_that_cannot_be_meant_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from nrdfer.models.costs import measure, measure_all
 from nrdfer.models.encoder import EncoderLayer, EncoderSettings
 from nrdfer.models.flops import count_macs, count_parameters, count_published
 from nrdfer.models.registry import MODELS
+from nrdfer.models.table_3 import count_changes, row
 
 pytestmark = pytest.mark.slow
 
@@ -49,15 +51,48 @@ def test_table_3_by_the_published_counting(costs: list[Cost]) -> None:
         ("resnet18-gru", 7.78, 7.78, 11.42),
         ("former-dfer", 8.30, 9.11, 18.03),
         ("p3d", 9.125, None, 65.69),
+        ("r3d-18-torchvision", 40.739, None, 33.17),
+        ("r2plus1d-18-torchvision", 40.645, None, 31.30),
+        ("reslstm", 10.056, None, 17.39),
     ],
 )
 def test_rivals(costs: list[Cost], name: str, counted: float, published: float | None, parameters: float) -> None:
-    (cost,) = [cost for cost in costs if cost.name == name]
+    (cost,) = [cost for cost in costs if (cost.name, cost.preset) == (name, "paper")]
     assert cost.gmacs_published_counting == pytest.approx(counted, abs=0.005)
     assert cost.gmacs_published == published
     assert cost.parameters / 1e6 == pytest.approx(parameters, abs=0.006)
     assert cost.gmacs_with_filter is None
     assert 0.97 < cost.gmacs / cost.gmacs_published_counting <= 1  # norms and biases are the only difference
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "parameters"),
+    [
+        ("c3d", "dfew-authors", 78_029_959),  # 78.03 M
+        ("p3d", "dfew-authors", 24_939_975),  # P3D-63, 24.94 M
+        ("i3d-rgb", "dfew-authors", 12_294_439),  # 12.29 M
+        ("former-dfer", "paper", 18_031_943),
+        # as published with 400 classes, 33,371,472 and 31,505,325, less the weights and biases of 393 classes
+        ("r3d-18-torchvision", "paper", 33_371_472 - 393 * 513),
+        ("r2plus1d-18-torchvision", "paper", 31_505_325 - 393 * 513),
+    ],
+)
+def test_forms_of_the_authors_have_their_parameters(costs: list[Cost], name: str, preset: str, parameters: int) -> None:
+    (cost,) = [cost for cost in costs if (cost.name, cost.preset) == (name, preset)]
+    assert cost.parameters == parameters
+
+
+def test_what_table_3_decides_and_what_it_leaves_open() -> None:
+    counts = list(count_changes())
+    decided = {name for count in counts if count.decides for name in count.changed}
+    left_open = {name for count in counts if not count.decides for name in count.changed}
+    assert {count.matched for count in counts} == {0, 6}
+    assert decided == {"stem", "stage_blocks", "dynamic_branch", "dynamic_blocks", "conv_d_kernel", "snippet_unit"}
+    assert {"temporal_dim_head", "temporal_mlp", "spatial_dim_head", "spatial_mlp", "position_std"} <= left_open
+    assert not decided & left_open
+    page = (Path(__file__).parents[3] / "docs" / "models.md").read_text()
+    for count in counts:  # and docs/models.md says the same
+        assert "| {} | {} |".format(*row(count)) in page
 
 
 def test_every_network_and_preset_of_ours_is_measured(costs: list[Cost]) -> None:

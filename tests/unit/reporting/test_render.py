@@ -62,6 +62,14 @@ class Cells(HTMLParser):
             row[-1] = " ".join(f"{row[-1]} {data}".split())
 
 
+def test_a_reproduction_is_marked_where_figures_are_comparable_and_nowhere_else() -> None:
+    table = components()
+    table = replace(table, rows=(replace(table.rows[0], reproduction=True), *table.rows[1:]))
+    for text in (markdown_of, html_of):
+        assert str(text(table, comparable=True)).count("reproduction") == 1
+        assert "reproduction" not in text(table, comparable=False)
+
+
 def test_csv_has_every_figure_unrounded_and_the_comparison_once() -> None:
     table = components()
     lines = rows_of(table)

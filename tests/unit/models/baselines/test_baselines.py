@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -15,10 +16,13 @@ from nrdfer.models.baselines.former_dfer import FormerDFER, FormerDFERSettings
 from nrdfer.models.baselines.i3d import I3D, pad_same
 from nrdfer.models.baselines.p3d import P3D, P3DBlock, P3DSettings
 from nrdfer.models.baselines.r2plus1d import R2Plus1D
+from nrdfer.models.baselines.reslstm import ResLSTM, ResLSTMSettings
 from nrdfer.models.baselines.resnet3d import ResNet3D, ResNet3DSettings
 from nrdfer.models.baselines.resnet3d_center_loss import CenterLossSettings, ResNet3DCenterLoss
 from nrdfer.models.baselines.resnet18_gru import ResNet18GRU, ResNet18GRUSettings
 from nrdfer.models.baselines.vgg11_lstm import VGG11LSTM, VGG11LSTMSettings, averaging
+from nrdfer.models.baselines.video_resnet import R3D18, R2Plus1D18
+from nrdfer.models.layers3d import MaxPool3d
 from nrdfer.models.losses import ec_stfl_loss
 
 
@@ -139,6 +143,60 @@ def test_recurrent_rivals_read_frames_in_order() -> None:
         states = network.recurrent(network.frame_network(x.flatten(0, 1)).view(2, 16, -1))[0]
         torch.testing.assert_close(network.represent(x), states[:, -1], rtol=0, atol=1e-5)
         assert (network(x) - network(x.flip(1))).abs().max() > 1e-5
+
+
+def test_c3d_of_dfews_authors_normalises_every_convolution_and_the_other_keeps_its_settings() -> None:
+    with torch.device("meta"):
+        normed = C3D(dataclasses.replace(C3DSettings(), norm=True))
+    kinds = [type(module) for module in normed.convolutions if not isinstance(module, MaxPool3d)]
+    assert kinds == [nn.Conv3d, nn.BatchNorm3d, nn.ReLU] * 8
+    assert "norm" not in C3DSettings().to_dict()  # what was trained before it could be set is found again
+    assert normed.settings.to_dict()["norm"] is True
+
+
+def _torchvision_names(split: bool) -> set[str]:
+    """Names of convolutions, norms and the classifier as torchvision's files have them."""
+    inner = ("0.0", "0.1", "0.3", "1") if split else ("0", "1")
+    names = {f"stem.{n}" for n in ((0, 1, 3, 4) if split else (0, 1))} | {"fc"}
+    for layer in range(1, 5):
+        names |= {f"layer{layer}.{block}.conv{n}.{part}" for block in (0, 1) for n in (1, 2) for part in inner}
+        names |= {f"layer{layer}.0.downsample.{n}" for n in (0, 1)} if layer > 1 else set()
+    return names
+
+
+@pytest.mark.parametrize(("kind", "split"), [(R3D18, False), (R2Plus1D18, True)])
+def test_torchvisions_forms_have_its_names(kind: type[R3D18 | R2Plus1D18], split: bool) -> None:
+    with torch.device("meta"):
+        network = kind()
+        volume = network.stem(torch.empty(1, 3, 16, 112, 112))
+        features = network.represent(torch.empty(1, 16, 3, 112, 112))
+    assert {name.rsplit(".", 1)[0] for name in network.state_dict()} == _torchvision_names(split)
+    assert volume.shape == (1, 64, 16, 56, 56)
+    assert features.shape == (1, 512)
+    assert [name for name, p in network.named_parameters() if name.endswith("bias") and "fc" in name] == ["fc.bias"]
+    assert all(m.bias is None for m in network.modules() if isinstance(m, nn.Conv3d))
+
+
+def test_r2plus1d_18_has_torchvisions_channels_between_space_and_time() -> None:
+    with torch.device("meta"):
+        state = R2Plus1D18().state_dict()
+    shapes = {name: tuple(state[name].shape[:2]) for name in state if state[name].ndim == 5}
+    assert shapes["stem.0.weight"] == (45, 3)
+    assert shapes["layer1.0.conv1.0.0.weight"] == (144, 64)
+    assert shapes["layer2.0.conv1.0.0.weight"] == (230, 64)
+    assert shapes["layer2.0.conv2.0.0.weight"] == (230, 128)  # the block's, not this convolution's own 288
+    assert shapes["layer4.1.conv2.0.3.weight"] == (512, 1152)
+
+
+def test_reslstm_reads_every_state() -> None:
+    torch.manual_seed(0)
+    network = ResLSTM(ResLSTMSettings(image_size=48, width=4, hidden=5)).eval()
+    assert network.recurrent.num_layers == 3
+    assert network.head.in_features == 16 * 5
+    with torch.no_grad():
+        assert network.represent(_clips()).shape == (2, 80)
+    with torch.device("meta"):
+        assert ResLSTM().trunk(torch.empty(1, 3, 112, 112)).shape == (1, 2048, 4, 4)
 
 
 def test_former_dfer_sees_places_in_frames_and_frames_in_time() -> None:
