@@ -21,6 +21,7 @@ class Bounds:
     frames: int
     pixels: int  # of a picture
     duration: float  # seconds, as far as its header states any
+    size: int = 1 << 30  # bytes of the file
 
 
 class OutOfBoundsError(UnreadableVideoError):
@@ -91,8 +92,20 @@ def check_picture(path: Path, width: int, height: int, bounds: Bounds) -> None:
         )
 
 
+def check_size(path: Path, bounds: Bounds) -> None:
+    """Refuse a file that is too large; one that is missing is left to who opens it.
+
+    Raises:
+        OutOfBoundsError: it is.
+    """
+    with contextlib.suppress(OSError):
+        size = path.stat().st_size
+        if size > bounds.size:
+            raise OutOfBoundsError(f"{path}: {size:,} bytes, more than the {bounds.size:,} allowed here")
+
+
 def check_header(path: Path, bounds: Bounds) -> None:
-    """Refuse a video by its header, before anything is decoded.
+    """Refuse a video by its file's size and its header, before anything is decoded.
 
     Raises:
         OutOfBoundsError: it says more than the bounds allow.
@@ -100,6 +113,7 @@ def check_header(path: Path, bounds: Bounds) -> None:
     """
     from nrdfer.video.probe import probe
 
+    check_size(path, bounds)
     info = probe(path)
     check_picture(path, info.width, info.height, bounds)
     seconds = info.duration_s or 0.0
