@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +45,7 @@ def serve(
     ] = None,
 ) -> None:
     """Check a version's files, then serve it: POST to /invocations, as with `mlflow models serve`."""
-    folders, limits = [_folder(each) for each in videos or ()], _limits(limit or ())
+    folders, limits = [_folder(each) for each in videos or ()], limits_of(limit or ())
     refuse_no_model(model)
     from nrdfer.serving.serve import run
     from nrdfer.serving.served_files import Served
@@ -65,8 +66,12 @@ _IN_MIB = {"request_mib": "request_bytes", "video_mib": "video_bytes"}  # as an 
 _MOST = 1 << 40  # more than any machine takes of what is limited
 
 
-def _limits(given: list[str] | tuple[str, ...]) -> Limits:
+def limits_of(given: Sequence[str], known: Sequence[str] | None = None) -> Limits:
     """The limits with the given values replaced.
+
+    Args:
+        given: as NAME=VALUE.
+        known: names that may be given; None: all.
 
     Raises:
         ProfileError: one has no such name, or no positive number.
@@ -81,8 +86,8 @@ def _limits(given: list[str] | tuple[str, ...]) -> Limits:
     changes: dict[str, float] = {}
     for name, value in fields_of(given, "--limit").items():
         field = _IN_MIB.get(name, name)
-        if field not in kinds or name in _IN_MIB.values():
-            raise ProfileError(f"--limit {name}: there is no such limit; see nrdfer serve --help")
+        if field not in kinds or name in _IN_MIB.values() or (known is not None and name not in known):
+            raise ProfileError(f"--limit {name}: there is no such limit; see --help")
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 < value < _MOST:  # nor is NaN
             raise ProfileError(f"--limit {name}={brief(value)}: a limit is a number above 0 and below {_MOST:,}")

@@ -48,7 +48,11 @@ def run(
     from nrdfer.serving.workers import Workers
 
     signal.signal(signal.SIGTERM, _end)  # as Ctrl-C does; at once, it would leave the copy behind
-    with _place(port) as place, checked_files(served) as (files, sha256, title), contextlib.suppress(KeyboardInterrupt):
+    with (
+        listening(port) as place,
+        checked_files(served) as (files, sha256, title),
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         config = {SHA256: sha256, FOLDERS: list(folders)}
         answering = Workers(functools.partial(open_service, str(files), config, limits), workers)
         try:
@@ -65,7 +69,7 @@ def _end(*_: Any) -> None:
 
 
 @contextlib.contextmanager
-def _place(port: int) -> Iterator[socket.socket]:
+def listening(port: int) -> Iterator[socket.socket]:
     """The listening socket, bound before anything is loaded."""
     with socket.socket() as place:
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

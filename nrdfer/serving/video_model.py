@@ -59,7 +59,8 @@ class VideoModel(ServedModel):
         Returns:
             One row a video, in order: ``emotion``, ``status`` (ok, no_face, unreadable), ``reason``, ``frames``,
             ``frames_with_face``, ``probability_<emotion>`` after the snippet-based filter, ``logit_<emotion>`` before
-            it, and ``timeline`` (a list of mappings, one a window). A video without an answer has neither emotion nor numbers.
+            it, and ``timeline`` (a list of mappings, one a window). A video without an answer has neither
+            emotion nor numbers.
 
         Raises:
             ValueError: the input has neither column.

@@ -34,6 +34,8 @@ class Watch:
 
     bounds: Bounds
     refused: str = ""  # why a video was not decoded to its end
+    frame: int = 0  # the last that was decoded, from 1
+    passes: int = 0  # times that decoding began at the first frame
 
 
 _one = threading.Lock()
@@ -41,14 +43,18 @@ _now: list[Watch] = []
 
 
 @contextlib.contextmanager
-def bounded(bounds: Bounds) -> Iterator[None]:
+def bounded(bounds: Bounds, watch: Watch | None = None) -> Iterator[None]:
     """Context in which this process decodes no video beyond `bounds`; a second call waits until the first has ended.
+
+    Args:
+        bounds: what is decoded at most.
+        watch: to look at from another thread meanwhile.
 
     Raises:
         OutOfBoundsError: at the end, if a video exceeds them, even if its beginning was used.
     """
     with _one:
-        watch = Watch(bounds)
+        watch = watch or Watch(bounds)
         _now.append(watch)
         try:
             yield
@@ -71,6 +77,7 @@ def check_frame(path: Path, number: int, width: int, height: int) -> None:
         OutOfBoundsError: there are bounds, and it exceeds them.
     """
     for watch in _now:
+        watch.frame, watch.passes = number, watch.passes + (number == 1)
         try:
             if number > watch.bounds.frames:
                 raise OutOfBoundsError(f"{path}: more than {watch.bounds.frames:,} frames, the most allowed here")
