@@ -36,6 +36,7 @@ class Answer:
     frames: tuple[int, ...]  # T source frames; of an interpolated clip the nearest ones
     emotions: tuple[str, ...]  # K, the network's label set
     attention: tuple[float, ...]  # T - 1, of each pair of frames, sum 1; empty for a network without a class token
+    calibrated: bool = False  # the probabilities carry the model's temperature
 
     @property
     def emotion(self) -> str:
@@ -46,6 +47,17 @@ class Answer:
     def probability(self) -> float:
         """Probability of the predicted emotion."""
         return max(self.probabilities)
+
+    @property
+    def uncertainty(self) -> float:
+        """Entropy of the probabilities, 0 (sure) to 1 (all emotions alike)."""
+        return uncertainty_of(self.probabilities)
+
+
+def uncertainty_of(probabilities: Sequence[float]) -> float:
+    """Entropy of K probabilities as a fraction of the largest possible."""
+    p_K = np.asarray(probabilities, np.float64)
+    return float(-(p_K * np.log(np.where(p_K > 0, p_K, 1))).sum() / np.log(len(p_K))) if len(p_K) > 1 else 0.0
 
 
 def answers(
