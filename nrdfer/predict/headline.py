@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nrdfer.predict.asked import CLIP, WINDOWS
 from nrdfer.predict.inference import Answer, uncertainty_of
-
-WINDOWS, CLIP = "windows", "clip"
-KINDS = (WINDOWS, CLIP)
 
 
 @dataclass(frozen=True)

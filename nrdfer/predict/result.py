@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nrdfer.core.records import FrameRecord
+from nrdfer.faces.people import LABELS, NOBODY, OTHER, PERSON, UNSURE
 from nrdfer.predict.crops import CroppedVideo
 from nrdfer.predict.headline import Headline
 from nrdfer.predict.inference import Answer
@@ -20,9 +21,6 @@ SCHEMA = 3
 OK, NO_FACE, UNREADABLE = "ok", "no_face", "unreadable"
 TOO_FEW = "too_few_faces"  # the person is seen, but in too few frames for an answer of the whole video
 REFUSED = "refused"  # of a row: its folder would replace what this project did not make
-#: Labels of a frame, for one person. `UNSURE`: a face that may be this person's, or points that fit no face.
-PERSON, NOBODY, OTHER, UNSURE = "person", "no_face", "another_person", "not_sure"
-LABELS = (PERSON, NOBODY, OTHER, UNSURE)
 LABEL_WORDS = {PERSON: "face", NOBODY: "no face", OTHER: "another person", UNSURE: "target not sure"}
 #: Colours of people, the main one's first; they are not those of emotions. Further people begin again.
 PERSON_COLOURS = ("#FFB000", "#648FFF", "#DC267F", "#22C3A6", "#FE6100", "#785EF0", "#B6E34B", "#A0522D")
