@@ -137,6 +137,10 @@ class ClipNetwork(nn.Module, ABC):
         """
         return Inspection(self.represent(x_BTCHW))
 
+    def forward_with_attention(self, x_BTCHW: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """As `forward_with_snippets`, and attention (B, P) of the class token, None for a network without one."""
+        return *self.forward_with_snippets(x_BTCHW), self.inspect(x_BTCHW).attention_BP
+
     def vetoes(self, snippet_logits_BSK: Tensor) -> Tensor:
         """Whether the snippets of a clip veto the answer neutral: (B,) bool."""
         return torch.zeros(snippet_logits_BSK.shape[0], dtype=torch.bool, device=snippet_logits_BSK.device)

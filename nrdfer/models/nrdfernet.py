@@ -201,6 +201,13 @@ class NRDFERNet(ClipNetwork):
         logits_BWK = self.classify(self.features(x_BTCHW), windows)
         return logits_BWK[:, 0], logits_BWK[:, 1:]
 
+    def forward_with_attention(self, x_BTCHW: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """See `ClipNetwork`; the spatial stage, which is most of the work, runs once."""
+        check_clips(x_BTCHW, self.settings)
+        features_BPD = self.features(x_BTCHW)
+        logits_BWK = self.classify(features_BPD, [range(self.settings.frames - 1), *self.settings.snippets])
+        return logits_BWK[:, 0], logits_BWK[:, 1:], self.temporal.frame_attention(features_BPD)
+
     def inspect(self, x_BTCHW: Tensor, widths: Sequence[int] = ()) -> Inspection:
         """See `ClipNetwork`; widths are in the network's own `snippet_unit`.
 
