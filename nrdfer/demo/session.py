@@ -57,9 +57,7 @@ class Shown:
     @property
     def people(self) -> list[dict[str, Any]]:
         """The people of the video, the main one first; each with number, colour, answer and timeline."""
-        people: list[dict[str, Any]] = self.document.get("people", [])
-        if "people" not in self.document:
-            people = [{**self.document, "person": 1, "colour": "#0072B2"}]
+        people: list[dict[str, Any]] = self.document["people"]
         return people
 
     @property

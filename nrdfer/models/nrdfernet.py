@@ -203,7 +203,7 @@ class NRDFERNet(ClipNetwork):
 
     def forward_with_attention(self, x_BTCHW: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `ClipNetwork`; the spatial stage, which is most of the work, runs once."""
-        check_clips(x_BTCHW, self.settings)
+        x_BTCHW = unit_clips(x_BTCHW, self.settings)
         features_BPD = self.features(x_BTCHW)
         logits_BWK = self.classify(features_BPD, [range(self.settings.frames - 1), *self.settings.snippets])
         return logits_BWK[:, 0], logits_BWK[:, 1:], self.temporal.frame_attention(features_BPD)

@@ -11,6 +11,7 @@ from typing import Any
 
 from nrdfer.core.errors import CorpusError
 from nrdfer.core.plain_text import name_text
+from nrdfer.predict.asked import ALL, WINDOWS, checked_answer, checked_people
 from nrdfer.predict.choose import choose_detector, choose_model
 from nrdfer.predict.crops import Cropper
 from nrdfer.predict.model import open_model
@@ -55,6 +56,9 @@ def load_predictor(
     *,
     retinaface: str | os.PathLike[str] | None = None,
     windows: WindowSettings | None = None,
+    people: str | int = ALL,
+    answer: str = WINDOWS,
+    tiles: bool = False,
     device: str = "auto",
     **changes: Any,
 ) -> Predictor:
@@ -66,6 +70,9 @@ def load_predictor(
         retinaface: instead of the training's detector, a file or a name such as ``retinaface-mobilenet0.25``. For
             ``sample`` a detector for real faces that is on this machine is used unasked.
         windows: of the timeline.
+        people: "all", "main", or how many at most.
+        answer: what the emotion of a whole video is: "windows" or "clip"; see `Predictor`.
+        tiles: search whole frames in parts at full size, too: small and far faces.
         device: "cpu", "cuda" or "auto".
         **changes: other preprocessing than in the training: ``enhance``, or fields of
             `nrdfer.config.alignment.AlignSettings` such as ``max_side``.
@@ -73,8 +80,10 @@ def load_predictor(
     Raises:
         WeightsError: there is no such model or detector, or it cannot be used.
         ProfileError: a setting that is not known, or a value that is refused.
+        ValueError: `people` or `answer` is not one of these.
     """
-    return load_with_notes(model, retinaface=retinaface, windows=windows, device=device, **changes)[0]
+    options: dict[str, Any] = {"people": people, "answer": answer, "tiles": tiles, "device": device, **changes}
+    return load_with_notes(model, retinaface=retinaface, windows=windows, **options)[0]
 
 
 def load_with_notes(
@@ -82,14 +91,19 @@ def load_with_notes(
     *,
     retinaface: str | os.PathLike[str] | None = None,
     windows: WindowSettings | None = None,
+    people: str | int = ALL,
+    answer: str = WINDOWS,
+    tiles: bool = False,
     device: str = "auto",
     **changes: Any,
 ) -> tuple[Predictor, tuple[str, ...]]:
     """As `load_predictor`; also what differs from the training, as text."""
+    checked_people(people), checked_answer(answer)  # before anything slow
     chosen = choose_model(None if model is None else os.fspath(model))
     trained = open_model(chosen.address)
     detector = None if retinaface is None else os.fspath(retinaface)
     if detector is None and trained.origin.address == ADDRESS and "detector" not in changes:
         detector = choose_detector(trained)
     used, overrides = trained.preprocessing.overridden(retinaface=detector, **changes)
-    return Predictor(trained, Cropper.load(used, device=device), windows, device=device), overrides
+    cropper = Cropper.load(used, device=device, tiles=tiles)
+    return Predictor(trained, cropper, windows, device=device, people=people, answer=answer), overrides

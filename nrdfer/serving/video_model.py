@@ -36,7 +36,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 class VideoModel(ServedModel):
-    """Predicts the emotion of one person in each video."""
+    """Predicts the emotions of the people in each video."""
 
     def load_context(self, context: Any) -> None:
         """Load what `nrdfer.serving.video_bundle.write_bundle` gathered; every file's sha256 is checked first."""
@@ -57,10 +57,11 @@ class VideoModel(ServedModel):
             params: not used.
 
         Returns:
-            One row a video, in order: ``emotion``, ``status`` (ok, no_face, unreadable), ``reason``, ``frames``,
-            ``frames_with_face``, ``probability_<emotion>`` after the snippet-based filter, ``logit_<emotion>`` before
-            it, and ``timeline`` (a list of mappings, one a window). A video without an answer has neither
-            emotion nor numbers.
+            One row a video, in order: ``emotion``, ``status`` (ok, no_face, too_few_faces, unreadable), ``reason``,
+            ``frames``, ``frames_with_face``, ``probability_<emotion>`` after the snippet-based filter,
+            ``logit_<emotion>`` before it, ``timeline`` (a list of mappings, one a window) and ``people`` (likewise, one
+            a person, the main one first, of whom the other columns are). A video without an answer has neither emotion
+            nor numbers.
 
         Raises:
             ValueError: the input has neither column.
@@ -172,11 +173,12 @@ def _columns(emotions: Sequence[str]) -> dict[str, str]:
         **{f"probability_{name}": "number" for name in emotions},
         **{f"logit_{name}": "number" for name in emotions},
         "timeline": "values",
+        "people": "values",
     }
 
 
 def _as_row(prediction: Prediction, emotions: Sequence[str]) -> dict[str, Any]:
-    from nrdfer.predict.result import timeline_to_list
+    from nrdfer.predict.result import person_to_dict, timeline_to_list
 
     answer = prediction.answer
     nothing = (None,) * len(emotions)  # JSON has no word for NaN
@@ -191,6 +193,7 @@ def _as_row(prediction: Prediction, emotions: Sequence[str]) -> dict[str, Any]:
         **{f"probability_{name}": p for name, p in zip(emotions, probabilities, strict=True)},
         **{f"logit_{name}": p for name, p in zip(emotions, logits, strict=True)},
         "timeline": timeline_to_list(prediction),
+        "people": [person_to_dict(person) for person in prediction.people],
     }
 
 
