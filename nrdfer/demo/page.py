@@ -56,9 +56,9 @@ def make_page(sessions: Sessions, uploads: Path, warning: str) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.HTML(f"<h1>{view.escaped(TITLE)}</h1><p>{view.escaped(_ABOUT)}</p>")
         if warning:
-            gr.HTML(f'<p class="nrdfer-warning">Answers of this model are {view.escaped(warning)}.</p>')
+            gr.HTML(f'<p class="nrdfer-warning">The model that answers was {view.escaped(warning)}.</p>')
         dropped = gr.File(label="Video", file_count="single", type="filepath", height=140)
-        told = gr.HTML()
+        message = gr.HTML()
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 video = gr.HTML()
@@ -83,8 +83,8 @@ def make_page(sessions: Sessions, uploads: Path, warning: str) -> gr.Blocks:
                     yield "", view.video_html(state), choose, view.timeline_html(state, 0)
 
         def choose(number: int | None, request: gr.Request) -> str:
-            shown = sessions.of(_visitor(request))
-            return "" if shown is None or number is None else view.timeline_html(shown, number)
+            result = sessions.of(_visitor(request))
+            return "" if result is None or number is None else view.timeline_html(result, number)
 
         def forget(request: gr.Request) -> tuple[Any, ...]:
             sessions.forget(_visitor(request))
@@ -93,7 +93,7 @@ def make_page(sessions: Sessions, uploads: Path, warning: str) -> gr.Blocks:
         def leave(request: gr.Request) -> None:
             sessions.forget(_visitor(request))
 
-        seen = [told, video, people, timeline]
+        seen = [message, video, people, timeline]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         dropped.upload(analyse, [dropped], seen, concurrency_limit=1, **quiet)
         dropped.clear(forget, None, seen, **quiet)

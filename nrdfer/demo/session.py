@@ -46,7 +46,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Result:
     """A video's result."""
 
     token: str  # names it in addresses; cannot be guessed
@@ -81,9 +81,9 @@ class Sessions:
         self._predictor, self._folder, self._overrides = predictor, folder, overrides
         self._bounds = Bounds(limits.frames, limits.pixels, limits.duration, limits.video_bytes)
         self._lock = threading.Lock()
-        self._shown: dict[str, Shown] = {}  # visitor -> result
+        self._results: dict[str, Result] = {}  # visitor -> result
 
-    def analyse(self, visitor: str, upload: Path) -> Iterator[Progress | Refused | Shown]:
+    def analyse(self, visitor: str, upload: Path) -> Iterator[Progress | Refused | Result]:
         """Predict a video; its upload is removed afterwards, and the visitor's earlier result before.
 
         Yields:
@@ -93,10 +93,10 @@ class Sessions:
         token = secrets.token_urlsafe(24)
         out = self._folder / token
         watch = Watch(self._bounds)
-        outcome: list[Refused | Shown] = []
+        outcome: list[Refused | Result] = []
         worker = threading.Thread(target=lambda: outcome.append(self._predict(upload, out, token, watch)), daemon=True)
         worker.start()
-        found: Refused | Shown = Refused(_DEFECT)
+        found: Refused | Result = Refused(_DEFECT)
         try:
             frames = _frames(upload)
             while worker.is_alive():
@@ -108,30 +108,30 @@ class Sessions:
             upload.unlink(missing_ok=True)
             if isinstance(found, Refused):
                 shutil.rmtree(out, ignore_errors=True)
-        if isinstance(found, Shown):
+        if isinstance(found, Result):
             with self._lock:
-                self._shown[visitor] = found
+                self._results[visitor] = found
         yield found
 
-    def of(self, visitor: str) -> Shown | None:
+    def of(self, visitor: str) -> Result | None:
         """A visitor's result."""
         with self._lock:
-            return self._shown.get(visitor)
+            return self._results.get(visitor)
 
     def file(self, token: str, name: str) -> Path | None:
         """A file of a result; None if there is no such result or it has no such file."""
         with self._lock:
-            found = next((shown for shown in self._shown.values() if secrets.compare_digest(shown.token, token)), None)
+            found = next((result for result in self._results.values() if result.token == token), None)
         return found.folder / name if found is not None and name in found.files else None
 
     def forget(self, visitor: str) -> None:
         """Remove a visitor's result."""
         with self._lock:
-            shown = self._shown.pop(visitor, None)
-        if shown is not None:
-            shutil.rmtree(shown.folder.parent, ignore_errors=True)
+            result = self._results.pop(visitor, None)
+        if result is not None:
+            shutil.rmtree(result.folder.parent, ignore_errors=True)
 
-    def _predict(self, upload: Path, out: Path, token: str, watch: Watch) -> Refused | Shown:
+    def _predict(self, upload: Path, out: Path, token: str, watch: Watch) -> Refused | Result:
         name = one_line(name_text(upload.name))
         try:
             out.mkdir()
@@ -143,11 +143,11 @@ class Sessions:
         except NrdferError as error:
             return Refused(_named(str(error), upload, name))
 
-    def _outcome(self, row: Row, folder: Path, name: str, token: str, upload: Path) -> Refused | Shown:
+    def _outcome(self, row: Row, folder: Path, name: str, token: str, upload: Path) -> Refused | Result:
         """The result of a row; a video that was read has one also where nobody is in it."""
         if not (folder / PREDICTION).is_file():
             return Refused(_named(row.reason, upload, name))
-        return Shown(token, name, folder, json.loads((folder / PREDICTION).read_text()))
+        return Result(token, name, folder, json.loads((folder / PREDICTION).read_text()))
 
 
 def _named(reason: str, upload: Path, name: str) -> str:

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nrdfer.demo.session import Progress, Shown
+from nrdfer.demo.session import Progress, Result
 from nrdfer.plotting.palette import from_hex, ink_on
 from nrdfer.plotting.style import emotion_style
 from nrdfer.predict.video_output import ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE
@@ -34,10 +34,10 @@ def escaped(text: str) -> str:
 
 def progress_html(progress: Progress) -> str:
     """A bar and what is being done."""
-    value = f"{progress.share:.3f}"
+    percent = round(100 * progress.share)
     return (
-        f'<div class="nrdfer-progress" role="status"><progress value="{value}" max="1">{value}</progress>'
-        f"<span>{escaped(progress.words)}</span></div>"
+        f'<div class="nrdfer-progress" role="progressbar" aria-label="progress" aria-valuenow="{percent}">'
+        f'<div class="track"><div style="width:{percent}%"></div></div><span>{escaped(progress.words)}</span></div>'
     )
 
 
@@ -46,16 +46,16 @@ def refusal_html(reason: str) -> str:
     return f'<div class="nrdfer-refusal" role="alert"><b>This video cannot be used.</b> {escaped(reason)}</div>'
 
 
-def video_html(shown: Shown) -> str:
+def video_html(result: Result) -> str:
     """The annotated video, what the file says of it, and the downloads."""
-    address = f"results/{shown.token}"
-    document, there = shown.document, shown.files
+    address = f"results/{result.token}"
+    document, there = result.document, result.files
     player = (
         f'<video id="nrdfer-video" controls playsinline preload="auto" src="{address}/{ANNOTATED}"></video>'
         if ANNOTATED in there
         else '<p class="nrdfer-note">The annotated video could not be made; the timeline is complete.</p>'
     )
-    facts = f"{shown.name}: {document['frames']:,} frames, {_seconds(document['end_s'])}"
+    facts = f"{result.name}: {document['frames']:,} frames, {_seconds(document['end_s'])}"
     notes = [text for text in (str(document.get("note", "")), *map(str, document.get("overrides", ()))) if text]
     links = [
         f'<a href="{address}/{escaped(name)}" download="{escaped(name)}">{escaped(_TITLES.get(name, name))}</a>'
@@ -75,17 +75,17 @@ def person_name(person: Mapping[str, Any]) -> str:
     return f"person {person['person']}: {said}"
 
 
-def timeline_html(shown: Shown, number: int) -> str:
+def timeline_html(result: Result, number: int) -> str:
     """One person's answer and timeline, with a play head.
 
     Args:
-        shown: the result.
-        number: of the person, from 0; without anybody, the reason is shown.
+        result: the result.
+        number: of the person, from 0; without anybody, the reason is result.
     """
-    document = shown.document
-    if number >= len(shown.people):
+    document = result.document
+    if number >= len(result.people):
         return f'<p class="nrdfer-note">{escaped(str(document["reason"]) or "There is nobody in this video.")}</p>'
-    person = shown.people[number]
+    person = result.people[number]
     answer, start, end = person["answer"], float(document["start_s"]), float(document["end_s"])
     emotions = _emotions(person)
     head = _headline(person, answer, int(document["frames"]))

@@ -85,10 +85,10 @@ def compare(network: ClipNetwork, path: Path, clips: Clips) -> Agreement:
     """
     try:
         asked = _onnx(path) if path.suffix == ".onnx" else _program(path)
-        told = [asked(clips[start : start + _BATCH]) for start in range(0, len(clips), _BATCH)]
+        answers = [asked(clips[start : start + _BATCH]) for start in range(0, len(clips), _BATCH)]
     except Exception as error:  # of other libraries' readers
         raise NrdferError(f"{path.name} cannot be asked about clips: {type(error).__name__}") from error
-    logits, probabilities = (np.concatenate(part) for part in zip(*told, strict=True))
+    logits, probabilities = (np.concatenate(part) for part in zip(*answers, strict=True))
     expected = [_answers(network, clips[start : start + _BATCH]) for start in range(0, len(clips), _BATCH)]
     right_logits, right = (np.concatenate(part) for part in zip(*expected, strict=True))
     return Agreement(
