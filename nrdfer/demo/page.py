@@ -65,10 +65,11 @@ def make_page(sessions: Sessions, uploads: Path, warning: str) -> gr.Blocks:
             with gr.Column(scale=2, min_width=320):
                 people = gr.Radio(label="Person", choices=[], visible=False, interactive=True)
                 timeline = gr.HTML()
+        downloads = gr.HTML()
 
         def analyse(upload: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
             path = Path(upload).resolve()
-            nothing = ("", gr.update(choices=[], visible=False), "")
+            nothing = ("", gr.update(choices=[], visible=False), "", "")
             if not path.is_relative_to(uploads.resolve()):
                 yield view.refusal_html("it was not uploaded here"), *nothing
                 return
@@ -80,24 +81,27 @@ def make_page(sessions: Sessions, uploads: Path, warning: str) -> gr.Blocks:
                 else:
                     names = [(view.person_name(person), number) for number, person in enumerate(state.people)]
                     choose = gr.update(choices=names, value=0 if names else None, visible=len(names) > 1)
-                    yield "", view.video_html(state), choose, view.timeline_html(state, 0)
+                    first = view.timeline_html(state, 0), view.downloads_html(state, 0)
+                    yield "", view.video_html(state), choose, *first
 
-        def choose(number: int | None, request: gr.Request) -> str:
+        def choose(number: int | None, request: gr.Request) -> tuple[str, str]:
             result = sessions.of(_visitor(request))
-            return "" if result is None or number is None else view.timeline_html(result, number)
+            if result is None or number is None:
+                return "", ""
+            return view.timeline_html(result, number), view.downloads_html(result, number)
 
         def forget(request: gr.Request) -> tuple[Any, ...]:
             sessions.forget(_visitor(request))
-            return "", "", gr.update(choices=[], visible=False), ""
+            return "", "", gr.update(choices=[], visible=False), "", ""
 
         def leave(request: gr.Request) -> None:
             sessions.forget(_visitor(request))
 
-        seen = [message, video, people, timeline]
+        seen = [message, video, people, timeline, downloads]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         dropped.upload(analyse, [dropped], seen, concurrency_limit=1, **quiet)
         dropped.clear(forget, None, seen, **quiet)
-        people.input(choose, [people], [timeline], **quiet)
+        people.input(choose, [people], [timeline, downloads], **quiet)
         page.unload(leave)
     page.queue(max_size=8)
     return page

@@ -11,18 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nrdfer.demo.session import Progress, Result
-from nrdfer.plotting.palette import from_hex, ink_on
 from nrdfer.plotting.style import emotion_style
-from nrdfer.predict.video_output import ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE
+from nrdfer.predict.video_output import ANNOTATED, FRAMES, PEOPLE, PREDICTION, STRIP, TIMELINE, name_of
 
 _NOBODY = "#969696"
-_TITLES = {
-    PREDICTION: "everything (JSON)",
-    TIMELINE: "timeline (CSV)",
-    FRAMES: "frames (CSV)",
-    STRIP: "picture (PNG)",
-    ANNOTATED: "annotated video (MP4)",
-}
+_OF_VIDEO = {ANNOTATED: "annotated video (MP4)", PREDICTION: "everything (JSON)", PEOPLE: "people (CSV)"}
+_OF_PERSON = {TIMELINE: "timeline (CSV)", FRAMES: "frames (CSV)", STRIP: "picture (PNG)"}
+_LEAST_LABEL = 14.0  # per cent of the timeline that a stretch needs for its label
 #: Frameworks insert values into templates of their own.
 _OF_TEMPLATES = str.maketrans({"{": "&#123;", "}": "&#125;", "$": "&#36;", "`": "&#96;"})
 
@@ -47,25 +42,45 @@ def refusal_html(reason: str) -> str:
 
 
 def video_html(result: Result) -> str:
-    """The annotated video, what the file says of it, and the downloads."""
-    address = f"results/{result.token}"
-    document, there = result.document, result.files
+    """The annotated video, and what is known of the file."""
+    document = result.document
     player = (
-        f'<video id="nrdfer-video" controls playsinline preload="auto" src="{address}/{ANNOTATED}"></video>'
-        if ANNOTATED in there
+        f'<video id="nrdfer-video" controls playsinline preload="auto" src="{_address(result, ANNOTATED)}"></video>'
+        if ANNOTATED in result.files
         else '<p class="nrdfer-note">The annotated video could not be made; the timeline is complete.</p>'
     )
     facts = f"{result.name}: {document['frames']:,} frames, {_seconds(document['end_s'])}"
-    notes = [text for text in (str(document.get("note", "")), *map(str, document.get("overrides", ()))) if text]
-    links = [
-        f'<a href="{address}/{escaped(name)}" download="{escaped(name)}">{escaped(_TITLES.get(name, name))}</a>'
-        for name in there
-    ]
+    changes = ", ".join(map(str, document.get("overrides", ())))
+    notes = [str(document.get("note", "")), f"unlike in training: {changes}" if changes else ""]
     return (
         f'<div class="nrdfer-video">{player}<p>{escaped(facts)}</p>'
-        + "".join(f'<p class="nrdfer-note">{escaped(note)}</p>' for note in notes)
-        + f'<p class="nrdfer-downloads">Download: {" ".join(links)}</p></div>'
+        + "".join(f'<p class="nrdfer-note">{escaped(note)}</p>' for note in notes if note)
+        + "</div>"
     )
+
+
+def downloads_html(result: Result, number: int) -> str:
+    """Links to the files of the video and of one person.
+
+    Args:
+        result: of the video.
+        number: of the person, from 0.
+    """
+    titles = {name: title for name, title in _OF_VIDEO.items() if name in result.files}
+    titles |= {
+        file: f"{title} of person {number + 1}" if len(result.people) > 1 else title
+        for name, title in _OF_PERSON.items()
+        if (file := name_of(name, number + 1)) in result.files
+    }
+    links = "".join(
+        f'<a href="{_address(result, name)}" download="{escaped(name)}">{escaped(title)}</a>'
+        for name, title in titles.items()
+    )
+    return f'<p class="nrdfer-downloads">Download: {links}</p>'
+
+
+def _address(result: Result, name: str) -> str:
+    return f"results/{result.token}/{escaped(name)}"
 
 
 def person_name(person: Mapping[str, Any]) -> str:
@@ -89,7 +104,8 @@ def timeline_html(result: Result, number: int) -> str:
     answer, start, end = person["answer"], float(document["start_s"]), float(document["end_s"])
     emotions = _emotions(person)
     head = _headline(person, answer, int(document["frames"]))
-    bars = "".join(_segment(piece, start, end, emotions) for piece in pieces(person["timeline"], start, end))
+    parts = pieces(person["timeline"], start, end)
+    bars = _labels(parts, start, end) + "".join(_segment(piece, start, end, emotions) for piece in parts)
     legend = "".join(
         f'<li><i style="background:{_colour(name, emotions)}"></i>{escaped(name)}</li>'
         for name in dict.fromkeys(row["answer"]["emotion"] for row in person["timeline"] if row["answer"])
@@ -115,16 +131,34 @@ def pieces(
 
 def _segment(piece: tuple[float, float, Mapping[str, Any]], start: float, end: float, emotions: Sequence[str]) -> str:
     begin, until, row = piece
-    answer, length = row["answer"], max(end - start, 1e-9)
-    place = f"left:{100 * (begin - start) / length:.3f}%;width:{100 * (until - begin) / length:.3f}%"
+    answer, place = row["answer"], _place(begin, until, start, end)
     if answer is None:
-        words = str(row.get("label") or row["status"]).replace("_", " ")
-        return f'<div class="piece nobody" style="{place}" {_data(begin, until, words)}></div>'
-    colour = _colour(answer["emotion"], emotions)
-    ink = "#{:02x}{:02x}{:02x}".format(*ink_on(from_hex(colour)))
+        return f'<div class="piece nobody" style="{place}" {_data(begin, until, _words(row))}></div>'
     words = f"{answer['emotion']} {100 * answer['probability']:.0f} %"
-    style = f"{place};height:{100 * answer['probability']:.1f}%;background:{colour};color:{ink}"
-    return f'<div class="piece" style="{style}" {_data(begin, until, words)}>{escaped(answer["emotion"])}</div>'
+    # the top is the labels'
+    style = f"{place};height:{80 * answer['probability']:.1f}%;background:{_colour(answer['emotion'], emotions)}"
+    return f'<div class="piece" style="{style}" {_data(begin, until, words)}></div>'
+
+
+def _labels(parts: Sequence[tuple[float, float, Mapping[str, Any]]], start: float, end: float) -> str:
+    """The emotion above each stretch that is wide enough for it."""
+    labels = []
+    for words, group in itertools.groupby(parts, key=lambda part: _words(part[2])):
+        stretch = list(group)
+        begin, until = stretch[0][0], stretch[-1][1]
+        if 100 * (until - begin) >= _LEAST_LABEL * (end - start):
+            labels.append(f'<div class="label" style="{_place(begin, until, start, end)}">{escaped(words)}</div>')
+    return "".join(labels)
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    """A window's emotion, or why it has none."""
+    return str(row["answer"]["emotion"] if row["answer"] else row["label"] or row["status"]).replace("_", " ")
+
+
+def _place(begin: float, until: float, start: float, end: float) -> str:
+    length = max(end - start, 1e-9)
+    return f"left:{100 * (begin - start) / length:.3f}%;width:{100 * (until - begin) / length:.3f}%"
 
 
 def _data(begin: float, until: float, words: str) -> str:

@@ -74,7 +74,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     made = Demo(f"http://127.0.0.1:{port}/", process, folder / "tmp")
     try:
         for _ in range(1500):
-            with suppress(OSError), urllib.request.urlopen(made.address, timeout=30):
+            with suppress(OSError), urllib.request.urlopen(made.address, timeout=30):  # noqa: S310
                 break
             assert process.poll() is None, (folder / "log").read_text()[-3000:]
             time.sleep(0.2)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.demo.session import Progress, Result
-from nrdfer.demo.view import pieces, progress_html, refusal_html, timeline_html, video_html
+from nrdfer.demo.view import downloads_html, pieces, progress_html, refusal_html, timeline_html, video_html
 from nrdfer.predict.video_output import ANNOTATED, PREDICTION
 
 EVIL = "<img src=x onerror=alert(1)>\"'${7*7}{{x}}`.mp4"
@@ -36,6 +36,7 @@ def test_text_from_outside_is_text(tmp_path: Path) -> None:
     for html in (*made, timeline_html(shown, 0), timeline_html(shown, 1)):
         assert "<img" not in html and "${" not in html and "{{" not in html and "`" not in html
         assert "&lt;img src=x" in html
+    assert "<img" not in downloads_html(shown, 0)
 
 
 def test_windows_stand_for_the_moments_around_their_centres() -> None:
@@ -53,7 +54,11 @@ def test_a_timeline_says_what_it_shows(tmp_path: Path) -> None:
     assert "no answer" in timeline_html(result(tmp_path), 1)
 
 
-def test_all_files_can_be_downloaded(tmp_path: Path) -> None:
-    html = video_html(result(tmp_path))
-    for name in (ANNOTATED, PREDICTION, "people.csv"):
-        assert f'href="results/token/{name}" download="{name}"' in html
+def test_files_of_the_video_and_of_the_person_can_be_downloaded(tmp_path: Path) -> None:
+    for name in ("timeline.csv", "timeline_2.csv"):
+        (tmp_path / name).touch()
+    for number, own, other in ((0, "timeline.csv", "timeline_2.csv"), (1, "timeline_2.csv", "timeline.csv")):
+        html = downloads_html(result(tmp_path), number)
+        for name in (ANNOTATED, PREDICTION, "people.csv", own):
+            assert f'href="results/token/{name}" download="{name}"' in html
+        assert f"/{other}" not in html

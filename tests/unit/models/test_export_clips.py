@@ -49,7 +49,7 @@ def test_no_array_and_no_file(tmp_path: Path) -> None:
         with pytest.raises(NrdferError, match=rf"{name} is no \.npy file of clips"):
             read_clips(tmp_path / name, SETTINGS)
     np.save(tmp_path / "c.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(NrdferError, match="is no .npy file of clips"):
+    with pytest.raises(NrdferError, match=r"is no \.npy file of clips"):
         read_clips(tmp_path / "c.npy", SETTINGS)
     for name in ("a.onnx", "a.pt2"):
         (tmp_path / name).write_bytes(b"nonsense")
