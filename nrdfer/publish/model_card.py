@@ -48,6 +48,8 @@ class CardFacts:
         metrics: protocol -> metrics of `nrdfer.evaluation.protocols.fold_metrics`.
         epochs: protocol -> the epoch its weights are of.
         links: name -> address, of what made it.
+        frames: T, of a clip.
+        image_size: side of a frame, pixels.
     """
 
     title: str
@@ -63,6 +65,8 @@ class CardFacts:
     metrics: Mapping[str, Mapping[str, Any]]
     epochs: Mapping[str, int]
     links: Mapping[str, str] = field(default_factory=dict)
+    frames: int = 16
+    image_size: int = 112
 
 
 def write_card(facts: CardFacts) -> str:
@@ -73,7 +77,7 @@ def write_card(facts: CardFacts) -> str:
     links = ", ".join(f"[{name}]({address})" for name, address in facts.links.items())
     sections = {
         f"{facts.title}: {facts.model}, {facts.split}": (
-            f"Dynamic facial expression recognition: 16 frames of one face in, one of "
+            f"Dynamic facial expression recognition: {facts.frames} frames of one face in, one of "
             f"{len(facts.metrics['honest']['recalls'])} emotions out. Profile "
             f"{code(facts.profile)}.\n\nMade by: {links}. Every link back to the videos: `nrdfer lineage "
             f"models:/{facts.model}@{'champion' if only else facts.split}`."
@@ -86,8 +90,9 @@ def write_card(facts: CardFacts) -> str:
         "Recipe": _plain(facts.recipe),
         "Preprocessing of videos": _plain(facts.preprocessing),
         "Use": (
-            "Input: aligned face crops, (B, 16, 3, H, W), RGB, 0 to 1. Output: one row per clip with the emotion, its "
-            "probabilities after the snippet-based filter, and the logits before it. The weights are the last epoch's. "
+            f"Input: aligned face crops, (B, {facts.frames}, 3, {facts.image_size}, {facts.image_size}), RGB, 0 to 1 or "
+            "8-bit; crops of another size are resized. Output: one row per clip with the emotion, its probabilities "
+            "after the snippet-based filter, and the logits before it. The weights are the last epoch's. "
             f"For videos: `nrdfer predict VIDEO --model models:/{facts.model}@champion`."
         ),
         "Meant for": (
