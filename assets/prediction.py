@@ -20,7 +20,7 @@ from nrdfer.core.markdown_text import plain
 from nrdfer.core.plain_text import name_of, one_line
 
 if TYPE_CHECKING:
-    from nrdfer.predict.video_output import Row
+    from nrdfer.predict.rows import Row
 
 GROUP = asset_groups.PREDICTION.name
 NAME = "predictions"

@@ -10,6 +10,7 @@ import typer
 
 from nrdfer.commands import installed
 from nrdfer.commands.corpus import corpus_app
+from nrdfer.commands.demo import demo
 from nrdfer.commands.doctor import doctor
 from nrdfer.commands.evaluate import evaluate
 from nrdfer.commands.lineage import lineage
@@ -37,7 +38,21 @@ app.add_typer(weights_app, name="weights")
 app.add_typer(store_app, name="store")
 for name, found in installed.graph_commands().items():
     app.command(name)(found)
-for command in (doctor, preprocess, predict, train, evaluate, recipes, results, lineage, models, export, push, serve):
+for command in (
+    doctor,
+    preprocess,
+    predict,
+    train,
+    evaluate,
+    recipes,
+    results,
+    lineage,
+    models,
+    export,
+    push,
+    serve,
+    demo,
+):
     app.command()(command)
 
 if __name__ == "__main__":

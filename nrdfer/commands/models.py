@@ -90,22 +90,52 @@ def export(
     model: Annotated[
         str, typer.Option(help="A registered model's address, or a folder with model.json and last.safetensors.")
     ] = "models:/nr-dfernet-dfew@champion",
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the file's answers with the network's before it gets its name.")
+    ] = False,
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="Clips to compare them on, .npy (B, T, 3, H, W), 0 to 1 or uint8; without it, random ones."),
+    ] = None,
 ) -> None:
-    """Export a trained network as one file that needs none of this project's code."""
+    """Export a trained network as one file that needs none of this project's code, with its labels and input size."""
+    from nrdfer.core.errors import NrdferError
     from nrdfer.core.output_checks import refuse_unwritable
     from nrdfer.core.own_files import refuse_foreign
 
     refuse_unwritable(out, folder=False)
     refuse_foreign(out)
     refuse_no_model(model)
+    if clips is not None and not check:
+        raise NrdferError("--clips are those on which --check compares answers; give both")
     from nrdfer.models.export import OUTPUTS, check_target, export_network
-    from nrdfer.models.saved_model import load_model
+    from nrdfer.models.export_check import Agreement, compare, random_clips, read_clips
+    from nrdfer.models.export_metadata import metadata
+    from nrdfer.models.saved_model import load_model, read_identity, read_sampling
     from nrdfer.registry import checked_weights
+    from nrdfer.store import file_sha256
 
     check_target(out)
     with checked_weights(model) as files:
         network = load_model(*files)
-    export_network(network, out)
-    s = network.settings
-    shape = f"(B, {s.frames}, 3, {s.image_size}, {s.image_size})"
-    typer.echo(f"{out}: clips {shape}, float32, RGB, 0 to 1 -> {', '.join(OUTPUTS)}")
+        origin = f"{_public(model)}weights with sha256 {file_sha256(files[1])}"
+        about = metadata(network.settings, read_identity(files[0])[0], read_sampling(files[0]), origin)
+    s, found = network.settings, list[Agreement]()
+    asked = None if not check else random_clips(s) if clips is None else read_clips(clips, s)
+
+    def check_file(fresh: Path) -> None:
+        if asked is not None:
+            found.append(compare(network, fresh, asked))
+            if not found[0].whole:
+                raise NrdferError(f"{out} was not written, as it answers otherwise than the network: {found[0]}")
+
+    export_network(network, out, about, check_file)
+    typer.echo(f"{out}: clips {about['shape']}, float32, RGB, 0 to 1 -> {', '.join(OUTPUTS)}")
+    typer.echo(f"emotions: {', '.join(s.emotions)}")
+    if found:
+        typer.echo(f"check, {'random' if clips is None else 'given'} clips: {found[0]}")
+
+
+def _public(model: str) -> str:
+    """A model's address for a file that may be given to others; not a folder of this machine."""
+    return f"{model}, " if model.startswith(("models:", "hf://")) else ""

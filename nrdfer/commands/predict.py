@@ -15,10 +15,13 @@ from nrdfer.core.plain_text import one_line
 
 if TYPE_CHECKING:
     from nrdfer.predict.model import TrainedModel
-    from nrdfer.predict.video_output import Row
+    from nrdfer.predict.rows import Row
     from nrdfer.preprocessing.spec import Preprocessing
 
-_HEADER = f"{'':10}  {'emotion':14}  {'prob.':>6}  {'frames with face':>16}  {'s per s':>7}  video"
+_HEADER = (
+    f"{'':13}  {'emotion':14}  {'prob.':>6}  {'of time':>7}  {'unsure':>6}  {'frames with face':>16}  {'people':>6}  "
+    f"{'s per s':>7}  video"
+)
 
 
 @readable
@@ -37,6 +40,20 @@ def predict(
     least_face: Annotated[
         float | None, typer.Option(help="Least share of a window's frames that show the face, or it gets no answer.")
     ] = None,
+    least_share: Annotated[
+        float | None,
+        typer.Option(help="Least share of a video's frames that show the person, or the whole gets no answer."),
+    ] = None,
+    people: Annotated[
+        str, typer.Option(help="Who is predicted: all, main (the target alone), or the N most important people.")
+    ] = "all",
+    answer: Annotated[
+        str,
+        typer.Option(
+            help="What a whole video's emotion is: windows (the one shown longest in the windows that show the face), "
+            "or clip (one clip of frames sampled from the whole video, as in the paper)."
+        ),
+    ] = "windows",
     video: Annotated[bool, typer.Option("--video/--no-video", help="Write the annotated video.")] = True,
     retinaface: Annotated[
         str | None,
@@ -61,6 +78,13 @@ def predict(
     max_side: Annotated[int | None, typer.Option(help="Longest side the detector sees, pixels.")] = None,
     min_track: Annotated[int | None, typer.Option(help="Minimum number of frames of a target's track.")] = None,
     every: Annotated[int | None, typer.Option(help="Search whole frames every N frames; 1 = all.")] = None,
+    tiles: Annotated[
+        bool, typer.Option("--tiles", help="Search whole frames in parts at full size, too: small and far faces.")
+    ] = False,
+    embedding: Annotated[
+        Path | None,
+        typer.Option(help="ONNX network for face recognition, by which people are recognised in other shots."),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 1,
 ) -> None:
@@ -72,10 +96,16 @@ def predict(
     from nrdfer.predict.places import refuse_places
     from nrdfer.predict.windows import WindowSettings
 
-    given = {"window": window, "stride": stride, "least_face": least_face}
+    from nrdfer.predict.asked import checked_answer, checked_people
+
+    given = {"window": window, "stride": stride, "least_face": least_face, "least_share": least_share}
     if window is not None and stride is None:
         given["stride"] = min(window, WindowSettings().stride)
     windows = build_settings(WindowSettings, _set(given), "predict")
+    try:
+        wanted, kind = checked_people(people), checked_answer(answer)
+    except ValueError as error:
+        raise ProfileError(f"predict: {error}") from error
     if convention is not None and retinaface is None:
         raise ProfileError("--convention describes the input of the weights of --retinaface; give both")
     listed_videos(videos)
@@ -103,7 +133,8 @@ def predict(
     )
     for note in _notes(trained, used, overrides):
         typer.echo(one_line(f"note: {note}"), err=True)
-    predictor = Predictor(trained, Cropper.load(used, device=device), windows, device=device)
+    cropper = Cropper.load(used, device=device, tiles=tiles, embedding=embedding)
+    predictor = Predictor(trained, cropper, windows, device=device, people=wanted, answer=kind)
     progress, step = bar("videos")
     say = _printer()
     say(_HEADER)
@@ -149,17 +180,26 @@ def _line(row: Row) -> str:
     probability = f"{100 * row.probability:.1f} %" if row.probability is not None else "-"
     speed = "there" if row.repeated else f"{row.seconds / row.duration_s:.2f}" if row.duration_s else "-"
     reason = f"  ({row.reason})" if row.reason else ""
+    share, unsure = row.answer.get("share"), row.answer.get("uncertainty")
+    of_time = "-" if share is None else f"{100 * share:.0f} %"
+    doubt = "-" if unsure is None else f"{unsure:.2f}"
     return (
-        f"{row.status:10}  {row.emotion or '-':14}  {probability:>6}  {faces:>16}  {speed:>7}  "
+        f"{row.status:13}  {row.emotion or '-':14}  {probability:>6}  {of_time:>7}  {doubt:>6}  {faces:>16}  "
+        f"{row.people:>6}  {speed:>7}  "
         f"{one_line(Path(row.video).name)}{one_line(reason)}"
     )
 
 
 def _summary(rows: Sequence[Row], out: Path) -> str:
-    counts = {status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "unreadable")}
+    counts = {status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "too_few_faces", "unreadable")}
     there = sum(row.repeated for row in rows)
     summary = f"{len(rows)} videos: {counts['ok']} answered, {counts['no_face']} without a face"
+    few = counts["too_few_faces"]
+    summary += f", {few} with too few faces" if few else ""
     refused = sum(row.status == "refused" for row in rows)
     summary += f", {counts['unreadable']} unreadable" + (f", {refused} refused" if refused else "")
     summary += f"; {there} existed already" if there else ""
-    return f"{summary}\n{out / 'predictions.csv'} lists them; each has a folder beside it"
+    return (
+        f"{summary}\n{out / 'predictions.csv'} lists them, {out / 'people.csv'} everyone in them; each video has a folder "
+        "beside it"
+    )

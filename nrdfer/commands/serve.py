@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -32,16 +33,25 @@ def serve(
         list[str] | None,
         typer.Option(
             help="A limit as NAME=VALUE; may be repeated. Names and defaults: request_mib=64, values=20000000, "
-            "side=512, videos=16, frames=20000, pixels=9437184, duration=600, seconds=600, at_once=16."
+            "side=512, videos=16, video_mib=512, frames=20000, pixels=9437184, duration=600, seconds=600, at_once=16."
+        ),
+    ] = None,
+    retinaface: Annotated[
+        str | None,
+        typer.Option(
+            help="For videos, instead of the training's detector: a weights file, or retinaface-resnet50, "
+            "retinaface-mobilenet0.25, sample."
         ),
     ] = None,
 ) -> None:
     """Check a version's files, then serve it: POST to /invocations, as with `mlflow models serve`."""
-    folders, limits = [_folder(each) for each in videos or ()], _limits(limit or ())
+    folders, limits = [_folder(each) for each in videos or ()], limits_of(limit or ())
     refuse_no_model(model)
     from nrdfer.serving.serve import run
+    from nrdfer.serving.served_files import Served
 
-    run(model, port=port, workers=workers, folders=folders, hosts=tuple(host_name or ()), limits=limits)
+    served = Served(model, retinaface)
+    run(served, port=port, workers=workers, folders=folders, hosts=tuple(host_name or ()), limits=limits)
 
 
 def _folder(path: Path) -> str:
@@ -52,11 +62,16 @@ def _folder(path: Path) -> str:
     return str(path.resolve())
 
 
+_IN_MIB = {"request_mib": "request_bytes", "video_mib": "video_bytes"}  # as an option -> the field, in bytes
 _MOST = 1 << 40  # more than any machine takes of what is limited
 
 
-def _limits(given: list[str] | tuple[str, ...]) -> Limits:
+def limits_of(given: Sequence[str], known: Sequence[str] | None = None) -> Limits:
     """The limits with the given values replaced.
+
+    Args:
+        given: as NAME=VALUE.
+        known: names that may be given; None: all.
 
     Raises:
         ProfileError: one has no such name, or no positive number.
@@ -70,13 +85,13 @@ def _limits(given: list[str] | tuple[str, ...]) -> Limits:
     kinds = {field.name: type(getattr(_LIMITS, field.name)) for field in dataclasses.fields(Limits)}
     changes: dict[str, float] = {}
     for name, value in fields_of(given, "--limit").items():
-        field = "request_bytes" if name == "request_mib" else name
-        if field not in kinds or name == "request_bytes":
-            raise ProfileError(f"--limit {name}: there is no such limit; see nrdfer serve --help")
+        field = _IN_MIB.get(name, name)
+        if field not in kinds or name in _IN_MIB.values() or (known is not None and name not in known):
+            raise ProfileError(f"--limit {name}: there is no such limit; see --help")
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 < value < _MOST:  # nor is NaN
             raise ProfileError(f"--limit {name}={brief(value)}: a limit is a number above 0 and below {_MOST:,}")
-        changes[field] = kinds[field](value * MIB if name == "request_mib" else value)
+        changes[field] = kinds[field](value * MIB if name in _IN_MIB else value)
         if not changes[field]:
             raise ProfileError(f"--limit {name}={value}: a limit is a number above 0")
     return dataclasses.replace(_LIMITS, **changes)  # type: ignore[arg-type]

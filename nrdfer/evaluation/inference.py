@@ -19,7 +19,7 @@ from nrdfer.data.frame_cache import FrameCache
 from nrdfer.data.loader import Batch, BatchLoader
 from nrdfer.data.settings import Sampling
 from nrdfer.evaluation.protocols import check_complete
-from nrdfer.models.base import ClipNetwork, check_clips, trusted_clips
+from nrdfer.models.base import ClipNetwork, trusted_clips, unit_clips
 from nrdfer.runtime.distributed import Ranks, in_order
 
 _BATCH = 16
@@ -169,12 +169,12 @@ def _details(model: ClipNetwork, data: ClipDataset, loaded: Batch) -> list[dict[
 
 @torch.inference_mode()
 def predict_clips(model: ClipNetwork, x_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits and final probabilities (B, K) of clips of aligned crops of any size, values 0 to 1.
+    """Logits and final probabilities (B, K) of clips of aligned crops of any size, values 0 to 1 or uint8.
 
     Raises:
         ClipError: see `ClipNetwork.forward`.
     """
-    check_clips(x_BTCHW, model.settings, any_size=True)
+    x_BTCHW = unit_clips(x_BTCHW, model.settings, any_size=True)
     size = model.settings.image_size
     if x_BTCHW.shape[-2:] != (size, size):
         # The same resizing as in testing, on the 8-bit values that crops have.

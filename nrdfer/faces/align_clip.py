@@ -98,13 +98,13 @@ def plan_clip(video: Path, detector: Detector, settings: AlignSettings) -> ClipP
         max_residual=settings.max_residual,
     )
     targets = [None if track is None else track.faces.get(index) for index in range(len(detections))]
-    fits = [_fit(index, face, settings) for index, face in enumerate(targets)]
+    fits = [fit_face(index, face, settings) for index, face in enumerate(targets)]
     records = tuple(record for record, _ in fits)
     matrices = nearest_matrices([matrix for _, matrix in fits])
     notes += filter(None, [note_of_turn(records, samples, detector)])
     if matrices is not None:
         return ClipPlan(video, records, tuple(matrices), "ok", "", lengths, "; ".join(notes))
-    reason = _why_no_face(tracks, len(records), detector, settings)
+    reason = why_no_face(tracks, len(records), detector, settings)
     if settings.no_face == "fail":
         raise NoFaceError(f"{video}: {reason}; the setting no_face is 'fail'")
     status = "centred" if settings.no_face == "centre" else "no_face"
@@ -177,7 +177,7 @@ def _detect(
     return detections, shots, *sizes[0]
 
 
-def _fit(index: int, face: Face | None, settings: AlignSettings) -> tuple[FrameRecord, Matrix | None]:
+def fit_face(index: int, face: Face | None, settings: AlignSettings) -> tuple[FrameRecord, Matrix | None]:
     """The record of one frame, and its matrix if the face is usable."""
     if face is None:
         return FrameRecord(index, has_face=False), None
@@ -201,7 +201,8 @@ def _fit(index: int, face: Face | None, settings: AlignSettings) -> tuple[FrameR
     return record, matrix
 
 
-def _why_no_face(tracks: Sequence[Track], n_frames: int, detector: Detector, settings: AlignSettings) -> str:
+def why_no_face(tracks: Sequence[Track], n_frames: int, detector: Detector, settings: AlignSettings) -> str:
+    """Why a video with these tracks has no target."""
     if not tracks:
         return (
             f"no face was detected in any of {n_frames} frames (score above {detector.threshold:g}, "

@@ -107,6 +107,11 @@ def least_length(min_track: int, n_frames: int) -> int:
     return min(min_track, max(1, n_frames // 4))
 
 
+def presence_of(faces: Sequence[Face], width: int, height: int) -> float:
+    """How long, large and central faces are in a picture (rule 4)."""
+    return _score(faces, width, height, "presence")
+
+
 def link(detections: Sequence[list[Face]], shots: Sequence[int] | None = None) -> list[Track]:
     """Link detections into tracks, ordered by their first frame (rules 1 and 2).
 

@@ -3,7 +3,7 @@
 Such footage is cropped all the same, but the detector has learned from upright faces: upside down, its five points fit
 badly, and crops come out wrong or not at all. So where faces suggest it, some pictures are turned by quarters and
 searched again; a turn by which faces become upright and fit, as they do not otherwise, is reported. The footage itself
-is not turned here.
+is turned by those who crop it (`people`), or left so (`align_clip`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TURNS = {
     2: "hflip,vflip",
     3: "transpose=clock",
 }  # quarters counter-clockwise -> ffmpeg's filter
-_WORDS = {1: "on its right side", 2: "upside down", 3: "on its left side"}
+WORDS = {1: "on its right side", 2: "upside down", 3: "on its left side"}
 Frame = NDArray[np.uint8]
 
 
@@ -70,18 +70,24 @@ class Samples:
 
 def note_of_turn(records: Sequence[FrameRecord], samples: Samples, detector: Detector) -> str:
     """A note if a video seems to be turned; "" for upright ones, for most of which the check costs nothing."""
-    if not _suspicious(records):
+    quarters = turn_of(records, samples, detector)
+    if not quarters:
         return ""
+    return (
+        f"the footage seems to be {WORDS[quarters]}, without a flag that says so; turn it, so that faces are found and "
+        f"fit (ffmpeg -i VIDEO -vf {_TURNS[quarters]} TURNED)"
+    )
+
+
+def turn_of(records: Sequence[FrameRecord], samples: Samples, detector: Detector) -> int:
+    """Quarters, counter-clockwise, by which a video has to be turned to be upright; 0 if it is, or seems to be."""
+    if not _suspicious(records):
+        return 0
     pictures = samples.pictures()
     upright = _standing(pictures, 0, detector)
     found = {quarters: _standing(pictures, quarters, detector) for quarters in _TURNS}
     best = max(found, key=lambda quarters: found[quarters])
-    if found[best] < upright + SURE:
-        return ""
-    return (
-        f"the footage seems to be {_WORDS[best]}, without a flag that says so; turn it, so that faces are found and "
-        f"fit (ffmpeg -i VIDEO -vf {_TURNS[best]} TURNED)"
-    )
+    return best if found[best] >= upright + SURE else 0
 
 
 def roll_of(points: object) -> tuple[float, float] | None:

@@ -116,13 +116,12 @@ class ClipNetwork(nn.Module, ABC):
         """Clips (B, T, 3, H, W), values 0 to 1 -> the classifier's input, (B, D)."""
 
     def forward(self, x_BTCHW: Tensor) -> Tensor:
-        """Logits (B, K) of clips (B, T, 3, H, W), RGB, values 0 to 1.
+        """Logits (B, K) of clips (B, T, 3, H, W), RGB, values 0 to 1, or 8-bit values (uint8) 0 to 255.
 
         Raises:
-            ClipError: another shape than the settings say, integers, or values that are not numbers.
+            ClipError: another shape than the settings say, other integers, or values that are not numbers.
         """
-        check_clips(x_BTCHW, self.settings)
-        logits_BK: Tensor = self.head(self.represent(x_BTCHW))
+        logits_BK: Tensor = self.head(self.represent(unit_clips(x_BTCHW, self.settings)))
         return logits_BK
 
     def forward_with_snippets(self, x_BTCHW: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,6 +137,10 @@ class ClipNetwork(nn.Module, ABC):
             widths: of snippets to classify; a network without snippets has none.
         """
         return Inspection(self.represent(x_BTCHW))
+
+    def forward_with_attention(self, x_BTCHW: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """As `forward_with_snippets`, and attention (B, P) of the class token, None for a network without one."""
+        return *self.forward_with_snippets(x_BTCHW), self.inspect(x_BTCHW).attention_BP
 
     def vetoes(self, snippet_logits_BSK: Tensor) -> Tensor:
         """Whether the snippets of a clip veto the answer neutral: (B,) bool."""
@@ -182,6 +185,14 @@ def cross_entropy(logits_BK: Tensor, y_B: Tensor) -> Tensor:
     return F.cross_entropy(logits_BK.to(torch.promote_types(logits_BK.dtype, torch.float32)), y_B)
 
 
+def unit_clips(x_BTCHW: Tensor, settings: NetworkSettings, *, any_size: bool = False) -> Tensor:
+    """Clips with values 0 to 1, checked as by `check_clips`; 8-bit values (uint8) are divided by 255 as in training."""
+    if x_BTCHW.dtype == torch.uint8:
+        x_BTCHW = x_BTCHW.to(torch.float32) / 255
+    check_clips(x_BTCHW, settings, any_size=any_size)
+    return x_BTCHW
+
+
 def check_clips(x_BTCHW: Tensor, settings: NetworkSettings, *, any_size: bool = False) -> None:
     """Check that a tensor holds clips as a network with these settings takes them.
 
@@ -193,21 +204,9 @@ def check_clips(x_BTCHW: Tensor, settings: NetworkSettings, *, any_size: bool = 
     Raises:
         ClipError: the message says what is wrong, with which clip, and what to do.
     """
-    size = settings.image_size
-    expected = f"(B, {settings.frames}, 3, {size}, {size})"
-    shape = tuple(x_BTCHW.shape)
-    if len(shape) != 5 or shape[2] != 3 or not (any_size or shape[3:] == (size, size)):
-        raise ClipError(
-            f"expected clips of shape {expected} (clips, frames, RGB, height, width), got {shape}; "
-            f"resize frames to {size} x {size} (nrdfer.data.augment) and add a leading dimension to a single clip"
-        )
-    if shape[1] != settings.frames:
-        raise ClipError(
-            f"the network takes clips of {settings.frames} frames, got {shape[1]}; "
-            f"choose {settings.frames} of a clip's frames with nrdfer.data.sampling (short clips repeat frames)"
-        )
+    check_shape(tuple(x_BTCHW.shape), settings, any_size=any_size)
     if not x_BTCHW.is_floating_point():
-        raise ClipError(f"expected floating-point values 0 to 1, got {x_BTCHW.dtype}; divide 8-bit values by 255")
+        raise ClipError(f"expected floating-point values 0 to 1, got {x_BTCHW.dtype}; 8-bit values are uint8")
     if torch.compiler.is_compiling() or x_BTCHW.is_meta:
         return  # no values to check
     if x_BTCHW.is_cuda and _trusted.get():
@@ -218,6 +217,31 @@ def check_clips(x_BTCHW: Tensor, settings: NetworkSettings, *, any_size: bool = 
         raise ClipError(
             f"clip {clip} of the batch holds {bad_B[clip]} values that are NaN or infinite; "
             "check how its frames were read and scaled"
+        )
+
+
+def check_shape(shape: Sequence[int], settings: NetworkSettings, *, any_size: bool = False) -> None:
+    """Check that a shape is that of clips as a network with these settings takes them.
+
+    Args:
+        shape: of the clips.
+        settings: of the network.
+        any_size: accept frames of another size, which the caller is going to resize.
+
+    Raises:
+        ClipError: the message says what is wrong and what to do.
+    """
+    size, shape = settings.image_size, tuple(shape)
+    expected = f"(B, {settings.frames}, 3, {size}, {size})"
+    if len(shape) != 5 or shape[2] != 3 or not (any_size or shape[3:] == (size, size)):
+        raise ClipError(
+            f"expected clips of shape {expected} (clips, frames, RGB, height, width), got {shape}; "
+            f"resize frames to {size} x {size} (nrdfer.data.augment) and add a leading dimension to a single clip"
+        )
+    if shape[1] != settings.frames:
+        raise ClipError(
+            f"the network takes clips of {settings.frames} frames, got {shape[1]}; "
+            f"choose {settings.frames} of a clip's frames with nrdfer.data.sampling (short clips repeat frames)"
         )
 
 

@@ -2,13 +2,16 @@
 
 Input is ``clips``, float32 (B, T, 3, H, W), RGB, 0 to 1, any B. Outputs are ``logits`` (B, K) of the whole clips and
 ``probabilities`` (B, K), the final ones, after the snippet-based filter where the network has it. Preprocessing of
-videos is not in the file. Which training's weights are exported is decided by the caller.
+videos is not in the file; what a program must know of its input is, as metadata (`export_metadata`). Which training's
+weights are exported is decided by the caller.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -19,6 +22,7 @@ from nrdfer.core.errors import NrdferError
 from nrdfer.core.output_checks import in_words, refuse_unwritable
 from nrdfer.core.own_files import publish, refuse_foreign, unfinished
 from nrdfer.models.base import ClipNetwork
+from nrdfer.models.export_metadata import EXTRA_FILE, write_metadata
 
 OUTPUTS = ("logits", "probabilities")
 FORMATS = (".pt2", ".onnx")
@@ -61,12 +65,19 @@ def check_target(path: Path) -> None:
     refuse_foreign(path)
 
 
-def export_network(network: ClipNetwork, path: Path) -> None:
+def export_network(
+    network: ClipNetwork,
+    path: Path,
+    metadata: Mapping[str, str] | None = None,
+    check: Callable[[Path], None] | None = None,
+) -> None:
     """Write a network to a file; it appears under its name only when it is whole.
 
     Args:
         network: is put into evaluation mode.
         path: ending in ``.pt2`` (PyTorch, load with ``torch.export.load``) or ``.onnx``.
+        metadata: to write into the file; see `nrdfer.models.export_metadata`.
+        check: called with the finished file before it gets its name; it has none if this raises.
 
     Raises:
         NrdferError: another ending, the packages for ONNX are not installed, or the file is there and no earlier
@@ -81,9 +92,13 @@ def export_network(network: ClipNetwork, path: Path) -> None:
                     warnings.filterwarnings(
                         "ignore", message=".*No complete tensor found.*"
                     )  # of weights that share memory
-                    torch.export.save(export_program(network), fresh)
+                    extra = {EXTRA_FILE: json.dumps(dict(metadata or {}))}
+                    torch.export.save(export_program(network), fresh, extra_files=extra)
             else:
                 _write_onnx(network, fresh)
+                write_metadata(fresh, metadata or {})
+            if check is not None:
+                check(fresh)
             publish(fresh, path)
     except OSError as error:
         raise in_words(path, error) from error

@@ -15,7 +15,7 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
-from nrdfer.models.base import ClipNetwork, Inspection, NetworkSettings, check_clips, start_convolutions
+from nrdfer.models.base import ClipNetwork, Inspection, NetworkSettings, start_convolutions, unit_clips
 from nrdfer.models.dct import POSITIONS, TemporalStage
 from nrdfer.models.dsf import DynamicStaticFusion, make_dynamic_branch
 from nrdfer.models.encoder import EncoderSettings
@@ -198,10 +198,17 @@ class NRDFERNet(ClipNetwork):
         Both stages run once for all: in evaluation mode a dynamic-static feature depends on its own pair of frames
         only, so the snippets' logits are those of running the network on each snippet (section 3.5).
         """
-        check_clips(x_BTCHW, self.settings)
+        x_BTCHW = unit_clips(x_BTCHW, self.settings)
         windows = [range(self.settings.frames - 1), *self.settings.snippets]
         logits_BWK = self.classify(self.features(x_BTCHW), windows)
         return logits_BWK[:, 0], logits_BWK[:, 1:]
+
+    def forward_with_attention(self, x_BTCHW: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """See `ClipNetwork`; the spatial stage, which is most of the work, runs once."""
+        x_BTCHW = unit_clips(x_BTCHW, self.settings)
+        features_BPD = self.features(x_BTCHW)
+        logits_BWK = self.classify(features_BPD, [range(self.settings.frames - 1), *self.settings.snippets])
+        return logits_BWK[:, 0], logits_BWK[:, 1:], self.temporal.frame_attention(features_BPD)
 
     def inspect(self, x_BTCHW: Tensor, widths: Sequence[int] = ()) -> Inspection:
         """See `ClipNetwork`; widths are in the network's own `snippet_unit`.
@@ -209,7 +216,7 @@ class NRDFERNet(ClipNetwork):
         Raises:
             ValueError: a width does not fit the sequence.
         """
-        check_clips(x_BTCHW, self.settings)
+        x_BTCHW = unit_clips(x_BTCHW, self.settings)
         features_BPD = self.features(x_BTCHW)
         every = {w: snippet_windows(self.settings.frames, w, 1, self.settings.snippet_unit) for w in widths}
         return Inspection(
@@ -233,5 +240,5 @@ class NRDFERNet(ClipNetwork):
 
     def frame_attention(self, x_BTCHW: Tensor) -> Tensor:
         """Attention of the class token to each pair of frames (Figure 5): clips -> (B, P), rows sum to 1."""
-        check_clips(x_BTCHW, self.settings)
+        x_BTCHW = unit_clips(x_BTCHW, self.settings)
         return self.temporal.frame_attention(self.features(x_BTCHW))

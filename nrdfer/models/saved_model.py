@@ -177,6 +177,19 @@ def read_frames(settings: Path) -> int:
         raise WeightsError(f"{settings} does not name its network's settings: {error}") from error
 
 
+def read_image_size(settings: Path) -> int:
+    """Side of a frame, pixels, for the network of a training run's ``model.json``.
+
+    Raises:
+        WeightsError: the description cannot be read.
+    """
+    try:
+        values = _field(_read(settings), "settings", Mapping[str, Any])
+        return _field(values, "image_size", int) if "image_size" in values else NetworkSettings.image_size
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{settings} does not name its network's settings: {error}") from error
+
+
 def _read(settings: Path) -> Mapping[str, Any]:
     """Content of a ``model.json``; a ValueError states why it is invalid."""
     try:

@@ -11,10 +11,11 @@ from nrdfer.core.file_locks import lock
 from nrdfer.core.output_checks import in_words
 from nrdfer.core.own_files import clear_unfinished, write_made
 from nrdfer.faces.align_clip import PROCESS_DIED
-from nrdfer.predict.places import SUMMARY, refuse_places
+from nrdfer.predict.places import PEOPLE, SUMMARY, refuse_places
 from nrdfer.predict.result import SCHEMA
+from nrdfer.predict.rows import Row, columns_of, people_columns
 from nrdfer.predict.tables import as_csv
-from nrdfer.predict.video_output import Row, Work, as_json, columns_of, common, failed, predict_one
+from nrdfer.predict.video_output import Work, as_json, common, failed, predict_one
 from nrdfer.runtime.process_pool import completed
 from nrdfer.video.discovery import Source, list_sources
 
@@ -34,7 +35,7 @@ def predict_videos(
 
     Writes, for each video that can be decoded, a folder ``out/<clip id>``, and at the end ``out/predictions.csv`` and
     ``.json``. A bad video never stops the others. A video that was predicted before, with the same network,
-    preprocessing and settings, is not predicted again.
+    preprocessing and settings, is not predicted again. ``out/people.csv`` has a row for each person of each video.
 
     Args:
         videos: files, and folders that are searched recursively; `work.out` itself is not searched.
@@ -86,7 +87,9 @@ def _all(
     ordered = [rows[source.clip_id] for source in sources]
     flat = [{**row.flat(), **work.model_columns} for row in ordered]
     write_made(work.out / f"{SUMMARY}.csv", as_csv(flat, columns_of(work.predictor.emotions)))
-    write_made(work.out / f"{SUMMARY}.json", as_json({"schema": SCHEMA, **common(work), "videos": flat}))
+    people = [{**each, **work.model_columns} for row in ordered for each in row.people_flat()]
+    write_made(work.out / f"{PEOPLE}.csv", as_csv(people, people_columns(work.predictor.emotions)))
+    write_made(work.out / f"{SUMMARY}.json", as_json({"schema": SCHEMA, **common(work), "videos": flat, "people": people}))
     return ordered
 
 

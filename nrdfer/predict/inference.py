@@ -1,7 +1,7 @@
 """Inference on clips of crops: logits, probabilities after the snippet filter, attention by source frame.
 
-A clip is any stretch of a cropped video; it becomes T frames as in testing (`nrdfer.data`), so a whole video gets the
-answer that an evaluation of it would. Which stretches there are belongs to `windows`.
+A clip is any frames of a cropped video, in order; it becomes T frames as in testing (`nrdfer.data`), so all frames of a
+video give the answer that an evaluation of it would. Which clips there are belongs to `predictor`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Answer:
     frames: tuple[int, ...]  # T source frames; of an interpolated clip the nearest ones
     emotions: tuple[str, ...]  # K, the network's label set
     attention: tuple[float, ...]  # T - 1, of each pair of frames, sum 1; empty for a network without a class token
+    calibrated: bool = False  # the probabilities carry the model's temperature
 
     @property
     def emotion(self) -> str:
@@ -47,18 +48,35 @@ class Answer:
         """Probability of the predicted emotion."""
         return max(self.probabilities)
 
+    @property
+    def uncertainty(self) -> float:
+        """Entropy of the probabilities, 0 (sure) to 1 (all emotions alike)."""
+        return uncertainty_of(self.probabilities)
+
+
+def uncertainty_of(probabilities: Sequence[float]) -> float:
+    """Entropy of K probabilities as a fraction of the largest possible."""
+    p_K = np.asarray(probabilities, np.float64)
+    return float(-(p_K * np.log(np.where(p_K > 0, p_K, 1))).sum() / np.log(len(p_K))) if len(p_K) > 1 else 0.0
+
 
 def answers(
-    network: ClipNetwork, sampling: Sampling, video: CroppedVideo, clips: Sequence[range], batch: int = BATCH
+    network: ClipNetwork,
+    sampling: Sampling,
+    video: CroppedVideo,
+    clips: Sequence[Sequence[int]],
+    batch: int = BATCH,
+    temperature: float | None = None,
 ) -> Iterator[Answer]:
-    """Predictions for stretches of a video, in order, a batch at a time.
+    """Predictions for clips of a video, in order, a batch at a time.
 
     Args:
         network: in evaluation mode.
         sampling: of its training.
-        video: the crops.
-        clips: ranges of frames, none empty.
+        video: the crops; those of `frames_needed` are read.
+        clips: frames of each, rising, none empty.
         batch: how many at a time; bounds the memory.
+        temperature: by which logits are divided before they become probabilities, see `nrdfer.predict.model`.
 
     Raises:
         ClipError: a stretch without a frame, or too long to be interpolated.
@@ -68,15 +86,28 @@ def answers(
         part = clips[start : start + batch]
         x_BTSSC = np.empty((len(part), sampling.frames, size, size, 3), np.float32)
         seen = [_read(video, clip, sampling, x_TSSC) for clip, x_TSSC in zip(part, x_BTSSC, strict=True)]
-        yield from _ask(network, x_BTSSC, seen)
+        yield from _ask(network, x_BTSSC, seen, temperature)
 
 
-def _read(video: CroppedVideo, clip: range, sampling: Sampling, x_TSSC: npt.NDArray[np.float32]) -> tuple[int, ...]:
-    """Fill in one clip; returns the source frames that it shows."""
+def frames_needed(clip: Sequence[int], sampling: Sampling) -> list[int]:
+    """The frames of a clip that are read for its prediction.
+
+    Raises:
+        ClipError: it has none.
+    """
     if len(clip) == 0:
-        raise ClipError(f"a stretch of no frame ({clip}) cannot be classified")
+        raise ClipError(f"a clip of no frame ({clip}) cannot be classified")
+    if sampling.strategy != "ds":
+        return list(clip)
+    return [clip[i] for i in sample_indices(len(clip), sampling.segments, sampling.duration)]
+
+
+def _read(
+    video: CroppedVideo, clip: Sequence[int], sampling: Sampling, x_TSSC: npt.NDArray[np.float32]
+) -> tuple[int, ...]:
+    """Fill in one clip; returns the source frames that it shows."""
     if sampling.strategy == "ds":
-        indices = [clip[i] for i in sample_indices(len(clip), sampling.segments, sampling.duration)]
+        indices = frames_needed(clip, sampling)
         frames = video.frames(indices)
     else:
         if len(clip) > MAX_INTERPOLATED:
@@ -90,15 +121,17 @@ def _read(video: CroppedVideo, clip: range, sampling: Sampling, x_TSSC: npt.NDAr
     return tuple(indices)
 
 
-def _ask(network: ClipNetwork, x_BTSSC: npt.NDArray[np.float32], seen: Sequence[tuple[int, ...]]) -> Iterator[Answer]:
+def _ask(
+    network: ClipNetwork, x_BTSSC: npt.NDArray[np.float32], seen: Sequence[tuple[int, ...]], temperature: float | None
+) -> Iterator[Answer]:
     device = next(network.parameters()).device
     with torch.inference_mode(), trusted_clips():
         x_BTCHW = torch.from_numpy(x_BTSSC).permute(0, 1, 4, 2, 3).to(device)
-        logits_BK, snippets_BSK = network.forward_with_snippets(x_BTCHW)
-        final_BK = network.probabilities(logits_BK, snippets_BSK).float().cpu()
+        logits_BK, snippets_BSK, attention_BP = network.forward_with_attention(x_BTCHW)
+        final_BK = network.probabilities(logits_BK / (temperature or 1.0), snippets_BSK).float().cpu()
         vetoed = network.vetoes(snippets_BSK).tolist()
-        attention_BP = network.inspect(x_BTCHW).attention_BP
     weights: list[list[float]] = [[]] * len(seen) if attention_BP is None else attention_BP.float().cpu().tolist()
     rows = zip(logits_BK.float().cpu().tolist(), final_BK.tolist(), vetoed, seen, weights, strict=True)
     for logits, final, veto, frames, attention in rows:
-        yield Answer(tuple(logits), tuple(final), bool(veto), frames, network.settings.emotions, tuple(attention))
+        emotions, calibrated = network.settings.emotions, temperature is not None
+        yield Answer(tuple(logits), tuple(final), bool(veto), frames, emotions, tuple(attention), calibrated)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nrdfer.predict.temperature import read_temperature
 from nrdfer.preprocessing.spec import FILE, Preprocessing
 from nrdfer.store import file_sha256
 from nrdfer.weights import sample_network
@@ -60,6 +61,7 @@ class TrainedModel:
     sampling: Sampling
     preprocessing: Preprocessing
     origin: Origin
+    temperature: float | None = None  # by which logits become calibrated probabilities, if one was fitted
     note: str = ""  # where the preprocessing comes from, if not from the model
 
     @property
@@ -102,9 +104,9 @@ def load_trained(settings: Path, weights: Path, origin: Origin) -> TrainedModel:
     from nrdfer.models.saved_model import load_model, read_sampling
 
     network = load_model(settings, weights)
-    beside = settings.with_name(FILE)
+    beside, temperature = settings.with_name(FILE), read_temperature(settings.parent)
     if beside.is_file():
-        return TrainedModel(network, read_sampling(settings), Preprocessing.read(beside), origin)
+        return TrainedModel(network, read_sampling(settings), Preprocessing.read(beside), origin, temperature)
     from nrdfer.config.resolve import profile_of_shell
 
     profile = profile_of_shell()
@@ -112,7 +114,7 @@ def load_trained(settings: Path, weights: Path, origin: Origin) -> TrainedModel:
         f"the model carries no {FILE}; videos are prepared as the profile {profile.name!r} of this shell says "
         "(set NRDFER_PROFILE to the one it was trained with)"
     )
-    return TrainedModel(network, read_sampling(settings), Preprocessing.of_profile(profile), origin, note)
+    return TrainedModel(network, read_sampling(settings), Preprocessing.of_profile(profile), origin, temperature, note)
 
 
 def _origin(address: str, settings: Path, weights: Path) -> Origin:

@@ -8,7 +8,7 @@ from pathlib import Path
 from nrdfer.core.output_checks import refuse_input, refuse_unwritable
 from nrdfer.core.own_files import refuse_foreign
 
-SUMMARY = "predictions"  # .csv and .json, of all videos
+SUMMARY, PEOPLE = "predictions", "people"  # .csv and .json of all videos; .csv of all people
 
 
 def refuse_places(videos: Sequence[Path], out: Path) -> None:
@@ -20,5 +20,5 @@ def refuse_places(videos: Sequence[Path], out: Path) -> None:
     """
     refuse_unwritable(out, folder=True)
     refuse_input(out, videos)
-    for suffix in ("csv", "json"):
-        refuse_foreign(out / f"{SUMMARY}.{suffix}")
+    for name in (f"{SUMMARY}.csv", f"{SUMMARY}.json", f"{PEOPLE}.csv"):
+        refuse_foreign(out / name)

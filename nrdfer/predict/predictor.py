@@ -1,24 +1,28 @@
-"""Prediction of videos, one at a time: crops, the whole video's prediction, and a timeline of windows.
+"""Prediction of videos, one at a time: everyone in it, a timeline of windows for each, and what follows for the whole.
 
-Everything is loaded once. Writing results belongs to `batch`.
+Everything is loaded once. What a person's frames are worth belongs to `timeline`; writing results, to `batch`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nrdfer.core.errors import ClipError, NrdferError, UnreadableVideoError
+from nrdfer.faces.people import PeoplePlan, PersonPlan
+from nrdfer.predict.asked import ALL, CLIP, MAIN, WINDOWS, checked_answer, checked_people
 from nrdfer.predict.crops import CroppedVideo, Cropper
-from nrdfer.predict.inference import Answer, answers
+from nrdfer.predict.inference import Answer, answers, frames_needed
 from nrdfer.predict.model import TrainedModel
-from nrdfer.predict.result import NO_FACE, OK, UNREADABLE, Prediction, WindowAnswer
-from nrdfer.predict.windows import WindowSettings, plan_windows
+from nrdfer.predict.result import UNREADABLE, Person, Prediction
+from nrdfer.predict.timeline import ClipsOfPerson, assemble, plan_clips
+from nrdfer.predict.windows import Window, WindowSettings, nearest_window, plan_windows
 from nrdfer.runtime.devices import pick_device
 from nrdfer.runtime.gpu_errors import raise_if_of_gpu
-from nrdfer.video.probe import probe
 from nrdfer.video.timestamps import FrameTimes, frame_times
+
+PICTURES = 12  # crops of each person at regular times, for pictures
 
 
 class Predictor:
@@ -29,6 +33,12 @@ class Predictor:
         cropper: made of the preprocessing that is to be used.
         windows: settings of the timeline.
         device: "cpu", "cuda" or "auto".
+        people: who is predicted: `ALL`, `MAIN`, or the N most important ones.
+        answer: what the emotion of a whole video is: `WINDOWS`, over the windows that show the person, or `CLIP`, one
+            clip of all frames as in an evaluation.
+
+    Raises:
+        ValueError: `people` or `answer` is not one of these.
     """
 
     def __init__(
@@ -38,10 +48,14 @@ class Predictor:
         windows: WindowSettings | None = None,
         *,
         device: str = "auto",
+        people: str | int = ALL,
+        answer: str = WINDOWS,
     ) -> None:
         self.model = model
         self.cropper = cropper
         self.windows = windows or WindowSettings()
+        self.people = checked_people(people)
+        self.answer = checked_answer(answer)
         self.network = model.network.to(pick_device(device)).eval()
 
     @property
@@ -50,13 +64,22 @@ class Predictor:
         return self.network.settings.emotions
 
     @classmethod
-    def load(cls, model: TrainedModel, windows: WindowSettings | None = None, *, device: str = "auto") -> Predictor:
+    def load(
+        cls,
+        model: TrainedModel,
+        windows: WindowSettings | None = None,
+        *,
+        device: str = "auto",
+        people: str | int = ALL,
+        answer: str = WINDOWS,
+    ) -> Predictor:
         """With the model's own preprocessing.
 
         Raises:
             WeightsError: detector or enhancer cannot be found or used.
         """
-        return cls(model, Cropper.load(model.preprocessing, device=device), windows, device=device)
+        cropper = Cropper.load(model.preprocessing, device=device)
+        return cls(model, cropper, windows, device=device, people=people, answer=answer)
 
     def predict(self, video: Path) -> Prediction:
         """Predict one video; a failure of the video ends in the status, never in an exception.
@@ -77,45 +100,61 @@ class Predictor:
             return Prediction(UNREADABLE, f"{video}: {type(error).__name__}: {error}")
 
     def _predict(self, video: Path) -> Prediction:
-        began = time.perf_counter()
-        cropped = self.cropper.crop(video)
-        found = time.perf_counter()
-        info = probe(video)
-        times = frame_times(video, len(cropped))
-        rows = self._timeline(cropped, times)
-        plan = cropped.plan
-        whole, lack = self._whole(cropped, rows)
-        reason = "" if whole else f"{plan.reason or lack}; {self._looked_for((info.width, info.height))}"
+        clock = [time.perf_counter()]
+        found = self.cropper.look(video)
+        clock.append(time.perf_counter())
+        chosen = self._chosen(found)
+        times = frame_times(video, len(chosen[0].labels), found.heard)
+        windows = plan_windows(times.starts, times.end, self.windows)
+        clips = [plan_clips(person, windows, self.windows, self.answer) for person in chosen]
+        wanted = [self._wanted(person, each) for person, each in zip(chosen, clips, strict=True)]
+        cropped = self.cropper.cut(video, [person.plan for person in chosen], wanted, found.quarters)
+        clock.append(time.perf_counter())
+        seconds = _spoken(windows, times)
+        people = tuple(
+            assemble(
+                number, person, crops, asked, self._answers(crops, asked), windows, seconds, self.windows
+            )
+            for number, (person, crops, asked) in enumerate(zip(chosen, cropped, clips, strict=True), start=1)
+        )
+        clock.append(time.perf_counter())
+        target = people[0]
+        reason = f"{target.reason}; {self._looked_for(found.size)}" if target.reason else ""
         return Prediction(
-            OK if whole else NO_FACE,
+            target.status,
             reason,
-            note="; ".join(filter(None, (plan.note, times.note, self._coverage(len(cropped), rows) if whole else ""))),
-            answer=whole,
-            windows=tuple(rows),
+            note="; ".join(filter(None, (found.note, times.note, *self._remarks(target)))),
+            target=target,
+            people=people if found.people else (),
+            people_found=len(found.people),
             times=times,
-            cropped=cropped,
-            size=(info.width, info.height),
+            size=found.size,
+            turned=found.quarters,
             emotions=self.emotions,
-            seconds={"crops": found - began, "answers": time.perf_counter() - found},
+            seconds={
+                name: after - before
+                for name, before, after in zip(("faces", "crops", "answers"), clock, clock[1:], strict=False)
+            },
         )
 
-    def _whole(self, cropped: CroppedVideo, rows: Sequence[WindowAnswer]) -> tuple[Answer | None, str]:
-        """The whole video's prediction, or a message on what is insufficient for one."""
-        has_face = cropped.has_face
-        answered = sum(row.answer is not None for row in rows)
-        presence = f"the face is in {sum(has_face)} of {len(has_face)} frames"
-        if not answered:
-            return None, (
-                f"{presence}, too few for an answer: no window of {self.windows.window:g} s shows it in "
-                f"{self.windows.least_face:.0%} of its frames (see least_face)"
-            )
-        (whole,) = answers(self.network, self.model.sampling, cropped, [range(len(cropped))])
-        if not any(has_face[frame] for frame in whole.frames):  # of a long video it sees very little
-            return None, (
-                f"{presence}, and in none of the {len(whole.frames)} that a prediction of the whole video uses; the "
-                f"timeline answers {answered} of {len(rows)} windows"
-            )
-        return whole, ""
+    def _chosen(self, found: PeoplePlan) -> Sequence[PersonPlan]:
+        """Who is asked about, the target first."""
+        if found.nobody is not None:
+            return [found.nobody]
+        most = {ALL: None, MAIN: 1}.get(self.people, self.people) if isinstance(self.people, str) else self.people
+        return found.people[:most]
+
+    def _wanted(self, person: PersonPlan, clips: ClipsOfPerson) -> set[int]:
+        """Frames of a person that are cropped: all that the network sees, and some for pictures."""
+        sampling = self.model.sampling
+        wanted = {frame for clip in clips.clips for frame in frames_needed(clip, sampling)}
+        frames = len(person.labels)
+        return wanted | {int((i + 0.5) / PICTURES * frames) for i in range(PICTURES)}
+
+    def _answers(self, cropped: CroppedVideo, clips: ClipsOfPerson) -> Iterator[Answer]:
+        return answers(
+            self.network, self.model.sampling, cropped, clips.clips, temperature=self.model.temperature
+        )
 
     def _looked_for(self, size: tuple[int, int]) -> str:
         """Note on how faces were searched for, and what may find more of them."""
@@ -125,26 +164,25 @@ class Predictor:
             return criteria
         return f"{criteria}, and the video has {longest}: a larger max_side finds smaller faces (--max-side {longest})"
 
-    def _timeline(self, cropped: CroppedVideo, times: FrameTimes) -> list[WindowAnswer]:
-        """The windows, with a prediction for those that show the target often enough."""
-        planned, has_face = plan_windows(times.starts, times.end, self.windows), cropped.has_face
-        counts = [sum(has_face[window.first : window.last + 1]) for window in planned]
-        enough = [
-            count > 0 and count >= self.windows.least_face * len(window.frames)
-            for window, count in zip(planned, counts, strict=True)
-        ]
-        clips = [window.frames for window, usable in zip(planned, enough, strict=True) if usable]
-        found = answers(self.network, self.model.sampling, cropped, clips)
-        return [
-            WindowAnswer(window, count, next(found) if usable else None)
-            for window, count, usable in zip(planned, counts, enough, strict=True)
-        ]
+    def _remarks(self, person: Person) -> list[str]:
+        """Notes that a reader of the whole video's emotion must know."""
+        answer = person.answer
+        if answer is None:
+            return []
+        remarks = []
+        if answer.kind == CLIP and len(person.windows) > 1 and self.model.sampling.strategy == "ds":
+            remarks.append(
+                f"the whole video's answer sees {self.model.sampling.frames} of its {len(person.labels)} frames; the "
+                f"timeline sees as many of each {self.windows.window:g} s"
+            )
+        if answer.divided and answer.kind == WINDOWS:
+            remarks.append(f"the timeline is divided: {answer.divided} has the higher mean probability")
+        return remarks
 
-    def _coverage(self, frames: int, rows: Sequence[WindowAnswer]) -> str:
-        """Note that a reader of a long video's prediction must know."""
-        if len(rows) == 1 or self.model.sampling.strategy != "ds":
-            return ""
-        return (
-            f"the whole video's answer sees {self.model.sampling.frames} of its {frames} frames; the timeline sees as "
-            f"many of each {self.windows.window:g} s"
-        )
+
+def _spoken(windows: Sequence[Window], times: FrameTimes) -> list[float]:
+    """Seconds for which each window is the nearest."""
+    seconds = [0.0] * len(windows)
+    for start, end in zip(times.starts, [*times.starts[1:], times.end], strict=True):
+        seconds[nearest_window(windows, (start + end) / 2)] += end - start
+    return seconds

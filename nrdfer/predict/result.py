@@ -1,32 +1,46 @@
-"""Result for one video, as one value and as JSON.
+"""Result for one video, as one value and as JSON: what is known of each person, and which of them is the main one.
 
 Finding it belongs to `predictor`; tables and pictures made of it, to `tables`, `strip` and `annotate`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nrdfer.core.records import FrameRecord
+from nrdfer.faces.people import LABELS, NOBODY, OTHER, PERSON, UNSURE
 from nrdfer.predict.crops import CroppedVideo
+from nrdfer.predict.headline import Headline
 from nrdfer.predict.inference import Answer
 from nrdfer.predict.windows import Window, nearest_window
 from nrdfer.video.timestamps import FrameTimes
 
-SCHEMA = 2
+SCHEMA = 3
 OK, NO_FACE, UNREADABLE = "ok", "no_face", "unreadable"
+TOO_FEW = "too_few_faces"  # the person is seen, but in too few frames for an answer of the whole video
 REFUSED = "refused"  # of a row: its folder would replace what this project did not make
+LABEL_WORDS = {PERSON: "face", NOBODY: "no face", OTHER: "another person", UNSURE: "target not sure"}
+#: Colours of people, the main one's first; they are not those of emotions. Further people begin again.
+PERSON_COLOURS = ("#FFB000", "#648FFF", "#DC267F", "#22C3A6", "#FE6100", "#785EF0", "#B6E34B", "#A0522D")
 
 
 @dataclass(frozen=True)
 class WindowAnswer:
-    """One window; without a prediction it shows the target in too few frames, and nothing is guessed."""
+    """One window; without a prediction it shows the person in too few frames, and nothing is guessed.
+
+    Attributes:
+        window: its frames and times.
+        frames_with_face: that show the person.
+        answer: None without enough of them.
+        label: what most of its frames show, see `LABELS`; `PERSON` if it has an answer.
+    """
 
     window: Window
     frames_with_face: int
     answer: Answer | None
+    label: str = NOBODY
 
     @property
     def status(self) -> str:
@@ -40,32 +54,91 @@ class WindowAnswer:
 
 
 @dataclass(frozen=True, eq=False)
+class Person:
+    """One person of a video.
+
+    Attributes:
+        number: 1 is the main person, the target; further people by how long and how large they are seen.
+        status: `OK`; `TOO_FEW`; `NO_FACE`.
+        reason: why the status is not `OK`.
+        answer: of the whole video; only with `OK`.
+        windows: the timeline; all people have the same windows.
+        cropped: the crops and the faces.
+        labels: of the T frames, see `LABELS`.
+    """
+
+    number: int
+    status: str
+    reason: str
+    answer: Headline | None
+    windows: tuple[WindowAnswer, ...]
+    cropped: CroppedVideo
+    labels: tuple[str, ...]
+
+    @property
+    def colour(self) -> str:
+        """``#RRGGBB``, in pictures."""
+        return PERSON_COLOURS[(self.number - 1) % len(PERSON_COLOURS)]
+
+    @property
+    def records(self) -> tuple[FrameRecord, ...]:
+        """The person's face in each frame."""
+        return self.cropped.plan.records
+
+    @property
+    def frames_with_face(self) -> int:
+        """Number of frames that show the person."""
+        return sum(record.has_face for record in self.records)
+
+
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """One video.
 
     Attributes:
-        status: `OK`; `NO_FACE`: no person is in it for long enough for a prediction of the whole;
+        status: of the main person: `OK`; `NO_FACE`: nobody is in it for long enough to be a person; `TOO_FEW`;
             `UNREADABLE`: it is no video, or broken.
         reason: why the status is not `OK`.
         note: facts that do not change the status.
-        answer: of the whole video, as an evaluation would give it; only with `OK`.
-        windows: the timeline; empty if unreadable.
+        target: the main person, or nobody's timeline if there is none; None if unreadable.
+        people: everyone who was asked for and found, the main person first.
+        people_found: number of people in the video, also of those that were not asked for.
         times: of the T frames.
-        cropped: the crops and the faces, None if unreadable.
-        size: width and height of a frame, pixels.
+        size: width and height of a frame, pixels, upright.
+        turned: quarters, counter-clockwise, by which the footage was turned to be upright.
         emotions: the network's label set; empty if unreadable.
     """
 
     status: str
     reason: str = ""
     note: str = ""
-    answer: Answer | None = None
-    windows: tuple[WindowAnswer, ...] = ()
+    target: Person | None = None
+    people: tuple[Person, ...] = ()
+    people_found: int = 0
     times: FrameTimes | None = None
-    cropped: CroppedVideo | None = None
     size: tuple[int, int] = (0, 0)
+    turned: int = 0
     emotions: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)  # where the time went
+
+    @property
+    def answer(self) -> Headline | None:
+        """The main person's emotion; only with `OK`."""
+        return None if self.target is None else self.target.answer
+
+    @property
+    def windows(self) -> tuple[WindowAnswer, ...]:
+        """The main person's timeline; empty if unreadable."""
+        return () if self.target is None else self.target.windows
+
+    @property
+    def cropped(self) -> CroppedVideo | None:
+        """The main person's crops and faces, None if unreadable."""
+        return None if self.target is None else self.target.cropped
+
+    def of(self, person: Person) -> Prediction:
+        """The same video with another of its people as its target."""
+        return replace(self, target=person, status=person.status, reason=person.reason)
 
     @property
     def records(self) -> tuple[FrameRecord, ...]:
@@ -114,7 +187,7 @@ class Prediction:
         return [sum(seen) / len(seen) if seen else None for seen in looks]
 
 
-def attention_by_frame(answer: Answer) -> dict[int, float]:
+def attention_by_frame(answer: Answer | Headline) -> dict[int, float]:
     """Source frame -> weight, of the first frame of each pair; a frame that was sampled twice gets the sum."""
     weights: dict[int, float] = {}
     for frame, weight in zip(answer.frames, answer.attention, strict=False):  # the last frame begins no pair
@@ -122,7 +195,7 @@ def attention_by_frame(answer: Answer) -> dict[int, float]:
     return weights
 
 
-def answer_to_dict(answer: Answer | None) -> dict[str, Any] | None:
+def answer_to_dict(answer: Answer | Headline | None) -> dict[str, Any] | None:
     """Plain types, with emotions by name."""
     if answer is None:
         return None
@@ -131,10 +204,44 @@ def answer_to_dict(answer: Answer | None) -> dict[str, Any] | None:
         "probability": answer.probability,
         "probabilities": dict(zip(answer.emotions, answer.probabilities, strict=True)),
         "logits": dict(zip(answer.emotions, answer.logits, strict=True)),
+        "calibrated": answer.calibrated,
+        "uncertainty": answer.uncertainty,
         "neutral_vetoed": answer.vetoed,
         "frames_seen": list(answer.frames),
         "attention": [{"frame": f, "weight": w} for f, w in attention_by_frame(answer).items()],
+        **_of_whole(answer),
     }
+
+
+def _of_whole(answer: Answer | Headline) -> dict[str, Any]:
+    if isinstance(answer, Answer):
+        return {}
+    return {"answer_of": answer.kind, "share": answer.share, "answered_share": answer.answered_share}
+
+
+def person_to_dict(person: Person) -> dict[str, Any]:
+    """Plain types, ready for JSON."""
+    return {
+        "person": person.number,
+        "colour": person.colour,
+        "status": person.status,
+        "reason": person.reason,
+        "frames_with_face": person.frames_with_face,
+        "answer": answer_to_dict(person.answer),
+        "timeline": timeline_to_list(person),
+        "labels": _runs(person.labels),
+    }
+
+
+def _runs(labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Runs of frames of one label."""
+    runs: list[dict[str, Any]] = []
+    for frame, label in enumerate(labels):
+        if runs and runs[-1]["label"] == label:
+            runs[-1]["last_frame"] = frame
+        else:
+            runs.append({"label": label, "first_frame": frame, "last_frame": frame})
+    return runs
 
 
 def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
@@ -151,13 +258,16 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
         "fps": None if times is None else times.fps,
         "start_s": None if times is None else times.starts[0],
         "end_s": None if times is None else times.end,
+        "turned_quarters": prediction.turned,
         "answer": answer_to_dict(prediction.answer),
         "timeline": timeline_to_list(prediction),
+        "people_found": prediction.people_found,
+        "people": [person_to_dict(person) for person in prediction.people],
         "seconds": dict(prediction.seconds),
     }
 
 
-def timeline_to_list(prediction: Prediction) -> list[dict[str, Any]]:
+def timeline_to_list(shown: Prediction | Person) -> list[dict[str, Any]]:
     """The windows, in order, as plain types."""
     return [
         {
@@ -166,8 +276,9 @@ def timeline_to_list(prediction: Prediction) -> list[dict[str, Any]]:
             "first_frame": row.window.first,
             "last_frame": row.window.last,
             "status": row.status,
+            "label": row.label,
             "frames_with_face": row.frames_with_face,
             "answer": answer_to_dict(row.answer),
         }
-        for row in prediction.windows
+        for row in shown.windows
     ]

@@ -27,7 +27,18 @@ from nrdfer.plotting.style import (
     save,
     tidy,
 )
-from nrdfer.predict.result import OK, Prediction, WindowAnswer
+from nrdfer.predict.result import (
+    LABEL_WORDS,
+    LABELS,
+    NOBODY,
+    OK,
+    OTHER,
+    PERSON,
+    TOO_FEW,
+    UNSURE,
+    Prediction,
+    WindowAnswer,
+)
 
 TILES = 12
 _WIDTH, _LEFT, _RIGHT = 11.0, 0.95, 1.15  # inches
@@ -46,9 +57,9 @@ def draw_strip(prediction: Prediction, title: str, model: str, path: Path) -> No
     Raises:
         ValueError: the video was unreadable.
     """
-    times, _ = prediction.looked_at()
+    times, cropped = prediction.looked_at()
     inner = _WIDTH - _LEFT - _RIGHT
-    frames = _regular(prediction, TILES)
+    frames = cropped.nearest(_regular(prediction, TILES))
     side = inner / TILES
     attention = prediction.attention_of_frames()
     looked = any(value is not None for value in attention)
@@ -60,6 +71,10 @@ def draw_strip(prediction: Prediction, title: str, model: str, path: Path) -> No
         _LEFT / _WIDTH, 1 - 0.12 / height, _headline(prediction, title), fontsize=LARGE, va="top", weight="bold"
     )
     figure.text(_LEFT / _WIDTH, 1 - 0.35 / height, _subline(prediction, model), fontsize=SMALL, va="top", color="0.35")
+    if prediction.target is not None and len(prediction.people) > 1:
+        side_x, side_y = 0.17 / _WIDTH, 0.17 / height
+        where = ((_LEFT - 0.28) / _WIDTH, 1 - 0.12 / height - side_y)
+        figure.add_artist(Rectangle(where, side_x, side_y, color=prediction.target.colour))
     axes, top = [], 0.0
     for tall, gap in zip(heights, gaps, strict=True):
         top += gap
@@ -80,14 +95,19 @@ def draw_strip(prediction: Prediction, title: str, model: str, path: Path) -> No
 def _headline(prediction: Prediction, title: str) -> str:
     heading = title if len(title) <= 60 else f"{title[:57]}..."
     heading = plot_label(heading)
-    if prediction.answer is None:
-        return f"{heading}: no face"
-    return f"{heading}: {plot_label(prediction.answer.emotion)} {100 * prediction.answer.probability:.0f} %"
+    answer = prediction.answer
+    if answer is None:
+        return f"{heading}: {'too few faces' if prediction.status == TOO_FEW else 'no face'}"
+    shown = f"{100 * answer.share:.0f} % of the video" if len(prediction.windows) > 1 else ""
+    return "; ".join(filter(None, (f"{heading}: {plot_label(answer.emotion)} {100 * answer.probability:.0f} %", shown)))
 
 
 def _subline(prediction: Prediction, model: str) -> str:
     with_face = prediction.frames_with_face
     summary = f"{len(prediction.records)} frames, {with_face} with the face, {prediction.duration:.1f} s"
+    if prediction.answer is not None:
+        kind = "calibrated" if prediction.answer.calibrated else "not calibrated"
+        summary = f"{summary}; uncertainty {prediction.answer.uncertainty:.2f} of 1, {kind}"
     if prediction.status != OK:
         return f"{summary}; {textwrap.shorten(prediction.reason, 110, placeholder='...')}"
     return plot_label(f"{summary}; {model}")
@@ -103,7 +123,7 @@ def _regular(prediction: Prediction, count: int) -> list[int]:
 
 def _draw_faces(axes: Any, prediction: Prediction, frames: Sequence[int]) -> None:
     times, cropped = prediction.looked_at()
-    speaking = prediction.window_of_frames()
+    speaking, labels = prediction.window_of_frames(), _labels(prediction)
     for place, (frame, crop) in enumerate(zip(frames, cropped.frames(frames), strict=True)):
         has_face = prediction.records[frame].has_face
         emotion = prediction.windows[speaking[frame]].emotion
@@ -113,10 +133,11 @@ def _draw_faces(axes: Any, prediction: Prediction, frames: Sequence[int]) -> Non
         axes.add_patch(Rectangle((place + 0.04, 0.04), 0.92, 0.92, fill=False, edgecolor=colour, linewidth=2.6,
                                  linestyle="-" if has_face else (0, (2, 1.5)), clip_on=False))  # fmt: skip
         if not has_face:
-            axes.text(place + 0.5, 0.5, "no face", fontsize=SMALL, ha="center", va="center", color=BLACK)
+            words = LABEL_WORDS[labels[frame]].replace(" ", "\n", 1)
+            axes.text(place + 0.5, 0.5, words, fontsize=SMALL, ha="center", va="center", color=BLACK)
         axes.text(place + 0.5, 1.03, f"{times.starts[frame]:.1f} s", fontsize=SMALL, ha="center", va="bottom")
         # for a frame without the face in a window with a prediction, the prediction is in brackets
-        words = "no face" if emotion is None else plot_label(emotion if has_face else f"({emotion})")
+        words = LABEL_WORDS[labels[frame]] if emotion is None else plot_label(emotion if has_face else f"({emotion})")
         axes.text(place + 0.5, -0.05, words, fontsize=SMALL, ha="center", va="top",
                   color=colour if emotion and has_face else "0.35",
                   weight="bold" if emotion and has_face else "normal")  # fmt: skip
@@ -134,9 +155,9 @@ def _draw_curves(axes: Any, prediction: Prediction) -> None:
             heights = [row.answer.probabilities[k] for row in stretch if row.answer is not None]
             axes.plot(centres, heights, color=colour, marker=marker, markersize=4.2, linewidth=1.5,
                       markevery=max(1, len(centres) // 30))  # fmt: skip
-    for begin, end in _gaps(prediction):
+    for begin, end, words in _gaps(prediction):
         axes.axvspan(begin, end, facecolor="0.94", edgecolor="0.8", hatch="///", linewidth=0)
-        axes.text((begin + end) / 2, 0.5, "no face", fontsize=NORMAL, ha="center", va="center", color="0.3",
+        axes.text((begin + end) / 2, 0.5, words, fontsize=NORMAL, ha="center", va="center", color="0.3",
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 2}, clip_on=True)  # fmt: skip
     axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.25, 0.5, 0.75, 1])
     axes.set_ylabel("probability", fontsize=NORMAL)
@@ -180,19 +201,23 @@ def _draw_presence(axes: Any, prediction: Prediction) -> None:
     """Draw the frames that show the target."""
     times, _ = prediction.looked_at()
     ends = [*times.starts[1:], times.end]
-    rows = zip(times.starts, ends, prediction.records, strict=True)
-    spans: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    for begin, end, record in rows:
-        group = spans[record.has_face]
+    rows = zip(times.starts, ends, _labels(prediction), strict=True)
+    spans: dict[str, list[tuple[float, float]]] = {label: [] for label in LABELS}
+    for begin, end, label in rows:
+        group = spans[label]
         if group and abs(group[-1][0] + group[-1][1] - begin) < 1e-9:
             group[-1] = (group[-1][0], end - group[-1][0])
         else:
             group.append((begin, end - begin))
-    axes.broken_barh(spans[True], (0, 1), facecolor=BLUE, edgecolor="none")
-    axes.broken_barh(spans[False], (0, 1), facecolor="0.94", edgecolor="0.75", hatch="///", linewidth=0)
+    axes.broken_barh(spans[PERSON], (0, 1), facecolor=BLUE, edgecolor="none")
+    axes.broken_barh(spans[NOBODY], (0, 1), facecolor="0.94", edgecolor="0.75", hatch="///", linewidth=0)
+    axes.broken_barh(spans[OTHER], (0, 1), facecolor="0.8", edgecolor="0.45", hatch="...", linewidth=0)
+    axes.broken_barh(spans[UNSURE], (0, 1), facecolor="#F5C48A", edgecolor="0.45", hatch="xxx", linewidth=0)
+    words = {OTHER: "grey, dotted: another person", UNSURE: "orange, crossed: target not sure"}
+    legend = "; ".join(text for label, text in words.items() if spans[label])
     axes.set(ylim=(0, 1), yticks=[])
     axes.set_ylabel("face", fontsize=NORMAL, rotation=0, ha="right", va="center")
-    axes.set_xlabel("seconds", fontsize=NORMAL)
+    axes.set_xlabel(f"seconds ({legend})" if legend else "seconds", fontsize=NORMAL)
     tidy(axes)
 
 
@@ -207,17 +232,23 @@ def _stretches(windows: Sequence[WindowAnswer]) -> list[list[WindowAnswer]]:
     return groups
 
 
-def _gaps(prediction: Prediction) -> list[tuple[float, float]]:
-    """Periods in which no window has a prediction."""
+def _labels(prediction: Prediction) -> tuple[str, ...]:
+    return () if prediction.target is None else prediction.target.labels
+
+
+def _gaps(prediction: Prediction) -> list[tuple[float, float, str]]:
+    """Periods in which no window has a prediction, and what is there instead."""
     times, _ = prediction.looked_at()
     starts, speaking = times.starts, prediction.window_of_frames()
-    gaps: list[tuple[float, float]] = []
+    gaps: list[tuple[float, float, str]] = []
     for i, window in enumerate(speaking):
-        if prediction.windows[window].answer is not None:
+        row = prediction.windows[window]
+        if row.answer is not None:
             continue
+        words = LABEL_WORDS[row.label]
         end = starts[i + 1] if i + 1 < len(starts) else times.end
-        if gaps and gaps[-1][1] == starts[i]:
-            gaps[-1] = (gaps[-1][0], end)
+        if gaps and gaps[-1][1:] == (starts[i], words):
+            gaps[-1] = (gaps[-1][0], end, words)
         else:
-            gaps.append((starts[i], end))
+            gaps.append((starts[i], end, words))
     return gaps

@@ -5,7 +5,6 @@ What is in the files belongs to `result`, `tables`, `strip` and `annotate`; many
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import json
 import time
@@ -20,14 +19,31 @@ from nrdfer.core.own_files import is_as_made, publish, refuse_foreign, remove_ma
 from nrdfer.core.plain_text import name_text, one_line, utf8
 from nrdfer.predict.annotate import write_annotated
 from nrdfer.predict.predictor import Predictor
-from nrdfer.predict.result import NO_FACE, OK, REFUSED, SCHEMA, UNREADABLE, Prediction, prediction_to_dict
+from nrdfer.predict.result import (
+    NO_FACE,
+    REFUSED,
+    SCHEMA,
+    UNREADABLE,
+    Person,
+    Prediction,
+    prediction_to_dict,
+)
+from nrdfer.predict.rows import Row, people_columns
 from nrdfer.predict.strip import draw_strip
-from nrdfer.predict.tables import answer_columns, as_csv, frame_rows, timeline_rows
+from nrdfer.predict.tables import (
+    answer_columns,
+    as_csv,
+    frame_rows,
+    people_rows,
+    person_columns,
+    timeline_rows,
+    whole_columns,
+)
 from nrdfer.store import digest_of, file_sha256
 from nrdfer.video.discovery import Source
 
 PREDICTION, TIMELINE, FRAMES = "prediction.json", "timeline.csv", "frames.csv"
-STRIP, ANNOTATED = "strip.png", "annotated.mp4"
+STRIP, ANNOTATED, PEOPLE = "strip.png", "annotated.mp4", "people.csv"
 #: What a write answers when every other one will, too.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _MOST_REASON = 300  # characters of what an encoder says, in a note
@@ -49,39 +65,10 @@ class Work:
         return {"model": name_text(model.origin.title), "warning": model.warning}
 
 
-@dataclass(frozen=True)
-class Row:
-    """Result of one video."""
-
-    video: str  # path, as `nrdfer.core.plain_text.name_text` makes it
-    clip_id: str  # name of its folder
-    status: str  # see predict.result
-    reason: str
-    emotion: str | None
-    probability: float | None
-    frames: int
-    frames_with_face: int
-    duration_s: float
-    seconds: float  # that it took; of one that was there before, when it was made
-    repeated: bool  # it was there already
-    note: str
-    answer: dict[str, Any]  # columns of tables.answer_columns
-
-    @property
-    def answered(self) -> bool:
-        """Whether the video has a result, which may be that no person is in it."""
-        return self.status in (OK, NO_FACE)
-
-    def flat(self) -> dict[str, Any]:
-        """The row of a table."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "answer"}
-        return {**values, **self.answer}
-
-
-def columns_of(emotions: Sequence[str]) -> tuple[str, ...]:
-    """Columns of the table of all videos, for a network's label set."""
-    own = (f.name for f in dataclasses.fields(Row) if f.name != "answer")
-    return tuple(dict.fromkeys((*own, *answer_columns(None, emotions), "model", "warning")))
+def name_of(file: str, person: int) -> str:
+    """Name of a person's file: the main one's is the file's own."""
+    path = Path(file)
+    return file if person == 1 else f"{path.stem}_{person}{path.suffix}"
 
 
 def predict_one(source: Source, work: Work) -> Row:
@@ -137,15 +124,26 @@ def key_of(work: Work, sha256: str) -> str:
             "network": [origin.settings_sha256, origin.weights_sha256],
             "preprocessing": preprocessing,
             "windows": asdict(predictor.windows),
+            **_asked(predictor),
         }
     )
+
+
+def _asked(predictor: Predictor) -> dict[str, Any]:
+    """What was asked for besides the windows."""
+    return {
+        "people": predictor.people,
+        "answer_of": predictor.answer,
+        "search": predictor.cropper.search,
+        "temperature": predictor.model.temperature,
+    }
 
 
 def failed(source: Source, work: Work, reason: str, status: str = UNREADABLE) -> Row:
     """The row of a video that could not be processed."""
     return Row(
         name_text(source.path), source.clip_id, status, utf8(reason), None, None, 0, 0, 0.0, 0.0, False,
-        utf8(source.note), answer_columns(None, work.predictor.emotions),
+        utf8(source.note), {**answer_columns(None, work.predictor.emotions), **whole_columns(None)},
     )  # fmt: skip
 
 
@@ -168,6 +166,7 @@ def common(work: Work) -> dict[str, Any]:
         "preprocessing": predictor.cropper.preprocessing.to_dict(),
         "overrides": list(work.overrides),
         "windows": asdict(predictor.windows),
+        **_asked(predictor),
     }
 
 
@@ -179,14 +178,15 @@ def as_json(content: Any) -> bytes:
 
 def _earlier(source: Source, work: Work, key: str) -> Row | None:
     folder = work.out / source.clip_id
-    wanted = (PREDICTION, TIMELINE, FRAMES, STRIP, *([ANNOTATED] if work.annotate else []))
+    wanted = (PREDICTION, TIMELINE, FRAMES, PEOPLE, STRIP, *([ANNOTATED] if work.annotate else []))
     try:
         if not all((folder / name).is_file() for name in wanted) or not is_as_made(folder, wanted):
             return None
         there = json.loads((folder / PREDICTION).read_text())
         if there["key"] != key:
             return None
-        return Row(**{**there["row"], "video": name_text(source.path), "clip_id": source.clip_id, "repeated": True})
+        row = {**there["row"], "others": tuple(there["row"]["others"])}
+        return Row(**{**row, "video": name_text(source.path), "clip_id": source.clip_id, "repeated": True})
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # of another version: made again; or it may not be opened, which the next access reports
 
@@ -197,10 +197,12 @@ def _write(source: Source, work: Work, prediction: Prediction, key: str, sha256:
         fresh = place / "answer"
         fresh.mkdir()
         model_columns = work.model_columns
-        write_whole(fresh / TIMELINE, as_csv([{**row, **model_columns} for row in timeline_rows(prediction)]))
-        write_whole(fresh / FRAMES, as_csv([{**row, **model_columns} for row in frame_rows(prediction)]))
-        title, model = one_line(source.path.name), work.predictor.model.caption
-        notes = [_decorated(STRIP, lambda: draw_strip(prediction, title, model, fresh / STRIP))]
+        notes: list[str] = []
+        for person in prediction.people or [prediction.target]:
+            if person is not None:
+                notes += _write_person(fresh, source, work, prediction.of(person), person)
+        people = [{**row, **model_columns} for row in people_rows(prediction)]
+        write_whole(fresh / PEOPLE, as_csv(people, people_columns(work.predictor.emotions)[2:]))
         if work.annotate:
             lines = [text for text in model_columns.values() if text]
             notes.append(
@@ -220,6 +222,17 @@ def _write(source: Source, work: Work, prediction: Prediction, key: str, sha256:
         write_whole(fresh / PREDICTION, as_json(content))
         publish(fresh, work.out / source.clip_id)
     return row
+
+
+def _write_person(fresh: Path, source: Source, work: Work, prediction: Prediction, person: Person) -> list[str]:
+    """Write the tables and the strip of one person; returns notes on what could not be made."""
+    columns, number = work.model_columns, person.number
+    for name, rows in ((TIMELINE, timeline_rows(prediction)), (FRAMES, frame_rows(prediction))):
+        write_whole(fresh / name_of(name, number), as_csv([{**row, **columns} for row in rows]))
+    title, strip = one_line(source.path.name), name_of(STRIP, number)
+    if len(prediction.people) > 1:
+        title = f"{title}, person {number}"
+    return [_decorated(strip, lambda: draw_strip(prediction, title, work.predictor.model.caption, fresh / strip))]
 
 
 def _decorated(name: str, make: Callable[[], str | None]) -> str:
@@ -252,5 +265,8 @@ def _row(source: Source, work: Work, prediction: Prediction, notes: Sequence[str
         seconds=seconds,
         repeated=False,
         note=utf8("; ".join(filter(None, (source.note, prediction.note, *notes)))),
-        answer=answer_columns(answer, work.predictor.emotions),
+        answer={**answer_columns(answer, work.predictor.emotions), **whole_columns(answer)},
+        person=1 if prediction.people else None,
+        people=prediction.people_found,
+        others=tuple(person_columns(person, prediction.emotions) for person in prediction.people),
     )

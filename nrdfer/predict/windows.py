@@ -18,6 +18,8 @@ WINDOW_S = 3.0
 STRIDE_S = 1.0
 #: Least share of a window's frames that show the target, or it gets no answer.
 LEAST_FACE = 0.25
+#: Least share of a video's frames that show a person, or the whole gets no answer; AFEW's clips need as much.
+LEAST_SHARE = 0.03
 _EXACT = 1e-6  # seconds: times are sums of fractions
 
 
@@ -32,6 +34,7 @@ class WindowSettings:
     window: float = WINDOW_S  # seconds
     stride: float = STRIDE_S  # seconds from one window's start to the next one's
     least_face: float = LEAST_FACE
+    least_share: float = LEAST_SHARE  # of all frames, for an answer of the whole video
 
     def __post_init__(self) -> None:
         for name in ("window", "stride"):
@@ -40,8 +43,9 @@ class WindowSettings:
                 raise ValueError(f"{name} must be a positive number of seconds, not {value}")
         if self.stride > self.window:
             raise ValueError(f"stride {self.stride:g} s is longer than window {self.window:g} s: it would leave gaps")
-        if not 0 <= self.least_face <= 1:
-            raise ValueError(f"least_face is a share from 0 to 1, not {self.least_face}")
+        for name in ("least_face", "least_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share from 0 to 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class CardFacts:
         corpus: in `nrdfer.corpora.registry`.
         profile: its name.
         data: whose data the corpus is: `RENDERED` by this project, `DISTRIBUTED` by its authors, or a user's `OWN`.
-        frames: of a clip that the network takes.
+        frames: of a clip that the network takes, T.
         clips: ``train`` and ``test`` -> how many.
         initial: description of the initial weights.
         recipe: fields of the recipe.
@@ -49,6 +49,7 @@ class CardFacts:
         metrics: protocol -> metrics of `nrdfer.evaluation.protocols.fold_metrics`.
         epochs: protocol -> the epoch its weights are of.
         links: name -> address, of what made it.
+        image_size: side of a frame, pixels.
     """
 
     title: str
@@ -65,6 +66,7 @@ class CardFacts:
     metrics: Mapping[str, Mapping[str, Any]]
     epochs: Mapping[str, int]
     links: Mapping[str, str] = field(default_factory=dict)
+    image_size: int = 112
 
 
 def write_card(facts: CardFacts) -> str:
@@ -88,9 +90,9 @@ def write_card(facts: CardFacts) -> str:
         "Recipe": _plain(facts.recipe),
         "Preprocessing of videos": _plain(facts.preprocessing),
         "Use": (
-            f"Input: aligned face crops, (B, {facts.frames}, 3, H, W), RGB, 0 to 1. Output: one row per clip with the "
-            "emotion, its probabilities after the snippet-based filter, and the logits before it. The weights are the "
-            "last epoch's. "
+            f"Input: aligned face crops, (B, {facts.frames}, 3, {facts.image_size}, {facts.image_size}), RGB, 0 to 1 or "
+            "8-bit; crops of another size are resized. Output: one row per clip with the emotion, its probabilities "
+            "after the snippet-based filter, and the logits before it. The weights are the last epoch's. "
             f"For videos: `nrdfer predict VIDEO --model models:/{facts.model}@champion`."
         ),
         "Meant for": (

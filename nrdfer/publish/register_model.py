@@ -19,7 +19,7 @@ from nrdfer.core import file_locks, paths
 from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.registry import corpus_of, find_corpus, recipe_of
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
-from nrdfer.models.saved_model import read_frames, read_history, read_identity
+from nrdfer.models.saved_model import read_frames, read_history, read_identity, read_image_size
 from nrdfer.models.trained_files import BEST, LAST, MODEL
 from nrdfer.preprocessing.corpus_listing import given_root
 from nrdfer.publish.model_card import DISTRIBUTED, OWN, RENDERED, CardFacts, write_card
@@ -211,6 +211,7 @@ def _card_facts(
             "this Dagster run": dagster_url(made_by),
             "this MLflow run": Tracking().run_url(evaluated.mlflow_run),
         },
+        image_size=read_image_size(evaluated.checkpoint.path / MODEL),
     )
 
 

@@ -78,3 +78,11 @@ class Session:
     def __call__(self, x: NDArray[Any]) -> list[NDArray[np.float32]]:
         """The outputs, in the order of their export."""
         return list(self._session.run(None, {"x": x}))
+
+    def inputs(self) -> list[tuple[str, list[int | str]]]:
+        """Names and shapes of the inputs; an axis of any length has a name."""
+        return [(each.name, list(each.shape)) for each in self._session.get_inputs()]
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """The outputs of a model whose inputs have other names."""
+        return list(self._session.run(None, dict(inputs)))

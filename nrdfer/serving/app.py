@@ -96,22 +96,28 @@ def make_app(
         exception_handlers={HTTPException: failed, Exception: failed},
         lifespan=lifespan,
     )
-    app.add_middleware(_KnownHost, known=known)
+    app.add_middleware(KnownHost, known=known, advice="nrdfer serve --host-name NAME allows others")
     return app
 
 
-class _KnownHost:
-    """Rejects requests that address the server by an unknown host name, which is the mark of DNS rebinding."""
+class KnownHost:
+    """Rejects requests that address the server by an unknown host name, which is the mark of DNS rebinding.
 
-    def __init__(self, app: Any, known: set[str]) -> None:
-        self._app = app
-        self._known = known
+    Args:
+        app: the application behind it.
+        known: names, in lower case.
+        advice: what to do, for the message.
+    """
+
+    def __init__(self, app: Any, known: set[str], advice: str) -> None:
+        self._app, self._known, self._advice = app, known, advice
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI."""
         if scope["type"] == "http":
             hosts = [value for name, value in scope["headers"] if name == b"host"]
             if len(hosts) != 1 or host_name(hosts[0].decode("latin-1")) not in self._known:
-                words = "this server answers requests to localhost only (nrdfer serve --host-name NAME allows others)"
+                words = f"this server answers requests to localhost only ({self._advice})"
                 await _response(refusal(words, 403))(scope, receive, send)
                 return
         elif scope["type"] == "websocket":

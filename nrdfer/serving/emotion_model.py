@@ -5,17 +5,21 @@ Preprocessing of videos does not belong here; this wrapper starts from the crops
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from nrdfer.core.errors import ClipError
 from nrdfer.serving.base import ServedModel
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
+
+CLIP = "clip"  # name of the input
 
 
 def signature(emotions: Sequence[str], frames: int) -> ModelSignature:
@@ -30,9 +34,37 @@ def signature(emotions: Sequence[str], frames: int) -> ModelSignature:
 
     figures = [f"{what}_{name}" for what in ("probability", "logit") for name in emotions]
     return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, frames, 3, -1, -1), name="clip")]),
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, frames, 3, -1, -1), name=CLIP)]),
         outputs=Schema([ColSpec(DataType.string, "emotion"), *(ColSpec(DataType.float, name) for name in figures)]),
     )
+
+
+def clip_array(given: Any) -> npt.NDArray[np.float32]:
+    """A caller's clips as float32 with values 0 to 1; a message never shows the values.
+
+    Args:
+        given: array or nested lists of numbers from 0 to 1, or an array of uint8; or ``{"clip": ...}`` of it.
+
+    Raises:
+        ClipError: it is no such array.
+    """
+    if isinstance(given, Mapping):
+        if set(given) != {CLIP}:
+            raise ClipError(
+                f"clips are given as an array or as {{{CLIP!r}: array}}, not with {sorted(map(str, given))}"
+            )
+        given = given[CLIP]
+    try:
+        clips = np.asarray(given)
+    except ValueError as error:  # lists of different lengths
+        raise ClipError("clips must be one array (B, T, 3, H, W); these lists have different lengths") from error
+    if clips.dtype == np.uint8:
+        return clips.astype(np.float32) / np.float32(255)
+    if clips.dtype.kind not in "fiub":
+        raise ClipError(f"clips must be numbers, floating-point from 0 to 1 or uint8, not {clips.dtype}")
+    if clips.size and (clips.min() < 0 or clips.max() > 1):
+        raise ClipError("pixel values must be in 0 to 1 (divide 8-bit values by 255, or give them as uint8)")
+    return clips.astype(np.float32, copy=False)
 
 
 class EmotionModel(ServedModel):
@@ -66,7 +98,7 @@ class EmotionModel(ServedModel):
 
         Args:
             context: MLflow's; not used.
-            model_input: float array (B, T, 3, H, W), RGB, values 0 to 1, or ``{"clip": array}``.
+            model_input: array (B, T, 3, H, W), RGB, values 0 to 1, or uint8 0 to 255; or ``{"clip": array}``.
             params: not used.
 
         Returns:
@@ -74,17 +106,13 @@ class EmotionModel(ServedModel):
             ``logit_<emotion>`` before it.
 
         Raises:
-            ValueError: the array has another shape, or values that are no numbers or outside 0 to 1.
+            ClipError: the array has another shape, or values that are no numbers or outside 0 to 1.
         """
         import torch
 
         from nrdfer.evaluation.inference import predict_clips
 
-        clips = model_input["clip"] if isinstance(model_input, dict) else model_input
-        x_BTCHW = np.asarray(clips, dtype=np.float32)
-        if x_BTCHW.size and (x_BTCHW.min() < 0 or x_BTCHW.max() > 1):
-            raise ValueError("pixel values must be in 0 to 1 (divide 8-bit values by 255)")
-        logits_BK, final_BK = predict_clips(self.network, torch.from_numpy(x_BTCHW))
+        logits_BK, final_BK = predict_clips(self.network, torch.from_numpy(clip_array(model_input)))
         probabilities_BK = final_BK.numpy()
         emotions = self.emotions
         columns: dict[str, Any] = {"emotion": [emotions[i] for i in probabilities_BK.argmax(-1)]}

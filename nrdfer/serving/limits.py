@@ -33,6 +33,7 @@ class Limits:
         values: JSON values in a request: numbers, texts, lists. A clip of 16 crops of 112 pixels has 602,112.
         side: pixels of a crop's side.
         videos: in a request.
+        video_bytes: of a video's file, sent or opened by its path.
         frames: of a video.
         pixels: of a video's picture.
         duration: seconds of a video.
@@ -44,6 +45,7 @@ class Limits:
     values: int = 20_000_000
     side: int = 512
     videos: int = 16
+    video_bytes: int = 512 * MIB
     frames: int = 20_000
     pixels: int = 4096 * 2304
     duration: float = 600.0

@@ -7,22 +7,62 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.pyfunc import FLAVOR_NAME, PyFuncModel
+
+from nrdfer.core.coerce import brief_quotes
+from nrdfer.core.errors import ClipError
+from nrdfer.core.plain_text import one_line
+from nrdfer.models.base import check_shape
 from nrdfer.registry import tags
 from nrdfer.registry.loading import note_code
 from nrdfer.registry.private_copy import private_copy, weights_sha256
 from nrdfer.registry.verified_open import open_version
 from nrdfer.runtime.code_version import code_version
+from nrdfer.serving.emotion_model import CLIP, EmotionModel, clip_array, signature
+from nrdfer.serving.loader import FOLDERS, MODULE, SHA256, Answering, open_artifacts
+from nrdfer.serving.video_model import video_signature
 from nrdfer.tracking.client import Tracking
 
-if TYPE_CHECKING:
-    from mlflow.pyfunc import PyFuncModel
+_MOST = 300  # characters of MLflow's reason
+
+
+class RegisteredModel(PyFuncModel):
+    """MLflow's model, which takes 8-bit crops, too, and whose errors never show what was given.
+
+    Args:
+        described: MLflow's description.
+        answering: the wrapper.
+    """
+
+    def __init__(self, described: Model, answering: Answering) -> None:
+        super().__init__(described, answering)
+        self._wrapper = answering.wrapper
+
+    def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
+        """As the wrapper's `predict`: of `EmotionModel` or of `VideoModel`.
+
+        Raises:
+            ClipError: the data are not what the model takes.
+        """
+        if isinstance(self._wrapper, EmotionModel):
+            clips = clip_array(data)
+            check_shape(clips.shape, self._wrapper.network.settings, any_size=True)
+            data = {CLIP: clips}
+        try:
+            return super().predict(data, params)
+        except MlflowException as error:
+            # its message holds the data, pixels of faces and all; the error that it was made of states the reason
+            reason = error.__context__ or type(error).__name__
+            raise ClipError(f"the model does not take this: {brief_quotes(one_line(str(reason)))[:_MOST]}") from None
 
 
 def load_registered(
     model: str, tracking: Tracking | None = None, *, folders: Sequence[str | os.PathLike[str]] = ()
-) -> PyFuncModel:
+) -> RegisteredModel:
     """A registered version behind MLflow's pyfunc interface: checked weights and JSON, and this package's own code.
 
     Nothing in the version's folder is imported or run, whatever MLflow's description of it says.
@@ -36,13 +76,6 @@ def load_registered(
     Raises:
         WeightsError: see `open_version`.
     """
-    from mlflow.models import Model
-    from mlflow.pyfunc import FLAVOR_NAME, PyFuncModel
-
-    from nrdfer.serving.emotion_model import EmotionModel, signature
-    from nrdfer.serving.loader import FOLDERS, MODULE, SHA256, Answering, open_artifacts
-    from nrdfer.serving.video_model import video_signature
-
     opened = open_version(model, tracking)
     with private_copy(opened) as folder:
         config = {SHA256: weights_sha256(opened), FOLDERS: [os.fspath(each) for each in folders]}
@@ -59,4 +92,4 @@ def load_registered(
         flavors={FLAVOR_NAME: {"loader_module": MODULE}},
         metadata={tags.CODE: code_version().sources},
     )
-    return PyFuncModel(described, Answering(wrapper))
+    return RegisteredModel(described, Answering(wrapper))

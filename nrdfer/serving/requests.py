@@ -13,10 +13,10 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from nrdfer.serving.emotion_model import CLIP
 from nrdfer.serving.limits import Limits, RequestError
 
 FORMS = ("inputs", "instances", "dataframe_records", "dataframe_split")
-CLIP = "clip"
 _DEPTH = 12  # lists within lists; clips need five, and what holds them
 _COLOURS = 3
 

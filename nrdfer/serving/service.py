@@ -69,7 +69,7 @@ class Service:
     def _rows(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
         if isinstance(self._model, VideoModel):
             limits = self._limits
-            bounds = Bounds(limits.frames, limits.pixels, limits.duration)
+            bounds = Bounds(limits.frames, limits.pixels, limits.duration, limits.video_bytes)
             return [_video_row(self._model, row, bounds) for row in videos_of(given, limits)]
         if not isinstance(self._model, EmotionModel):
             raise TypeError(f"{type(self._model).__name__} is not served")
@@ -89,6 +89,15 @@ def _video_row(model: VideoModel, given: Mapping[str, str], bounds: Bounds) -> d
 
 def _finite(row: Mapping[Any, Any]) -> dict[str, Any]:
     plain = {str(key): float(value) if hasattr(value, "dtype") else value for key, value in row.items()}
-    if any(isinstance(value, float) and not math.isfinite(value) for value in plain.values()):
+    if not all(map(_is_finite, plain.values())):
         raise NrdferError("the network's output is not a number: its weights do not fit the input")
     return plain
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether a value, and all within it, can be written as JSON."""
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)

@@ -58,6 +58,39 @@ def write_bundle(checkpoint: Path, preprocessing: Preprocessing, out: Path) -> d
     if preprocessing.enlightengan is not None:
         files["enlightengan"] = _enhancer(preprocessing, out / "enlightengan.safetensors")
     preprocessing.write(files["preprocessing"])
+    return _write_contents(files, out)
+
+
+def replace_detector(bundle: Path, preprocessing: Preprocessing, out: Path) -> dict[str, str]:
+    """Copy a bundle to another folder, with another RetinaFace.
+
+    Args:
+        bundle: folder that `write_bundle` filled.
+        preprocessing: its own, with the other detector.
+        out: folder to fill; made if missing.
+
+    Returns:
+        As `write_bundle`.
+
+    Raises:
+        WeightsError: a file is missing, or the detector's weights cannot be found or used.
+        ValueError: `preprocessing` has no RetinaFace.
+    """
+    if preprocessing.retinaface is None:
+        raise ValueError("preprocessing with the detector of another package has no RetinaFace")
+    out.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for part, path in _checked(bundle_in(bundle)).items():
+        if part != "retinaface":
+            files[part] = out / path.name
+            shutil.copyfile(path, files[part])
+    files["retinaface"] = _detector(preprocessing.retinaface, out / "retinaface.safetensors")
+    preprocessing.write(files["preprocessing"])
+    return _write_contents(files, out)
+
+
+def _write_contents(files: Mapping[str, Path], out: Path) -> dict[str, str]:
+    """Write the list of a bundle's files with their sha256; the result of `write_bundle`."""
     contents = {part: {"file": path.name, "sha256": file_sha256(path)} for part, path in files.items()}
     write_whole(out / CONTENTS, (json.dumps(contents, indent=1) + "\n").encode())
     return {**{part: str(path) for part, path in files.items()}, "contents": str(out / CONTENTS)}

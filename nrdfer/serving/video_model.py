@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from nrdfer.core.errors import NoFaceError, UnreadableVideoError
 from nrdfer.core.plain_text import name_text, utf8
 from nrdfer.serving.base import ServedModel
 from nrdfer.serving.limits import RequestError, allowed_file
-from nrdfer.video.bounds import Bounds, bounded, check_header
+from nrdfer.video.bounds import Bounds, OutOfBoundsError, bounded, check_header
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -37,7 +36,7 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 class VideoModel(ServedModel):
-    """Predicts the emotion of one person in each video."""
+    """Predicts the emotions of the people in each video."""
 
     def load_context(self, context: Any) -> None:
         """Load what `nrdfer.serving.video_bundle.write_bundle` gathered; every file's sha256 is checked first."""
@@ -58,18 +57,18 @@ class VideoModel(ServedModel):
             params: not used.
 
         Returns:
-            One row a video, in order: ``emotion``, ``status`` (ok, no_face, unreadable), ``reason``, ``frames``,
-            ``frames_with_face``, ``probability_<emotion>`` after the snippet-based filter, ``logit_<emotion>`` before
-            it, and ``timeline`` (JSON: a list of windows). A video without an answer has neither emotion nor numbers.
+            One row a video, in order: ``emotion``, ``status`` (ok, no_face, too_few_faces, unreadable), ``reason``,
+            ``frames``, ``frames_with_face``, ``probability_<emotion>`` after the snippet-based filter,
+            ``logit_<emotion>`` before it, ``timeline`` (a list of mappings, one a window) and ``people`` (likewise, one
+            a person, the main one first, of whom the other columns are). A video without an answer has neither emotion
+            nor numbers.
 
         Raises:
             ValueError: the input has neither column.
         """
         rows = [self._row(given) for given in _rows_of(model_input)]
-        table = pd.DataFrame(
-            rows, columns=list(_columns(self.emotions)), dtype=object
-        )  # of numbers, pandas would make None NaN
-        return table.infer_objects()
+        # of numbers, pandas would make None NaN, which is no JSON
+        return pd.DataFrame(rows, columns=list(_columns(self.emotions)), dtype=object)
 
     def _row(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -99,7 +98,7 @@ class VideoModel(ServedModel):
             RequestError: the path is outside of the model's folders.
             UnreadableVideoError: the row gives nothing that could be a video, or one beyond the bounds.
         """
-        path, content = _text(given.get(PATH)), _bytes(given.get(VIDEO))
+        path, content = _text(given.get(PATH)), _bytes(given.get(VIDEO), MAX_BYTES if bounds is None else bounds.size)
         if (path is None) == (content is None):
             raise UnreadableVideoError(f"a row gives either {PATH} or {VIDEO}; this one gives {_given(given)}")
         if content is None:
@@ -128,8 +127,9 @@ def video_signature(emotions: Sequence[str]) -> ModelSignature:
     """The signature to register `VideoModel` with, for a label set: either column may be missing."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType
 
-    kinds = {"text": DataType.string, "count": DataType.long, "number": DataType.double}
+    kinds = {"text": DataType.string, "count": DataType.long, "number": DataType.double, "values": AnyType()}
     return ModelSignature(
         inputs=Schema(
             [
@@ -172,12 +172,13 @@ def _columns(emotions: Sequence[str]) -> dict[str, str]:
         "frames_with_face": "count",
         **{f"probability_{name}": "number" for name in emotions},
         **{f"logit_{name}": "number" for name in emotions},
-        "timeline": "text",
+        "timeline": "values",
+        "people": "values",
     }
 
 
 def _as_row(prediction: Prediction, emotions: Sequence[str]) -> dict[str, Any]:
-    from nrdfer.predict.result import timeline_to_list
+    from nrdfer.predict.result import person_to_dict, timeline_to_list
 
     answer = prediction.answer
     nothing = (None,) * len(emotions)  # JSON has no word for NaN
@@ -191,7 +192,8 @@ def _as_row(prediction: Prediction, emotions: Sequence[str]) -> dict[str, Any]:
         "frames_with_face": prediction.frames_with_face,
         **{f"probability_{name}": p for name, p in zip(emotions, probabilities, strict=True)},
         **{f"logit_{name}": p for name, p in zip(emotions, logits, strict=True)},
-        "timeline": json.dumps(timeline_to_list(prediction), allow_nan=False),
+        "timeline": timeline_to_list(prediction),
+        "people": [person_to_dict(person) for person in prediction.people],
     }
 
 
@@ -227,7 +229,7 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
-def _bytes(value: Any) -> bytes | None:
+def _bytes(value: Any, most: int) -> bytes | None:
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return None
     if isinstance(value, str):  # a request without a signature to decode it by
@@ -237,8 +239,8 @@ def _bytes(value: Any) -> bytes | None:
             raise UnreadableVideoError(f"{VIDEO} is text that is not base64 ({error})") from error
     if not isinstance(value, bytes | bytearray):
         raise UnreadableVideoError(f"{VIDEO} must be bytes, not {type(value).__name__}")
-    if len(value) > MAX_BYTES:
-        raise UnreadableVideoError(f"{VIDEO} has {len(value):,} bytes, more than the {MAX_BYTES:,} allowed")
+    if len(value) > most:
+        raise OutOfBoundsError(f"{VIDEO} has {len(value):,} bytes, more than the {most:,} allowed here")
     return bytes(value)
 
 

@@ -21,6 +21,7 @@ class Bounds:
     frames: int
     pixels: int  # of a picture
     duration: float  # seconds, as far as its header states any
+    size: int = 1 << 30  # bytes of the file
 
 
 class OutOfBoundsError(UnreadableVideoError):
@@ -33,6 +34,8 @@ class Watch:
 
     bounds: Bounds
     refused: str = ""  # why a video was not decoded to its end
+    frame: int = 0  # the last that was decoded, from 1
+    passes: int = 0  # times that decoding began at the first frame
 
 
 _one = threading.Lock()
@@ -40,14 +43,18 @@ _now: list[Watch] = []
 
 
 @contextlib.contextmanager
-def bounded(bounds: Bounds) -> Iterator[None]:
+def bounded(bounds: Bounds, watch: Watch | None = None) -> Iterator[None]:
     """Context in which this process decodes no video beyond `bounds`; a second call waits until the first has ended.
+
+    Args:
+        bounds: what is decoded at most.
+        watch: to look at from another thread meanwhile.
 
     Raises:
         OutOfBoundsError: at the end, if a video exceeds them, even if its beginning was used.
     """
     with _one:
-        watch = Watch(bounds)
+        watch = watch or Watch(bounds)
         _now.append(watch)
         try:
             yield
@@ -70,6 +77,7 @@ def check_frame(path: Path, number: int, width: int, height: int) -> None:
         OutOfBoundsError: there are bounds, and it exceeds them.
     """
     for watch in _now:
+        watch.frame, watch.passes = number, watch.passes + (number == 1)
         try:
             if number > watch.bounds.frames:
                 raise OutOfBoundsError(f"{path}: more than {watch.bounds.frames:,} frames, the most allowed here")
@@ -91,8 +99,20 @@ def check_picture(path: Path, width: int, height: int, bounds: Bounds) -> None:
         )
 
 
+def check_size(path: Path, bounds: Bounds) -> None:
+    """Refuse a file that is too large; one that is missing is left to who opens it.
+
+    Raises:
+        OutOfBoundsError: it is.
+    """
+    with contextlib.suppress(OSError):
+        size = path.stat().st_size
+        if size > bounds.size:
+            raise OutOfBoundsError(f"{path}: {size:,} bytes, more than the {bounds.size:,} allowed here")
+
+
 def check_header(path: Path, bounds: Bounds) -> None:
-    """Refuse a video by its header, before anything is decoded.
+    """Refuse a video by its file's size and its header, before anything is decoded.
 
     Raises:
         OutOfBoundsError: it says more than the bounds allow.
@@ -100,6 +120,7 @@ def check_header(path: Path, bounds: Bounds) -> None:
     """
     from nrdfer.video.probe import probe
 
+    check_size(path, bounds)
     info = probe(path)
     check_picture(path, info.width, info.height, bounds)
     seconds = info.duration_s or 0.0

@@ -59,7 +59,9 @@ def _command(path: Path, demuxer: str, chain: Chain, threads: int) -> list[str]:
     return compiled(output.global_args("-v", MESSAGES, *global_options()), chain.executable, path)
 
 
-def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None) -> Iterator[NDArray[np.uint8]]:
+def iter_frames(
+    path: Path, *, threads: int = 1, notes: list[str] | None = None, heard: list[Complaints] | None = None
+) -> Iterator[NDArray[np.uint8]]:
     """Yield every coded frame once, in display order, upright and with square pixels: (H, W, 3) uint8 RGB.
 
     One frame is held at a time; ffmpeg gives all of them the size of the first. Closing the iterator early stops it.
@@ -71,6 +73,7 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
         notes: receives, at the end, what a researcher should know though the video is usable (a few damaged
             frames, a header that states more frames than decode, what was done to pictures); without it, that is
             logged as a warning.
+        heard: receives, at the end, ffmpeg's messages, which have the frames' times (`timestamps.frame_times`).
 
     Raises:
         UnreadableVideoError: missing, empty, not a video, cut short, largely damaged, of changing size or shape, or
@@ -101,6 +104,8 @@ def iter_frames(path: Path, *, threads: int = 1, notes: list[str] | None = None)
             process.kill()
             process.wait()
         complaints = listener.complaints()
+    if heard is not None:
+        heard.append(complaints)
     for shape in coded_aspects(path, demuxer, info):
         complaints.aspects[shape] = None
     remarks = [judge(path, code, count, complaints), *chain.notes, *_of_pictures(count, chain, complaints)]

@@ -13,7 +13,9 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,7 @@ from nrdfer.video.timestamps import FrameTimes
 CRF = 20  # libx264's quality; lower is better
 #: Codecs for MP4, the one that every browser plays first.
 _CODECS = (
-    ("libx264", ("-preset", "veryfast", "-crf", str(CRF))),
+    ("libx264", ("-preset", "superfast", "-crf", str(CRF))),  # half of the work of "veryfast", in a larger file
     ("libopenh264", ("-b:v", "2M")),
     ("libvpx-vp9", ("-crf", "30", "-b:v", "0", "-deadline", "realtime", "-cpu-used", "8")),
     ("mpeg4", ("-q:v", "3")),
@@ -167,7 +169,9 @@ class TimedWriter(FfmpegPipe):
             height, width, _ = self.shape
             self._send(_head(width, height, self._length(0)))
         at = round((self.times.starts[self.frames] - self.times.starts[0]) * 1e9 / _TICK)
-        for part in _cluster(at, round(self._length(self.frames) * 1e9 / _TICK), rgb):
+        # half as many bytes for the pipe, and faster than ffmpeg's own conversion
+        planes = cast(NDArray[np.uint8], cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420))
+        for part in _cluster(at, round(self._length(self.frames) * 1e9 / _TICK), planes):
             self._send(part)
         self.frames += 1
 
@@ -201,7 +205,7 @@ def _head(width: int, height: int, length: float) -> bytes:
     ebml = _uint(0x4286, 1) + _uint(0x42F7, 1) + _uint(0x42F2, 4) + _uint(0x42F3, 8)
     ebml += _element(0x4282, b"matroska") + _uint(0x4287, 4) + _uint(0x4285, 2)
     info = _uint(0x2AD7B1, _TICK) + _element(0x4D80, b"nrdfer") + _element(0x5741, b"nrdfer")
-    colour = _element(0x2EB524, b"RGB\x18")  # three bytes a pixel, red first
+    colour = _element(0x2EB524, b"I420")  # a plane of luma and two of colour, halved
     video = _element(0xE0, _uint(0xB0, width) + _uint(0xBA, height) + colour)
     track = _uint(0xD7, 1) + _uint(0x73C5, 1) + _uint(0x83, 1) + _uint(0x9C, 0)
     track += _element(0x86, b"V_UNCOMPRESSED") + _uint(0x23E383, max(1, round(length * 1e9))) + video
@@ -211,9 +215,9 @@ def _head(width: int, height: int, length: float) -> bytes:
     )
 
 
-def _cluster(at: int, ticks: int, rgb: NDArray[np.uint8]) -> Iterator[bytes | memoryview]:
+def _cluster(at: int, ticks: int, planes: NDArray[np.uint8]) -> Iterator[bytes | memoryview]:
     """One frame as its own cluster, so that it may have any time; the pixels are not copied."""
-    pixels = np.ascontiguousarray(rgb).data.cast("B")
+    pixels = np.ascontiguousarray(planes).data.cast("B")
     block = b"\x81" + struct.pack(">hB", 0, 0)  # track 1, at the cluster's own time
     stays = _uint(0x9B, ticks)
     body_length = len(block) + len(pixels)

@@ -41,11 +41,16 @@ class FrameTimes:
         return self.end - self.starts[0]
 
 
-def frame_times(path: Path, n_frames: int) -> FrameTimes:
+def frame_times(path: Path, n_frames: int, heard: Complaints | None = None) -> FrameTimes:
     """The times of a video that decodes to `n_frames` frames.
 
     Single stamps that are missing, equal to the one before or out of order are set between their neighbours. A file
     whose frames state no usable times (raw streams; many that do not rise) is treated as running at its stated rate.
+
+    Args:
+        path: the video.
+        n_frames: that it decodes to.
+        heard: ffmpeg's messages while it was decoded, if they were kept; otherwise it is decoded once more.
 
     Raises:
         UnreadableVideoError: the video cannot be read any more, or has another number of frames by now.
@@ -53,7 +58,7 @@ def frame_times(path: Path, n_frames: int) -> FrameTimes:
     """
     if n_frames < 1:
         raise ValueError(f"a video of {n_frames} frames has no times")
-    heard = _listen(path)
+    heard = _listen(path) if heard is None else heard
     stamps = heard.stamps
     if len(stamps) != n_frames:
         raise UnreadableVideoError(

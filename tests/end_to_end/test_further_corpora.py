@@ -13,6 +13,7 @@ import pytest
 
 from devtools.tiny_project import PROJECT, make_project
 from nrdfer.corpora.registry import find_corpus
+from tests.end_to_end.serving import ask, served
 from tests.unit.acting import act
 
 PAGE = (PROJECT / "docs" / "own_data.md").read_text()
@@ -59,6 +60,12 @@ def test_a_corpus_goes_from_its_files_to_a_model_of_its_emotions(name: str, tmp_
     columns, signature = json.loads(asked.splitlines()[-1])
     answered = {c.removeprefix("probability_") for c in columns if c.startswith("probability_")}
     assert answered == set(corpus.emotions) and set(signature) == set(columns)
+    if name == "mafw":  # the largest label set
+        with served((tmp_path / "project", environment, ""), f"models:/nr-dfernet-{name}@champion") as address:
+            rows = ask(address, {"inputs": {"clip": np.full((2, 16, 3, 48, 48), 0.5).tolist()}})
+        for what in ("probability", "logit"):
+            assert [f"{what}_{emotion}" for emotion in corpus.emotions] == [c for c in rows if c.startswith(f"{what}_")]
+        assert len(corpus.emotions) == 11 and set(rows["emotion"]) <= set(corpus.emotions)
 
 
 def test_own_data_as_the_page_says(tmp_path: Path) -> None:

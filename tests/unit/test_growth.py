@@ -25,8 +25,8 @@ from nrdfer.lineage.hashes import Hashes
 from nrdfer.lineage.history import Materialisation
 from nrdfer.lineage.links import Chain, Link, broken_in
 from nrdfer.lineage.walk import Walk
+from nrdfer.predict.rows import Row, columns_of
 from nrdfer.predict.tables import as_csv
-from nrdfer.predict.video_output import Row, columns_of
 from nrdfer.preprocessing import quality, validation
 from nrdfer.preprocessing.picture_listing import ListedClip, Part, list_pictures
 from nrdfer.registry import aliases, find_version, tags

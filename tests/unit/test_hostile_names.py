@@ -26,8 +26,8 @@ from nrdfer.core.errors import CorpusError
 from nrdfer.evaluation import result_table as tables
 from nrdfer.lineage.links import Chain, Link
 from nrdfer.lineage.show import chain_lines
+from nrdfer.predict.rows import Row, columns_of
 from nrdfer.predict.tables import as_csv
-from nrdfer.predict.video_output import Row, columns_of
 from nrdfer.preprocessing import quality_page
 from nrdfer.preprocessing.clip_files import read_reasons, write_reasons
 from nrdfer.publish.model_card import CardFacts, write_card

@@ -49,7 +49,7 @@ def test_every_requirement_of_the_library_has_an_upper_bound() -> None:
     assert free == UNBOUNDED
 
 
-@pytest.mark.parametrize("extra", ["", "dev", "onnx", "cluster"])
+@pytest.mark.parametrize("extra", ["", "dev", "onnx", "cluster", "demo"])
 def test_locked_releases_are_in_the_ranges(extra: str) -> None:
     wanted = [Requirement(line) for line in EXTRAS[extra]] if extra else BASE
     for requirement, _ in named(wanted):

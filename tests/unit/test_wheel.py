@@ -61,6 +61,7 @@ def nrdfer(site: Path, tmp_path: Path) -> Command:
 def test_files_that_commands_need_are_in_it(site: Path) -> None:
     names = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
     assert {"nrdfer/models/costs.json", "pipelines/profiles/quick.yaml", "pipelines/project/dagster.yaml"} <= names
+    assert {"nrdfer/demo/static/page.css", "nrdfer/demo/static/page.js"} <= names
     for name in ("dagster.yaml", "workspace.yaml", "environment.sh"):
         assert (site / "pipelines" / "project" / name).is_file()
     tops = {name.partition("/")[0] for name in names}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from nrdfer.models.base import check_clips
+from nrdfer.models.base import unit_clips
 from nrdfer.models.baselines.resnet3d import ResNet3D, ResNet3DSettings
 from nrdfer.models.losses import ec_stfl_loss
 
@@ -35,8 +35,7 @@ class ECSTFL(ResNet3D):
 
     def objective(self, x_BTCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
         """See `ClipNetwork`: cross-entropy plus `clustering_weight` times the clustering loss."""
-        check_clips(x_BTCHW, self.settings)
-        features_BD = self.represent(x_BTCHW)
+        features_BD = self.represent(unit_clips(x_BTCHW, self.settings))
         logits_BK: Tensor = self.head(features_BD)
         clustered = ec_stfl_loss(features_BD, y_B)
         return F.cross_entropy(logits_BK, y_B) + self.settings.clustering_weight * clustered, logits_BK

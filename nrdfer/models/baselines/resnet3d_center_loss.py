@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from nrdfer.models.base import check_clips
+from nrdfer.models.base import unit_clips
 from nrdfer.models.baselines.resnet3d import ResNet3D, ResNet3DSettings
 from nrdfer.models.losses import CenterLoss
 
@@ -38,8 +38,7 @@ class ResNet3DCenterLoss(ResNet3D):
 
     def objective(self, x_BTCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
         """See `ClipNetwork`: cross-entropy plus `center_weight` times the center loss."""
-        check_clips(x_BTCHW, self.settings)
-        features_BD = self.represent(x_BTCHW)
+        features_BD = self.represent(unit_clips(x_BTCHW, self.settings))
         logits_BK: Tensor = self.head(features_BD)
         gathered = self.center_loss(features_BD, y_B)
         return F.cross_entropy(logits_BK, y_B) + self.settings.center_weight * gathered, logits_BK

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from nrdfer.core.errors import NrdferError
 from nrdfer.models.trained_files import LAST
 from nrdfer.predict.model import open_model
 from nrdfer.preprocessing.spec import FILE
@@ -25,6 +26,8 @@ from nrdfer.publish.model_files import crops_content
 from nrdfer.publish.register_video_model import register_video
 from nrdfer.registry import register, tags
 from nrdfer.registry.versions import Facts
+from nrdfer.serving.served_files import Served, checked_files
+from nrdfer.serving.video_bundle import bundle_in, load_bundle
 from nrdfer.tracking.client import Tracking
 from tests.unit.registry.registered import NAME, TOLD
 
@@ -109,3 +112,23 @@ def test_the_answer_for_a_file_that_is_no_video_is_strict_json(address: str) -> 
         raise AssertionError(f"{name} in an answer")
 
     json.loads(ask(address, [{"path": "/nothing.mp4"}])[1], parse_constant=no)
+
+
+def test_a_detector_is_for_models_of_videos(tmp_path: Path, fresh_database: Path, network_folder: Path) -> None:
+    shutil.copy(fresh_database, tmp_path / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NRDFER_HOME", str(tmp_path))
+        for name in ("MLFLOW_TRACKING_URI", "NRDFER_PROFILE", "NRDFER_PROFILES", "NRDFER_WEIGHTS"):
+            patch.delenv(name, raising=False)
+        of_videos = register_model(shutil.copytree(network_folder, tmp_path / "network"))
+        with (
+            pytest.raises(NrdferError, match="takes aligned crops and detects nothing"),
+            checked_files(Served(of_videos.replace("-video", ""), "sample")),
+        ):
+            pass
+        with checked_files(Served(of_videos, "sample")) as (files, _, words):
+            assert load_bundle(bundle_in(files)).cropper.preprocessing.retinaface is not None
+            assert "files are as registered" in words
+        assert not files.exists()
+        with pytest.raises(NrdferError, match="nowhere"), checked_files(Served(of_videos, "nowhere.pth")):
+            pass

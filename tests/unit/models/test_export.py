@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,21 @@ import torch
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.own_files import NOTES
+from nrdfer.data.settings import Sampling
 from nrdfer.models.export import export_network
+from nrdfer.models.export_check import compare
+from nrdfer.models.export_metadata import metadata, read_metadata
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.models.registry import build_model
+
+
+def assert_described(path: Path) -> None:
+    about = read_metadata(path)
+    assert json.loads(about["emotions"]) == list(EMOTIONS)
+    assert (about["image_size"], about["frames"], about["colour_order"]) == ("48", "16", "RGB")
+    assert about["shape"] == "(B, 16, 3, 48, 48)" and "bilinear" in about["resize"]
+    assert json.loads(about["sampling"])["strategy"] == "ds"
+
 
 NEUTRAL = EMOTIONS.index("neutral")
 
@@ -50,7 +63,9 @@ def test_onnx_answers_like_the_network(
     import onnxruntime
 
     x, logits, final = answers
-    export_network(network, tmp_path / "model.onnx")
+    export_network(network, tmp_path / "model.onnx", metadata(network.settings, "nr-dfernet", Sampling()))
+    assert_described(tmp_path / "model.onnx")
+    assert compare(network, tmp_path / "model.onnx", x.numpy()).whole
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     assert [output.name for output in session.get_outputs()] == ["logits", "probabilities"]
     for clips in (x, x[:1]):
@@ -76,10 +91,23 @@ def test_exported_programs_answer_like_the_network(
     network: NRDFERNet, answers: tuple[torch.Tensor, torch.Tensor, torch.Tensor], tmp_path: Path
 ) -> None:
     x, logits, final = answers
-    export_network(network, tmp_path / "model.pt2")
+    export_network(network, tmp_path / "model.pt2", metadata(network.settings, "nr-dfernet", Sampling()))
+    assert_described(tmp_path / "model.pt2")
+    another = build_model("nr-dfernet", {"image_size": 48, "position_std": 1.0}, "sample").eval()
+    assert not compare(another, tmp_path / "model.pt2", x.numpy()).whole
     told, probabilities = torch.export.load(tmp_path / "model.pt2").module()(x)
     torch.testing.assert_close(told, logits, rtol=0, atol=1e-4)
     torch.testing.assert_close(probabilities, final, rtol=0, atol=1e-4)
+
+
+def test_a_file_that_answers_otherwise_gets_no_name(network: NRDFERNet, tmp_path: Path) -> None:
+    def refuse(fresh: Path) -> None:
+        assert fresh.is_file()
+        raise NrdferError("it answers otherwise")
+
+    with pytest.raises(NrdferError, match="otherwise"):
+        export_network(network, tmp_path / "model.pt2", check=refuse)
+    assert not (tmp_path / "model.pt2").exists()
 
 
 def test_other_endings_are_refused_and_leave_nothing(network: NRDFERNet, tmp_path: Path) -> None:

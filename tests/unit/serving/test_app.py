@@ -241,6 +241,7 @@ def test_videos_beyond_the_limits_are_refused(bundle: Path, acted_video: Path) -
     model = open_artifacts(bundle, {})
     for limits, words in (
         (Limits(frames=50), "frames"),
+        (Limits(video_bytes=1000), "bytes, more than the 1,000 allowed here"),
         (Limits(pixels=100), "pixels"),
         (Limits(duration=1), "seconds"),
         (Limits(videos=1), "more than the 1 allowed at once"),

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import ClipError
 from nrdfer.models.nrdfernet import NRDFERNet, NRDFERNetSettings
 from nrdfer.models.saved_model import cpu_weights, write_description, write_weights
 from nrdfer.models.trained_files import LAST
@@ -44,6 +46,30 @@ def test_wrong_arrays_are_refused(served: EmotionModel) -> None:
         served.predict(None, np.zeros((16, 3, 32, 32), np.float32))
     with pytest.raises(ValueError, match="divide 8-bit values by 255"):
         served.predict(None, np.full((1, 16, 3, 32, 32), 128.0, np.float32))
+
+
+def test_eight_bit_crops_are_taken_as_they_are(served: EmotionModel) -> None:
+    crops = np.random.default_rng(1).integers(0, 256, (2, 16, 3, 40, 40), dtype=np.uint8)
+    rows = served.predict(None, crops)
+    assert rows.equals(served.predict(None, crops.astype(np.float32) / np.float32(255)))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.full((1, 16, 3, 8, 8), "0.123456789"),
+        [[0.123456789], [0.123456789, 0.5]],
+        {"clip": np.zeros(1), "other": np.full(9, 0.123456789)},
+        np.full((1, 16, 3, 8, 8), 7.123456789),
+        np.full((1, 15, 3, 8, 8), 0.123456789),
+        np.full((1, 16, 3, 8, 8), 1j * 0.123456789),
+    ],
+    ids=["text", "ragged", "names", "range", "shape", "complex"],
+)
+def test_an_error_never_shows_pixels(served: EmotionModel, given: Any) -> None:
+    with pytest.raises(ClipError) as raised:
+        served.predict(None, given)
+    assert "123456789" not in str(raised.value) and len(str(raised.value)) < 400
 
 
 def test_a_network_of_eight_frames_is_asked_for_eight() -> None:

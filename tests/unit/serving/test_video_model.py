@@ -54,7 +54,8 @@ def test_it_answers_like_the_predictor(served: VideoModel, network_folder: Path,
         np.testing.assert_allclose(row[LOGITS].to_numpy(float), offline.answer.logits, atol=1e-5, rtol=0)
         assert row["emotion"] == offline.answer.emotion
         assert (row["frames"], row["frames_with_face"]) == (100, offline.frames_with_face)
-        timeline = json.loads(row["timeline"])
+        timeline = row["timeline"]
+        assert [person["person"] for person in row["people"]] == [person.number for person in offline.people]
         assert [w["start_s"] for w in timeline] == [w.window.start for w in offline.windows]
         assert timeline[0]["answer"]["logits"]["fear"] == pytest.approx(offline.windows[0].answer.logits[6], abs=1e-5)  # type: ignore[union-attr]
 
@@ -83,6 +84,7 @@ def test_bad_videos_are_rows(served: VideoModel, acted_video: Path) -> None:
     for reason, word in zip(rows["reason"], words, strict=True):
         assert word in reason
     assert rows["emotion"].isna().all()
+    json.dumps(rows.to_dict("records"), allow_nan=False)  # none of the numbers that are not there is NaN
     assert rows[LOGITS].isna().all(axis=None)
 
 

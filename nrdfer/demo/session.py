@@ -1,0 +1,172 @@
+"""Videos of the page: one is predicted at a time, in a private folder, and its files go with it.
+
+What a visitor sees of it belongs to `view`; the page, to `page`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nrdfer.core.errors import NrdferError
+from nrdfer.core.plain_text import name_text, one_line
+from nrdfer.predict.predictor import Predictor
+from nrdfer.predict.video_output import ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE, Row, Work, predict_one
+from nrdfer.serving.limits import Limits
+from nrdfer.video.bounds import Bounds, Watch, bounded, check_header
+from nrdfer.video.discovery import list_sources
+from nrdfer.video.probe import probe
+
+_POLL = 0.25  # seconds between two looks at the progress
+#: Times that a video is decoded: for its faces, for the crops, for the annotated video.
+_PASSES = 3
+_DEFECT = "the video could not be processed because of a defect of this program; its log says more"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a video is."""
+
+    share: float  # 0 to 1
+    words: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A video without a result."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """A video's result."""
+
+    token: str  # names it in addresses; cannot be guessed
+    name: str  # of the file, as its owner calls it
+    folder: Path
+    document: dict[str, Any]  # `PREDICTION`
+
+    @property
+    def people(self) -> list[dict[str, Any]]:
+        """The people of the video, the main one first; each with number, colour, answer and timeline."""
+        people: list[dict[str, Any]] = self.document["people"]
+        return people
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the files that are there, the annotated video and the whole result first."""
+        first = [name for name in (ANNOTATED, PREDICTION, TIMELINE, FRAMES, STRIP) if (self.folder / name).is_file()]
+        return [*first, *sorted({path.name for path in self.folder.iterdir() if path.is_file()} - set(first))]
+
+
+class Sessions:
+    """Results of all visitors.
+
+    Args:
+        predictor: loaded.
+        folder: private; receives a folder a video.
+        limits: of a video.
+        overrides: differences from the training, as text.
+    """
+
+    def __init__(self, predictor: Predictor, folder: Path, limits: Limits, overrides: tuple[str, ...] = ()) -> None:
+        self._predictor, self._folder, self._overrides = predictor, folder, overrides
+        self._bounds = Bounds(limits.frames, limits.pixels, limits.duration, limits.video_bytes)
+        self._lock = threading.Lock()
+        self._results: dict[str, Result] = {}  # visitor -> result
+
+    def analyse(self, visitor: str, upload: Path) -> Iterator[Progress | Refused | Result]:
+        """Predict a video; its upload is removed afterwards, and the visitor's earlier result before.
+
+        Yields:
+            Its progress, and at the end the result or why there is none.
+        """
+        self.forget(visitor)
+        token = secrets.token_urlsafe(24)
+        out = self._folder / token
+        watch = Watch(self._bounds)
+        outcome: list[Refused | Result] = []
+        worker = threading.Thread(target=lambda: outcome.append(self._predict(upload, out, token, watch)), daemon=True)
+        worker.start()
+        found: Refused | Result = Refused(_DEFECT)
+        try:
+            frames = _frames(upload)
+            while worker.is_alive():
+                yield _progress(watch, frames)
+                worker.join(_POLL)
+            found = outcome[0] if outcome else found
+        finally:  # also where the visitor has left
+            worker.join()
+            upload.unlink(missing_ok=True)
+            if isinstance(found, Refused):
+                shutil.rmtree(out, ignore_errors=True)
+        if isinstance(found, Result):
+            with self._lock:
+                self._results[visitor] = found
+        yield found
+
+    def of(self, visitor: str) -> Result | None:
+        """A visitor's result."""
+        with self._lock:
+            return self._results.get(visitor)
+
+    def file(self, token: str, name: str) -> Path | None:
+        """A file of a result; None if there is no such result or it has no such file."""
+        with self._lock:
+            found = next((result for result in self._results.values() if result.token == token), None)
+        return found.folder / name if found is not None and name in found.files else None
+
+    def forget(self, visitor: str) -> None:
+        """Remove a visitor's result."""
+        with self._lock:
+            result = self._results.pop(visitor, None)
+        if result is not None:
+            shutil.rmtree(result.folder.parent, ignore_errors=True)
+
+    def _predict(self, upload: Path, out: Path, token: str, watch: Watch) -> Refused | Result:
+        name = one_line(name_text(upload.name))
+        try:
+            out.mkdir()
+            check_header(upload, self._bounds)
+            (source,) = list_sources([upload])
+            with bounded(self._bounds, watch):
+                row = predict_one(source, Work(self._predictor, out, self._overrides))
+            return self._outcome(row, out / source.clip_id, name, token, upload)
+        except NrdferError as error:
+            return Refused(_named(str(error), upload, name))
+
+    def _outcome(self, row: Row, folder: Path, name: str, token: str, upload: Path) -> Refused | Result:
+        """The result of a row; a video that was read has one also where nobody is in it."""
+        if not (folder / PREDICTION).is_file():
+            return Refused(_named(row.reason, upload, name))
+        return Result(token, name, folder, json.loads((folder / PREDICTION).read_text()))
+
+
+def _named(reason: str, upload: Path, name: str) -> str:
+    """A reason that names the video as its owner does."""
+    return one_line(reason.replace(f"{upload}: ", "").replace(str(upload), name))
+
+
+def _frames(upload: Path) -> int:
+    """Expected number of frames; 0 if nothing states it."""
+    with contextlib.suppress(NrdferError, OSError):
+        info = probe(upload)
+        return round(info.fps * (info.duration_s or 0))
+    return 0
+
+
+def _progress(watch: Watch, frames: int) -> Progress:
+    if not watch.frame:
+        return Progress(0.0, "opening the video")
+    known = max(frames, watch.frame)
+    share = min(0.99, (watch.passes - 1 + watch.frame / known) / _PASSES)
+    doing = ("looking for faces", "cutting out faces", "drawing the annotated video")[min(watch.passes, _PASSES) - 1]
+    return Progress(share, f"{doing}: frame {watch.frame:,} of {known:,}")

@@ -1,0 +1,164 @@
+"""Appearance of a face, by which the same person is recognised in another shot of one video.
+
+Without weights for it, three cues are used: the aligned face in grey, the colours of the head, and the colours below
+the head, where the clothes are. They know a person within one video, of one day and one set of clothes, and nobody
+across videos. `FaceEmbedding` runs a network for face recognition instead, if the user has one. Who is joined with whom
+belongs to `identity`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from nrdfer.core.errors import WeightsError
+from nrdfer.faces.alignment import fit_template, warp
+from nrdfer.faces.detector import Face
+from nrdfer.runtime.onnx_session import Session
+
+Vector = NDArray[np.float32]
+Picture = NDArray[np.uint8]
+SIDE = 24  # of the aligned face in grey, pixels
+_CROP = 112
+_BINS = 8  # of each of a histogram's two colour axes, and half of it for brightness
+_LEAST_VISIBLE = 0.25  # of the part below the head
+# Weights of the three cues, and the similarity from which two stretches show one person; measured by
+# `python -m bench.people`, see docs/prediction.md.
+FACE_WEIGHT, HEAD_WEIGHT, CLOTHES_WEIGHT = 0.6, 0.2, 0.2
+SAME_LOOK = 0.70
+SAME_EMBEDDING = 0.36  # cosine: usual for networks trained with an angular margin
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Look:
+    """Descriptors of one face in one frame; each vector has length 1, or is 0 where there is nothing to see."""
+
+    face: Vector
+    head: Vector
+    clothes: Vector
+
+
+class Cue(Protocol):
+    """Describes faces and compares descriptions."""
+
+    same: float  # similarity from which two stretches show one person
+
+    def look(self, rgb: Picture, face: Face) -> Look | None:
+        """The description of a face, None where its points fit none."""
+
+    def similarity(self, a: Sequence[Look], b: Sequence[Look]) -> float:
+        """Similarity of two stretches, each with its looks, at most 1."""
+
+
+class ColourCue:
+    """The cue without weights."""
+
+    same = SAME_LOOK
+
+    def look(self, rgb: Picture, face: Face) -> Look | None:
+        """See `Cue`."""
+        crop = aligned(rgb, face)
+        if crop is None:
+            return None
+        inner = crop[_CROP // 8 : -_CROP // 8, _CROP // 8 : -_CROP // 8]
+        grey = cv2.resize(cv2.cvtColor(inner, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        values = grey.astype(np.float32).ravel()
+        return Look(_unit(values - values.mean()), _colours(crop), _colours(below(rgb, face)))
+
+    def similarity(self, a: Sequence[Look], b: Sequence[Look]) -> float:
+        """See `Cue`: the best pair of faces, and the mean colours."""
+        faces = float((np.stack([look.face for look in a]) @ np.stack([look.face for look in b]).T).max())
+        parts, weights = [faces], [FACE_WEIGHT]
+        for name, weight in (("head", HEAD_WEIGHT), ("clothes", CLOTHES_WEIGHT)):
+            mean_a, mean_b = (_unit(np.mean([getattr(look, name) for look in s], axis=0)) for s in (a, b))
+            if mean_a.any() and mean_b.any():
+                parts.append(float(mean_a @ mean_b))
+                weights.append(weight)
+        return float(np.average(parts, weights=weights))
+
+
+class FaceEmbedding:
+    """A network for face recognition as an ONNX file: aligned faces (1, 3, 112, 112) RGB, -1 to 1, in; a vector out.
+
+    Args:
+        path: the file, such as those of ArcFace.
+
+    Raises:
+        WeightsError: it cannot be read, or takes something else.
+    """
+
+    same = SAME_EMBEDDING
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._session = Session(Path(path).read_bytes())
+            inputs = self._session.inputs()
+        except Exception as error:  # ONNX Runtime has exceptions of its own for each kind of defect
+            raise WeightsError(f"{path} cannot be used as a network for face recognition: {error}") from error
+        if len(inputs) != 1 or tuple(inputs[0][1][1:]) != (3, _CROP, _CROP):
+            raise WeightsError(f"{path} takes {inputs}, not one batch of faces (N, 3, {_CROP}, {_CROP})")
+        self._input = inputs[0][0]
+
+    def look(self, rgb: Picture, face: Face) -> Look | None:
+        """See `Cue`."""
+        crop = aligned(rgb, face)
+        if crop is None:
+            return None
+        x_BCHW = (crop.astype(np.float32).transpose(2, 0, 1)[None] - 127.5) / 127.5
+        nothing = np.zeros(1, np.float32)
+        return Look(_unit(self._session.run({self._input: x_BCHW})[0].ravel()), nothing, nothing)
+
+    def similarity(self, a: Sequence[Look], b: Sequence[Look]) -> float:
+        """See `Cue`: the cosine of the mean vectors."""
+        mean_a, mean_b = (_unit(np.mean([look.face for look in looks], axis=0)) for looks in (a, b))
+        return float(mean_a @ mean_b)
+
+
+def aligned(rgb: Picture, face: Face) -> Picture | None:
+    """The face in ArcFace's template, (112, 112, 3); None if its points fit nothing. Only its surroundings are read."""
+    x1, y1, x2, y2 = (float(v) for v in face.box)
+    reach = max(x2 - x1, y2 - y1)
+    height, width = rgb.shape[:2]
+    left, top = max(0, int(x1 - reach / 2)), max(0, int(y1 - reach / 2))
+    right, bottom = min(width, int(x2 + reach / 2) + 1), min(height, int(y2 + reach / 2) + 1)
+    try:
+        matrix, _ = fit_template(face.points - np.asarray([left, top]), _CROP)
+    except ValueError:
+        return None
+    return warp(np.ascontiguousarray(rgb[top:bottom, left:right]), matrix, _CROP)
+
+
+def below(rgb: Picture, face: Face) -> Picture | None:
+    """The part of a picture below a head, None if too little of it is in the picture."""
+    x1, y1, x2, y2 = (float(v) for v in face.box)
+    wide, high = x2 - x1, y2 - y1
+    wanted = (x1 - 0.4 * wide, y2 + 0.25 * high, x2 + 0.4 * wide, y2 + 1.25 * high)
+    height, width = rgb.shape[:2]
+    left, top = (round(max(0.0, value)) for value in wanted[:2])
+    right, bottom = round(min(float(width), wanted[2])), round(min(float(height), wanted[3]))
+    if (right - left) * (bottom - top) < _LEAST_VISIBLE * 1.8 * wide * high or right <= left or bottom <= top:
+        return None
+    return rgb[top:bottom, left:right]
+
+
+def _colours(rgb: Picture | None) -> Vector:
+    """A histogram of a picture's colours, brightness coarsely, blurred over neighbouring bins, as a unit vector."""
+    if rgb is None:
+        return np.zeros(_BINS // 2 * _BINS * _BINS, np.float32)
+    step = max(1, max(rgb.shape[:2]) // 48)
+    lab = cv2.cvtColor(np.ascontiguousarray(rgb[::step, ::step]), cv2.COLOR_RGB2LAB)
+    # most colours of film lie near grey: the middle half of each axis is divided
+    ranges = [0, 256, 80, 176, 80, 176]
+    counts = cv2.calcHist([lab], [0, 1, 2], None, [_BINS // 2, _BINS, _BINS], ranges)
+    return _unit(np.sqrt(cv2.GaussianBlur(counts, (3, 3), 0.8)).ravel())
+
+
+def _unit(values: NDArray[np.floating]) -> Vector:
+    length = float(np.linalg.norm(values))
+    return cast(Vector, (values / length if length > 0 else values).astype(np.float32))
