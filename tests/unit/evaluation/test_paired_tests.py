@@ -70,12 +70,12 @@ def test_intervals_are_those_of_scipys_bootstrap_of_clips_within_class_and_fold(
     assert min(stratum.shape[1] for stratum in strata) > 1
 
     def uar(*drawn: Array, axis: int) -> Array:
-        true, ours, other = np.concatenate(drawn, axis=-1).reshape(3, -1, len(truth))
-        values = [
-            balanced_accuracy_score(t, o) - balanced_accuracy_score(t, p)
-            for t, o, p in zip(true, ours, other, strict=True)
+        true, ours, other = np.concatenate(drawn, axis=-1)
+        recalls = [
+            [((given == k) & (true == k)).sum(-1) / (true == k).sum(-1) for k in range(len(EMOTIONS))]
+            for given in (ours, other)
         ]
-        return np.array(values) if drawn[0].ndim > 2 else np.array(values[0])
+        return np.asarray(np.mean(recalls[0], axis=0) - np.mean(recalls[1], axis=0))
 
     def war(*drawn: Array, axis: int) -> Array:
         true, ours, other = np.concatenate(drawn, axis=-1)
