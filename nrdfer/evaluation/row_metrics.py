@@ -48,7 +48,7 @@ def figures_of(
     counts = np.stack([confusion_matrix(*answers[split], len(emotions)) for split in sorted(answers)])  # (F, K, K)
     named = emotions if by_emotion else ()
     rng = np.random.default_rng(_SEED)
-    drawn = np.stack([resample(fold, rng, draws) for fold in counts], axis=1)  # (draws, F, K, K)
+    drawn = np.stack([resample(fold, rng, draws=draws) for fold in counts], axis=1)  # (draws, F, K, K)
     if len(counts) == 1:
         return _figures(counts[0], drawn[:, 0], protocol, SINGLE, named)
     return (
