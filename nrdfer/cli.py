@@ -9,6 +9,7 @@ from __future__ import annotations
 import typer
 
 from nrdfer.commands import installed
+from nrdfer.commands.compare import compare
 from nrdfer.commands.corpus import corpus_app
 from nrdfer.commands.doctor import doctor
 from nrdfer.commands.evaluate import evaluate
@@ -37,7 +38,21 @@ app.add_typer(weights_app, name="weights")
 app.add_typer(store_app, name="store")
 for name, found in installed.graph_commands().items():
     app.command(name)(found)
-for command in (doctor, preprocess, predict, train, evaluate, recipes, results, lineage, models, export, push, serve):
+for command in (
+    doctor,
+    preprocess,
+    predict,
+    train,
+    evaluate,
+    compare,
+    recipes,
+    results,
+    lineage,
+    models,
+    export,
+    push,
+    serve,
+):
     app.command()(command)
 
 if __name__ == "__main__":

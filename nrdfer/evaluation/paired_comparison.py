@@ -31,7 +31,7 @@ class Answers:
     protocol: str
     emotions: tuple[str, ...]
     clip_ids: tuple[str, ...]
-    folds: tuple[str, ...]  # split in which each clip is tested
+    folds: tuple[str, ...]  # split in which each clip is tested; empty names where there is one
     truth: Labels  # (N,)
     predicted: Labels  # (S, N)
 

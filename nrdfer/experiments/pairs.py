@@ -104,7 +104,7 @@ def row_answers(table: TableSpec, label: str, results: Results, protocol: str = 
             answers.append(decide(clips, described(path)["settings"], spec.reading))
             if seed == 0:
                 ids += clips["clip_id"].astype(str).tolist()
-                folds += [split] * len(clips)
+                folds += [split if len(table.splits) > 1 else ""] * len(clips)
                 true.append(truth(clips, emotions))
         predicted.append(np.concatenate(answers))
     return Answers(label, protocol, emotions, tuple(ids), tuple(folds), np.concatenate(true), np.stack(predicted))
