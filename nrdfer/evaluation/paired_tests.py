@@ -159,7 +159,7 @@ def _weights(
     there = np.flatnonzero(of_class)
     one = class_C == there[:, None]  # (K', C)
     pooled = [share / len(there), clips / clips.sum(), *(one * share)]
-    measures = (UAR, WAR, *(emotions[k] for k in there))
+    measures = (UAR, WAR, *(emotions[int(k)] for k in there))
     if folds == 1:
         return [(measure, SINGLE) for measure in measures], np.stack(pooled)
     means = [1 / classes_in_fold / folds, in_fold, *(one / folds_with[class_C])]
