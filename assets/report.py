@@ -62,7 +62,7 @@ def report(
         )
         artifact = workbench.store.build(
             "report",
-            code_version="2",
+            code_version="3",
             config=profile.to_dict(),
             inputs=found.inputs,
             build=lambda out: write_report(

@@ -42,15 +42,20 @@ def _of_partition(context: dg.AssetExecutionContext, table: TableSpec) -> tuple[
 
 
 def _train(
-    context: dg.AssetExecutionContext, workbench: Workbench, table: TableSpec, experiment: Experiment, name: str
+    context: dg.AssetExecutionContext,
+    workbench: Workbench,
+    table: TableSpec,
+    experiment: Experiment,
+    name: str,
+    seed: int,
 ) -> Artifact:
     """The checkpoint of an experiment on a split, trained if it is not in the store; after the one it starts from."""
     from nrdfer.experiments.profiles import profile_of
     from nrdfer.store.pointers import last_made
 
     before = corpus_of(name).initial
-    initial = _train(context, workbench, table, experiment, before) if before is not None else None
-    profile = profile_of(workbench.settings, experiment)
+    initial = _train(context, workbench, table, experiment, before, seed) if before is not None else None
+    profile = profile_of(workbench.settings, experiment, seed)
     split = _results(workbench).split(name)
     shards = last_made(workbench.settings, f"{split.corpus}/shards", "a profile whose data has been made")
     return trainings.train(
@@ -60,9 +65,14 @@ def _train(
         split,
         shards,
         initial,
-        name=f"{experiment.name} {name}",
+        name=_title(experiment, name, seed),
         tags={"nrdfer.experiment": experiment.name, "nrdfer.table": table.name, "nrdfer.fold": name},
     )
+
+
+def _title(experiment: Experiment, name: str, seed: int) -> str:
+    """Name of a training; the first of several seeds is named as the only one."""
+    return f"{experiment.name} {name}{f' seed {seed}' if seed else ''}"
 
 
 def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
@@ -82,8 +92,9 @@ def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
         retry_policy=RETRY,
         description=asset_groups.description(
             f"The trainings of Table {table.number}: one per partition, which is an experiment on a split.",
-            "the corpora's shards and folds, and the settings that the experiment changes in the profile. What was "
-            "trained before, also by the main job, is found and not repeated.",
+            "the corpora's shards and folds, and the settings that the experiment changes in the profile; trained once "
+            "for each of the profile's `seeds`. What was trained before, also by the main job, is found and not "
+            "repeated.",
             "`mlflow_run`, its curves while it runs; `war_last_epoch` and `war_best_epoch`.",
         ),
     )
@@ -92,10 +103,15 @@ def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
             from nrdfer.experiments.profiles import profile_of
 
             experiment, name = _of_partition(context, table)
-            artifact = _train(context, workbench, table, experiment, name)
+            seeds = range(workbench.settings.seeds)
+            artifact, *others = [_train(context, workbench, table, experiment, name, seed) for seed in seeds]
             split = _results(workbench).split(name)
             profile = profile_of(workbench.settings, experiment)
-            return _materialize(context, artifact, **trainings.metadata_of(workbench, profile, split, artifact))
+            figures = trainings.metadata_of(workbench, profile, split, artifact)
+            if others:
+                wars = [float(made.manifest["counts"]["last"]["test_war"]) for made in (artifact, *others)]
+                figures["war_last_epoch_by_seed"] = dg.MetadataValue.json(wars)
+            return _materialize(context, artifact, **figures)
 
     return checkpoint
 
@@ -125,16 +141,23 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
 
             experiment, name = _of_partition(context, table)
             results = _results(workbench)
-            split, made_of = results.split(name), results.training(experiment, name)
-            checkpoint = workbench.store.open(made_of.asset, made_of.digest(workbench.store))
+            split = results.split(name)
             shards = last_made(workbench.settings, f"{split.corpus}/shards", "a profile whose data has been made")
-            title = f"{experiment.name} {name}"
-            profile = profile_of(workbench.settings, experiment)
-            artifact = evaluations.evaluate(context, workbench, profile, split, shards, checkpoint, title=title)
-            run_id = evaluations.run_of(context, workbench, checkpoint, split, title)
-            register_model.record(workbench.tracking, run_id, artifact.path)
-            metrics = register_model.flat_figures(read_metrics(artifact.path))
-            return _materialize(context, artifact, **metrics, **evaluations.metadata_of(workbench, artifact, run_id))
+            evaluated = []
+            for seed in range(workbench.settings.seeds):
+                made_of, title = results.training(experiment, name, seed), _title(experiment, name, seed)
+                checkpoint = workbench.store.open(made_of.asset, made_of.digest(workbench.store))
+                profile = profile_of(workbench.settings, experiment, seed)
+                found = evaluations.evaluate(context, workbench, profile, split, shards, checkpoint, title=title)
+                run_id = evaluations.run_of(context, workbench, checkpoint, split, title)
+                register_model.record(workbench.tracking, run_id, found.path)
+                evaluated.append((found, run_id, register_model.flat_figures(read_metrics(found.path))))
+            artifact, run_id, metrics = evaluated[0]
+            figures = {**metrics, **evaluations.metadata_of(workbench, artifact, run_id)}
+            if len(evaluated) > 1:
+                wars = [float(metrics["war_honest"]) for _, _, metrics in evaluated]
+                figures["war_honest_by_seed"] = dg.MetadataValue.json(wars)
+            return _materialize(context, artifact, **figures)
 
     return evaluation
 

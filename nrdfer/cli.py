@@ -9,6 +9,7 @@ from __future__ import annotations
 import typer
 
 from nrdfer.commands import installed
+from nrdfer.commands.compare import compare
 from nrdfer.commands.corpus import corpus_app
 from nrdfer.commands.demo import demo
 from nrdfer.commands.doctor import doctor
@@ -44,6 +45,7 @@ for command in (
     predict,
     train,
     evaluate,
+    compare,
     recipes,
     results,
     lineage,

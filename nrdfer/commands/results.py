@@ -17,11 +17,50 @@ def results(
     profile: Annotated[
         str | None, typer.Option(help="Profile whose last results to show, not the shell's.", envvar="NRDFER_PROFILE")
     ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Last, best and published figures of each fold, and every epoch's log.")
+    ] = False,
 ) -> None:
     """Print the closing table of the last reproduction."""
     from nrdfer.reporting.results import last_results
 
-    print_results(last_results(profile))
+    found = last_results(profile)
+    if card:
+        print_card(found)
+        return
+    print_results(found)
+
+
+def print_card(found: Last) -> None:
+    """Print the reproduction card: what each fold shows, and what choosing the epoch on test clips adds."""
+    from nrdfer.core.plain_text import one_line
+    from nrdfer.reporting.card import NOTE, TITLE, card_of
+    from nrdfer.reporting.results import evaluations_behind
+    from nrdfer.reporting.table_layout import number
+    from nrdfer.store import project_store
+
+    store = project_store()
+    settings = found.figures.get("settings", {})
+    rows = card_of(found.figures, evaluations_behind(found, store), str(settings.get("model", "")))
+    typer.echo(f"{TITLE}, profile {one_line(str(found.figures['profile']))}: percent, with the filter")
+    columns = [f"{measure} {what}" for measure in ("WAR", "UAR") for what in ("last", "best", "published", "gift")]
+    lines = [["", "best epoch", *columns]]
+    for row in rows:
+        figures = [
+            *map(number, (row.war_last, row.war_best, row.war_published)), number(row.gift[0], signed=True),
+            *map(number, (row.uar_last, row.uar_best, row.uar_published)), number(row.gift[1], signed=True),
+        ]  # fmt: skip
+        epoch = "" if row.best_epoch is None else f"{row.best_epoch} of {row.epochs}"
+        lines.append([row.name, epoch, *figures])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
+        typer.echo("  ".join((line[0].ljust(widths[0]), *cells)).rstrip())
+    typer.echo(NOTE)
+    typer.echo("every epoch:")
+    for row in rows:
+        if row.log:
+            typer.echo(f"  {row.name}: {store.root / row.log}")
 
 
 def print_results(found: Last) -> None:

@@ -112,6 +112,7 @@ class Profile:
     engine: Annotated[Engine, "how training is computed"] = field(default_factory=Engine)
     data: Annotated[DataSettings, "how training and evaluation read shards"] = field(default_factory=DataSettings)
     experiments: ExperimentSettings = field(default_factory=ExperimentSettings)
+    seeds: Annotated[int, "trainings of each cell of the paper's tables, which differ in their seed only"] = 1
     noise: Annotated[NoiseSettings, LaidOver(noise_preset)] = field(default_factory=NoiseSettings)
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)  # of further corpora, by name
     #: Corpus -> none: its training starts from scratch. Of the paper's, only AFEW's starts from another's.
@@ -123,7 +124,7 @@ class Profile:
         checked_name(self.name, "profile")  # part of names of folders and pointers
         if self.enhance not in MODES:
             raise ValueError(f"enhance is {self.enhance!r}; it must be one of {', '.join(MODES)}")
-        for name in ("chunk_clips", "workers"):
+        for name in ("chunk_clips", "workers", "seeds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} counts from 1 on, but is {getattr(self, name)}")
         _refuse_again(self.recipes, "recipes", "{}_recipe")
@@ -221,6 +222,8 @@ class Profile:
         for part, name in ((values, "recipes"), (values, "initial"), (values, "data"), (values["corpora"], "roots")):
             if not part[name]:
                 del part[name]
+        if self.seeds == 1:
+            del values["seeds"]
         return renamed(values, *SPELLINGS)
 
 

@@ -29,6 +29,13 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class RepeatedFigure(Figure):
+    """The mean of one figure over trainings of several seeds; it has no bootstrap interval."""
+
+    values: tuple[float, ...] = ()  # of each training, in the order of their seeds
+
+
+@dataclass(frozen=True)
 class Row:
     """One row: its labels, the measured figures, and the paper's."""
 

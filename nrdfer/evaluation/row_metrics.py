@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nrdfer.evaluation.apply_filter import Labels
-from nrdfer.evaluation.bootstrap import Counts, interval, resample, wars_of
+from nrdfer.evaluation.bootstrap import DRAWS, Counts, interval, resample, wars_of
 from nrdfer.evaluation.metrics import confusion_matrix, recalls
 from nrdfer.evaluation.result_table import MEAN, POOLED, SINGLE, UAR, WAR, Figure
 
@@ -21,7 +21,12 @@ Values = npt.NDArray[np.float64]
 
 
 def figures_of(
-    answers: Mapping[str, tuple[Labels, Labels]], protocol: str, emotions: Sequence[str], *, by_emotion: bool = False
+    answers: Mapping[str, tuple[Labels, Labels]],
+    protocol: str,
+    emotions: Sequence[str],
+    *,
+    by_emotion: bool = False,
+    draws: int = DRAWS,
 ) -> tuple[Figure, ...]:
     """All figures of one protocol, in percent.
 
@@ -30,6 +35,7 @@ def figures_of(
         protocol: honest or paper.
         emotions: the label set.
         by_emotion: also the recall of each emotion.
+        draws: of the bootstrap, for the intervals.
 
     Returns:
         Over several splits their mean and the pooled figures; over one, its own.
@@ -42,7 +48,7 @@ def figures_of(
     counts = np.stack([confusion_matrix(*answers[split], len(emotions)) for split in sorted(answers)])  # (F, K, K)
     named = emotions if by_emotion else ()
     rng = np.random.default_rng(_SEED)
-    drawn = np.stack([resample(fold, rng) for fold in counts], axis=1)  # (draws, F, K, K)
+    drawn = np.stack([resample(fold, rng, draws=draws) for fold in counts], axis=1)  # (draws, F, K, K)
     if len(counts) == 1:
         return _figures(counts[0], drawn[:, 0], protocol, SINGLE, named)
     return (

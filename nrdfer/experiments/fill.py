@@ -17,15 +17,28 @@ import pandas as pd
 from nrdfer.core.emotions import emotions_in
 from nrdfer.corpora.registry import corpus_of
 from nrdfer.evaluation.apply_filter import Labels, decide, truth
+from nrdfer.evaluation.bootstrap import DRAWS
 from nrdfer.evaluation.checkpoints import PROTOCOLS, predictions_path
 from nrdfer.evaluation.filter_settings import Reading
-from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, UAR, WAR, Figure, ResultTable, Row
+from nrdfer.evaluation.result_table import (
+    GMACS,
+    MEAN,
+    POOLED,
+    SINGLE,
+    UAR,
+    WAR,
+    Figure,
+    RepeatedFigure,
+    ResultTable,
+    Row,
+)
 from nrdfer.evaluation.row_metrics import figures_of
 from nrdfer.experiments.authors import is_reproduction
-from nrdfer.experiments.catalogue import TRAINED, RowSpec, TableSpec
+from nrdfer.experiments.catalogue import TABLE_1, TRAINED, Experiment, RowSpec, TableSpec
 from nrdfer.experiments.published import published
 from nrdfer.experiments.results import Results
 from nrdfer.models.trained_files import MODEL
+from nrdfer.store import Artifact
 
 MEASURED, NOT_RUN, LITERATURE = "measured", "not run", "as published"
 
@@ -43,8 +56,10 @@ class Filled:
         return _open(self.table.rows)
 
 
-def line_of(table: TableSpec) -> str:
-    """The command that fills a table."""
+def line_of(table: TableSpec, seeds: int = 1) -> str:
+    """The command that fills a table; further seeds of the main job's network are trained for Table 1."""
+    if table.name not in TRAINED and seeds > 1:
+        return line_of(TABLE_1)
     if table.name in TRAINED:
         return f"dagster job backfill -j {table.name} --all --noprompt"
     return f"nrdfer run {table.name}"
@@ -59,10 +74,10 @@ def fill(table: TableSpec, results: Results) -> Filled:
     """
     evaluations: dict[str, str] = {}
     rows = tuple(_row(spec, table, results, evaluations) for spec in table.rows)
-    return Filled(_with_rows(table, rows), evaluations)
+    return Filled(_with_rows(table, rows, results.seeds), evaluations)
 
 
-def _with_rows(table: TableSpec, rows: tuple[Row, ...]) -> ResultTable:
+def _with_rows(table: TableSpec, rows: tuple[Row, ...], seeds: int) -> ResultTable:
     descriptive = tuple(dict.fromkeys(name for row in table.rows for name in row.cells))
     measures = (
         UAR,
@@ -71,7 +86,7 @@ def _with_rows(table: TableSpec, rows: tuple[Row, ...]) -> ResultTable:
         *((GMACS,) if table.costs else ()),
     )
     aggregates = (MEAN, POOLED) if len(table.splits) > 1 else (SINGLE,)
-    line = line_of(table) if _open(rows) else ""
+    line = line_of(table, seeds) if _open(rows) else ""
     return ResultTable(table.name, table.title, table.note, line, descriptive, measures, aggregates, rows)
 
 
@@ -84,34 +99,61 @@ def _row(spec: RowSpec, table: TableSpec, results: Results, evaluations: dict[st
     if not spec.experiment:
         return Row(spec.label, spec.cells, (), printed, LITERATURE, spec.note)
     experiment = table.experiment(spec.experiment)
-    found = {split: results.evaluation(experiment, split) for split in table.splits}
-    there = {split: artifact for split, artifact in found.items() if artifact is not None}
-    evaluations.update({f"{experiment.name}/{split}": artifact.digest for split, artifact in there.items()})
-    if len(there) < len(found):
-        state = f"{len(there)} of {len(found)} folds" if there else NOT_RUN
+    found = evaluations_of(table, experiment, results)
+    for seed, there in enumerate(found):
+        names = {split: f"{experiment.name}/{split}{f' seed {seed}' if seed else ''}" for split in there}
+        evaluations.update({names[split]: artifact.digest for split, artifact in there.items()})
+    whole = [there for there in found if len(there) == len(table.splits)]
+    if not whole:
+        done, of = sum(map(len, found)), len(table.splits) * results.seeds
+        state = f"{done} of {of} {'folds' if results.seeds == 1 else 'trainings'}" if done else NOT_RUN
         return Row(spec.label, spec.cells, (), printed, state, spec.note)
-    folders = {split: artifact.path for split, artifact in there.items()}
-    figures = read_figures(folders, spec.reading, by_emotion=table.recalls)
+    folders = [{split: artifact.path for split, artifact in there.items()} for there in whole]
+    if results.seeds == 1:
+        figures = read_figures(folders[0], spec.reading, by_emotion=table.recalls)
+    else:
+        figures = _repeated([read_figures(each, spec.reading, by_emotion=table.recalls, draws=1) for each in folders])
     if table.costs:
-        figures.append(Figure(GMACS, "", "", _gmacs(next(iter(folders.values())))))
-    network, corpus = described(next(iter(folders.values()))), corpus_of(table.splits[0]).name
+        figures.append(Figure(GMACS, "", "", _gmacs(next(iter(folders[0].values())))))
+    state = MEASURED if len(whole) == results.seeds else f"{len(whole)} of {results.seeds} seeds"
+    network, corpus = described(next(iter(folders[0].values()))), corpus_of(table.splits[0]).name
     reproduction = bool(printed) and is_reproduction(experiment, corpus, network)
-    return Row(spec.label, spec.cells, tuple(figures), printed, note=spec.note, reproduction=reproduction)
+    return Row(spec.label, spec.cells, tuple(figures), printed, state, spec.note, reproduction=reproduction)
 
 
-def read_figures(evaluations: Mapping[str, Path], reading: Reading, *, by_emotion: bool = False) -> list[Figure]:
+def evaluations_of(table: TableSpec, experiment: Experiment, results: Results) -> list[dict[str, Artifact]]:
+    """Of each seed, the evaluations of an experiment on the table's splits that are in the store."""
+    found = [
+        {split: results.evaluation(experiment, split, seed) for split in table.splits} for seed in range(results.seeds)
+    ]
+    return [{split: artifact for split, artifact in of.items() if artifact is not None} for of in found]
+
+
+def _repeated(seeds: Sequence[Sequence[Figure]]) -> list[Figure]:
+    """Means over seeds of the same figures."""
+    means: list[Figure] = []
+    for figures in zip(*seeds, strict=True):
+        first, values = figures[0], tuple(figure.value for figure in figures)
+        mean = sum(values) / len(values)
+        means.append(RepeatedFigure(first.measure, first.protocol, first.aggregate, mean, values=values))
+    return means
+
+
+def read_figures(
+    evaluations: Mapping[str, Path], reading: Reading, *, by_emotion: bool = False, draws: int = DRAWS
+) -> list[Figure]:
     """The figures of both protocols: of the folders of some splits' evaluations, under a reading."""
     emotions = emotions_in(described(next(iter(evaluations.values())))["settings"])
     return [
         figure
         for protocol in PROTOCOLS
         for figure in figures_of(
-            _answers(evaluations, protocol, reading, emotions), protocol, emotions, by_emotion=by_emotion
+            answers_of(evaluations, protocol, reading, emotions), protocol, emotions, by_emotion=by_emotion, draws=draws
         )
     ]
 
 
-def _answers(
+def answers_of(
     evaluations: Mapping[str, Path], protocol: str, reading: Reading, emotions: Sequence[str]
 ) -> dict[str, tuple[Labels, Labels]]:
     """Split -> true and answered classes of its test clips, from the folders of its evaluations."""

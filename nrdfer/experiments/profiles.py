@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from nrdfer.config.profile import AUTHORS, Profile
 from nrdfer.config.settings import merge
-from nrdfer.corpora.registry import trained_corpora
+from nrdfer.corpora.registry import recipe_of, trained_corpora
 from nrdfer.experiments.authors import Origin, origin_of
 from nrdfer.experiments.catalogue import OURS, Experiment
 
 
-def profile_of(profile: Profile, experiment: Experiment) -> Profile:
+def profile_of(profile: Profile, experiment: Experiment, seed: int = 0) -> Profile:
     """The profile that trains an experiment; data, weights and engine stay the given profile's.
 
     For NR-DFERNet, the experiment is laid over the profile's own network settings; a rival has its preset, or, if the
     profile says so, network and recipe of its authors, over which nothing of the profile is laid.
+
+    Args:
+        profile: as it is read.
+        experiment: what is laid over it.
+        seed: which of the profile's `seeds` trainings; it is added to each recipe's own seed, so the first is the
+            recipe as it is.
 
     Raises:
         ProfileError: the experiment does not fit the profile.
@@ -36,6 +42,9 @@ def profile_of(profile: Profile, experiment: Experiment) -> Profile:
     )
     for corpus in trained_corpora():
         changed = changed.change_recipe(corpus.name, recipe, default=corpus.recipe)
+        if seed:
+            own_seed = recipe_of(changed, corpus.name).seed
+            changed = changed.change_recipe(corpus.name, {"seed": own_seed + seed}, default=corpus.recipe)
     return changed
 
 

@@ -30,29 +30,31 @@ class Results:
 
     def __init__(self, profile: Profile, store: Store) -> None:
         self._profile, self._store = profile, store
+        self.seeds = profile.seeds  # trainings of each experiment on each split
         self.split = functools.cache(self._split)
         self.shards = functools.cache(self._shards)
 
-    def training(self, experiment: Experiment, split: str) -> Step:
-        """Key of an experiment's training run.
+    def training(self, experiment: Experiment, split: str, seed: int = 0) -> Step:
+        """Key of an experiment's training run; `seed` counts the profile's `seeds` from 0 on.
 
         Raises:
             StoreError: the profile's shards or folds have not been made.
             ProfileError: the experiment's settings are not valid.
         """
         before = initial_of(self._profile, corpus_of(split))
-        initial = self.training(experiment, before).digest(self._store) if before is not None else None
+        initial = self.training(experiment, before, seed).digest(self._store) if before is not None else None
         found = self.split(split)
-        return training_step(profile_of(self._profile, experiment), found, self.shards(found.corpus).digest, initial)
+        profile = profile_of(self._profile, experiment, seed)
+        return training_step(profile, found, self.shards(found.corpus).digest, initial)
 
-    def evaluation(self, experiment: Experiment, split: str) -> Artifact | None:
+    def evaluation(self, experiment: Experiment, split: str, seed: int = 0) -> Artifact | None:
         """The evaluation of an experiment on a split, if it is in the store.
 
         Raises:
             ProfileError: the experiment's settings are not valid.
         """
         try:
-            checkpoint = self.training(experiment, split).digest(self._store)
+            checkpoint = self.training(experiment, split, seed).digest(self._store)
             found = self.split(split)
             step = evaluation_step(found, self.shards(found.corpus).digest, checkpoint)
         except StoreError:

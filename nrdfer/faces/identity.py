@@ -62,9 +62,7 @@ def identities(
 def _join(people: list[Identity], cue: Cue) -> list[Identity]:
     """Join the most alike until nobody else is alike enough."""
     alive: dict[int, Identity] = dict(enumerate(people))
-    alike = {
-        (a, b): _alike(people[a], people[b], cue) for a in range(len(people)) for b in range(a + 1, len(people))
-    }
+    alike = {(a, b): _alike(people[a], people[b], cue) for a in range(len(people)) for b in range(a + 1, len(people))}
     alike = {pair: value for pair, value in alike.items() if value >= cue.same}
     count = len(people)
     while alike:

@@ -217,6 +217,11 @@ def _field(values: Mapping[str, Any], name: str, hint: Any) -> Any:
         raise ValueError(f"{name} {error}") from error
 
 
+def best_of(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The row that `best_epoch` chooses, of a history as it was read; it holds at least one."""
+    return max(history, key=lambda row: (row["test_war"], -row["epoch"]))
+
+
 def read_history(folder: Path) -> list[dict[str, Any]]:
     """One row an epoch, in order, with the fields of `EpochReport`; empty if no epoch has ended."""
     path = folder / HISTORY

@@ -45,9 +45,7 @@ def frame_rows(prediction: Prediction) -> list[dict[str, Any]]:
     speaking, attention = prediction.window_of_frames(), prediction.attention_of_frames()
     times = () if prediction.times is None else prediction.times.starts
     rows = []
-    for record, time, window, looked, label in zip(
-        prediction.records, times, speaking, attention, labels, strict=True
-    ):
+    for record, time, window, looked, label in zip(prediction.records, times, speaking, attention, labels, strict=True):
         answer = prediction.windows[window].answer
         box = dict(zip(("x1", "y1", "x2", "y2"), record.box or [None] * 4, strict=True))
         points = dict(zip(_POINTS, record.points or [(None, None)] * len(_POINTS), strict=True))

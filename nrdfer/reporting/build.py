@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nrdfer.experiments.pairs import TablePairs
+from nrdfer.reporting.card import card_of
 from nrdfer.reporting.collect import Findings
+from nrdfer.reporting.comparison_table import PAIR_HEADER, pair_table
 from nrdfer.reporting.results import RESULTS, comparability, figures_of
 
 PAGE = "report.html"
@@ -58,8 +61,13 @@ def write_report(found: Findings, out: Path, made_by: Mapping[str, str]) -> dict
 
 def results_of(found: Findings) -> dict[str, Any]:
     """The figures as plain data, for programs and for ``nrdfer results``."""
+    figures = figures_of(found.profile, found.folds, found.cross_validation, found.afew)
+    card = card_of(figures, found.evaluations, found.profile.model)
+    pairs = [pair_table(each) for each in found.pairs if isinstance(each, TablePairs) and each.comparisons]
     return {
-        **figures_of(found.profile, found.folds, found.cross_validation, found.afew),
+        **figures,
+        "card": [dataclasses.asdict(row) for row in card],
+        "pairs": [dict(zip(PAIR_HEADER, row, strict=True)) for table in pairs for row in table.rows],
         "tables": {f.table.name: dataclasses.asdict(f.table) for f in found.tables},
         "artefacts": dict(sorted(found.inputs.items())),
         "settings": found.profile.to_dict(),

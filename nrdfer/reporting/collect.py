@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeVar
 
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import NrdferError, StoreError
-from nrdfer.core.optional_output import Missing, reason
+from nrdfer.core.optional_output import Missing, attempt, reason
+from nrdfer.corpora.afew import AFEW
 from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLES
 from nrdfer.experiments.fill import Filled, fill
+from nrdfer.experiments.pairs import PAIRS, TablePairs, compare_pairs
 from nrdfer.experiments.results import Results
 from nrdfer.store import Artifact, Store
 from nrdfer.store.pointers import made_with
@@ -36,6 +38,24 @@ class Findings:
     learned_token: Artifact | None = None  # Table 1's network with DSF and without DCT, on fold 1
     noise: Artifact | None = None  # the noise benchmark
     gaps: tuple[Missing, ...] = ()  # what is in the store and cannot be read
+    results: Results | None = None  # where answers are read for paired tests
+
+    @property
+    def evaluations(self) -> dict[str, Artifact]:
+        """Those of DFEW's folds and of AFEW, by name, as far as there are."""
+        return {**self.folds, **({} if self.afew is None else {AFEW.name: self.afew})}
+
+    @cached_property  # takes seconds a pair, so only for a report that is written
+    def pairs(self) -> tuple[TablePairs | Missing, ...]:
+        """The comparisons of each table's pairs, or why they cannot be made."""
+        if self.results is None:
+            return ()
+        found: list[TablePairs | Missing] = []
+        for name in PAIRS:
+            gaps, what = _Gaps(), f"The comparison of {name}'s pairs"
+            compared = gaps.keep(what, partial(attempt, what, partial(compare_pairs, TABLES[name], self.results)))
+            found.append(gaps.found[0] if compared is None else compared)
+        return tuple(found)
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -86,6 +106,7 @@ def find(
         fold_of("dsf", FOLDS[0]),
         gaps.keep("The noise benchmark", lambda: made_with(profile).get(NOISE)),
         tuple(gaps.found),
+        results,
     )
 
 

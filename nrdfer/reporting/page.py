@@ -20,6 +20,7 @@ from nrdfer.core.errors import NrdferError
 from nrdfer.core.html_templates import templates
 from nrdfer.core.optional_output import Missing
 from nrdfer.evaluation.result_table import ResultTable
+from nrdfer.reporting.comparison_table import ComparisonTable
 from nrdfer.reporting.prose import inline, prose
 from nrdfer.reporting.render import heading, html_of
 
@@ -46,7 +47,7 @@ class Section:
     anchor: str
     title: str
     lead: str
-    tables: tuple[ResultTable, ...] = ()
+    tables: tuple[ResultTable | ComparisonTable, ...] = ()
     pictures: tuple[Picture | Missing, ...] = ()  # as drawn, or why it could not be
     facts: tuple[tuple[str, str], ...] = ()  # name, text
     open: str = ""  # what is missing, and the command that makes it

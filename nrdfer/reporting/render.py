@@ -15,8 +15,10 @@ from nrdfer.core.csv_cells import cell
 from nrdfer.core.html_templates import templates
 from nrdfer.core.markdown_text import plain, table
 from nrdfer.core.plain_text import lines, one_line
-from nrdfer.evaluation.result_table import ResultTable
-from nrdfer.reporting.table_layout import NO_COMPARISON, Block, Cell, Grid, compare, grids
+from nrdfer.evaluation.result_table import Figure, RepeatedFigure, ResultTable
+from nrdfer.evaluation.seeds import spread_of
+from nrdfer.reporting.comparison_table import ComparisonTable
+from nrdfer.reporting.table_layout import NO_COMPARISON, Block, Cell, Grid, compare, grids, repeats
 
 CSV_HEADER = (
     "table",
@@ -30,9 +32,11 @@ CSV_HEADER = (
     "published",
     "difference",
 )
+MORE = "Clip by clip, and as a picture"  # what the command below a table of pairs shows
+SPREAD_HEADER = ("sd", "lowest", "highest", "seeds")  # more columns of a table whose trainings are repeated
 
 
-def csv_of(table: ResultTable, *, comparable: bool) -> str:
+def csv_of(table: ResultTable | ComparisonTable, *, comparable: bool) -> str:
     """Tidy CSV, one line per figure, not rounded.
 
     The published figure and the difference stand on the line of the figure that is compared: the paper protocol's, over
@@ -41,7 +45,11 @@ def csv_of(table: ResultTable, *, comparable: bool) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_HEADER)
+    if isinstance(table, ComparisonTable):
+        writer.writerows([table.header, *(map(cell, row) for row in table.rows)])
+        return out.getvalue()
+    spread = _spread if repeats(table) else lambda _: ()
+    writer.writerow([*CSV_HEADER, *(SPREAD_HEADER if repeats(table) else ())])
     for row in table.rows:
         for measure in table.measures:
             found = compare(table, row, measure, comparable=comparable)
@@ -50,14 +58,24 @@ def csv_of(table: ResultTable, *, comparable: bool) -> str:
                     notes = (found.published, found.difference) if figure is found.paper else (None, None)
                     kind = (figure.protocol, figure.aggregate)
                     values = map(_exact, (figure.value, figure.low, figure.high, *notes))
-                    writer.writerow([table.name, cell(row.label), measure, *kind, *values])
+                    writer.writerow([table.name, cell(row.label), measure, *kind, *values, *spread(figure)])
             if found.paper is None and found.published is not None:
-                writer.writerow([table.name, cell(row.label), measure, "", "", "", "", "", _exact(found.published), ""])
+                given = ("", "", "", "", "", _exact(found.published), "")
+                writer.writerow([table.name, cell(row.label), measure, *given, *spread(None)])
     return out.getvalue()
 
 
-def markdown_of(table: ResultTable, *, comparable: bool) -> str:
+def _spread(figure: Figure | None) -> tuple[str, ...]:
+    if not isinstance(figure, RepeatedFigure):
+        return ("",) * len(SPREAD_HEADER)
+    found = spread_of(figure.values)
+    return (*map(_exact, (found.sd, found.lowest, found.highest)), str(found.seeds))
+
+
+def markdown_of(table: ResultTable | ComparisonTable, *, comparable: bool) -> str:
     """Markdown: a heading of the third level, what to keep in mind, and the tables; ends with a line break."""
+    if isinstance(table, ComparisonTable):
+        return _comparison_markdown(table)
     first, *others = grids(table, comparable=comparable)
     parts = [f"### {plain(heading(table))}"]
     parts += [plain(table.note)] if table.note else []
@@ -69,15 +87,24 @@ def markdown_of(table: ResultTable, *, comparable: bool) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def html_of(table: ResultTable, *, comparable: bool) -> Markup:
+def _comparison_markdown(table: ComparisonTable) -> str:
+    parts = [f"### {plain(table.title)}", plain(table.note), f"{plain(table.grid.caption)}\n\n{_grid(table.grid)}"]
+    parts += [_notes(table.grid.blocks)] if any(block.note or block.state for block in table.grid.blocks) else []
+    parts += [f"{MORE}:\n\n    {_one_line(table.line)}"] if table.line else []
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def html_of(table: ResultTable | ComparisonTable, *, comparable: bool) -> Markup:
     """A fragment of HTML: a ``section`` whose id is the table's name, with a heading of the third level."""
-    found = grids(table, comparable=comparable)
+    of_pairs = isinstance(table, ComparisonTable)
+    found = (table.grid,) if isinstance(table, ComparisonTable) else grids(table, comparable=comparable)
     values = {"table": table, "heading": heading(table), "grids": found, "breakable": breakable}
+    values["open"] = MORE if of_pairs else "What is missing is made by"
     template = templates("nrdfer.reporting").get_template("table.html")
-    return Markup(template.render(values, warning="" if comparable else NO_COMPARISON))  # noqa: S704
+    return Markup(template.render(values, warning="" if comparable or of_pairs else NO_COMPARISON))  # noqa: S704
 
 
-def heading(table: ResultTable) -> str:
+def heading(table: ResultTable | ComparisonTable) -> str:
     """The table's heading: with its number, if it has one in the paper."""
     number = re.fullmatch(r"table_(\d+)", table.name)
     return f"Table {number[1]}. {table.title}" if number else table.title

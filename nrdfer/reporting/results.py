@@ -5,9 +5,10 @@ Keep out: the report's page, tables and pictures (``build``).
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
 from nrdfer.reporting.chance import Standing, against_chance
-from nrdfer.store import Artifact, project_store
+from nrdfer.store import Artifact, Store, project_store
 from nrdfer.store.pointers import Pointers, made_with
 
 RESULTS = "results.json"
@@ -40,6 +41,7 @@ class Last:
     figures: Mapping[str, Any]  # as `figures_of`
     report: Path | None  # folder of the report that shows them; None if none does
     note: str = ""  # reason if there is none
+    artefacts: Mapping[str, str] = field(default_factory=dict)  # asset -> digest of what is shown
 
 
 def figures_of(
@@ -89,14 +91,31 @@ def last_results(name: str | None = None) -> Last:
         figures, note = None, f"its report cannot be read: {reason(error)}"
     newest = None if profile is None else _evaluations(profile)
     if figures is not None and report is not None and not _outdated(figures, newest, profile):
-        return Last(figures, report.path)
+        return Last(figures, report.path, artefacts=figures.get("artefacts", {}))
     if newest is not None and profile is not None:
         note = note or (
             "its report is older than these figures" if figures is not None else "no report was made of them"
         )
-        return Last(figures_of(profile, newest.folds, newest.cross_validation, newest.afew), None, note)
+        shown = figures_of(profile, newest.folds, newest.cross_validation, newest.afew)
+        return Last({"settings": profile.to_dict(), **shown}, None, note, newest.digests())
     why = f" ({trouble or note})" if trouble or note else ""
     raise NrdferError(f"no results of profile {asked!r} yet{why}; run: nrdfer reproduce{profile_option(asked)}")
+
+
+def evaluations_behind(found: Last, store: Store) -> dict[str, Artifact]:
+    """The evaluations whose figures are shown, of each fold and of AFEW, as far as they are in the store.
+
+    Args:
+        found: of `last_results`.
+        store: of the artefacts.
+    """
+    assets = {**EVALUATIONS, AFEW.name: ON_AFEW}
+    there = {}
+    for name, asset in assets.items():
+        digest = found.artefacts.get(asset, "")
+        with contextlib.suppress(StoreError):
+            there[name] = store.open(asset, digest, verify="sizes")
+    return there
 
 
 def read_results(report: Path) -> dict[str, Any]:

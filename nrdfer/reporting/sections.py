@@ -25,9 +25,11 @@ from nrdfer.experiments.published import published
 from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
 from nrdfer.noise.report import JSON as NOISE_JSON
 from nrdfer.reporting import captioned_figures
+from nrdfer.reporting.card import card_of, card_table
+from nrdfer.reporting.comparisons import comparisons_section
 from nrdfer.reporting.figures.planted_noise import Noise, read_planted_noise
 from nrdfer.reporting.page import Picture, Section
-from nrdfer.reporting.results import absent_parts
+from nrdfer.reporting.results import absent_parts, figures_of
 from nrdfer.reporting.summary import summary_tables
 
 if TYPE_CHECKING:
@@ -50,6 +52,12 @@ def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[
     made: Mapping[str, Callable[[], Section]] = {
         "results": lambda: _results(found, folds, folder),
         "tables": lambda: _tables(found, folder),
+        "comparisons": lambda: comparisons_section(
+            found.pairs,
+            [filled.table for filled in found.tables],
+            found.profile.seeds,
+            comparable=not found.profile.corpora.rendered,
+        ),
         "filter": lambda: _filter(folds, found, folder),
         **(
             {
@@ -78,11 +86,15 @@ def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sectio
     whole_curves = None if found.cross_validation is None else found.cross_validation.path
     absent = absent_parts(folds, on_afew)
     printed = published("5")["NR-DFERNet DS"] if compared else None
+    figures = figures_of(found.profile, found.folds, found.cross_validation, found.afew)
     return Section(
         "results",
         "Results",
         _PROTOCOLS,
-        tables=summary_tables(found.profile.model, folds, on_afew),
+        tables=(
+            *summary_tables(found.profile.model, folds, on_afew),
+            card_table(card_of(figures, found.evaluations, found.profile.model)),
+        ),
         pictures=(
             *([captioned_figures.recall_picture(folds, DFEW.name, of_folds, printed, folder)] if folds else []),
             *(

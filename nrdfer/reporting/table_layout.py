@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, WHOLE, Figure, ResultTable, Row
+from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, WHOLE, Figure, RepeatedFigure, ResultTable, Row
+from nrdfer.evaluation.seeds import spread_of
 
 HONEST, PAPER = "honest", "paper"
 MEASURED = "measured"
@@ -117,7 +118,12 @@ def number(value: float | None, *, signed: bool = False) -> str:
 
 
 def interval(figure: Figure | None) -> str:
-    """The figure's interval; empty if it has none."""
+    """The figure's interval, or its spread over seeds; empty if it has none."""
+    if isinstance(figure, RepeatedFigure):
+        spread = spread_of(figure.values)
+        if spread.sd is None:
+            return "1 seed"
+        return f"sd {number(spread.sd)}; {number(spread.lowest)}–{number(spread.highest)}"
     if figure is None or figure.low is None or figure.high is None:
         return ""
     return f"{number(figure.low)}–{number(figure.high)}"
@@ -135,7 +141,7 @@ def _main(table: ResultTable, measures: Sequence[str], comparable: bool) -> Grid
         blocks.append(_block(row, [Line("", (*words, *figures))], mark))
     units = "percent" + (f"; {GMACS} in billions a clip" if GMACS in measures else "")
     return Grid(
-        f"{_over(table.aggregates[:1])}{units}; intervals are 95\u00a0%.",
+        f"{_over(table.aggregates[:1])}{units}; {_uncertainty(table)}.",
         " · ".join(described) or "Row",
         (*(Group(name, words=True) for name in columns), *(Group(measure, kinds[measure]) for measure in measures)),
         tuple(blocks),
@@ -151,7 +157,7 @@ def _recalls(table: ResultTable, recalls: Sequence[str], comparable: bool) -> Gr
         lines = [Line(kind, of) for kind, of in cells.items() if any(cell.text != OPEN for cell in of)]
         if lines:
             blocks.append(_block(row, lines))
-    caption = f"Recall of each emotion. {_over(table.aggregates[:1])}percent; intervals are 95\u00a0%."
+    caption = f"Recall of each emotion. {_over(table.aggregates[:1])}percent; {_uncertainty(table)}."
     return Grid(caption, "Row", tuple(Group(emotion) for emotion in recalls), tuple(blocks))
 
 
@@ -168,7 +174,7 @@ def _other(table: ResultTable, aggregate: str) -> Grid | None:
                 lines.append(Line(kind, tuple(_measured(figure, kind) for figure in figures)))
         if lines:
             blocks.append(_block(row, lines))
-    caption = f"{_over([aggregate])}percent; intervals are 95\u00a0%."
+    caption = f"{_over([aggregate])}percent; {_uncertainty(table)}."
     return Grid(caption, "Row", tuple(map(Group, measures)), tuple(blocks), secondary=True) if blocks else None
 
 
@@ -206,6 +212,19 @@ def _block(row: Row, lines: Sequence[Line], mark: str = "") -> Block:
 def _over(aggregates: Sequence[str]) -> str:
     text = ", ".join(_AGGREGATES.get(name, name) for name in aggregates)
     return f"{text[:1].upper()}{text[1:]}, " if text else ""
+
+
+def repeats(table: ResultTable) -> int:
+    """The most trainings that a figure of a table is the mean of; 0 where none is repeated."""
+    figures = (figure for row in table.rows for figure in row.figures)
+    return max((len(figure.values) for figure in figures if isinstance(figure, RepeatedFigure)), default=0)
+
+
+def _uncertainty(table: ResultTable) -> str:
+    seeds = repeats(table)
+    if not seeds:
+        return "intervals are 95\u00a0%"
+    return f"mean over {seeds} seed{'s' if seeds > 1 else ''}, with standard deviation and range"
 
 
 def _is_described(table: ResultTable, column: str) -> bool:

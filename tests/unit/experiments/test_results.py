@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,20 +10,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from devtools.shard_files import write_shards
 from nrdfer.config.profile import Profile
 from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import NrdferError
 from nrdfer.core.records import ClipRecord
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.checkpoints import predictions_path
-from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, UAR, WAR
-from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLE_4, TABLE_5, TABLES, TableSpec
-from nrdfer.experiments.fill import fill
+from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, UAR, WAR, RepeatedFigure
+from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLE_2, TABLE_4, TABLE_5, TABLES, TableSpec
+from nrdfer.experiments.fill import fill, line_of
+from nrdfer.experiments.pairs import PAIRS, compare_pairs, row_of_address
 from nrdfer.experiments.profiles import profile_of
 from nrdfer.experiments.results import Results
 from nrdfer.models.trained_files import MODEL
 from nrdfer.preprocessing.folds import find_split
+from nrdfer.reporting.comparison_table import pair_table
+from nrdfer.reporting.render import csv_of, markdown_of
 from nrdfer.store import Store
 from nrdfer.store.pointers import made_with
 from nrdfer.training.request import network_settings
@@ -166,3 +172,105 @@ def test_afews_rows_start_from_their_own_networks_first_fold(store: Store) -> No
     assert row.figure(WAR, "honest", SINGLE) is not None
     cost = row.figure(GMACS)
     assert cost is not None and 0 < cost.value < 8.32  # the sample's network is narrower than the published
+
+
+def with_seeds(store: Store, seeds: int) -> Profile:
+    """The profile with several seeds, and the same data."""
+    changed = PROFILE.changed(seeds=seeds)
+    for asset in ("dfew/shards", "dfew/folds", "afew/shards"):
+        data = made_with(PROFILE).get(asset)
+        assert data is not None
+        made_with(changed).set(asset, data)
+    return changed
+
+
+def test_the_first_seed_is_the_training_without_seeds(store: Store) -> None:
+    several = with_seeds(store, 3)
+    assert "seeds" not in PROFILE.to_dict()
+    assert several.to_dict() == {**PROFILE.to_dict(), "seeds": 3}
+    results, alone = Results(several, store), Results(PROFILE, store)
+    experiment = TABLE_1.experiment("baseline")
+    assert results.training(experiment, "fd1") == alone.training(experiment, "fd1")
+    digests = {results.training(experiment, "fd1", seed).digest(store) for seed in range(3)}
+    assert len(digests) == 3
+    recipes = [profile_of(several, experiment, seed).dfew_recipe for seed in range(3)]
+    assert [recipe.seed for recipe in recipes] == [0, 1, 2]
+    assert dataclasses.replace(recipes[2], seed=0) == recipes[0]
+    own = profile_of(several.changed(dfew_recipe={"name": "sample", "seed": 40}), experiment, 2)
+    assert own.dfew_recipe.seed == 42
+
+
+def test_afew_of_a_seed_starts_from_dfew_of_that_seed(store: Store) -> None:
+    results = Results(with_seeds(store, 2), store)
+    experiment = TABLE_4.experiment("r3d-18-ds")
+    for seed in range(2):
+        first = results.training(experiment, "fd1", seed).digest(store)
+        assert results.training(experiment, "afew", seed).inputs["initial"] == first
+
+
+def test_cells_over_seeds_have_mean_and_spread_and_say_what_is_missing(store: Store) -> None:
+    several = with_seeds(store, 3)
+    ours = TABLE_1.experiment("dsf-dct")
+    for seed in range(2):
+        for name in FOLDS:
+            pretend(store, profile_of(several, ours, seed), name, right=3 + 2 * seed)
+    table = dataclasses.replace(TABLE_1, rows=TABLE_1.rows[-1:])
+    (row,) = fill(table, Results(several, store)).table.rows
+    assert row.state == "2 of 3 seeds"
+    figure = row.figure(WAR, "honest", MEAN)
+    assert isinstance(figure, RepeatedFigure)
+    assert figure.values == pytest.approx((100 * 3 / 7, 100 * 5 / 7))
+    assert figure.value == pytest.approx(100 * 4 / 7)
+    for name in FOLDS:
+        pretend(store, profile_of(several, ours, 2), name, right=7)
+    filled = fill(table, Results(several, store))
+    assert filled.table.rows[-1].state == "measured"
+    assert "dsf-dct/fd5 seed 2" in filled.evaluations
+    text = markdown_of(filled.table, comparable=True)
+    assert "mean over 3 seeds, with standard deviation and range" in text
+    assert "71.43 (sd 28.57; 42.86–100.00)" in text
+    lines = csv_of(filled.table, comparable=True).splitlines()
+    assert lines[0].endswith(",sd,lowest,highest,seeds")
+    assert any(line.endswith(",3") for line in lines)
+
+
+def test_a_window_without_its_seeds_names_the_job_that_trains_them() -> None:
+    assert line_of(TABLE_2) == "nrdfer run table_2"
+    assert line_of(TABLE_2, 3) == "dagster job backfill -j table_1 --all --noprompt"
+
+
+def test_pairs_are_tested_on_the_answers_of_their_rows(store: Store) -> None:
+    results = Results(PROFILE, store)
+    for name in FOLDS:
+        pretend(store, PROFILE, name, right=6)
+    found = compare_pairs(TABLE_1, results)
+    (pair,) = found.comparisons
+    assert (pair.a.name, pair.b.name) == ("h", "g")
+    right = [int(clip) % 7 < 6 for clip in pair.a.clip_ids]
+    neutral = [int(clip) % 7 == EMOTIONS.index("neutral") for clip in pair.b.clip_ids]
+    assert pair.a.right[0].tolist() == right and pair.b.right[0].tolist() == neutral
+    expected = binomtest(pair.mcnemar[0].only_a, pair.mcnemar[0].only_a + pair.mcnemar[0].only_b).pvalue
+    assert found.adjusted == pytest.approx((expected,), abs=1e-12)
+    table = pair_table(found)
+    assert table.line == "nrdfer compare table_1/h table_1/g"
+    assert "Not run: e − a" in table.note
+    assert len(csv_of(table, comparable=True).splitlines()) == 3
+    assert "| h − g |" in markdown_of(table, comparable=True)
+
+
+def test_a_row_has_an_address(store: Store) -> None:
+    results = Results(PROFILE, store)
+    with pytest.raises(NrdferError, match="run: dagster job backfill -j table_1"):
+        row_of_address("table_1/h", results, "honest")
+    with pytest.raises(NrdferError, match="it has a, b, c"):
+        row_of_address("table_1/z", results, "honest")
+    with pytest.raises(NrdferError, match="no row 'EmotiW"):
+        row_of_address("table_4/EmotiW-2019 baseline", results, "honest")
+    assert row_of_address("somewhere/else", results, "honest") is None
+
+
+def test_every_pair_names_rows_that_are_trained() -> None:
+    for name, pairs in PAIRS.items():
+        trained = {row.label for row in TABLES[name].rows if row.experiment}
+        assert {label for pair in pairs for label in pair} <= trained
+        assert len(set(map(frozenset, pairs))) == len(pairs)

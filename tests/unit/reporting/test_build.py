@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import html
 import json
 from collections.abc import Sequence
@@ -116,7 +115,7 @@ CURVES = ["The training curves could not be made"]  # the made-up cross validati
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals are not what is tested here."""
-    monkeypatch.setattr("nrdfer.evaluation.row_metrics.resample", functools.partial(resample, draws=20))
+    monkeypatch.setattr("nrdfer.evaluation.row_metrics.resample", lambda fold, rng, draws: resample(fold, rng, 20))
 
 
 @pytest.mark.slow
