@@ -71,21 +71,30 @@ class ColourCue:
         if crop is None:
             return None
         x1, y1, x2, y2 = (float(v) for v in face.box)
-        grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-        if min(x2 - x1, y2 - y1) < LEAST_SIDE or float(grey.std()) < LEAST_CONTRAST:
+        if min(x2 - x1, y2 - y1) < LEAST_SIDE or float(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).std()) < LEAST_CONTRAST:
             return None
-        return Look(_gradients(grey), _colours(crop), _colours(below(rgb, face)))
+        return look_of_crop(crop, below(rgb, face))
 
     def similarity(self, a: Sequence[Look], b: Sequence[Look]) -> float:
         """See `Cue`: the best pair of faces, and the mean colours."""
-        faces = float((np.stack([look.face for look in a]) @ np.stack([look.face for look in b]).T).max())
-        parts, weights = [faces], [FACE_WEIGHT]
-        for name, weight in (("head", HEAD_WEIGHT), ("clothes", CLOTHES_WEIGHT)):
-            mean_a, mean_b = (_unit(np.mean([getattr(look, name) for look in s], axis=0)) for s in (a, b))
-            if mean_a.any() and mean_b.any():
-                parts.append(float(mean_a @ mean_b))
-                weights.append(weight)
-        return float(np.average(parts, weights=weights))
+        return similarity(a, b)
+
+
+def look_of_crop(crop: Picture, clothes: Picture | None = None) -> Look:
+    """The description of an aligned face (112, 112, 3), and of what is below it, if that is seen."""
+    return Look(_gradients(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)), _colours(crop), _colours(clothes))
+
+
+def similarity(a: Sequence[Look], b: Sequence[Look]) -> float:
+    """Similarity of looks without an embedding: the best pair of faces, and the mean colours."""
+    faces = float((np.stack([look.face for look in a]) @ np.stack([look.face for look in b]).T).max())
+    parts, weights = [faces], [FACE_WEIGHT]
+    for name, weight in (("head", HEAD_WEIGHT), ("clothes", CLOTHES_WEIGHT)):
+        mean_a, mean_b = (_unit(np.mean([getattr(look, name) for look in s], axis=0)) for s in (a, b))
+        if mean_a.any() and mean_b.any():
+            parts.append(float(mean_a @ mean_b))
+            weights.append(weight)
+    return float(np.average(parts, weights=weights))
 
 
 class FaceEmbedding:
