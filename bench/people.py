@@ -9,6 +9,7 @@ docs/prediction.md. `--before` is a checkout of another commit (`git worktree ad
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -50,7 +51,7 @@ class Score:
         self.frames += len(truth.frames)
         self.shown += sum(main in frame for frame in truth.frames) if main is not None else len(truth.frames)
         self.right += sum(who == main for who in named)
-        self.errors += sum(a != b for a, b in zip(named, named[1:], strict=False))
+        self.errors += sum(a != b for a, b in itertools.pairwise(named))
         for window in target["windows"]:
             self.windows += 1
             self.without += _unseen(window["frames"], whose, main)

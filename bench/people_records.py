@@ -17,7 +17,9 @@ def person(records: Any, windows: Any, emotion: str | None, seen: Any) -> dict[s
     return {
         "boxes": [list(record.box) if record.has_face and record.box is not None else None for record in records],
         "windows": [
-            {"frames": list(row.answer.frames), "emotion": row.answer.emotion} for row in windows if row.answer is not None
+            {"frames": list(row.answer.frames), "emotion": row.answer.emotion}
+            for row in windows
+            if row.answer is not None
         ],
         "emotion": emotion,
         "frames_seen": list(seen),
@@ -47,7 +49,12 @@ def main() -> None:
             () if answer is None else answer.frames,
         )
         others = [
-            person(each.records, each.windows, each.answer and each.answer.emotion, each.answer.frames if each.answer else ())
+            person(
+                each.records,
+                each.windows,
+                each.answer and each.answer.emotion,
+                each.answer.frames if each.answer else (),
+            )
             for each in getattr(prediction, "people", ())
         ]
         found[video] = {"status": prediction.status, "target": target, "people": others or [target]}

@@ -1,10 +1,10 @@
 """Appearance of a face, by which the same person is recognised in another shot of one video.
 
 Without weights for it, three cues are used: orientations of edges in the aligned face (a histogram of gradients), which
-light hardly changes; the colours of the head; and the colours below it, where the clothes are. They know a person within
-one video, of one day and one set of clothes, and nobody across videos. A face that is too small, dark or blurred for
-them is not described. `FaceEmbedding` runs a network for face recognition instead, if the user has one. Who is joined
-with whom belongs to `identity`.
+light hardly changes; the colours of the head; and the colours below it, where the clothes are. They know a person
+within one video, of one day and one set of clothes, and nobody across videos. A face that is too small, dark or blurred
+for them is not described. `FaceEmbedding` runs a network for face recognition instead, if the user has one. Who is
+joined with whom belongs to `identity`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ LEAST_CONTRAST = 15.0  # grey levels, standard deviation of the aligned face
 _BINS = 8  # of each of a histogram's two colour axes, and half of it for brightness
 _LEAST_VISIBLE = 0.25  # of the part below the head
 # Weights of the three cues, and the similarity from which two stretches show one person. In a real clip of four shots
-# and 13 people, the one pair of stretches of one person has 0.67, those of two people at most 0.57 (of those that can be
-# described); `python -m bench.people` measures it on planted people, see docs/prediction.md.
+# and 13 people, the one pair of stretches of one person has 0.67, those of two people at most 0.57 (of those that can
+# be described); `python -m bench.people` measures it on planted people, see docs/prediction.md.
 FACE_WEIGHT, HEAD_WEIGHT, CLOTHES_WEIGHT = 0.7, 0.15, 0.15
 SAME_LOOK = 0.62
 SAME_EMBEDDING = 0.36  # cosine: usual for networks trained with an angular margin

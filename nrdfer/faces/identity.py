@@ -2,7 +2,8 @@
 
 A track is one face followed within one camera shot (`tracking`). Two tracks are of one person if their faces look alike
 (`appearance`) and never show in one frame. The most alike are joined first, and a joined pair is compared as a whole:
-what it looks like from all sides. A track without enough usable faces is nobody's; one that cannot be described joins no other.
+what it looks like from all sides. A track without enough usable faces is nobody's; one that cannot be described joins no
+other.
 
 A person needs as many usable faces as a target; who of them is the target is `tracking.choose_track`'s. Corpora are not
 cropped by this: there, a target is one track.
@@ -50,9 +51,7 @@ def identities(
         least: usable faces of a track that may join others.
     """
     usable = [
-        number
-        for number, track in enumerate(tracks)
-        if sum(is_usable(face) for face in track.faces.values()) >= least
+        number for number, track in enumerate(tracks) if sum(is_usable(face) for face in track.faces.values()) >= least
     ]
     usable.sort(key=lambda number: (-len(tracks[number].faces), number))
     people = [Identity(tracks[number], _spread(looks.get(number, ()))) for number in sorted(usable[:MOST_TRACKS])]
@@ -62,9 +61,7 @@ def identities(
 def _join(people: list[Identity], cue: Cue) -> list[Identity]:
     """Join the most alike until nobody else is alike enough."""
     alive: dict[int, Identity] = dict(enumerate(people))
-    alike = {
-        (a, b): _alike(people[a], people[b], cue) for a in range(len(people)) for b in range(a + 1, len(people))
-    }
+    alike = {(a, b): _alike(people[a], people[b], cue) for a in range(len(people)) for b in range(a + 1, len(people))}
     alike = {pair: value for pair, value in alike.items() if value >= cue.same}
     count = len(people)
     while alike:

@@ -58,9 +58,7 @@ def test_whoever_is_seen_beside_another_is_not_the_same() -> None:
 
 def test_a_chain_of_looks_is_one_person_as_far_as_nobody_stands_beside() -> None:
     tracks = [track(0), track(10), track(20)]
-    assert joined(tracks, {0: [look(0)], 1: [look(20)], 2: [look(40)]}) == [
-        [*range(5), *range(10, 15), *range(20, 25)]
-    ]
+    assert joined(tracks, {0: [look(0)], 1: [look(20)], 2: [look(40)]}) == [[*range(5), *range(10, 15), *range(20, 25)]]
 
 
 @pytest.mark.parametrize("looks", [{}, {0: [look(0)]}, {0: [], 1: []}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_parts_cover_a_side_on_the_grid(length: int) -> None:
     places = starts(length)
     assert places[0] == 0 and all(place % 32 == 0 for place in places)
     assert places[-1] + TILE >= length
-    assert all(b - a <= TILE - 100 for a, b in zip(places, places[1:], strict=False))
+    assert all(b - a <= TILE - 100 for a, b in itertools.pairwise(places))
 
 
 def test_a_face_found_twice_counts_once_and_small_ones_are_added() -> None:
