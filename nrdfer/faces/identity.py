@@ -2,8 +2,8 @@
 
 A track is one face followed within one camera shot (`tracking`). Two tracks are of one person if their faces look alike
 (`appearance`) and never show in one frame. The most alike are joined first, and a joined pair is compared as a whole:
-what it looks like from all sides. A track without enough usable faces is nobody's; one that cannot be described joins no
-other.
+what it looks like from all sides. A track without enough usable faces is nobody's; one that cannot be described joins
+no other.
 
 A person needs as many usable faces as a target; who of them is the target is `tracking.choose_track`'s. Corpora are not
 cropped by this: there, a target is one track.
