@@ -201,6 +201,6 @@ def _summary(rows: Sequence[Row], out: Path) -> str:
     summary += f", {counts['unreadable']} unreadable" + (f", {refused} refused" if refused else "")
     summary += f"; {there} existed already" if there else ""
     return (
-        f"{summary}\n{out / 'predictions.csv'} lists them, {out / 'people.csv'} everyone in them; each video has a folder "
-        "beside it"
+        f"{summary}\n{out / 'predictions.csv'} lists them, {out / 'people.csv'} everyone in them; each video has a "
+        "folder beside it"
     )

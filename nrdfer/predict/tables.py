@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nrdfer.core.csv_cells import cell
+from nrdfer.faces.people import PERSON
 from nrdfer.predict.headline import Headline
 from nrdfer.predict.inference import Answer
-from nrdfer.predict.result import PERSON, Person, Prediction
+from nrdfer.predict.result import Person, Prediction
 
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right of the picture
 
