@@ -17,7 +17,7 @@ from dagster import DagsterEvent, DagsterEventType
 
 from nrdfer.core.machine_errors import disk_in_words, full_disk_in_words
 from nrdfer.runtime import exit_signals
-from pipelines import last_words, mlflow_run, repair, run_lease, run_progress
+from pipelines import last_words, mlflow_run, repair, run_lease, run_origin, run_progress
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext, RetryMode
@@ -68,6 +68,7 @@ class RepairingExecutor(dg.Executor):
     ) -> Iterator[DagsterEvent]:
         run_id = plan_context.dagster_run.run_id
         with run_lease.held(plan_context.instance, run_id):
+            run_origin.record_origin(plan_context.instance, run_id)
             if self._prepare is not None:
                 self._prepare(plan_context.log)
             repair.repair_dead_runs(plan_context.instance, plan_context.log)
