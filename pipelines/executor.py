@@ -17,7 +17,7 @@ from dagster import DagsterEvent, DagsterEventType
 
 from nrdfer.core.machine_errors import disk_in_words, full_disk_in_words
 from nrdfer.runtime import exit_signals
-from pipelines import last_words, mlflow_run, repair, run_lease, run_origin, run_progress
+from pipelines import closing, last_words, mlflow_run, repair, run_lease, run_origin, run_progress
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext, RetryMode
@@ -50,8 +50,11 @@ class RepairingExecutor(dg.Executor):
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Execute the plan; see the class."""
         end = _End()
+        if plan_context.log.level > logging.INFO:  # dagster.yaml's level is for the console; the run's page has more
+            plan_context.log.setLevel(logging.INFO)
         try:
-            yield from self._execute_repaired(plan_context, execution_plan, end)
+            with closing.told(plan_context.dagster_run.run_id, lambda: mlflow_run.profile_name(plan_context)):
+                yield from self._execute_repaired(plan_context, execution_plan, end)
         except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
             raise
         except Exception as error:

@@ -34,6 +34,12 @@ def begin(context: PlanOrchestrationContext) -> None:
     begin_pipeline(Tracking(), run.run_id, profile.to_dict() if profile else {}, tags, context.log)
 
 
+def profile_name(context: PlanOrchestrationContext) -> str | None:
+    """Name of the profile that the run's steps use, if it is valid."""
+    profile = settings_of(context)
+    return None if profile is None else profile.name
+
+
 def settings_of(context: PlanOrchestrationContext) -> Profile | None:
     """Profile that the run's steps will use; None if it is invalid, which the first step will report."""
     from pipelines.resources import EnvironmentWorkbench

@@ -59,6 +59,8 @@ class Connection:
             from nrdfer.tracking.database import make_database
             from nrdfer.tracking.server_database import make_tables
 
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # it announces each new table
+
             with file_locks.held(paths.home() / "mlflow.lock"), brief_requests(), self._connecting():
                 if is_postgres(self.uri):
                     make_tables(self.uri, self._artifact_root() or "")
