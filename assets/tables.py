@@ -61,6 +61,7 @@ def _train(
         shards,
         initial,
         name=f"{experiment.name} {name}",
+        experiment=experiment.name,
         tags={"nrdfer.experiment": experiment.name, "nrdfer.table": table.name, "nrdfer.fold": name},
     )
 
@@ -118,7 +119,6 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
     )
     def evaluation(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
         with step(context):
-            from nrdfer.evaluation.checkpoints import read_metrics
             from nrdfer.experiments.profiles import profile_of
             from nrdfer.publish import register_model
             from nrdfer.store.pointers import last_made
@@ -131,10 +131,9 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
             title = f"{experiment.name} {name}"
             profile = profile_of(workbench.settings, experiment)
             artifact = evaluations.evaluate(context, workbench, profile, split, shards, checkpoint, title=title)
-            run_id = evaluations.run_of(context, workbench, checkpoint, split, title)
+            run_id = evaluations.run_of(context, workbench, checkpoint, split, experiment.name)
             register_model.record(workbench.tracking, run_id, artifact.path)
-            metrics = register_model.flat_figures(read_metrics(artifact.path))
-            return _materialize(context, artifact, **metrics, **evaluations.metadata_of(workbench, artifact, run_id))
+            return _materialize(context, artifact, **evaluations.metadata_of(workbench, artifact, run_id))
 
     return evaluation
 
@@ -164,9 +163,9 @@ def make_table(table: TableSpec, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefini
                 context,
                 artifact,
                 table=dg.MetadataValue.md((artifact.path / MARKDOWN).read_text()),
+                **pictures,
                 rows=counts["rows"],
                 rows_open=", ".join(counts["open"]) or "none",
-                **pictures,
             )
 
     return filled

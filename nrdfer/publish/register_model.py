@@ -78,6 +78,23 @@ def record(tracking: Tracking, run_id: str, folder: Path) -> None:
         tracking.log_metrics(run_id, figures)  # last: they say that everything is there
 
 
+def record_on_pipeline(tracking: Tracking, run_id: str, corpus: str, folder: Path) -> None:
+    """Log WAR and UAR of a corpus to the MLflow run of a whole pipeline, so that two reproductions can be compared.
+
+    Args:
+        tracking: the MLflow store.
+        run_id: of the pipeline.
+        corpus: begins the names: ``dfew/war_mean_honest``.
+        folder: of the corpus's cross-validation, or of its only evaluation.
+    """
+    figures = flat_figures(read_metrics(folder))
+    shown = ("war_mean_", "uar_mean_", "war_pooled_", "uar_pooled_", "war_honest", "uar_honest", "war_paper", "uar_paper")
+    with _recording():
+        tracking.log_metrics(
+            run_id, {f"{corpus}/{name}": value for name, value in figures.items() if name.startswith(shown)}
+        )
+
+
 def register(tracking: Tracking, evaluated: Evaluated, *, alias: str | None, log: logging.Logger = _log) -> Registered:
     """Register the last epoch's weights as a version, and log the best epoch's as a model of the same run.
 
