@@ -216,8 +216,8 @@ def cross_validation_asset(corpus: Corpus) -> dg.AssetsDefinition:
             "`@champion`.",
             f"the evaluations `{corpus.asset('evaluation', corpus.splits[0])}` to "
             f"`{corpus.asset('evaluation', corpus.splits[-1])}`.",
-            "`result`, which the UI plots over time as single figures; `confusion` of all folds; `curves`; `best_fold`, whose network "
-            "is best on its own test clips; `champion`, which version that is now, and why.",
+            "`result`, whose figures the UI plots over time; `confusion` of all folds; `curves`; `best_fold`, whose "
+            "network is best on its own test clips; `champion`, which version that is now, and why.",
         ),
     )
     def cross_validation(

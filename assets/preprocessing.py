@@ -146,7 +146,7 @@ def face_assets(corpus: Corpus) -> list[dg.AssetsDefinition]:
                 "Crops of one person's face from every video, found by RetinaFace, tracked, aligned on five landmarks.",
                 f"`{videos}` and the detector's `weights`. Clips are worked on in chunks, each a step that is retried "
                 "alone.",
-                "`contact_sheet` of the clip in which the target is missing most often; `frames_with_face` of `frames`; "
+                "`contact_sheet` of the clip that shows the target most rarely; `frames_with_face` of `frames`; "
                 "`clips_set_aside` and `clips_with_notes` with the reasons.",
             ),
         ),

@@ -1,7 +1,7 @@
 """Console output of a run that nobody follows: a line where a step ends, and a summary with the figures at the end.
 
-``nrdfer run`` follows its runs and prints its own; this is for ``dagster job execute``, whose own lines are for Dagster's
-developers. Keep out: what stopped a run (``last_words.py``).
+``nrdfer run`` follows its runs and prints its own; this is for ``dagster job execute``, whose own lines are Dagster's
+events. Keep out: what stopped a run (``last_words.py``).
 """
 
 from __future__ import annotations

@@ -208,7 +208,9 @@ def _log_results(out: Path, result: Mapping[str, Any]) -> None:
             for path in sorted(out / name for name in run_folder.RESULTS if (out / name).is_file()):
                 client.log_artifact(run_id, str(path), "training")
     except Exception as error:  # of any kind, as of a proxy's page
-        typer.echo(hide(f"{out} is complete, but MLflow did not take its files: {one_line(str(error)[:200])}"), err=True)
+        typer.echo(
+            hide(f"{out} is complete, but MLflow did not take its files: {one_line(str(error)[:200])}"), err=True
+        )
 
 
 def apply_overrides(

@@ -69,7 +69,7 @@ def record(tracking: Tracking, run_id: str, folder: Path) -> None:
         run_id: of the training.
         folder: of the evaluation.
     """
-    figures = flat_figures(read_metrics(folder))
+    figures = {f"evaluation/{name}": value for name, value in flat_figures(read_metrics(folder)).items()}
     with _recording():
         if set(figures) <= set(tracking.client.get_run(run_id).data.metrics):
             return
@@ -88,7 +88,16 @@ def record_on_pipeline(tracking: Tracking, run_id: str, corpus: str, folder: Pat
         folder: of the corpus's cross-validation, or of its only evaluation.
     """
     figures = flat_figures(read_metrics(folder))
-    shown = ("war_mean_", "uar_mean_", "war_pooled_", "uar_pooled_", "war_honest", "uar_honest", "war_paper", "uar_paper")
+    shown = (
+        "war_mean_",
+        "uar_mean_",
+        "war_pooled_",
+        "uar_pooled_",
+        "war_honest",
+        "uar_honest",
+        "war_paper",
+        "uar_paper",
+    )
     with _recording():
         tracking.log_metrics(
             run_id, {f"{corpus}/{name}": value for name, value in figures.items() if name.startswith(shown)}

@@ -39,7 +39,7 @@ class RunFacts:
 
 
 def training_name(split: Split, experiment: str = "") -> str:
-    """Name of a training in MLflow, in whose lists names sort: ``dfew/fd1/training``, ``dfew/fd1/baseline/training``."""
+    """Name of a training in MLflow: ``dfew/fd1/training``, of a table's experiment ``dfew/fd1/baseline/training``."""
     parts = (split.corpus, "" if split.name == split.corpus else split.name, experiment, "training")
     return "/".join(filter(None, parts))
 

@@ -10,15 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Fields of a ``batch`` line and their curves. An epoch's ``lr`` is a curve of its own over epochs, hence the prefix.
+#: Fields of a ``batch`` line and their curves. MLflow's page sorts charts by name, and shows what has a prefix in a
+#: section of its own below: so a training's page begins with loss, WAR and UAR over epochs.
 BATCH_CURVES = {
-    "loss": "train_batch_loss",
-    "lr": "train_batch_lr",
-    "clips_per_second": "clips_per_second",
-    "waiting_share": "waiting_share",
+    "loss": "batch/loss",
+    "lr": "batch/lr",
+    "clips_per_second": "batch/clips_per_second",
+    "waiting_share": "batch/waiting_share",
 }
+_BELOW = {"lr": "epoch/lr", "test_uar_unfiltered": "epoch/test_uar_unfiltered"}
 SYSTEM = "system/"  # MLflow's page of system metrics shows what begins so
 _NO_FIGURE = {"kind", "time", "step", "epoch"}
+
+
+def epoch_curve(field: str) -> str:
+    """The curve of a field of an epoch's figures: its name, below the first charts for what few ask about."""
+    return _BELOW.get(field, field)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Curves:
             figures = {curve: line.get(field) for field, curve in BATCH_CURVES.items()}
             step = int(line["step"])
         elif kind == "epoch":
-            figures = {key: value for key, value in line.items() if key not in _NO_FIGURE}
+            figures = {epoch_curve(key): value for key, value in line.items() if key not in _NO_FIGURE}
             step = int(line["epoch"])
         elif kind == "system":
             figures = {SYSTEM + key: value for key, value in line.items() if key not in _NO_FIGURE}

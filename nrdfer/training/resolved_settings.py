@@ -17,7 +17,7 @@ from nrdfer.training.request import network_settings
 
 
 def resolved_settings(profile: Profile, *, network: bool = False) -> dict[str, Any]:
-    """`Profile.to_dict` with every value of the recipes and the engine, and of the network if asked, which imports torch.
+    """`Profile.to_dict` with every value of recipes and engine; of the network too if asked, which imports torch.
 
     Raises:
         ProfileError: unknown network, preset or setting of it.

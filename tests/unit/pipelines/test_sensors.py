@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets import prediction
+from assets import pictures, prediction
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.plain_text import name_of
 from nrdfer.predict.video_output import Work, failed
