@@ -85,7 +85,8 @@ def tell_who_runs(running: Path) -> None:
 def tell_addresses(dagster: str, mlflow: str) -> None:
     """Where the pages are."""
     console.print(f"Dagster  {dagster}\nMLflow   {mlflow}")
-    console.print(f"models:  {mlflow}/#/models?{TRAINING_VIEW}  (or press Model training, top left in MLflow)")
+    console.print(f"runs:    {mlflow}/#/experiments?{TRAINING_VIEW}  (or press Model training, top left in MLflow)")
+    console.print(f"models:  {mlflow}/#/models?{TRAINING_VIEW}")
 
 
 def serve(running: Path) -> None:
