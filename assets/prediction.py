@@ -62,10 +62,10 @@ class PredictionConfig(dg.Config):
     group_name=GROUP,
     kinds={"pytorch", "ffmpeg"},
     description=asset_groups.description(
-        "Emotions of every video in a folder by a registered model, as a whole and over time. Existing predictions "
-        "are not repeated.",
+        "Emotions of every video in a folder by a registered model, as a whole and over time.",
         "the folder `NRDFER_INBOX` (default: `inbox` below `NRDFER_HOME`) and a registered version; the sensor "
-        "*new_videos* launches it, or the job *predict_videos* with a folder of your choice.",
+        "*new_videos* launches it, or the job *predict_videos* with a folder of your choice. Existing predictions are "
+        "not repeated.",
         "`results` and the strips here; annotated videos, tables and pictures in the folder of each video.",
     ),
 )

@@ -24,9 +24,14 @@ TAG_LOCATION = "dagster/code_location"
 
 
 def record_origin(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Record a run's code location, as the pages do when they launch one; one that is recorded stays."""
+    """Record a run's code location, as the pages do when they launch one; one that is recorded stays.
+
+    Only for this project's own jobs: its executor can run those of another module, too.
+    """
     run = instance.get_run_by_id(run_id)
-    if run is None or run.remote_job_origin is not None:
+    if run is None or run.remote_job_origin is not None or run.job_code_origin is None:
+        return
+    if getattr(run.job_code_origin.repository_origin.code_pointer, "module", None) != MODULE:
         return
     module = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE, working_directory=str(Path.cwd()))
     location = ManagedGrpcPythonEnvCodeLocationOrigin(module, LOCATION)

@@ -51,7 +51,8 @@ class StepLines:
 
     def __init__(self, write: Callable[[str], None], quiet: float = _QUIET) -> None:
         self._write, self._quiet = write, quiet
-        self._begun: dict[str, float] = {}
+        self._begun: dict[str, float] = {}  # step's key -> when
+        self._checks: dict[str, str] = {}  # step's key -> the check that it made, as a person reads it
         self._said = threading.Event()
         self.done: list[str] = []  # steps that succeeded
         self.failed: dict[str, str] = {}  # step -> reason
@@ -65,7 +66,7 @@ class StepLines:
             while not over.is_set():
                 said = self._said.wait(self._quiet)
                 self._said.clear()
-                under_way = sorted(self._begun)
+                under_way = sorted(map(step_name, list(self._begun)))
                 if not said and not over.is_set() and under_way:
                     self._line("running", ", ".join(under_way))
 
@@ -80,20 +81,24 @@ class StepLines:
 
     def __call__(self, event: DagsterEvent, reason: str) -> None:
         """Print what an event says, if it is a step's start or end."""
-        step = step_name(str(event.step_key))
+        key = str(event.step_key)
+        if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            self._checks[key] = f"{check.asset_key.to_user_string()} check {check.check_name}"
+        step = self._checks.get(key, step_name(key))
         if event.event_type is DagsterEventType.STEP_START:
-            self._begun[step] = time.monotonic()
+            self._begun[key] = time.monotonic()
         elif event.is_step_success:
             self.done.append(step)
-            self._line("done", step, self._seconds(step))
+            self._line("done", step, self._seconds(key))
         elif event.is_step_failure:
             self.failed[step] = reason
-            self._line("FAILED", step, self._seconds(step), reason)
+            self._line("FAILED", step, self._seconds(key), reason)
         elif event.is_step_up_for_retry:
-            self._line("again", step, self._seconds(step))
+            self._line("again", step, self._seconds(key))
 
-    def _seconds(self, step: str) -> str:
-        begun = self._begun.pop(step, None)
+    def _seconds(self, key: str) -> str:
+        begun = self._begun.pop(key, None)
         return "" if begun is None else f"{time.monotonic() - begun:.1f} s"
 
     def _line(self, what: str, step: str, seconds: str = "", reason: str = "") -> None:

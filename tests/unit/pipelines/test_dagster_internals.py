@@ -205,7 +205,7 @@ REACHED = (
         "dagster",
         "DagsterRun",
         ("run_origin",),
-        attributes=("remote_job_origin",),
+        attributes=("job_code_origin", "remote_job_origin"),
         calls={"tags_for_storage": Call(1), "with_job_origin": Call(2)},
     ),
     Name("dagster._core.storage.runs", "RunStorage", ("run_origin",), calls={"replace_job_origin": Call(3)}),

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipelines import run_origin
+from pipelines.dagster_internals import ReconstructableRepository
 from tests.conftest import PROJECT
 
 
@@ -23,13 +24,19 @@ def some_job() -> None:
     nothing()
 
 
+def typed_run(module: str) -> tuple[dg.DagsterInstance, str]:
+    """A run of a module's job that no page launched, and the instance that keeps it."""
+    instance = dg.DagsterInstance.ephemeral()
+    job = ReconstructableRepository.for_module(module, "defs", str(Path.cwd())).get_reconstructable_job("some_job")
+    run = instance.create_run_for_job(some_job, tags={"mine": "stays"}, job_code_origin=job.get_python_origin())
+    assert run.remote_job_origin is None
+    return instance, run.run_id
+
+
 @pytest.fixture
 def typed() -> tuple[dg.DagsterInstance, str]:
-    """A run that no page launched, and the instance that keeps it."""
-    instance = dg.DagsterInstance.ephemeral()
-    run = some_job.execute_in_process(instance=instance, tags={"mine": "stays"})
-    assert run.dagster_run.remote_job_origin is None
-    return instance, run.run_id
+    """A run of this project's."""
+    return typed_run(run_origin.MODULE)
 
 
 def test_a_run_is_found_by_what_the_pages_filter_by(typed: tuple[dg.DagsterInstance, str]) -> None:
@@ -37,7 +44,7 @@ def test_a_run_is_found_by_what_the_pages_filter_by(typed: tuple[dg.DagsterInsta
     run_origin.record_origin(instance, run_id)
     asked = dg.RunsFilter(job_name="some_job", tags={".dagster/repository": "__repository__@nrdfer"})
     (found,) = instance.get_runs(asked)
-    assert (found.run_id, found.status, found.tags["mine"]) == (run_id, dg.DagsterRunStatus.SUCCESS, "stays")
+    assert (found.run_id, found.status, found.tags["mine"]) == (run_id, dg.DagsterRunStatus.NOT_STARTED, "stays")
     assert found.tags["dagster/code_location"] == "nrdfer"
     origin = found.remote_job_origin
     assert origin is not None and origin.job_name == "some_job"
@@ -54,6 +61,13 @@ def test_an_origin_that_is_recorded_stays(
     run_origin.record_origin(instance, run_id)
     (found,) = instance.get_runs(dg.RunsFilter(tags={"dagster/code_location": "nrdfer"}))
     assert found.run_id == run_id
+
+
+def test_a_job_of_another_module_is_not_taken_for_one_of_ours() -> None:
+    instance, run_id = typed_run("somebody.else")
+    run_origin.record_origin(instance, run_id)
+    (found,) = instance.get_runs()
+    assert found.remote_job_origin is None and found.tags == {"mine": "stays"}
 
 
 def test_a_run_that_is_not_stored_is_no_error() -> None:

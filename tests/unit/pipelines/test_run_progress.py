@@ -57,6 +57,23 @@ def test_a_steps_name_is_its_assets(key: str, name: str) -> None:
     assert run_progress.step_name(key) == name
 
 
+def test_a_check_is_named_by_its_asset() -> None:
+    @dg.asset(key=["afew", "shards"])
+    def shards() -> None:
+        pass
+
+    @dg.asset_check(asset=["afew", "shards"])
+    def nothing_is_lost() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    said: list[str] = []
+    lines = run_progress.StepLines(said.append)
+    instance = dg.DagsterInstance.ephemeral()
+    for event in dg.materialize([shards, nothing_is_lost], instance=instance).all_events:
+        lines(event, "")
+    assert lines.done == ["afew/shards", "afew/shards check nothing_is_lost"]
+
+
 def test_after_a_long_silence_the_steps_under_way_are_named() -> None:
     said: list[str] = []
     told = threading.Event()

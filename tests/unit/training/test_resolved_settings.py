@@ -14,7 +14,7 @@ WRITTEN = {"name": "own", "description": "", "dfew_recipe": {"lr": 0.01}, "recip
 def test_defaults_are_written_out_and_what_was_written_stays() -> None:
     profile = Profile.read(WRITTEN, "profile own")
     flat = flatten(resolved_settings(profile))
-    assert (flat["dfew_recipe.lr"], flat["dfew_recipe.gamma"], flat["afew_recipe.epochs"]) == (0.01, 0.9, 30)
+    assert (flat["dfew_recipe.lr"], flat["dfew_recipe.gamma"], flat["afew_recipe.momentum"]) == (0.01, 0.9, 0.9)
     assert (flat["engine.precision"], flat["recipes.ferv39k.epochs"]) == ("fp32", 3)
     assert flat.keys() >= flatten(profile.to_dict()).keys() and "model_settings.mu1" not in flat
     assert flatten(resolved_settings(profile, network=True))["model_settings.mu1"] == 0.7
