@@ -190,7 +190,8 @@ class Tracking(Values):
 
     def file_url(self, run_id: str, path: str) -> str:
         """Address of a file of a run in that page; asks for the experiment's id."""
-        return f"{mlflow_page(self.uri)}/#/experiments/{self.experiment_id}/runs/{run_id}/artifacts/{quote(path)}"
+        run = f"experiments/{self.experiment_id}/runs/{run_id}"
+        return f"{mlflow_page(self.uri)}/#/{run}/artifacts/{quote(path)}?{TRAINING_VIEW}"
 
     def version_url(self, name: str, version: str) -> str:
         """Address of a registered version in that page; sends no request."""

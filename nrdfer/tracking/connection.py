@@ -18,6 +18,7 @@ from nrdfer.core.errors import AddressError, TrackingError
 from nrdfer.core.postgres import is_postgres
 from nrdfer.core.redaction import scrub
 from nrdfer.tracking.timeouts import brief_requests
+from nrdfer.tracking.ui_urls import EXPERIMENT
 
 # It would print addresses between a command's own output.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-EXPERIMENT = "nr-dfernet"
 #: Of the experiment: without it MLflow's page asks its reader what kind it is, and shows the views of language models.
 TAG_KIND, KIND = "mlflow.experimentKind", "custom_model_development"
 _LONG = 3.0  # seconds after which a waiting call is logged

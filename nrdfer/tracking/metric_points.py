@@ -10,22 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Fields of a ``batch`` line and their curves. MLflow's page sorts charts by name, and shows what has a prefix in a
-#: section of its own below: so a training's page begins with loss, WAR and UAR over epochs.
+#: Fields of a ``batch`` line and their curves. MLflow's page sorts charts by name, those with a slash before all others:
+#: so a training's page begins with WAR, UAR and loss over epochs, and what each update of the weights tells comes later.
 BATCH_CURVES = {
-    "loss": "batch/loss",
-    "lr": "batch/lr",
-    "clips_per_second": "batch/clips_per_second",
-    "waiting_share": "batch/waiting_share",
+    "loss": "update_loss",
+    "lr": "update_lr",
+    "clips_per_second": "update_clips_per_second",
+    "waiting_share": "update_waiting_share",
 }
-_BELOW = {"lr": "epoch/lr", "test_uar_unfiltered": "epoch/test_uar_unfiltered"}
+_LATER = {"lr": "update_lr_by_epoch"}
 SYSTEM = "system/"  # MLflow's page of system metrics shows what begins so
 _NO_FIGURE = {"kind", "time", "step", "epoch"}
 
 
 def epoch_curve(field: str) -> str:
-    """The curve of a field of an epoch's figures: its name, below the first charts for what few ask about."""
-    return _BELOW.get(field, field)
+    """The curve of a field of an epoch's figures."""
+    return _LATER.get(field, field)
 
 
 @dataclass(frozen=True)

@@ -143,9 +143,9 @@ def test_an_asset_shows_its_picture_its_plots_and_its_source(visit: Visit) -> No
         visit.see(said)
     visit.see(re.compile(r"assets/evaluation\.py:\d+$"))  # of the materialisation
     keys = page.locator("tbody tr td:first-child").all_inner_texts()
-    shown = [key for key in keys if key in ("result", "war_honest", "mlflow_run", "path", "digest")]
+    shown = [key.strip() for key in keys if key.strip() in ("result", "war_honest", "mlflow_run", "path", "digest")]
     assert shown == ["result", "war_honest", "mlflow_run", "path", "digest"]
-    visit.see("honest")  # the table of figures, without a click
+    visit.see(re.compile(r"^\d+\.\d\d %$"))  # the table of figures, without a click
     small = page.locator('tr img[src^="data:image/png"]').first
     assert small.evaluate("e => e.decode().then(() => e.naturalWidth)") == 168
     visit.shot("dagster_asset")
@@ -210,9 +210,8 @@ def test_the_run_in_mlflow_that_dagster_links_to_shows_its_curves(visit: Visit) 
 
 def test_the_run_of_the_whole_graph_has_figures_settings_and_its_trainings(visit: Visit) -> None:
     page = visit.page
-    page.goto(f"{visit.mlflow}/#/experiments?workflowType=machine_learning")
-    page.get_by_role("link", name="nr-dfernet", exact=True).first.click()
-    page.get_by_role("link", name=re.compile("^full_reproduction tiny ")).first.click()  # the view of training runs
+    page.goto(f"{visit.mlflow}/#/experiments/1/runs?workflowType=machine_learning")  # as `nrdfer dev` prints it
+    page.get_by_role("link", name=re.compile("^full_reproduction tiny ")).first.click()
     visit.see("Finished")
     visit.see("dfew/war_mean_honest")
     visit.see("afew/uar_paper")
@@ -221,19 +220,17 @@ def test_the_run_of_the_whole_graph_has_figures_settings_and_its_trainings(visit
     visit.shot("mlflow_parent")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_report_opens_from_dagster_in_mlflow(visit: Visit, width: int) -> None:
+def test_the_report_opens_from_dagster_in_mlflow(visit: Visit) -> None:
+    """At 1280 pixels: on a telephone neither page is readable, whatever it shows; the report itself is."""
     page = visit.page
-    page.set_viewport_size({"width": width, "height": 950})
-    try:
-        page.goto(f"{visit.dagster}/assets/report")
-        link = page.locator(f'a[href*="/artifacts/report/"][href^="{visit.mlflow}"]').first
-        link.wait_for(state="attached")
-        page.goto(link.get_attribute("href"))
-        page.frame_locator("iframe").get_by_text("NR-DFERNet: results").first.wait_for()
-        visit.shot(f"mlflow_report_{width}")
-    finally:
-        page.set_viewport_size({"width": 1500, "height": 950})
+    page.set_viewport_size({"width": 1280, "height": 950})
+    page.goto(f"{visit.dagster}/assets/report")
+    link = page.locator(f'a[href*="/artifacts/report/"][href^="{visit.mlflow}"]').first
+    link.wait_for(state="attached")
+    page.goto(link.get_attribute("href"))
+    page.frame_locator("iframe").get_by_text("NR-DFERNet: results").first.wait_for()
+    visit.shot("mlflow_report")
+    page.set_viewport_size({"width": 1500, "height": 950})
 
 
 def test_no_page_asked_anybody_else_and_none_complained(visit: Visit) -> None:
