@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Fields of a ``batch`` line and their curves. MLflow's page sorts charts by name, those with a slash before all others:
-#: so a training's page begins with WAR, UAR and loss over epochs, and what each update of the weights tells comes later.
+#: Fields of a ``batch`` line and their curves. MLflow's page sorts charts by name, those with a slash before all
+#: others: so a training's page begins with UAR, WAR and loss over epochs, and has those of every update later.
 BATCH_CURVES = {
     "loss": "update_loss",
     "lr": "update_lr",
