@@ -12,7 +12,7 @@ import dagster as dg
 from assets import asset_groups
 from assets import evaluation as evaluations
 from assets import training as trainings
-from assets.metadata import picture
+from assets.pictures import picture
 from assets.project_resource import Workbench, describe
 from assets.step_results import provenance, step
 from assets.training import NODES, RETRY
