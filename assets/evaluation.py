@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from assets import asset_groups
-from assets.metadata import mlflow_run, picture
+from assets.metadata import mlflow_run, model_version, results
+from assets.pictures import picture
 from assets.project_resource import Workbench
 from assets.step_results import materialize, step
 from assets.training import split_of
@@ -64,7 +65,7 @@ def evaluate(
 
 
 def run_of(
-    context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: Artifact, split: "Split", name: str
+    context: dg.AssetExecutionContext, workbench: Workbench, checkpoint: Artifact, split: "Split", experiment: str = ""
 ) -> str:
     """The MLflow run of a finished training, recreated from the store if MLflow has lost it or was unreachable.
 
@@ -73,14 +74,17 @@ def run_of(
     """
     from nrdfer.models.saved_model import read_history
     from nrdfer.publish.register_model import provenance
+    from nrdfer.tracking.log_uploader import training_name
     from nrdfer.tracking.pending_uploads import upload_pending
     from nrdfer.tracking.restored_runs import facts_of, run_of_finished
 
     tracking = workbench.tracking
+    name = " ".join(filter(None, (experiment, split.name)))
     tracking.require(f"the evaluation of {name} is finished and kept, but it cannot be shown in MLflow")
     upload_pending(tracking, context.log)  # this training's, if MLflow was away when it ended
     tags = {**provenance(checkpoint), "nrdfer.config_digest": workbench.config_digest}
-    facts = facts_of(checkpoint, split, name, tags, context.run_id, workbench.settings.to_dict())
+    shown = training_name(split, experiment)
+    facts = facts_of(checkpoint, split, shown, tags, context.run_id, workbench.settings.to_dict())
     return run_of_finished(tracking, checkpoint, facts, read_history(checkpoint.path))
 
 
@@ -94,12 +98,11 @@ def _evaluate_and_register(
     alias: str | None,
 ) -> dg.MaterializeResult[Artifact]:
     from nrdfer import registry
-    from nrdfer.evaluation.checkpoints import read_metrics
     from nrdfer.publish import register_model
 
     profile, name = workbench.settings, split.name
     artifact = evaluate(context, workbench, profile, split, shards, checkpoint, title=name)
-    run_id = run_of(context, workbench, checkpoint, split, name)
+    run_id = run_of(context, workbench, checkpoint, split)
     evaluated = register_model.Evaluated(profile, split, shards, checkpoint, artifact, run_id, context.run_id)
     registered = register_model.register(workbench.tracking, evaluated, alias=alias, log=context.log)
     register_model.record(workbench.tracking, run_id, artifact.path)
@@ -107,6 +110,9 @@ def _evaluate_and_register(
     if alias is None:  # the only split of its corpus
         outcome = registry.challenge(workbench.tracking, registered.name, registered.version)
         context.log.info(f"champion of {registered.name}: version {outcome.champion} ({one_line(outcome.reason)})")
+        register_model.record_on_pipeline(
+            workbench.tracking, pipeline_of(context, workbench), split.corpus, artifact.path
+        )
         champion = {
             "champion": f"version {outcome.champion}: {outcome.reason}",
             **_video_model(context, workbench, registered.name, registered.version, outcome.champion),
@@ -114,31 +120,42 @@ def _evaluate_and_register(
     return materialize(
         context,
         artifact,
-        **register_model.flat_figures(read_metrics(artifact.path)),
+        **metadata_of(workbench, artifact, run_id),
         **champion,
         test_clips=len(split.test_ids),
-        registered_model=registered.uri,
-        **metadata_of(workbench, artifact, run_id),
+        registered_model=model_version(workbench.tracking, registered.uri),
     )
 
 
 def _video_model(
     context: dg.AssetExecutionContext, workbench: Workbench, model: str, version: str, champion: str
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """The champion's video model, if the champion is the current version; an earlier champion has its own."""
     if version != champion:
         return {}
     from nrdfer.publish.register_video_model import register_video
 
-    return {"video_model": register_video(workbench.tracking, model, version, log=context.log).uri}
+    made = register_video(workbench.tracking, model, version, log=context.log)
+    return {"video_model": model_version(workbench.tracking, made.uri)}
+
+
+def pipeline_of(context: dg.AssetExecutionContext, workbench: Workbench) -> str:
+    """Id of the MLflow run of this pipeline run."""
+    return workbench.tracking.pipeline_run(context.run_id, workbench.settings.to_dict())
 
 
 def metadata_of(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[str, Any]:
-    """Metadata of an evaluation besides its figures, for the UI."""
+    """Metadata of an evaluation, for the UI."""
+    from nrdfer.evaluation.checkpoints import read_metrics
+    from nrdfer.publish.register_model import flat_figures
+
+    metrics = read_metrics(artifact.path)
     return {
-        "mlflow_run": mlflow_run(workbench.tracking, run_id),
+        **results(metrics),
         "confusion": picture(artifact.path / "confusion_honest.png"),
         "curves": picture(artifact.path / "curves.png"),
+        **flat_figures(metrics),
+        "mlflow_run": mlflow_run(workbench.tracking, run_id),
     }
 
 
@@ -160,12 +177,12 @@ def evaluation_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "mlflow"},
         op_tags=ENGINE,
         description=asset_groups.description(
-            f"WAR and UAR on the test clips of {corpus.title}'s split {name} under both protocols, every prediction, "
-            f"and the model version{'' if only else f' `@{name}`'}.",
+            f"WAR, UAR and every prediction on {corpus.title}'s split {name} under both protocols, and the model "
+            f"version{'' if only else f' `@{name}`'}.",
             f"`{ins['checkpoint']}` on the split's test clips. `honest` reads the last epoch; `paper` the epoch that "
             "is best on the test clips, as published figures do.",
-            "`war_honest` and `uar_honest`, which the UI plots over time; `confusion` and `curves`; `registered_model` "
-            "and `mlflow_run` in MLflow.",
+            "`result`; `confusion` and `curves`; `war_honest` and `uar_honest`, which the UI plots over time; "
+            "`registered_model` and `mlflow_run` in MLflow.",
         ),
     )
     def evaluation(
@@ -197,12 +214,12 @@ def cross_validation_asset(corpus: Corpus) -> dg.AssetsDefinition:
         group_name=asset_groups.group_of(corpus, asset_groups.EVALUATION),
         kinds={"mlflow"},
         description=asset_groups.description(
-            f"The {len(corpus.splits)} folds of {corpus.title} together: mean of folds and pooled, under both "
-            "protocols; names the `@champion`.",
+            f"{corpus.title}'s {len(corpus.splits)} folds together, as mean and pooled, under both protocols, and the "
+            "`@champion`.",
             f"the evaluations `{corpus.asset('evaluation', corpus.splits[0])}` to "
             f"`{corpus.asset('evaluation', corpus.splits[-1])}`.",
-            "the figures, which the UI plots over time; `confusion` of all folds; `curves`; `best_fold`, whose network "
-            "is best on its own test clips; `champion`, which version that is now, and why.",
+            "`result`, whose figures the UI plots over time; `confusion` of all folds; `curves`; `best_fold`, whose "
+            "network is best on its own test clips; `champion`, which version that is now, and why.",
         ),
     )
     def cross_validation(
@@ -214,7 +231,7 @@ def cross_validation_asset(corpus: Corpus) -> dg.AssetsDefinition:
             from nrdfer.evaluation import checkpoints as stage
             from nrdfer.models.saved_model import read_identity
             from nrdfer.models.trained_files import MODEL
-            from nrdfer.publish.register_model import flat_figures
+            from nrdfer.publish.register_model import flat_figures, record_on_pipeline
 
             evaluations = {name: inputs[f"evaluation_{name}"] for name in corpus.splits}
             checkpoints = {name: inputs[f"checkpoint_{name}"] for name in corpus.splits}
@@ -234,6 +251,7 @@ def cross_validation_asset(corpus: Corpus) -> dg.AssetsDefinition:
             honest = {fold: stage.read_metrics(e.path)["honest"]["war"] for fold, e in evaluations.items()}
             best = max(honest, key=lambda fold: honest[fold])
             tracking = workbench.tracking
+            record_on_pipeline(tracking, pipeline_of(context, workbench), corpus.name, artifact.path)
             model = registry.registered_name(read_identity(checkpoints[best].path / MODEL)[0], corpus.name)
             version = registry.find_version(tracking, model, checkpoints[best].digest)
             if version is None:
@@ -246,12 +264,14 @@ def cross_validation_asset(corpus: Corpus) -> dg.AssetsDefinition:
             return materialize(
                 context,
                 artifact,
-                **flat_figures(summary),
-                best_fold=best,
-                champion=f"models:/{model}/{outcome.champion}: {outcome.reason}",
-                **_video_model(context, workbench, model, str(version.version), outcome.champion),
+                **results(summary),
                 confusion=picture(artifact.path / "confusion_honest.png"),
                 curves=picture(artifact.path / "curves.png"),
+                **flat_figures(summary),
+                best_fold=best,
+                champion=f"version {outcome.champion}: {outcome.reason}",
+                registered_model=model_version(tracking, f"models:/{model}/{outcome.champion}"),
+                **_video_model(context, workbench, model, str(version.version), outcome.champion),
             )
 
     return cross_validation

@@ -12,13 +12,8 @@ from assets.step_results import materialize, progress_logger, step
 from nrdfer.corpora.base import Corpus
 from nrdfer.store import Artifact
 
-_VIDEOS = (
-    "{title}'s videos as they are on disk: clip id, emotion, split and sha256 of every file. No video is opened yet."
-)
-_PICTURES = (
-    "{title}'s clips as they are on disk: emotion, face pictures with their sha256, the published folds. {title} is "
-    "distributed as face pictures, so nothing has to be detected."
-)
+_VIDEOS = "List of {title}'s videos as they are on disk, with emotion, split and sha256; none is opened yet."
+_PICTURES = "List of {title}'s clips as they are on disk, with emotion, published folds and the face pictures' sha256."
 
 
 def _root_of(corpus: Corpus) -> str:

@@ -1,31 +1,41 @@
-"""Results as metadata that the UI shows: pictures and tables.
+"""Results as metadata that the UI shows: tables, pages, and links to MLflow.
 
-Keep here: turning files into metadata. Keep out: making the files.
+Keep out: pictures (``pictures.py``), making files, and the order in which the UI shows them (``project_resource.py``).
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from assets.pictures import glance, picture
 from assets.project_resource import Workbench
 from nrdfer.core.markdown_text import plain, table
-from nrdfer.core.optional_output import not_there
 from nrdfer.store import Artifact
 from nrdfer.tracking.client import Tracking
 from nrdfer.tracking.open_runs import PIPELINES
 
+#: What follows the protocol's name, and the keys of both figures.
+_FIGURES = (("", "war", "uar"), (", mean of folds", "war_mean", "uar_mean"), (", pooled", "war_pooled", "uar_pooled"))
 _MOST = 50  # rows of a table in the UI; the file holds all
 
 
-def picture(path: Path) -> dg.MarkdownMetadataValue:
-    """A PNG file as metadata that the UI shows as a picture; or, if it could not be drawn, the reason."""
-    if not path.is_file():
-        return dg.MetadataValue.md(plain(str(not_there(path.stem, path))))
-    data = base64.b64encode(path.read_bytes()).decode()
-    return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{data})")
+def results(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of both protocols and where the errors are, small enough for the UI to show them without a click.
+
+    Args:
+        metrics: protocol -> figures, as an evaluation or a cross-validation writes them.
+    """
+    rows = [
+        [f"{protocol}{words}", f"{100 * values[war]:.2f} %", f"{100 * values[uar]:.2f} %"]
+        for protocol, values in metrics.items()
+        for words, war, uar in _FIGURES
+        if war in values
+    ]
+    shown = {"result": dg.MetadataValue.md(table(["protocol", "WAR", "UAR"], rows, 2))}
+    counts = metrics["honest"].get("confusion")
+    return shown if counts is None else {**shown, "confusion_at_a_glance": glance(counts)}
 
 
 def quality(published: Path) -> Mapping[str, Any]:
@@ -66,6 +76,12 @@ def mlflow_run(tracking: Tracking, run_id: str) -> dg.MetadataValue[str | None]:
     if not run_id:
         return dg.MetadataValue.text("MLflow was unreachable; metrics will be uploaded when it is back")
     return dg.MetadataValue.url(tracking.run_url(run_id))
+
+
+def model_version(tracking: Tracking, uri: str) -> dg.MetadataValue[str | None]:
+    """The page of a registered version, given its ``models:/`` address."""
+    name, version = uri.removeprefix("models:/").rsplit("/", 1)
+    return dg.MetadataValue.url(tracking.version_url(name, version))
 
 
 def pipeline_run(dagster_run_id: str) -> dict[str, Any]:

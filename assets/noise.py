@@ -12,7 +12,8 @@ import dagster as dg
 
 from assets import asset_groups
 from assets.chunked_assets import CORES
-from assets.metadata import into_mlflow, picture
+from assets.metadata import into_mlflow
+from assets.pictures import picture
 from assets.project_resource import Workbench
 from assets.step_results import materialize, output, progress_logger, step, training_logger
 from assets.training import RETRY

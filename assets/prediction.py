@@ -4,7 +4,6 @@ Keep here: the asset and what the UI shows of it. Keep out: how a video is predi
 new videos (``pipelines/sensors.py``).
 """
 
-import base64
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets import asset_groups
+from assets.pictures import small_picture
 from assets.step_results import progress_logger, provenance, step
 from nrdfer.core import markdown_text, paths
 from nrdfer.core.markdown_text import plain
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 GROUP = asset_groups.PREDICTION.name
 NAME = "predictions"
-_MOST_ROWS, _MOST_STRIPS, _STRIP_WIDTH = 50, 10, 900  # shown in the UI; the folder holds all, at full size
+_MOST_ROWS, _MOST_STRIPS = 50, 10  # shown in the UI; the folder holds all, at full size
 
 
 class PredictionConfig(dg.Config):
@@ -62,10 +62,10 @@ class PredictionConfig(dg.Config):
     group_name=GROUP,
     kinds={"pytorch", "ffmpeg"},
     description=asset_groups.description(
-        "Emotions of every video in a folder by a registered model, as a whole and over time. Existing predictions "
-        "are not repeated.",
+        "Emotions of every video in a folder by a registered model, as a whole and over time.",
         "the folder `NRDFER_INBOX` (default: `inbox` below `NRDFER_HOME`) and a registered version; the sensor "
-        "*new_videos* launches it, or the job *predict_videos* with a folder of your choice.",
+        "*new_videos* launches it, or the job *predict_videos* with a folder of your choice. Existing predictions are "
+        "not repeated.",
         "`results` and the strips here; annotated videos, tables and pictures in the folder of each video.",
     ),
 )
@@ -153,21 +153,3 @@ def table(rows: Sequence["Row"]) -> dg.MarkdownMetadataValue:
         cells.append([f"and {len(rows) - _MOST_ROWS} more in predictions.csv", *[""] * 6])
     header = ("video", "status", "emotion", "probability", "frames with face", "seconds", "reason")
     return dg.MetadataValue.md(markdown_text.table(header, (map(plain, row) for row in cells)))
-
-
-def small_picture(path: Path) -> dg.MarkdownMetadataValue | None:
-    """A picture small enough for the event log, which keeps a copy of it; None if there is none."""
-    import cv2
-    import numpy as np
-
-    try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-        picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    except (OSError, cv2.error):
-        picture = None
-    if picture is None:  # it is shown, and decides nothing
-        return None
-    height = max(1, round(picture.shape[0] * _STRIP_WIDTH / picture.shape[1]))
-    small = cv2.resize(picture, (_STRIP_WIDTH, height), interpolation=cv2.INTER_AREA)
-    data = base64.b64encode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()).decode()
-    return dg.MetadataValue.md(f"![{path.parent.name}](data:image/jpeg;base64,{data})")

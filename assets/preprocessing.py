@@ -14,6 +14,7 @@ import dagster as dg
 from assets import asset_groups
 from assets.chunked_assets import CORES, EARLY, clip_asset
 from assets.metadata import quality, reasons_table
+from assets.pictures import contact_sheet
 from assets.project_resource import Workbench
 from assets.step_results import materialize, progress_logger, step
 from nrdfer.core.progress import Progress
@@ -78,6 +79,7 @@ class Alignment:
         from nrdfer.preprocessing.clip_files import EXCLUDED_CSV, NOTES, read_reasons
 
         return {
+            **contact_sheet(published),
             "clips_set_aside": reasons_table(read_reasons(published / EXCLUDED_CSV)),
             "clips_with_notes": reasons_table(read_reasons(published / NOTES)),
         }
@@ -141,11 +143,11 @@ def face_assets(corpus: Corpus) -> list[dg.AssetsDefinition]:
             group=group,
             kinds={"onnx", "opencv"},
             description=asset_groups.description(
-                "One person's face from every video: RetinaFace, tracking of the target, 112x112 crops aligned on five "
-                "landmarks.",
+                "Crops of one person's face from every video, found by RetinaFace, tracked, aligned on five landmarks.",
                 f"`{videos}` and the detector's `weights`. Clips are worked on in chunks, each a step that is retried "
                 "alone.",
-                "`frames_with_face` of `frames`; `clips_set_aside` and `clips_with_notes` with the reasons.",
+                "`contact_sheet` of the clip that shows the target most rarely; `frames_with_face` of `frames`; "
+                "`clips_set_aside` and `clips_with_notes` with the reasons.",
             ),
         ),
         clip_asset(
@@ -155,9 +157,9 @@ def face_assets(corpus: Corpus) -> list[dg.AssetsDefinition]:
             group=group,
             kinds={"onnx"},
             description=asset_groups.description(
-                "The aligned faces, brightened by EnlightenGAN: crops, whole frames, or nothing at all, as the "
-                "profile's `enhance` says.",
-                f"`{aligned}`, the videos, and the enhancer's `weights`.",
+                "Aligned faces after brightening by EnlightenGAN, each with its contact sheet.",
+                f"`{aligned}`, the videos, the enhancer's `weights`, and the profile's `enhance`: crops, whole frames, "
+                "or nothing is brightened.",
                 "`quality`, the corpus at a glance; `quality_page`, every clip of it with its contact sheet; "
                 "`luma_before` and `luma_after`.",
             ),
@@ -178,8 +180,7 @@ def shards_asset(corpus: Corpus) -> dg.AssetsDefinition:
         kinds={"webdataset"},
         op_tags={**EARLY, **CORES} if corpus.videos else CORES,
         description=asset_groups.description(
-            f"{what} as WebDataset shards with an index: what training reads, written once for all splits. "
-            "Byte-identical for every build.",
+            f"{what} as WebDataset shards with an index, written once for all trainings, byte-identical every time.",
             f"`{source}` and the profile's `shards` (clips per shard, size and quality of the pictures).",
             "`clips`, `emotions` and `set_aside`; the checks show whether anything was lost. `nrdfer shards show CLIP` "
             "shows one clip.",
@@ -230,7 +231,7 @@ def folds_asset(corpus: Corpus) -> dg.AssetsDefinition:
         group_name=asset_groups.group_of(corpus, asset_groups.SHARDS),
         kinds={"json"},
         description=asset_groups.description(
-            "The folds as lists of clip ids for training and test; no pixel is copied.",
+            f"{corpus.title}'s folds as lists of clip ids for training and test, without a copy of any pixel.",
             f"how {corpus.title} is divided, as far as its clips are in `{shards_key}`.",
             "`quality`, the corpus at a glance; `quality_page`, every clip of it; `clips_set_aside`; the check "
             "`folds_are_disjoint`, that no clip is in both the training and the test set of a fold.",

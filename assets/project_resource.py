@@ -3,6 +3,7 @@
 Keep here: what every asset needs to reach the library. Keep out: job and executor settings (``pipelines/``).
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,10 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
         return Tracking()
 
 
+#: Metadata of where an artefact comes from, whose values have no type of their own.
+_ORIGIN = frozenset({"up_to_date", "source", "weights_file", "detector"})
+
+
 class ArtifactReferences(dg.ConfigurableIOManager):
     """Passes an artefact's name and digest from step to step; the files themselves stay in the store.
 
@@ -151,10 +156,33 @@ class ArtifactReferences(dg.ConfigurableIOManager):
 
 
 def describe(artifact: Artifact, **extra: Any) -> Mapping[str, Any]:
-    """Metadata that every materialisation shows."""
-    return {
+    """Metadata that every materialisation shows, in the order in which people ask: results, links, origin.
+
+    Args:
+        artifact: that was made, or found.
+        **extra: results and links; each keeps its place among its kind.
+    """
+    known = {
         "up_to_date": dg.MetadataValue.bool(artifact.up_to_date),
-        "digest": artifact.digest,
         "path": dg.MetadataValue.path(str(artifact.path)),
-        **extra,
+        "digest": artifact.digest,
     }
+    ordered = sorted({**known, **extra}.items(), key=_place)
+    return {name: _rounded(value) for name, value in ordered}
+
+
+def _place(entry: tuple[str, Any]) -> int:
+    """0 for a result, 1 for a link, 2 for where something is or comes from, 3 for a digest."""
+    name, value = entry
+    if name.endswith("digest"):
+        return 3
+    if name in _ORIGIN or isinstance(value, dg.PathMetadataValue):
+        return 2
+    return int(isinstance(value, dg.UrlMetadataValue))
+
+
+def _rounded(value: Any) -> Any:
+    """A number with as many digits as it carries: four, of which two are decimals of a percentage."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    return round(value, max(0, 3 - math.floor(math.log10(abs(value))))) if value else 0.0

@@ -6,13 +6,15 @@ Keep here: what the report is made of. Keep out: how it is written (``nrdfer/rep
 import dagster as dg
 
 from assets import asset_groups
-from assets.metadata import into_mlflow, picture
+from assets.metadata import into_mlflow, results
+from assets.pictures import picture
 from assets.project_resource import OPTIONAL, Workbench
 from assets.step_results import materialize, step
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.store import Artifact
 
+FOLDER = "report"  # of the report's files in MLflow's run
 INPUTS = {
     "afew_shards": AFEW.asset("shards"),
     "dfew_shards": DFEW.asset("shards"),
@@ -32,10 +34,11 @@ INPUTS = {
     group_name=asset_groups.REPORT.name,
     kinds={"html"},
     description=asset_groups.description(
-        "Every table and figure of the paper beside ours, in one page: both protocols, intervals, settings, digests.",
+        "One page with every table and figure of the paper beside ours, settings and digests.",
         "the evaluations and their data; tables and the noise benchmark as far as their own jobs have run.",
-        "`page`, which a browser opens without a network; `report`, the same as text, here; `tables_filled`. "
-        "`nrdfer results` prints the main table.",
+        "`result`, DFEW's folds together, or what was evaluated instead; `page`, in MLflow, and `page_file`, which a "
+        "browser opens without a network; `report`, the same as text, here; `tables_filled`. `nrdfer results` prints "
+        "the main table.",
     ),
 )
 def report(
@@ -43,6 +46,7 @@ def report(
 ) -> dg.MaterializeResult[Artifact]:
     """Write the report."""
     with step(context):
+        from nrdfer.evaluation.checkpoints import read_metrics
         from nrdfer.publish.register_model import log_report
         from nrdfer.reporting.build import FIGURES, PAGE, REPORT, write_report
         from nrdfer.reporting.collect import find
@@ -70,11 +74,13 @@ def report(
             ),
         )
         workbench.remember_report(artifact)
+        headline = inputs["cross_validation"] if "cross_validation" in inputs else evaluations[0]
         counts, figures = artifact.manifest["counts"], artifact.path / FIGURES
-        mlflow_metadata = into_mlflow(context, workbench, artifact, "report")
+        mlflow_metadata = into_mlflow(context, workbench, artifact, FOLDER)
+        pipeline = workbench.tracking.pipeline_run(context.run_id, profile.to_dict())
         log_report(
             workbench.tracking,
-            workbench.tracking.pipeline_run(context.run_id, profile.to_dict()),
+            pipeline,
             artifact.path / PAGE,
             evaluations,
             [inputs[name] for name in ("afew_shards", "dfew_shards") if name in inputs],
@@ -83,11 +89,8 @@ def report(
         return materialize(
             context,
             artifact,
-            page=dg.MetadataValue.url((artifact.path / PAGE).as_uri()),
+            **results(read_metrics(headline.path)),
             report=dg.MetadataValue.md((artifact.path / REPORT).read_text(encoding="utf-8")),
-            tables_filled=", ".join(filled),
-            **({"missing": "; ".join(counts["missing"])} if "missing" in counts else {}),
-            mlflow_run=mlflow_metadata,
             **(
                 {
                     "filter_gain": picture(figures / "figure_4_filter_gain.png"),
@@ -96,4 +99,10 @@ def report(
                 if found.folds
                 else {"confusion": picture(figures / "confusion_afew.png")}
             ),
+            tables_filled=", ".join(filled),
+            **({"missing": "; ".join(counts["missing"])} if "missing" in counts else {}),
+            # a browser opens no file from a page, so the link leads to the copy in MLflow
+            page=dg.MetadataValue.url(workbench.tracking.file_url(pipeline, f"{FOLDER}/{PAGE}")),
+            page_file=dg.MetadataValue.path(str(artifact.path / PAGE)),
+            mlflow_run=mlflow_metadata,
         )

@@ -6,6 +6,7 @@ Keep here: the `step_results` wrapper. Keep out: the work.
 from __future__ import annotations
 
 import contextlib
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ MOST_LOSSES = 3  # attempts after the first of a training that lost one of its m
 @contextlib.contextmanager
 def step(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
     """Run a step's work: errors meant for the user end it with their own message, without a retry."""
+    if context.log.level > logging.INFO:  # dagster.yaml's level is for the console; the run's page has more
+        context.log.setLevel(logging.INFO)
     try:
         yield
     except dg.DagsterExecutionInterruptedError:

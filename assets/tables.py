@@ -12,12 +12,12 @@ import dagster as dg
 from assets import asset_groups
 from assets import evaluation as evaluations
 from assets import training as trainings
-from assets.metadata import picture
+from assets.pictures import picture
 from assets.project_resource import Workbench, describe
 from assets.step_results import provenance, step
 from assets.training import NODES, RETRY
 from nrdfer.corpora.dfew import DFEW
-from nrdfer.corpora.registry import corpus_of
+from nrdfer.corpora.registry import corpus_of, initial_of
 from nrdfer.experiments.catalogue import TABLES, TRAINED, Experiment, TableSpec
 from nrdfer.store import Artifact
 
@@ -53,7 +53,7 @@ def _train(
     from nrdfer.experiments.profiles import profile_of
     from nrdfer.store.pointers import last_made
 
-    before = corpus_of(name).initial
+    before = initial_of(workbench.settings, corpus_of(name))
     initial = _train(context, workbench, table, experiment, before, seed) if before is not None else None
     profile = profile_of(workbench.settings, experiment, seed)
     split = _results(workbench).split(name)
@@ -66,13 +66,19 @@ def _train(
         shards,
         initial,
         name=_title(experiment, name, seed),
+        experiment=_seeded(experiment, seed),
         tags={"nrdfer.experiment": experiment.name, "nrdfer.table": table.name, "nrdfer.fold": name},
     )
 
 
 def _title(experiment: Experiment, name: str, seed: int) -> str:
-    """Name of a training; the first of several seeds is named as the only one."""
+    """Name of a training, in logs; the first of several seeds is named as the only one."""
     return f"{experiment.name} {name}{f' seed {seed}' if seed else ''}"
+
+
+def _seeded(experiment: Experiment, seed: int) -> str:
+    """Name of an experiment in MLflow; see `_title`."""
+    return f"{experiment.name}{f' seed {seed}' if seed else ''}"
 
 
 def make_checkpoint(table: TableSpec, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
@@ -149,13 +155,13 @@ def make_evaluation(table: TableSpec, partitions: dg.MultiPartitionsDefinition) 
                 checkpoint = workbench.store.open(made_of.asset, made_of.digest(workbench.store))
                 profile = profile_of(workbench.settings, experiment, seed)
                 found = evaluations.evaluate(context, workbench, profile, split, shards, checkpoint, title=title)
-                run_id = evaluations.run_of(context, workbench, checkpoint, split, title)
+                run_id = evaluations.run_of(context, workbench, checkpoint, split, _seeded(experiment, seed))
                 register_model.record(workbench.tracking, run_id, found.path)
-                evaluated.append((found, run_id, register_model.flat_figures(read_metrics(found.path))))
-            artifact, run_id, metrics = evaluated[0]
-            figures = {**metrics, **evaluations.metadata_of(workbench, artifact, run_id)}
+                evaluated.append((found, run_id))
+            artifact, run_id = evaluated[0]
+            figures = evaluations.metadata_of(workbench, artifact, run_id)
             if len(evaluated) > 1:
-                wars = [float(metrics["war_honest"]) for _, _, metrics in evaluated]
+                wars = [read_metrics(found.path)["honest"]["war"] for found, _ in evaluated]
                 figures["war_honest_by_seed"] = dg.MetadataValue.json(wars)
             return _materialize(context, artifact, **figures)
 
@@ -187,9 +193,9 @@ def make_table(table: TableSpec, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefini
                 context,
                 artifact,
                 table=dg.MetadataValue.md((artifact.path / MARKDOWN).read_text()),
+                **pictures,
                 rows=counts["rows"],
                 rows_open=", ".join(counts["open"]) or "none",
-                **pictures,
             )
 
     return filled

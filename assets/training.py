@@ -36,6 +36,7 @@ def train(
     initial: Artifact | None = None,
     *,
     name: str,
+    experiment: str = "",
     tags: Mapping[str, str] | None = None,
 ) -> Artifact:
     """Train one split, unless it was trained already.
@@ -47,24 +48,26 @@ def train(
         split: the clips.
         shards: that hold them.
         initial: checkpoint to start from.
-        name: of the training, in logs and in MLflow.
+        name: of the training, in logs.
+        experiment: of a table, in the name that MLflow shows.
         tags: more of them for the MLflow run.
     """
     from nrdfer.models.trained_files import LAST
     from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, TAG_NOTE
     from nrdfer.tracking.dataset_inputs import datasets_of
-    from nrdfer.tracking.log_uploader import RunFacts
+    from nrdfer.tracking.log_uploader import RunFacts, training_name
     from nrdfer.training.callbacks import TrainingCallbacks
     from nrdfer.training.loop import train_tracked
     from nrdfer.training.open_choices import choices_markdown
     from nrdfer.training.request import request_of
+    from nrdfer.training.resolved_settings import resolved_settings
     from nrdfer.training.step_keys import training_step
 
     made_of = training_step(profile, split, shards.digest, initial.digest if initial else None)
     recipe = recipe_of(profile, split.corpus)
     facts = RunFacts(
         digest=made_of.digest(workbench.store),
-        name=f"{name} training",
+        name=training_name(split, experiment),
         tags={
             TAG_DAGSTER_RUN: context.run_id,
             TAG_ASSET: context.asset_key.to_user_string(),
@@ -77,7 +80,7 @@ def train(
         },
         params=made_of.config,
         pipeline=context.run_id,
-        pipeline_params=workbench.settings.to_dict(),
+        pipeline_params=resolved_settings(workbench.settings, network=True),
         datasets=datasets_of(split, shards.digest),
     )
 
@@ -118,11 +121,11 @@ def metadata_of(workbench: Workbench, profile: Profile, split: "Split", artifact
     last, best = counts["last"], counts["best"]
     recipe = recipe_of(profile, split.corpus)
     return {
-        "epochs": counts["epochs"],
         "war_last_epoch": float(last["test_war"]),
         "uar_last_epoch": float(last["test_uar"]),
         "war_best_epoch": float(best["test_war"]),
         "best_epoch": int(best["epoch"]),
+        "epochs": counts["epochs"],
         "training_clips": len(split.train_ids),
         "recipe": dg.MetadataValue.json(recipe.to_dict()),
         "engine": dg.MetadataValue.json(dataclasses.asdict(profile.engine)),
@@ -138,7 +141,7 @@ def checkpoint_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
         ins["folds"] = corpus.asset("folds")
     if corpus.initial is not None:
         ins["initial"] = corpus_of(corpus.initial).asset("checkpoint", corpus.initial)
-    what = "The network, fine-tuned" if corpus.initial else "The network, trained from scratch"
+    what = "fine-tuned" if corpus.initial else "trained from scratch"
 
     @dg.asset(
         key=corpus.asset("checkpoint", name).split("/"),
@@ -152,8 +155,8 @@ def checkpoint_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
         op_tags=NODES,
         retry_policy=RETRY,
         description=asset_groups.description(
-            f"{what} on the training clips of {corpus.title}'s split {name} and watched on its test clips: weights, "
-            "history, settings.",
+            f"Weights, history and settings of the network {what} on {corpus.title}'s split {name}, its test clips "
+            "watched.",
             f"{', '.join(f'`{asset}`' for asset in ins.values())}; the profile's `model`, `{corpus.name}_recipe` and "
             "`engine`. A training that was killed continues from its last checkpoint.",
             "`mlflow_run`, its curves while it runs; `war_last_epoch` (honest) and `war_best_epoch` (the paper's way); "

@@ -25,7 +25,7 @@ import psutil
 from devtools.postgres_server import PostgresServer
 from devtools.ray_cluster import ADDRESS, alive_nodes, start_line, token_variables
 from devtools.s3_server import s3_server
-from devtools.tiny_project import PROJECT
+from devtools.tiny_project import PROJECT, copy_settings
 from devtools.tracking_server import TrackingServer, free_port
 from nrdfer.core.processes import die_with_parent
 
@@ -153,8 +153,9 @@ class Cluster:
         }  # fmt: skip
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "AWS_", "PG"))}
         kept.pop("DAGSTER_MODULE_NAME", None)
+        copy_settings(PROJECT / "deploy" / "dagster.yaml", self.folder / "deploy")
         return kept | {
-            "DAGSTER_HOME": str(PROJECT / "deploy"),
+            "DAGSTER_HOME": str(self.folder / "deploy"),
             "NRDFER_HOME": str(self.folder / "home"),
             "NRDFER_DAGSTER_DATABASE": postgres.url("dagster", "postgresql"),
             "NRDFER_EXECUTOR": "ray",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from devtools.postgres_server import PostgresServer, program
-from devtools.tiny_project import PROJECT, make_project
+from devtools.tiny_project import PROJECT, copy_settings, make_project
 
 DAGSTER, MLFLOW = "dagster", "mlflow"  # names of the two databases
 
@@ -28,8 +28,9 @@ def on_postgres(server: PostgresServer, folder: Path, **changes: Any) -> dict[st
     server.create(*(name for name in (DAGSTER, MLFLOW) if name not in there))
     environment = make_project(folder, **changes)
     (folder / "dagster.yaml").unlink()
+    copy_settings(PROJECT / "deploy" / "dagster.yaml", folder / "deploy")
     return environment | {
-        "DAGSTER_HOME": str(PROJECT / "deploy"),
+        "DAGSTER_HOME": str(folder / "deploy"),
         "NRDFER_DAGSTER_DATABASE": server.url(DAGSTER, scheme="postgresql"),
         "MLFLOW_TRACKING_URI": server.url(MLFLOW, scheme="postgresql"),
     }

@@ -59,8 +59,15 @@ def make_project(folder: Path, epochs: int = 2, **changes: Any) -> dict[str, str
             }
         )
     )
-    shutil.copy(PROJECT / "dagster.yaml", folder)
+    copy_settings(PROJECT / "dagster.yaml", folder)
     return environment_of(folder)
+
+
+def copy_settings(source: Path, folder: Path) -> None:
+    """Copy a shipped dagster.yaml into a folder, with a console that says everything: tests read what a run did."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = source.read_text()
+    (folder / source.name).write_text(text.replace("python_log_level: WARNING", "python_log_level: DEBUG"))
 
 
 def environment_of(folder: Path) -> dict[str, str]:

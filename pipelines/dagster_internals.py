@@ -27,6 +27,10 @@ from dagster._core.execution.retries import RetryMode
 # a folder's dagster.yaml, opened from elsewhere: history; what it leaves out: instance
 from dagster._core.instance.ref import InstanceRef
 
+# the code location of a run, as the pages record it: run_origin
+from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
 # the class and the settings that dagster.yaml names, given to that class: storage, postgres_storage, shared_folders
 from dagster._serdes import ConfigurableClassData
 
@@ -64,10 +68,13 @@ __all__ = [
     "DagsterSqliteStorage",
     "ExecutionPlan",
     "InstanceRef",
+    "LoadableTargetOrigin",
     "LocalArtifactStorage",
     "LocalComputeLogManager",
+    "ManagedGrpcPythonEnvCodeLocationOrigin",
     "PlanOrchestrationContext",
     "ReconstructableRepository",
+    "RemoteRepositoryOrigin",
     "RetryMode",
     "StepDelegatingExecutor",
     "StepHandler",

@@ -18,7 +18,17 @@ from dagster import DagsterEvent, DagsterEventType
 from nrdfer.core.machine_errors import disk_in_words, full_disk_in_words
 from nrdfer.preflight.plan import NotReadyError
 from nrdfer.runtime import exit_signals
-from pipelines import before_steps, last_words, mlflow_run, open_databases, repair, run_lease, run_progress
+from pipelines import (
+    before_steps,
+    closing,
+    last_words,
+    mlflow_run,
+    open_databases,
+    repair,
+    run_lease,
+    run_origin,
+    run_progress,
+)
 
 if TYPE_CHECKING:
     from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext, RetryMode
@@ -60,8 +70,11 @@ class RepairingExecutor(dg.Executor):
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Execute the plan; see the class."""
         end = _End()
+        if plan_context.log.level > logging.INFO:  # dagster.yaml's level is for the console; the run's page has more
+            plan_context.log.setLevel(logging.INFO)
         try:
-            yield from self._execute_repaired(plan_context, execution_plan, end)
+            with closing.told(plan_context.dagster_run.run_id, lambda: mlflow_run.profile_name(plan_context)):
+                yield from self._execute_repaired(plan_context, execution_plan, end)
         except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
             raise
         except NotReadyError as error:
@@ -81,6 +94,7 @@ class RepairingExecutor(dg.Executor):
     ) -> Iterator[DagsterEvent]:
         run_id = plan_context.dagster_run.run_id
         with run_lease.held(plan_context.instance, run_id), open_databases.kept_open(plan_context.instance, run_id):
+            run_origin.record_origin(plan_context.instance, run_id)
             if self._prepare is not None:
                 self._prepare(plan_context.log)
             repair.repair_dead_runs(plan_context.instance, plan_context.log)

@@ -135,16 +135,30 @@ def execute(job: str, config: Mapping[str, Any], only: str | None, write: Write)
         lines = run_progress.StepLines(write)
         end = run_progress.subscribe(lines)
         try:
-            with dg.execute_job(
-                chosen, instance, run_config=dict(config), raise_on_error=False, asset_selection=selection
-            ) as result:
+            with (
+                lines.watched(),
+                dg.execute_job(
+                    chosen,
+                    instance,
+                    run_config=_logged(config or definition.run_config or {}),
+                    raise_on_error=False,
+                    asset_selection=selection,
+                ) as result,
+            ):
                 success, run_id = result.success, result.run_id
         except dg.DagsterInvalidConfigError as error:
             raise NrdferError(f"the run's config is not valid: {error.message}") from error
         finally:
             end()
         reason = "" if success else _reason(instance, run_id)
-    return Outcome(success, run_id, time.monotonic() - begun, lines.done, lines.failed, "" if lines.failed else reason)
+    return Outcome(
+        success, run_id, time.monotonic() - begun, len(lines.done), lines.failed, "" if lines.failed else reason
+    )
+
+
+def _logged(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's config with all of Dagster's events in the log; the user's own loggers stay."""
+    return {"loggers": {"console": {"config": {"log_level": "DEBUG"}}}, **config}
 
 
 @contextlib.contextmanager

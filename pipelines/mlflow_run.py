@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from nrdfer.config.profile import Profile
     from pipelines.dagster_internals import PlanOrchestrationContext
 
-TAG_JOB = "dagster.job_name"
 TAG_CONFIG = "nrdfer.config_digest"
 
 
@@ -27,12 +26,20 @@ def begin(context: PlanOrchestrationContext) -> None:
     If MLflow does not answer, the run is uploaded later.
     """
     from nrdfer.store.pointers import config_digest
-    from nrdfer.tracking.client import Tracking
+    from nrdfer.tracking.client import TAG_JOB, Tracking
     from nrdfer.tracking.pending_uploads import begin_pipeline
+    from nrdfer.training.resolved_settings import resolved_settings
 
     run, profile = context.dagster_run, settings_of(context)
     tags = {TAG_JOB: run.job_name} | ({TAG_CONFIG: config_digest(profile)} if profile else {})
-    begin_pipeline(Tracking(), run.run_id, profile.to_dict() if profile else {}, tags, context.log)
+    params = resolved_settings(profile) if profile else {}  # the network's are added by what imports torch
+    begin_pipeline(Tracking(), run.run_id, params, tags, context.log)
+
+
+def profile_name(context: PlanOrchestrationContext) -> str | None:
+    """Name of the profile that the run's steps use, if it is valid."""
+    profile = settings_of(context)
+    return None if profile is None else profile.name
 
 
 def settings_of(context: PlanOrchestrationContext) -> Profile | None:

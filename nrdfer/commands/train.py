@@ -126,6 +126,8 @@ def train(
                         raise
                     _add_preprocessing(changed, results)
                     run_folder.finish(out, result)
+                    if track:
+                        _log_results(out, result)
     if as_json:
         typer.echo(json.dumps({"split": split, "out": name_text(out), **result}, indent=1))
         return
@@ -196,19 +198,40 @@ def _tracked(split: Split, out: Path, settings: Mapping[str, Any]) -> Callable[.
     from nrdfer.store import digest_of
     from nrdfer.tracking.client import Tracking
     from nrdfer.tracking.dataset_inputs import datasets_of
-    from nrdfer.tracking.log_uploader import RunFacts
+    from nrdfer.tracking.log_uploader import RunFacts, training_name
     from nrdfer.training.loop import train_tracked
 
     folder = name_text(out.absolute())
     digest = digest_of([settings, folder])
     facts = RunFacts(
         digest,
-        f"{split.name} in {name_text(out.name)}",
+        f"{training_name(split)} in {name_text(out.name)}",
         tags={"nrdfer.folder": folder},
         params=settings,
         datasets=datasets_of(split, settings["shards"]),
     )
     return functools.partial(train_tracked, tracking=Tracking(), facts=facts)
+
+
+def _log_results(out: Path, result: Mapping[str, Any]) -> None:
+    """Log a finished training's files to its MLflow run; that MLflow does not take them is no failure."""
+    from nrdfer.core.redaction import hide
+    from nrdfer.tracking.client import Tracking
+    from nrdfer.tracking.timeouts import brief_requests
+    from nrdfer.training import run_folder
+
+    run_id = result.get("mlflow_run_id")
+    if not run_id:  # the server was away, which was said
+        return
+    try:
+        with brief_requests():
+            client = Tracking().client
+            for path in sorted(out / name for name in run_folder.RESULTS if (out / name).is_file()):
+                client.log_artifact(run_id, str(path), "training")
+    except Exception as error:  # of any kind, as of a proxy's page
+        typer.echo(
+            hide(f"{out} is complete, but MLflow did not take its files: {one_line(str(error)[:200])}"), err=True
+        )
 
 
 def apply_overrides(

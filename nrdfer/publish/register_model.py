@@ -70,12 +70,40 @@ def record(tracking: Tracking, run_id: str, folder: Path) -> None:
         folder: of the evaluation.
     """
     figures = flat_figures(read_metrics(folder))
+    for protocol in PROTOCOLS:  # the run's data sets say how many
+        figures.pop(f"clips_{protocol}", None)
     with _recording():
         if set(figures) <= set(tracking.client.get_run(run_id).data.metrics):
             return
         for path in sorted(folder.glob("*.p*")):  # pictures and prediction tables
             tracking.client.log_artifact(run_id, str(path), "evaluation")
         tracking.log_metrics(run_id, figures)  # last: they say that everything is there
+
+
+def record_on_pipeline(tracking: Tracking, run_id: str, corpus: str, folder: Path) -> None:
+    """Log WAR and UAR of a corpus to the MLflow run of a whole pipeline, so that two reproductions can be compared.
+
+    Args:
+        tracking: the MLflow store.
+        run_id: of the pipeline.
+        corpus: begins the names: ``dfew/war_mean_honest``.
+        folder: of the corpus's cross-validation, or of its only evaluation.
+    """
+    figures = flat_figures(read_metrics(folder))
+    shown = (
+        "war_mean_",
+        "uar_mean_",
+        "war_pooled_",
+        "uar_pooled_",
+        "war_honest",
+        "uar_honest",
+        "war_paper",
+        "uar_paper",
+    )
+    with _recording():
+        tracking.log_metrics(
+            run_id, {f"{corpus}/{name}": value for name, value in figures.items() if name.startswith(shown)}
+        )
 
 
 def register(tracking: Tracking, evaluated: Evaluated, *, alias: str | None, log: logging.Logger = _log) -> Registered:

@@ -17,6 +17,7 @@ from nrdfer.core.optional_output import Missing, draw
 from nrdfer.evaluation.checkpoints import features_path, predictions_path
 from nrdfer.experiments.fill import described
 from nrdfer.models.saved_model import read_history
+from nrdfer.reporting import captions
 from nrdfer.reporting.figures.attention import attention_rows, draw_attention
 from nrdfer.reporting.figures.confusions import draw_confusions
 from nrdfer.reporting.figures.feature_map import FoldFeatures, Separation, draw_feature_map
@@ -152,7 +153,8 @@ def _features(ours: Mapping[str, Path], baseline: Mapping[str, Path], path: Path
     return Picture(
         path,
         "Figure 6: the features of each fold's test clips",
-        f"t-SNE of what the classifier sees. Measured in the features themselves, mean of folds: {text}.",
+        f"t-SNE of what the classifier sees. Measured in the features themselves, mean of folds: {text}."
+        f"{captions.separation(found)}",
         "Scatter plots of features by fold, emotions shown by colour and marker.",
     )
 
@@ -186,7 +188,8 @@ def _confusion(evaluations: Mapping[str, Path], what: str, path: Path) -> Pictur
         f"Confusion matrices, {what}",
         f"Without the filter {counts.called_neutral_before} of {counts.non_neutral} non-neutral clips are called "
         f"neutral, with it {counts.called_neutral_after}; {counts.corrected} of those it removes are then right, and "
-        f"{counts.neutral_lost} of {counts.neutral} neutral clips are lost.",
+        f"{counts.neutral_lost} of {counts.neutral} neutral clips are lost. "
+        f"{captions.balance(counts.corrected, counts.neutral_lost)}",
         "Two confusion matrices, and bars of the clips that are called neutral.",
     )
 
@@ -201,5 +204,10 @@ def recall_picture(
 
 def _recalls(evaluations: Mapping[str, Path], what: str, published: Mapping[str, float] | None, path: Path) -> Picture:
     tables = {protocol: pooled(evaluations, protocol) for protocol in (HONEST, PAPER)}
-    draw_recall_bars(tables, _emotions_of(evaluations), path, published=published)
-    return Picture(path, f"Recall of each emotion, {what}", "All test clips together.", "Bars of recalls by emotion.")
+    found = draw_recall_bars(tables, _emotions_of(evaluations), path, published=published)[HONEST]
+    return Picture(
+        path,
+        f"Recall of each emotion, {what}",
+        f"All test clips together. {captions.recalls(found, published)}",
+        "Bars of recalls by emotion.",
+    )

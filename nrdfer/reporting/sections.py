@@ -18,13 +18,16 @@ from nrdfer.core.errors import StoreError
 from nrdfer.core.optional_output import Missing, attempt, draw, not_there
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
+from nrdfer.corpora.registry import recipe_of
 from nrdfer.evaluation.result_table import ResultTable
 from nrdfer.experiments.catalogue import OURS, TABLE_1
 from nrdfer.experiments.fill import line_of
 from nrdfer.experiments.published import published
+from nrdfer.models.registry import title_of
+from nrdfer.models.saved_model import read_history
 from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
 from nrdfer.noise.report import JSON as NOISE_JSON
-from nrdfer.reporting import captioned_figures
+from nrdfer.reporting import captioned_figures, captions
 from nrdfer.reporting.card import card_of, card_table
 from nrdfer.reporting.comparisons import comparisons_section
 from nrdfer.reporting.figures.planted_noise import Noise, read_planted_noise
@@ -103,7 +106,7 @@ def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sectio
                 else []
             ),
             *(
-                [draw("The training curves", folder / CURVES, lambda: _curves(whole_curves, folder / CURVES))]
+                [draw("The training curves", folder / CURVES, lambda: _curves(whole_curves, folds, folder / CURVES))]
                 if whole_curves
                 else []
             ),
@@ -124,12 +127,12 @@ def _of_folds(folds: Mapping[str, Path]) -> str:
     return f"{DFEW.title}'s five folds" if len(folds) == len(DFEW.splits) else f"{DFEW.title} {', '.join(folds)}"
 
 
-def _curves(cross_validation: Path, out: Path) -> Picture:
+def _curves(cross_validation: Path, folds: Mapping[str, Path], out: Path) -> Picture:
     shutil.copyfile(cross_validation / CURVES, out)
     return Picture(
         out,
         "Training curves",
-        "Training loss, and WAR on the test clips after the filter, epoch by epoch.",
+        captions.curves([read_history(folder) for folder in folds.values()]),
         "Curves of loss and WAR by epoch, one per fold.",
     )
 
@@ -158,7 +161,7 @@ def _thresholds(table: ResultTable, path: Path) -> Picture | Missing | None:
     return Picture(
         path,
         title,
-        "Pooled, honest protocol; the box is the paper's default.",
+        captions.thresholds(table),
         "Two maps of WAR and UAR over mu1 and mu2.",
     )
 
@@ -286,9 +289,25 @@ _NOISE_PICTURES = {
 
 
 def _settings(found: Findings) -> Section:
-    values = flatten(found.profile.to_dict())
-    facts = tuple((name, "none" if value in (None, "", {}) else str(value)) for name, value in values.items())
-    return Section("settings", "Settings", "The resolved profile; what it leaves out has its default.", facts=facts)
+    from nrdfer.reporting.recipe_words import network_in_words, recipe_in_words
+    from nrdfer.training.resolved_settings import resolved_settings
+
+    profile = found.profile
+    resolved = resolved_settings(profile, network=True)
+    values = flatten(resolved)
+    return Section(
+        "settings",
+        "Settings",
+        "What was trained how, in short; then every value of the profile, its defaults written out.",
+        facts=(
+            ("network", network_in_words(title_of(profile.model), resolved["model_settings"])),
+            *(
+                (f"training on {corpus.title}", recipe_in_words(recipe_of(profile, corpus.name)))
+                for corpus in (DFEW, AFEW)
+            ),
+            *((name, "none" if value in (None, "", {}) else str(value)) for name, value in values.items()),
+        ),
+    )
 
 
 def _provenance(found: Findings, made_by: Mapping[str, str]) -> Section:

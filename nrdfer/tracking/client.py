@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from nrdfer.core import addresses, file_locks, paths
 from nrdfer.tracking.open_runs import PIPELINES
-from nrdfer.tracking.ui_urls import dagster_page, mlflow_page
+from nrdfer.tracking.ui_urls import TRAINING_VIEW, dagster_page, mlflow_page
 from nrdfer.tracking.values import Values
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 TAG_DAGSTER_RUN = "dagster.run_id"
 TAG_ASSET = "dagster.asset_key"
+TAG_JOB = "dagster.job_name"
 TAG_DIGEST = "nrdfer.digest"
 TAG_ROLE = "nrdfer.role"
 TAG_NOTE = "mlflow.note.content"  # MLflow shows it as the run's description
@@ -53,7 +55,10 @@ class Tracking(Values):
                 run_id = self._found(found[0], tags or {}, params)
             else:
                 link = {TAG_DAGSTER_RUN: dagster_run_id, TAG_ROLE: _PARENT, TAG_NOTE: _link(dagster_run_id)}
-                run_id = self._create(f"pipeline {dagster_run_id[:8]}", {**(tags or {}), **link}, params, started)
+                name = " ".join(
+                    filter(None, ((tags or {}).get(TAG_JOB, _PARENT), params.get("name"), dagster_run_id[:8]))
+                )
+                run_id = self._create(name, {**(tags or {}), **link}, params, started)
             PIPELINES.change(dagster_run_id, run_id=run_id)
             return run_id
 
@@ -143,7 +148,7 @@ class Tracking(Values):
                     raise
         known = self.find(nrdfer__digest=digest, nrdfer__role=_FOLD)
         new_tags = {} if known or tags is None else tags  # what a run that is there says of itself is better
-        run_id = self.training_run(digest, f"{name} training (restored)", None, new_tags, {})
+        run_id = self.training_run(digest, f"{name} (restored)", None, new_tags, {})
         self.sync_history(run_id, history)
         if self.client.get_run(run_id).info.status != "FINISHED":
             self.client.set_terminated(run_id, "FINISHED")
@@ -182,6 +187,15 @@ class Tracking(Values):
     def run_url(self, run_id: str) -> str:
         """Address of a run in the MLflow page that ``nrdfer dev`` serves; sends no request."""
         return f"{mlflow_page(self.uri)}/#/runs/{run_id}"
+
+    def file_url(self, run_id: str, path: str) -> str:
+        """Address of a file of a run in that page; asks for the experiment's id."""
+        run = f"experiments/{self.experiment_id}/runs/{run_id}"
+        return f"{mlflow_page(self.uri)}/#/{run}/artifacts/{quote(path)}?{TRAINING_VIEW}"
+
+    def version_url(self, name: str, version: str) -> str:
+        """Address of a registered version in that page; sends no request."""
+        return f"{mlflow_page(self.uri)}/#/models/{quote(name, safe='')}/versions/{version}?{TRAINING_VIEW}"
 
 
 def mark_pipeline(dagster_run_id: str, uri: str) -> None:

@@ -18,6 +18,7 @@ from nrdfer.core.errors import AddressError, TrackingError
 from nrdfer.core.postgres import is_postgres
 from nrdfer.core.redaction import scrub
 from nrdfer.tracking.timeouts import brief_requests
+from nrdfer.tracking.ui_urls import EXPERIMENT
 
 # It would print addresses between a command's own output.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-EXPERIMENT = "nr-dfernet"
+#: Of the experiment: without it MLflow's page asks its reader what kind it is, and shows the views of language models.
+TAG_KIND, KIND = "mlflow.experimentKind", "custom_model_development"
 _LONG = 3.0  # seconds after which a waiting call is logged
 _log = logging.getLogger(__name__)
 
@@ -59,6 +61,8 @@ class Connection:
             from nrdfer.tracking.database import make_database
             from nrdfer.tracking.server_database import make_tables
 
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # it announces each new table
+
             with file_locks.held(paths.home() / "mlflow.lock"), brief_requests(), self._connecting():
                 if is_postgres(self.uri):
                     make_tables(self.uri, self._artifact_root() or "")
@@ -69,6 +73,8 @@ class Connection:
                 experiment = client.get_experiment_by_name(EXPERIMENT)
                 if experiment is not None:
                     self._experiment_id = experiment.experiment_id
+                    if TAG_KIND not in experiment.tags:
+                        client.set_experiment_tag(self._experiment_id, TAG_KIND, KIND)
                 else:
                     self._experiment_id = _create_experiment(client, self._artifact_root())
             self._client = client
@@ -185,7 +191,7 @@ def _create_experiment(client: MlflowClient, location: str | None) -> str:
     from mlflow.exceptions import MlflowException
 
     try:
-        return str(client.create_experiment(EXPERIMENT, artifact_location=location))
+        return str(client.create_experiment(EXPERIMENT, artifact_location=location, tags={TAG_KIND: KIND}))
     except MlflowException:
         made = client.get_experiment_by_name(EXPERIMENT)
         if made is None:

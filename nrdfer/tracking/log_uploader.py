@@ -20,6 +20,8 @@ from nrdfer.tracking.training_log import read_log
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
+    from nrdfer.shards.split import Split
+
 _MOST = 500  # points in one request; MLflow takes a thousand
 
 
@@ -34,6 +36,12 @@ class RunFacts:
     pipeline: str | None = None  # Dagster run under whose MLflow run this one appears
     pipeline_params: Mapping[str, Any] = field(default_factory=dict)
     datasets: Sequence[Mapping[str, Any]] = ()  # see `nrdfer.tracking.dataset_inputs.datasets_of`
+
+
+def training_name(split: Split, experiment: str = "") -> str:
+    """Name of a training in MLflow: ``dfew/fd1/training``, of a table's experiment ``dfew/fd1/baseline/training``."""
+    parts = (split.corpus, "" if split.name == split.corpus else split.name, experiment, "training")
+    return "/".join(filter(None, parts))
 
 
 class LogUploader:

@@ -10,15 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Fields of a ``batch`` line and their curves. An epoch's ``lr`` is a curve of its own over epochs, hence the prefix.
+#: Fields of a ``batch`` line and their curves. MLflow's page sorts charts by name, those with a slash before all
+#: others: so a training's page begins with UAR, WAR and loss over epochs, and has those of every update later.
 BATCH_CURVES = {
-    "loss": "train_batch_loss",
-    "lr": "train_batch_lr",
-    "clips_per_second": "clips_per_second",
-    "waiting_share": "waiting_share",
+    "loss": "update_loss",
+    "lr": "update_lr",
+    "clips_per_second": "update_clips_per_second",
+    "waiting_share": "update_waiting_share",
 }
+_LATER = {"lr": "update_lr_by_epoch"}
 SYSTEM = "system/"  # MLflow's page of system metrics shows what begins so
 _NO_FIGURE = {"kind", "time", "step", "epoch"}
+
+
+def epoch_curve(field: str) -> str:
+    """The curve of a field of an epoch's figures."""
+    return _LATER.get(field, field)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Curves:
             figures = {curve: line.get(field) for field, curve in BATCH_CURVES.items()}
             step = int(line["step"])
         elif kind == "epoch":
-            figures = {key: value for key, value in line.items() if key not in _NO_FIGURE}
+            figures = {epoch_curve(key): value for key, value in line.items() if key not in _NO_FIGURE}
             step = int(line["epoch"])
         elif kind == "system":
             figures = {SYSTEM + key: value for key, value in line.items() if key not in _NO_FIGURE}

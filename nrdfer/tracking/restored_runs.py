@@ -37,7 +37,7 @@ def facts_of(
     Args:
         checkpoint: its artefact.
         split: its clips.
-        name: of the training.
+        name: that MLflow shows.
         tags: where it comes from.
         pipeline: Dagster run under whose MLflow run it appears.
         pipeline_params: of that run.
@@ -50,7 +50,7 @@ def facts_of(
     }
     return RunFacts(
         digest=checkpoint.digest,
-        name=f"{name} training",
+        name=name,
         tags={**made, **tags},
         params=checkpoint.manifest["config"],
         pipeline=pipeline,

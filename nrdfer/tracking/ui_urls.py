@@ -7,8 +7,10 @@ run or not. Keep out: starting the pages (``pipelines/pages``).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 from typing import Any
 
 from nrdfer.core import addresses, paths
@@ -16,6 +18,7 @@ from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.state_files import read_state
 
 HOST = "127.0.0.1"
+EXPERIMENT = "nr-dfernet"  # of MLflow: all runs of this project
 DEFAULT_PORTS = {"dagster": 3000, "mlflow": 5000}
 TRAINING_VIEW = "workflowType=machine_learning"  # MLflow's page begins with language models, where there is no registry
 VARIABLES = {"dagster": "NRDFER_DAGSTER_URL", "mlflow": "NRDFER_MLFLOW_URL"}
@@ -48,6 +51,19 @@ def remember_ports(ports: dict[str, int]) -> None:
 def dagster_page() -> str:
     """Address of Dagster's page, without a slash at its end."""
     return addresses.page(os.environ.get(VARIABLES["dagster"]) or address(remembered_ports()["dagster"]))
+
+
+def runs_page(mlflow: str) -> str:
+    """Address of the project's runs below MLflow's page; of all experiments, where the project's is not known yet."""
+    path = addresses.sqlite_path(paths.tracking_uri())
+    found = None
+    with contextlib.suppress(sqlite3.Error):  # it is being made, is locked or is damaged
+        if path is not None and path.exists():
+            with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=1)) as database:
+                question = "SELECT experiment_id FROM experiments WHERE name = ?"
+                found = database.execute(question, (EXPERIMENT,)).fetchone()
+    place = "experiments" if found is None else f"experiments/{int(found[0])}/runs"
+    return f"{mlflow}/#/{place}?{TRAINING_VIEW}"
 
 
 def mlflow_page(tracking_uri: str | None = None) -> str:

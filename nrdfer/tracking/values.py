@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nrdfer.config.settings import flatten
 from nrdfer.tracking.connection import Connection
+from nrdfer.tracking.metric_points import epoch_curve
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -40,7 +41,7 @@ class Values(Connection):
         done = {metric.step for metric in present}
         now = int(time.time() * 1000)
         metrics = [
-            Metric(key, float(value), now, int(row["epoch"]))
+            Metric(epoch_curve(key), float(value), now, int(row["epoch"]))
             for row in history
             if int(row["epoch"]) not in done
             for key, value in row.items()

@@ -21,7 +21,7 @@ from nrdfer.core import paths
 from nrdfer.core.addresses import displayed
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.file_locks import lock
-from nrdfer.tracking.ui_urls import TRAINING_VIEW, VARIABLES, address, mlflow_page
+from nrdfer.tracking.ui_urls import TRAINING_VIEW, VARIABLES, address, mlflow_page, runs_page
 from pipelines.pages.ports import choose_ports
 from pipelines.pages.servers import (
     TITLES,
@@ -85,7 +85,8 @@ def tell_who_runs(running: Path) -> None:
 def tell_addresses(dagster: str, mlflow: str) -> None:
     """Where the pages are."""
     console.print(f"Dagster  {dagster}\nMLflow   {mlflow}")
-    console.print(f"models:  {mlflow}/#/models?{TRAINING_VIEW}  (or press Model training, top left in MLflow)")
+    console.print(f"runs:    {runs_page(mlflow)}  (or press Model training, top left in MLflow)", soft_wrap=True)
+    console.print(f"models:  {mlflow}/#/models?{TRAINING_VIEW}")
 
 
 def serve(running: Path) -> None:

@@ -10,12 +10,20 @@ dagster() {
       "copy of the project that is yours." >&2
     return 1
   fi
+  # Dagster would say before every run that another program will replace its commands, and, of a folder whose
+  # dagster.yaml says where everything is kept, that it keeps everything in a temporary one
+  local _nrdfer_home="${DAGSTER_HOME:-}" _nrdfer_quiet="${PYTHONWARNINGS:-}" _nrdfer_name
+  if [ -z "$_nrdfer_home" ] && [ -f dagster.yaml ]; then _nrdfer_home=$PWD; fi
+  for _nrdfer_name in job_execute_command dev_command asset_materialize_command definitions_validate_command; do
+    _nrdfer_quiet="${_nrdfer_quiet:+$_nrdfer_quiet,}ignore:Function \`$_nrdfer_name\` is superseded"
+  done
   case "${1:-} ${2:-}" in
     # its runs are started by `dagster dev`, whose history it finds by the folder of dagster.yaml only
-    "job backfill") env -u DAGSTER_MODULE_NAME DAGSTER_HOME="${DAGSTER_HOME:-$_NRDFER_ROOT}" dagster "$@" ;;
-    "job "*) command dagster "$@" ;;
-    *) env -u DAGSTER_MODULE_NAME dagster "$@" ;;
+    "job backfill") set -- env -u DAGSTER_MODULE_NAME DAGSTER_HOME="${DAGSTER_HOME:-$_NRDFER_ROOT}" dagster "$@" ;;
+    "job "*) set -- env ${_nrdfer_home:+"DAGSTER_HOME=$_nrdfer_home"} dagster "$@" ;;
+    *) set -- env -u DAGSTER_MODULE_NAME ${_nrdfer_home:+"DAGSTER_HOME=$_nrdfer_home"} dagster "$@" ;;
   esac
+  PYTHONWARNINGS="$_nrdfer_quiet" "$@"
 }
 # your own settings stay; what the activation of another copy of the project has set does not
 if [ -z "${NRDFER_HOME:-}" ] || [ "$NRDFER_HOME" = "${_NRDFER_HOME_SET:-}" ]; then

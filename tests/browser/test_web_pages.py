@@ -98,6 +98,18 @@ def test_the_graph_tells_its_story(visit: Visit) -> None:
     visit.shot("dagster_group")
 
 
+def test_runs_of_the_command_line_are_on_the_timeline_and_under_their_job(visit: Visit) -> None:
+    page = visit.page
+    page.goto(f"{visit.dagster}/overview/activity/timeline")
+    visit.see("full_reproduction")
+    assert not page.get_by_text("No runs or scheduled ticks").filter(visible=True).count()
+    visit.shot("dagster_overview")
+    page.goto(f"{visit.dagster}/locations/nrdfer/jobs/full_reproduction/runs")
+    visit.see(re.compile(r"^Success$"))
+    assert not page.get_by_text("No runs found").filter(visible=True).count()
+    visit.shot("dagster_job_runs")
+
+
 def test_a_job_is_launched_from_the_launchpad_and_succeeds(visit: Visit) -> None:
     page = visit.page
     page.locator('a[href="/jobs"]').first.click()
@@ -130,10 +142,16 @@ def test_an_asset_shows_its_picture_its_plots_and_its_source(visit: Visit) -> No
     ):
         visit.see(said)
     visit.see(re.compile(r"assets/evaluation\.py:\d+$"))  # of the materialisation
+    keys = page.locator("tbody tr td:first-child").all_inner_texts()
+    shown = [key.strip() for key in keys if key.strip() in ("result", "war_honest", "mlflow_run", "path", "digest")]
+    assert shown == ["result", "war_honest", "mlflow_run", "path", "digest"]
+    visit.see(re.compile(r"^\d+\.\d\d %$"))  # the table of figures, without a click
+    small = page.locator('tr img[src^="data:image/png"]').first
+    assert small.evaluate("e => e.decode().then(() => e.naturalWidth)") == 168
     visit.shot("dagster_asset")
     row = page.locator("tr", has=page.get_by_text("confusion", exact=True))
     row.get_by_text("Show Markdown").first.click()
-    picture = page.locator('img[src^="data:image/png"]').first
+    picture = page.locator('img[alt="confusion_honest"]').first
     picture.wait_for()
     assert picture.evaluate("e => e.decode().then(() => e.naturalWidth)") > 300
     visit.shot("dagster_picture")
@@ -180,12 +198,39 @@ def test_the_run_in_mlflow_that_dagster_links_to_shows_its_curves(visit: Visit) 
     target = page.locator(f'a[href^="{visit.mlflow}"]').first
     target.wait_for()
     page.goto(target.get_attribute("href"))
-    visit.see("fd1 training")
+    visit.see("dfew/fd1/training")
     visit.see("Finished")
     visit.shot("mlflow_run")
     page.get_by_role("tab", name="Model metrics").click()
     page.locator(".js-plotly-plot").first.wait_for()
+    for curve in ("test_uar", "test_war", "train_loss"):  # before those that have a prefix
+        visit.see(curve)
     visit.shot("mlflow_curves")
+
+
+def test_the_run_of_the_whole_graph_has_figures_settings_and_its_trainings(visit: Visit) -> None:
+    page = visit.page
+    page.goto(f"{visit.mlflow}/#/experiments/1/runs?workflowType=machine_learning")  # as `nrdfer dev` prints it
+    page.get_by_role("link", name=re.compile("^full_reproduction tiny ")).first.click()
+    visit.see("Finished")
+    visit.see("dfew/war_mean_honest")
+    visit.see("afew/uar_paper")
+    for name in ("dfew/fd1/training", "afew/training"):
+        visit.see(name)
+    visit.shot("mlflow_parent")
+
+
+def test_the_report_opens_from_dagster_in_mlflow(visit: Visit) -> None:
+    """At 1280 pixels: on a telephone neither page is readable, whatever it shows; the report itself is."""
+    page = visit.page
+    page.set_viewport_size({"width": 1280, "height": 950})
+    page.goto(f"{visit.dagster}/assets/report")
+    link = page.locator(f'a[href*="/artifacts/report/"][href^="{visit.mlflow}"]').first
+    link.wait_for(state="attached")
+    page.goto(link.get_attribute("href"))
+    page.frame_locator("iframe").get_by_text("NR-DFERNet: results").first.wait_for()
+    visit.shot("mlflow_report")
+    page.set_viewport_size({"width": 1500, "height": 950})
 
 
 def test_no_page_asked_anybody_else_and_none_complained(visit: Visit) -> None:

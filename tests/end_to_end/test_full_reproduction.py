@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from devtools.dagster_history import metadata_of_last, runs, said
 from devtools.job_state import held_slots, left_files, mlflow_runs
-from devtools.tiny_project import LINE, execute, make_project, use_data_of
+from devtools.tiny_project import LINE, PROJECT, execute, make_project, use_data_of
 
 
 def results(folder: Path) -> dict[str, object]:
@@ -116,6 +117,7 @@ def test_the_same_line_again_finds_everything_up_to_date(
     reproduced: tuple[Path, dict[str, str], str],
 ) -> None:
     folder, environment, _ = reproduced
+    shutil.copy(PROJECT / "dagster.yaml", folder)  # as it is shipped, with a quiet console
     done = execute(folder, environment)
     assert done.returncode == 0, done.stderr[-4000:]
     heavy = ["afew/aligned_faces", "afew/enhanced_faces", "afew/shards", "dfew/shards", "afew/checkpoint"]
@@ -123,6 +125,12 @@ def test_the_same_line_again_finds_everything_up_to_date(
     told = said(folder)
     assert [name for name in heavy if f"{name} was up to date" not in told] == []
     assert "computed and published" not in told
+    printed = [*done.stderr.splitlines(), *done.stdout.splitlines()]
+    assert len(printed) <= 60, done.stderr + done.stdout
+    assert not any(" DEBUG " in line or " INFO " in line or "temporary" in line for line in printed)
+    ended = [words[2] for words in map(str.split, printed) if words[1:2] == ["done"]]
+    assert {"dfew/fd5/evaluation", "afew/aligned_faces", "report"} <= set(ended)
+    assert "steps done, " in done.stderr and "DFEW mean of folds" in done.stdout
 
 
 def test_killed_in_the_middle_of_a_fold_the_same_line_finishes(

@@ -69,7 +69,7 @@ def test_trainings_go_on_without_a_server_and_are_told_when_it_is_back(
             run.info.run_name: [m.step for m in tracking.client.get_metric_history(run.info.run_id, "test_war")]
             for run in trainings
         }
-        assert epochs == {**{f"fd{k} training": [1] for k in range(1, 6)}, "afew training": [1]}
+        assert epochs == {**{f"dfew/fd{k}/training": [1] for k in range(1, 6)}, "afew/training": [1]}
         # the run is told as it was: it failed, because nothing could be registered
         assert [run.info.status for run in tracking.find(nrdfer__role="pipeline")] == ["FAILED"]
         assert list((home / "undelivered").iterdir()) == list((home / "pipeline-runs").iterdir()) == []

@@ -65,6 +65,9 @@ def test_mlflow_shows_the_training_under_one_run(corpora: Corpora, monkeypatch: 
     assert train(corpora, "--track", "--engine", "checkpoint_every_batches=1").exit_code == 0
     tracking = Tracking()
     (found,) = tracking.find(nrdfer__role="training")
+    assert found.info.run_name == "dfew/fd1/training in out"
+    logged = {Path(file.path).name for file in tracking.client.list_artifacts(found.info.run_id, "training")}
+    assert {"last.safetensors", "model.json", "history.jsonl", "train.jsonl"} <= logged
     assert found.info.status == "FINISHED"
     assert found.data.tags["nrdfer.folder"] == str(corpora.root / "out")
     history = [json.loads(line) for line in (corpora.root / "out" / "history.jsonl").read_text().splitlines()]

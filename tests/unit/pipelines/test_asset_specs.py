@@ -34,7 +34,8 @@ def references(node: Any) -> list[tuple[Path, int]]:
 def test_every_asset_says_what_it_is_and_who_cares_for_it(name: str) -> None:
     node = NODES[name]
     what, made_of, look_at = (node.description or "").split("\n\n")
-    assert len(what) > 20 and what.endswith((".", "`."))
+    assert 20 < len(what) <= 140 and what.endswith((".", "`."))
+    assert ". " not in what  # the catalogue shows it on one line
     assert made_of.startswith("**Made of** ") and look_at.startswith("**Look at** ")
     assert node.group_name in GROUPS
     assert list(node.owners) == [GROUPS[node.group_name].owner]

@@ -17,6 +17,7 @@ import pytest
 
 from devtools import ray_cluster, slurm_cluster
 from devtools.namespace_host import wait_until
+from devtools.tiny_project import copy_settings
 from nrdfer.core import leases
 from pipelines.cluster_steps import is_over
 from tests.conftest import PROJECT
@@ -62,7 +63,7 @@ class Runs:
         self.cluster, self.home, self.folder = cluster, folder / "home", folder
         self.home.mkdir()
         (folder / "job.py").write_text(_JOB)
-        shutil.copy(PROJECT / "dagster.yaml", folder)
+        copy_settings(PROJECT / "dagster.yaml", folder)
         shutil.copy(database, self.home / "mlflow.db")
         self._started: list[subprocess.Popen[bytes]] = []
 

@@ -109,6 +109,24 @@ IMPORTED = (
         ("history", "instance"),
         calls={"from_dir": Call(1, ("config_dir",)), "config_defaults": Call(1)},
     ),
+    Name(
+        "dagster._core.types.loadable_target_origin",
+        "LoadableTargetOrigin",
+        ("run_origin",),
+        calls={"": Call(0, ("executable_path", "module_name", "working_directory"))},
+    ),
+    Name(
+        "dagster._core.remote_origin",
+        "ManagedGrpcPythonEnvCodeLocationOrigin",
+        ("run_origin",),
+        calls={"": Call(2)},
+    ),
+    Name(
+        "dagster._core.remote_origin",
+        "RemoteRepositoryOrigin",
+        ("run_origin",),
+        calls={"": Call(2), "get_job_origin": Call(2)},
+    ),
     Name("dagster._serdes", "ConfigurableClassData", ("storage", "postgres_storage", "shared_folders")),
     Name(
         "dagster._core.storage.local_compute_log_manager",
@@ -154,7 +172,7 @@ REACHED = (
     Name(
         "dagster",
         "DagsterInstance",
-        ("history", "instance", "repair", "run_lease"),
+        ("history", "instance", "repair", "run_lease", "run_origin"),
         attributes=("event_log_storage", "run_storage"),
         calls={
             "add_run_tags": Call(3),
@@ -183,6 +201,14 @@ REACHED = (
     Name(
         "dagster", "ExecutorDefinition", ("engines", "executor"), attributes=("config_schema", "executor_creation_fn")
     ),
+    Name(
+        "dagster",
+        "DagsterRun",
+        ("run_origin",),
+        attributes=("job_code_origin", "remote_job_origin"),
+        calls={"tags_for_storage": Call(1), "with_job_origin": Call(2)},
+    ),
+    Name("dagster._core.storage.runs", "RunStorage", ("run_origin",), calls={"replace_job_origin": Call(3)}),
     Name("dagster", "validate_run_config", ("mlflow_run",), calls={"": Call(2)}),
 )
 

@@ -1,10 +1,12 @@
-"""One line where a step starts or ends, and a failed one with its reason."""
+"""One line where a step ends, a failed one with its reason; a long silence is explained."""
 
 from __future__ import annotations
 
 import re
+import threading
 
 import dagster as dg
+import pytest
 
 from pipelines import run_progress
 
@@ -36,9 +38,54 @@ def test_lines_of_a_run() -> None:
     end()
     run_progress.publish(made[-1], "")
     assert [re.sub(r"^\d\d:\d\d:\d\d  |\d+\.\d", "", line) for line in said] == [
-        "start    good",
-        "end      good   s",
-        "start    bad",
+        "done     good   s",
         "FAILED   bad   s: the disk is " + repr("\x1b[31mfull")[1:-1],
     ]
-    assert (lines.done, list(lines.failed)) == (1, ["bad"])
+    assert (lines.done, list(lines.failed)) == (["good"], ["bad"])
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("dfew__fd1__checkpoint", "dfew/fd1/checkpoint"),
+        ("report", "report"),
+        ("afew__aligned_faces.afew_aligned_faces_chunk[from_000064]", "afew/aligned_faces chunk[from_000064]"),
+        ("afew__aligned_faces.other", "afew/aligned_faces other"),
+    ],
+)
+def test_a_steps_name_is_its_assets(key: str, name: str) -> None:
+    assert run_progress.step_name(key) == name
+
+
+def test_a_check_is_named_by_its_asset() -> None:
+    @dg.asset(key=["afew", "shards"])
+    def shards() -> None:
+        pass
+
+    @dg.asset_check(asset=["afew", "shards"])
+    def nothing_is_lost() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    said: list[str] = []
+    lines = run_progress.StepLines(said.append)
+    instance = dg.DagsterInstance.ephemeral()
+    for event in dg.materialize([shards, nothing_is_lost], instance=instance).all_events:
+        lines(event, "")
+    assert lines.done == ["afew/shards", "afew/shards check nothing_is_lost"]
+
+
+def test_after_a_long_silence_the_steps_under_way_are_named() -> None:
+    said: list[str] = []
+    told = threading.Event()
+
+    def write(line: str) -> None:
+        said.append(line)
+        told.set()
+
+    lines = run_progress.StepLines(write, quiet=0.05)
+    with lines.watched():
+        (first, *_) = (event for event in events() if event.event_type is dg.DagsterEventType.STEP_START)
+        assert not told.wait(0.2)  # nothing runs, so there is nothing to say
+        lines(first, "")
+        assert told.wait(10)
+    assert said[0].endswith("  running  good")

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets import prediction
+from assets import pictures, prediction
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.plain_text import name_of
 from nrdfer.predict.video_output import Work, failed
@@ -171,10 +171,10 @@ def test_names_of_videos_are_no_markup_in_the_table(tmp_path: Path) -> None:
 
 def test_a_strip_that_is_damaged_or_gone_ends_no_run(tmp_path: Path) -> None:
     (tmp_path / "strip.png").write_bytes(b"no picture")
-    assert prediction.small_picture(tmp_path / "strip.png") is None
-    assert prediction.small_picture(tmp_path / "gone.png") is None
+    assert pictures.small_picture(tmp_path / "strip.png") is None
+    assert pictures.small_picture(tmp_path / "gone.png") is None
     (tmp_path / "strip.png").write_bytes(b"")
-    assert prediction.small_picture(tmp_path / "strip.png") is None
+    assert pictures.small_picture(tmp_path / "strip.png") is None
 
 
 def test_names_that_are_not_utf8_reach_the_job(inbox: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,26 @@ def test_a_folder_that_may_not_be_written_is_told_before_dagster_starts(tmp_path
     folder = tmp_path / "project"
     done = activated(folder, "chmod 500 . && dagster job execute; status=$?; chmod 700 .; exit $status")
     assert done.returncode == 1 and "may not write" in done.stderr and "Traceback" not in done.stderr
+
+
+FAKE = """mkdir bin; printf '#!/bin/sh\\necho "$DAGSTER_HOME|$DAGSTER_MODULE_NAME|$PYTHONWARNINGS|$*"\\n' > bin/dagster
+chmod +x bin/dagster; PATH=$PWD/bin:$PATH; touch dagster.yaml; export PYTHONWARNINGS=error::UserWarning
+dagster job execute -j a; dagster dev; cd bin; dagster job list; echo "$PYTHONWARNINGS"
+"""
+
+
+def test_dagster_keeps_to_the_folder_and_does_not_announce_its_successors(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    done = activated(folder, f"{{ {FAKE} }}")
+    assert done.returncode == 0, done.stderr
+    execute, dev, elsewhere, after = (line.split("|") for line in done.stdout.splitlines())
+    assert (execute[0], execute[1], execute[3]) == (str(folder), "pipelines.definitions", "job execute -j a")
+    assert (dev[0], dev[1], dev[3]) == (str(folder), "", "dev")
+    assert elsewhere[0] == ""  # no dagster.yaml is there: Dagster says what it does then
+    first, *others = execute[2].split(",")
+    assert first == after[0] == "error::UserWarning"  # the user's own stays
+    assert "ignore:Function `job_execute_command` is superseded" in others
+    code = "import warnings; warnings.warn('Function `job_execute_command` is superseded and so on')"
+    environment = {**os.environ, "PYTHONWARNINGS": execute[2]}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (told.returncode, told.stderr) == (0, "")

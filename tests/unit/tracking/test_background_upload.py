@@ -76,7 +76,7 @@ def assert_complete(tracking: Tracking, run_id: str | None, log: Path, status: s
     epochs = {line["epoch"]: line["test_war"] for line in last_of_each(read_all(log), "epoch").values()}
     assert {m.step: m.value for m in tracking.client.get_metric_history(run_id, "test_war")} == epochs
     batches = last_of_each(read_all(log), "batch")
-    losses = tracking.client.get_metric_history(run_id, "train_batch_loss")
+    losses = tracking.client.get_metric_history(run_id, "update_loss")
     assert len(losses) >= len(batches) / 3 - 1
     assert all(m.value == batches[m.step]["loss"] for m in losses)
 

@@ -87,3 +87,21 @@ def test_brief_requests_leave_the_environment_as_it_was(monkeypatch: pytest.Monk
 
 def test_nested_settings_become_dotted_names() -> None:
     assert flatten({"a": {"b": 1, "c": {"d": (2, 3)}}, "e": None}) == {"a.b": 1, "a.c.d": (2, 3), "e": None}
+
+
+def test_the_page_opens_on_the_views_of_trainings(tracking: Tracking) -> None:
+    def kind() -> str | None:
+        tags = tracking.client.get_experiment(tracking.experiment_id).tags
+        return tags.get("mlflow.experimentKind")
+
+    assert kind() == "custom_model_development"
+    tracking.client.set_experiment_tag(tracking.experiment_id, "mlflow.experimentKind", "the user's choice")
+    assert Tracking().experiment_id == tracking.experiment_id and kind() == "the user's choice"
+    tracking.client.delete_experiment_tag(tracking.experiment_id, "mlflow.experimentKind")  # of an earlier release
+    assert Tracking().experiment_id == tracking.experiment_id and kind() == "custom_model_development"
+
+
+def test_a_pipelines_run_is_named_by_job_profile_and_run(tracking: Tracking) -> None:
+    run = tracking.pipeline_run("0123456789", {"name": "sample"}, {"dagster.job_name": "full_reproduction"})
+    assert tracking.client.get_run(run).info.run_name == "full_reproduction sample 01234567"
+    assert tracking.client.get_run(tracking.pipeline_run("9876543210", {})).info.run_name == "pipeline 98765432"

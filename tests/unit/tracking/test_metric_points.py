@@ -14,15 +14,15 @@ def batch(step: int, time: float, **figures: Any) -> dict[str, Any]:
 def test_a_batch_has_curves_of_its_own_names() -> None:
     line = batch(3, 10.0, clips_per_second=40, waiting_share=None)
     assert Curves().points(line) == [
-        Point("train_batch_loss", 0.5, 10.0, 3),
-        Point("train_batch_lr", 0.1, 10.0, 3),
-        Point("clips_per_second", 40.0, 10.0, 3),
+        Point("update_loss", 0.5, 10.0, 3),
+        Point("update_lr", 0.1, 10.0, 3),
+        Point("update_clips_per_second", 40.0, 10.0, 3),
     ]
 
 
 def test_an_epoch_has_the_names_of_its_report_and_counts_epochs() -> None:
     line = {"kind": "epoch", "time": 5.0, "step": 80, "epoch": 2, "lr": 0.1, "test_war": 0.5, "good": True, "note": "x"}
-    assert Curves().points(line) == [Point("lr", 0.1, 5.0, 2), Point("test_war", 0.5, 5.0, 2)]
+    assert Curves().points(line) == [Point("update_lr_by_epoch", 0.1, 5.0, 2), Point("test_war", 0.5, 5.0, 2)]
 
 
 def test_system_figures_stand_where_mlflow_shows_them() -> None:

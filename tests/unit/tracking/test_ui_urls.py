@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from nrdfer.core import paths
 from nrdfer.tracking.client import Tracking, dagster_url
-from nrdfer.tracking.ui_urls import dagster_page, mlflow_page, remember_ports, remembered_ports
+from nrdfer.tracking.ui_urls import dagster_page, mlflow_page, remember_ports, remembered_ports, runs_page
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +55,12 @@ def test_a_password_in_the_address_of_a_page_is_in_no_link(monkeypatch: pytest.M
 def test_a_file_that_is_not_understood_is_as_none(home: Path, content: str) -> None:
     (home / "pages.json").write_text(content)
     assert remembered_ports() == {"dagster": 3000, "mlflow": 5000}
+
+
+def test_the_runs_of_the_project_are_found_as_soon_as_there_are_any(tmp_path: Path, tracking: Tracking) -> None:
+    view = "workflowType=machine_learning"
+    assert runs_page("http://m") == f"http://m/#/experiments/{tracking.experiment_id}/runs?{view}"
+    (paths.home() / "mlflow.db").write_bytes(b"damaged")
+    assert runs_page("http://m") == f"http://m/#/experiments?{view}"
+    (paths.home() / "mlflow.db").unlink()
+    assert runs_page("http://m") == f"http://m/#/experiments?{view}"

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from nrdfer.core.emotions import EMOTIONS
@@ -55,6 +58,34 @@ def test_no_table_and_too_many_are_errors(tmp_path: Path) -> None:
     for names in ("", "abcde"):
         with pytest.raises(ValueError, match="can be drawn"):
             draw_recall_bars(dict.fromkeys(names, table(1, 1)), EMOTIONS, tmp_path / "recalls.png")
+
+
+def test_whiskers_have_a_length_for_every_table_of_counts() -> None:
+    """Of every number of clips up to 200, and of every number of them that are right."""
+    totals = np.repeat(np.arange(1, 201), np.arange(2, 202))
+    hits = np.concatenate([np.arange(total + 1) for total in range(1, 201)])
+    low, high = (100 * bound for bound in wilson(hits, totals))
+    recall = 100 * (hits / totals)
+    assert (recall - low >= 0).all() and (high - recall >= 0).all()
+    assert (low >= 0).all() and (high <= 100).all()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=7, max_size=7).filter(
+        lambda c: any(map(any, c))
+    )
+)
+@settings(max_examples=15, deadline=None)
+def test_any_table_of_counts_is_drawn(counts: list[tuple[int, int]]) -> None:
+    rows = [
+        (emotion, emotion if right else EMOTIONS[i - 1], emotion)
+        for i, (emotion, (hits, misses)) in enumerate(zip(EMOTIONS, counts, strict=True))
+        for right in [True] * hits + [False] * misses
+    ]
+    predictions = pd.DataFrame(rows, columns=["emotion", "predicted", "predicted_unfiltered"])
+    with tempfile.TemporaryDirectory() as folder:
+        found = draw_recall_bars({"honest": predictions}, EMOTIONS, Path(folder) / "recalls.png")["honest"]
+    assert found["clips"].tolist() == [sum(pair) for pair in counts]
 
 
 def test_a_recall_of_exactly_0_or_1_is_drawn(tmp_path: Path) -> None:
