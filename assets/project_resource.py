@@ -18,7 +18,6 @@ from nrdfer.config.profile import Profile
 from nrdfer.config.settings import merge
 from nrdfer.core import paths
 from nrdfer.core.errors import StoreError
-from nrdfer.corpora.registry import find_corpus, initial_of
 from nrdfer.store import Artifact, Store, project_store
 from nrdfer.store.pointers import Pointers, config_digest, made_with
 from nrdfer.tracking.client import Tracking
@@ -31,9 +30,8 @@ TYPED = (
 _ProfileFields: Any = config_of(Profile, TYPED)
 
 
-#: Of an input: the corpus whose trainings start from it, unless the profile says from scratch; and one that is used as
-#: far as it was made.
-INITIAL, OPTIONAL = "nrdfer/initial_of", "nrdfer/optional"
+#: Of an input: it is used as far as it was made.
+OPTIONAL = "nrdfer/optional"
 
 
 class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: ignore[misc]
@@ -134,25 +132,26 @@ class ArtifactReferences(dg.ConfigurableIOManager):
         self.workbench.pointers.set(context.asset_key.to_user_string(), obj)
 
     def load_input(self, context: dg.InputContext) -> Artifact | None:
-        """Find the artefact of an upstream asset; None for one that the profile does without, or that is optional.
+        """Find the artefact of an upstream asset; None if it was never made and the input is `OPTIONAL`.
 
         Raises:
             dg.Failure: it was never made with these settings, or was damaged since.
         """
-        meant = context.definition_metadata or {}
-        if INITIAL in meant and initial_of(self.workbench.settings, find_corpus(meant[INITIAL])) is None:
-            return None
         try:
             artifact = self.workbench.pointers.get(context.asset_key.to_user_string())
         except StoreError as error:  # with its own message, and without a retry, which would change nothing
             raise dg.Failure(str(error), allow_retries=False) from None
-        if artifact is None and OPTIONAL not in meant:
-            raise dg.Failure(
-                f"{context.asset_key.to_user_string()} has not been made with the settings of the profile "
-                f"{self.workbench.settings.name!r}; materialise it first",
-                allow_retries=False,
-            )
+        if artifact is None and OPTIONAL not in (context.definition_metadata or {}):
+            raise not_made(context.asset_key.to_user_string(), self.workbench.settings)
         return artifact
+
+
+def not_made(asset: str, profile: Profile) -> dg.Failure:
+    """The failure of a step whose input was never made."""
+    return dg.Failure(
+        f"{asset} has not been made with the settings of the profile {profile.name!r}; materialise it first",
+        allow_retries=False,
+    )
 
 
 def describe(artifact: Artifact, **extra: Any) -> Mapping[str, Any]:

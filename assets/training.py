@@ -12,11 +12,11 @@ import dagster as dg
 
 from assets import asset_groups
 from assets.metadata import mlflow_run
-from assets.project_resource import INITIAL, Workbench
+from assets.project_resource import OPTIONAL, Workbench, not_made
 from assets.step_results import materialize, progress_logger, step, training_logger
 from nrdfer.config.profile import Profile
 from nrdfer.corpora.base import Corpus
-from nrdfer.corpora.registry import corpus_of, recipe_of
+from nrdfer.corpora.registry import corpus_of, initial_of, recipe_of
 from nrdfer.store import Artifact
 
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ def checkpoint_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=corpus.asset("checkpoint", name).split("/"),
         ins={
-            argument: dg.AssetIn(key=asset.split("/"), metadata={INITIAL: corpus.name} if argument == "initial" else {})
+            # without the initial checkpoint where the profile trains from scratch
+            argument: dg.AssetIn(key=asset.split("/"), metadata={OPTIONAL: True} if argument == "initial" else {})
             for argument, asset in ins.items()
         },
         group_name=asset_groups.group_of(corpus, asset_groups.TRAINING),
@@ -164,11 +165,16 @@ def checkpoint_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
         ),
     )
     def checkpoint(
-        context: dg.AssetExecutionContext, workbench: Workbench, **read: Artifact
+        context: dg.AssetExecutionContext, workbench: Workbench, **given: Artifact | None
     ) -> dg.MaterializeResult[Artifact]:
         with step(context):
-            profile, split = workbench.settings, split_of(corpus, name, read)
-            artifact = train(context, workbench, profile, split, read["shards"], read.get("initial"), name=name)
+            profile = workbench.settings
+            read = {argument: artifact for argument, artifact in given.items() if artifact is not None}
+            initial = read.get("initial") if initial_of(profile, corpus) is not None else None
+            if initial is None and initial_of(profile, corpus) is not None:
+                raise not_made(ins["initial"], profile)
+            split = split_of(corpus, name, read)
+            artifact = train(context, workbench, profile, split, read["shards"], initial, name=name)
             return materialize(context, artifact, **metadata_of(workbench, profile, split, artifact))
 
     return checkpoint
