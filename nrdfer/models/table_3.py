@@ -1,4 +1,4 @@
-"""Which settings of NR-DFERNet the six costs of Table 3 decide, and which they leave open: counted, not argued.
+"""Decisions of Table 3's six costs among the settings of NR-DFERNet: what they decide and leave open, counted.
 
 One setting, or a pair, is changed at a time, and the six networks are counted as the published figures were
 (``flops.count_published``): three small ones, since costs are linear in both depths. What the costs leave open is taken

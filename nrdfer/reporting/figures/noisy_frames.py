@@ -20,7 +20,7 @@ from nrdfer.plotting.style import BLUE, NORMAL, SMALL, VERMILLION, new_figure, s
 from nrdfer.reporting.figures.planted_noise import Noise, is_n1, is_n2
 
 Pictures = npt.NDArray[np.uint8]
-SHOWN = 10  # frames of a clip
+STRIP = 10  # frames of a clip
 _FEW, _MANY = 0.2, 0.75  # shares of noisy frames that the two clips should have
 _WIDTH, _ROW, _HEAD = 7.4, 0.74, 0.3  # inches
 
@@ -54,7 +54,7 @@ def choose_noisy_clips(emotions: Mapping[str, str], noise: Noise) -> list[NoisyC
         if distance:
             clip_id = min(distance, key=lambda name: (distance[name], name))
             kinds = noise[clip_id]
-            frames = np.linspace(0, len(kinds) - 1, min(SHOWN, len(kinds))).round().astype(int)
+            frames = np.linspace(0, len(kinds) - 1, min(STRIP, len(kinds))).round().astype(int)
             noisy = tuple(bool(is_noise(kinds[frame])) for frame in frames)
             chosen.append(NoisyClip(clip_id, emotions[clip_id], kind, tuple(map(int, frames)), noisy))
     return chosen
@@ -93,5 +93,5 @@ def _draw_strip(axes: Any, clip: NoisyClip, pictures: Pictures) -> None:
                                      linestyle=line, clip_on=False, zorder=3))  # fmt: skip
             axes.text(i - 0.4, 0.4, clip.kind, fontsize=SMALL, weight="bold", color="white", va="top",
                       zorder=4, bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.2})  # fmt: skip
-    axes.set(xlim=(-0.5, SHOWN - 0.5), ylim=(-0.5, 0.5))
+    axes.set(xlim=(-0.5, STRIP - 0.5), ylim=(-0.5, 0.5))
     axes.axis("off")

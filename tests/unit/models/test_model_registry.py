@@ -164,7 +164,7 @@ def test_the_authors_later_code() -> None:
     ("name", "settings", "preset", "message"),
     [
         ("c4d", {}, "paper", "no model 'c4d'; known are nr-dfernet, c3d, p3d"),
-        ("c3d", {}, "papre", "c3d has no preset 'papre'; known are paper, sample"),
+        ("c3d", {}, "papre", "c3d has no preset 'papre'; known are paper, dfew-authors, sample"),
         ("nr-dfernet", {"depth": 3}, "paper", "unknown setting depth"),
         ("nr-dfernet", {"stem": "vgg"}, "paper", "stem must be"),
         ("nr-dfernet", {"encoder_norm": "both"}, "paper", "norm must be"),

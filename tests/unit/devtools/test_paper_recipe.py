@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from devtools import paper_recipe
 from nrdfer.config.recipe import RECIPES
 from nrdfer.experiments.check_profile import check_profile
-from scripts import paper_recipe
 from tests.unit.reporting.figures.pictures import check_png
 
 

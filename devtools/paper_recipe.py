@@ -1,7 +1,7 @@
 """Does the paper's own recipe learn? Honest WAR by epoch of three trainings on one rendered corpus.
 
-    python -m scripts.paper_recipe --work DIR --people 200 --size 64 --widths 16,32,64 --out curve
-    python -m scripts.paper_recipe --work DIR --full --out curve             # one GPU: DFEW's size, the paper's network
+    python -m devtools.paper_recipe --work DIR --people 200 --size 64 --widths 16,32,64 --out curve
+    python -m devtools.paper_recipe --work DIR --full --out curve    # one GPU: DFEW's size, the paper's network
 
 A corpus like DFEW is rendered once, seven clips a person; fold 1 trains and tests (four fifths of the people, and the
 others). The trainings: recipe ``dfew-paper``; the same with position embeddings that start with deviation 0.02 instead
@@ -82,14 +82,14 @@ def train(profile: Profile, split: Split, arm: Arm, work: Path, epochs: int | No
     ).change_recipe("dfew", recipe, anew=True)  # fmt: skip
     folder = work / f"{arm.title.replace(', ', '-').replace(' ', '-')}-{_short(changed, split)}"
     out = folder / "out"
-    told = folder / "seconds.json"
-    if not told.is_file():
+    spent_file = folder / "seconds.json"
+    if not spent_file.is_file():
         out.mkdir(parents=True, exist_ok=True)
         before, began = _seconds(), time.monotonic()
         request = request_of(changed, split, folder / "work", out)
         train_fold(request, TrainingCallbacks(on_epoch=lambda row: print(_line(arm.title, row), flush=True)))
         spent = {"cpu_seconds": round(_seconds() - before, 1), "seconds": round(time.monotonic() - began, 1)}
-        told.write_text(json.dumps(spent))
+        spent_file.write_text(json.dumps(spent))
     rows = read_history(out)
     last = rows[-1]["test_war"]
     return {
@@ -101,7 +101,7 @@ def train(profile: Profile, split: Split, arm: Arm, work: Path, epochs: int | No
         "train_loss": [row["train_loss"] for row in rows],
         "last_war": last,
         **left_chance(round(last * len(split.test_ids)), len(split.test_ids)),
-        **json.loads(told.read_text()),
+        **json.loads(spent_file.read_text()),
     }
 
 
@@ -196,7 +196,7 @@ def main() -> None:
     before = _seconds()
     split, _ = prepared_split(Store(work / "store"), profile, "fd1")
     result: dict[str, Any] = {
-        "command": shlex.join(["python", "-m", "scripts.paper_recipe", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "devtools.paper_recipe", *sys.argv[1:]]),
         "seed": given.seed,
         "clips": {"training": len(split.train_ids), "test": len(split.test_ids)},
         "frames": list(given.frames),
