@@ -133,7 +133,7 @@ def video_signature(emotions: Sequence[str]) -> ModelSignature:
         "text": DataType.string,
         "count": DataType.long,
         "number": DataType.double,
-        "values": AnyType(),
+        "values": AnyType(),  # type: ignore[no-untyped-call]
     }
     return ModelSignature(
         inputs=Schema(
