@@ -49,6 +49,7 @@ def mount_page(app: FastAPI, sessions: Sessions, uploads: Path, warning: str, ma
         css=(static / "page.css").read_text(),
         head=f"<script>{(static / 'page.js').read_text()}</script>",
     )
+    return mounted
 
 
 def make_page(sessions: Sessions, uploads: Path, warning: str) -> gr.Blocks:
