@@ -120,7 +120,8 @@ def metadata_of(rows: Sequence["Row"], out: Path, model: str) -> dict[str, Any]:
     from nrdfer.predict.video_output import STRIP
 
     counts = {
-        status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "unreadable", "refused")
+        status: sum(row.status == status for row in rows)
+        for status in ("ok", "no_face", "too_few_faces", "unreadable", "refused")
     }
     fresh = [row for row in rows if not row.repeated] or list(rows)
     found = ((row.clip_id, small_picture(out / row.clip_id / STRIP)) for row in fresh if row.answered)
@@ -130,6 +131,7 @@ def metadata_of(rows: Sequence["Row"], out: Path, model: str) -> dict[str, Any]:
         "videos": len(rows),
         "answered": counts["ok"],
         "without_a_face": counts["no_face"],
+        **({"too_few_faces": counts["too_few_faces"]} if counts["too_few_faces"] else {}),
         "unreadable": counts["unreadable"],
         **({"refused": counts["refused"]} if counts["refused"] else {}),
         "new": sum(not row.repeated for row in rows),

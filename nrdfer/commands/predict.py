@@ -93,10 +93,9 @@ def predict(
     Ends with status 1 if no video at all could be read.
     """
     from nrdfer.config.settings import build_settings
+    from nrdfer.predict.asked import checked_answer, checked_people
     from nrdfer.predict.places import refuse_places
     from nrdfer.predict.windows import WindowSettings
-
-    from nrdfer.predict.asked import checked_answer, checked_people
 
     given = {"window": window, "stride": stride, "least_face": least_face, "least_share": least_share}
     if window is not None and stride is None:
@@ -191,7 +190,9 @@ def _line(row: Row) -> str:
 
 
 def _summary(rows: Sequence[Row], out: Path) -> str:
-    counts = {status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "too_few_faces", "unreadable")}
+    counts = {
+        status: sum(row.status == status for row in rows) for status in ("ok", "no_face", "too_few_faces", "unreadable")
+    }
     there = sum(row.repeated for row in rows)
     summary = f"{len(rows)} videos: {counts['ok']} answered, {counts['no_face']} without a face"
     few = counts["too_few_faces"]
@@ -200,6 +201,6 @@ def _summary(rows: Sequence[Row], out: Path) -> str:
     summary += f", {counts['unreadable']} unreadable" + (f", {refused} refused" if refused else "")
     summary += f"; {there} existed already" if there else ""
     return (
-        f"{summary}\n{out / 'predictions.csv'} lists them, {out / 'people.csv'} everyone in them; each video has a folder "
-        "beside it"
+        f"{summary}\n{out / 'predictions.csv'} lists them, {out / 'people.csv'} everyone in them; each video has a "
+        "folder beside it"
     )

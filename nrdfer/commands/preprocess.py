@@ -124,8 +124,8 @@ def _stats_table(summaries: Sequence[ClipSummary]) -> list[str]:
         *table,
         f"all: {found} of {frames} frames with the target ({found / max(frames, 1):.1%}); {switches} suspected "
         "switches of identity",
-        "with_face: share of frames with the target; switches: successive target frames that do not look like one",
-        "person; jitter: median second difference of the five points, per cent of the distance of the eyes; gap: most",
-        "frames in a row without the target; score: median of the detector; face_px: median size of the face in the",
-        "source; luma: mean of the crops before brightening, 0 to 255",
+        "with_face: share of frames with the target; switches: successive target frames of one shot that do not look",
+        "like one person; jitter: median second difference of the five points, per cent of the distance of the eyes;",
+        "gap: most frames in a row without the target; score: median of the detector; face_px: median size of the",
+        "face in the source; luma: mean of the crops before brightening, 0 to 255",
     ]

@@ -53,6 +53,7 @@ class ClipPlan:
         tracks: length in frames of every track found.
         note: what the decoder had to leave out or to change, if anything, and whether the footage seems to be turned;
             facts that do not exclude the video.
+        shots: the camera shot of each frame.
     """
 
     video: Path
@@ -62,6 +63,7 @@ class ClipPlan:
     reason: str
     tracks: tuple[int, ...] = ()
     note: str = ""
+    shots: tuple[int, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -103,7 +105,7 @@ def plan_clip(video: Path, detector: Detector, settings: AlignSettings) -> ClipP
     matrices = nearest_matrices([matrix for _, matrix in fits])
     notes += filter(None, [note_of_turn(records, samples, detector)])
     if matrices is not None:
-        return ClipPlan(video, records, tuple(matrices), "ok", "", lengths, "; ".join(notes))
+        return ClipPlan(video, records, tuple(matrices), "ok", "", lengths, "; ".join(notes), tuple(shots))
     reason = why_no_face(tracks, len(records), detector, settings)
     if settings.no_face == "fail":
         raise NoFaceError(f"{video}: {reason}; the setting no_face is 'fail'")

@@ -1,9 +1,10 @@
 """Appearance of a face, by which the same person is recognised in another shot of one video.
 
-Without weights for it, three cues are used: the aligned face in grey, the colours of the head, and the colours below
-the head, where the clothes are. They know a person within one video, of one day and one set of clothes, and nobody
-across videos. `FaceEmbedding` runs a network for face recognition instead, if the user has one. Who is joined with whom
-belongs to `identity`.
+Without weights for it, three cues are used: orientations of edges in the aligned face (a histogram of gradients), which
+light hardly changes; the colours of the head; and the colours below it, where the clothes are. They know a person
+within one video, of one day and one set of clothes, and nobody across videos. A face that is too small, dark or blurred
+for them is not described. `FaceEmbedding` runs a network for face recognition instead, if the user has one. Who is
+joined with whom belongs to `identity`.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ from nrdfer.runtime.onnx_session import Session
 
 Vector = NDArray[np.float32]
 Picture = NDArray[np.uint8]
-SIDE = 24  # of the aligned face in grey, pixels
 _CROP = 112
+_CELLS, _DIRECTIONS = 7, 9  # of the histogram of gradients
+LEAST_SIDE = 20.0  # pixels of a face's box
+LEAST_CONTRAST = 15.0  # grey levels, standard deviation of the aligned face
 _BINS = 8  # of each of a histogram's two colour axes, and half of it for brightness
 _LEAST_VISIBLE = 0.25  # of the part below the head
-# Weights of the three cues, and the similarity from which two stretches show one person; measured by
-# `python -m bench.people`, see docs/prediction.md.
-FACE_WEIGHT, HEAD_WEIGHT, CLOTHES_WEIGHT = 0.6, 0.2, 0.2
-SAME_LOOK = 0.70
+# Weights of the three cues, and the similarity from which two stretches show one person. In a real clip of four shots
+# and 13 people, the one pair of stretches of one person has 0.67, those of two people at most 0.57 (of those that can
+# be described); `python -m bench.people` measures it on planted people, see docs/prediction.md.
+FACE_WEIGHT, HEAD_WEIGHT, CLOTHES_WEIGHT = 0.7, 0.15, 0.15
+SAME_LOOK = 0.62
 SAME_EMBEDDING = 0.36  # cosine: usual for networks trained with an angular margin
 
 
@@ -66,21 +70,31 @@ class ColourCue:
         crop = aligned(rgb, face)
         if crop is None:
             return None
-        inner = crop[_CROP // 8 : -_CROP // 8, _CROP // 8 : -_CROP // 8]
-        grey = cv2.resize(cv2.cvtColor(inner, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        values = grey.astype(np.float32).ravel()
-        return Look(_unit(values - values.mean()), _colours(crop), _colours(below(rgb, face)))
+        x1, y1, x2, y2 = (float(v) for v in face.box)
+        if min(x2 - x1, y2 - y1) < LEAST_SIDE or float(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).std()) < LEAST_CONTRAST:
+            return None
+        return look_of_crop(crop, below(rgb, face))
 
     def similarity(self, a: Sequence[Look], b: Sequence[Look]) -> float:
         """See `Cue`: the best pair of faces, and the mean colours."""
-        faces = float((np.stack([look.face for look in a]) @ np.stack([look.face for look in b]).T).max())
-        parts, weights = [faces], [FACE_WEIGHT]
-        for name, weight in (("head", HEAD_WEIGHT), ("clothes", CLOTHES_WEIGHT)):
-            mean_a, mean_b = (_unit(np.mean([getattr(look, name) for look in s], axis=0)) for s in (a, b))
-            if mean_a.any() and mean_b.any():
-                parts.append(float(mean_a @ mean_b))
-                weights.append(weight)
-        return float(np.average(parts, weights=weights))
+        return similarity(a, b)
+
+
+def look_of_crop(crop: Picture, clothes: Picture | None = None) -> Look:
+    """The description of an aligned face (112, 112, 3), and of what is below it, if that is seen."""
+    return Look(_gradients(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)), _colours(crop), _colours(clothes))
+
+
+def similarity(a: Sequence[Look], b: Sequence[Look]) -> float:
+    """Similarity of looks without an embedding: the best pair of faces, and the mean colours."""
+    faces = float((np.stack([look.face for look in a]) @ np.stack([look.face for look in b]).T).max())
+    parts, weights = [faces], [FACE_WEIGHT]
+    for name, weight in (("head", HEAD_WEIGHT), ("clothes", CLOTHES_WEIGHT)):
+        mean_a, mean_b = (_unit(np.mean([getattr(look, name) for look in s], axis=0)) for s in (a, b))
+        if mean_a.any() and mean_b.any():
+            parts.append(float(mean_a @ mean_b))
+            weights.append(weight)
+    return float(np.average(parts, weights=weights))
 
 
 class FaceEmbedding:
@@ -145,6 +159,23 @@ def below(rgb: Picture, face: Face) -> Picture | None:
     if (right - left) * (bottom - top) < _LEAST_VISIBLE * 1.8 * wide * high or right <= left or bottom <= top:
         return None
     return rgb[top:bottom, left:right]
+
+
+def _gradients(grey: Picture) -> Vector:
+    """Histograms of the directions of edges in a grid over a face, each cell scaled, as a unit vector of mean 0."""
+    smooth = cv2.GaussianBlur(grey, (3, 3), 0).astype(np.float32)
+    dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    strength = np.hypot(dx, dy)
+    direction = np.mod(np.arctan2(dy, dx), np.pi) / np.pi * _DIRECTIONS
+    cells = []
+    for number in range(_DIRECTIONS):  # each edge belongs to the two nearest directions
+        away = np.abs(np.mod(direction - number - 0.5 + _DIRECTIONS / 2, _DIRECTIONS) - _DIRECTIONS / 2)
+        share = np.clip(1 - away, 0, 1) * strength
+        cells.append(cv2.resize(share, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA))
+    values = np.stack(cells, axis=-1)
+    length = np.sqrt((values**2).sum(-1, keepdims=True))
+    values = np.sqrt(values / (length + 0.02 * values.sum() / _CELLS**2 + 1e-6)).ravel()
+    return _unit(values - values.mean())
 
 
 def _colours(rgb: Picture | None) -> Vector:

@@ -2,7 +2,8 @@
 
 A track is one face followed within one camera shot (`tracking`). Two tracks are of one person if their faces look alike
 (`appearance`) and never show in one frame. The most alike are joined first, and a joined pair is compared as a whole:
-what it looks like from all sides. A track without enough usable faces joins nobody.
+what it looks like from all sides. A track without enough usable faces is nobody's; one that cannot be described joins
+no other.
 
 A person needs as many usable faces as a target; who of them is the target is `tracking.choose_track`'s. Corpora are not
 cropped by this: there, a target is one track.
@@ -41,7 +42,7 @@ class Identity:
 def identities(
     tracks: Sequence[Track], looks: Mapping[int, Sequence[Look]], cue: Cue, least: int = LEAST_USABLE
 ) -> list[Identity]:
-    """People, by their first frame; tracks that could not be described or are too short are left out.
+    """People, by their first frame; tracks that are too short are left out.
 
     Args:
         tracks: of `tracking.link`.
@@ -50,21 +51,17 @@ def identities(
         least: usable faces of a track that may join others.
     """
     usable = [
-        number
-        for number, track in enumerate(tracks)
-        if looks.get(number) and sum(is_usable(face) for face in track.faces.values()) >= least
+        number for number, track in enumerate(tracks) if sum(is_usable(face) for face in track.faces.values()) >= least
     ]
     usable.sort(key=lambda number: (-len(tracks[number].faces), number))
-    people = [Identity(tracks[number], _spread(looks[number])) for number in sorted(usable[:MOST_TRACKS])]
+    people = [Identity(tracks[number], _spread(looks.get(number, ()))) for number in sorted(usable[:MOST_TRACKS])]
     return sorted(_join(people, cue), key=lambda who: next(iter(who.track.faces)))
 
 
 def _join(people: list[Identity], cue: Cue) -> list[Identity]:
     """Join the most alike until nobody else is alike enough."""
     alive: dict[int, Identity] = dict(enumerate(people))
-    alike = {
-        (a, b): _alike(people[a], people[b], cue) for a in range(len(people)) for b in range(a + 1, len(people))
-    }
+    alike = {(a, b): _alike(people[a], people[b], cue) for a in range(len(people)) for b in range(a + 1, len(people))}
     alike = {pair: value for pair, value in alike.items() if value >= cue.same}
     count = len(people)
     while alike:
@@ -82,6 +79,8 @@ def _join(people: list[Identity], cue: Cue) -> list[Identity]:
 
 def _alike(a: Identity, b: Identity, cue: Cue) -> float:
     """Similarity of two people, 0 if both show in one frame."""
+    if not a.looks or not b.looks:
+        return 0.0
     first, second = sorted((a.track.faces, b.track.faces), key=len)
     return 0.0 if any(frame in second for frame in first) else cue.similarity(a.looks, b.looks)
 

@@ -28,7 +28,7 @@ _THUMBNAIL = 16
 class ClipStats:
     """Figures of one clip; None where there is nothing to measure."""
 
-    switches: int = 0  # suspected: successive target frames that do not look like one person
+    switches: int = 0  # suspected: successive target frames of one shot that do not look like one person
     jitter: float | None = None  # median second difference of the five points, per cent of the distance of the eyes
     score: float | None = None  # median detector score of the target
     face_size: float | None = None  # median square root of the box's area, source pixels
@@ -37,10 +37,16 @@ class ClipStats:
 
 
 class StatsCollector:
-    """Collects figures of a clip's crops as they are streamed, one for each record, in order."""
+    """Collects figures of a clip's crops as they are streamed, one for each record, in order.
 
-    def __init__(self, records: Sequence[FrameRecord]) -> None:
+    Args:
+        records: of the clip.
+        shots: the camera shot of each frame; a person who looks another way after a cut is not suspected.
+    """
+
+    def __init__(self, records: Sequence[FrameRecord], shots: Sequence[int] = ()) -> None:
         self._records = records
+        self._cuts = {i for i in range(1, len(shots)) if shots[i] != shots[i - 1]}
         self._at = 0
         self._before: NDArray[np.float64] | None = None
         self._switches = 0
@@ -49,6 +55,8 @@ class StatsCollector:
     def add(self, crop: NDArray[np.uint8]) -> None:
         """The next crop (S, S, 3) RGB, before any enhancement."""
         record = self._records[self._at]
+        if self._at in self._cuts:
+            self._before = None
         self._at += 1
         self._luma += float(luma_of(crop))
         if not record.has_face:

@@ -89,7 +89,9 @@ def _all(
     write_made(work.out / f"{SUMMARY}.csv", as_csv(flat, columns_of(work.predictor.emotions)))
     people = [{**each, **work.model_columns} for row in ordered for each in row.people_flat()]
     write_made(work.out / f"{PEOPLE}.csv", as_csv(people, people_columns(work.predictor.emotions)))
-    write_made(work.out / f"{SUMMARY}.json", as_json({"schema": SCHEMA, **common(work), "videos": flat, "people": people}))
+    write_made(
+        work.out / f"{SUMMARY}.json", as_json({"schema": SCHEMA, **common(work), "videos": flat, "people": people})
+    )
     return ordered
 
 

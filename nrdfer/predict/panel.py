@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from nrdfer.faces.people import PERSON
 from nrdfer.plotting.lettering import extent, write, write_within
 from nrdfer.plotting.palette import NO_FACE_RGB, from_hex, rgb_of
-from nrdfer.predict.result import LABEL_WORDS, PERSON, Person, Prediction, WindowAnswer
+from nrdfer.predict.result import LABEL_WORDS, Person, Prediction, WindowAnswer
 
 MOST_BARS = 12  # emotions that are drawn; of a larger label set the most probable ones
 MOST_LINES = 6  # people whose timelines are drawn

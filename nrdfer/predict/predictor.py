@@ -112,9 +112,7 @@ class Predictor:
         clock.append(time.perf_counter())
         seconds = _spoken(windows, times)
         people = tuple(
-            assemble(
-                number, person, crops, asked, self._answers(crops, asked), windows, seconds, self.windows
-            )
+            assemble(number, person, crops, asked, self._answers(crops, asked), windows, seconds, self.windows)
             for number, (person, crops, asked) in enumerate(zip(chosen, cropped, clips, strict=True), start=1)
         )
         clock.append(time.perf_counter())
@@ -152,9 +150,7 @@ class Predictor:
         return wanted | {int((i + 0.5) / PICTURES * frames) for i in range(PICTURES)}
 
     def _answers(self, cropped: CroppedVideo, clips: ClipsOfPerson) -> Iterator[Answer]:
-        return answers(
-            self.network, self.model.sampling, cropped, clips.clips, temperature=self.model.temperature
-        )
+        return answers(self.network, self.model.sampling, cropped, clips.clips, temperature=self.model.temperature)
 
     def _looked_for(self, size: tuple[int, int]) -> str:
         """Note on how faces were searched for, and what may find more of them."""

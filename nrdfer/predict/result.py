@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nrdfer.core.records import FrameRecord
-from nrdfer.faces.people import LABELS, NOBODY, OTHER, PERSON, UNSURE
+from nrdfer.faces.people import NOBODY, OTHER, PERSON, UNSURE
 from nrdfer.predict.crops import CroppedVideo
 from nrdfer.predict.headline import Headline
 from nrdfer.predict.inference import Answer

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
+from nrdfer.faces.people import LABELS, NOBODY, OTHER, PERSON, UNSURE
 from nrdfer.plotting.style import (
     BLACK,
     BLUE,
@@ -27,18 +28,7 @@ from nrdfer.plotting.style import (
     save,
     tidy,
 )
-from nrdfer.predict.result import (
-    LABEL_WORDS,
-    LABELS,
-    NOBODY,
-    OK,
-    OTHER,
-    PERSON,
-    TOO_FEW,
-    UNSURE,
-    Prediction,
-    WindowAnswer,
-)
+from nrdfer.predict.result import LABEL_WORDS, OK, TOO_FEW, Prediction, WindowAnswer
 
 TILES = 12
 _WIDTH, _LEFT, _RIGHT = 11.0, 0.95, 1.15  # inches

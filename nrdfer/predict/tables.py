@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nrdfer.core.csv_cells import cell
+from nrdfer.faces.people import PERSON
 from nrdfer.predict.headline import Headline
 from nrdfer.predict.inference import Answer
-from nrdfer.predict.result import PERSON, Person, Prediction
+from nrdfer.predict.result import Person, Prediction
 
 _POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right of the picture
 
@@ -45,9 +46,7 @@ def frame_rows(prediction: Prediction) -> list[dict[str, Any]]:
     speaking, attention = prediction.window_of_frames(), prediction.attention_of_frames()
     times = () if prediction.times is None else prediction.times.starts
     rows = []
-    for record, time, window, looked, label in zip(
-        prediction.records, times, speaking, attention, labels, strict=True
-    ):
+    for record, time, window, looked, label in zip(prediction.records, times, speaking, attention, labels, strict=True):
         answer = prediction.windows[window].answer
         box = dict(zip(("x1", "y1", "x2", "y2"), record.box or [None] * 4, strict=True))
         points = dict(zip(_POINTS, record.points or [(None, None)] * len(_POINTS), strict=True))

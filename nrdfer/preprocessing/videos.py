@@ -189,7 +189,7 @@ def write_crops(out: Path, clip_id: str, plan: ClipPlan, tools: Tools) -> ClipSt
         remove_made(sheet_path)
         return ClipStats()
     sheet = SheetCollector(plan.records)
-    collector = StatsCollector(plan.records)
+    collector = StatsCollector(plan.records, plan.shots)
 
     def passing() -> Iterator[NDArray[np.uint8]]:
         for crop in crops(plan, tools.settings.size):

@@ -33,7 +33,7 @@ def test_a_folder_with_a_corrupt_video(shell: None, network_folder: Path, tmp_pa
     code, printed, notes = run(*line)
     assert code == 0, notes
     header, one, two, counts, where = printed.splitlines()
-    assert header.split() == ["emotion", "prob.", "frames", "with", "face", "s", "per", "s", "video"]
+    assert " ".join(header.split()) == "emotion prob. of time unsure frames with face people s per s video"
     assert one.split()[0] == "ok"
     assert "15/15" in one
     assert two.startswith("unreadable")
@@ -44,7 +44,7 @@ def test_a_folder_with_a_corrupt_video(shell: None, network_folder: Path, tmp_pa
     assert "the shipped detector has seen rendered faces only" in notes
     told = json.loads((out / "a" / "prediction.json").read_text())
     assert told["overrides"] == ["enhance none instead of crop"]
-    assert told["windows"] == {"window": 0.2, "stride": 0.2, "least_face": 0.25}
+    assert told["windows"] == {"window": 0.2, "stride": 0.2, "least_face": 0.25, "least_share": 0.03}
     assert not (out / "a" / "annotated.mp4").exists()
     with (out / "predictions.csv").open() as file:
         assert [row["status"] for row in csv.DictReader(file)] == ["ok", "unreadable"]
@@ -67,6 +67,10 @@ def test_nothing_readable_ends_with_1(shell: None, network_folder: Path, tmp_pat
         (["--model", "nowhere"], "nowhere is not a trained network"),
         (["--window", "-1"], "window must be a positive number"),
         (["--window", "1", "--stride", "2"], "leave gaps"),
+        (["--least-share", "2"], "least_share is a share from 0 to 1"),
+        (["--people", "everyone"], "people must be all, main or a number of 1 or more, not 'everyone'"),
+        (["--people", "0"], "people must be all, main or a number of 1 or more, not '0'"),
+        (["--answer", "mean"], "one of windows, clip, not 'mean'"),
         (["--convention", "pytorch_retinaface"], "give both"),
         (["--retinaface", "nowhere.pth"], "neither 'sample', nor a known name"),
         (["--enhance", "gamma"], "enhance is 'gamma'"),

@@ -96,6 +96,22 @@ def test_figures_of_a_clip() -> None:
     )
 
 
+def test_a_cut_is_no_switch_of_identity() -> None:
+    records = [record(i, POINTS) for i in range(6)]
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 256, (2, 112, 112, 3), dtype=np.uint8)
+
+    def switches_in(shots: tuple[int, ...]) -> int:
+        collector = StatsCollector(records, shots)
+        for crop in (one, one, other, other, one, one):
+            collector.add(crop)
+        return collector.result().switches
+
+    assert switches_in(()) == switches_in((0,) * 6) == 2
+    assert switches_in((0, 0, 1, 1, 0, 0)) == 0
+    assert switches_in((0, 0, 1, 1, 1, 1)) == 1
+
+
 def test_a_clip_without_faces_has_nothing_to_measure() -> None:
     collector = StatsCollector([FrameRecord(i, has_face=False) for i in range(3)])
     rng = np.random.default_rng(0)

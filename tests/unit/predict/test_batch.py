@@ -21,14 +21,15 @@ from nrdfer.core.plain_text import name_of
 from nrdfer.predict.batch import predict_videos
 from nrdfer.predict.predictor import Predictor
 from nrdfer.predict.result import Prediction
-from nrdfer.predict.video_output import ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE, Row, Work, predict_one
+from nrdfer.predict.rows import Row
+from nrdfer.predict.video_output import ANNOTATED, FRAMES, PEOPLE, PREDICTION, STRIP, TIMELINE, Work, predict_one
 from nrdfer.predict.windows import WindowSettings
 from nrdfer.video.discovery import list_sources
 from tests.unit.acting import EMPTY, FACE, act
 
 pytestmark = pytest.mark.slow
 
-FILES = {ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE}
+FILES = {ANNOTATED, FRAMES, PEOPLE, PREDICTION, STRIP, TIMELINE}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_a_corrupt_file_stops_nobody(filled: tuple[Path, Path, list[Row]]) -> No
     assert "cut short" in rows[1].reason
     assert "no face was detected in any of 20 frames" in rows[2].reason
     assert {path.name for path in out.iterdir()} == {
-        *("acted", "wall", "predictions.csv", "predictions.json", ".lock", NOTES)
+        *("acted", "wall", "predictions.csv", "predictions.json", "people.csv", ".lock", NOTES)
     }
     assert {path.name for path in (out / "acted").iterdir()} == FILES == {p.name for p in (out / "wall").iterdir()}
     table = read_csv(out / "predictions.csv")
@@ -92,7 +93,7 @@ def test_tables_agree_with_each_other(filled: tuple[Path, Path, list[Row]], pred
         assert line["emotion"] == timeline[int(line["window"])]["emotion"]
         assert (line["x1"] == "") == (line["nose_x"] == "") == (line["has_face"] == "False")
     assert told["preprocessing"]["retinaface"]["name"] == "sample"
-    assert told["windows"] == {"window": 1.0, "stride": 0.4, "least_face": 0.25}
+    assert told["windows"] == {"window": 1.0, "stride": 0.4, "least_face": 0.25, "least_share": 0.03}
     assert told["model"]["weights_sha256"]
 
 

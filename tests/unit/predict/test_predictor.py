@@ -1,4 +1,4 @@
-"""Whole videos are answered as an evaluation would; windows cover the video, and nothing is guessed without a face."""
+"""One clip of a video is answered as an evaluation would; windows cover it, and nothing is guessed without a face."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def test_the_timeline_covers_the_video_and_gaps_are_not_guessed(predicted: Predi
         assert row.status == ("ok" if row.answer else "no_face")
         if row.answer is not None:
             assert set(row.answer.frames) <= set(row.window.frames)
+            assert all(predicted.records[frame].has_face for frame in row.answer.frames)
             assert sum(row.answer.probabilities) == pytest.approx(1, abs=1e-5)
             assert sum(row.answer.attention) == pytest.approx(1, abs=1e-5)
     assert {row.status for row in predicted.windows} == {"ok", "no_face"}
@@ -80,8 +81,9 @@ def test_the_whole_video_is_answered_as_an_evaluation_would(
     write_shards(clips, tmp_path / "shards", prefix="afew", clips_per_shard=8, jpeg_quality=95)
     with ShardReader(tmp_path / "shards") as reader:
         table = evaluate(predictor.network, reader, [record.clip_id for record, _ in clips])
-    answer = predicted.answer
-    assert answer is not None
+    asked = Predictor(predictor.model, cropper, predictor.windows, device="cpu", answer="clip")
+    answer = asked.predict(acted_video).answer
+    assert answer is not None and answer.kind == "clip"
     np.testing.assert_allclose(table.loc[0, LOGITS].to_numpy(float), answer.logits, atol=1e-5, rtol=0)
     assert np.abs(table.loc[1, LOGITS].to_numpy(float) - answer.logits).max() > 1e-4  # it can tell
     assert table.loc[0, "predicted"] == answer.emotion
@@ -90,7 +92,8 @@ def test_the_whole_video_is_answered_as_an_evaluation_would(
 
 def test_answers_do_not_depend_on_the_batch(predictor: Predictor, predicted: Prediction) -> None:
     assert predicted.cropped is not None
-    clips = [row.window.frames for row in predicted.windows]
+    has_face = predicted.cropped.has_face
+    clips = [[i for i in row.window.frames if has_face[i]] for row in predicted.windows if row.answer]
     one, many = (list(answers(predictor.network, Sampling(), predicted.cropped, clips, batch)) for batch in (1, 16))
     np.testing.assert_allclose([a.logits for a in one], [a.logits for a in many], atol=1e-5, rtol=0)
 
@@ -100,8 +103,9 @@ def test_interpolated_clips_are_told_by_their_nearest_frames(
     predictor: Predictor, predicted: Prediction, strategy: str
 ) -> None:
     assert predicted.cropped is not None
-    (answer,) = answers(predictor.network, Sampling(strategy), predicted.cropped, [range(10, 41)])
-    assert answer.frames == tuple(range(10, 41, 2))
+    kept = sorted(frame for frame in predicted.cropped.jpegs if frame < 40)
+    (answer,) = answers(predictor.network, Sampling(strategy), predicted.cropped, [kept])
+    assert answer.frames == tuple(kept[round(place)] for place in np.linspace(0, len(kept) - 1, 16))
 
 
 def test_a_video_without_a_face_has_no_emotion(predictor: Predictor, tmp_path: Path) -> None:
@@ -159,18 +163,42 @@ def test_a_full_gpu_is_not_the_videos_fault(
 def test_a_glimpse_of_a_face_gives_no_emotion(predictor: Predictor, tmp_path: Path) -> None:
     glimpse = act(tmp_path / "glimpse.mp4", face=6, empty=300)
     found = predictor.predict(glimpse)
-    assert (found.status, found.answer) == ("no_face", None)
+    assert (found.status, found.answer) == ("too_few_faces", None)
     assert found.frames_with_face == pytest.approx(6, abs=1)
     assert "too few for an answer: no window of 1 s shows it in 25% of its frames" in found.reason
     assert "looked for with score above" in found.reason
 
 
-def test_an_answer_that_sees_no_face_is_none_though_the_timeline_has_some(predictor: Predictor, tmp_path: Path) -> None:
-    """A close-up between two of the moments that a whole video's answer looks at."""
+def test_a_close_up_in_a_long_video_is_answered_in_the_timeline_only(predictor: Predictor, tmp_path: Path) -> None:
     found = predictor.predict(act(tmp_path / "closeup.mp4", face=10, empty=590))
     assert any(row.answer for row in found.windows)
-    assert (found.status, found.answer) == ("no_face", None)
-    assert "in none of the 16 that a prediction of the whole video uses; the timeline answers" in found.reason
+    assert (found.status, found.answer) == ("too_few_faces", None)
+    assert "frames, less than 3% (see least_share), too few for an answer of the whole video" in found.reason
+    assert "the timeline answers" in found.reason
+
+
+def test_the_headline_is_what_the_timeline_shows_longest(predicted: Prediction) -> None:
+    answer = predicted.answer
+    assert answer is not None and answer.kind == "windows"
+    speaking = predicted.window_of_frames()
+    shown = [predicted.windows[window].emotion for window in speaking]
+    named = [emotion for emotion in shown if emotion is not None]
+    assert answer.emotion == max(set(named), key=named.count)
+    assert answer.share == pytest.approx(shown.count(answer.emotion) / len(shown))
+    assert answer.answered_share == pytest.approx(len(named) / len(shown))
+    assert 0 <= answer.uncertainty <= 1 and not answer.calibrated
+
+
+def test_a_temperature_calibrates_and_changes_no_emotion(
+    predictor: Predictor, trained: TrainedModel, predicted: Prediction, acted_video: Path
+) -> None:
+    warm = dataclasses.replace(trained, temperature=4.0)
+    found = Predictor(warm, predictor.cropper, predictor.windows, device="cpu").predict(acted_video)
+    assert [row.emotion for row in found.windows] == [row.emotion for row in predicted.windows]
+    for now, before in zip(found.windows, predicted.windows, strict=True):
+        if now.answer is not None and before.answer is not None:
+            assert now.answer.calibrated and now.answer.logits == pytest.approx(before.answer.logits)
+            assert now.answer.uncertainty > before.answer.uncertainty
 
 
 def test_a_video_that_breaks_a_library_is_unreadable(

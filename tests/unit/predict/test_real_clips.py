@@ -10,6 +10,7 @@ import pytest
 from nrdfer.predict.crops import Cropper
 from nrdfer.predict.model import TrainedModel
 from nrdfer.predict.predictor import Predictor
+from tests.unit.odd_videos import X264, ffmpeg
 
 BOX, NOSE = (218, 70, 368, 290), (295, 205)  # pixels
 
@@ -33,6 +34,36 @@ def test_the_box_lies_on_the_face(with_real_weights: Predictor, shared_dir: Path
     assert found.times is not None
     assert (found.times.fps, found.duration) == (pytest.approx(30), pytest.approx(2.4))
     assert [row.status for row in found.windows] == ["ok"]
+
+
+def test_a_glimpse_of_a_face_is_no_answer(with_real_weights: Predictor, shared_dir: Path, tmp_path: Path) -> None:
+    """Six frames of a face and 600 of a wall: whoever is seen so briefly has no emotion, and the status says why."""
+    glimpse = tmp_path / "glimpse.mp4"
+    wall = "color=gray:s=640x360:r=30:d=20"
+    joined = "[0:v]trim=end_frame=6,setsar=1[a];[1:v]setsar=1[b];[a][b]concat"
+    source = shared_dir / "clips" / "pyfeat_single_face.mp4"
+    ffmpeg("-i", source, "-f", "lavfi", "-i", wall, "-filter_complex", joined, *X264, glimpse)
+    found = with_real_weights.predict(glimpse)
+    assert (found.status, found.answer) == ("too_few_faces", None)
+    assert "the face is in 6 of 606 frames, too few for an answer" in found.reason
+    assert [row.answer for row in found.windows] == [None] * len(found.windows)
+
+
+def test_footage_upside_down_is_turned(with_real_weights: Predictor, shared_dir: Path, tmp_path: Path) -> None:
+    source, over = shared_dir / "clips" / "pyfeat_single_face.mp4", tmp_path / "over.mp4"
+    ffmpeg("-i", source, "-vf", "hflip,vflip", "-t", "1", "-an", *X264, over)
+    found = with_real_weights.predict(over)
+    assert (found.status, found.turned, found.frames_with_face) == ("ok", 2, 30)
+    assert "the footage is upside down, without a flag that says so; it was turned upright" in found.note
+    boxes = np.array([record.box for record in found.records])
+    assert np.abs(boxes - BOX).max() < 30
+    points = np.array([record.points for record in found.records])
+    assert (points[:, 0, 1] < points[:, 3, 1]).all()  # eyes above mouths
+
+
+def test_the_size_that_is_searched_is_the_detectors(with_real_weights: Predictor, trained: TrainedModel) -> None:
+    """The shipped model's is smaller: its faces are large. A clear face of an old film is lost at that size."""
+    assert trained.preprocessing.align.max_side < with_real_weights.cropper.detector.max_side == 640
 
 
 def test_nobody_is_found_in_an_animated_title(with_real_weights: Predictor, shared_dir: Path) -> None:
