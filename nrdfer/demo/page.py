@@ -34,7 +34,7 @@ def mount_page(app: FastAPI, sessions: Sessions, uploads: Path, warning: str, ma
         max_bytes: of an upload.
     """
     static = files(__package__) / "static"
-    return gr.mount_gradio_app(
+    mounted: FastAPI = gr.mount_gradio_app(
         app,
         make_page(sessions, uploads, warning),
         path="/",
@@ -49,6 +49,7 @@ def mount_page(app: FastAPI, sessions: Sessions, uploads: Path, warning: str, ma
         css=(static / "page.css").read_text(),
         head=f"<script>{(static / 'page.js').read_text()}</script>",
     )
+    return mounted
 
 
 def make_page(sessions: Sessions, uploads: Path, warning: str) -> gr.Blocks:

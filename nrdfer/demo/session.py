@@ -18,7 +18,8 @@ from typing import Any
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.plain_text import name_text, one_line
 from nrdfer.predict.predictor import Predictor
-from nrdfer.predict.video_output import ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE, Row, Work, predict_one
+from nrdfer.predict.rows import Row
+from nrdfer.predict.video_output import ANNOTATED, FRAMES, PREDICTION, STRIP, TIMELINE, Work, predict_one
 from nrdfer.serving.limits import Limits
 from nrdfer.video.bounds import Bounds, Watch, bounded, check_header
 from nrdfer.video.discovery import list_sources

@@ -129,7 +129,12 @@ def video_signature(emotions: Sequence[str]) -> ModelSignature:
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import AnyType
 
-    kinds = {"text": DataType.string, "count": DataType.long, "number": DataType.double, "values": AnyType()}
+    kinds: dict[str, Any] = {
+        "text": DataType.string,
+        "count": DataType.long,
+        "number": DataType.double,
+        "values": AnyType(),  # type: ignore[no-untyped-call]
+    }
     return ModelSignature(
         inputs=Schema(
             [
