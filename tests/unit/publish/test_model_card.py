@@ -32,7 +32,7 @@ def test_a_card_names_the_frames_of_its_own_network() -> None:
         {"honest": metrics, "paper": metrics}, {"honest": 1, "paper": 1},
     )  # fmt: skip
     card = write_card(facts)
-    assert "8 frames of one face in" in card and "(B, 8, 3, H, W)" in card and "16" not in card
+    assert "8 frames of one face in" in card and "(B, 8, 3, 112, 112)" in card and "16" not in card
 
 
 def test_a_users_own_clips_are_the_users(profile: Profile) -> None:
