@@ -1,4 +1,4 @@
-"""What to type where Dagster's own command is given without the project's environment, in which it finds no jobs.
+"""Advice for Dagster's own command in a shell without the project's environment, in which it finds no jobs.
 
 Dagster opens the storage that ``dagster.yaml`` names before it looks for the jobs, so the storage says it. Keep out:
 the environment (``project/environment.py``).

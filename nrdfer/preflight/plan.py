@@ -1,4 +1,4 @@
-"""What a run is about to make, by corpus and step, and what was made before with the same settings."""
+"""Plan of a run: the assets it will make, by corpus and step, which of them are new, and the faults found in it."""
 
 from __future__ import annotations
 

@@ -87,9 +87,17 @@ def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sectio
     compared = found.profile.model == OURS and not found.profile.corpora.rendered and whole
     of_folds, on_afew = _of_folds(folds), None if found.afew is None else found.afew.path
     whole_curves = None if found.cross_validation is None else found.cross_validation.path
-    absent = absent_parts(folds, on_afew)
     printed = published("5")["NR-DFERNet DS"] if compared else None
     figures = figures_of(found.profile, found.folds, found.cross_validation, found.afew)
+    pictures: list[Picture | Missing] = []
+    if folds:
+        pictures.append(captioned_figures.recall_picture(folds, DFEW.name, of_folds, printed, folder))
+    if on_afew:
+        pictures.append(captioned_figures.recall_picture({AFEW.name: on_afew}, AFEW.name, AFEW.title, None, folder))
+    if whole_curves:
+        pictures.append(
+            draw("The training curves", folder / CURVES, lambda: _curves(whole_curves, folds, folder / CURVES))
+        )
     return Section(
         "results",
         "Results",
@@ -98,20 +106,8 @@ def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sectio
             *summary_tables(found.profile.model, folds, on_afew),
             card_table(card_of(figures, found.evaluations, found.profile.model)),
         ),
-        pictures=(
-            *([captioned_figures.recall_picture(folds, DFEW.name, of_folds, printed, folder)] if folds else []),
-            *(
-                [captioned_figures.recall_picture({AFEW.name: on_afew}, AFEW.name, AFEW.title, None, folder)]
-                if on_afew
-                else []
-            ),
-            *(
-                [draw("The training curves", folder / CURVES, lambda: _curves(whole_curves, folds, folder / CURVES))]
-                if whole_curves
-                else []
-            ),
-        ),
-        open=_what_is_open(absent, AFEW.name in found.profile.initial),
+        pictures=tuple(pictures),
+        open=_what_is_open(absent_parts(folds, on_afew), AFEW.name in found.profile.initial),
     )
 
 
@@ -167,31 +163,21 @@ def _thresholds(table: ResultTable, path: Path) -> Picture | Missing | None:
 
 
 def _filter(folds: Mapping[str, Path], found: Findings, folder: Path) -> Section:
+    pictures: list[Picture | Missing] = []
+    for evaluations, name, what in (
+        (folds, DFEW.name, _of_folds(folds)),
+        ({} if found.afew is None else {AFEW.name: found.afew.path}, AFEW.name, AFEW.title),
+    ):
+        if evaluations and name == DFEW.name:
+            pictures.append(captioned_figures.gain_picture(folds, folder))
+        if evaluations:
+            confusion = captioned_figures.confusion_picture(evaluations, name, f"{what}, honest protocol", folder)
+            pictures.append(confusion)
     return Section(
         "filter",
         "What the snippet-based filter does",
         "The paper's Figure 4, and the confusion matrices of its supplement.",
-        pictures=(
-            *(
-                [
-                    captioned_figures.gain_picture(folds, folder),
-                    captioned_figures.confusion_picture(
-                        folds, DFEW.name, f"{_of_folds(folds)}, honest protocol", folder
-                    ),
-                ]
-                if folds
-                else []
-            ),
-            *(
-                [
-                    captioned_figures.confusion_picture(
-                        {AFEW.name: found.afew.path}, AFEW.name, f"{AFEW.title}, honest protocol", folder
-                    )
-                ]
-                if found.afew is not None
-                else []
-            ),
-        ),
+        pictures=tuple(pictures),
     )
 
 

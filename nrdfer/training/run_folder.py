@@ -76,7 +76,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         if not _kept(folder):
             withdraw(folder)
         elif _has_failed(folder):
-            _log.warning("what the failed training had kept is now in %s", name_text(_set_aside(folder)))
+            _log.warning("what the failed training had kept is now in %s", name_text(_move_failed(folder)))
         else:
             raise TrainingError(
                 f"{name_text(folder)} holds a training of other settings ({listed(differences(there, stored))}); give "
@@ -118,7 +118,7 @@ def _has_failed(folder: Path) -> bool:
     return (folder / WORK / _FAILED).is_file() and not any((folder / name).exists() for name in (RESULT, *RESULTS))
 
 
-def _set_aside(folder: Path) -> Path:
+def _move_failed(folder: Path) -> Path:
     """Move what a failed training had kept to a folder beside it; nothing is removed."""
     number = 1
     while (folder / f"failed-{number}").exists():
