@@ -90,8 +90,8 @@ def write_card(facts: CardFacts) -> str:
         "Recipe": _plain(facts.recipe),
         "Preprocessing of videos": _plain(facts.preprocessing),
         "Use": (
-            f"Input: aligned face crops, (B, {facts.frames}, 3, {facts.image_size}, {facts.image_size}), RGB, 0 to 1 or "
-            "8-bit; crops of another size are resized. Output: one row per clip with the emotion, its probabilities "
+            f"Input: aligned face crops, (B, {facts.frames}, 3, {facts.image_size}, {facts.image_size}), RGB, 0 to 1 "
+            "or 8-bit; crops of another size are resized. Output: one row per clip with the emotion, its probabilities "
             "after the snippet-based filter, and the logits before it. The weights are the last epoch's. "
             f"For videos: `nrdfer predict VIDEO --model models:/{facts.model}@champion`."
         ),
