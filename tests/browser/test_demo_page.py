@@ -25,7 +25,7 @@ from tests.unit.acting import act
 
 PATIENCE = 120_000  # milliseconds; two cores that also train are slow
 SHOTS = Path(os.environ.get("NRDFER_SCREENSHOTS") or PROJECT / ".screenshots")
-#: A slow browser lays out the page again one picture later; a result that is gone is asked for once more.
+#: A slow browser lays out the page again one picture later.
 HARMLESS = ("ResizeObserver loop",)
 
 
@@ -49,6 +49,10 @@ class Demo:
         page.goto(self.address)
         page.wait_for_selector("input[type=file]", state="attached")
         return page
+
+    def results(self) -> list[Path]:
+        """Folders of results that are there."""
+        return list(self.temporary.glob("nrdfer-demo-*/results/*"))
 
     def _look(self, url: str) -> None:
         if not url.startswith((self.address, "data:", "blob:")):
@@ -120,8 +124,14 @@ def test_a_video_is_watched_with_its_timeline(demo: Demo, tmp_path: Path, width:
             page.click("text=everything (JSON)")
         assert '"people"' in waiting.value.path().read_text()
         assert not too_wide(page)
+        assert len(demo.results()) == 1
         page.close()
     assert demo.complaints == []
+    for _ in range(300):  # until the server has seen that the visitor has left
+        if not demo.results():
+            break
+        time.sleep(0.2)
+    assert demo.results() == []
 
 
 def test_a_bad_video_has_one_clear_message(demo: Demo, tmp_path: Path) -> None:

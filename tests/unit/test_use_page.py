@@ -1,4 +1,4 @@
-"""The page about use from other programs keeps its word: its blocks run, in a folder with a video, as they stand."""
+"""The page about use from other programs, and the README, keep their word: their blocks run beside a video."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow  # two exports, a prediction and a server
 PAGE = (PROJECT / "docs" / "use.md").read_text()
 BLOCKS = re.findall(r"^```(python|sh)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 SERVING = [text for kind, text in BLOCKS if kind == "sh" and "5001" in text]
+README = re.findall(r"^```python\n(.*?)^```$", (PROJECT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 OTHERS = [(kind, text) for kind, text in BLOCKS if text not in SERVING]
 
 
@@ -63,6 +64,14 @@ def test_python_and_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert any(line.startswith("ok (100, 112, 112, 3) uint8 ") for line in lines)
     from_onnx, from_program = lines[-2:]
     assert from_onnx == from_program and set(json.loads(from_onnx.replace("'", '"'))) <= set(EMOTIONS)
+
+
+def test_python_in_the_readme(folder: Path) -> None:
+    variables: dict[str, Any] = {}
+    (text,) = README
+    exec(compile(text, "README.md", "exec"), variables)  # noqa: S102
+    assert variables["prediction"].people[0].answer.emotion in EMOTIONS
+    assert variables["crops"].crops.shape == (100, 112, 112, 3)
 
 
 @contextlib.contextmanager
