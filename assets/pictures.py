@@ -14,6 +14,7 @@ from nrdfer.core.markdown_text import plain
 from nrdfer.core.optional_output import not_there
 
 _CELL = 24  # pixels of a cell in a small picture of a confusion matrix
+_LIGHTEST = 232  # darker than the page, so that the matrix has an edge
 _DARKEST_BGR = (178, 114, 0)  # of Okabe and Ito's palette
 _WIDTH = 900  # pixels of a photograph in the event log
 
@@ -33,7 +34,7 @@ def glance(confusion: Sequence[Sequence[int]]) -> dg.MarkdownMetadataValue:
 
     counts = np.array(confusion, np.float64)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    colours = 255 - shares[..., None] * (255 - np.array(_DARKEST_BGR))
+    colours = _LIGHTEST - shares[..., None] * (_LIGHTEST - np.array(_DARKEST_BGR))
     levels = (np.rint(colours / 8) * 8).clip(0, 255).astype(np.uint8)  # fewer levels are fewer bytes
     pixels = levels.repeat(_CELL, 0).repeat(_CELL, 1)
     data = base64.b64encode(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()).decode()
@@ -41,12 +42,16 @@ def glance(confusion: Sequence[Sequence[int]]) -> dg.MarkdownMetadataValue:
 
 
 def contact_sheet(published: Path) -> dict[str, Any]:
-    """The contact sheet of the clip in which the target is missing most often; nothing if there are no sheets."""
-    from nrdfer.preprocessing.clip_files import fewest_faces, sheet_of
+    """The contact sheet of the clip in which the target is seen most rarely; nothing if there is no clip."""
+    from nrdfer.faces import contact_sheet as sheets
+    from nrdfer.preprocessing.clip_files import fewest_faces, read_clip
 
     clip_id = fewest_faces(published)
-    shown = None if clip_id is None else small_picture(sheet_of(published, clip_id))
-    return {} if shown is None else {"contact_sheet": shown, "contact_sheet_of": clip_id}
+    if clip_id is None:
+        return {}
+    record, crops = read_clip(published, clip_id)
+    sheet = sheets.contact_sheet(crops, record.frames, title=clip_id)
+    return {"contact_sheet": _photograph("contact sheet", sheet[..., ::-1]), "contact_sheet_of": clip_id}
 
 
 def small_picture(path: Path) -> dg.MarkdownMetadataValue | None:
@@ -61,7 +66,15 @@ def small_picture(path: Path) -> dg.MarkdownMetadataValue | None:
         picture = None
     if picture is None:  # it is shown, and decides nothing
         return None
-    height = max(1, round(picture.shape[0] * _WIDTH / picture.shape[1]))
-    small = cv2.resize(picture, (_WIDTH, height), interpolation=cv2.INTER_AREA)
+    return _photograph(path.parent.name, picture)
+
+
+def _photograph(name: str, picture_bgr: Any) -> dg.MarkdownMetadataValue:
+    """A picture (H, W, 3) as a JPEG of `_WIDTH`."""
+    import cv2
+    import numpy as np
+
+    height = max(1, round(picture_bgr.shape[0] * _WIDTH / picture_bgr.shape[1]))
+    small = cv2.resize(np.ascontiguousarray(picture_bgr), (_WIDTH, height), interpolation=cv2.INTER_AREA)
     data = base64.b64encode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()).decode()
-    return dg.MetadataValue.md(f"![{path.parent.name}](data:image/jpeg;base64,{data})")
+    return dg.MetadataValue.md(f"![{name}](data:image/jpeg;base64,{data})")

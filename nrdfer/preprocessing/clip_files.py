@@ -151,18 +151,12 @@ def write_sheet(folder: Path, clip_id: str, sheet: SheetCollector) -> str:
     return name
 
 
-def sheet_of(folder: Path, clip_id: str) -> Path:
-    """The file of a clip's contact sheet."""
-    return folder / SHEETS / f"{clip_id}.jpg"
-
-
 def fewest_faces(folder: Path) -> str | None:
-    """The clip with a contact sheet whose frames show the target most rarely; None if no clip has one."""
+    """The clip whose frames show the target most rarely; None if there is no clip."""
     shares = {}
     for clip_id in list_clips(folder):
-        if sheet_of(folder, clip_id).is_file():
-            frames = read_record(folder, clip_id).frames
-            shares[clip_id] = sum(frame.has_face for frame in frames) / max(len(frames), 1)
+        frames = read_record(folder, clip_id).frames
+        shares[clip_id] = sum(frame.has_face for frame in frames) / max(len(frames), 1)
     return min(shares, key=lambda clip_id: shares[clip_id], default=None)
 
 

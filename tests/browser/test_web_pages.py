@@ -211,7 +211,8 @@ def test_the_run_in_mlflow_that_dagster_links_to_shows_its_curves(visit: Visit) 
 def test_the_run_of_the_whole_graph_has_figures_settings_and_its_trainings(visit: Visit) -> None:
     page = visit.page
     page.goto(f"{visit.mlflow}/#/experiments/1/runs?workflowType=machine_learning")  # as `nrdfer dev` prints it
-    page.get_by_role("link", name=re.compile("^full_reproduction tiny ")).first.click()
+    # the oldest: those that found everything up to date have no trainings of their own
+    page.get_by_role("link", name=re.compile("^full_reproduction tiny ")).last.click()
     visit.see("Finished")
     visit.see("dfew/war_mean_honest")
     visit.see("afew/uar_paper")

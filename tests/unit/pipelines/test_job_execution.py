@@ -14,7 +14,7 @@ from nrdfer.core.errors import NrdferError
 from pipelines.commands.run import run_job
 from pipelines.dagster_internals import capture_interrupts
 from pipelines.definitions import defs
-from pipelines.job_execution import _hangup_too, select
+from pipelines.job_execution import _hangup_too, _logged, select
 from pipelines.job_parts import from_scratch, without_dfew
 
 
@@ -80,6 +80,15 @@ def test_afew_alone_is_trained_from_scratch_where_no_dfew_is_given(
 def test_what_the_job_does_not_make_is_refused_with_names(job: dg.JobDefinition) -> None:
     with pytest.raises(NrdferError, match=r"--only 'fd9': full_reproduction makes nothing of that name; try .*fd5"):
         select(job, "fd9")
+
+
+def test_the_log_has_everything_unless_the_config_says_otherwise(job: dg.JobDefinition) -> None:
+    config = _logged(job.run_config or {})
+    assert config["loggers"] == {"console": {"config": {"log_level": "DEBUG"}}}
+    assert config["resources"] == (job.run_config or {})["resources"]
+    assert dg.validate_run_config(job, config)["loggers"]["console"]["config"]["log_level"] == "DEBUG"
+    mine = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+    assert _logged(mine) == mine
 
 
 OUTPUT = """
