@@ -234,7 +234,7 @@ def test_strip_and_annotated_video_decide_nothing(
     assert "annotated.mp4 could not be made: Unknown encoder 'libx264'" in row.note
     assert "strip.png could not be made: KeyError" in row.note
     assert json.loads((out / "a" / PREDICTION).read_text())["note"] == row.note
-    assert {path.name for path in (out / "a").iterdir()} == {FRAMES, PREDICTION, TIMELINE}
+    assert {path.name for path in (out / "a").iterdir()} == {FRAMES, PEOPLE, PREDICTION, TIMELINE}
 
 
 def test_a_full_disk_while_decorating_is_told_as_such(

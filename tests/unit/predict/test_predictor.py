@@ -138,7 +138,8 @@ def test_a_stretch_too_long_to_interpolate_is_told(
 ) -> None:
     monkeypatch.setattr("nrdfer.predict.inference.MAX_INTERPOLATED", 60)
     interpolating = dataclasses.replace(trained, sampling=Sampling("ti"))
-    told = Predictor(interpolating, predictor.cropper, WindowSettings(1, 1), device="cpu").predict(acted_video)
+    asked = Predictor(interpolating, predictor.cropper, WindowSettings(1, 1), device="cpu", answer="clip")
+    told = asked.predict(acted_video)
     assert (told.status, told.answer) == ("unreadable", None)
     assert "100 frames is too long to be interpolated (at most 60)" in told.reason
 
