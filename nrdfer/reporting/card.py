@@ -81,15 +81,21 @@ def _row(
     name: str, metrics: Mapping[str, Any], suffix: str, evaluation: Artifact | None, printed: Mapping[str, float | None]
 ) -> CardRow:
     history = read_history(evaluation.path) if evaluation is not None else []
-    values = [100 * metrics[protocol][f"{key}{suffix}"] for key in ("war", "uar") for protocol in ("honest", "paper")]
+
+    def percent(protocol: str, key: str) -> float:
+        return 100 * float(metrics[protocol][f"{key}{suffix}"])
+
     return CardRow(
         name,
-        len(history) or None,
-        int(best_of(history)["epoch"]) if history else None,
-        *values,
-        printed.get("WAR"),
-        printed.get("UAR"),
-        f"{evaluation.asset}/{evaluation.digest}/{HISTORY}" if evaluation is not None and history else "",
+        epochs=len(history) or None,
+        best_epoch=int(best_of(history)["epoch"]) if history else None,
+        war_last=percent("honest", "war"),
+        war_best=percent("paper", "war"),
+        uar_last=percent("honest", "uar"),
+        uar_best=percent("paper", "uar"),
+        war_published=printed.get("WAR"),
+        uar_published=printed.get("UAR"),
+        log=f"{evaluation.asset}/{evaluation.digest}/{HISTORY}" if evaluation is not None and history else "",
     )
 
 
