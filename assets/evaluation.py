@@ -31,7 +31,7 @@ def evaluate(
     *,
     title: str,
 ) -> Artifact:
-    """Evaluate a checkpoint under both protocols, unless it was evaluated already.
+    """Evaluate a checkpoint under its protocols, unless it was evaluated already.
 
     Args:
         context: of the step.
@@ -53,7 +53,7 @@ def evaluate(
         inputs=made_of.inputs,
         build=lambda out: stage.evaluate_checkpoint(
             checkpoint.path,
-            stage.EvaluationSet(shards.path, split.test_ids, profile.data),
+            stage.EvaluationSet(shards.path, split.test_ids, profile.data, split.train_ids),
             out,
             title=title,
             engine=profile.engine,
@@ -133,7 +133,18 @@ def _video_model(
 
 def metadata_of(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[str, Any]:
     """Metadata of an evaluation besides its figures, for the UI."""
+    from nrdfer.evaluation.checkpoints import calibration_picture, read_calibration
+
+    figures = {
+        f"{key}_{protocol}": float(values[key])
+        for protocol, values in read_calibration(artifact.path).items()
+        for key in ("ece", "ece_at_temperature", "temperature", "macro_f1")
+        if key in values
+    }
+    drawn = {"calibration": picture(calibration_picture(artifact.path, "honest"))} if figures else {}
     return {
+        **figures,
+        **drawn,
         "mlflow_run": mlflow_run(workbench.tracking, run_id),
         "confusion": picture(artifact.path / "confusion_honest.png"),
         "curves": picture(artifact.path / "curves.png"),
@@ -161,7 +172,8 @@ def evaluation_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
             f"WAR and UAR on the test clips of {corpus.title}'s split {name} under both protocols, every prediction, "
             f"and the model version{'' if only else f' `@{name}`'}.",
             f"`{ins['checkpoint']}` on the split's test clips. `honest` reads the last epoch; `paper` the epoch that "
-            "is best on the test clips, as published figures do.",
+            "is best on the test clips, as published figures do. With `validation` in the recipe there is `validated`, "
+            "too: epoch and thresholds chosen on training clips that were held out.",
             "`war_honest` and `uar_honest`, which the UI plots over time; `confusion` and `curves`; `registered_model` "
             "and `mlflow_run` in MLflow.",
         ),

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from nrdfer.shards.split import Split
 
 BOTH = "both"
-_MEANING = {"honest": "last epoch", "paper": "best epoch on the test fold"}
+_MEANING = {
+    "honest": "last epoch",
+    "paper": "best epoch on the test fold",
+    "validated": "epoch and thresholds chosen on held-out training clips",
+}
 
 
 @readable
@@ -30,7 +34,9 @@ def evaluate(
     profile: Annotated[str | None, typer.Option(help="Whose shards and threads.", envvar="NRDFER_PROFILE")] = None,
     shards: Annotated[Path | None, typer.Option(help="Folder of shards, not those of the profile's last run.")] = None,
     folds: Annotated[Path | None, typer.Option(help="folds.json or its folder, not that of the last run.")] = None,
-    protocol: Annotated[str, typer.Option(help="honest (last epoch), paper (best epoch), or both.")] = BOTH,
+    protocol: Annotated[
+        str, typer.Option(help="honest (last epoch), paper (best epoch), both, or validated (see validation in --set).")
+    ] = BOTH,
     out: Annotated[Path | None, typer.Option(help="Receives predictions (parquet), metrics and figures.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: protocol, then its metrics.")] = False,
 ) -> None:
@@ -47,24 +53,28 @@ def evaluate(
     if out is not None:
         refuse_unwritable(out, folder=True)
     from nrdfer.config.resolve import profile_of_shell
-    from nrdfer.evaluation.checkpoints import PROTOCOLS, files_of
+    from nrdfer.evaluation.checkpoints import WEIGHTS, files_of
 
-    if protocol not in (*PROTOCOLS, BOTH):
-        raise NrdferError(f"there is no protocol {protocol!r}; use one of {', '.join((*PROTOCOLS, BOTH))}")
+    if protocol not in (*WEIGHTS, BOTH):
+        raise NrdferError(f"there is no protocol {protocol!r}; use one of {', '.join((*WEIGHTS, BOTH))}")
     if (split is None) == (on is None):
         raise NrdferError("give either --split, whose test clips are predicted, or --on, another corpus")
-    chosen = tuple(PROTOCOLS) if protocol == BOTH else (protocol,)
+    chosen = None if protocol == BOTH else (protocol,)  # of a training that held clips out, both and validated
     if out is not None:
-        for name in files_of(chosen):
+        for name in files_of(chosen or tuple(WEIGHTS)):
             refuse_foreign(out / name)
     base = profile_of_shell(profile)
     found = _clips(base, split, on, shards, folds)
-    metrics = _evaluated(checkpoint, base, found, chosen, out, across=on is not None)
+    metrics, calibration = _evaluated(checkpoint, base, found, chosen, out, across=on is not None)
     if as_json:
-        typer.echo(json.dumps({"split": found.name, "checkpoint": checkpoint, **metrics}, indent=1))
+        each = {name: {**figures, "calibration": calibration[name]} for name, figures in metrics.items()}
+        typer.echo(json.dumps({"split": found.name, "checkpoint": checkpoint, **each}, indent=1))
         return
+    from nrdfer.evaluation.class_figures import in_words
+
     for name, figures in metrics.items():
         typer.echo(f"{name} protocol ({_MEANING[name]}): {_words(figures)}")
+        typer.echo(f"{name} protocol: {in_words(calibration[name])}")
     if out is not None:
         typer.echo(f"predictions, metrics and figures: {out}")
 
@@ -84,14 +94,14 @@ def _clips(base: Profile, split: str | None, on: str | None, shards: Path | None
 
 
 def _evaluated(
-    checkpoint: str, base: Profile, found: Split, protocols: Sequence[str], out: Path | None, *, across: bool
-) -> dict[str, Any]:
-    """Metrics of each protocol; `out` receives the files once all are there."""
+    checkpoint: str, base: Profile, found: Split, protocols: Sequence[str] | None, out: Path | None, *, across: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metrics, and calibration, of each protocol; `out` receives the files once all are there."""
     import tempfile
 
     from nrdfer.core.output_checks import in_words
     from nrdfer.core.own_files import clear_unfinished, publish, unfinished
-    from nrdfer.evaluation.checkpoints import EvaluationSet, evaluate_checkpoint
+    from nrdfer.evaluation.checkpoints import EvaluationSet, evaluate_checkpoint, read_calibration
     from nrdfer.registry import checked_weights
 
     try:
@@ -108,18 +118,19 @@ def _evaluated(
                 _warn_of_leaks(described.parent, found.name)
             metrics = evaluate_checkpoint(
                 described.parent,
-                EvaluationSet(found.shards, test_ids, base.data, shared),
+                EvaluationSet(found.shards, test_ids, base.data, () if across else found.train_ids, shared),
                 Path(scratch),
                 title=found.name,
                 engine=base.engine,
                 protocols=protocols,
             )
+            calibration = read_calibration(Path(scratch))
             if out is not None:
                 for path in sorted(Path(scratch).iterdir()):
                     publish(path, out / path.name)
     except OSError as error:
         raise in_words(out or Path(tempfile.gettempdir()), error) from error
-    return metrics
+    return metrics, calibration
 
 
 def _shared(described: Path, found: Split) -> tuple[list[str], tuple[str, ...]]:

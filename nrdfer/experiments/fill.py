@@ -17,7 +17,7 @@ import pandas as pd
 from nrdfer.core.emotions import emotions_in
 from nrdfer.corpora.registry import corpus_of
 from nrdfer.evaluation.apply_filter import Labels, decide, truth
-from nrdfer.evaluation.checkpoints import PROTOCOLS, predictions_path
+from nrdfer.evaluation.checkpoints import PROTOCOLS, evaluated_protocols, predictions_path
 from nrdfer.evaluation.filter_settings import Reading
 from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, UAR, WAR, Figure, ResultTable, Row
 from nrdfer.evaluation.row_metrics import figures_of
@@ -26,6 +26,7 @@ from nrdfer.experiments.published import published
 from nrdfer.experiments.results import Results
 from nrdfer.models.trained_files import MODEL
 
+_AS_TRAINED = (Reading(), Reading(sf=False))
 MEASURED, NOT_RUN, LITERATURE = "measured", "not run", "as published"
 
 
@@ -97,15 +98,22 @@ def _row(spec: RowSpec, table: TableSpec, results: Results, evaluations: dict[st
 
 
 def read_figures(evaluations: Mapping[str, Path], reading: Reading, *, by_emotion: bool = False) -> list[Figure]:
-    """The figures of both protocols: of the folders of some splits' evaluations, under a reading."""
+    """The figures of each protocol: of the folders of some splits' evaluations, under a reading.
+
+    What was validated with the filter's thresholds has no figure under other ones.
+    """
     emotions = emotions_in(described(next(iter(evaluations.values())))["settings"])
     return [
         figure
-        for protocol in PROTOCOLS
+        for protocol in _protocols(evaluations, reading)
         for figure in figures_of(
             _answers(evaluations, protocol, reading, emotions), protocol, emotions, by_emotion=by_emotion
         )
     ]
+
+
+def _protocols(evaluations: Mapping[str, Path], reading: Reading) -> tuple[str, ...]:
+    return evaluated_protocols(list(evaluations.values())) if reading in _AS_TRAINED else tuple(PROTOCOLS)
 
 
 def _answers(
