@@ -26,8 +26,8 @@ import numpy as np
 from bench.shards import made_up
 from devtools.own_places import json_file
 from devtools.shard_files import write_shards
-from nrdfer.corpora.published import DFEW_CLIPS
 from nrdfer.core.own_files import write_made
+from nrdfer.corpora.published import DFEW_CLIPS
 from nrdfer.evaluation.frame_hashes import BITS
 from nrdfer.evaluation.near_duplicates import (
     CANDIDATES,
@@ -64,7 +64,7 @@ def measure(clips: int, read: int, asked: int) -> dict[str, Any]:
         folder = Path(place)
         write_shards(made_up(read, _LONG, 112), folder, prefix="bench", clips_per_shard=256)
         with ShardReader(folder) as reader:
-            lengths = {clip_id: _LONG for clip_id in reader.clip_ids}
+            lengths = dict.fromkeys(reader.clip_ids, _LONG)
             reading = _seconds(lambda: read_pictures(reader, lengths, workers=1))
     pictures = _made_up(clips)
     names = list(pictures.low)

@@ -70,8 +70,8 @@ class Recipe:
             raise ValueError(f"clip_norm must be positive or None, not {self.clip_norm}")
         if self.validation is not None and not 0 < self.validation < 1:
             raise ValueError(
-                f"validation is a share of the training clips, above 0 and below 1, not {self.validation}; leave it out "
-                "to learn from all of them"
+                f"validation is a share of the training clips, above 0 and below 1, not {self.validation}; leave it "
+                "out to learn from all of them"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -21,8 +21,8 @@ import pandas as pd
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.optional_output import draw
 from nrdfer.data.settings import DataSettings
-from nrdfer.models.saved_model import read_history
 from nrdfer.models import trained_files
+from nrdfer.models.saved_model import read_history
 from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.runtime.engine import Engine
 

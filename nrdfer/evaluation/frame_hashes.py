@@ -38,7 +38,7 @@ def coefficients(frame_HW: Grey) -> npt.NDArray[np.float32]:
 
 
 def variants(frame_HW: Grey) -> npt.NDArray[np.float32]:
-    """Coefficients (V, `BITS`) of a frame as it is, cropped at its centre and corners, and as a crop of a larger one."""
+    """Coefficients (V, `BITS`) of a frame as it is, cropped at centre and corners, and as a crop of a larger one."""
     small = cv2.resize(frame_HW, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     look = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT}
     made = [cv2.warpAffine(small, matrix, (_SIDE, _SIDE), **look) for matrix in matrices(_SIDE)]

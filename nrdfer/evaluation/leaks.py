@@ -15,13 +15,26 @@ import pandas as pd
 
 from nrdfer.core.errors import StoreError
 from nrdfer.core.progress import Progress
-from nrdfer.evaluation.near_duplicates import Neighbour, near_neighbours, read_pictures
+from nrdfer.evaluation.checkpoints import predictions_path, read_metrics
+from nrdfer.evaluation.near_duplicates import (
+    ASKED,
+    FRAMES,
+    MOST_BITS,
+    SAME,
+    Neighbour,
+    near_neighbours,
+    read_pictures,
+)
 from nrdfer.evaluation.protocols import fold_metrics
+from nrdfer.models.saved_model import read_emotions
+from nrdfer.models.trained_files import MODEL
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.split import Split
 
 LEAKS = "leaks.json"
 _FIGURES = ("war", "uar")
+#: What the result depends on, besides the clips.
+SETTINGS: Mapping[str, Any] = {"frames": FRAMES, "asked": ASKED, "bits": MOST_BITS, "same": SAME}
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,32 @@ def without_leaks(
     }
 
 
+def figures_of(evaluation: Path, leaks: Leaks) -> dict[str, dict[str, dict[str, float | int]]]:
+    """`without_leaks` of each protocol of the folder of an evaluation.
+
+    Raises:
+        StoreError: it is not of this split's test clips.
+    """
+    emotions = read_emotions(evaluation / MODEL)
+    figures = {}
+    for protocol in read_metrics(evaluation):
+        predictions = pd.read_parquet(predictions_path(evaluation, protocol))
+        if len(predictions) != leaks.test or not leaks.clip_ids <= set(predictions["clip_id"]):
+            raise StoreError(
+                f"{evaluation} predicts {len(predictions)} clips, not the {leaks.test} test clips of {leaks.split}"
+            )
+        figures[protocol] = without_leaks(predictions, emotions, leaks)
+    return figures
+
+
+def rebuilt(values: Mapping[str, Any]) -> list[Leaks]:
+    """The leaks in `plain` values."""
+    return [
+        Leaks(name, split["train"], split["test"], tuple(Neighbour(**each) for each in split["neighbours"]))
+        for name, split in values.items()
+    ]
+
+
 def plain(leaks: Sequence[Leaks], figures: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Leaks and the figures of their splits (`without_leaks` by protocol) as plain values."""
     return {
@@ -119,6 +158,7 @@ def read_leaks(folder: Path) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         for split in values.values():
             split_in_words("", split)
+        rebuilt(values)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path} holds no leak report: it was changed or damaged; run nrdfer corpus leaks") from error
     return values
@@ -128,8 +168,8 @@ def split_in_words(name: str, values: Mapping[str, Any]) -> str:
     """The report of one split on one line."""
     share = 100 * values["with_neighbour"] / values["test"]
     text = (
-        f"{name}: {values['with_neighbour']} of {values['test']} test clips ({share:.2f} %) have a near-duplicate among "
-        f"{values['train']} training clips"
+        f"{name}: {values['with_neighbour']} of {values['test']} test clips ({share:.2f} %) have a near-duplicate "
+        f"among {values['train']} training clips"
     )
     for protocol, parts in values["figures"].items():
         if "without" in parts:

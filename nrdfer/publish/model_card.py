@@ -137,8 +137,8 @@ def _calibration(measured: Mapping[str, Any]) -> str:
     if "temperature" not in measured:
         return f"{text}; no clips were held out to fit a temperature on."
     return (
-        f"{text}. Logits divided by the temperature {measured['temperature']:.3f}, which was fitted on held-out training "
-        f"clips, have {100 * measured['ece_at_temperature']:.1f}."
+        f"{text}. Logits divided by the temperature {measured['temperature']:.3f}, which was fitted on held-out "
+        f"training clips, have {100 * measured['ece_at_temperature']:.1f}."
     )
 
 

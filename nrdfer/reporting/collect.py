@@ -10,6 +10,8 @@ from typing import TypeVar
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.optional_output import Missing, reason
+from nrdfer.corpora.afew import AFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLES
 from nrdfer.experiments.fill import Filled, fill
 from nrdfer.experiments.results import Results
@@ -17,6 +19,7 @@ from nrdfer.store import Artifact, Store
 from nrdfer.store.pointers import made_with
 
 NOISE = "noise/benchmark"  # asset of the noise benchmark
+LEAKS = (DFEW.asset("near_duplicates"), AFEW.asset("near_duplicates"))  # artefacts of `nrdfer corpus leaks`
 
 Kept = TypeVar("Kept")
 
@@ -35,12 +38,14 @@ class Findings:
     baseline: Mapping[str, Artifact] = field(default_factory=dict)  # Table 1's setting a, by fold
     learned_token: Artifact | None = None  # Table 1's network with DSF and without DCT, on fold 1
     noise: Artifact | None = None  # the noise benchmark
+    leaks: Mapping[str, Artifact] = field(default_factory=dict)  # near-duplicates between training and test, by corpus
     gaps: tuple[Missing, ...] = ()  # what is in the store and cannot be read
 
     @property
     def inputs(self) -> dict[str, str]:
         """Digests of everything the report depends on."""
         more = {} if self.noise is None else {NOISE: self.noise.digest}
+        more |= {name: artifact.digest for name, artifact in self.leaks.items()}
         return {
             **self.digests,
             **more,
@@ -69,6 +74,7 @@ def find(
 
     baseline = {fold: fold_of("baseline", fold) for fold in FOLDS}
     tables = [gaps.keep(f"The table {name}", partial(fill, table, results)) for name, table in TABLES.items()]
+    leaks = {name: gaps.keep(f"The leak report {name}", partial(made_with(profile).get, name)) for name in LEAKS}
     return Findings(
         profile,
         folds,
@@ -80,6 +86,7 @@ def find(
         {fold: found for fold, found in baseline.items() if found is not None},
         fold_of("dsf", FOLDS[0]),
         gaps.keep("The noise benchmark", lambda: made_with(profile).get(NOISE)),
+        {name: artifact for name, artifact in leaks.items() if artifact is not None},
         tuple(gaps.found),
     )
 

@@ -23,7 +23,7 @@ from nrdfer.experiments.fill import line_of
 from nrdfer.experiments.published import published
 from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
 from nrdfer.noise.report import JSON as NOISE_JSON
-from nrdfer.reporting import captioned_figures
+from nrdfer.reporting import captioned_figures, trust
 from nrdfer.reporting.figures.planted_noise import Noise, read_planted_noise
 from nrdfer.reporting.page import Picture, Section
 from nrdfer.reporting.summary import summary_tables
@@ -48,6 +48,8 @@ def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[
     made: Mapping[str, Callable[[], Section]] = {
         "results": lambda: _results(found, folds, folder),
         "tables": lambda: _tables(found, folder),
+        "calibration": lambda: trust.calibration_section(folds, found.afew.path, folder),
+        "leaks": lambda: trust.leaks_section(found.leaks, {**folds, AFEW.name: found.afew.path}),
         "filter": lambda: _filter(folds, found, folder),
         "attention": lambda: _attention(found, folds, folder),
         "features": lambda: _features(found, folds, folder),

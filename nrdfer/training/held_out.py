@@ -37,8 +37,8 @@ def hold_out(source: ClipSource, train_ids: Sequence[str], share: float, seed: i
     """
     if isinstance(source, StreamedSource):
         raise TrainingError(
-            "validation: shards that are read as a stream do not say who is filmed, so people could be learned from and "
-            "held out; set data: {reader: indexed}, or leave validation out of the recipe"
+            "validation: shards that are read as a stream do not say who is filmed, so people could be learned from "
+            "and held out; set data: {reader: indexed}, or leave validation out of the recipe"
         )
     records = [source.record(clip_id) for clip_id in sorted(train_ids)]
     emotions = sorted({str(record.emotion) for record in records})

@@ -49,7 +49,8 @@ def test_figures_are_those_of_the_training(trained: Corpora) -> None:
 
 def test_people_read_both_protocols_and_what_they_mean(trained: Corpora) -> None:
     done = evaluate(trained, "--split", "fd1")
-    honest, paper = done.stdout.splitlines()
+    honest, sure, paper, _ = done.stdout.splitlines()
+    assert sure.startswith("honest protocol: macro-F1 ") and "; ECE " in sure and "equally frequent emotions" in sure
     assert honest.startswith("honest protocol (last epoch): WAR ")
     assert paper.startswith("paper protocol (best epoch on the test fold): WAR ")
     assert "7 clips, each predicted once" in honest

@@ -51,6 +51,7 @@ def evaluation(folder: Path, name: str, pairs: Pairs, features: np.ndarray | Non
     table = table.assign(
         clip_id=[f"{name}-{i:03d}" for i in range(n)],
         predicted_unfiltered=table["predicted"],
+        vetoed=False,
         frames=[list(range(16))] * n,
         attention=[[1 / 15] * 15] * n,
         **{f"logit_{k}": 0.0 for k in range(7)},

@@ -62,7 +62,7 @@ def test_nobody_is_learned_from_and_held_out() -> None:
 
 def test_clips_of_unknown_people_are_divided_one_by_one() -> None:
     clips = [("fear", "p1")] * 6 + [("fear", "")] * 6
-    kept, held = divided(clips, 0.5)
+    _, held = divided(clips, 0.5)
     assert len(held) == 6 and len({clips[int(c)][1] == "p1" for c in held}) == 1
 
 
