@@ -40,8 +40,8 @@ def coefficients(frame_HW: Grey) -> npt.NDArray[np.float32]:
 def variants(frame_HW: Grey) -> npt.NDArray[np.float32]:
     """Coefficients (V, `BITS`) of a frame as it is, cropped at centre and corners, and as a crop of a larger one."""
     small = cv2.resize(frame_HW, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    look = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT}
-    made = [cv2.warpAffine(small, matrix, (_SIDE, _SIDE), **look) for matrix in matrices(_SIDE)]
+    flags, border = cv2.INTER_LINEAR, cv2.BORDER_REFLECT
+    made = [cv2.warpAffine(small, m, (_SIDE, _SIDE), flags=flags, borderMode=border) for m in matrices(_SIDE)]
     return np.stack([cv2.dct(picture)[_ROWS, _COLUMNS] for picture in made])
 
 
