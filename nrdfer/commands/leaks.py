@@ -52,8 +52,12 @@ def corpus_leaks(
     if evaluation is not None and split is None:
         raise NrdferError("--evaluation is of one split: give --split, too")
     from nrdfer.config.resolve import profile_of_shell
+    from nrdfer.core.plain_text import name_text
+    from nrdfer.evaluation.checkpoints import METRICS
     from nrdfer.evaluation.leaks import LEAKS, plain, split_in_words
 
+    if evaluation is not None and not (evaluation / METRICS).is_file():
+        raise NrdferError(f"{name_text(evaluation)} holds no {METRICS}: give a folder of nrdfer evaluate --out")
     if out is not None:
         refuse_unwritable(out, folder=True)
         refuse_foreign(out / LEAKS)
@@ -115,14 +119,9 @@ def _figures(
     base: Profile, corpus: Corpus, found: Sequence[Leaks], given: Mapping[str, Path], *, elsewhere: bool
 ) -> dict[str, Any]:
     """Figures of each split with and without its leaks, by protocol, as far as its test clips were predicted."""
-    from nrdfer.core.plain_text import name_text
-    from nrdfer.evaluation.checkpoints import METRICS
     from nrdfer.evaluation.leaks import figures_of
     from nrdfer.store.pointers import made_with
 
-    for folder in given.values():
-        if not (folder / METRICS).is_file():
-            raise NrdferError(f"{name_text(folder)} holds no {METRICS}: give a folder of nrdfer evaluate --out")
     made = (
         {}
         if elsewhere or given
