@@ -89,7 +89,8 @@ def _answers(
     veto_N = ((p_NSK.max(-1) > pair[0]) & (p_NSK[..., neutral] < pair[1])).any(-1)
     final_NK = logits_NK.copy()
     final_NK[veto_N, neutral] = -np.inf
-    return final_NK.argmax(-1)
+    answers_N: npt.NDArray[np.intp] = final_NK.argmax(-1)
+    return answers_N
 
 
 def read_validation(folder: Path) -> Validation | None:
