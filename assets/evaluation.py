@@ -32,7 +32,7 @@ def evaluate(
     *,
     title: str,
 ) -> Artifact:
-    """Evaluate a checkpoint under both protocols, unless it was evaluated already.
+    """Evaluate a checkpoint under its protocols, unless it was evaluated already.
 
     Args:
         context: of the step.
@@ -56,7 +56,7 @@ def evaluate(
         inputs=made_of.inputs,
         build=lambda out: stage.evaluate_checkpoint(
             checkpoint.path,
-            stage.EvaluationSet(shards.path, split.test_ids, profile.data),
+            stage.EvaluationSet(shards.path, split.test_ids, profile.data, split.train_ids),
             out,
             title=title,
             engine=profile.engine,
@@ -146,15 +146,24 @@ def pipeline_of(context: dg.AssetExecutionContext, workbench: Workbench) -> str:
 
 def metadata_of(workbench: Workbench, artifact: Artifact, run_id: str) -> dict[str, Any]:
     """Metadata of an evaluation, for the UI."""
-    from nrdfer.evaluation.checkpoints import read_metrics
+    from nrdfer.evaluation.checkpoints import calibration_picture, read_calibration, read_metrics
     from nrdfer.publish.register_model import flat_figures
 
     metrics = read_metrics(artifact.path)
+    figures = {
+        f"{key}_{protocol}": float(values[key])
+        for protocol, values in read_calibration(artifact.path).items()
+        for key in ("ece", "ece_at_temperature", "temperature", "macro_f1")
+        if key in values
+    }
+    drawn = {"calibration": picture(calibration_picture(artifact.path, "honest"))} if figures else {}
     return {
         **results(metrics),
         "confusion": picture(artifact.path / "confusion_honest.png"),
         "curves": picture(artifact.path / "curves.png"),
+        **drawn,
         **flat_figures(metrics),
+        **figures,
         "mlflow_run": mlflow_run(workbench.tracking, run_id),
     }
 
@@ -180,9 +189,10 @@ def evaluation_asset(corpus: Corpus, name: str) -> dg.AssetsDefinition:
             f"WAR, UAR and every prediction on {corpus.title}'s split {name} under both protocols, and the model "
             f"version{'' if only else f' `@{name}`'}.",
             f"`{ins['checkpoint']}` on the split's test clips. `honest` reads the last epoch; `paper` the epoch that "
-            "is best on the test clips, as published figures do.",
-            "`result`; `confusion` and `curves`; `war_honest` and `uar_honest`, which the UI plots over time; "
-            "`registered_model` and `mlflow_run` in MLflow.",
+            "is best on the test clips, as published figures do. With `validation` in the recipe there is `validated`, "
+            "too: epoch and thresholds chosen on training clips that were held out.",
+            "`result`; `confusion`, `curves` and `calibration`; `war_honest` and `uar_honest`, which the UI plots over "
+            "time; `registered_model` and `mlflow_run` in MLflow.",
         ),
     )
     def evaluation(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nrdfer.commands.common import bar, readable
+from nrdfer.commands.leaks import corpus_leaks
 from nrdfer.commands.own_corpus import corpus_add, corpus_remove
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.plain_text import one_line
@@ -16,6 +17,7 @@ from nrdfer.corpora.registry import CORPORA, find_corpus
 corpus_app = typer.Typer(help="Corpora: yours, the rendered sample, and labels.", no_args_is_help=True)
 corpus_app.command("add")(corpus_add)
 corpus_app.command("remove")(corpus_remove)
+corpus_app.command("leaks")(corpus_leaks)
 
 
 @corpus_app.command("list")

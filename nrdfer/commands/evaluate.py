@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from nrdfer.shards.split import Split
 
 BOTH = "both"
-_MEANING = {"honest": "last epoch", "paper": "best epoch on the test fold"}
+_MEANING = {
+    "honest": "last epoch",
+    "paper": "best epoch on the test fold",
+    "validated": "epoch and thresholds chosen on held-out training clips",
+}
 
 
 @readable
@@ -31,7 +35,9 @@ def evaluate(
     profile: Annotated[str | None, typer.Option(help="Whose shards and threads.", envvar="NRDFER_PROFILE")] = None,
     shards: Annotated[Path | None, typer.Option(help="Folder of shards, not those of the profile's last run.")] = None,
     folds: Annotated[Path | None, typer.Option(help="folds.json or its folder, not that of the last run.")] = None,
-    protocol: Annotated[str, typer.Option(help="honest (last epoch), paper (best epoch), or both.")] = BOTH,
+    protocol: Annotated[
+        str, typer.Option(help="honest (last epoch), paper (best epoch), both, or validated (see validation in --set).")
+    ] = BOTH,
     out: Annotated[Path | None, typer.Option(help="Receives predictions (parquet), metrics and figures.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: protocol, then its metrics.")] = False,
 ) -> None:
@@ -48,52 +54,58 @@ def evaluate(
     if out is not None:
         refuse_unwritable(out, folder=True)
     from nrdfer.config.resolve import profile_of_shell
-    from nrdfer.evaluation.checkpoints import PROTOCOLS, files_of
+    from nrdfer.evaluation.checkpoints import WEIGHTS, files_of
     from nrdfer.registry import checked_weights
 
-    if protocol not in (*PROTOCOLS, BOTH):
-        raise NrdferError(f"there is no protocol {protocol!r}; use one of {', '.join((*PROTOCOLS, BOTH))}")
+    if protocol not in (*WEIGHTS, BOTH):
+        raise NrdferError(f"there is no protocol {protocol!r}; use one of {', '.join((*WEIGHTS, BOTH))}")
     if (split is None) == (on is None):
         raise NrdferError("give either --split, whose test clips are predicted, or --on, another corpus")
-    chosen = tuple(PROTOCOLS) if protocol == BOTH else (protocol,)
     if out is not None:
-        for name in files_of(chosen):
+        for name in files_of(tuple(WEIGHTS) if protocol == BOTH else (protocol,)):
             refuse_foreign(out / name)
     base = profile_of_shell(profile)
     with checked_weights(checkpoint) as (described, _):
-        chosen = _with_weights(checkpoint, described.parent, protocol, chosen)  # before shards are looked through
+        chosen = _with_weights(checkpoint, described.parent, protocol)  # before shards are looked through
         found = _clips(base, split, on, shards, folds)
-        metrics = _evaluated(checkpoint, described, base, found, chosen, out, across=on is not None)
+        metrics, calibration = _evaluated(checkpoint, described, base, found, chosen, out, across=on is not None)
     if as_json:
-        typer.echo(json.dumps({"split": found.name, "checkpoint": checkpoint, **metrics}, indent=1))
+        each = {name: {**figures, "calibration": calibration[name]} for name, figures in metrics.items()}
+        typer.echo(json.dumps({"split": found.name, "checkpoint": checkpoint, **each}, indent=1))
         return
+    from nrdfer.evaluation.class_figures import in_words
+
     for name, figures in metrics.items():
         typer.echo(f"{name} protocol ({_MEANING[name]}): {_words(figures)}")
+        typer.echo(f"{name} protocol: {in_words(calibration[name])}")
     if out is not None:
         typer.echo(f"predictions, metrics and figures: {out}")
 
 
-def _with_weights(checkpoint: str, folder: Path, asked: str, protocols: Sequence[str]) -> tuple[str, ...]:
+def _with_weights(checkpoint: str, folder: Path, asked: str) -> tuple[str, ...]:
     """The protocols whose weights a network has: published ones and the sample have those of the last epoch only.
 
     Raises:
         NrdferError: it lacks those of the one that was asked for.
     """
-    from nrdfer.evaluation.checkpoints import PROTOCOLS
+    from nrdfer.evaluation.checkpoints import VALIDATED, WEIGHTS
 
-    there = tuple(name for name in protocols if (folder / PROTOCOLS[name]).is_file())
-    lacking = [name for name in protocols if name not in there]
+    wanted = tuple(name for name in WEIGHTS if name != VALIDATED) if asked == BOTH else (asked,)
+    there = tuple(name for name in wanted if (folder / WEIGHTS[name]).is_file())
+    lacking = [name for name in wanted if name not in there]
     if lacking and (asked != BOTH or not there):
+        other = "train with `--set validation=0.1`" if asked == VALIDATED else "give the folder of the training"
         raise NrdferError(
-            f"{one_line(checkpoint)} has no weights of the protocol {lacking[0]} ({PROTOCOLS[lacking[0]]}, "
-            f"{_MEANING[lacking[0]]}); give --protocol honest, or the folder of the training"
+            f"{one_line(checkpoint)} has no weights of the protocol {lacking[0]} ({WEIGHTS[lacking[0]]}, "
+            f"{_MEANING[lacking[0]]}); give --protocol honest, or {other}"
         )
     for name in lacking:
         typer.echo(
             one_line(f"note: {checkpoint} has no weights of the protocol {name} ({_MEANING[name]}); it is left out"),
             err=True,
         )
-    return there
+    more = (VALIDATED,) if asked == BOTH and (folder / WEIGHTS[VALIDATED]).is_file() else ()
+    return there + more
 
 
 def _clips(base: Profile, split: str | None, on: str | None, shards: Path | None, folds: Path | None) -> Split:
@@ -119,13 +131,13 @@ def _evaluated(
     out: Path | None,
     *,
     across: bool,
-) -> dict[str, Any]:
-    """Metrics of each protocol; `out` receives the files once all are there."""
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metrics, and calibration, of each protocol; `out` receives the files once all are there."""
     import tempfile
 
     from nrdfer.core.output_checks import in_words
     from nrdfer.core.own_files import clear_unfinished, publish, unfinished
-    from nrdfer.evaluation.checkpoints import EvaluationSet, evaluate_checkpoint
+    from nrdfer.evaluation.checkpoints import EvaluationSet, evaluate_checkpoint, read_calibration
 
     try:
         if out is not None:
@@ -138,18 +150,19 @@ def _evaluated(
                 _warn_of_leaks(described.parent, found.name)
             metrics = evaluate_checkpoint(
                 described.parent,
-                EvaluationSet(found.shards, test_ids, base.data, shared),
+                EvaluationSet(found.shards, test_ids, base.data, () if across else found.train_ids, shared),
                 Path(scratch),
                 title=found.name,
                 engine=base.engine,
                 protocols=protocols,
             )
+            calibration = read_calibration(Path(scratch))
             if out is not None:
                 for path in sorted(Path(scratch).iterdir()):
                     publish(path, out / path.name)
     except OSError as error:
         raise in_words(out or Path(tempfile.gettempdir()), error) from error
-    return metrics
+    return metrics, calibration
 
 
 def _shared(described: Path, found: Split) -> tuple[list[str], tuple[str, ...]]:

@@ -75,7 +75,10 @@ def print_results(found: Last) -> None:
 
     header, *rows = closing_rows(found.figures)
     name = one_line(str(found.figures["profile"]))
-    table = Table(title=Text(f"profile {name}: percent; honest = last epoch, paper = best epoch on the test fold"))
+    meaning = "honest = last epoch, paper = best epoch on the test fold"
+    if any("validated" in column for column in header):
+        meaning += ", validated = best on held-out training clips"
+    table = Table(title=Text(f"profile {name}: percent; {meaning}"))
     for column in header:
         table.add_column(column, justify="left" if not column else "right", no_wrap=True)
     for row in rows:

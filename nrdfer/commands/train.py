@@ -135,6 +135,8 @@ def train(
     typer.echo(f"{out}: {result['epochs']} epochs")
     typer.echo(f"honest protocol, last epoch:                {epoch_line(last)}")
     typer.echo(f"paper protocol, best epoch on the test fold: {epoch_line(best)}")
+    if "validated" in result:
+        typer.echo(f"validated protocol, best on held-out clips:  {epoch_line(result['validated'])}")
 
 
 def _add_preprocessing(profile: Profile, results: Path) -> None:

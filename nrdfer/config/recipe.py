@@ -49,6 +49,7 @@ class Recipe:
     min_frames: Annotated[int, "shorter clips are not used for training; they are tested all the same"] = 0
     absent_emotions: Annotated[bool, "whether a list of clips may lack an emotion"] = False
     seed: Annotated[int, "of initialisation, order and augmentation"] = 0
+    validation: Annotated[float | None, "share of the training clips held out to choose epoch and thresholds"] = later(None)
 
     def __post_init__(self) -> None:
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
@@ -68,6 +69,11 @@ class Recipe:
             raise ValueError(f"warmup is a share of the batches below 1, not {self.warmup}")
         if self.clip_norm is not None and self.clip_norm <= 0:
             raise ValueError(f"clip_norm must be positive or None, not {self.clip_norm}")
+        if self.validation is not None and not 0 < self.validation < 1:
+            raise ValueError(
+                f"validation is a share of the training clips, above 0 and below 1, not {self.validation}; leave it "
+                "out to learn from all of them"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, with the spelling of digests and files: finished trainings are found by it."""

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Thresholds around the defaults of section 4.2; the supplement's own grid is not in the paper's text.
+MU1 = (0.5, 0.6, 0.7, 0.8, 0.9)
+MU2 = (0.01, 0.03, 0.05, 0.1, 0.2)
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
-from nrdfer.evaluation.filter_settings import Reading
+from nrdfer.evaluation.filter_settings import MU1, MU2, Reading
 from nrdfer.models.names import TITLES
 
 FOLDS = DFEW.splits
@@ -229,10 +229,6 @@ TABLE_5 = TableSpec(
     costs=True,
     recalls=True,
 )
-
-#: Around the defaults of section 4.2; the supplement's own grid is not in the paper's text.
-MU1 = (0.5, 0.6, 0.7, 0.8, 0.9)
-MU2 = (0.01, 0.03, 0.05, 0.1, 0.2)
 
 FILTER_THRESHOLDS = TableSpec(
     "filter_thresholds",

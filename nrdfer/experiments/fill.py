@@ -18,7 +18,7 @@ from nrdfer.core.emotions import emotions_in
 from nrdfer.corpora.registry import corpus_of
 from nrdfer.evaluation.apply_filter import Labels, decide, truth
 from nrdfer.evaluation.bootstrap import DRAWS
-from nrdfer.evaluation.checkpoints import PROTOCOLS, predictions_path
+from nrdfer.evaluation.checkpoints import PROTOCOLS, evaluated_protocols, predictions_path
 from nrdfer.evaluation.filter_settings import Reading
 from nrdfer.evaluation.result_table import (
     GMACS,
@@ -40,6 +40,7 @@ from nrdfer.experiments.results import Results
 from nrdfer.models.trained_files import MODEL
 from nrdfer.store import Artifact
 
+_AS_TRAINED = (Reading(), Reading(sf=False))
 MEASURED, NOT_RUN, LITERATURE = "measured", "not run", "as published"
 
 
@@ -142,15 +143,22 @@ def _repeated(seeds: Sequence[Sequence[Figure]]) -> list[Figure]:
 def read_figures(
     evaluations: Mapping[str, Path], reading: Reading, *, by_emotion: bool = False, draws: int = DRAWS
 ) -> list[Figure]:
-    """The figures of both protocols: of the folders of some splits' evaluations, under a reading."""
+    """The figures of each protocol: of the folders of some splits' evaluations, under a reading.
+
+    What was validated with the filter's thresholds has no figure under other ones.
+    """
     emotions = emotions_in(described(next(iter(evaluations.values())))["settings"])
     return [
         figure
-        for protocol in PROTOCOLS
+        for protocol in _protocols(evaluations, reading)
         for figure in figures_of(
             answers_of(evaluations, protocol, reading, emotions), protocol, emotions, by_emotion=by_emotion, draws=draws
         )
     ]
+
+
+def _protocols(evaluations: Mapping[str, Path], reading: Reading) -> tuple[str, ...]:
+    return evaluated_protocols(list(evaluations.values())) if reading in _AS_TRAINED else tuple(PROTOCOLS)
 
 
 def answers_of(

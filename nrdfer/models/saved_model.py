@@ -43,11 +43,26 @@ class EpochReport:
     test_uar: float
     test_war_unfiltered: float
     test_uar_unfiltered: float
+    validation_war: float | None = None  # of clips held out of the training clips, if there are any
+    validation_uar: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; figures of held-out clips only where some were held out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def best_epoch(reports: Sequence[EpochReport]) -> EpochReport:
     """The paper protocol's choice: best filtered WAR on the test clips, the earliest among equals."""
     return max(reports, key=lambda report: (report.test_war, -report.epoch))
+
+
+def validated_epoch(reports: Sequence[EpochReport]) -> EpochReport | None:
+    """The epoch of the best filtered WAR on held-out clips, the earliest among equals; None if none were held out.
+
+    No figure of the test clips is read.
+    """
+    rated = [(report.validation_war, -report.epoch, report) for report in reports if report.validation_war is not None]
+    return max(rated, key=lambda rating: rating[:2])[2] if rated else None
 
 
 def cpu_weights(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -62,7 +77,7 @@ def write_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
 
 def write_history(folder: Path, reports: Sequence[EpochReport]) -> None:
     """Write `HISTORY`, one JSON line an epoch."""
-    write_whole(folder / HISTORY, "".join(json.dumps(asdict(row)) + "\n" for row in reports).encode())
+    write_whole(folder / HISTORY, "".join(json.dumps(row.to_dict()) + "\n" for row in reports).encode())
 
 
 def write_description(

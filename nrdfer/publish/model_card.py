@@ -50,6 +50,7 @@ class CardFacts:
         epochs: protocol -> the epoch its weights are of.
         links: name -> address, of what made it.
         image_size: side of a frame, pixels.
+        calibration: of the version's weights on the test clips, by `nrdfer.evaluation.class_figures.summary`.
     """
 
     title: str
@@ -67,6 +68,7 @@ class CardFacts:
     epochs: Mapping[str, int]
     links: Mapping[str, str] = field(default_factory=dict)
     image_size: int = 112
+    calibration: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_card(facts: CardFacts) -> str:
@@ -102,8 +104,8 @@ def write_card(facts: CardFacts) -> str:
         ),
         "Limits": (
             "One face per clip. Acted or cinematic expressions; rare classes are recognised far less "
-            "often than the mean suggests. Crops aligned in another way lower its figures. Probabilities are not "
-            "calibrated. Behaviour across age, skin and sex was not measured."
+            "often than the mean suggests. Crops aligned in another way lower its figures. "
+            f"{_calibration(facts.calibration)} Behaviour across age, skin and sex was not measured."
         ),
     }
     text = "\n\n".join(f"{'#' if i == 0 else '##'} {head}\n\n{body}" for i, (head, body) in enumerate(sections.items()))
@@ -113,7 +115,11 @@ def write_card(facts: CardFacts) -> str:
 def _figures(facts: CardFacts) -> str:
     header = ("protocol", "weights", "WAR", "UAR", "WAR, no filter", "UAR, no filter", "clips")
     rows = []
-    meaning = {"honest": "last epoch", "paper": "best epoch on the test clips"}
+    meaning = {
+        "honest": "last epoch",
+        "paper": "best epoch on the test clips",
+        "validated": "best epoch on held-out training clips, and the filter's thresholds",
+    }
     for protocol, metrics in facts.metrics.items():
         numbers = (metrics[key] for key in ("war", "uar", "war_unfiltered", "uar_unfiltered"))
         weights = f"{meaning[protocol]} ({facts.epochs[protocol]})"
@@ -123,6 +129,22 @@ def _figures(facts: CardFacts) -> str:
         for name, recall in facts.metrics["honest"]["recalls"].items()
     )
     return f"{table(header, rows, numbers=5)}\n\nRecall of each emotion, honest protocol: {each}. Per cent."
+
+
+def _calibration(measured: Mapping[str, Any]) -> str:
+    """How far the probabilities may be trusted, as far as it was measured."""
+    if not measured:
+        return "Probabilities are not calibrated."
+    text = (
+        f"Probabilities are not calibrated: their expected calibration error (ECE) on the test clips is "
+        f"{100 * measured['ece']:.1f} points"
+    )
+    if "temperature" not in measured:
+        return f"{text}; no clips were held out to fit a temperature on."
+    return (
+        f"{text}. Logits divided by the temperature {measured['temperature']:.3f}, which was fitted on held-out "
+        f"training clips, have {100 * measured['ece_at_temperature']:.1f}."
+    )
 
 
 def _plain(values: Mapping[str, Any], prefix: str = "") -> str:

@@ -18,7 +18,7 @@ from nrdfer.config.profile import Profile
 from nrdfer.core import file_locks, paths
 from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.registry import corpus_of, find_corpus, recipe_of
-from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
+from nrdfer.evaluation.checkpoints import PROTOCOLS, VALIDATED, read_calibration, read_metrics
 from nrdfer.models.saved_model import read_frames, read_history, read_identity, read_image_size
 from nrdfer.models.trained_files import BEST, LAST, MODEL
 from nrdfer.preprocessing.corpus_listing import given_root
@@ -124,6 +124,8 @@ def register(tracking: Tracking, evaluated: Evaluated, *, alias: str | None, log
     preprocessing = Preprocessing.of_profile(profile)
     metrics, history = read_metrics(evaluated.evaluation.path), read_history(checkpoint.path)
     epochs = {"honest": len(history), "paper": int(checkpoint.manifest["counts"]["best"]["epoch"])}
+    if VALIDATED in metrics:
+        epochs[VALIDATED] = int(checkpoint.manifest["counts"][VALIDATED]["epoch"])
     name = versions.registered_name(read_identity(checkpoint.path / MODEL)[0], evaluated.split.corpus)
     card = write_card(_card_facts(evaluated, name, metrics, epochs, preprocessing.to_dict()))
     with tempfile.TemporaryDirectory() as scratch:
@@ -233,8 +235,9 @@ def _card_facts(
         initial="random weights" if initial == FROM_SCRATCH else _first_trained(split.corpus, initial),
         recipe=recipe,
         preprocessing=preprocessing,
-        metrics={protocol: metrics[protocol] for protocol in PROTOCOLS},
+        metrics=metrics,
         epochs=epochs,
+        calibration=read_calibration(evaluated.evaluation.path).get("honest", {}),
         links={
             "this Dagster run": dagster_url(made_by),
             "this MLflow run": Tracking().run_url(evaluated.mlflow_run),

@@ -11,6 +11,7 @@ from nrdfer.config.profile import Profile
 from nrdfer.core.errors import NrdferError, StoreError
 from nrdfer.core.optional_output import Missing, attempt, reason
 from nrdfer.corpora.afew import AFEW
+from nrdfer.corpora.dfew import DFEW
 from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLES
 from nrdfer.experiments.fill import Filled, fill
 from nrdfer.experiments.pairs import PAIRS, TablePairs, compare_pairs
@@ -19,6 +20,7 @@ from nrdfer.store import Artifact, Store
 from nrdfer.store.pointers import made_with
 
 NOISE = "noise/benchmark"  # asset of the noise benchmark
+LEAKS = (DFEW.asset("near_duplicates"), AFEW.asset("near_duplicates"))  # artefacts of `nrdfer corpus leaks`
 
 Kept = TypeVar("Kept")
 
@@ -37,6 +39,7 @@ class Findings:
     baseline: Mapping[str, Artifact] = field(default_factory=dict)  # Table 1's setting a, by fold
     learned_token: Artifact | None = None  # Table 1's network with DSF and without DCT, on fold 1
     noise: Artifact | None = None  # the noise benchmark
+    leaks: Mapping[str, Artifact] = field(default_factory=dict)  # near-duplicates between training and test, by corpus
     gaps: tuple[Missing, ...] = ()  # what is in the store and cannot be read
     results: Results | None = None  # where answers are read for paired tests
 
@@ -61,6 +64,7 @@ class Findings:
     def inputs(self) -> dict[str, str]:
         """Digests of everything the report depends on."""
         more = {} if self.noise is None else {NOISE: self.noise.digest}
+        more |= {name: artifact.digest for name, artifact in self.leaks.items()}
         return {
             **self.digests,
             **more,
@@ -94,6 +98,7 @@ def find(
 
     baseline = {fold: fold_of("baseline", fold) for fold in FOLDS}
     tables = [gaps.keep(f"The table {name}", partial(fill, table, results)) for name, table in TABLES.items()]
+    leaks = {name: gaps.keep(f"The leak report {name}", partial(made_with(profile).get, name)) for name in LEAKS}
     return Findings(
         profile,
         folds,
@@ -105,6 +110,7 @@ def find(
         {fold: found for fold, found in baseline.items() if found is not None},
         fold_of("dsf", FOLDS[0]),
         gaps.keep("The noise benchmark", lambda: made_with(profile).get(NOISE)),
+        {name: artifact for name, artifact in leaks.items() if artifact is not None},
         tuple(gaps.found),
         results,
     )

@@ -21,7 +21,7 @@ from nrdfer.core.errors import NrdferError, ProfileError, StoreError
 from nrdfer.core.optional_output import reason
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
-from nrdfer.evaluation.checkpoints import PROTOCOLS, read_metrics
+from nrdfer.evaluation.checkpoints import PROTOCOLS, VALIDATED, read_metrics
 from nrdfer.reporting.chance import Standing, against_chance
 from nrdfer.store import Artifact, Store, project_store
 from nrdfer.store.pointers import Pointers, made_with
@@ -175,14 +175,16 @@ def _outdated(figures: Mapping[str, Any], newest: _Evaluations | None, profile: 
 
 
 def closing_rows(results: Mapping[str, Any]) -> list[list[str]]:
-    """The closing table: header row, then WAR and UAR (percent) of both protocols for folds, means and AFEW.
+    """The closing table: header row, then WAR and UAR (percent) of each protocol for folds, means and AFEW.
 
     What was not evaluated has no row.
     """
-    rows = [["", *(f"{metric} {protocol}" for protocol in PROTOCOLS for metric in ("WAR", "UAR"))]]
+    each = (*results["folds"].values(), *(results[name] for name in ("cross_validation", AFEW.name) if name in results))
+    protocols = (*PROTOCOLS, *([VALIDATED] if all(VALIDATED in figures for figures in each) else ()))
+    rows = [["", *(f"{metric} {protocol}" for protocol in protocols for metric in ("WAR", "UAR"))]]
 
     def row(name: str, figures: Mapping[str, Mapping[str, float]], war: str, uar: str) -> None:
-        cells = (f"{100 * figures[protocol][key]:.2f}" for protocol in PROTOCOLS for key in (war, uar))
+        cells = (f"{100 * figures[protocol][key]:.2f}" for protocol in protocols for key in (war, uar))
         rows.append([name, *cells])
 
     for fold, metrics in results["folds"].items():

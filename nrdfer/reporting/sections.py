@@ -27,7 +27,7 @@ from nrdfer.models.registry import title_of
 from nrdfer.models.saved_model import read_history
 from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
 from nrdfer.noise.report import JSON as NOISE_JSON
-from nrdfer.reporting import captioned_figures, captions
+from nrdfer.reporting import captioned_figures, captions, trust
 from nrdfer.reporting.card import card_of, card_table
 from nrdfer.reporting.comparisons import comparisons_section
 from nrdfer.reporting.figures.planted_noise import Noise, read_planted_noise
@@ -60,6 +60,12 @@ def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[
             [filled.table for filled in found.tables],
             found.profile.seeds,
             comparable=not found.profile.corpora.rendered,
+        ),
+        "calibration": lambda: trust.calibration_section(
+            folds, None if found.afew is None else found.afew.path, folder
+        ),
+        "leaks": lambda: trust.leaks_section(
+            found.leaks, {name: artifact.path for name, artifact in found.evaluations.items()}
         ),
         "filter": lambda: _filter(folds, found, folder),
         **(

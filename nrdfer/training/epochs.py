@@ -5,24 +5,27 @@ Network and data are assembled by ``loop``; one step belongs to ``learner``. Sha
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import Tensor
 
 from nrdfer.config.recipe import Recipe
+from nrdfer.core.emotions import emotions_in
 from nrdfer.core.errors import TrainingError, TrainingStopped
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.loader import Batch, BatchLoader
-from nrdfer.models.saved_model import EpochReport, best_epoch, cpu_weights, write_history
+from nrdfer.evaluation.protocols import fold_metrics
+from nrdfer.evaluation.validation import choose
+from nrdfer.models.saved_model import EpochReport, best_epoch, cpu_weights, validated_epoch, write_history
 from nrdfer.runtime.determinism import seed_step
 from nrdfer.training.checkpoint import load_newest, save_checkpoint
 from nrdfer.training.key import CheckpointIdentity
@@ -32,6 +35,8 @@ from nrdfer.training.signals import StopRequest
 
 #: Position of a training within an epoch; fields of `Training`.
 _PLACE = ("epoch", "batches_done", "loss_sum", "correct", "lr")
+#: Its fields that are empty unless clips are held out.
+_CHOSEN = ("validated", "choice", "last_choice")
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,9 @@ class Training:
         self.batches = watch.batches
         self.reports: list[EpochReport] = []
         self.best: dict[str, Tensor] = {}
+        self.validated: dict[str, Tensor] = {}  # weights of the best epoch on held-out clips
+        self.choice: dict[str, Any] = {}  # what was chosen for them
+        self.last_choice: dict[str, Any] = {}  # and for the last epoch
         self.saved_at = time.monotonic()
         self._begin_epoch(1)
 
@@ -148,8 +156,21 @@ class Training:
             f"(lr {step.lr:g}; clips {clips} ...). Lower lr, or set clip_norm in the recipe"
         )
 
-    def close_epoch(self, tested: Mapping[str, Any], on_epoch: Callable[[EpochReport], None] | None) -> None:
-        """Record the epoch's figures, keep its weights if they are the best so far, and save."""
+    def close_epoch(
+        self,
+        tested: Mapping[str, Any],
+        on_epoch: Callable[[EpochReport], None] | None,
+        held_out: pd.DataFrame | None = None,
+    ) -> None:
+        """Record the epoch's figures, keep its weights if they are the best so far, and save.
+
+        Args:
+            tested: metrics of the test clips.
+            on_epoch: called once all is on disk.
+            held_out: predictions of clips that were held out of the training clips, if any were.
+        """
+        network = self.learner.model.settings.to_dict()
+        checked = {} if held_out is None else fold_metrics(held_out, emotions_in(network))
         report = EpochReport(
             epoch=self.epoch,
             lr=self.lr,
@@ -159,15 +180,22 @@ class Training:
             test_uar=tested["uar"],
             test_war_unfiltered=tested["war_unfiltered"],
             test_uar_unfiltered=tested["uar_unfiltered"],
+            validation_war=checked.get("war"),
+            validation_uar=checked.get("uar"),
         )
         self.reports.append(report)
         if self.ranks.first and best_epoch(self.reports) is report:
             self.best = cpu_weights(self.learner.model)
+        if held_out is not None:
+            self.last_choice = asdict(choose(held_out, network, self.epoch))
+            if validated_epoch(self.reports) is report:
+                self.choice = self.last_choice
+                self.validated = cpu_weights(self.learner.model) if self.ranks.first else {}
         if self.recipe.schedule != "onecycle":
             self.learner.scheduler.step()
         self._begin_epoch(self.epoch + 1)
         # before the checkpoint: a kill between the two must leave no epoch out of the log; one in twice does no harm
-        self.watch.tell("epoch", step=self.step, **dataclasses.asdict(report))
+        self.watch.tell("epoch", step=self.step, **report.to_dict())
         self.save()
         if self.ranks.first:
             write_history(self.workdir, self.reports)
@@ -201,8 +229,9 @@ class Training:
         if self.ranks.first:
             state = {
                 **self.learner.state(),
-                "reports": [dataclasses.asdict(report) for report in self.reports],
+                "reports": [report.to_dict() for report in self.reports],
                 "best": self.best,
+                **{name: getattr(self, name) for name in _CHOSEN if getattr(self, name)},
                 "place": {name: getattr(self, name) for name in _PLACE},
             }
             self.watch.sync()  # a power cut must leave no step that is done out of the log
@@ -220,6 +249,8 @@ class Training:
             self.learner.load(state)
             self.reports = [EpochReport(**row) for row in state["reports"]]
             self.best = state["best"]
+            for name in _CHOSEN:
+                setattr(self, name, state.get(name, {}))
             for name in _PLACE:
                 setattr(self, name, state["place"][name])
         steps = self.ranks.gather(self.step)

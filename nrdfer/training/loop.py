@@ -16,7 +16,7 @@ import functools
 import logging
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from nrdfer.data.frame_cache import open_cache
 from nrdfer.data.loader import BatchLoader
 from nrdfer.evaluation.inference import predict
 from nrdfer.evaluation.protocols import fold_metrics
+from nrdfer.evaluation.validation import Choice, Validation
 from nrdfer.models.base import ClipNetwork
 from nrdfer.models.check_network import check_network
 from nrdfer.models.registry import build_recorded
@@ -38,11 +39,12 @@ from nrdfer.models.saved_model import (
     cpu_weights,
     load_weights,
     read_history,
+    validated_epoch,
     write_description,
     write_history,
     write_weights,
 )
-from nrdfer.models.trained_files import BEST, LAST
+from nrdfer.models.trained_files import BEST, LAST, VALIDATED
 from nrdfer.runtime.determinism import described, full_precision, gpus_of, set_up
 from nrdfer.runtime.distributed import joined
 from nrdfer.runtime.placement import places
@@ -53,6 +55,7 @@ from nrdfer.tracking.log_uploader import RunFacts
 from nrdfer.tracking.training_log import LOG
 from nrdfer.training.callbacks import SILENT, TrainingCallbacks
 from nrdfer.training.epochs import Training
+from nrdfer.training.held_out import hold_out
 from nrdfer.training.input_checks import cache_kind, check_emotions, check_lists, check_sampling, learnable
 from nrdfer.training.key import key_of
 from nrdfer.training.launch import train_on_ranks
@@ -83,6 +86,11 @@ class TrainingResult:
     def best(self) -> EpochReport:
         """The best epoch on the test clips, which the paper's protocol reports."""
         return best_epoch(self.reports)
+
+    @property
+    def validated(self) -> EpochReport | None:
+        """The best epoch on held-out training clips, which the validated protocol reports, if any were held out."""
+        return validated_epoch(self.reports)
 
 
 def train_tracked(
@@ -126,7 +134,7 @@ def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) 
         callbacks: called in this process, even if others train.
 
     Returns:
-        Figures of the last epoch and of the best one.
+        Figures of the last epoch, of the best one, and, where clips were held out, of the best one on them.
 
     Raises:
         TrainingStopped: SIGTERM or Ctrl-C; everything is saved, and the same call continues.
@@ -152,8 +160,9 @@ def train_fold(request: TrainingRequest, callbacks: TrainingCallbacks = SILENT) 
 def _figures(request: TrainingRequest) -> dict[str, Any]:
     """Number of epochs, and figures of the last and the best."""
     reports = [EpochReport(**row) for row in read_history(request.out)]
-    figures = {"last": reports[-1], "best": best_epoch(reports)}
-    return {"epochs": len(reports), **{name: dataclasses.asdict(report) for name, report in figures.items()}}
+    figures = {"last": reports[-1], "best": best_epoch(reports), "validated": validated_epoch(reports)}
+    each = {name: report.to_dict() for name, report in figures.items() if report is not None}
+    return {"epochs": len(reports), **each}
 
 
 def train(
@@ -166,7 +175,7 @@ def train(
 
     Args:
         request: the training; its `out` receives ``last.safetensors``, ``best.safetensors``, ``history.jsonl`` and
-            ``model.json``.
+            ``model.json``; also ``validated.safetensors`` and ``validation.json`` if its recipe holds clips out.
         callbacks: called while it trains.
         source: of the clips, if not the request's shards; frames are decoded batch by batch.
 
@@ -179,7 +188,7 @@ def train(
         PluginError: a network of another package or a user's file cannot be loaded, or does not answer with logits.
     """
     source = open_clips(request.shards, request.data) if source is None else source
-    request = _checked(request, source)
+    request, held_ids = _checked(request, source)
     recipe, engine = request.recipe, request.engine
     device = set_up(engine)
     with memory_errors(recipe, engine), joined(device) as ranks, stop_requests() as stop:
@@ -187,13 +196,15 @@ def train(
         data, tested = _datasets(request, source, model)
         if request.initial_weights is not None:
             load_weights(model, request.initial_weights)
-        clips, decoded = [*request.train_ids, *request.test_ids], callbacks.on_decoded
+        clips, decoded = [*request.train_ids, *held_ids, *request.test_ids], callbacks.on_decoded
         kind = cache_kind(engine.cache, data.streamed)
         cache = open_cache(source, clips, kind, device, workers=engine.workers, progress=decoded)
         batches = math.ceil(len(data) / recipe.batch)
         learner = Learner(model, recipe, engine, device, ranks, batches)
         loader = BatchLoader(data, device, workers=engine.workers, cache=cache)
-        test = functools.partial(predict, learner.model, tested, workers=engine.workers, cache=cache, ranks=ranks)
+        predicted = functools.partial(predict, learner.model, workers=engine.workers, cache=cache, ranks=ranks)
+        test = functools.partial(predicted, tested)
+        held = _test_set(request, source, model, held_ids) if held_ids else None
         identity, gpus = key_of(request).checkpoint_identity(), gpus_of(device, ranks.world)
         with Watch(
             request.workdir, recipe.epochs, batches, tells=ranks.first, gpus=gpus, progress=callbacks.on_batch
@@ -202,19 +213,22 @@ def train(
             training.resume()
             kept = "none" if cache is None else cache.kind
             watch.tell("start", step=training.step, cache=kept, **described(engine, device, ranks.world))
-            _run_epochs(training, test, callbacks.on_epoch)
+            _run_epochs(training, test, callbacks.on_epoch, functools.partial(predicted, held) if held else None)
         if ranks.first:
-            _write_results(request, training)
+            _write_results(request, training, held_ids)
         return TrainingResult(request.out, tuple(training.reports))
 
 
-def _checked(request: TrainingRequest, source: ClipSource) -> TrainingRequest:
-    """The request with its usable training clips, sorted; its folders exist."""
+def _checked(request: TrainingRequest, source: ClipSource) -> tuple[TrainingRequest, list[str]]:
+    """The request with its usable training clips, sorted, and those held out of them; its folders exist."""
     check_lists(request.train_ids, request.test_ids)
-    train_ids = learnable(source, request.train_ids, request.recipe.min_frames)
+    recipe, held_ids = request.recipe, list[str]()
+    train_ids = learnable(source, request.train_ids, recipe.min_frames)
+    if recipe.validation is not None:
+        train_ids, held_ids = hold_out(source, train_ids, recipe.validation, recipe.seed)
     request.workdir.mkdir(parents=True, exist_ok=True)
     request.out.mkdir(parents=True, exist_ok=True)
-    return dataclasses.replace(request, train_ids=tuple(train_ids))
+    return dataclasses.replace(request, train_ids=tuple(train_ids)), held_ids
 
 
 def _new_network(request: TrainingRequest) -> ClipNetwork:
@@ -239,26 +253,41 @@ def _datasets(request: TrainingRequest, source: ClipSource, model: ClipNetwork) 
         seed=recipe.seed,
         augment=recipe.augment,
     )
-    tested = ClipDataset(source, sorted(request.test_ids), image_size=size, emotions=emotions, sampling=recipe.sampling)
+    tested = _test_set(request, source, model, request.test_ids)
     check_emotions(data, tested, recipe)
     return data, tested
 
 
+def _test_set(request: TrainingRequest, source: ClipSource, model: ClipNetwork, clip_ids: Sequence[str]) -> ClipDataset:
+    """Clips to predict, as they are, at the network's size."""
+    s = model.settings
+    sampling = request.recipe.sampling
+    return ClipDataset(source, sorted(clip_ids), image_size=s.image_size, emotions=s.emotions, sampling=sampling)
+
+
 def _run_epochs(
-    training: Training, test: Callable[..., pd.DataFrame], on_epoch: Callable[[EpochReport], None] | None
+    training: Training,
+    test: Callable[..., pd.DataFrame],
+    on_epoch: Callable[[EpochReport], None] | None,
+    validate: Callable[..., pd.DataFrame] | None,
 ) -> None:
     """Train and test, epoch by epoch, until the recipe's last."""
     while training.epoch <= training.recipe.epochs:
         training.finish_epoch()
         with full_precision():
             table = test(between=training.heed_stop)
-        training.close_epoch(fold_metrics(table, training.learner.model.settings.emotions), on_epoch)
+            held_out = validate(between=training.heed_stop) if validate else None
+        training.close_epoch(fold_metrics(table, training.learner.model.settings.emotions), on_epoch, held_out)
 
 
-def _write_results(request: TrainingRequest, training: Training) -> None:
-    """Write the weights, the history and the description."""
+def _write_results(request: TrainingRequest, training: Training, held_ids: Sequence[str]) -> None:
+    """Write the weights, the history, the description, and what was chosen on held-out clips."""
     write_weights(request.out / LAST, cpu_weights(training.learner.model))
     write_weights(request.out / BEST, training.best)
+    if held_ids:
+        write_weights(request.out / VALIDATED, training.validated)
+        chosen, last = (Choice(**choice) for choice in (training.choice, training.last_choice))
+        Validation(tuple(held_ids), chosen, last).write(request.out)
     write_history(request.out, training.reports)
     recipe = request.recipe.to_dict()
     write_description(request.out, request.model, request.model_settings, recipe, request.code)

@@ -115,5 +115,5 @@ class Follower:
 
 
 def _fields_of(kind: type[EpochReport] | type[Progress], line: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that a line of the log holds for a dataclass's fields."""
-    return {field.name: line[field.name] for field in dataclasses.fields(kind)}
+    """Values that a line of the log holds for a dataclass's fields; one with a default may be absent."""
+    return {field.name: line[field.name] for field in dataclasses.fields(kind) if field.name in line}

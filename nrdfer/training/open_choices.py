@@ -147,7 +147,8 @@ CHOICES: Sequence[Choice] = (
     Choice(
         "which epoch counts",
         text="both: the last epoch (honest), the best on the test fold (paper)",
-        alternatives="`nrdfer evaluate --protocol`",
+        alternatives="`nrdfer evaluate --protocol`; `validation: 0.1` holds out training clips to choose epoch and "
+        "thresholds on (validated)",
         source="published figures pick the best epoch on the test fold, mostly without saying so",
     ),
     Choice(

@@ -19,7 +19,7 @@ from nrdfer.core.file_locks import lock
 from nrdfer.core.own_files import publish, refuse_foreign, remove_made, write_made
 from nrdfer.core.plain_text import name_text, one_line
 from nrdfer.core.state_files import read_state
-from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL, NETWORK
+from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL, NETWORK, VALIDATED, VALIDATION
 from nrdfer.preprocessing.spec import FILE as PREPROCESSING
 from nrdfer.tracking.training_log import LOG
 from nrdfer.training.key import differences, listed
@@ -29,7 +29,7 @@ RESULT = "result.json"  # its figures, written when everything else is there
 WORK = "work"
 _RESULTS = "results"  # in it
 _FAILED = "failed"  # in it, empty: the training ended with an error
-RESULTS = (LAST, BEST, HISTORY, MODEL, NETWORK, LOG, PREPROCESSING)
+RESULTS = (LAST, BEST, VALIDATED, VALIDATION, HISTORY, MODEL, NETWORK, LOG, PREPROCESSING)
 _log = logging.getLogger(__name__)
 _OF_RANK = re.compile(r"rank-\d+-error\.json")
 

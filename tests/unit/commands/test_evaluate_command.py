@@ -49,10 +49,37 @@ def test_figures_are_those_of_the_training(trained: Corpora) -> None:
 
 def test_people_read_both_protocols_and_what_they_mean(trained: Corpora) -> None:
     done = evaluate(trained, "--split", "fd1")
-    honest, paper = done.stdout.splitlines()
+    honest, sure, paper, _ = done.stdout.splitlines()
+    assert sure.startswith("honest protocol: macro-F1 ") and "; ECE " in sure and "equally frequent emotions" in sure
     assert honest.startswith("honest protocol (last epoch): WAR ")
     assert paper.startswith("paper protocol (best epoch on the test fold): WAR ")
     assert "7 clips, each predicted once" in honest
+
+
+def test_a_training_that_held_clips_out_has_a_third_protocol(corpora: Corpora) -> None:
+    folder, out = corpora.root / "fd1", corpora.root / "figures"
+    line = ["train", "fd1", "--out", str(folder), *corpora.dfew, "--set", "validation=0.5"]
+    done = runner.invoke(app, line)
+    assert done.exit_code == 0, done.output
+    assert "validated protocol, best on held-out clips: " in done.output
+    assert "is finished; nothing was done" in runner.invoke(app, line).output
+    told = json.loads(evaluate(corpora, "--split", "fd1", "--json", "--out", str(out)).stdout)
+    chosen = json.loads((folder / "validation.json").read_text())
+    result = json.loads((folder / "result.json").read_text())["validated"]
+    assert set(told) == {"split", "checkpoint", "honest", "paper", "validated"}
+    assert chosen["validated"]["epoch"] == result["epoch"] and len(chosen["clips"]) == 7
+    assert told["validated"]["war_unfiltered"] == result["test_war_unfiltered"]
+    for protocol, choice in (("honest", "last"), ("validated", "validated")):
+        assert told[protocol]["calibration"]["temperature"] == chosen[choice]["temperature"]
+    assert "temperature" not in told["paper"]["calibration"]
+    assert (out / "predictions_validated.parquet").is_file() and (out / "calibration_validated.png").is_file()
+    done = evaluate(corpora, "--split", "fd1", "--protocol", "validated")
+    assert done.stdout.startswith("validated protocol (epoch and thresholds chosen on held-out training clips): WAR ")
+
+
+def test_nothing_is_validated_without_held_out_clips(trained: Corpora) -> None:
+    done = evaluate(trained, "--split", "fd1", "--protocol", "validated")
+    assert done.exit_code == 1 and "its training held no clips out" in done.output
 
 
 def test_one_protocol_of_weights_alone(trained: Corpora, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def evaluation(folder: Path, name: str, pairs: Pairs, features: np.ndarray | Non
     table = table.assign(
         clip_id=[f"{name}-{i:03d}" for i in range(n)],
         predicted_unfiltered=table["predicted"],
+        vetoed=False,
         frames=[list(range(16))] * n,
         attention=[[1 / 15] * 15] * n,
         **{f"logit_{k}": 0.0 for k in range(7)},
@@ -136,7 +137,7 @@ def test_a_degenerate_table_costs_at_most_its_picture(case: dict[str, Any], fail
     assert len(missing) == len(fails) + 1, missing
     for what in [*CURVES, *fails]:
         assert any(what in one for one in missing)
-    assert page.count("<figure") == 7 - len(fails)
+    assert page.count("<figure") == 8 - len(fails)
 
 
 def broken(*_: object, **__: object) -> None:
@@ -149,9 +150,10 @@ DRAWN = ("draw_recall_bars", "draw_filter_gain", "draw_attention", "draw_feature
 def test_pictures_that_fail_are_told_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in DRAWN:
         monkeypatch.setattr(captioned_figures, name, broken)
+    monkeypatch.setattr("nrdfer.reporting.trust.plot_calibration", broken)
     page, counts = written(findings(tmp_path / "store"), tmp_path / "report")
-    assert page.count("must not contain negative values &lt;b&gt;") == 7
-    assert sum("negative values" in one for one in counts["missing"]) == 7
+    assert page.count("must not contain negative values &lt;b&gt;") == 8
+    assert sum("negative values" in one for one in counts["missing"]) == 8
     assert "<figure" not in page
 
 
@@ -161,7 +163,7 @@ def test_a_section_that_fails_is_told_and_the_others_stay(tmp_path: Path, monkey
     monkeypatch.setattr("nrdfer.reporting.sections.flatten", broken)
     page, counts = written(findings(tmp_path / "store"), tmp_path / "report")
     assert "The section settings could not be made" in page
-    assert 'id="provenance"' in page and page.count("<figure") == 2
+    assert 'id="provenance"' in page and page.count("<figure") == 3
     assert any("settings" in one for one in counts["missing"])
 
 
