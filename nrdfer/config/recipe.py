@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from nrdfer.config.settings import LaidOver, Overrides, renamed
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import ProfileError
-from nrdfer.core.stored_settings import as_stored
+from nrdfer.core.stored_settings import as_stored, later
 from nrdfer.data.settings import AugmentSettings, Sampling
 
 SPELLINGS = ("optimizer", "optimiser")  # of one field: in code and profiles, and in digests and older profiles

@@ -139,7 +139,7 @@ class Predictor:
         """Who is asked about, the target first."""
         if found.nobody is not None:
             return [found.nobody]
-        most = {ALL: None, MAIN: 1}.get(self.people, self.people) if isinstance(self.people, str) else self.people
+        most = self.people if isinstance(self.people, int) else {ALL: None, MAIN: 1}[self.people]
         return found.people[:most]
 
     def _wanted(self, person: PersonPlan, clips: ClipsOfPerson) -> set[int]:

@@ -17,6 +17,7 @@ import pandas as pd
 from nrdfer.core.emotions import emotion_indices
 from nrdfer.core.optional_output import Missing, draw
 from nrdfer.corpora.afew import AFEW
+from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.calibration import Reliability, probabilities_of, reliability, temperature_of
 from nrdfer.evaluation.calibration_plots import plot_calibration
@@ -43,7 +44,8 @@ def calibration_section(folds: Mapping[str, Path], afew: Path | None, folder: Pa
     temperatures = across_folds(tables, emotions) if len(tables) > 1 else {}
     calibrated = calibrated_reliability(tables, emotions, temperatures) if temperatures else None
     facts = []
-    whole, corpus, clips = pd.DataFrame(), DFEW, f"{DFEW.title}'s folds pooled"
+    whole, clips = pd.DataFrame(), f"{DFEW.title}'s folds pooled"
+    corpus: Corpus = DFEW
     if tables:
         whole = pd.concat(tables.values(), ignore_index=True)
         facts.append((DFEW.title, _words(summary(whole, emotions), calibrated)))
