@@ -13,11 +13,12 @@ from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.registry import trained_corpora
 from nrdfer.experiments.catalogue import TABLES, TRAINED, TableSpec
-from pipelines.resources import workbench
+from pipelines.resources import EnvironmentWorkbench
 
 TAG_PURPOSE = "nrdfer/purpose"  # of a run: the list of runs can be filtered by it
+_PROFILE = EnvironmentWorkbench().profile
 #: What the launchpad begins with; what is left out keeps its default (pipelines/resources.py).
-LAUNCHPAD = {"resources": {"workbench": {"config": {"profile": workbench.profile, "overrides": {}}}}}
+LAUNCHPAD = {"resources": {"workbench": {"config": {"profile": _PROFILE, "overrides": {}}}}}
 EXAMPLE = """\
 resources:
   workbench:
@@ -81,7 +82,7 @@ fold_jobs = [
 afew_from_scratch = dg.define_asset_job(
     "afew_from_scratch",
     selection=dg.AssetSelection.key_prefixes([AFEW.name]) | REPORT,
-    config={"resources": {"workbench": {"config": {"profile": workbench.profile, "overrides": FROM_SCRATCH}}}},
+    config={"resources": {"workbench": {"config": {"profile": _PROFILE, "overrides": FROM_SCRATCH}}}},
     tags={TAG_PURPOSE: "reproduction"},
     description=(
         "AFEW without DFEW, from its videos to its figures: the network is trained from scratch, not from DFEW's first "

@@ -51,7 +51,9 @@ class ClipLists(dg.FilesystemIOManager):
     """Ids of clips on their way to the step that works on them."""
 
 
-workbench = EnvironmentWorkbench()
+# configured at launch: a resource that is configured already would reach the I/O manager without the run config, so that
+# runs of different settings would share their pointers
+workbench = EnvironmentWorkbench.configure_at_launch()
 resources = {
     "workbench": workbench,
     "io_manager": ArtifactReferences(workbench=workbench),
