@@ -51,8 +51,8 @@ class ClipLists(dg.FilesystemIOManager):
     """Ids of clips on their way to the step that works on them."""
 
 
-# configured at launch: a resource that is configured already would reach the I/O manager without the run config, so that
-# runs of different settings would share their pointers
+# configured at launch: one that is configured already would reach the I/O manager without the run config, so that runs
+# of different settings would share their pointers
 workbench = EnvironmentWorkbench.configure_at_launch()
 resources = {
     "workbench": workbench,

@@ -49,7 +49,7 @@ class Recipe:
     min_frames: Annotated[int, "shorter clips are not used for training; they are tested all the same"] = 0
     absent_emotions: Annotated[bool, "whether a list of clips may lack an emotion"] = False
     seed: Annotated[int, "of initialisation, order and augmentation"] = 0
-    validation: Annotated[float | None, "share of the training clips held out to choose epoch and thresholds"] = later(None)
+    validation: Annotated[float | None, "share of training clips held out to choose epoch and thresholds"] = later(None)
 
     def __post_init__(self) -> None:
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
