@@ -61,8 +61,7 @@ def _train(
         shards,
         initial,
         name=f"{experiment.name} {name}",
-        experiment=experiment.name,
-        tags={"nrdfer.experiment": experiment.name, "nrdfer.table": table.name, "nrdfer.fold": name},
+        tags={trainings.TAG_EXPERIMENT: experiment.name, "nrdfer.table": table.name, "nrdfer.fold": name},
     )
 
 
