@@ -83,8 +83,8 @@ def run_of(
     tracking.require(f"the evaluation of {name} is finished and kept, but it cannot be shown in MLflow")
     upload_pending(tracking, context.log)  # this training's, if MLflow was away when it ended
     tags = {**provenance(checkpoint), "nrdfer.config_digest": workbench.config_digest}
-    shown = training_name(split, experiment)
-    facts = facts_of(checkpoint, split, shown, tags, context.run_id, workbench.settings.to_dict())
+    run_name = training_name(split, experiment)
+    facts = facts_of(checkpoint, split, run_name, tags, context.run_id, workbench.settings.to_dict())
     return run_of_finished(tracking, checkpoint, facts, read_history(checkpoint.path))
 
 

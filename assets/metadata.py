@@ -33,9 +33,9 @@ def results(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         for words, war, uar in _FIGURES
         if war in values
     ]
-    shown = {"result": dg.MetadataValue.md(table(["protocol", "WAR", "UAR"], rows, 2))}
+    metadata = {"result": dg.MetadataValue.md(table(["protocol", "WAR", "UAR"], rows, 2))}
     counts = metrics["honest"].get("confusion")
-    return shown if counts is None else {**shown, "confusion_at_a_glance": glance(counts)}
+    return metadata if counts is None else {**metadata, "confusion_at_a_glance": glance(counts)}
 
 
 def quality(published: Path) -> Mapping[str, Any]:

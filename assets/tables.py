@@ -66,8 +66,11 @@ def _train(
         shards,
         initial,
         name=_title(experiment, name, seed),
-        experiment=_seeded(experiment, seed),
-        tags={"nrdfer.experiment": experiment.name, "nrdfer.table": table.name, "nrdfer.fold": name},
+        tags={
+            trainings.TAG_EXPERIMENT: _seeded(experiment, seed),
+            "nrdfer.table": table.name,
+            "nrdfer.fold": name,
+        },
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: Of a step that may span machines: a cluster is asked for as many.
 NODES = {"nrdfer/nodes": "nodes"}
+TAG_EXPERIMENT = "nrdfer.experiment"  # of a table's training
 RETRY = dg.RetryPolicy(max_retries=1)  # a step that was killed for memory continues from its checkpoint
 
 
@@ -36,7 +37,6 @@ def train(
     initial: Artifact | None = None,
     *,
     name: str,
-    experiment: str = "",
     tags: Mapping[str, str] | None = None,
 ) -> Artifact:
     """Train one split, unless it was trained already.
@@ -49,8 +49,7 @@ def train(
         shards: that hold them.
         initial: checkpoint to start from.
         name: of the training, in logs.
-        experiment: of a table, in the name that MLflow shows.
-        tags: more of them for the MLflow run.
+        tags: more of them for the MLflow run; a table's experiment is in the name that MLflow shows.
     """
     from nrdfer.models.trained_files import LAST
     from nrdfer.tracking.client import TAG_ASSET, TAG_DAGSTER_RUN, TAG_NOTE
@@ -67,7 +66,7 @@ def train(
     recipe = recipe_of(profile, split.corpus)
     facts = RunFacts(
         digest=made_of.digest(workbench.store),
-        name=training_name(split, experiment),
+        name=training_name(split, (tags or {}).get(TAG_EXPERIMENT, "")),
         tags={
             TAG_DAGSTER_RUN: context.run_id,
             TAG_ASSET: context.asset_key.to_user_string(),

@@ -19,7 +19,7 @@ REPORT = "report"  # the step after which there are figures to print
 
 
 @contextlib.contextmanager
-def told(run_id: str, profile: Callable[[], str | None]) -> Iterator[None]:
+def printing(run_id: str, profile: Callable[[], str | None]) -> Iterator[None]:
     """Print the steps of the block's run, and how it ended; nothing if this process follows it in another way.
 
     Args:

@@ -73,7 +73,7 @@ class RepairingExecutor(dg.Executor):
         if plan_context.log.level > logging.INFO:  # dagster.yaml's level is for the console; the run's page has more
             plan_context.log.setLevel(logging.INFO)
         try:
-            with closing.told(plan_context.dagster_run.run_id, lambda: mlflow_run.profile_name(plan_context)):
+            with closing.printing(plan_context.dagster_run.run_id, lambda: mlflow_run.profile_name(plan_context)):
                 yield from self._execute_repaired(plan_context, execution_plan, end)
         except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
             raise

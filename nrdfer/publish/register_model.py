@@ -90,7 +90,7 @@ def record_on_pipeline(tracking: Tracking, run_id: str, corpus: str, folder: Pat
         folder: of the corpus's cross-validation, or of its only evaluation.
     """
     figures = flat_figures(read_metrics(folder))
-    shown = (
+    wanted = (
         "war_mean_",
         "uar_mean_",
         "war_pooled_",
@@ -102,7 +102,7 @@ def record_on_pipeline(tracking: Tracking, run_id: str, corpus: str, folder: Pat
     )
     with _recording():
         tracking.log_metrics(
-            run_id, {f"{corpus}/{name}": value for name, value in figures.items() if name.startswith(shown)}
+            run_id, {f"{corpus}/{name}": value for name, value in figures.items() if name.startswith(wanted)}
         )
 
 

@@ -1,4 +1,4 @@
-"""What was measured in a picture, in a sentence, also where it contradicts the paper.
+"""Captions of the report's pictures: what was measured, in a sentence, also where it contradicts the paper.
 
 Drawing belongs to ``figures``; which pictures there are, to ``captioned_figures``.
 """

@@ -35,6 +35,6 @@ def network_in_words(title: str, settings: Mapping[str, Any]) -> str:
     """The network's name, and the size of what it is given."""
     size = settings.get("image_size")
     frames = settings.get("frames")
-    shown = [f"{size}x{size} pixels"] if size else []
-    shown += [f"{frames} frames a clip"] if frames else []
-    return ", ".join((title, *shown))
+    sizes = [f"{size}x{size} pixels"] if size else []
+    sizes += [f"{frames} frames a clip"] if frames else []
+    return ", ".join((title, *sizes))

@@ -25,7 +25,7 @@ def play(asset: dg.AssetsDefinition, capfd: pytest.CaptureFixture[str]) -> list[
     """Run one step as the executor does; returns what is printed."""
     events = dg.materialize([asset], instance=dg.DagsterInstance.ephemeral(), raise_on_error=False).all_events
     capfd.readouterr()  # Dagster's own lines
-    with closing.told("0123456789", lambda: "tiny"):
+    with closing.printing("0123456789", lambda: "tiny"):
         for event in events:
             run_progress.publish(event, "no" if event.is_step_failure else "")
     return capfd.readouterr().err.splitlines()
