@@ -74,15 +74,16 @@ def lines_of(found: Comparison) -> Iterator[str]:
         yield f"{measure} over seeds (Welch, other trainings on these clips): {_interval(low, high)}"
     for seed, test in enumerate(found.mcnemar):
         name = f"McNemar, seed {seed}" if len(found.mcnemar) > 1 else "McNemar (exact)"
-        yield f"{name}: only A right {test.only_a}, only B right {test.only_b}; p = {p_text(test.p_value)}"
+        yield f"{name}: only A right {test.only_a}, only B right {test.only_b}; {_p(test.p_value)}"
     if len(found.mcnemar) > 1:
-        yield f"together, twice the median: p = {p_text(found.p_value)}"
+        yield f"together, twice the median: {_p(found.p_value)}"
     yield ""
     for side, a_is_right in (("A", True), ("B", False)):
         clips = found.disagreements(a_is_right=a_is_right)
         named = ", ".join(one_line(found.a.clip_ids[n]) for n in clips[:_LISTED])
         more = f" and {len(clips) - _LISTED} more" if len(clips) > _LISTED else ""
-        yield f"only {side} right: {len(clips)} clips{f': {named}{more}' if clips else ''}"
+        often = " in most of its trainings" if len(found.mcnemar) > 1 else ""
+        yield f"only {side} right{often}: {len(clips)} clips{f': {named}{more}' if clips else ''}"
     yield "Clips count as independent; where several show one person or film, p and intervals are on the small side."
 
 
@@ -103,7 +104,7 @@ def draw_comparison(found: Comparison, path: Path) -> None:
     right.set_ylim(len(y) - 0.4, -0.6)
     right.margins(x=0.12)
     right.set_xlabel("test clips", fontsize=NORMAL)
-    right.set_title(f"McNemar p {p_text(found.p_value)}", fontsize=NORMAL)
+    right.set_title(f"McNemar: {_p(found.p_value)}", fontsize=NORMAL)
     tidy(right, grid="x")
     right.tick_params(axis="y", labelsize=NORMAL, length=0)
     right.legend(fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
@@ -150,6 +151,11 @@ def _clips(found: Comparison, where: list[int]) -> list[dict[str, Any]]:
 
 def _interval(low: float, high: float) -> str:
     return f"{number(low, signed=True)} to {number(high, signed=True)}"
+
+
+def _p(p_value: float) -> str:
+    text = p_text(p_value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def _short(name: str) -> str:
