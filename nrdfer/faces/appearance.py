@@ -82,7 +82,8 @@ class ColourCue:
 
 def look_of_crop(crop: Picture, clothes: Picture | None = None) -> Look:
     """The description of an aligned face (112, 112, 3), and of what is below it, if that is seen."""
-    return Look(_gradients(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)), _colours(crop), _colours(clothes))
+    grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8)
+    return Look(_gradients(grey), _colours(crop), _colours(clothes))
 
 
 def similarity(a: Sequence[Look], b: Sequence[Look]) -> float:
