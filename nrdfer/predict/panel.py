@@ -106,7 +106,7 @@ class Panel:
         if len(drawn) == 1:
             self._name_stretches(panel, drawn[0])
         elif len(self.people) > len(drawn):
-            more = f"and {len(self.people) - len(shown)} more people"
+            more = f"and {len(self.people) - len(drawn)} more people"
             write(panel, more, (left, top - unit // 3), unit * 0.75, _GREY)
         for number, text in enumerate(self.model):
             place = unit // 2, self._above + round(unit * (0.75 + 1.2 * number))

@@ -116,7 +116,7 @@ def _status(person: PersonPlan, rows: Sequence[WindowAnswer], settings: WindowSe
     if not present:
         return NO_FACE, person.plan.reason
     answered = sum(row.answer is not None for row in rows)
-    presence = f"the face is in {shown} of {frames} frames"
+    presence = f"the face is in {present} of {frames} frames"
     if not answered:
         return TOO_FEW, (
             f"{presence}, too few for an answer: no window of {settings.window:g} s shows it in "
