@@ -1,4 +1,4 @@
-"""What may be asked of a prediction besides windows: whose emotions, and what the emotion of a whole video is.
+"""Options of a prediction besides its windows: whose emotions, and what the emotion of a whole video is.
 
 Nothing heavy is imported, so that a command can check its options at once.
 """

@@ -76,8 +76,8 @@ def of_windows(answers: Sequence[Answer | None], seconds: Sequence[float]) -> He
     first = rows[0][0]
     weights = np.array([s for _, s in rows]) / spoken
     mean = np.array([a.probabilities for a, _ in rows]).T @ weights
-    shown = {name: math.fsum(s for a, s in rows if a.emotion == name) for name in first.emotions}
-    emotion = max(first.emotions, key=lambda name: (round(shown[name], 6), mean[first.emotions.index(name)]))
+    lasting = {name: math.fsum(s for a, s in rows if a.emotion == name) for name in first.emotions}
+    emotion = max(first.emotions, key=lambda name: (round(lasting[name], 6), mean[first.emotions.index(name)]))
     return Headline(
         kind=WINDOWS,
         emotion=emotion,
@@ -86,7 +86,7 @@ def of_windows(answers: Sequence[Answer | None], seconds: Sequence[float]) -> He
         vetoed=any(a.vetoed for a, _ in rows),
         frames=tuple(sorted({frame for a, _ in rows for frame in a.frames})),
         emotions=first.emotions,
-        share=shown[emotion] / total,
+        share=lasting[emotion] / total,
         answered_share=spoken / total,
         calibrated=first.calibrated,
     )

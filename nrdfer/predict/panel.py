@@ -96,17 +96,17 @@ class Panel:
         panel = np.full((self.height, self.width, 3), _PAPER, np.uint8)
         panel[:1] = _LINE
         unit, (left, right), (top, bottom) = self._areas.unit, self._areas.timeline, self._span
-        shown = self.people[:MOST_LINES]
-        each = (bottom - top) / len(shown)
-        for number, person in enumerate(shown):
-            line = round(top + number * each), round(top + (number + 1) * each) - (2 if len(shown) > 1 else 0)
+        drawn = self.people[:MOST_LINES]
+        each = (bottom - top) / len(drawn)
+        for number, person in enumerate(drawn):
+            line = round(top + number * each), round(top + (number + 1) * each) - (2 if len(drawn) > 1 else 0)
             self._draw_line(panel, person, line)
-            if len(shown) > 1:
+            if len(drawn) > 1:
                 cv2.rectangle(panel, (left - unit // 2, line[0]), (left - 3, line[1]), from_hex(person.colour), -1)
-        if len(shown) == 1:
-            self._name_stretches(panel, shown[0])
-        elif len(self.people) > len(shown):
-            more = f"and {len(self.people) - len(shown)} more people"
+        if len(drawn) == 1:
+            self._name_stretches(panel, drawn[0])
+        elif len(self.people) > len(drawn):
+            more = f"and {len(self.people) - len(drawn)} more people"
             write(panel, more, (left, top - unit // 3), unit * 0.75, _GREY)
         for number, text in enumerate(self.model):
             place = unit // 2, self._above + round(unit * (0.75 + 1.2 * number))

@@ -267,7 +267,7 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def timeline_to_list(shown: Prediction | Person) -> list[dict[str, Any]]:
+def timeline_to_list(subject: Prediction | Person) -> list[dict[str, Any]]:
     """The windows, in order, as plain types."""
     return [
         {
@@ -280,5 +280,5 @@ def timeline_to_list(shown: Prediction | Person) -> list[dict[str, Any]]:
             "frames_with_face": row.frames_with_face,
             "answer": answer_to_dict(row.answer),
         }
-        for row in shown.windows
+        for row in subject.windows
     ]

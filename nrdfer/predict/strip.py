@@ -88,8 +88,10 @@ def _headline(prediction: Prediction, title: str) -> str:
     answer = prediction.answer
     if answer is None:
         return f"{heading}: {'too few faces' if prediction.status == TOO_FEW else 'no face'}"
-    shown = f"{100 * answer.share:.0f} % of the video" if len(prediction.windows) > 1 else ""
-    return "; ".join(filter(None, (f"{heading}: {plot_label(answer.emotion)} {100 * answer.probability:.0f} %", shown)))
+    of_video = f"{100 * answer.share:.0f} % of the video" if len(prediction.windows) > 1 else ""
+    return "; ".join(
+        filter(None, (f"{heading}: {plot_label(answer.emotion)} {100 * answer.probability:.0f} %", of_video))
+    )
 
 
 def _subline(prediction: Prediction, model: str) -> str:

@@ -52,9 +52,9 @@ def plan_clips(person: PersonPlan, windows: Sequence[Window], settings: WindowSe
     found: list[tuple[int, ...] | None] = []
     counts = []
     for window in windows:
-        shown = tuple(frame for frame in window.frames if has_face[frame])
-        counts.append(len(shown))
-        found.append(shown if shown and len(shown) >= settings.least_face * len(window.frames) else None)
+        present = tuple(frame for frame in window.frames if has_face[frame])
+        counts.append(len(present))
+        found.append(present if present and len(present) >= settings.least_face * len(window.frames) else None)
     whole = range(len(has_face)) if answer == CLIP and any(clip is not None for clip in found) else None
     return ClipsOfPerson(tuple(counts), tuple(found), whole)
 
@@ -112,17 +112,17 @@ def _most(labels: Sequence[str]) -> str:
 def _status(person: PersonPlan, rows: Sequence[WindowAnswer], settings: WindowSettings) -> tuple[str, str]:
     """Whether there is enough of a person for an answer of the whole video, and why not."""
     frames = len(person.labels)
-    shown = sum(record.has_face for record in person.plan.records)
-    if not shown:
+    present = sum(record.has_face for record in person.plan.records)
+    if not present:
         return NO_FACE, person.plan.reason
     answered = sum(row.answer is not None for row in rows)
-    presence = f"the face is in {shown} of {frames} frames"
+    presence = f"the face is in {present} of {frames} frames"
     if not answered:
         return TOO_FEW, (
             f"{presence}, too few for an answer: no window of {settings.window:g} s shows it in "
             f"{settings.least_face:.0%} of its frames (see least_face)"
         )
-    if shown < settings.least_share * frames:
+    if present < settings.least_share * frames:
         return TOO_FEW, (
             f"{presence}, less than {settings.least_share:.0%} (see least_share), too few for an answer of the whole "
             f"video; the timeline answers {answered} of {len(rows)} windows"

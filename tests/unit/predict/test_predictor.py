@@ -153,7 +153,7 @@ def test_the_model_says_where_it_comes_from(trained: TrainedModel, network_folde
 def test_a_full_gpu_is_not_the_videos_fault(
     predictor: Predictor, acted_video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr("nrdfer.predict.predictor.answers", full)
