@@ -4,6 +4,10 @@ A test clip of one person and emotion is rendered once for every condition. The 
 camera's grain and what covers or replaces a face, which are redrawn: frames of N1 at one level are also N1 at every
 higher one, and N2 shortens the time for which the emotion is shown. The condition of a clip and the ground truth of
 each frame are in `TRUTH` and never in the shards' records.
+
+Training clips come in arms: (a) with noise as in the sample corpora, (b) without any, (c) as a, but with as many
+neutral ones as DFEW has, for which second takes of neutral replace clips of other emotions. The frozen networks learn
+from people of their own, so that their features are of no clip that a temporal stage learns from.
 """
 
 from __future__ import annotations
@@ -24,13 +28,17 @@ from nrdfer.core.records import ClipRecord, FrameRecord
 from nrdfer.corpora.synthetic.clips import dfew_frames
 from nrdfer.corpora.synthetic.expression import Course
 from nrdfer.corpora.synthetic.identity import Identity, draw_identity
-from nrdfer.corpora.synthetic.timeline import N1_KINDS, NEUTRAL_BELOW, Acting, Noise, Timeline, draw_timeline, draw_turn
+from nrdfer.corpora.synthetic.timeline import NEUTRAL_BELOW, Acting, Noise, Timeline, draw_timeline, draw_turn
 from nrdfer.shards.writer import EncodedClip, build_shards, shard_name
 from nrdfer.video.jpeg import encode_jpeg
 
 TRUTH = "truth.jsonl"
-TRAINING = "training"
-_IDENTITY, _SESSION, _CLIP, _PLANTED, _PAINT = range(5)  # streams of random numbers
+#: Kinds of training clips: with noise, without, second takes of neutral with noise, and those of the frozen networks.
+TRAINING, CLEAN, EXTRA, BACKBONE = "training", "clean", "extra", "backbone"
+LEARNT = (TRAINING, CLEAN, EXTRA, BACKBONE)
+#: What is planted in test clips: another person's face neutral as often as acting.
+PLANTED_KINDS: tuple[Noise, ...] = ("n1_noface", "n1_occluded", "n1_person_acting", "n1_person_neutral")
+_IDENTITY, _SESSION, _CLIP, _PLANTED, _PAINT, _TAKE = range(6)  # streams of random numbers
 _GROUP = 20  # clips of a shard
 _RUN = (1, 4)  # frames of N1 in a row
 _QUALITY = 95
@@ -42,7 +50,7 @@ class NoisyClip:
 
     person: int
     emotion: str
-    kind: str  # TRAINING, N1 or N2
+    kind: str  # one of LEARNT, N1 or N2
     level: float
 
     @property
@@ -58,15 +66,19 @@ class NoisyClip:
     @property
     def clip_id(self) -> str:
         """Its name in the shards."""
-        level = "" if self.kind == TRAINING else f"-{round(100 * self.level):02d}"
+        level = "" if self.kind in LEARNT else f"-{round(100 * self.level):02d}"
         return f"{self.base}_{self.kind}{level}"
 
 
 def plan(settings: NoiseSettings) -> list[NoisyClip]:
-    """All clips: those for training, then every test clip in every condition."""
-    learnt, tested = settings.training_people, settings.training_people + settings.test_people
+    """All clips: those of the arms, of the frozen networks, then every test clip in every condition."""
+    learnt = settings.training_people
+    tested = learnt + settings.test_people
+    kinds = [(range(learnt), kind, EMOTIONS) for kind in (TRAINING, CLEAN)]
+    kinds.append((range(_extra(settings)), EXTRA, ("neutral",)))
+    kinds.append((range(tested, tested + settings.backbone_people), BACKBONE, EMOTIONS))
     return [
-        *(NoisyClip(person, emotion, TRAINING, 0.0) for person in range(learnt) for emotion in EMOTIONS),
+        *(NoisyClip(person, emotion, kind, 0.0) for people, kind, of in kinds for person in people for emotion in of),
         *(
             NoisyClip(person, emotion, kind, level)
             for person in range(learnt, tested)
@@ -76,25 +88,46 @@ def plan(settings: NoiseSettings) -> list[NoisyClip]:
     ]
 
 
+def _extra(settings: NoiseSettings) -> int:
+    """Second takes of neutral in arm c, which has as many clips as the others."""
+    return round(settings.training_people * (len(EMOTIONS) * settings.neutral_share - 1))
+
+
+def arm_clips(arm: str, settings: NoiseSettings) -> list[str]:
+    """Ids of the training clips of an arm, in order; all arms have the same number."""
+    kind = CLEAN if arm == "b" else TRAINING
+    clips = [clip for clip in plan(settings) if clip.kind == kind]
+    if arm == "c":
+        extra = [clip for clip in plan(settings) if clip.kind == EXTRA]
+        others = [clip for clip in clips if clip.emotion != "neutral"]
+        # spread evenly over people
+        places = np.linspace(0, len(others) - 1, len(extra)).round().astype(int)
+        dropped = {others[place].clip_id for place in places}
+        clips = [*(clip for clip in clips if clip.clip_id not in dropped), *extra]
+    return [clip.clip_id for clip in clips]
+
+
 def timeline_of(clip: NoisyClip, settings: NoiseSettings) -> Timeline:
     """Timeline of a clip, its noise included."""
-    rng = np.random.default_rng([settings.seed, _CLIP, clip.number])
+    stream = (_TAKE if clip.kind == EXTRA else _CLIP, clip.number)
+    noisy = clip.kind in (TRAINING, EXTRA)
+    rng = np.random.default_rng([settings.seed, *stream])
     who, session = _person(clip, settings)
     frames = int(rng.integers(settings.frames[0], settings.frames[1] + 1))
     neutral_first = bool(rng.random() < settings.training_n2_clips)
     place = float(rng.random())
     peak = float(rng.uniform(0.8, 1.05))
-    course = None if clip.kind == TRAINING else course_of(clip.level if clip.kind == N2 else 0.0, place, peak)
+    course = None if clip.kind in LEARNT else course_of(clip.level if clip.kind == N2 else 0.0, place, peak)
     line = draw_timeline(
         rng,
         who,
         clip.emotion,
         frames,
-        n1_rate=settings.training_n1 if clip.kind == TRAINING else 0.0,
-        mostly_neutral=clip.kind == TRAINING and neutral_first,
+        n1_rate=settings.training_n1 if noisy else 0.0,
+        mostly_neutral=noisy and neutral_first,
         acting=Acting(settings.amplitude, draw_turn(session), course),
     )
-    if clip.kind == TRAINING:
+    if clip.kind in LEARNT:
         return line
     noise: list[Noise] = list(line.noise)
     if clip.kind == N2 and clip.emotion != "neutral":
@@ -134,7 +167,7 @@ def plant_order(rng: np.random.Generator, frames: int) -> list[tuple[int, Noise]
     free = set(range(frames))
     while free:
         start = int(rng.choice(sorted(free)))
-        kind = N1_KINDS[int(rng.integers(len(N1_KINDS)))]
+        kind = PLANTED_KINDS[int(rng.integers(len(PLANTED_KINDS)))]
         for index in range(start, start + int(rng.integers(_RUN[0], _RUN[1] + 1))):
             if index not in free:
                 break
@@ -158,7 +191,7 @@ class _Group:
     def clips(self) -> Iterator[EncodedClip]:
         size = (self.settings.image_size, self.settings.image_size)
         for clip in self.planned:
-            rng = np.random.default_rng([self.settings.seed, _PAINT, clip.number])
+            rng = np.random.default_rng([self.settings.seed, _PAINT, clip.number, int(clip.kind == EXTRA)])
             who, session = _person(clip, self.settings)
             draw_turn(session)  # as `timeline_of` did
             painted = dfew_frames(rng, session, who, timeline_of(clip, self.settings))
@@ -167,7 +200,7 @@ class _Group:
                 corpus="noise",
                 clip_id=clip.clip_id,
                 emotion=clip.emotion,
-                split="train" if clip.kind == TRAINING else "test",
+                split="train" if clip.kind in LEARNT else "test",
                 n_frames=len(small),
                 source_sha256="0" * 64,
                 frames=tuple(FrameRecord(index, True) for index in range(len(small))),
@@ -197,7 +230,7 @@ def render_clips(
             noise = timeline_of(clip, settings).noise
             facts = {"clip_id": clip.clip_id, "base": clip.base, "person": clip.person, "emotion": clip.emotion}
             file.write(json.dumps({**facts, "kind": clip.kind, "level": clip.level, "noise": noise}) + "\n")
-    return {"clips": len(clips), "training": sum(clip.kind == TRAINING for clip in clips)}
+    return {"clips": len(clips), "training": sum(clip.kind in LEARNT for clip in clips)}
 
 
 def read_truth(folder: Path) -> list[dict[str, Any]]:

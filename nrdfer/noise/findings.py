@@ -1,220 +1,197 @@
-"""Findings of the benchmark: curves over levels of noise with intervals, and a result for each of the paper's claims.
+"""Findings of the benchmark as plain values: the verdicts of the named contrasts, and what is described beside them.
 
-A verdict follows from an interval and nothing else: it holds if the interval of a difference is on the claim's side of
-0, is contradicted if it is on the other, and does not show if it contains 0. Intervals belong to ``intervals``. Axes: S
-trainings, L conditions, C clips, P people.
+Only the contrasts have verdicts. Every other number has an interval and no verdict, because nobody said beforehand
+which of them would count. All of it is one JSON-able mapping, from which the page, the tables and the pictures are
+made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from nrdfer.config.noise import COMPONENTS, N1, N2, NoiseSettings
-from nrdfer.corpora.synthetic.timeline import N1_KINDS
-from nrdfer.noise.intervals import Estimate, Values, by_person, estimate
-from nrdfer.noise.measure import ALL, LETTERS, PAIRS, TOKENS, Panel, settings_of
+from nrdfer.config.noise import ARMS, COMPONENTS, CONTRASTS, LEARNED, N1, N2, POOLED, TOKENS, NoiseSettings
+from nrdfer.core.hashing import digest_of
+from nrdfer.noise import contrasts
+from nrdfer.noise.corpus import PLANTED_KINDS
+from nrdfer.noise.intervals import Estimate, Estimates, Values, estimate
+from nrdfer.noise.measure import LETTERS, Answers, Measured
+from nrdfer.noise.mechanism import READINGS, USE
+from nrdfer.noise.order import published_order
+from nrdfer.noise.verdicts import VERDICTS, judge
 
-HOLDS, UNSUPPORTED, CONTRADICTED = "holds", "does not show", "contradicted"
-WAR, NEUTRAL, MASS, RATIO = "WAR", "neutral calls", "attention mass", "attention ratio"
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One measure of one setting over the levels of one kind of noise."""
-
-    measure: str  # WAR, NEUTRAL, MASS: percent; RATIO: attention by share
-    setting: str  # a letter of Table 1, a rival, or a network
-    kind: str  # of noise
-    levels: tuple[float, ...]
-    points: tuple[Estimate, ...]
-
-
-@dataclass(frozen=True)
-class ByKind:
-    """Attention by share of one kind of N1, over all levels together."""
-
-    network: str
-    kind: str  # n1_noface, n1_occluded, n1_person
-    ratio: Estimate
+Cell = Mapping[str, float] | None  # an estimate; None: it cannot be taken, e.g. no clip was called neutral
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, its measurement, and whether it holds."""
+    """A claim that was named beforehand, its measurement, and what follows."""
 
+    name: str
     claim: str
-    measured: str  # what the number is
+    measured: str
+    wanted: int
     estimate: Estimate
+    adjusted: float  # p-value after Holm's correction
     verdict: str
 
 
-Weights = Mapping[str, float]  # setting -> its weight in a sum
+def find(measured: Measured, settings: NoiseSettings) -> dict[str, Any]:
+    """All findings, as they are written to JSON."""
+    registered = settings.registered()
+    found: dict[str, Any] = {
+        "settings": dataclasses.asdict(settings),
+        "registered": registered,
+        "registered_sha256": digest_of(registered),
+        "verdicts": [dataclasses.asdict(verdict) for verdict in verdicts_of(measured, settings)],
+        "premise": [_cell(contrasts.premise(measured, level) + 50) for level in settings.n1_levels[1:]],
+        "stages": _of_stages(measured),
+        "attention": _of_attention(measured),
+        "filter": _of_filter(measured),
+        "curves": _curves(measured),
+        "order": dataclasses.asdict(published_order(_letters(measured))),
+    }
+    found["widest_war_contrast"] = widest(found)
+    plain: dict[str, Any] = json.loads(json.dumps(found))
+    return plain
 
 
-class Findings:
-    """All curves and verdicts of a panel."""
+def verdicts_of(measured: Measured, settings: NoiseSettings) -> list[Verdict]:
+    """The verdicts of the contrasts that the settings name."""
+    named = [CONTRASTS[name] for name in settings.contrasts]
+    estimates = [estimate(contrasts.MEASURES[name](measured)) for name in settings.contrasts]
+    family = Estimates(
+        *(np.array([getattr(one, part.name) for one in estimates]) for part in dataclasses.fields(Estimates))
+    )
+    adjusted, verdicts = judge(family, [contrast.wanted for contrast in named], settings.margin)
+    return [
+        Verdict(name, contrast.claim, contrast.measured, contrast.wanted, one, float(p), str(verdict))
+        for name, contrast, one, p, verdict in zip(
+            settings.contrasts, named, estimates, adjusted, verdicts, strict=True
+        )
+    ]
 
-    def __init__(self, panel: Panel, settings: NoiseSettings) -> None:
-        self._panel = panel
-        self._of = settings_of(settings)
-        emotional_C = panel.emotions != "neutral"
-        self._war = {s: 100 * by_person(values, panel.people) for s, values in panel.correct.items()}
-        self._called = {
-            s: 100 * by_person(values[..., emotional_C], panel.people[emotional_C])
-            for s, values in panel.neutral.items()
+
+def counts(found: Mapping[str, Any]) -> dict[str, int]:
+    """Number of claims by verdict."""
+    return {name: sum(row["verdict"] == name for row in found["verdicts"]) for name in VERDICTS}
+
+
+def widest(found: Mapping[str, Any]) -> float:
+    """Width of the widest interval of a difference of WAR on frozen features, points: the contrasts, and each arm's."""
+    widths = [_width(row["estimate"]) for row in found["verdicts"] if row["name"] in ("slope-n1", "slope-n2", "sf")]
+    return max(widths, default=0.0)
+
+
+def _width(cell: Mapping[str, float]) -> float:
+    return cell["high"] - cell["low"]
+
+
+def _cell(values_UP: Values) -> Cell:
+    if not np.isfinite(values_UP).all():
+        return None
+    return dataclasses.asdict(estimate(values_UP))
+
+
+def _of_stages(m: Measured) -> list[dict[str, Any]]:
+    """WAR without noise and slopes, of every token and arm, and less those of the learned token."""
+    rows = []
+    for arm in ARMS:
+        for token in TOKENS:
+            answers, learned = m.stages[token, arm], m.stages[LEARNED, arm]
+            values = {name: take(answers) for name, take in _stage_measures(m).items()}
+            less = {name: values[name] - take(learned) for name, take in _stage_measures(m).items()}
+            rows.append(
+                {
+                    "arm": arm,
+                    "token": token,
+                    **{name: _cell(value) for name, value in values.items()},
+                    "less": None if token == LEARNED else {name: _cell(value) for name, value in less.items()},
+                }
+            )
+    return rows
+
+
+def _stage_measures(m: Measured) -> dict[str, Any]:
+    return {
+        "clean": lambda a: contrasts.war(a, m.grid)[:, 0],
+        "slope n1": lambda a: contrasts.slope(a, m.grid, N1),
+        "slope n2": lambda a: contrasts.slope(a, m.grid, N2),
+    }
+
+
+def _of_attention(m: Measured) -> list[dict[str, Any]]:
+    """Attention on N1 by share of every token, in every reading and by kind, and use; means over the arms."""
+    rows = []
+    for token in TOKENS:
+        readings = (USE,) if token == POOLED else (*READINGS, USE)
+        of_kinds = {
+            kind: {
+                reading: _cell(contrasts.over_arms(m, _share(m, reading, [number]), token))
+                for reading in (readings[0], USE)
+            }
+            for number, kind in enumerate(PLANTED_KINDS)
         }
-        self._noisy = {kind: [i for i in panel.where(kind) if panel.conditions[i][1] > 0] for kind in (N1, N2)}
-        self._clean = panel.where(N1)[0]
-        self.curves = tuple(self._curves())
-        self.by_kind = tuple(
-            ByKind(name, kind, estimate([self._ratio(name, self._noisy[N1], kind)]))
-            for name in COMPONENTS
-            for kind in N1_KINDS
+        rows.append(
+            {
+                "token": token,
+                "readings": {r: _cell(contrasts.over_arms(m, _share(m, r), token)) for r in readings},
+                "kinds": of_kinds,
+                "pull": _cell(contrasts.over_arms(m, lambda a: contrasts.pull(a, m.grid), token)),
+            }
         )
-        self.verdicts = (*self._of_tokens(), *self._of_filter(), *self._of_networks())
-
-    def find(self, measure: str, setting: str, kind: str) -> Curve:
-        """A curve.
-
-        Raises:
-            KeyError: it was not measured.
-        """
-        for curve in self.curves:
-            if (curve.measure, curve.setting, curve.kind) == (measure, setting, kind):
-                return curve
-        raise KeyError(f"no {measure} of {setting} over {kind}")
-
-    def _curves(self) -> list[Curve]:
-        curves = []
-        for kind in (N1, N2):
-            where = self._panel.where(kind)
-            for setting in self._of:
-                for measure, values in ((WAR, self._war), (NEUTRAL, self._called)):
-                    points = [estimate([values[setting][:, i]]) for i in where]
-                    curves.append(self._curve(measure, setting, kind, where, points))
-        noisy = self._noisy[N1]
-        for name in COMPONENTS:
-            mass_SLP = 100 * by_person(self._panel.mass[name, ALL], self._panel.people)
-            curves.append(self._curve(MASS, name, N1, noisy, [estimate([mass_SLP[:, i]]) for i in noisy]))
-            ratios = [estimate([self._ratio(name, [i])]) for i in noisy]
-            curves.append(self._curve(RATIO, name, N1, noisy, ratios))
-        return curves
-
-    def _curve(self, measure: str, setting: str, kind: str, where: list[int], points: Sequence[Estimate]) -> Curve:
-        return Curve(measure, setting, kind, tuple(self._panel.conditions[i][1] for i in where), tuple(points))
-
-    def _ratio(self, network: str, where: list[int], kind: str = ALL) -> Values:
-        """Attention by share as one number per training run and person (S, P), whose mean is the ratio of the means.
-
-        Each level counts alike; a level's ratio is taken of all people together, because one person's few frames of
-        noise have no ratio worth the name, and spreads over people to first order.
-        """
-        mass_SLP = by_person(self._panel.mass[network, kind], self._panel.people)
-        share_LP = by_person(self._panel.share[kind][None], self._panel.people)[0]
-        levels = []
-        for i in where:
-            share = share_LP[i].mean()
-            ratio = mass_SLP[:, i].mean() / share
-            levels.append(ratio + (mass_SLP[:, i] - ratio * share_LP[i]) / share)
-        return np.asarray(np.mean(levels, axis=0))
-
-    def _sum(self, values: Mapping[str, Values], weights: Weights, where: list[int]) -> Estimate:
-        """A weighted sum of settings, mean over conditions; two settings of one network count as one part."""
-        parts: dict[str, Values] = {}
-        for setting, weight in weights.items():
-            network = self._of[setting][0]
-            part_SP = weight * values[setting][:, where].mean(1)
-            parts[network] = parts[network] + part_SP if network in parts else part_SP
-        return estimate(list(parts.values()))
-
-    def _of_tokens(self) -> list[Verdict]:
-        noisy, found = self._noisy[N1], []
-        for learned, dynamic in TOKENS:
-            added = "with DSF" if learned == "dsf" else "without DSF"
-            token = self._ratio(dynamic, noisy)
-            found += [
-                _judge(
-                    f"The dynamic class token looks less at N1 frames than a learned token does ({added})",
-                    "difference of attention by share, mean of all levels of N1",
-                    estimate([token, -self._ratio(learned, noisy)]),
-                    wanted=-1,
-                ),
-                _judge(
-                    f"The dynamic class token looks less at N1 frames than even attention would ({added})",
-                    "attention by share, less 1, mean of all levels of N1",
-                    estimate([token - 1]),
-                    wanted=-1,
-                ),
-                _judge(
-                    f"The dynamic class token looks less at another person's face than even attention would ({added})",
-                    "attention by share, less 1, frames of another person only",
-                    estimate([self._ratio(dynamic, noisy, "n1_person") - 1]),
-                    wanted=-1,
-                ),
-            ]
-        return found
-
-    def _of_filter(self) -> list[Verdict]:
-        weights = {setting: sign / len(PAIRS) for off, on in PAIRS for setting, sign in ((off, -1), (on, 1))}
-        return [
-            _judge(
-                "SF calls fewer non-neutral clips neutral where most frames are neutral",
-                "difference of neutral calls at the highest level of N2, mean of four networks, points",
-                self._sum(self._called, weights, self._noisy[N2][-1:]),
-                wanted=-1,
-            ),
-            _judge(
-                "SF raises WAR where frames are neutral",
-                "difference of WAR, mean of all levels of N2 and of four networks, points",
-                self._sum(self._war, weights, self._noisy[N2]),
-                wanted=1,
-            ),
-        ]
-
-    def _of_networks(self) -> list[Verdict]:
-        found = [
-            _judge(
-                f"{component} raises WAR under N1 noise",
-                "difference of WAR, mean of all levels of N1 and of two pairs of networks, points",
-                self._sum(self._war, weights, self._noisy[N1]),
-                wanted=1,
-            )
-            for component, weights in (
-                ("DCT", {"d": 0.5, "b": -0.5, "h": 0.5, "f": -0.5}),
-                ("DSF", {"f": 0.5, "b": -0.5, "h": 0.5, "d": -0.5}),
-            )
-        ]
-        for kind in (N1, N2):
-            for rival in ("a", *(setting for setting in self._of if setting not in LETTERS)):
-                found.append(
-                    _judge(
-                        f"The whole network (h) has a higher WAR under {kind.upper()} noise than "
-                        f"{'the baseline (a)' if rival == 'a' else rival}",
-                        f"difference of WAR, mean of all levels of {kind.upper()}, points",
-                        self._sum(self._war, {"h": 1.0, rival: -1.0}, self._noisy[kind]),
-                        wanted=1,
-                    )
-                )
-        change = {s: self._war[s][:, self._noisy[N1][-1:]] - self._war[s][:, [self._clean]] for s in "ha"}
-        found.append(
-            _judge(
-                "The whole network (h) loses less WAR to N1 noise than the baseline (a)",
-                "difference of the change of WAR from none to the highest level of N1, points",
-                self._sum(change, {"h": 1.0, "a": -1.0}, [0]),
-                wanted=1,
-            )
-        )
-        return found
+    for name in COMPONENTS:
+        shares = {"product": _cell(contrasts.by_share(m.networks[name], m.grid, "product"))}
+        rows.append({"token": name, "readings": shares, "kinds": {}, "pull": None})
+    return rows
 
 
-def _judge(claim: str, measured: str, found: Estimate, *, wanted: int) -> Verdict:
-    verdict = {wanted: HOLDS, 0: UNSUPPORTED, -wanted: CONTRADICTED}[found.sign]
-    return Verdict(claim, measured, found, verdict)
+def _share(m: Measured, reading: str, kinds: list[int] | None = None) -> Any:
+    return lambda answers: contrasts.by_share(answers, m.grid, reading, kinds)
 
 
-def counts(verdicts: Sequence[Verdict]) -> Mapping[str, int]:
-    """Number of claims by outcome."""
-    return {name: sum(v.verdict == name for v in verdicts) for name in (HOLDS, UNSUPPORTED, CONTRADICTED)}
+def _of_filter(m: Measured) -> list[dict[str, Any]]:
+    """What the filter does in every arm, mean of all stages with a class token or of none; and end to end."""
+    rows = []
+    of: dict[str, list[Answers]] = {
+        f"{arm}: {token}": [m.stages[token, arm]] for arm in ARMS for token in TOKENS if token != POOLED
+    }
+    of |= {name: [m.networks[name]] for name in COMPONENTS}
+    for name, (answers,) in of.items():
+        effects = contrasts.filter_effects(answers, m.grid)
+        rows.append({"of": name, **{what: _cell(values) for what, values in effects.items()}})
+    return rows
+
+
+def _letters(m: Measured) -> Values:
+    """WAR of Table 1's settings, mean of all conditions: (S, 8)."""
+    wars = [contrasts.war(m.networks[name], m.grid, filtered=sf).mean((1, 2)) for name, sf in LETTERS.values()]
+    return np.stack(wars, -1)
+
+
+def _curves(m: Measured) -> list[dict[str, Any]]:
+    """WAR over the levels of both kinds of noise: every token and arm, Table 1's settings, and the rivals."""
+    of: dict[tuple[str, str], Values] = {
+        ("stages", f"{arm}: {token}"): contrasts.war(m.stages[token, arm], m.grid) for arm in ARMS for token in TOKENS
+    }
+    of |= {
+        ("networks", letter): contrasts.war(m.networks[name], m.grid, filtered=sf)
+        for letter, (name, sf) in LETTERS.items()
+    }
+    of |= {("networks", name): contrasts.war(m.networks[name], m.grid) for name in m.networks if name not in COMPONENTS}
+    return [
+        {
+            "stage": stage,
+            "of": name,
+            "kind": kind,
+            "levels": m.grid.levels(kind),
+            "points": [_cell(wars[:, i]) for i in m.grid.where(kind)],
+        }
+        for (stage, name), wars in of.items()
+        for kind in (N1, N2)
+    ]

@@ -1,15 +1,16 @@
-"""Means over trainings and people with honest 95 % intervals, also where trainings are few.
+"""Means over a crossed table of units and people, with 95 % intervals that hold for new units and new people.
 
-A figure varies with the trainings and with the people it is measured on. Both are estimated: the spread of trainings
-from each network's own means, the spread of people from their means over everything that is compared, so that people,
-who are the same for every network, are paired. The two add up, and Student's t with Welch's and Satterthwaite's degrees
-of freedom accounts for their small number: a bootstrap over three trainings would be too narrow. What a single training
-does with a single person is counted in both spreads, so the intervals err on the wide side.
+A unit is a backbone or a seed: whatever was trained anew. A figure varies with the units, with the people it is
+measured on, and with both together; clips are nested in people, so they are averaged first, as seeds are in
+backbones. The mean squares of the two-way table give the variance of its mean, in which the interaction counts once.
+Its degrees of freedom are the geometric mean of Satterthwaite's and of units - 1: by simulation
+(``tests/unit/noise``) Satterthwaite's own are too many with four backbones, and units - 1 too few where people vary
+most. Axes: U units, P people, and any axes before them, which are tables of their own. What is compared belongs to
+``contrasts``, what follows from it to ``verdicts``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,42 +23,79 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its 95 % interval."""
+    """A figure, its 95 % interval, the two-sided p-value of 0, and the degrees of freedom that it has."""
 
     value: float
     low: float
     high: float
+    p: float = 1.0
+    freedom: float = 1.0
 
     @property
-    def sign(self) -> int:
-        """1 or -1 if the interval is on one side of 0, else 0."""
-        return int(self.low > 0) - int(self.high < 0)
+    def width(self) -> float:
+        """Of the interval."""
+        return self.high - self.low
 
 
-def by_person(values_SLC: Values, people: npt.NDArray[np.int64]) -> Values:
-    """Means over the clips of each person: (S, L, C) -> (S, L, P)."""
-    return np.stack([values_SLC[..., people == person].mean(-1) for person in np.unique(people)], axis=-1)
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """The same for every table of an array, as arrays of the axes before U and P."""
+
+    value: Values
+    low: Values
+    high: Values
+    p: Values
+    freedom: Values
 
 
-def estimate(parts: Sequence[Values]) -> Estimate:
-    """The sum of the means of several networks' numbers.
+def by_person(values_C: Values, people_C: npt.NDArray[np.int64]) -> Values:
+    """Means over the clips of each person: (..., C) -> (..., P)."""
+    return np.stack([values_C[..., people_C == person].mean(-1) for person in np.unique(people_C)], axis=-1)
 
-    Args:
-        parts: of each network an array (S, P), one number a training and person, with the sign and weight it has in
-            the sum. Trainings of different networks have nothing in common; people are the same in all.
+
+def crossed(values_UP: Values) -> Estimates:
+    """The means of tables (..., U, P), each with its interval.
 
     Raises:
-        ValueError: fewer than two trainings or people.
+        ValueError: fewer than two units or people.
     """
-    if any(min(part.shape) < 2 for part in parts):
-        raise ValueError(f"an interval needs two trainings and two people at least, got {[p.shape for p in parts]}")
-    value = float(sum(part.mean() for part in parts))
-    people_P = np.sum([part.mean(0) for part in parts], axis=0)
-    spreads = [(people_P.var(ddof=1) / len(people_P), len(people_P) - 1)]
-    spreads += [(part.mean(1).var(ddof=1) / len(part), len(part) - 1) for part in parts]
-    total = sum(variance for variance, _ in spreads)
-    if total == 0:
-        return Estimate(value, value, value)
-    freedom = total**2 / sum(variance**2 / degrees for variance, degrees in spreads)
-    half = float(student.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total))
-    return Estimate(value, value - half, value + half)
+    units, people = values_UP.shape[-2:]
+    if min(units, people) < 2:
+        raise ValueError(f"an interval needs two units and two people at least, got {units} and {people}")
+    mean = values_UP.mean((-1, -2))
+    unit_U, person_P = values_UP.mean(-1), values_UP.mean(-2)
+    left_UP = values_UP - unit_U[..., None] - person_P[..., None, :] + mean[..., None, None]
+    of_units, of_people = people * unit_U.var(-1, ddof=1), units * person_P.var(-1, ddof=1)
+    of_both = (left_UP**2).sum((-1, -2)) / ((units - 1) * (people - 1))
+    # both mean squares hold the interaction, which counts once; an estimate must not fall below either alone
+    variance = np.maximum(of_units + of_people - of_both, np.maximum(of_units, of_people))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = variance**2 / (of_units**2 / (units - 1) + of_people**2 / (people - 1))
+        freedom = np.sqrt(np.maximum(np.nan_to_num(freedom, nan=units - 1), units - 1) * (units - 1))
+        error = np.sqrt(variance / (units * people))
+        # what does not vary at all is known: 0 is then certain, or excluded
+        p = np.where(error > 0, 2 * student.sf(np.abs(mean) / error, freedom), (mean == 0).astype(float))
+    half = student.ppf((1 + LEVEL) / 2, freedom) * error
+    return Estimates(mean, mean - half, mean + half, p, freedom)
+
+
+def estimate(values_UP: Values) -> Estimate:
+    """The mean of one table (U, P), as plain numbers.
+
+    Raises:
+        ValueError: fewer than two units or people.
+    """
+    found = crossed(np.asarray(values_UP, np.float64))
+    return Estimate(*(float(getattr(found, name)) for name in ("value", "low", "high", "p", "freedom")))
+
+
+def ratio(parts_UP: Values, wholes_UP: Values) -> Values:
+    """Sums of parts by sums of wholes, as one number a unit and person (..., U, P) whose mean over people is the ratio.
+
+    Each unit has its own ratio, taken of all people together, because one person's few events have none worth the
+    name; it spreads over people to first order. A unit whose wholes are 0 has no ratio: NaN.
+    """
+    whole_U1 = wholes_UP.mean(-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio_U1 = parts_UP.mean(-1, keepdims=True) / whole_U1
+        return np.asarray(ratio_U1 + (parts_UP - ratio_U1 * wholes_UP) / whole_U1)

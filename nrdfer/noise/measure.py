@@ -1,25 +1,29 @@
-"""Arrays from predictions and ground truth: the prediction of every setting, and class-token attention, per clip.
+"""Arrays from stored answers and ground truth: every prediction of every stage and network, clip by clip.
 
-A setting is a network and whether its answer is filtered; the letters are those of the paper's Table 1. Means and
-intervals belong to ``intervals``. Axes: S trainings (seeds), L conditions (kind and level of noise), C test clips.
+Means and intervals belong to ``intervals``, what is compared to ``contrasts``. Shapes: A arms, U backbones or seeds,
+J seeds of a backbone, L conditions (kind and level of noise), C test clips, N = L x C of them in every condition, n
+with N1, P people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nrdfer.config.noise import COMPONENTS, N1, NoiseSettings
+from nrdfer.config.noise import ARMS, COMPONENTS, N2, TOKENS, NoiseSettings
+from nrdfer.core.emotions import EMOTIONS, neutral_index
 from nrdfer.core.errors import NrdferError
-from nrdfer.corpora.synthetic.timeline import N1_KINDS
-from nrdfer.noise.corpus import TRAINING
+from nrdfer.noise.backbones import TESTED_FEATURES, TESTED_FRAMES
+from nrdfer.noise.intervals import Values
+from nrdfer.noise.mechanism import ANSWERS, noise_seen, with_n1
+from nrdfer.noise.veto import Calls
 
-Values = npt.NDArray[np.float64]
 #: Table 1's letters: network, and whether the snippet-based filter decides.
 LETTERS: Mapping[str, tuple[str, bool]] = {
     "a": ("baseline", False),
@@ -31,25 +35,40 @@ LETTERS: Mapping[str, tuple[str, bool]] = {
     "g": ("dsf-dct", False),
     "h": ("dsf-dct", True),
 }
-ALL = "n1"  # of kinds of N1: all together
-#: Settings that differ by the filter only: without, with.
-PAIRS = (("a", "b"), ("c", "d"), ("e", "f"), ("g", "h"))
-#: Networks that differ by the class token only: learned, dynamic.
-TOKENS = (("baseline", "dct"), ("dsf", "dsf-dct"))
+NEUTRAL = int(neutral_index(EMOTIONS) or 0)
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
-    """All measurements of the benchmark."""
+class Grid:
+    """The test clips, and where each is among all of them in the order of their ids."""
 
     conditions: tuple[tuple[str, float], ...]  # L
-    people: npt.NDArray[np.int64]  # (C,) who is seen
-    emotions: npt.NDArray[np.str_]  # (C,)
-    planted_LC: Values  # share of noisy frames in each clip, of its condition's kind
-    correct: Mapping[str, Values]  # setting -> (S, L, C), 0 or 1
-    neutral: Mapping[str, Values]  # setting -> (S, L, C), whether it is called neutral
-    mass: Mapping[tuple[str, str], Values]  # network, kind of N1 or ALL -> (S, L, C), attention on it; 0 to 1
-    share: Mapping[str, Values]  # kind of N1 or ALL -> (L, C), its share of the features that attention is spread over
+    places_LC: npt.NDArray[np.int64]
+    people_C: npt.NDArray[np.int64]
+    labels_C: npt.NDArray[np.int64]
+    places_n: npt.NDArray[np.int64]  # those with planted N1
+    people_n: npt.NDArray[np.int64]
+    levels_n: Values
+    share_nk: Values  # of the features of each, share of every kind of N1
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]], frames_NP: Array, settings: NoiseSettings) -> Grid:
+        """From the truth of the test clips, sorted by id, and the frames that their features are of."""
+        at = {(row["base"], row["kind"], row["level"]): place for place, row in enumerate(rows)}
+        bases = sorted({row["base"] for row in rows})
+        places_LC = np.array([[at[base, kind, level] for base in bases] for kind, level in settings.conditions])
+        places_n, first = with_n1(rows), places_LC[0]
+        return cls(
+            settings.conditions,
+            places_LC,
+            np.array([rows[place]["person"] for place in first]),
+            np.array([EMOTIONS.index(rows[place]["emotion"]) for place in first]),
+            places_n,
+            np.array([rows[place]["person"] for place in places_n]),
+            np.array([rows[place]["level"] for place in places_n]),
+            noise_seen(rows, frames_NP)[places_n].mean(1),
+        )
 
     def where(self, kind: str) -> list[int]:
         """Conditions of a kind, in order of their level; the condition without noise is level 0 of both kinds."""
@@ -59,82 +78,120 @@ class Panel:
         """Their levels."""
         return [self.conditions[i][1] for i in self.where(kind)]
 
+    @property
+    def filtered(self) -> list[int]:
+        """Conditions on which the filter is judged: without noise, and N2."""
+        return self.where(N2)
 
-def settings_of(settings: NoiseSettings) -> dict[str, tuple[str, bool]]:
-    """Every setting: Table 1's letters, and each rival by its name."""
-    return {**LETTERS, **{name: (name, False) for name in settings.rivals}}
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Answers of one token's stages on one arm (U, J, ...), or of one network's trainings (U, 1, ...)."""
+
+    best: Array  # (U, J, N) most probable emotion
+    second: Array  # (U, J, N) the most probable but neutral
+    veto: Array  # (U, J, N)
+    attention: Mapping[str, Values]  # reading -> (U, J, n, kinds): share on features of each kind of N1
+    pull: Values | None  # (U, J, n): what the features of N1 add to the true emotion's logit
+
+    def calls(self, grid: Grid, conditions: Sequence[int]) -> Calls:
+        """What is called neutral and vetoed in some conditions: (U, J, L, C)."""
+        places = grid.places_LC[list(conditions)]
+        best, second, veto = (values[..., places] for values in (self.best, self.second, self.veto))
+        return Calls.of(best, second, veto, grid.labels_C, NEUTRAL)
+
+    def correct(self, grid: Grid, *, filtered: bool) -> Values:
+        """Whether each answer is right: (U, J, L, C)."""
+        best = np.where(self.veto & (self.best == NEUTRAL), self.second, self.best) if filtered else self.best
+        return np.asarray(best[..., grid.places_LC] == grid.labels_C, np.float64)
 
 
-def build_panel(
-    predictions: Mapping[tuple[str, int], pd.DataFrame], truth: Sequence[Mapping[str, Any]], settings: NoiseSettings
-) -> Panel:
-    """Combine all predictions.
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Everything that a benchmark measured."""
+
+    grid: Grid
+    stages: Mapping[tuple[str, str], Answers]  # token, arm
+    networks: Mapping[str, Answers]  # trained end to end
+    premise_Un: Values  # of each clip with N1: how often a frame of N1 is farther from the mean; NaN without a pair
+
+
+def read_stages(folders: Mapping[tuple[int, str], Path], settings: NoiseSettings) -> dict[tuple[str, str], Answers]:
+    """The stages' answers.
+
+    Args:
+        folders: (number of the backbone, arm) -> folder of `nrdfer.noise.mechanism.run_stages`.
+        settings: of the benchmark.
+    """
+    found = {}
+    for arm in ARMS:
+        files = [np.load(folders[number, arm] / ANSWERS) for number in range(settings.backbones)]
+        for number, token in enumerate(TOKENS):
+            of = {
+                name.split("/")[1]: np.stack([file[name] for file in files])
+                for name in files[0].files
+                if name.startswith(f"{number}/")
+            }
+            best, second, veto, pull = (of.pop(name) for name in ("best", "second", "veto", "pull"))
+            found[token, arm] = Answers(best, second, veto, of, pull)
+    return found
+
+
+def read_premise(folders: Sequence[Path], rows: Sequence[Mapping[str, Any]]) -> Values:
+    """How often a frame of N1 is farther from the mean of its clip's features than one that is none: (U, n)."""
+    places = with_n1(rows)
+    return np.stack([_farther(np.load(f / TESTED_FEATURES)[places], _n1(f, rows)[places]) for f in folders])
+
+
+def _n1(folder: Path, rows: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.bool_]:
+    return np.asarray(noise_seen(rows, np.load(folder / TESTED_FRAMES)).any(-1))
+
+
+def _farther(features_nPd: Array, noisy_nP: npt.NDArray[np.bool_]) -> Values:
+    away_nP = np.linalg.norm(features_nPd - features_nPd.mean(1, keepdims=True), axis=-1)
+    pairs_nPP = noisy_nP[:, :, None] & ~noisy_nP[:, None, :]
+    farther_nPP = (away_nP[:, :, None] > away_nP[:, None, :]) + 0.5 * (away_nP[:, :, None] == away_nP[:, None, :])
+    count_n = pairs_nPP.sum((1, 2))
+    return np.where(count_n > 0, (farther_nPP * pairs_nPP).sum((1, 2)) / np.maximum(count_n, 1), np.nan)
+
+
+def read_networks(
+    predictions: Mapping[tuple[str, int], pd.DataFrame],
+    rows: Sequence[Mapping[str, Any]],
+    noisy: npt.NDArray[np.bool_],
+    settings: NoiseSettings,
+) -> dict[str, Answers]:
+    """The answers of the networks that were trained end to end.
 
     Args:
         predictions: (network, seed) -> its table, see `nrdfer.evaluation.inference`.
-        truth: of the clips.
+        rows: truth of the test clips, sorted by id.
+        noisy: see `nrdfer.noise.mechanism.noise_seen`.
         settings: of the benchmark.
 
     Raises:
         NrdferError: a training or a clip is missing.
     """
-    tested = [row for row in truth if row["kind"] != TRAINING]
-    bases = sorted({row["base"] for row in tested})
-    at = {(row["base"], row["kind"], row["level"]): row for row in tested}
-    grid = [[at[base, kind, level] for base in bases] for kind, level in settings.conditions]  # L x C
-    order = [row["clip_id"] for line in grid for row in line]
-    shape = (len(grid), len(bases))
-
-    def of(name: str, take: Any) -> Values:
+    ids, found = [row["clip_id"] for row in rows], {}
+    for name in settings.networks:
         seeds = []
         for seed in range(settings.seeds):
             table = predictions.get((name, seed))
-            if table is None or set(table["clip_id"]) != set(order):
+            if table is None or set(table["clip_id"]) != set(ids):
                 raise NrdferError(f"the noise benchmark lacks predictions of {name}, seed {seed}; run its step again")
-            seeds.append(np.asarray(take(table.set_index("clip_id").loc[order]), np.float64).reshape(shape))
-        return np.stack(seeds)
-
-    def answer(filtered: bool) -> str:
-        return "predicted" if filtered else "predicted_unfiltered"
-
-    first = predictions[settings.networks[0], 0].set_index("clip_id")
-    seen = {row["clip_id"]: [row["noise"][i] for i in first.loc[row["clip_id"], "frames"][:-1]] for row in tested}
-    noisy = {
-        kind: {clip: np.array([_is(noise, N1) if kind == ALL else noise == kind for noise in kinds])
-               for clip, kinds in seen.items()}
-        for kind in (ALL, *N1_KINDS)
-    }  # fmt: skip
-    return Panel(
-        conditions=settings.conditions,
-        people=np.array([row["person"] for row in grid[0]]),
-        emotions=np.array([row["emotion"] for row in grid[0]]),
-        planted_LC=np.array([[np.mean([_is(kind, row["kind"]) for kind in row["noise"]]) for row in r] for r in grid]),
-        correct={
-            setting: of(name, lambda t, f=filtered: t[answer(f)] == t["emotion"])
-            for setting, (name, filtered) in settings_of(settings).items()
-        },
-        neutral={
-            setting: of(name, lambda t, f=filtered: t[answer(f)] == "neutral")
-            for setting, (name, filtered) in settings_of(settings).items()
-        },
-        mass={
-            (name, kind): of(name, lambda t, on=on: [attention_on(a, on[c]) for c, a in t["attention"].items()])
-            for name in COMPONENTS
-            for kind, on in noisy.items()
-        },
-        share={
-            kind: np.array([[on[row["clip_id"]].mean() for row in line] for line in grid]) for kind, on in noisy.items()
-        },
-    )
+            seeds.append(_of_table(table.set_index("clip_id").loc[ids], noisy, with_n1(rows), name in COMPONENTS))
+        of = {part: np.stack([seed[part] for seed in seeds])[:, None] for part in seeds[0]}
+        best, second, veto = (of.pop(part) for part in ("best", "second", "veto"))
+        found[name] = Answers(best, second, veto, of, None)
+    return found
 
 
-def attention_on(attention: Sequence[float], noisy: Sequence[bool] | npt.NDArray[np.bool_]) -> float:
-    """Attention on noisy features, 0 to 1.
-
-    A feature is of the first of its two frames, which its static part is of.
-    """
-    return float(np.asarray(attention, np.float64)[np.asarray(noisy, bool)].sum())
-
-
-def _is(noise: str, kind: str) -> bool:
-    return noise.startswith(f"{kind}_")
+def _of_table(table: pd.DataFrame, noisy: Array, places: Array, attentive: bool) -> dict[str, Array]:
+    logits = table[[f"logit_{k}" for k in range(len(EMOTIONS))]].to_numpy(np.float64)
+    others = logits.copy()
+    others[:, NEUTRAL] = -np.inf
+    found = {"best": logits.argmax(1), "second": others.argmax(1), "veto": table["vetoed"].to_numpy(bool)}
+    if attentive:
+        weights_nP = np.stack([table["attention"].iloc[place] for place in places])
+        found["product"] = np.einsum("np,npk->nk", weights_nP, noisy[places].astype(float))
+    return found

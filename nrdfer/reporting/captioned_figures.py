@@ -128,9 +128,9 @@ def _attention(ours: Path, learned: Path | None, shards: Path, noise: Noise, pat
         "Bars: attention of the class token, multiplied over layers and heads and normalised, for each pair of frames."
     )
     if overall is not None:
-        words += f" Dynamic token, frames of noise N1: {overall.words}."
+        words += f" Dynamic token, frames of noise N1: {overall.words}: {overall.reading}."
     if overall_learned is not None:
-        words += f" Learned token: {overall_learned.words}."
+        words += f" Learned token: {overall_learned.words}: {overall_learned.reading}."
     return Picture(
         path,
         "Figure 5: attention on each frame",

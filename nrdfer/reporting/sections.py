@@ -25,7 +25,7 @@ from nrdfer.experiments.fill import line_of
 from nrdfer.experiments.published import published
 from nrdfer.models.registry import title_of
 from nrdfer.models.saved_model import read_history
-from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
+from nrdfer.noise.plots import ATTENTION_PICTURE, CONTRASTS_PICTURE, FILTER_PICTURE, WAR_PICTURE
 from nrdfer.noise.report import JSON as NOISE_JSON
 from nrdfer.reporting import captioned_figures, captions, trust
 from nrdfer.reporting.card import card_of, card_table
@@ -210,8 +210,9 @@ def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sect
     return Section(
         "attention",
         "Attention of the class token",
-        "The paper's Figure 5: the dynamic class token is the mean of the clip's own features, and should look less at "
-        "frames that do not show the target (N1). Clips are chosen by what was planted in them, not by the result.",
+        "The paper's Figure 5: the dynamic class token is the mean of the clip's own features, and by the paper looks "
+        "less at frames that do not show the target (N1). Whether it does here, the caption says. Clips are chosen by "
+        "what was planted in them, not by the result.",
         pictures=tuple(one for one in (noisy, picture) if one is not None),
         open=missing,
     )
@@ -254,7 +255,7 @@ def _noise(found: Findings) -> Section:
             (
                 verdict["claim"],
                 f"{verdict['verdict']}: {verdict['estimate']['value']:.2f} (95 % {verdict['estimate']['low']:.2f} to "
-                f"{verdict['estimate']['high']:.2f}); {verdict['measured']}",
+                f"{verdict['estimate']['high']:.2f}); {verdict['measured']}; points",
             )
             for verdict in measured["verdicts"]
         ),
@@ -262,20 +263,26 @@ def _noise(found: Findings) -> Section:
 
 
 _NOISE_PICTURES = {
+    CONTRASTS_PICTURE: (
+        "The claims that were named beforehand",
+        "With their 95 % intervals and verdicts; grey is the margin within which a difference does not matter.",
+        "Intervals of the named contrasts beside 0.",
+    ),
     WAR_PICTURE: (
         "WAR as noise grows",
-        "Above over N1, below over N2; left the settings of Table 1, right two of them beside rivals.",
+        "Above over N1, below over N2; left the tokens on frozen features, right the networks trained end to end.",
         "Curves of WAR over the share of noisy frames.",
     ),
     ATTENTION_PICTURE: (
-        "Attention on N1 frames",
-        "As a multiple of their share of all frames, by level and by kind; 1 is what even attention would give.",
-        "Curves of the ratio of attention to share over N1, one per network.",
+        "Attention on N1 frames, and their use",
+        "As a multiple of their share of all frames; 1 is what an even share would be. Use is what replacing a frame's "
+        "feature changes in the true emotion's logit.",
+        "Points with intervals for every token and reading.",
     ),
-    NEUTRAL_PICTURE: (
-        "Clips that are called neutral",
-        "Non-neutral clips called neutral as neutral frames grow, with and without the filter.",
-        "Curves of neutral calls over N2, with and without the filter.",
+    FILTER_PICTURE: (
+        "What the filter vetoes",
+        "Of clips called neutral, the share that is vetoed: those that are not neutral beside those that are.",
+        "Pairs of points with intervals for every arm and token, and for the networks.",
     ),
 }
 

@@ -1,34 +1,37 @@
-"""Put the last noise benchmark into docs/noise.md, with its pictures: part of ``make figures``.
+"""Write docs/noise.md from the last noise benchmark, with its pictures and figures: part of ``make figures``.
 
-Run the job first: ``dagster job execute -j noise_benchmark``.
+Run the job first: ``dagster job execute -j noise_benchmark``. Where it has not run yet, ``--without`` writes the page
+that says so.
 """
 
 from __future__ import annotations
 
-import re
+import json
 import shutil
+import sys
 from pathlib import Path
 
 from nrdfer.config.resolve import profile_of_shell
-from nrdfer.noise.plots import ATTENTION_PICTURE, NEUTRAL_PICTURE, WAR_PICTURE
-from nrdfer.noise.report import MARKDOWN
+from nrdfer.noise.page import PICTURES, page
+from nrdfer.noise.report import JSON
 from nrdfer.store.pointers import last_made
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = PROJECT / "docs" / "noise.md"
-MARKERS = re.compile(r"(<!-- findings -->\n).*?(<!-- end of findings -->)", re.DOTALL)
+FIGURES = PROJECT / "docs" / "noise.json"
 
 
 def main() -> None:
-    """Copy pictures and tables."""
+    """Copy pictures and figures, and write the page."""
+    if sys.argv[1:] == ["--without"]:
+        FIGURES.unlink(missing_ok=True)
+        PAGE.write_text(page(None))
+        return
     folder = last_made(profile_of_shell(), "noise/benchmark", "a profile whose noise benchmark has run").path
-    for name in (WAR_PICTURE, ATTENTION_PICTURE, NEUTRAL_PICTURE):
+    for name in PICTURES:
         shutil.copyfile(folder / name, PROJECT / "docs" / "pictures" / name)
-    findings = (folder / MARKDOWN).read_text()
-    text, changed = MARKERS.subn(lambda m: f"{m[1]}\n{findings}\n{m[2]}", PAGE.read_text())
-    if changed != 1:
-        raise SystemExit(f"{PAGE} has no pair of markers")
-    PAGE.write_text(text)
+    shutil.copyfile(folder / JSON, FIGURES)
+    PAGE.write_text(page(json.loads(FIGURES.read_text())))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from nrdfer.core import paths
 from nrdfer.core.markdown_text import table
 from nrdfer.faces.contact_sheet import contact_sheet
 from nrdfer.preprocessing.clip_files import list_clips, read_clip, read_record
-from nrdfer.reporting.build import FIGURES
+from nrdfer.reporting.build import FIGURES, REPORT
 from nrdfer.reporting.results import RESULTS, closing_rows
 from nrdfer.store import Store
 from nrdfer.store.pointers import Pointers
@@ -40,6 +40,7 @@ COLOURS = {
     asset_groups.REPORT.name: "#E6E6E6",
 }
 MARKERS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
+CAPTIONED = re.compile(r"(<!-- figure 5 -->\n\n!\[.*?\n\n).*?(\n\n<!-- end of figure 5 -->)", re.DOTALL)
 
 
 def draw_graph(path: Path) -> None:
@@ -127,6 +128,13 @@ def main() -> None:
     text, changed = MARKERS.subn(lambda m: m[1] + "\n".join(lines) + "\n" + m[2], readme.read_text())
     if changed != 1:
         raise SystemExit("README.md has no pair of result markers")
+    # the caption says what was measured; the report has it below the picture
+    caption = re.search(r"!\[[^\n]*figure_5_attention\.png\)\n\n(.+)", (report.path / REPORT).read_text())
+    if caption is None:
+        raise SystemExit("the report has no Figure 5")
+    text, changed = CAPTIONED.subn(lambda m: m[1] + caption[1] + m[2], text)
+    if changed != 1:
+        raise SystemExit("README.md has no pair of markers of Figure 5")
     readme.write_text(text)
 
 

@@ -5,7 +5,7 @@ What happens in the clip is `timeline`'s; files and folders are `jobs`' and `ren
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +21,17 @@ from nrdfer.corpora.synthetic.timeline import Timeline, draw_light_of_clip, draw
 AFEW_WIDTH, AFEW_HEIGHT, AFEW_FPS = 720, 576, 25.0
 DFEW_SIDE = 224
 _BOX = 0.81  # height of a face's box in heights of the head
+#: What another person's face shows, by the kind of noise; ``n1_person``: any emotion.
+_STRANGERS: Mapping[str, Sequence[str]] = {
+    "n1_person_acting": [emotion for emotion in EMOTIONS if emotion != "neutral"],
+    "n1_person_neutral": ["neutral"],
+}
 _LOW = 0.06  # distance of the box's centre below the head's centre, heights of the head
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One painted frame and the face in it: the target's, or the other person's in a frame of ``n1_person``."""
+    """One painted frame and the face in it: the target's, or the other person's where one is seen."""
 
     rgb: Picture
     face: SceneFace | None
@@ -126,8 +131,10 @@ def _bystander(rng: np.random.Generator, actor: Actor, side: float) -> Actor:
     return Actor(who, line, actor.light, (x, y), tall, 0.6, 112)
 
 
-def _other_timeline(rng: np.random.Generator, who: Identity, frames: int) -> Timeline:
-    emotion = EMOTIONS[int(rng.integers(len(EMOTIONS)))]
+def _other_timeline(
+    rng: np.random.Generator, who: Identity, frames: int, emotions: Sequence[str] = EMOTIONS
+) -> Timeline:
+    emotion = emotions[int(rng.integers(len(emotions)))]
     return draw_timeline(rng, who, emotion, frames, n1_rate=0.0, mostly_neutral=False)
 
 
@@ -144,17 +151,18 @@ def _frames(
     stranger = draw_identity(session)
     for kind, first, end in actor.timeline.runs():
         setting, cast = room, actor
-        if kind in ("n1_noface", "n1_person"):  # a cut to another shot
+        another = kind.startswith("n1_person")
+        if another or kind == "n1_noface":  # a cut to another shot
             setting = elsewhere
-        if kind == "n1_person":
-            line = _other_timeline(rng, stranger, len(actor.timeline.noise))
+        if another:
+            line = _other_timeline(rng, stranger, len(actor.timeline.noise), _STRANGERS.get(kind, EMOTIONS))
             cast = Actor(stranger, line, draw_light_of_clip(rng), actor.centre, actor.height, actor.sway, actor.size)
         seed, share = int(rng.integers(2**63)), float(rng.uniform(0.7, 0.95))
         for index in range(first, end):
             picture = setting.copy()
             face = None
             if kind != "n1_noface":
-                if extra is not None and kind != "n1_person":
+                if extra is not None and not another:
                     extra.place(picture, index)
                 face = cast.place(picture, index)
             if kind == "n1_occluded" and face is not None:

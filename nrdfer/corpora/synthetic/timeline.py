@@ -16,8 +16,8 @@ from nrdfer.corpora.synthetic.expression import ACTIONS, Action, Course, act, dr
 from nrdfer.corpora.synthetic.face import Light, Pose
 from nrdfer.corpora.synthetic.identity import Identity
 
-Noise = Literal["none", "n1_noface", "n1_occluded", "n1_person", "n2_neutral"]
-N1_KINDS: tuple[Noise, ...] = ("n1_noface", "n1_occluded", "n1_person")
+Noise = Literal["none", "n1_noface", "n1_occluded", "n1_person", "n1_person_acting", "n1_person_neutral", "n2_neutral"]
+N1_KINDS: tuple[Noise, ...] = ("n1_noface", "n1_occluded", "n1_person")  # of the sample corpora
 NEUTRAL_BELOW = 0.15  # intensity below which a frame of an N2 clip is called neutral
 Curve = npt.NDArray[np.float64]  # (T,)
 

@@ -148,6 +148,15 @@ class NoiseAttention:
         return self.mass / self.share
 
     @property
+    def reading(self) -> str:
+        """What the interval says of the paper's figure, in which noise gets little attention."""
+        if self.high < 1:
+            return "less than its share, as the paper's figure shows it"
+        if self.low > 1:
+            return "more than its share, the opposite of what the paper's figure shows"
+        return "not told from its share, so the paper's figure is neither confirmed nor contradicted"
+
+    @property
     def words(self) -> str:
         """Text for a caption."""
         return (

@@ -5,12 +5,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nrdfer.config.noise import N1, N2, NoiseSettings
+from nrdfer.config.noise import ARMS, N1, N2, NoiseSettings
 from nrdfer.config.profile import Profile
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import ProfileError
-from nrdfer.corpora.synthetic.timeline import N1_KINDS
-from nrdfer.noise.corpus import NoisyClip, plan, plant_order, read_truth, render_clips, timeline_of
+from nrdfer.noise.corpus import (
+    BACKBONE,
+    CLEAN,
+    EXTRA,
+    LEARNT,
+    PLANTED_KINDS,
+    TRAINING,
+    NoisyClip,
+    arm_clips,
+    plan,
+    plant_order,
+    read_truth,
+    render_clips,
+    timeline_of,
+)
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.verify import verify
 
@@ -21,19 +34,37 @@ TINY = Profile.read({"name": "own", "description": "", "noise": {"preset": "tiny
 
 
 def n1(noise: tuple[str, ...]) -> set[int]:
-    return {i for i, kind in enumerate(noise) if kind in N1_KINDS}
+    return {i for i, kind in enumerate(noise) if kind in PLANTED_KINDS}
 
 
 def test_every_test_clip_is_there_in_every_condition_and_people_are_not_shared() -> None:
     clips = plan(SETTINGS)
-    tested = [clip for clip in clips if clip.kind != "training"]
-    learnt = [clip for clip in clips if clip.kind == "training"]
-    assert len(learnt) == 60 * 7 and len(tested) == 20 * 7 * 11
-    assert not {clip.person for clip in learnt} & {clip.person for clip in tested}
+    people = {kind: {clip.person for clip in clips if clip.kind == kind} for kind in (*LEARNT, N1, N2)}
+    tested = [clip for clip in clips if clip.kind not in LEARNT]
+    assert len(tested) == 40 * 7 * 8 and people[N1] == people[N2]
+    assert people[TRAINING] == people[CLEAN] >= people[EXTRA] and len(people[TRAINING]) == 60
+    assert not people[TRAINING] & people[N1] and not people[BACKBONE] & (people[TRAINING] | people[N1])
     assert len({clip.clip_id for clip in clips}) == len(clips)
 
 
-@pytest.mark.parametrize("person", range(70, 76))
+def test_arms_have_as_many_clips_and_differ_in_noise_and_in_neutral_ones() -> None:
+    kinds = {clip.clip_id: clip for clip in plan(SETTINGS)}
+    arms = {arm: [kinds[clip] for clip in arm_clips(arm, SETTINGS)] for arm in ARMS}
+    assert {len(clips) for clips in arms.values()} == {420}
+    assert {clip.kind for clip in arms["a"]} == {TRAINING} and {clip.kind for clip in arms["b"]} == {CLEAN}
+    counts = [sum(clip.emotion == emotion for clip in arms["c"]) for emotion in EMOTIONS]
+    neutral = counts.pop(EMOTIONS.index("neutral"))
+    assert neutral / 420 == pytest.approx(0.23, abs=0.002) and max(counts) - min(counts) <= 1
+    noisy = [any(kind != "none" for kind in timeline_of(clip, SETTINGS).noise) for clip in arms["b"][:100]]
+    assert not any(noisy)
+
+
+def test_a_second_take_is_another_clip_of_the_same_person() -> None:
+    first, second = (timeline_of(NoisyClip(3, "neutral", kind, 0.0), SETTINGS) for kind in (TRAINING, EXTRA))
+    assert len(first.poses) != len(second.poses) or first.poses != second.poses
+
+
+@pytest.mark.parametrize("person", range(60, 66))
 def test_n1_has_exactly_its_share_and_grows_by_adding_frames(person: int) -> None:
     before: set[int] = set()
     for level in SETTINGS.n1_levels:
@@ -69,7 +100,9 @@ def test_only_the_noise_differs_between_levels() -> None:
 def test_planting_covers_a_clip_once_in_short_runs_of_one_kind() -> None:
     order = plant_order(np.random.default_rng(0), 24)
     assert sorted(index for index, _ in order) == list(range(24))
-    assert {kind for _, kind in order} <= set(N1_KINDS)
+    assert {kind for _, kind in order} <= set(PLANTED_KINDS)
+    kinds = [kind for seed in range(100) for _, kind in plant_order(np.random.default_rng(seed), 24)]
+    assert kinds.count("n1_person_neutral") == pytest.approx(kinds.count("n1_person_acting"), rel=0.25)
 
 
 def test_clips_are_the_same_whoever_renders_them_and_keep_their_truth_out_of_the_shards(tmp_path: Path) -> None:
@@ -100,6 +133,11 @@ def test_clips_are_the_same_whoever_renders_them_and_keep_their_truth_out_of_the
         ({"n1_levels": [0.1, 0.2]}, "must rise from 0"),
         ({"n1_levels": [0, 0.9]}, "at most 0.6"),
         ({"seeds": 1}, "seeds must be at least 2"),
+        ({"neutral_share": 0.5}, "neutral_share must be in 1/7 to 0.25"),
+        ({"contrasts": ["premise", "war"]}, "contrasts must be some of premise"),
+        ({"contrasts": []}, "contrasts must be some of"),
+        ({"margin": 0}, "must be positive"),
+        ({"stage": {"width": 0}}, "width must be at least 1"),
         ({"people": 3}, "unknown setting people"),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_training_of_the_noise_benchmark_keeps_its_configuration() -> None:
     settings = NoiseSettings(recipe=dataclasses.replace(RECIPES["sample"], epochs=2))
     assert (
         digest_of(NoiseTraining("dsf-dct", 1, settings, ENGINE).config())
-        == "a1bf022252ffd472161657b4487cf1fd3397071dda5a107e208cc43f2eeefee2"
+        == "cf143b3c18f530ef3e365efa5b9e244c88db4615e4b238d1d55f9a503edf0173"
     )
 
 

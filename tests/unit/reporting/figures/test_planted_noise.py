@@ -105,6 +105,9 @@ def test_attention_on_noise_is_mass_against_share_of_the_clips_that_have_it() ->
     assert found.ratio == pytest.approx(0.4)
     assert found.low <= found.ratio <= found.high
     assert "15.0 % of attention on 37.5 % of frames (ratio 0.40" in found.words
+    assert found.reading.startswith("less than its share" if found.high < 1 else "not told")
+    assert dataclasses.replace(found, low=1.1, high=2.0).reading.startswith("more than its share, the opposite")
+    assert dataclasses.replace(found, low=0.1, high=0.9).reading.startswith("less than its share")
 
 
 def test_a_feature_is_the_first_of_its_two_frames() -> None:
