@@ -101,7 +101,7 @@ class Predictor:
 
     def _predict(self, video: Path) -> Prediction:
         clock = [time.perf_counter()]
-        found = self.cropper.look(video)
+        found = self.cropper.look(video, join=self.answer == WINDOWS)
         clock.append(time.perf_counter())
         chosen = self._chosen(found)
         times = frame_times(video, len(chosen[0].labels), found.heard)
