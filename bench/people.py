@@ -137,7 +137,7 @@ def main() -> None:
     trees["here"] = HERE
     with tempfile.TemporaryDirectory(prefix="nrdfer-people-") as folder:
         scratch = Path(folder)
-        truths = {}
+        truths: dict[str, Planted] = {}
         for people in options.people:
             for cuts in options.cuts:
                 video = scratch / f"people{people}_cuts{cuts}.avi"
@@ -148,9 +148,9 @@ def main() -> None:
             found = records(tree, [Path(video) for video in truths], None, scratch)
             for people in options.people:
                 score = Score()
-                for video, truth in truths.items():
+                for name_of_video, truth in truths.items():
                     if truth.people == people:
-                        score.add(truth, found[video])
+                        score.add(truth, found[name_of_video])
                 print("|", " | ".join([name, str(people), *score.cells]), "|", flush=True)
         if options.clips:
             _clips(trees, sorted(p for p in options.clips.iterdir() if p.suffix in (".mp4", ".mov")), options, scratch)

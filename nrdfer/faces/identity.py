@@ -40,14 +40,14 @@ class Identity:
 
 
 def identities(
-    tracks: Sequence[Track], looks: Mapping[int, Sequence[Look]], cue: Cue, least: int = LEAST_USABLE
+    tracks: Sequence[Track], looks: Mapping[int, Sequence[Look]], cue: Cue | None, least: int = LEAST_USABLE
 ) -> list[Identity]:
     """People, by their first frame; tracks that are too short are left out.
 
     Args:
         tracks: of `tracking.link`.
         looks: of some of them, number -> looks in the order of frames.
-        cue: that described them.
+        cue: that described them; None joins nobody.
         least: usable faces of a track that may join others.
     """
     usable = [
@@ -55,7 +55,8 @@ def identities(
     ]
     usable.sort(key=lambda number: (-len(tracks[number].faces), number))
     people = [Identity(tracks[number], _spread(looks.get(number, ()))) for number in sorted(usable[:MOST_TRACKS])]
-    return sorted(_join(people, cue), key=lambda who: next(iter(who.track.faces)))
+    joined = people if cue is None else _join(people, cue)
+    return sorted(joined, key=lambda who: next(iter(who.track.faces)))
 
 
 def _join(people: list[Identity], cue: Cue) -> list[Identity]:

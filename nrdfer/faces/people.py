@@ -84,8 +84,14 @@ class _Seen:
     tracks: list[Track]
 
 
-def plan_people(video: Path, detector: Detector, settings: AlignSettings, cue: Cue) -> PeoplePlan:
+def plan_people(video: Path, detector: Detector, settings: AlignSettings, cue: Cue | None) -> PeoplePlan:
     """Find everyone in a video.
+
+    Args:
+        video: the file.
+        detector: as usual.
+        settings: of alignment.
+        cue: by which tracks are joined; None joins none, so that a person is one track, as a corpus' target is.
 
     Raises:
         UnreadableVideoError: it cannot be decoded.
@@ -121,7 +127,7 @@ def _read(
     video: Path,
     detector: Detector,
     settings: AlignSettings,
-    cue: Cue,
+    cue: Cue | None,
     notes: list[str],
     samples: Samples,
     quarters: int = 0,
@@ -150,7 +156,7 @@ def _read(
         since = 0 if shots[index] != last_shot else since + 1
         last_shot = shots[index]
         detections.append(faces)
-        if since % LOOK_EVERY == 0:
+        if cue is not None and since % LOOK_EVERY == 0:
             for face in faces:
                 look = cue.look(frame, face)
                 if look is not None:
@@ -158,7 +164,7 @@ def _read(
     return _Seen(detections, shots, looks, sizes[0], heard[-1], link(detections, shots))
 
 
-def _people(seen: _Seen, cue: Cue, settings: AlignSettings) -> list[Identity]:
+def _people(seen: _Seen, cue: Cue | None, settings: AlignSettings) -> list[Identity]:
     """People with enough usable faces, the target first; empty without a target."""
     looks: dict[int, Sequence[Look]] = {
         number: [seen.looks[id(face)] for face in track.faces.values() if id(face) in seen.looks]

@@ -89,10 +89,10 @@ def premise(measured: Measured, level: float | None = None) -> Values:
     """
     grid = measured.grid
     at = np.ones(len(grid.levels_n), bool) if level is None else grid.levels_n == level
-    shown = ~np.isnan(measured.premise_Un) & at
-    wins = np.where(shown, measured.premise_Un - 0.5, 0.0)
+    known = ~np.isnan(measured.premise_Un) & at
+    wins = np.where(known, measured.premise_Un - 0.5, 0.0)
     people = np.unique(grid.people_n)
-    sums, counts = (np.stack([v[:, grid.people_n == p].sum(-1) for p in people], -1) for v in (wins, shown))
+    sums, counts = (np.stack([v[:, grid.people_n == p].sum(-1) for p in people], -1) for v in (wins, known))
     usual = sums.sum(-1, keepdims=True) / np.maximum(counts.sum(-1, keepdims=True), 1)
     return np.asarray(100 * np.where(counts > 0, sums / np.maximum(counts, 1), usual))
 

@@ -1,4 +1,4 @@
-"""What temporal stages do on one frozen network's features, trained on one arm's clips: answers and attention.
+"""Answers and attention of temporal stages on one frozen network's features, trained on one arm's clips.
 
 Attention is read in three ways (the paper's product over layers and heads, their mean, rollout), and held against
 use: a frame's feature is replaced by the clip's mean, and the true emotion's logit changes. Shapes: J stages (seeds),
@@ -43,7 +43,6 @@ def run_stages(
     *,
     device: torch.device,
     log: Callable[[str], None] = lambda _: None,
-    heed: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Train the stages of every token on an arm's clips, and write `ANSWERS` of the test clips.
 
@@ -57,7 +56,6 @@ def run_stages(
         out: receives the file; its arrays are named ``<number of the token>/<what>``, see `_answers`.
         device: for training and testing.
         log: receives a line a token.
-        heed: called after every epoch; may raise to stop.
     """
     ids, rows = arm_clips(arm, settings), tested_clips(clips)
     places = np.searchsorted(learnt_clips(settings), ids)
@@ -69,7 +67,7 @@ def run_stages(
     seeds = range(_SEEDS * number, _SEEDS * number + settings.stage_seeds)
     found: Arrays = {}
     for place, token in enumerate(TOKENS):
-        w = train_stages(token, seeds, learnt, labels, settings.stage, heed)
+        w = train_stages(token, seeds, learnt, labels, settings.stage)
         stages = Stages(token, settings.stage)
         with torch.inference_mode():
             answers = _answers(stages, w, tested, rows, noisy)

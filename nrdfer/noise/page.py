@@ -84,10 +84,10 @@ def _verdict(row: Mapping[str, Any], margin: float) -> str:
 
 def _order(found: Mapping[str, Any]) -> str:
     order, seeds = found["order"], found["settings"]["seeds"]
-    shown = "rises with the published order" if order["p"] < ALPHA else "is not shown to rise with the published order"
+    words = "rises with the published order" if order["p"] < ALPHA else "is not shown to rise with the published order"
     pairs = sum(share > 0.5 for share in order["in_order"])
     return (
-        f"WAR {shown} a to h of Table 1 over {seeds} seeds (Page's L {order['statistic']:.1f}, by chance "
+        f"WAR {words} a to h of Table 1 over {seeds} seeds (Page's L {order['statistic']:.1f}, by chance "
         f"{order['chance']:.1f}, p {p_value(order['p'])}); {pairs} of {len(order['in_order'])} neighbouring pairs are "
         "in that order in more than half of the seeds."
     )

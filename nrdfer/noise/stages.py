@@ -111,7 +111,6 @@ def train_stages(
     x_MVPd: Tensor,
     labels_M: Tensor,
     settings: StageSettings,
-    heed: Callable[[], None] = lambda: None,
 ) -> dict[str, Tensor]:
     """Train the stages of one token, one a seed; returns their weights.
 
@@ -121,7 +120,6 @@ def train_stages(
         x_MVPd: features of M training clips in V views, which the epochs take in turn.
         labels_M: their classes.
         settings: of the stages.
-        heed: called after every epoch; may raise to stop.
     """
     count, length = x_MVPd.shape[0], x_MVPd.shape[2]
     w = {name: value.to(x_MVPd.device).requires_grad_() for name, value in start(seeds, length, settings).items()}
@@ -142,7 +140,6 @@ def train_stages(
             _clip(list(w.values()))
             optimizer.step()
             schedule.step()
-        heed()
     return {name: value.detach() for name, value in w.items()}
 
 

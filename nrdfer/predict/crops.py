@@ -130,15 +130,19 @@ class Cropper:
             cropper.search["embedding_sha256"] = file_sha256(embedding)
         return cropper
 
-    def look(self, video: Path) -> PeoplePlan:
+    def look(self, video: Path, *, join: bool = True) -> PeoplePlan:
         """Everyone in one video.
+
+        Args:
+            video: the file.
+            join: whether a person is followed across shots; otherwise a person is one track, as in training.
 
         Raises:
             UnreadableVideoError: it cannot be decoded, or is too long.
             NoFaceError: there is no target, and the settings' `no_face` is "fail".
         """
         refuse_long(video)
-        return plan_people(video, self.detector, self.preprocessing.align, self.cue)
+        return plan_people(video, self.detector, self.preprocessing.align, self.cue if join else None)
 
     def cut(
         self, video: Path, plans: Sequence[ClipPlan], wanted: Sequence[Collection[int]], quarters: int = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nrdfer.core.errors import ClipError, NrdferError, UnreadableVideoError
 from nrdfer.faces.people import PeoplePlan, PersonPlan
-from nrdfer.predict.asked import ALL, CLIP, MAIN, WINDOWS, checked_answer, checked_people
+from nrdfer.predict.asked import ALL, CLIP, WINDOWS, checked_answer, checked_people
 from nrdfer.predict.crops import CroppedVideo, Cropper
 from nrdfer.predict.inference import Answer, answers, frames_needed
 from nrdfer.predict.model import TrainedModel
@@ -33,7 +33,7 @@ class Predictor:
         cropper: made of the preprocessing that is to be used.
         windows: settings of the timeline.
         device: "cpu", "cuda" or "auto".
-        people: who is predicted: `ALL`, `MAIN`, or the N most important ones.
+        people: who is predicted: `ALL`, `asked.MAIN`, or the N most important ones.
         answer: what the emotion of a whole video is: `WINDOWS`, over the windows that show the person, or `CLIP`, one
             clip of all frames as in an evaluation.
 
@@ -101,7 +101,7 @@ class Predictor:
 
     def _predict(self, video: Path) -> Prediction:
         clock = [time.perf_counter()]
-        found = self.cropper.look(video)
+        found = self.cropper.look(video, join=self.answer == WINDOWS)
         clock.append(time.perf_counter())
         chosen = self._chosen(found)
         times = frame_times(video, len(chosen[0].labels), found.heard)
@@ -139,8 +139,9 @@ class Predictor:
         """Who is asked about, the target first."""
         if found.nobody is not None:
             return [found.nobody]
-        most = self.people if isinstance(self.people, int) else {ALL: None, MAIN: 1}[self.people]
-        return found.people[:most]
+        if self.people == ALL:
+            return found.people
+        return found.people[: 1 if isinstance(self.people, str) else self.people]
 
     def _wanted(self, person: PersonPlan, clips: ClipsOfPerson) -> set[int]:
         """Frames of a person that are cropped: all that the network sees, and some for pictures."""

@@ -36,6 +36,7 @@ def test_predict_answers_as_the_evaluation_did(
     asked = dict(list(asked.items())[:ASKED])
     assert len(asked) == ASKED
     line = ["nrdfer", "predict", *map(str, asked.values()), "--model", "models:/nr-dfernet-afew@champion", "--no-video"]
+    line += ["--answer", "clip"]
     done = subprocess.run(
         [*line, "--out", str(tmp_path)], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
