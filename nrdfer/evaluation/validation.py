@@ -1,4 +1,4 @@
-"""What is chosen on clips that a training held out: thresholds of the snippet-based filter, and a temperature.
+"""Choices made on clips that a training held out: thresholds of the snippet-based filter, and a temperature.
 
 No figure of a test clip is read here. Which clips are held out belongs to ``nrdfer.training``; how the choice is
 applied to test clips, to ``checkpoints``.

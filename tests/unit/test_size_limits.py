@@ -13,6 +13,7 @@ MOST_PARAMETERS, MOST_LINES = 8, 350
 #: Commands: each parameter is an option of the command line, taken from the function's signature.
 COMMANDS = {
     "nrdfer/commands/evaluate.py: evaluate",
+    "nrdfer/commands/leaks.py: corpus_leaks",
     "nrdfer/commands/own_corpus.py: corpus_add",
     "nrdfer/commands/predict.py: predict",
     "nrdfer/commands/preprocess.py: preprocess",
