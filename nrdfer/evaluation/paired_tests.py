@@ -132,10 +132,16 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     p = np.asarray(p_values, np.float64)
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"a p-value is between 0 and 1, but given are {', '.join(map(str, p_values))}")
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
-    return tuple(adjusted.tolist())
+    return tuple(holm_of_families(p).tolist())
+
+
+def holm_of_families(p_K: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """`holm` of many families at once: probabilities (..., K), each family on the last axis."""
+    order_K = np.argsort(p_K, axis=-1, kind="stable")
+    rising_K = np.take_along_axis(p_K, order_K, -1) * np.arange(p_K.shape[-1], 0, -1)
+    adjusted_K = np.empty_like(rising_K)
+    np.put_along_axis(adjusted_K, order_K, np.minimum(np.maximum.accumulate(rising_K, -1), 1), -1)
+    return adjusted_K
 
 
 def _weighted(

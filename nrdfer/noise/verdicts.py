@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from nrdfer.evaluation.paired_tests import holm_of_families
 from nrdfer.noise.intervals import Estimates, Values
 
 HOLDS, CONTRADICTED, NO_DIFFERENCE, UNDECIDED = (
@@ -19,16 +20,6 @@ HOLDS, CONTRADICTED, NO_DIFFERENCE, UNDECIDED = (
 )  # fmt: skip
 VERDICTS = (HOLDS, CONTRADICTED, NO_DIFFERENCE, UNDECIDED)
 ALPHA = 0.05
-
-
-def holm(p_K: Values) -> Values:
-    """Holm's adjusted p-values of families (..., K), in the given order."""
-    order_K = np.argsort(p_K, axis=-1, kind="stable")
-    rising_K = np.take_along_axis(p_K, order_K, -1) * np.arange(p_K.shape[-1], 0, -1)
-    adjusted_K = np.minimum(np.maximum.accumulate(rising_K, -1), 1)
-    out_K = np.empty_like(adjusted_K)
-    np.put_along_axis(out_K, order_K, adjusted_K, -1)
-    return out_K
 
 
 def judge(found: Estimates, wanted_K: Sequence[int], margin: float) -> tuple[Values, npt.NDArray[np.str_]]:
@@ -42,7 +33,7 @@ def judge(found: Estimates, wanted_K: Sequence[int], margin: float) -> tuple[Val
     Returns:
         Two arrays (..., K): of numbers, and of the names above.
     """
-    adjusted_K = holm(found.p)
+    adjusted_K = holm_of_families(found.p)
     announced_K = adjusted_K < ALPHA
     side_K = np.sign(found.value) * np.asarray(wanted_K)
     # where nothing varies nothing happened, e.g. a filter that never vetoes: no evidence of equality

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import page_trend_test
 
+from nrdfer.evaluation.paired_tests import holm_of_families
 from nrdfer.noise.intervals import Values, by_person, crossed, estimate, ratio
 from nrdfer.noise.order import published_order
-from nrdfer.noise.verdicts import CONTRADICTED, HOLDS, NO_DIFFERENCE, UNDECIDED, holm, judge
+from nrdfer.noise.verdicts import CONTRADICTED, HOLDS, NO_DIFFERENCE, UNDECIDED, judge
 from nrdfer.noise.veto import Calls, gain_over_random, random_veto, selectivity
 
 DRAWN, PEOPLE, CLIPS, SEEDS, MARGIN = 400, 40, 7, 10, 2.0
@@ -122,7 +123,7 @@ def test_people_count_alike_and_a_ratio_is_that_of_the_sums() -> None:
 
 
 def test_holms_correction_and_the_four_verdicts() -> None:
-    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm_of_families(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
     rng = np.random.default_rng(5)
     tables = np.stack([rng.normal(mean, spread, (6, 40)) for mean, spread in ((3, 1), (-3, 1), (0, 1), (0, 40))])
     _, verdicts = judge(crossed(tables), [1, 1, 1, 1], MARGIN)
