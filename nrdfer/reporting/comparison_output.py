@@ -67,7 +67,7 @@ def lines_of(found: Comparison) -> Iterator[str]:
         a, b = (float(np.mean(side.values(measure, first))) for side in (found.a, found.b))
         yield (
             f"{one_line(measure):<12} {number(a):>7} {number(b):>7} {number(100 * difference.value, signed=True):>8}   "
-            f"{_interval(100 * difference.low, 100 * difference.high)}"
+            f"{_interval(100 * difference.low, 100 * difference.high) if difference.low < difference.high else 'none'}"
         )
     yield ""
     for measure, (low, high) in found.over_seeds.items():

@@ -139,7 +139,10 @@ def _note(found: TablePairs, seeds: int) -> str:
 def _difference(found: Difference | None) -> Cell:
     if found is None:
         return Cell(OPEN)
-    return Cell(number(100 * found.value, signed=True), *_interval(100 * found.low, 100 * found.high))
+    value = number(100 * found.value, signed=True)
+    if found.low == found.high:  # every class of every fold has one clip, or no clip tells them apart: no interval
+        return Cell(value, kind=OURS)
+    return Cell(value, *_interval(100 * found.low, 100 * found.high))
 
 
 def _interval(low: float, high: float) -> tuple[str, str]:
