@@ -133,7 +133,7 @@ def _side(answers: Answers, aggregate: str) -> dict[str, Any]:
 
 
 def _clips(found: Comparison, where: list[int]) -> list[dict[str, Any]]:
-    def told(answers: Answers, n: int) -> str | list[str]:
+    def answered(answers: Answers, n: int) -> str | list[str]:
         given = [answers.emotions[k] for k in answers.predicted[:, n]]
         return given[0] if len(given) == 1 else given
 
@@ -142,8 +142,8 @@ def _clips(found: Comparison, where: list[int]) -> list[dict[str, Any]]:
             "clip_id": found.a.clip_ids[n],
             **({"split": found.a.folds[n]} if found.a.folds[n] else {}),
             "emotion": found.a.emotions[found.a.truth[n]],
-            "a": told(found.a, n),
-            "b": told(found.b, n),
+            "a": answered(found.a, n),
+            "b": answered(found.b, n),
         }
         for n in where
     ]

@@ -96,8 +96,8 @@ def last_results(name: str | None = None) -> Last:
         note = note or (
             "its report is older than these figures" if figures is not None else "no report was made of them"
         )
-        shown = figures_of(profile, newest.folds, newest.cross_validation, newest.afew)
-        return Last({"settings": profile.to_dict(), **shown}, None, note, newest.digests())
+        latest = figures_of(profile, newest.folds, newest.cross_validation, newest.afew)
+        return Last({"settings": profile.to_dict(), **latest}, None, note, newest.digests())
     why = f" ({trouble or note})" if trouble or note else ""
     raise NrdferError(f"no results of profile {asked!r} yet{why}; run: nrdfer reproduce{profile_option(asked)}")
 

@@ -84,7 +84,7 @@ def test_files_of_no_list_are_not_looked_at(
         (version / added).unlink()
     paper = CliRunner().invoke(app, [*lines(corpora)["evaluate"], "--protocol", "paper"])
     assert paper.exit_code == 1
-    assert f"holds no {BEST}" in paper.output
+    assert f"no weights of the protocol paper ({BEST}" in paper.output
 
 
 def test_a_training_starts_from_the_copy(

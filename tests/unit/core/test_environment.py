@@ -31,9 +31,9 @@ def test_a_wait_that_is_none_is_refused_by_its_name(monkeypatch: pytest.MonkeyPa
     with pytest.raises(NrdferError, match=r"^NRDFER_TRACKING_WAIT='.* is not valid: give a number from 0 to "):
         resources()
     monkeypatch.setenv("NRDFER_TRACKING_WAIT", "")
-    assert resources().workbench.tracking_wait == 120
+    assert resources().EnvironmentWorkbench().tracking_wait == 120
     monkeypatch.setenv("NRDFER_TRACKING_WAIT", "2.5")
-    assert resources().workbench.tracking_wait == 2.5
+    assert resources().EnvironmentWorkbench().tracking_wait == 2.5
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def model() -> NRDFERNet:
         spatial_mlp=8,
         temporal_depth=1,
         temporal_mlp=8,
+        position_std=0.02,
         mu1=0.962,
         mu2=0.08,
     )

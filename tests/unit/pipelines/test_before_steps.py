@@ -90,6 +90,8 @@ def test_no_step_begins_where_a_run_is_refused(
     monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
     monkeypatch.setattr(check, "find_faults", lambda *_, **__: FOUND)
     monkeypatch.setattr("pipelines.run_lease.held", lambda *_: __import__("contextlib").nullcontext())
+    monkeypatch.setattr("pipelines.open_databases.kept_open", lambda *_: __import__("contextlib").nullcontext())
+    monkeypatch.setattr("pipelines.run_origin.record_origin", lambda *_: None)
     monkeypatch.setattr("pipelines.repair.repair_dead_runs", lambda *_: [])
     executor: Any = RepairingExecutor(Steps())  # type: ignore[arg-type]
     with pytest.raises(NotReadyError):

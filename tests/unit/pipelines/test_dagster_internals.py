@@ -46,10 +46,15 @@ IMPORTED = (
     Name(
         "dagster._core.execution.context.system",
         "PlanOrchestrationContext",
-        ("cluster_steps", "executor", "mlflow_run", "step_needs"),
+        ("before_steps", "cluster_steps", "executor", "mlflow_run", "step_needs"),
         attributes=("dagster_run", "instance", "job", "log"),
     ),
-    Name("dagster._core.execution.plan.plan", "ExecutionPlan", ("cluster_steps", "executor")),
+    Name(
+        "dagster._core.execution.plan.plan",
+        "ExecutionPlan",
+        ("before_steps", "cluster_steps", "executor"),
+        attributes=("step_keys_to_execute",),
+    ),  # fmt: skip
     Name(
         "dagster._core.execution.plan.objects",
         "StepRetryData",

@@ -184,11 +184,11 @@ def test_a_report_of_what_there_is(part: str, tmp_path: Path, monkeypatch: pytes
     if part == "a fold":
         assert rows == ["DFEW fd1"] and "DFEW fd2, fd3, fd4, fd5 and AFEW" in page
         assert "Each fold separately" in page and "five folds, honest" not in page
-        assert page.count("<figure") == 3  # recalls, gain, confusion
+        assert page.count("<figure") == 4  # recalls, calibration, gain, confusion
     else:
         assert rows == ["AFEW validation, from scratch"] and "Not evaluated with this profile: DFEW." in page
         assert "was trained from scratch" in page and 'id="attention"' not in page
-        assert page.count("<figure") == 2 and "missing" not in counts  # recalls, confusion
+        assert page.count("<figure") == 3 and "missing" not in counts  # recalls, calibration, confusion
 
 
 def test_nothing_to_report_is_said(tmp_path: Path) -> None:
