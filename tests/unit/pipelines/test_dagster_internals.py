@@ -54,7 +54,7 @@ IMPORTED = (
         "ExecutionPlan",
         ("before_steps", "cluster_steps", "executor"),
         attributes=("step_keys_to_execute",),
-    ),  # fmt: skip
+    ),
     Name(
         "dagster._core.execution.plan.objects",
         "StepRetryData",
@@ -239,8 +239,7 @@ def broken(name: Name) -> list[str]:
 
 
 def has(found: object, attribute: str) -> bool:
-    fields = getattr(found, "__annotations__", {})
-    return not attribute or hasattr(found, attribute) or attribute in fields
+    return not attribute or hasattr(found, attribute) or attribute in getattr(found, "__annotations__", {})
 
 
 def test_what_an_upgrade_broke_is_told_with_the_files_that_use_it() -> None:
