@@ -34,6 +34,7 @@ class Answers:
     folds: tuple[str, ...]  # split in which each clip is tested; empty names where there is one
     truth: Labels  # (N,)
     predicted: Labels  # (S, N)
+    trainings: tuple[str, ...] = ()  # digests of the S trainings, where they are known
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
@@ -59,7 +60,12 @@ class Comparison:
     b: Answers
     differences: tuple[Difference, ...]  # fractions
     mcnemar: tuple[McNemar, ...]  # one a pair of trainings, in order
-    over_seeds: Mapping[str, tuple[float, float]]  # WAR, UAR -> Welch's interval, percent; empty unless both repeat
+    over_seeds: Mapping[str, tuple[float, float]]  # WAR, UAR -> interval, percent; empty unless both repeat
+
+    @property
+    def same_trainings(self) -> bool:
+        """Whether A and B are two readings of the same trainings."""
+        return bool(self.a.trainings) and self.a.trainings == self.b.trainings
 
     @property
     def p_value(self) -> float:
@@ -93,9 +99,10 @@ def compare(a: Answers, b: Answers) -> Comparison:
     differences = paired_bootstrap(a.right.mean(0), b.right.mean(0), a.truth, a.folds, a.emotions)
     tests = tuple(mcnemar_exact(ours, other) for ours, other in zip(a.right, b.right, strict=False))
     over_seeds = {}
+    same = bool(a.trainings) and a.trainings == b.trainings
     if min(len(a.predicted), len(b.predicted)) > 1:
         for measure in (WAR, UAR):
-            found = difference_over_seeds(a.values(measure, aggregate), b.values(measure, aggregate))
+            found = difference_over_seeds(a.values(measure, aggregate), b.values(measure, aggregate), paired=same)
             if found is not None:
                 over_seeds[measure] = found
     return Comparison(a, b, differences, tests, over_seeds)
@@ -134,7 +141,8 @@ def _alike(a: Answers, b: Answers) -> Answers:
                 f"{int(differs.sum())} clips have another {what} in {a.name} than in {b.name}, e.g. {ids}: they were "
                 "made of different labels or folds; evaluate both on the same ones"
             )
-    return Answers(b.name, b.protocol, a.emotions, a.clip_ids, folds, truth, classes[b.predicted][:, order])
+    predicted = classes[b.predicted][:, order]
+    return Answers(b.name, b.protocol, a.emotions, a.clip_ids, folds, truth, predicted, b.trainings)
 
 
 def _only(answers: Answers, names: set[str], what: str = "") -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t as student
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_ind, ttest_rel
 
 from nrdfer.evaluation.bootstrap import LEVEL
 
@@ -65,8 +65,23 @@ def likelihood_of(published: float, values: Sequence[float]) -> Likelihood | Non
     return Likelihood(float(z), float(p_value))
 
 
-def difference_over_seeds(values_a: Sequence[float], values_b: Sequence[float]) -> tuple[float, float] | None:
-    """Welch's 95 % interval of the mean of A's trainings minus that of B's; None unless both have two that differ."""
+def difference_over_seeds(
+    values_a: Sequence[float], values_b: Sequence[float], *, paired: bool = False
+) -> tuple[float, float] | None:
+    """The 95 % interval of the mean of A's trainings minus that of B's; None unless there are two that differ.
+
+    Args:
+        values_a: a figure of each training of A.
+        values_b: the same of B.
+        paired: whether both are readings of the same trainings, in the same order: then it is Student's interval of
+            their differences, else Welch's.
+    """
+    if paired:
+        spread = spread_of([a - b for a, b in zip(values_a, values_b, strict=True)])
+        if not spread.sd:
+            return None
+        found = ttest_rel(values_a, values_b).confidence_interval(LEVEL)
+        return float(found.low), float(found.high)
     spreads = [spread_of(values).sd for values in (values_a, values_b)]
     if None in spreads or not any(spreads):
         return None

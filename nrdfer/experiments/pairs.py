@@ -96,6 +96,7 @@ def row_answers(table: TableSpec, label: str, results: Results, protocol: str = 
         return None
     emotions = emotions_in(described(next(iter(whole[0].values())).path)["settings"])
     predicted, ids, folds, true = [], [], [], []
+    trainings = tuple(" ".join(there[split].digest for split in table.splits) for there in whole)
     for seed, there in enumerate(whole):
         answers = []
         for split in table.splits:
@@ -107,7 +108,9 @@ def row_answers(table: TableSpec, label: str, results: Results, protocol: str = 
                 folds += [split if len(table.splits) > 1 else ""] * len(clips)
                 true.append(truth(clips, emotions))
         predicted.append(np.concatenate(answers))
-    return Answers(label, protocol, emotions, tuple(ids), tuple(folds), np.concatenate(true), np.stack(predicted))
+    return Answers(
+        label, protocol, emotions, tuple(ids), tuple(folds), np.concatenate(true), np.stack(predicted), trainings
+    )
 
 
 def row_of_address(address: str, results: Results, protocol: str) -> Answers | None:

@@ -71,7 +71,8 @@ def lines_of(found: Comparison) -> Iterator[str]:
         )
     yield ""
     for measure, (low, high) in found.over_seeds.items():
-        yield f"{measure} over seeds (Welch, other trainings on these clips): {_interval(low, high)}"
+        test = "paired t, other trainings read both ways" if found.same_trainings else "Welch, other trainings"
+        yield f"{measure} over seeds ({test}, on these clips): {_interval(low, high)}"
     for seed, test in enumerate(found.mcnemar):
         name = f"McNemar, seed {seed}" if len(found.mcnemar) > 1 else "McNemar (exact)"
         yield f"{name}: only A right {test.only_a}, only B right {test.only_b}; {_p(test.p_value)}"

@@ -59,7 +59,8 @@ def pair_table(found: TablePairs) -> ComparisonTable:
     number_of = len(found.comparisons)
     caption = (
         "Honest protocol, first minus second, points; intervals are 95 % of a paired bootstrap over clips"
-        f"{' and, over seeds, Welch’s' if repeats else ''}; Holm’s correction is for {number_of} "
+        f"{' and, over seeds, Welch’s, or Student’s of two readings of one training' if repeats else ''}; Holm’s "
+        f"correction is for {number_of} "
         f"pair{'s' if number_of > 1 else ''}."
     )
     return ComparisonTable(

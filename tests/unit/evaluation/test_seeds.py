@@ -47,6 +47,17 @@ def test_the_difference_over_seeds_is_welchs() -> None:
     assert difference_over_seeds([65.0, 65.0], [64.0, 64.0]) is None
 
 
+def test_two_readings_of_the_same_trainings_are_paired() -> None:
+    other = [value - 0.4 - 0.01 * n for n, value in enumerate(OURS)]
+    found = difference_over_seeds(OURS, other, paired=True)
+    expected = scipy.stats.ttest_rel(OURS, other).confidence_interval(0.95)
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
+    unpaired = difference_over_seeds(OURS, other)
+    assert unpaired is not None and found is not None
+    assert unpaired[1] - unpaired[0] > 10 * (found[1] - found[0])  # the spread of trainings is in both
+    assert difference_over_seeds(OURS, OURS, paired=True) is None
+
+
 def test_tests_of_several_seeds_count_as_twice_their_median() -> None:
     assert together([0.03]) == 0.03
     assert together([0.01, 0.2, 0.04]) == pytest.approx(0.08)
