@@ -21,11 +21,12 @@ _FIGURES = (("", "war", "uar"), (", mean of folds", "war_mean", "uar_mean"), (",
 _MOST = 50  # rows of a table in the UI; the file holds all
 
 
-def results(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def results(metrics: Mapping[str, Mapping[str, Any]], of: str = "") -> dict[str, Any]:
     """The figures of both protocols and where the errors are, small enough for the UI to show them without a click.
 
     Args:
         metrics: protocol -> figures, as an evaluation or a cross-validation writes them.
+        of: the asset whose figures they are, where that is not the one that shows them.
     """
     rows = [
         [f"{protocol}{words}", f"{100 * values[war]:.2f} %", f"{100 * values[uar]:.2f} %"]
@@ -33,7 +34,7 @@ def results(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         for words, war, uar in _FIGURES
         if war in values
     ]
-    metadata = {"result": dg.MetadataValue.md(table(["protocol", "WAR", "UAR"], rows, 2))}
+    metadata = {"result": dg.MetadataValue.md(table([of or "protocol", "WAR", "UAR"], rows, 2))}
     counts = metrics["honest"].get("confusion")
     return metadata if counts is None else {**metadata, "confusion_at_a_glance": glance(counts)}
 

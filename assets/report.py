@@ -54,12 +54,18 @@ def report(
 
         profile = workbench.settings
         inputs = {name: artifact for name, artifact in made.items() if artifact is not None}
+        folds = {name: inputs[name].digest for name in DFEW.splits if name in inputs}
+        whole = inputs.get("cross_validation")
+        if whole is not None and dict(whole.manifest["inputs"]) != folds:
+            context.log.warning("figures over all folds are left out: they are of earlier evaluations of some folds")
+            whole = None
+            del inputs["cross_validation"]
         evaluations = [inputs[name] for name in ("afew_evaluation", *DFEW.splits) if name in inputs]
         found = find(
             profile,
             workbench.store,
             {name: inputs[name] for name in DFEW.splits if name in inputs},
-            inputs.get("cross_validation"),
+            whole,
             inputs.get("afew_evaluation"),
             inputs.get("dfew_shards"),
             {INPUTS[name]: artifact.digest for name, artifact in inputs.items()},
@@ -74,7 +80,7 @@ def report(
             ),
         )
         workbench.remember_report(artifact)
-        headline = inputs["cross_validation"] if "cross_validation" in inputs else evaluations[0]
+        headline = found.cross_validation or next(iter(found.folds.values()), found.afew) or evaluations[0]
         counts, figures = artifact.manifest["counts"], artifact.path / FIGURES
         mlflow_metadata = into_mlflow(context, workbench, artifact, FOLDER)
         pipeline = workbench.tracking.pipeline_run(context.run_id, profile.to_dict())
@@ -89,7 +95,7 @@ def report(
         return materialize(
             context,
             artifact,
-            **results(read_metrics(headline.path)),
+            **results(read_metrics(headline.path), "" if headline is found.cross_validation else headline.asset),
             report=dg.MetadataValue.md((artifact.path / REPORT).read_text(encoding="utf-8")),
             **(
                 {

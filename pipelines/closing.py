@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from nrdfer.core.errors import NrdferError
 from nrdfer.core.redaction import hide
 from pipelines import run_progress
 
@@ -55,5 +54,5 @@ def _print_figures(profile: str | None) -> None:
 
     try:
         print_results(last_results(profile))
-    except (NrdferError, OSError) as error:
+    except (Exception, SystemExit) as error:  # the last by rich, where nobody reads the output any more
         _print(f"the figures cannot be printed: {error}")

@@ -148,9 +148,11 @@ def _evaluated(
                 _refuse_own_clips(checkpoint, described.parent, found.corpus)
             else:
                 _warn_of_leaks(described.parent, found.name)
+            own = not across and _trained_on(checkpoint, described.parent) == found.name
+            learned = found.train_ids if own else ()  # what another split's network has learned is not known here
             metrics = evaluate_checkpoint(
                 described.parent,
-                EvaluationSet(found.shards, test_ids, base.data, () if across else found.train_ids, shared),
+                EvaluationSet(found.shards, test_ids, base.data, learned, shared),
                 Path(scratch),
                 title=found.name,
                 engine=base.engine,
@@ -198,15 +200,8 @@ def _refuse_own_clips(checkpoint: str, folder: Path, corpus: str) -> None:
         NrdferError: it was trained on clips of that corpus.
     """
     from nrdfer.corpora.registry import corpus_of
-    from nrdfer.registry import tags
-    from nrdfer.training.run_folder import read_settings
 
-    trained = (read_settings(folder) or {}).get("split")
-    if checkpoint.startswith("models:"):
-        from nrdfer.registry.verified_open import look_up
-        from nrdfer.tracking.client import Tracking
-
-        trained = look_up(Tracking(), checkpoint).tags.get(tags.FOLD)
+    trained = _trained_on(checkpoint, folder)
     known = {split for each in trained_corpora() for split in each.splits}
     if trained not in known:  # or of another project
         typer.echo("warning: it is not known what this network was trained on; test it on no such clips", err=True)
@@ -218,6 +213,19 @@ def _refuse_own_clips(checkpoint: str, folder: Path, corpus: str) -> None:
     if any(name.partition("_")[0] == corpus.partition("_")[0] for name in related):
         title = find_corpus(corpus).title
         typer.echo(f"warning: this network was trained on clips that {title} has, too; figures say little", err=True)
+
+
+def _trained_on(checkpoint: str, folder: Path) -> str | None:
+    """The split that a network was trained on; None if that is not known."""
+    from nrdfer.training.run_folder import read_settings
+
+    if not checkpoint.startswith("models:"):
+        return (read_settings(folder) or {}).get("split")
+    from nrdfer.registry import tags
+    from nrdfer.registry.verified_open import look_up
+    from nrdfer.tracking.client import Tracking
+
+    return look_up(Tracking(), checkpoint).tags.get(tags.FOLD)
 
 
 def _warn_of_leaks(folder: Path, split: str) -> None:

@@ -64,7 +64,7 @@ def corpus_leaks(
     base = profile_of_shell(profile)
     found = _found(base, known, split, shards, folds, workers)
     given = {} if evaluation is None else {str(split): evaluation}
-    values = plain(found, _figures(base, known, found, given, elsewhere=shards is not None))
+    values = plain(found, _figures(base, known, found, given, elsewhere=shards is not None or folds is not None))
     if out is not None:
         from nrdfer.core.own_files import write_made
 

@@ -18,7 +18,8 @@ def results(
         str | None, typer.Option(help="Profile whose last results to show, not the shell's.", envvar="NRDFER_PROFILE")
     ] = None,
     card: Annotated[
-        bool, typer.Option("--card", help="Last, best and published figures of each fold, and every epoch's log.")
+        bool,
+        typer.Option("--card", help="Each fold's last and best epoch, published means, and every epoch's log."),
     ] = False,
 ) -> None:
     """Print the closing table of the last reproduction."""

@@ -95,17 +95,29 @@ def make_page(sessions: Sessions, uploads: Path, warning: str) -> gr.Blocks:
             sessions.forget(_visitor(request))
             return "", "", gr.update(choices=[], visible=False), "", ""
 
-        def leave(request: gr.Request) -> None:
-            sessions.forget(_visitor(request))
-
         seen = [message, video, people, timeline, downloads]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         dropped.upload(analyse, [dropped], seen, concurrency_limit=1, **quiet)
         dropped.clear(forget, None, seen, **quiet)
         people.input(choose, [people], [timeline, downloads], **quiet)
-        page.unload(leave)
+        _note_visitors(page, dropped, sessions, uploads)
     page.queue(max_size=8)
     return page
+
+
+def _note_visitors(page: gr.Blocks, dropped: gr.File, sessions: Sessions, uploads: Path) -> None:
+    """Record whose upload arrives, at once, since its analysis may never begin, and who leaves."""
+
+    def arrived(upload: str, request: gr.Request) -> None:
+        path = Path(upload).resolve()
+        if path.is_relative_to(uploads.resolve()):
+            sessions.arrived(_visitor(request), path)
+
+    def leave(request: gr.Request) -> None:
+        sessions.leave(_visitor(request))
+
+    dropped.upload(arrived, [dropped], None, queue=False, show_progress="hidden", api_visibility="private")
+    page.unload(leave)
 
 
 def _visitor(request: gr.Request) -> str:

@@ -91,7 +91,8 @@ def run(load: Callable[[], tuple[Predictor, tuple[str, ...]]], *, port: int, lim
     from nrdfer.serving.serve import HOST, listening
 
     refuse_no_gradio()
-    signal.signal(signal.SIGTERM, _end)  # as Ctrl-C does; at once, it would leave the uploads behind
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C does; at once, they would leave the uploads behind
+        signal.signal(number, _end)
     with listening(port) as place, contextlib.suppress(KeyboardInterrupt), private_folder() as folder:
         predictor, overrides = load()
         app = make_app(predictor, folder, limits, overrides)
@@ -99,7 +100,10 @@ def run(load: Callable[[], tuple[Predictor, tuple[str, ...]]], *, port: int, lim
         config = uvicorn.Config(
             app, ws="none", log_level="warning", server_header=False, timeout_graceful_shutdown=_ENDING
         )
-        uvicorn.Server(config).run(sockets=[place])
+        try:
+            uvicorn.Server(config).run(sockets=[place])
+        finally:
+            app.state.sessions.close()
 
 
 def make_app(predictor: Predictor, folder: Path, limits: Limits, overrides: tuple[str, ...] = ()) -> FastAPI:
@@ -135,6 +139,7 @@ def make_app(predictor: Predictor, folder: Path, limits: Limits, overrides: tupl
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.add_route("/results/{token}/{name}", result)
     app = mount_page(app, sessions, folder / "uploads", predictor.model.warning, limits.video_bytes)
+    app.state.sessions = sessions
     app.add_middleware(_OwnPage)
     app.add_middleware(KnownHost, known=set(LOCAL), advice="this page is for programs of this machine only")
     return app

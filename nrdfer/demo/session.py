@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import shutil
 import threading
@@ -68,6 +69,17 @@ class Result:
         return [*first, *sorted({path.name for path in self.folder.iterdir() if path.is_file()} - set(first))]
 
 
+@dataclass
+class _Job:
+    """A video that is being predicted."""
+
+    out: Path  # receives the result
+    video: Path  # its own name of the upload, in a folder of its own
+    watch: Watch
+    left: bool = False  # whether its visitor has
+    ended: bool = False  # whether its thread has
+
+
 class Sessions:
     """Results of all visitors.
 
@@ -83,36 +95,97 @@ class Sessions:
         self._bounds = Bounds(limits.frames, limits.pixels, limits.duration, limits.video_bytes)
         self._lock = threading.Lock()
         self._results: dict[str, Result] = {}  # visitor -> result
+        self._uploads: dict[Path, set[str]] = {}  # upload -> visitors whose analysis of it has not begun
+        self._jobs: list[tuple[threading.Thread, _Job]] = []
+
+    def arrived(self, visitor: str, upload: Path) -> None:
+        """Record whose an upload is: the same content has one file, whoever dropped it."""
+        with self._lock:
+            self._uploads.setdefault(upload, set()).add(visitor)
 
     def analyse(self, visitor: str, upload: Path) -> Iterator[Progress | Refused | Result]:
-        """Predict a video; its upload is removed afterwards, and the visitor's earlier result before.
+        """Predict a video; its upload is removed, and the visitor's earlier result before.
+
+        A visitor who leaves meanwhile is not waited for: the video's thread ends at its next frame and removes what
+        is left.
 
         Yields:
             Its progress, and at the end the result or why there is none.
         """
         self.forget(visitor)
+        self.arrived(visitor, upload)
         token = secrets.token_urlsafe(24)
-        out = self._folder / token
-        watch = Watch(self._bounds)
-        outcome: list[Refused | Result] = []
-        worker = threading.Thread(target=lambda: outcome.append(self._predict(upload, out, token, watch)), daemon=True)
-        worker.start()
-        found: Refused | Result = Refused(_DEFECT)
+        job = _Job(self._folder / token, self._folder / f"{token}-video" / upload.name, Watch(self._bounds))
         try:
-            frames = _frames(upload)
+            job.video.parent.mkdir()
+            os.link(upload, job.video)
+        except OSError as error:
+            shutil.rmtree(job.video.parent, ignore_errors=True)
+            yield Refused(one_line(f"the upload cannot be read: {error.strerror}"))
+            return
+        finally:
+            self._release(visitor, upload)
+        outcome: list[Refused | Result] = []
+
+        def work() -> None:
+            try:
+                outcome.append(self._predict(job, token))
+            finally:
+                self._ended(job)
+
+        worker = threading.Thread(target=work, daemon=True)
+        with self._lock:
+            self._jobs.append((worker, job))
+        worker.start()
+        try:
+            frames = _frames(job.video)
             while worker.is_alive():
-                yield _progress(watch, frames)
+                yield _progress(job.watch, frames)
                 worker.join(_POLL)
-            found = outcome[0] if outcome else found
-        finally:  # also where the visitor has left
-            worker.join()
-            upload.unlink(missing_ok=True)
-            if isinstance(found, Refused):
-                shutil.rmtree(out, ignore_errors=True)
+        except BaseException:  # above all GeneratorExit: the visitor has left
+            self._leave(job)
+            raise
+        found: Refused | Result = outcome[0] if outcome else Refused(_DEFECT)
         if isinstance(found, Result):
             with self._lock:
                 self._results[visitor] = found
+        else:
+            shutil.rmtree(job.out, ignore_errors=True)
         yield found
+
+    def close(self, seconds: float = 30.0) -> None:
+        """End what is being predicted, and wait for it."""
+        with self._lock:
+            jobs = list(self._jobs)
+        for _, job in jobs:
+            self._leave(job)
+        for worker, _ in jobs:
+            worker.join(seconds)
+
+    def _leave(self, job: _Job) -> None:
+        """Nobody waits for a video any more; its files go with the later of this and its end."""
+        job.watch.cancelled = True
+        with self._lock:
+            job.left, ended = True, job.ended
+        if ended:
+            shutil.rmtree(job.out, ignore_errors=True)
+
+    def _ended(self, job: _Job) -> None:
+        shutil.rmtree(job.video.parent, ignore_errors=True)
+        with self._lock:
+            job.ended, left = True, job.left
+            self._jobs = [(worker, other) for worker, other in self._jobs if other is not job]
+        if left:
+            shutil.rmtree(job.out, ignore_errors=True)
+
+    def _release(self, visitor: str, upload: Path) -> None:
+        with self._lock:
+            whose = self._uploads.get(upload, set())
+            whose.discard(visitor)
+            if whose:
+                return
+            self._uploads.pop(upload, None)
+        upload.unlink(missing_ok=True)
 
     def of(self, visitor: str) -> Result | None:
         """A visitor's result."""
@@ -125,6 +198,14 @@ class Sessions:
             found = next((result for result in self._results.values() if result.token == token), None)
         return found.folder / name if found is not None and name in found.files else None
 
+    def leave(self, visitor: str) -> None:
+        """Remove a visitor's result, and uploads of which no analysis has begun."""
+        self.forget(visitor)
+        with self._lock:
+            theirs = [upload for upload, whose in self._uploads.items() if visitor in whose]
+        for upload in theirs:
+            self._release(visitor, upload)
+
     def forget(self, visitor: str) -> None:
         """Remove a visitor's result."""
         with self._lock:
@@ -132,17 +213,17 @@ class Sessions:
         if result is not None:
             shutil.rmtree(result.folder.parent, ignore_errors=True)
 
-    def _predict(self, upload: Path, out: Path, token: str, watch: Watch) -> Refused | Result:
-        name = one_line(name_text(upload.name))
+    def _predict(self, job: _Job, token: str) -> Refused | Result:
+        name = one_line(name_text(job.video.name))
         try:
-            out.mkdir()
-            check_header(upload, self._bounds)
-            (source,) = list_sources([upload])
-            with bounded(self._bounds, watch):
-                row = predict_one(source, Work(self._predictor, out, self._overrides))
-            return self._outcome(row, out / source.clip_id, name, token, upload)
+            job.out.mkdir()
+            check_header(job.video, self._bounds)
+            (source,) = list_sources([job.video])
+            with bounded(self._bounds, job.watch):
+                row = predict_one(source, Work(self._predictor, job.out, self._overrides))
+            return self._outcome(row, job.out / source.clip_id, name, token, job.video)
         except NrdferError as error:
-            return Refused(_named(str(error), upload, name))
+            return Refused(_named(str(error), job.video, name))
 
     def _outcome(self, row: Row, folder: Path, name: str, token: str, upload: Path) -> Refused | Result:
         """The result of a row; a video that was read has one also where nobody is in it."""

@@ -119,7 +119,7 @@ def evaluate_checkpoint(
             temperature, learned = choice.temperature if choice else None, None
             if clips.shared:
                 temperature = None  # it was fitted for all emotions
-            elif clips.train_ids:
+            elif clips.train_ids and not saw_equally_often(checkpoint):
                 labels = [reader.index.clips[clip_id].emotion for clip_id in clips.train_ids]
                 learned = [labels.count(emotion) for emotion in emotions]
             calibration[protocol] = summary(predictions, emotions, temperature=temperature, learned=learned)
@@ -179,6 +179,12 @@ def _draw_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], out: Path
 
     path = out / _CURVES
     draw("The picture of the training's curves", path, lambda: plot_curves(histories, path))
+
+
+def saw_equally_often(checkpoint: Path) -> bool:
+    """Whether training saw every emotion equally often, whatever its share of the clips."""
+    described = json.loads((checkpoint / MODEL).read_text(encoding="utf-8"))
+    return bool((described.get("recipe") or {}).get("oversample", False))
 
 
 def _weights(checkpoint: Path, protocol: str) -> Path:

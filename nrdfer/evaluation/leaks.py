@@ -159,7 +159,7 @@ def read_leaks(folder: Path) -> dict[str, Any]:
         for split in values.values():
             split_in_words("", split)
         rebuilt(values)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise StoreError(f"{path} holds no leak report: it was changed or damaged; run nrdfer corpus leaks") from error
     return values
 

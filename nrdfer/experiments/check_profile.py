@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nrdfer.config.profile import Profile
+from nrdfer.core.coerce import brief
 from nrdfer.core.errors import ProfileError
 from nrdfer.core.plain_text import one_line
 from nrdfer.corpora.base import Corpus
@@ -25,6 +26,21 @@ def check_profile(profile: Profile, asked: str = "") -> None:
     check_networks(profile, asked)
 
 
+def check_initial(profile: Profile) -> None:
+    """Check that `initial` names corpora whose trainings start from another corpus's.
+
+    Raises:
+        ProfileError: a name is none of them.
+    """
+    known = [corpus.name for corpus in trained_corpora() if corpus.initial is not None]
+    for name in profile.initial:
+        if name not in known:
+            raise ProfileError(
+                f"profile {profile.name}: initial names {brief(name)}; it can name {' or '.join(known)}, whose "
+                "trainings start from another corpus's network"
+            )
+
+
 def check_devices(profile: Profile) -> None:
     """Check that PyTorch finds the devices of a profile.
 
@@ -39,6 +55,7 @@ def check_devices(profile: Profile) -> None:
 
 def check_networks(profile: Profile, asked: str = "") -> None:
     """As `check_profile`, without the devices."""
+    check_initial(profile)
     for corpus in trained_corpora():
         setting = f"{corpus.name}_recipe"
         if not hasattr(profile, setting):

@@ -5,6 +5,7 @@ What is in the store belongs to ``results``, how figures are taken to ``nrdfer.r
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,10 @@ from nrdfer.models.trained_files import MODEL
 from nrdfer.store import Artifact
 
 _AS_TRAINED = (Reading(), Reading(sf=False))
+_SCRATCH = (
+    "This profile trains from scratch (`initial`), unlike the paper, so no published figure stands beside its rows. "
+    "With the paper's start:"
+)
 MEASURED, NOT_RUN, LITERATURE = "measured", "not run", "as published"
 
 
@@ -75,6 +80,8 @@ def fill(table: TableSpec, results: Results) -> Filled:
     """
     evaluations: dict[str, str] = {}
     rows = tuple(_row(spec, table, results, evaluations) for spec in table.rows)
+    if corpus_of(table.splits[0]).name in results.from_scratch:
+        table = dataclasses.replace(table, note=f"{_SCRATCH} {table.note}")
     return Filled(_with_rows(table, rows, results.seeds), evaluations)
 
 
@@ -99,6 +106,8 @@ def _row(spec: RowSpec, table: TableSpec, results: Results, evaluations: dict[st
     printed = dict(published(table.number).get(spec.label, {})) if table.number else {}
     if not spec.experiment:
         return Row(spec.label, spec.cells, (), printed, LITERATURE, spec.note)
+    if corpus_of(table.splits[0]).name in results.from_scratch:
+        printed = {}  # of networks that started otherwise
     experiment = table.experiment(spec.experiment)
     found = evaluations_of(table, experiment, results)
     for seed, there in enumerate(found):

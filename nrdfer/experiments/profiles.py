@@ -30,7 +30,7 @@ def profile_of(profile: Profile, experiment: Experiment, seed: int = 0) -> Profi
     given = profile.experiments
     origin = origin_of(experiment)
     if given.rivals == AUTHORS and origin is not None and experiment.model != OURS:
-        return _as_its_authors(profile, experiment, origin)
+        return _as_its_authors(profile, experiment, origin, seed)
     ours = experiment.model == OURS
     own = profile.model_settings if ours and profile.model == OURS else {}
     preset = profile.model_preset if ours else given.rival_preset or profile.model_preset
@@ -48,9 +48,9 @@ def profile_of(profile: Profile, experiment: Experiment, seed: int = 0) -> Profi
     return changed
 
 
-def _as_its_authors(profile: Profile, experiment: Experiment, origin: Origin) -> Profile:
+def _as_its_authors(profile: Profile, experiment: Experiment, origin: Origin, seed: int) -> Profile:
     changed = profile.changed(model=origin.model, model_preset=origin.preset, model_settings=dict(experiment.settings))
     for corpus, name in origin.recipes.items():
-        recipe = {**experiment.recipe, "name": name, "seed": profile.recipe_for(corpus).seed}
+        recipe = {**experiment.recipe, "name": name, "seed": profile.recipe_for(corpus).seed + seed}
         changed = changed.change_recipe(corpus, recipe, anew=True)
     return changed

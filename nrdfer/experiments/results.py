@@ -31,6 +31,7 @@ class Results:
     def __init__(self, profile: Profile, store: Store) -> None:
         self._profile, self._store = profile, store
         self.seeds = profile.seeds  # trainings of each experiment on each split
+        self.from_scratch = frozenset(profile.initial)  # corpora whose trainings do not start as the paper's do
         self.split = functools.cache(self._split)
         self.shards = functools.cache(self._shards)
 

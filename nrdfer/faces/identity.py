@@ -54,7 +54,8 @@ def identities(
         number for number, track in enumerate(tracks) if sum(is_usable(face) for face in track.faces.values()) >= least
     ]
     usable.sort(key=lambda number: (-len(tracks[number].faces), number))
-    people = [Identity(tracks[number], _spread(looks.get(number, ()))) for number in sorted(usable[:MOST_TRACKS])]
+    kept = usable if cue is None else usable[:MOST_TRACKS]
+    people = [Identity(tracks[number], _spread(looks.get(number, ()))) for number in sorted(kept)]
     joined = people if cue is None else _join(people, cue)
     return sorted(joined, key=lambda who: next(iter(who.track.faces)))
 

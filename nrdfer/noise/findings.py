@@ -83,7 +83,7 @@ def counts(found: Mapping[str, Any]) -> dict[str, int]:
 
 
 def widest(found: Mapping[str, Any]) -> float:
-    """Width of the widest interval of a difference of WAR on frozen features, points: the contrasts, and each arm's."""
+    """Width of the widest interval of a difference of WAR on frozen features, points, over all arms together."""
     widths = [_width(row["estimate"]) for row in found["verdicts"] if row["name"] in ("slope-n1", "slope-n2", "sf")]
     return max(widths, default=0.0)
 

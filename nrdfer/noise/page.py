@@ -16,7 +16,7 @@ from nrdfer.noise.verdicts import ALPHA, CONTRADICTED, HOLDS, NO_DIFFERENCE, UND
 from nrdfer.noise.wording import COMMAND, HEAD, LIMITS, how
 
 PICTURES = {
-    "noise_contrasts.png": "the six contrasts with their intervals",
+    "noise_contrasts.png": "the contrasts with their intervals",
     "noise_war.png": "WAR as noise grows",
     "noise_attention.png": "attention on N1 frames, and their use",
     "noise_filter.png": "what the filter vetoes",

@@ -73,11 +73,11 @@ def how(values: Mapping[str, Any]) -> str:
 - **Intervals** are of new networks and new people: a table of backbones (or seeds) by people has two mean squares,
   which add up, and few degrees of freedom where backbones differ. Clips are averaged within people, and stages within
   backbones.
-- **Verdicts.** Six claims were named before anything was run (`nrdfer/config/noise.py`; their sha256 is in the
-  result). A claim holds or is contradicted if its p-value survives Holm's correction over the six; if not, there is
-  no difference beyond the margin of {s["margin"]:g} points if the whole 95 % interval is within it; else the claim is
-  undecided. All other figures have intervals, uncorrected, and no verdict. The order of Table 1 is one test (Page's
-  L, against all orders of whole trainings).
+- **Verdicts.** {len(s["contrasts"])} claims were named before anything was run (`nrdfer/config/noise.py`; their
+  sha256 is in the result). A claim holds or is contradicted if its p-value survives Holm's correction over them; if
+  not, there is no difference beyond the margin of {s["margin"]:g} points if the whole 95 % interval is within it; else
+  the claim is undecided. All other figures have intervals, uncorrected, and no verdict. The order of Table 1 is one
+  test (Page's L, against all orders of whole trainings).
 
 A test draws 400 benchmarks with known true values, and counts how often the intervals contain them and how often a
 family of false

@@ -17,7 +17,7 @@ from nrdfer.predict.inference import Answer, answers, frames_needed
 from nrdfer.predict.model import TrainedModel
 from nrdfer.predict.result import UNREADABLE, Person, Prediction
 from nrdfer.predict.timeline import ClipsOfPerson, assemble, plan_clips
-from nrdfer.predict.windows import Window, WindowSettings, nearest_window, plan_windows
+from nrdfer.predict.windows import Window, WindowSettings, nearest_windows, plan_windows
 from nrdfer.runtime.devices import pick_device
 from nrdfer.runtime.gpu_errors import raise_if_of_gpu
 from nrdfer.video.timestamps import FrameTimes, frame_times
@@ -180,6 +180,8 @@ class Predictor:
 def _spoken(windows: Sequence[Window], times: FrameTimes) -> list[float]:
     """Seconds for which each window is the nearest."""
     seconds = [0.0] * len(windows)
-    for start, end in zip(times.starts, [*times.starts[1:], times.end], strict=True):
-        seconds[nearest_window(windows, (start + end) / 2)] += end - start
+    spans = list(zip(times.starts, [*times.starts[1:], times.end], strict=True))
+    nearest = nearest_windows(windows, [(start + end) / 2 for start, end in spans])
+    for window, (start, end) in zip(nearest, spans, strict=True):
+        seconds[window] += end - start
     return seconds

@@ -14,7 +14,7 @@ from nrdfer.faces.people import NOBODY, OTHER, PERSON, UNSURE
 from nrdfer.predict.crops import CroppedVideo
 from nrdfer.predict.headline import Headline
 from nrdfer.predict.inference import Answer
-from nrdfer.predict.windows import Window, nearest_window
+from nrdfer.predict.windows import Window, nearest_windows
 from nrdfer.video.timestamps import FrameTimes
 
 SCHEMA = 3
@@ -172,7 +172,7 @@ class Prediction:
         windows = [row.window for row in self.windows]
         starts = self.times.starts
         ends = [*starts[1:], self.times.end]
-        return [nearest_window(windows, (a + b) / 2) for a, b in zip(starts, ends, strict=True)]
+        return nearest_windows(windows, [(a + b) / 2 for a, b in zip(starts, ends, strict=True)])
 
     def attention_of_frames(self) -> list[float | None]:
         """Attention of the class token to each frame; 1 is an even share, None for a frame in no window.

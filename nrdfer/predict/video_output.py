@@ -186,6 +186,9 @@ def _earlier(source: Source, work: Work, key: str) -> Row | None:
         if there["key"] != key:
             return None
         row = {**there["row"], "others": tuple(there["row"]["others"])}
+        more = [name_of(name, n) for n in range(2, len(row["others"]) + 1) for name in (TIMELINE, FRAMES, STRIP)]
+        if not all((folder / name).is_file() for name in more) or not is_as_made(folder, more):
+            return None
         return Row(**{**row, "video": name_text(source.path), "clip_id": source.clip_id, "repeated": True})
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # of another version: made again; or it may not be opened, which the next access reports

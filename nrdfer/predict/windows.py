@@ -90,12 +90,15 @@ def plan_windows(times: Sequence[float], end: float, settings: WindowSettings) -
     return [*(_window(times, start, start + length) for start in starts), _window(times, last_start, end)]
 
 
-def nearest_window(windows: Sequence[Window], time: float) -> int:
-    """Index of the window for a moment: the one whose centre is nearest, the earlier of two."""
+def nearest_windows(windows: Sequence[Window], times: Sequence[float]) -> list[int]:
+    """Index of the window for each moment: the one whose centre is nearest, the earlier of two."""
     centres = [window.centre for window in windows]
-    right = bisect_left(centres, time)
-    near = [i for i in (right - 1, right) if 0 <= i < len(centres)]
-    return min(near, key=lambda i: (abs(centres[i] - time), i))
+    found = []
+    for time in times:
+        right = bisect_left(centres, time)
+        near = [i for i in (right - 1, right) if 0 <= i < len(centres)]
+        found.append(min(near, key=lambda i: (abs(centres[i] - time), i)))
+    return found
 
 
 def _window(times: Sequence[float], start: float, end: float) -> Window:

@@ -31,8 +31,12 @@ def find_faults(plan: Plan, ask: Ask, *, cluster: bool = False, patience: float 
         cluster: whether other machines run the steps: their GPUs, weights and folders may differ from this one's.
         patience: seconds.
     """
-    found = [*source_faults(plan), *video_faults(plan)]
-    tasks: dict[str, Callable[[], Any]] = {"the weights": lambda: list(weights_faults(plan))}
+    tasks: dict[str, Callable[[], Any]] = {
+        "the folders of the corpora": lambda: list(source_faults(plan)),
+        "ffmpeg": lambda: list(video_faults(plan)),
+        "the weights": lambda: list(weights_faults(plan)),
+    }
+    plain = tuple(tasks)
     answer: dict[str, Any] = {}
     deadline = time.monotonic() + patience
     if plan.absent:
@@ -40,7 +44,7 @@ def find_faults(plan: Plan, ask: Ask, *, cluster: bool = False, patience: float 
     question = Question(plan.profile.written, [corpus.name for corpus in plan.corpora], not cluster)
     asked = begin({"the network": lambda: ask(question)} if plan.absent and plan.computes else {}, answer)
     done = within(patience, tasks)
-    found += done.get("the weights", [])
+    found = [fault for name in plain for fault in done.get(name, [])]
     read = {corpus.name: done[corpus.name] for corpus in plan.corpora if corpus.name in done}
     found += [fault for faults, _ in read.values() for fault in faults]
     if plan.absent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,9 @@ def read_corpus(plan: Plan, corpus: Corpus) -> tuple[list[Fault], int]:
         contents = corpus.read(root)
         lists = read_lists(corpus, contents, _recipe(plan, corpus))
     except CorpusError as error:
-        return [Fault(corpus.title, f"profile {plan.profile.name}: {error}")], 0
-    return list(training_faults(plan, corpus, lists)), frames_of(contents)
+        return [Fault(corpus.title, f"profile {plan.profile.name}: {error}", of_machine=True)], 0
+    faults = training_faults(plan, corpus, lists)  # of this machine's copy
+    return [replace(fault, of_machine=True) for fault in faults], frames_of(contents)
 
 
 def read_lists(corpus: Corpus, contents: Contents[Any], recipe: Recipe) -> dict[str, Lists]:

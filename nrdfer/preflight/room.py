@@ -57,9 +57,9 @@ def needs_of(plan: Plan, frames: Mapping[str, int]) -> list[Need]:
 
 
 def is_new(plan: Plan, asset: str) -> bool:
-    """Whether an asset will be written: nothing of its name is in the store, whatever settings it would have."""
-    folder = paths.store_root() / asset
-    return asset in plan.absent and not (folder.is_dir() and any(folder.iterdir()))
+    """Whether an asset will be written: nothing of its name is in the store or begun, whatever settings it has."""
+    folders = paths.store_root() / asset, paths.store_root() / ".work" / asset
+    return asset in plan.absent and not any(folder.is_dir() and any(folder.iterdir()) for folder in folders)
 
 
 def frames_of(contents: Contents[Any]) -> int:
@@ -82,13 +82,13 @@ def weights_size(profile: Profile) -> int:
 def room_faults(plan: Plan, frames: Mapping[str, int]) -> Iterator[Fault]:
     """A disk with less room than what a run will write at least."""
     needs = needs_of(plan, frames)
-    needed, free = sum(need.size for need in needs), disk.free_bytes(paths.home())
+    needed, free = sum(need.size for need in needs), disk.free_bytes(paths.store_root())
     if needed > free:
         listed = ", ".join(f"{need.what} {_amount(need.size)}" for need in needs)
         yield Fault(
             "disk",
-            f"at least {_amount(needed)} are needed in {paths.home()} ({listed}), and {_amount(free)} are free there; "
-            "free some space, or set NRDFER_HOME to a folder on a larger disk",
+            f"at least {_amount(needed)} are needed in {paths.store_root()} ({listed}), and {_amount(free)} are free "
+            "there; free some space, or set NRDFER_HOME to a folder on a larger disk",
         )
 
 

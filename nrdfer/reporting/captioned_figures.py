@@ -130,7 +130,7 @@ def _attention(ours: Path, learned: Path | None, shards: Path, noise: Noise, pat
     if overall is not None:
         words += f" Dynamic token, frames of noise N1: {overall.words}: {overall.reading}."
     if overall_learned is not None:
-        words += f" Learned token: {overall_learned.words}: {overall_learned.reading}."
+        words += f" Learned token: {overall_learned.words}: {overall_learned.relation}."
     return Picture(
         path,
         "Figure 5: attention on each frame",

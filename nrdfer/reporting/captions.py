@@ -63,16 +63,12 @@ def curves(histories: Sequence[Sequence[Mapping[str, Any]]]) -> str:
 
 def separation(found: Mapping[str, Mapping[str, Separation]]) -> str:
     """Whether ours separates the emotions better than the baseline, as the paper's figure is meant to show."""
-    if len(found) < 2:
+    rows = found.get("ours", {}), found.get("baseline", {})
+    pairs = [(rows[0][fold].silhouette, rows[1][fold].silhouette) for fold in rows[0] if fold in rows[1]]
+    known = [(ours, other) for ours, other in pairs if ours is not None and other is not None]
+    if not known:
         return ""
-    means = []
-    for folds in found.values():
-        known = [fold.silhouette for fold in folds.values() if fold.silhouette is not None]
-        if not known:
-            return ""
-        means.append(float(np.mean(known)))
-    ours, other = means[0], means[1]
-    if ours > other:
+    if np.mean([ours for ours, _ in known]) > np.mean([other for _, other in known]):
         return " NR-DFERNet separates the emotions better than the baseline, as the paper says."
     return " NR-DFERNet does not separate the emotions better than the baseline, unlike what the paper says."
 

@@ -12,6 +12,7 @@ from nrdfer.core.errors import NrdferError, StoreError
 from nrdfer.core.optional_output import Missing, attempt, reason
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
+from nrdfer.corpora.registry import find_corpus
 from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLES
 from nrdfer.experiments.fill import Filled, fill
 from nrdfer.experiments.pairs import PAIRS, TablePairs, compare_pairs
@@ -98,7 +99,7 @@ def find(
 
     baseline = {fold: fold_of("baseline", fold) for fold in FOLDS}
     tables = [gaps.keep(f"The table {name}", partial(fill, table, results)) for name, table in TABLES.items()]
-    leaks = {name: gaps.keep(f"The leak report {name}", partial(made_with(profile).get, name)) for name in LEAKS}
+    leaks = {name: gaps.keep(f"The leak report {name}", partial(_leaks, profile, name)) for name in LEAKS}
     return Findings(
         profile,
         folds,
@@ -114,6 +115,19 @@ def find(
         tuple(gaps.found),
         results,
     )
+
+
+def _leaks(profile: Profile, name: str) -> Artifact | None:
+    """The leak report of a corpus, if it is of the profile's present shards.
+
+    Raises:
+        NrdferError: it is of earlier ones.
+    """
+    found, corpus = made_with(profile).get(name), name.partition("/")[0]
+    shards = made_with(profile).get(find_corpus(corpus).asset("shards"))
+    if found is not None and (shards is None or found.manifest["inputs"]["shards"] != shards.digest):
+        raise NrdferError(f"it was made of earlier shards; run nrdfer corpus leaks {corpus} again")
+    return found
 
 
 class _Gaps:

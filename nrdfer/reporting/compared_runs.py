@@ -110,6 +110,10 @@ def _of_run(address: str, run_id: str, source: Source) -> Answers:
     except MlflowException as error:
         raise NrdferError(f"no MLflow run {run_id} in this project's database: {reason(error)}") from error
     if folder := known.get("nrdfer.folder"):
+        if known.get(TAG_DIGEST, "") != _digest_of(Path(folder)):
+            raise NrdferError(
+                f"{one_line(address)} trained into {name_text(Path(folder))}, which no longer holds that training"
+            )
         return _of_folder(address, Path(folder), source)
     if known.get(TAG_ROLE) != "training":
         raise NrdferError(
@@ -117,6 +121,15 @@ def _of_run(address: str, run_id: str, source: Source) -> Answers:
             "paper's tables, which hold all folds, e.g. table_1/h"
         )
     return _of_checkpoint(address, known.get(TAG_DIGEST, ""), source)
+
+
+def _digest_of(folder: Path) -> str:
+    """Digest in MLflow of the training that a folder of ``nrdfer train`` holds now; empty if it holds none."""
+    from nrdfer.store import digest_of
+    from nrdfer.training.run_folder import read_settings
+
+    settings = read_settings(folder)
+    return "" if settings is None else digest_of([settings, name_text(folder)])
 
 
 def _of_folder(address: str, folder: Path, source: Source) -> Answers:
@@ -169,7 +182,9 @@ def _of_checkpoint(address: str, digest: str, source: Source) -> Answers:
             if found:
                 evaluation = store.open(found[-1].asset, found[-1].digest)
                 return _read(address, evaluation.path, source.protocol)
-            return _evaluated(address, str(store.open(asset, digest).path), split, source)
+            checkpoint = store.open(asset, digest)
+            lists = str(checkpoint.manifest.get("inputs", {}).get("clips", ""))
+            return _evaluated(address, str(checkpoint.path), split, source, lists)
     raise NrdferError(f"{one_line(address)}: the training {digest[:12]} is not in the store {store.root}")
 
 
@@ -219,7 +234,9 @@ def _read(address: str, folder: Path, protocol: str) -> Answers:
     try:
         settings = json.loads((folder / MODEL).read_text(encoding="utf-8"))["settings"]
         metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        emotions = tuple(metrics.get(protocol, {}).get("shared_emotions", emotions_in(settings)))
+        if protocol not in metrics:  # a file of an earlier evaluation into the same folder
+            raise ValueError(f"its last evaluation was not under the {protocol} protocol")
+        emotions = tuple(metrics[protocol].get("shared_emotions", emotions_in(settings)))
         table = pd.read_parquet(path, columns=["clip_id", "emotion", "predicted"])
         truth = emotion_indices(table["emotion"], emotions)
         predicted = emotion_indices(table["predicted"], emotions)

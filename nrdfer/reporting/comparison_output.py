@@ -20,6 +20,7 @@ from nrdfer.reporting.comparison_table import p_text
 from nrdfer.reporting.table_layout import number
 
 _LISTED = 8  # clips that the text names; the JSON has all
+PAPER = "paper"  # the protocol that chooses the epoch on test clips
 _MEANING = {"honest": "last epoch", "paper": "best epoch on the test fold"}
 
 
@@ -28,6 +29,7 @@ def data_of(found: Comparison) -> dict[str, Any]:
     first = found.aggregates[0]
     return {
         "protocol": found.a.protocol,
+        "chosen_on_test_clips": found.a.protocol == PAPER,
         "clips": len(found.a.clip_ids),
         "a": _side(found.a, first),
         "b": _side(found.b, first),
@@ -57,6 +59,8 @@ def lines_of(found: Comparison) -> Iterator[str]:
     yield f"B: {found.b.name}"
     meaning = _MEANING[found.a.protocol]
     yield f"{len(found.a.clip_ids)} test clips{over}; {found.a.protocol} protocol ({meaning}); percent, {first}"
+    if found.a.protocol == PAPER:
+        yield "note: both epochs were chosen on these clips, so that intervals and p-values promise too much"
     yield ""
     yield f"{'':<12} {'A':>7} {'B':>7} {'A - B':>8}   95 % interval"
     for measure in (WAR, UAR, *found.a.emotions):
@@ -71,8 +75,8 @@ def lines_of(found: Comparison) -> Iterator[str]:
         )
     yield ""
     for measure, (low, high) in found.over_seeds.items():
-        test = "paired t, other trainings read both ways" if found.same_trainings else "Welch, other trainings"
-        yield f"{measure} over seeds ({test}, on these clips): {_interval(low, high)}"
+        by = "paired t, other trainings read both ways" if found.same_trainings else "Welch, other trainings"
+        yield f"{measure} over seeds ({by}, on these clips): {_interval(low, high)}"
     for seed, test in enumerate(found.mcnemar):
         name = f"McNemar, seed {seed}" if len(found.mcnemar) > 1 else "McNemar (exact)"
         yield f"{name}: only A right {test.only_a}, only B right {test.only_b}; {_p(test.p_value)}"

@@ -109,7 +109,7 @@ def _results(found: Findings, folds: Mapping[str, Path], folder: Path) -> Sectio
         "Results",
         _PROTOCOLS,
         tables=(
-            *summary_tables(found.profile.model, folds, on_afew),
+            *summary_tables(found.profile.model, folds, on_afew, from_scratch=AFEW.name in found.profile.initial),
             card_table(card_of(figures, found.evaluations, found.profile.model)),
         ),
         pictures=tuple(pictures),

@@ -21,7 +21,9 @@ _MEASURES = (UAR, WAR)
 _READINGS = {"with the filter": Reading(), "without the filter": Reading(sf=False)}
 
 
-def summary_tables(model: str, folds: Mapping[str, Path], afew: Path | None) -> tuple[ResultTable, ...]:
+def summary_tables(
+    model: str, folds: Mapping[str, Path], afew: Path | None, *, from_scratch: bool = False
+) -> tuple[ResultTable, ...]:
     """DFEW over its five folds, AFEW, and every fold by itself; without what was not evaluated.
 
     Figures over folds need all five.
@@ -30,6 +32,8 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path | None) -> 
         model: name of the profile's network; the paper's figures stand beside NR-DFERNet's own only.
         folds: evaluation of each fold, as far as there are.
         afew: evaluation on AFEW; None if there is none.
+        from_scratch: whether AFEW's network did not start from DFEW's, as the paper's does; then no published figure
+            stands beside it.
     """
     whole = len(folds) == len(DFEW.splits)
     title = title_of(model)
@@ -59,7 +63,7 @@ def summary_tables(model: str, folds: Mapping[str, Path], afew: Path | None) -> 
         AFEW.aggregates,
         tuple(
             Row(name, {"Decision": name}, tuple(read_figures({AFEW.name: afew} if afew else {}, reading)),
-                published("4")[row] if ours and reading.sf else {})
+                published("4")[row] if ours and reading.sf and not from_scratch else {})
             for name, reading in (_READINGS if afew else {}).items()
         ),
     )  # fmt: skip

@@ -21,7 +21,7 @@ from nrdfer.corpora.base import Corpus
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.calibration import Reliability, probabilities_of, reliability, temperature_of
 from nrdfer.evaluation.calibration_plots import plot_calibration
-from nrdfer.evaluation.checkpoints import HONEST, read_calibration
+from nrdfer.evaluation.checkpoints import HONEST, read_calibration, saw_equally_often
 from nrdfer.evaluation.class_figures import in_words, summary
 from nrdfer.evaluation.leaks import figures_of, plain, read_leaks, rebuilt, split_in_words
 from nrdfer.models.saved_model import read_emotions
@@ -29,6 +29,11 @@ from nrdfer.models.trained_files import MODEL
 from nrdfer.reporting.captioned_figures import predictions_of
 from nrdfer.reporting.page import Picture, Section
 from nrdfer.store import Artifact
+
+_ACROSS = (
+    "A fold's temperature is fitted on the other folds' predictions: their test clips are its training clips, "
+    "predicted by networks that had not seen them. "
+)
 
 
 def calibration_section(folds: Mapping[str, Path], afew: Path | None, folder: Path) -> Section:
@@ -51,8 +56,9 @@ def calibration_section(folds: Mapping[str, Path], afew: Path | None, folder: Pa
         facts.append((DFEW.title, _words(summary(whole, emotions), calibrated)))
     elif afew is not None:
         whole, corpus, clips = predictions_of(afew), AFEW, f"{AFEW.title}'s validation clips"
+    oversampled = any(saw_equally_often(path) for path in folds.values())  # every emotion, whatever its share
     for fold, table in tables.items():
-        text = _words(summary(table, emotions, learned=_other_clips(tables, fold, emotions)))
+        text = _words(summary(table, emotions, learned=None if oversampled else _other_clips(tables, fold, emotions)))
         if fold in temperatures:
             one = calibrated_reliability({fold: table}, emotions, temperatures)
             text += f"; ECE {100 * one.ece:.2f} at the other folds' temperature {temperatures[fold]:.3f}"
@@ -65,10 +71,10 @@ def calibration_section(folds: Mapping[str, Path], afew: Path | None, folder: Pa
     return Section(
         "calibration",
         "How far probabilities may be trusted",
-        "Expected calibration error (ECE, points, 15 bins) of the final probabilities. A fold's temperature is fitted "
-        "on the other folds' predictions: their test clips are its training clips, predicted by networks that had not "
-        "seen them. Answers for equally frequent emotions have the log of each emotion's frequency among the training "
-        "clips taken from its logit.",
+        "Expected calibration error (ECE, points, 15 bins) of the final probabilities. "
+        f"{_ACROSS if temperatures else ''}"
+        "Answers for equally frequent emotions have the log of each emotion's frequency among the training clips taken "
+        "from its logit.",
         pictures=(_calibration_picture(whole, emotions, calibrated, clips, folder / f"calibration_{corpus.name}.png"),),
         facts=tuple(facts),
     )

@@ -36,6 +36,7 @@ class Watch:
     refused: str = ""  # why a video was not decoded to its end
     frame: int = 0  # the last that was decoded, from 1
     passes: int = 0  # times that decoding began at the first frame
+    cancelled: bool = False  # set from another thread: decoding ends at the next frame
 
 
 _one = threading.Lock()
@@ -79,6 +80,8 @@ def check_frame(path: Path, number: int, width: int, height: int) -> None:
     for watch in _now:
         watch.frame, watch.passes = number, watch.passes + (number == 1)
         try:
+            if watch.cancelled:
+                raise OutOfBoundsError(f"{path}: nobody waits for it any more")
             if number > watch.bounds.frames:
                 raise OutOfBoundsError(f"{path}: more than {watch.bounds.frames:,} frames, the most allowed here")
             check_picture(path, width, height, watch.bounds)

@@ -75,8 +75,10 @@ def read_folds(rhos: Sequence[float | None]) -> str:
     the interval is Student's over folds.
     """
     known = np.array([rho for rho in rhos if rho is not None])
-    if len(known) < _FEWEST:
+    if len(known) < 2:
         return "one training shows no relation: its epochs are not independent"
+    if len(known) < _FEWEST:
+        return f"{len(known)} folds are too few to show a relation"
     mean = float(known.mean())
     half = float(student.ppf(0.975, len(known) - 1) * known.std(ddof=1) / len(known) ** 0.5)
     interval = f"mean rho {signed(mean)}, 95 % {signed(mean - half)} to {signed(mean + half)} over {len(known)} folds"

@@ -148,13 +148,20 @@ class NoiseAttention:
         return self.mass / self.share
 
     @property
+    def relation(self) -> str:
+        """What the interval says of the share of frames."""
+        if self.high < 1:
+            return "less than its share"
+        return "more than its share" if self.low > 1 else "not told from its share"
+
+    @property
     def reading(self) -> str:
         """What the interval says of the paper's figure, in which noise gets little attention."""
         if self.high < 1:
-            return "less than its share, as the paper's figure shows it"
+            return f"{self.relation}, as the paper's figure shows it"
         if self.low > 1:
-            return "more than its share, the opposite of what the paper's figure shows"
-        return "not told from its share, so the paper's figure is neither confirmed nor contradicted"
+            return f"{self.relation}, the opposite of what the paper's figure shows"
+        return f"{self.relation}, so the paper's figure is neither confirmed nor contradicted"
 
     @property
     def words(self) -> str:

@@ -103,3 +103,12 @@ def test_shards_must_hold_the_frames_that_the_authors_used() -> None:
         ALIKE.changed(experiments={"rivals": "authors"})
     with pytest.raises(ProfileError, match="rivals must be alike or authors, not 'own'"):
         ALIKE.changed(experiments={"rivals": "own"})
+
+
+def test_each_seed_of_a_rival_is_another_training() -> None:
+    seeds = [
+        profile_of(profile, EXPERIMENTS["c3d-ti"], seed).recipe_for("dfew").seed
+        for profile in (ALIKE, AS_AUTHORS)
+        for seed in range(3)
+    ]
+    assert seeds == [3, 4, 5] * 2

@@ -38,6 +38,7 @@ def test_a_profiles_network_is_its_preset_with_its_own_settings_on_top() -> None
         ({"afew_recipe": {"epoch": 3}}, "afew_recipe: unknown setting epoch"),
         ({"align": {"margins": 3}}, "align: unknown setting margins"),
         ({"corpora": {"render": {"identity": 3}}}, "corpora.render: unknown setting identity"),
+        ({"initial": {"AFEW": "none"}}, "initial names 'AFEW'; it can name afew"),
     ],
 )
 def test_a_typo_is_found_before_any_work(overrides: dict[str, Any], message: str) -> None:

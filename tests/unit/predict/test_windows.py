@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nrdfer.predict.windows import Window, WindowSettings, nearest_window, plan_windows
+from nrdfer.predict.windows import Window, WindowSettings, nearest_windows, plan_windows
 
 
 @settings(max_examples=150, deadline=None)
@@ -53,7 +53,7 @@ def test_a_video_shorter_than_a_window_is_one() -> None:
 
 def test_a_moment_belongs_to_the_nearest_centre() -> None:
     windows = [Window(0, 2, 0, 1), Window(1, 3, 1, 2), Window(2, 4, 2, 3)]
-    assert [nearest_window(windows, t) for t in (0, 1.4, 1.5, 1.6, 2.5, 2.6, 9)] == [0, 0, 0, 1, 1, 2, 2]
+    assert nearest_windows(windows, (0, 1.4, 1.5, 1.6, 2.5, 2.6, 9)) == [0, 0, 0, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(
