@@ -124,6 +124,7 @@ def _evaluate_and_register(
         **champion,
         test_clips=len(split.test_ids),
         registered_model=model_version(workbench.tracking, registered.uri),
+        model_uri=registered.uri,
     )
 
 

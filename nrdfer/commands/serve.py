@@ -43,14 +43,26 @@ def serve(
             "retinaface-mobilenet0.25, sample."
         ),
     ] = None,
+    answer: Annotated[
+        str,
+        typer.Option(
+            help="Of a whole video: over the windows that show the person, or one clip of all frames as the paper does "
+            "(clip)."
+        ),
+    ] = "windows",
 ) -> None:
     """Check a version's files, then serve it: POST to /invocations, as with `mlflow models serve`."""
     folders, limits = [_folder(each) for each in videos or ()], limits_of(limit or ())
     refuse_no_model(model)
+    from nrdfer.core.errors import NrdferError
+    from nrdfer.predict.asked import checked_answer
     from nrdfer.serving.serve import run
     from nrdfer.serving.served_files import Served
 
-    served = Served(model, retinaface)
+    try:
+        served = Served(model, retinaface, checked_answer(answer))
+    except ValueError as error:
+        raise NrdferError(f"--answer: {error}") from error
     run(served, port=port, workers=workers, folders=folders, hosts=tuple(host_name or ()), limits=limits)
 
 

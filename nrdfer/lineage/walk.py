@@ -192,7 +192,8 @@ class Walk:
     def _named(self, uri: str, known: Mapping[str, str]) -> Link:
         """Check that the evaluation's step names this version: the link from Dagster to the registry."""
         measured, digest = f"{_folder(known)}/evaluation", known.get(tags.EVALUATION, "")
-        named = {step.metadata.get("registered_model") for step in self._history.materialisations(measured, digest)}
+        made = [step.metadata for step in self._history.materialisations(measured, digest)]
+        named = {each.get("model_uri", each.get("registered_model")) for each in made}  # the latter of earlier runs
         problem = "" if uri in named else f"its steps name {', '.join(sorted(map(str, named))) or 'no version'}"
         return Link("named by its step", uri, f"{measured} -> {uri}", digest, problem)
 

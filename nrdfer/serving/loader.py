@@ -22,6 +22,7 @@ from nrdfer.serving.video_model import VideoModel
 MODULE = __name__
 SHA256 = "sha256"  # of the weights, in the plain values that a version of crops is given
 FOLDERS = "folders"  # whose videos a version of videos opens, likewise
+ANSWER = "answer"  # what the emotion of a whole video is, likewise
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def open_artifacts(folder: Path, config: Mapping[str, Any]) -> ServedModel:
 
     Args:
         folder: with ``model.json`` and ``last.safetensors``, or with a bundle.
-        config: `SHA256` of the weights (crops); `FOLDERS` whose videos may be opened (videos).
+        config: `SHA256` of the weights (crops); `FOLDERS` whose videos may be opened, and `ANSWER`
+            (videos).
 
     Raises:
         WeightsError: a file is missing, or is not the one that was registered.

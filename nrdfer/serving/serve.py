@@ -43,7 +43,7 @@ def run(
     from nrdfer.runtime.code_version import code_version
     from nrdfer.serving.app import make_app
     from nrdfer.serving.connections import settings_of
-    from nrdfer.serving.loader import FOLDERS, SHA256
+    from nrdfer.serving.loader import ANSWER, FOLDERS, SHA256
     from nrdfer.serving.served_files import checked_files
     from nrdfer.serving.workers import Workers
 
@@ -53,7 +53,7 @@ def run(
         checked_files(served) as (files, sha256, title),
         contextlib.suppress(KeyboardInterrupt),
     ):
-        config = {SHA256: sha256, FOLDERS: list(folders)}
+        config = {SHA256: sha256, FOLDERS: list(folders), ANSWER: served.answer}
         answering = Workers(functools.partial(open_service, str(files), config, limits), workers)
         try:
             answering.start()

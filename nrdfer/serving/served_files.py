@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.plain_text import one_line
+from nrdfer.predict.asked import WINDOWS
 from nrdfer.preprocessing.spec import FILE, Preprocessing
 from nrdfer.serving.video_bundle import CONTENTS, replace_detector, write_bundle
 from nrdfer.weights.hub_address import SCHEME
@@ -25,6 +26,7 @@ class Served:
 
     address: str  # of a registered version; of one on the hub, or the shipped one, which are served for videos
     retinaface: str | None = None  # a name or a path: the detector of a model for videos, instead of the training's
+    answer: str = WINDOWS  # what the emotion of a whole video is: one of `nrdfer.predict.asked.KINDS`
 
 
 @contextlib.contextmanager

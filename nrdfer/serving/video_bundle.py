@@ -15,6 +15,7 @@ from pathlib import Path
 from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import WeightsError
 from nrdfer.models.trained_files import LAST, MODEL, NETWORK
+from nrdfer.predict.asked import WINDOWS
 from nrdfer.predict.crops import Cropper
 from nrdfer.predict.model import Origin, load_trained
 from nrdfer.predict.predictor import Predictor
@@ -97,7 +98,11 @@ def _write_contents(files: Mapping[str, Path], out: Path) -> dict[str, str]:
 
 
 def load_bundle(
-    artifacts: Mapping[str, str], windows: WindowSettings | None = None, *, device: str = "cpu"
+    artifacts: Mapping[str, str],
+    windows: WindowSettings | None = None,
+    *,
+    device: str = "cpu",
+    answer: str = WINDOWS,
 ) -> Predictor:
     """A predictor made only from a bundle's files.
 
@@ -105,6 +110,7 @@ def load_bundle(
         artifacts: as `write_bundle` returned them, or as MLflow hands them to a model's ``load_context``.
         windows: settings of the timeline.
         device: "cpu", "cuda" or "auto".
+        answer: what the emotion of a whole video is: one of `nrdfer.predict.asked.KINDS`.
 
     Raises:
         WeightsError: a file is missing, has another sha256, or is no safetensors of the right network.
@@ -121,7 +127,7 @@ def load_bundle(
         retinaface=files.get("retinaface"),
         enlightengan=files.get("enlightengan"),
     )
-    return Predictor(model, cropper, windows, device=device)
+    return Predictor(model, cropper, windows, device=device, answer=answer)
 
 
 def bundle_in(folder: Path) -> dict[str, str]:

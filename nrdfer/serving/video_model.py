@@ -20,6 +20,7 @@ import pandas as pd
 
 from nrdfer.core.errors import NoFaceError, UnreadableVideoError
 from nrdfer.core.plain_text import name_text, utf8
+from nrdfer.predict.asked import WINDOWS
 from nrdfer.serving.base import ServedModel
 from nrdfer.serving.limits import RequestError, allowed_file
 from nrdfer.video.bounds import Bounds, OutOfBoundsError, bounded, check_header
@@ -42,8 +43,9 @@ class VideoModel(ServedModel):
         """Load what `nrdfer.serving.video_bundle.write_bundle` gathered; every file's sha256 is checked first."""
         from nrdfer.serving.video_bundle import load_bundle
 
-        self.predictor = load_bundle(context.artifacts)
-        given = (getattr(context, "model_config", None) or {}).get("folders", ())
+        config = getattr(context, "model_config", None) or {}
+        self.predictor = load_bundle(context.artifacts, answer=str(config.get("answer", WINDOWS)))
+        given = config.get("folders", ())
         self.folders = [given] if isinstance(given, str) else [str(folder) for folder in given]
 
     def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:

@@ -42,7 +42,9 @@ def predictions(reproduced: Reproduced) -> dict[tuple[str, str], pd.DataFrame]:
 
 
 def tables(report: Path) -> pd.DataFrame:
-    return pd.concat([pd.read_csv(path) for path in sorted((report / "tables").glob("*.csv"))], ignore_index=True)
+    """The tables of figures; pairs and the card have columns of their own."""
+    found = [path for path in sorted((report / "tables").glob("*.csv")) if not path.name.startswith(("pairs_", "card"))]
+    return pd.concat([pd.read_csv(path) for path in found], ignore_index=True)
 
 
 def reading(table: str, row: str) -> dict[str, Any]:

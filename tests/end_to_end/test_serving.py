@@ -71,7 +71,7 @@ def test_videos_are_answered_as_the_evaluation_did(reproduced: Run) -> None:
     ids = sorted(table.index)[:3]
     expected = table.loc[ids, [f"logit_{k}" for k in range(len(EMOTIONS))]].to_numpy(np.float64)
     model, corpus = "models:/nr-dfernet-afew-video@champion", str(folder / ".nrdfer" / "corpus")
-    with served(reproduced, model, "--videos", corpus, "--limit", "request_mib=32") as address:
+    with served(reproduced, model, "--videos", corpus, "--limit", "request_mib=32", "--answer", "clip") as address:
         by_path = ask(address, {"dataframe_records": [{"path": videos[clip_id]} for clip_id in ids]})
         content = [base64.b64encode(Path(videos[clip_id]).read_bytes()).decode() for clip_id in ids]
         by_bytes = ask(address, {"dataframe_records": [{"video": text} for text in content]})
