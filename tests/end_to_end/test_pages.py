@@ -35,7 +35,8 @@ def activated(tmp_path: Path) -> tuple[Path, list[str], dict[str, str]]:
     shutil.copy(PROJECT / "workspace.yaml", tmp_path)
     (tmp_path / "scripts").mkdir()
     shutil.copy(PROJECT / "scripts" / "activate_hook.sh", tmp_path / "scripts")
-    (tmp_path / "pipelines").symlink_to(PROJECT / "pipelines")  # half a package would hide the whole one
+    for room in ("pipelines", "assets"):  # whole: half a package would hide the other half
+        (tmp_path / room).symlink_to(PROJECT / room)
     activate = tmp_path / ".venv" / "bin" / "activate"
     activate.parent.mkdir(parents=True)
     activate.write_text(f'export PATH="{Path(sys.executable).parent}:$PATH"\n')
