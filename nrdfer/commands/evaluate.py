@@ -94,10 +94,11 @@ def _with_weights(checkpoint: str, folder: Path, asked: str) -> tuple[str, ...]:
     there = tuple(name for name in wanted if (folder / WEIGHTS[name]).is_file())
     lacking = [name for name in wanted if name not in there]
     if lacking and (asked != BOTH or not there):
-        other = "train with `--set validation=0.1`" if asked == VALIDATED else "give the folder of the training"
+        held_out = "its training held no clips out (`--set validation=0.1` does); give --protocol honest"
+        other = held_out if asked == VALIDATED else "give --protocol honest, or the folder of the training"
         raise NrdferError(
             f"{one_line(checkpoint)} has no weights of the protocol {lacking[0]} ({WEIGHTS[lacking[0]]}, "
-            f"{_MEANING[lacking[0]]}); give --protocol honest, or {other}"
+            f"{_MEANING[lacking[0]]}); {other}"
         )
     for name in lacking:
         typer.echo(

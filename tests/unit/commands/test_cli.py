@@ -133,7 +133,7 @@ def test_export_writes_a_file_from_a_checkpoint_and_says_what_it_takes(tmp_path:
 
     settings = {"image_size": 32, "width": 4, "hidden": 8}
     write_weights(tmp_path / LAST, cpu_weights(build_model("resnet18-gru", settings)))
-    write_description(tmp_path, "resnet18-gru", settings, {})
+    write_description(tmp_path, "resnet18-gru", settings, {"sampling": {}})
     done = runner.invoke(app, ["export", str(tmp_path / "m.pt2"), "--model", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "clips (B, 16, 3, 32, 32)" in done.output
