@@ -185,11 +185,7 @@ def read_frames(settings: Path) -> int:
     Raises:
         WeightsError: the description cannot be read.
     """
-    try:
-        values = _field(_read(settings), "settings", Mapping[str, Any])
-        return _field(values, "frames", int) if "frames" in values else NetworkSettings.frames
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{settings} does not name its network's settings: {error}") from error
+    return _read_size(settings, "frames", NetworkSettings.frames)
 
 
 def read_image_size(settings: Path) -> int:
@@ -198,9 +194,14 @@ def read_image_size(settings: Path) -> int:
     Raises:
         WeightsError: the description cannot be read.
     """
+    return _read_size(settings, "image_size", NetworkSettings.image_size)
+
+
+def _read_size(settings: Path, name: str, default: int) -> int:
+    """A setting of the network, which a description may leave at its default."""
     try:
         values = _field(_read(settings), "settings", Mapping[str, Any])
-        return _field(values, "image_size", int) if "image_size" in values else NetworkSettings.image_size
+        return _field(values, name, int) if name in values else default
     except (OSError, ValueError) as error:
         raise WeightsError(f"{settings} does not name its network's settings: {error}") from error
 

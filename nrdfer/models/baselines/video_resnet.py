@@ -8,6 +8,7 @@ Shapes: B clips, C channels, T frames, H x W.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -96,9 +97,9 @@ class VideoResNet(ClipNetwork):
         start_convolutions(self)
 
     @classmethod
+    @abstractmethod
     def _stem(cls, width: int) -> nn.Sequential:
         """The first layers: (B, 3, T, H, W) -> (B, width, T, H / 2, W / 2)."""
-        raise NotImplementedError
 
     @property
     def head(self) -> nn.Module:  # type: ignore[override]
