@@ -15,6 +15,7 @@ from nrdfer.corpora.registry import find_corpus, splits_in_words, trained_corpor
 
 if TYPE_CHECKING:
     from nrdfer.config.profile import Profile
+    from nrdfer.registry.loading import CheckedNetwork
     from nrdfer.shards.split import Split
 
 BOTH = "both"
@@ -65,10 +66,10 @@ def evaluate(
         for name in files_of(tuple(WEIGHTS) if protocol == BOTH else (protocol,)):
             refuse_foreign(out / name)
     base = profile_of_shell(profile)
-    with checked_weights(checkpoint) as (described, _):
-        chosen = _with_weights(checkpoint, described.parent, protocol)  # before shards are looked through
+    with checked_weights(checkpoint) as network:
+        chosen = _with_weights(checkpoint, network.folder, protocol)  # before shards are looked through
         found = _clips(base, split, on, shards, folds)
-        metrics, calibration = _evaluated(checkpoint, described, base, found, chosen, out, across=on is not None)
+        metrics, calibration = _evaluated(checkpoint, network, base, found, chosen, out, across=on is not None)
     if as_json:
         each = {name: {**figures, "calibration": calibration[name]} for name, figures in metrics.items()}
         typer.echo(json.dumps({"split": found.name, "checkpoint": checkpoint, **each}, indent=1))
@@ -125,7 +126,7 @@ def _clips(base: Profile, split: str | None, on: str | None, shards: Path | None
 
 def _evaluated(
     checkpoint: str,
-    described: Path,
+    network: CheckedNetwork,
     base: Profile,
     found: Split,
     protocols: Sequence[str],
@@ -144,15 +145,15 @@ def _evaluated(
         if out is not None:
             clear_unfinished(out)
         with tempfile.TemporaryDirectory() if out is None else unfinished(out) as scratch:
-            test_ids, shared = _shared(described, found) if across else (list(found.test_ids), ())
+            test_ids, shared = _shared(network.description, found) if across else (list(found.test_ids), ())
             if across:
-                _refuse_own_clips(checkpoint, described.parent, found.corpus)
+                _refuse_own_clips(checkpoint, network, found.corpus)
             else:
-                _warn_of_leaks(described.parent, found.name)
-            own = not across and _trained_on(checkpoint, described.parent) == found.name
+                _warn_of_leaks(network.folder, found.name)
+            own = not across and _trained_on(network) == found.name
             learned = found.train_ids if own else ()  # what another split's network has learned is not known here
             metrics = evaluate_checkpoint(
-                described.parent,
+                network.folder,
                 EvaluationSet(found.shards, test_ids, base.data, learned, shared),
                 Path(scratch),
                 title=found.name,
@@ -194,7 +195,7 @@ def _words(figures: Mapping[str, Any]) -> str:
 _PAIRS = (("war", "uar"), ("war_unfiltered", "uar_unfiltered"))
 
 
-def _refuse_own_clips(checkpoint: str, folder: Path, corpus: str) -> None:
+def _refuse_own_clips(checkpoint: str, network: CheckedNetwork, corpus: str) -> None:
     """Refuse to test a network on the corpus that it was trained on; warn of related clips.
 
     Raises:
@@ -202,7 +203,7 @@ def _refuse_own_clips(checkpoint: str, folder: Path, corpus: str) -> None:
     """
     from nrdfer.corpora.registry import corpus_of
 
-    trained = _trained_on(checkpoint, folder)
+    trained = _trained_on(network)
     known = {split for each in trained_corpora() for split in each.splits}
     if trained not in known:  # or of another project
         typer.echo("warning: it is not known what this network was trained on; test it on no such clips", err=True)
@@ -216,17 +217,14 @@ def _refuse_own_clips(checkpoint: str, folder: Path, corpus: str) -> None:
         typer.echo(f"warning: this network was trained on clips that {title} has, too; figures say little", err=True)
 
 
-def _trained_on(checkpoint: str, folder: Path) -> str | None:
+def _trained_on(network: CheckedNetwork) -> str | None:
     """The split that a network was trained on; None if that is not known."""
+    from nrdfer.registry import tags
     from nrdfer.training.run_folder import read_settings
 
-    if not checkpoint.startswith("models:"):
-        return (read_settings(folder) or {}).get("split")
-    from nrdfer.registry import tags
-    from nrdfer.registry.verified_open import look_up
-    from nrdfer.tracking.client import Tracking
-
-    return look_up(Tracking(), checkpoint).tags.get(tags.FOLD)
+    if network.version is None:
+        return (read_settings(network.folder) or {}).get("split")
+    return network.version.tags.get(tags.FOLD)
 
 
 def _warn_of_leaks(folder: Path, split: str) -> None:

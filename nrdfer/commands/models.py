@@ -78,9 +78,9 @@ def _entry(given: str) -> Entry:
 
     if split_reference(given) is not None:
         return find_model(given)
-    with checked_weights(given) as (settings, _):
-        name, code = read_identity(settings)
-        allow_stored(settings.parent, code)
+    with checked_weights(given) as network:
+        name, code = read_identity(network.description)
+        allow_stored(network.folder, code)
         return find_recorded(name, code)
 
 
@@ -117,9 +117,10 @@ def export(
 
     check_target(out)
     with checked_weights(model) as files:
-        network = load_model(*files)
-        origin = f"{_public(model)}weights with sha256 {file_sha256(files[1])}"
-        about = metadata(network.settings, read_identity(files[0])[0], read_sampling(files[0]), origin)
+        network = load_model(files.description, files.weights)
+        origin = f"{_public(model)}weights with sha256 {file_sha256(files.weights)}"
+        name, sampling = read_identity(files.description)[0], read_sampling(files.description)
+        about = metadata(network.settings, name, sampling, origin)
     s, found = network.settings, list[Agreement]()
     asked = None if not check else random_clips(s) if clips is None else read_clips(clips, s)
 

@@ -284,8 +284,8 @@ def _initial(profile: Profile, split: str, given: str | None) -> Iterator[Path |
     if given in (None, SCRATCH):
         yield None
         return
-    with checked_weights(str(given)) as (_, weights):
-        yield weights
+    with checked_weights(str(given)) as network:
+        yield network.weights
 
 
 def epoch_line(row: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from nrdfer.weights.hub_address import SCHEME, parse_hub_address
 if TYPE_CHECKING:
     from nrdfer.data.settings import Sampling
     from nrdfer.models.base import ClipNetwork
+    from nrdfer.registry.loading import CheckedNetwork
 
 #: AFEW's network learned from crops made exactly as those of a user's video; DFEW's pictures are framed otherwise.
 DEFAULT_MODEL = "models:/nr-dfernet-afew@champion"
@@ -95,8 +96,8 @@ def open_model(address: str = DEFAULT_MODEL) -> TrainedModel:
     from nrdfer.weights.hub_version import pinned
 
     address = pinned(address)  # once: a branch may move meanwhile
-    with checked_weights(address) as (settings, weights):
-        return load_trained(settings, weights, _origin(address, settings, weights))
+    with checked_weights(address) as network:
+        return load_trained(network.description, network.weights, _origin(address, network))
 
 
 def load_trained(settings: Path, weights: Path, origin: Origin) -> TrainedModel:
@@ -117,17 +118,13 @@ def load_trained(settings: Path, weights: Path, origin: Origin) -> TrainedModel:
     return TrainedModel(network, read_sampling(settings), Preprocessing.of_profile(profile), origin, temperature, note)
 
 
-def _origin(address: str, settings: Path, weights: Path) -> Origin:
-    digests = file_sha256(settings), file_sha256(weights)
+def _origin(address: str, network: CheckedNetwork) -> Origin:
+    digests, version = (file_sha256(network.description), file_sha256(network.weights)), network.version
     if address == sample_network.ADDRESS:
         return Origin(address, *digests, name=sample_network.TITLE, version=digests[1][:8])
     if address.startswith(SCHEME):
         of_hub = parse_hub_address(address)
         return Origin(address, *digests, name=of_hub.repo, version=of_hub.revision)
-    if not address.startswith("models:"):
+    if version is None:
         return Origin(address, *digests)
-    from nrdfer.registry.verified_open import look_up
-    from nrdfer.tracking.client import Tracking
-
-    found = look_up(Tracking(), address)
-    return Origin(address, *digests, name=found.name, version=str(found.version), run_id=found.run_id)
+    return Origin(address, *digests, name=version.name, version=version.version, run_id=version.run_id)

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 from nrdfer.core.errors import WeightsError
@@ -24,7 +24,7 @@ from nrdfer.models.trained_files import LAST, MODEL
 from nrdfer.predict.model import Origin, load_trained
 from nrdfer.preprocessing.spec import FILE, Preprocessing, WeightsFile
 from nrdfer.publish.private_words import refuse_private
-from nrdfer.registry.loading import checked_folder
+from nrdfer.registry.loading import CheckedNetwork, checked_weights
 from nrdfer.weights.catalogue import CATALOGUE
 from nrdfer.weights.hub_manifest import MANIFEST, HubManifest, ManifestFile
 from nrdfer.weights.sample_network import CARD
@@ -56,11 +56,12 @@ def content_of(model: str) -> HubContent:
         WeightsError: there is no such model, its files are not what they were, or one of them tells of this machine
             or its user.
     """
-    with checked_folder(model) as folder:
+    with checked_weights(model) as found:
+        folder = found.folder
         trained = load_trained(folder / MODEL, folder / LAST, Origin(model, "", ""))
         settings = _settings(json.loads((folder / MODEL).read_text()))
         network = trained.network.settings
-        card = _card(folder, model, trained.warning, settings, network)
+        card = _card(found, model, trained.warning, settings, network)
         files = {
             MODEL: json.dumps(settings, indent=1).encode(),  # the same bytes as a training writes
             LAST: (folder / LAST).read_bytes(),
@@ -110,9 +111,11 @@ def _preprocessing(preprocessing: Preprocessing) -> dict[str, Any]:
     ).to_dict()
 
 
-def _card(folder: Path, model: str, warning: str, settings: Mapping[str, Any], network: NetworkSettings) -> str:
+def _card(
+    found: CheckedNetwork, model: str, warning: str, settings: Mapping[str, Any], network: NetworkSettings
+) -> str:
     """The model's own card without addresses and paths, which lead to pages and weights here; else a short one."""
-    text = _own_card(folder, model)
+    text = _own_card(found)
     if text is None:
         recipe = {name: value for name, value in settings["recipe"].items() if not isinstance(value, Mapping)}
         text = (
@@ -128,17 +131,13 @@ def _card(folder: Path, model: str, warning: str, settings: Mapping[str, Any], n
     return f"{head}\n\n{notice}{rest}".rstrip() + f"\n\n## Files\n\n`{MANIFEST}` lists every file with its sha256.\n"
 
 
-def _own_card(folder: Path, model: str) -> str | None:
+def _own_card(network: CheckedNetwork) -> str | None:
+    folder, version = network.folder, network.version
     for name in (CARD, README):
         if (folder / name).is_file():
             text = (folder / name).read_text(encoding="utf-8")
             return text.removeprefix(_FRONT)
-    if not model.startswith("models:"):
-        return None
-    from nrdfer.registry.verified_open import look_up
-    from nrdfer.tracking.client import Tracking
-
-    return str(look_up(Tracking(), model).description or "") or None
+    return (version.description or None) if version is not None else None
 
 
 def _texts(name: str, data: bytes) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 from nrdfer import registry
 from nrdfer.registry import tags
 from nrdfer.registry.logged_models import Content
-from nrdfer.registry.verified_open import look_up
 from nrdfer.registry.versions import VIDEO, Facts
 from nrdfer.tracking.client import Tracking
 
@@ -49,14 +48,14 @@ def register_video(tracking: Tracking, name: str, version: str, *, log: logging.
     from nrdfer.serving.video_model import video_signature
 
     uri = f"models:/{name}/{version}"
-    opened, known = registry.open_version(uri, tracking), look_up(tracking, uri)
-    card = _card(str(known.description), name, uri)
+    opened = registry.open_version(uri, tracking)
+    card = _card(opened.description, name, uri)
     facts = Facts(
-        checkpoint_digest=known.tags[tags.CHECKPOINT],
+        checkpoint_digest=opened.tags[tags.CHECKPOINT],
         card=card,
-        epoch=int(known.tags[tags.EPOCH]),
-        metrics={key: float(known.tags[f"{key}_honest"]) for key in ("war", "uar")},
-        tags={**{key: value for key, value in known.tags.items() if key not in _OWN}, tags.OF: uri},
+        epoch=int(opened.tags[tags.EPOCH]),
+        metrics={key: float(opened.tags[f"{key}_honest"]) for key in ("war", "uar")},
+        tags={**{key: value for key, value in opened.tags.items() if key not in _OWN}, tags.OF: uri},
     )
     with tempfile.TemporaryDirectory() as scratch, registry.private_copy(opened) as files:
         bundle = write_bundle(files, Preprocessing.read(files / FILE), Path(scratch))

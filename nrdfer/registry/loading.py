@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from nrdfer.core.errors import WeightsError
 from nrdfer.core.own_files import NOTES, was_changed
@@ -42,28 +43,38 @@ def note_code(opened: Opened) -> str:
     return now
 
 
+class CheckedNetwork(NamedTuple):
+    """Files of a trained network, and the registered version whose they are.
+
+    What the registry says of the version is read with its files: an alias that is looked up again may have moved.
+    """
+
+    description: Path  # model.json
+    weights: Path  # last.safetensors
+    version: Opened | None = None  # None of a folder, the hub and the sample
+
+    @property
+    def folder(self) -> Path:
+        """Where they are, with what else was kept of the training."""
+        return self.description.parent
+
+
 @contextlib.contextmanager
-def checked_weights(model: str) -> Iterator[tuple[Path, Path]]:
+def checked_weights(model: str) -> Iterator[CheckedNetwork]:
     """As `find_weights`, for immediate reading: of a version, files of a private copy that is removed at the end."""
-    with checked_folder(model) as folder:
-        yield _network_in(folder)
-
-
-@contextlib.contextmanager
-def checked_folder(model: str) -> Iterator[Path]:
-    """The folder of a trained network, for immediate reading; see `checked_weights`."""
     if model.startswith("models:"):
-        with private_copy(open_version(model)) as folder:
-            yield folder
+        opened = open_version(model)
+        with private_copy(opened) as folder:
+            yield CheckedNetwork(*_network_in(folder), opened)
     elif model.startswith(SCHEME):
         found = fetch_version(parse_hub_address(model))
         if missing := [name for name in (MODEL, LAST) if name not in found.files]:
             raise WeightsError(f"{found.address} is not a trained network: it has no {' and no '.join(missing)}")
         files = {name: (path, found.manifest.files[name].sha256) for name, path in found.files.items()}
         with private_files(str(found.address), files) as folder:
-            yield folder
+            yield CheckedNetwork(*_network_in(folder))
     else:
-        yield find_weights(model)[0].parent
+        yield CheckedNetwork(*find_weights(model))
 
 
 def find_weights(model: str) -> tuple[Path, Path]:

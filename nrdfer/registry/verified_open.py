@@ -40,6 +40,7 @@ class Opened:
     model_id: str
     folder: Path  # MLflow's model folder
     tags: Mapping[str, str]
+    description: str = ""
 
     @property
     def uri(self) -> str:
@@ -112,7 +113,10 @@ def open_version(model: str, tracking: Tracking | None = None) -> Opened:
     problems = file_problems(folder, listed)
     if problems:
         raise WeightsError(f"{uri} is refused, and nothing of it was loaded: {'; '.join(problems[:3])}. {AGAIN}")
-    return Opened(found.name, str(found.version), str(found.run_id), model_id_of(found), folder, dict(found.tags))
+    return Opened(
+        found.name, str(found.version), str(found.run_id), model_id_of(found), folder, dict(found.tags),
+        str(found.description or ""),
+    )  # fmt: skip
 
 
 def _folder(tracking: Tracking, found: ModelVersion, listed: Mapping[str, str]) -> Path:

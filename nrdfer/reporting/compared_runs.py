@@ -89,12 +89,13 @@ def _of_version(address: str, source: Source) -> Answers:
             f"{one_line(address)} is a registered version, which is the last epoch only: it has no answers under the "
             f"{source.protocol} protocol; compare under the honest one"
         )
-    known = look_up(Tracking(), address).tags
+    found = look_up(Tracking(), address)
+    known, version = found.tags, f"models:/{found.name}/{found.version}"  # an alias may move meanwhile
     split, digest = known.get(tags.FOLD, ""), known.get(tags.EVALUATION, "")
     try:
         artifact = source.store.open(corpus_of(split).asset("evaluation", split), digest)
     except NrdferError:  # of another machine, or removed: the version's own weights can be evaluated
-        return _evaluated(address, address, split, source)
+        return _evaluated(address, version, split, source)
     return _read(address, artifact.path, source.protocol)
 
 
@@ -207,9 +208,9 @@ def _evaluated(address: str, model: str, split: str, source: Source, clips: str 
             f"{source.profile.name}; give its own --shards and --folds, or its --profile"
         )
     source.tell(f"{one_line(address)} has no stored answers: predicting {len(found.test_ids)} clips of {split}")
-    with checked_weights(model) as (described, _), tempfile.TemporaryDirectory() as scratch:
+    with checked_weights(model) as network, tempfile.TemporaryDirectory() as scratch:
         evaluate_checkpoint(
-            described.parent,
+            network.folder,
             EvaluationSet(found.shards, list(found.test_ids), source.profile.data),
             Path(scratch),
             title=split,

@@ -48,14 +48,14 @@ def checked_files(served: Served) -> Iterator[tuple[Path, str, str]]:
 def _bundled(served: Served, scratch: Path) -> tuple[Path, str, str]:
     from nrdfer.predict.choose import choose_detector
     from nrdfer.predict.model import open_model
-    from nrdfer.registry.loading import checked_folder
+    from nrdfer.registry.loading import checked_weights
     from nrdfer.weights.hub_version import pinned
 
     address = pinned(served.address)
     trained = open_model(address)
     preprocessing, changes = trained.preprocessing.overridden(retinaface=served.retinaface or choose_detector(trained))
-    with checked_folder(address) as folder:
-        write_bundle(folder, preprocessing, scratch)
+    with checked_weights(address) as network:
+        write_bundle(network.folder, preprocessing, scratch)
     words = f"{address}: videos, answered by {trained.caption}{_unlike(changes)}"
     return scratch, trained.origin.weights_sha256, words
 
