@@ -24,6 +24,7 @@ import errno
 import json
 import logging
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -59,7 +60,7 @@ class TrainingLog:
         self._guard = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         repair_log(path)
-        self._handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._handle = _open(path)
         with self._guard:
             self._lock()
             try:
@@ -104,10 +105,30 @@ class TrainingLog:
         self.close()
 
     def _lock(self) -> None:
+        """Lock the file of this name; another process may have repaired it, which makes a new one."""
         lock(self._handle, self.path)
+        while not _is_named(self._handle, self.path):
+            os.close(self._handle)
+            self._handle = -1
+            self._handle = _open(self.path)
+            lock(self._handle, self.path)
 
     def _unlock(self) -> None:
         unlock(self._handle)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+
+
+def _is_named(handle: int, path: Path) -> bool:
+    """Whether no other file than the opened one has that name."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:  # moved with its folder: it goes on there
+        return True
+    opened = os.fstat(handle)
+    return (opened.st_dev, opened.st_ino) == (there.st_dev, there.st_ino)
 
 
 def _mend(handle: int) -> None:
@@ -178,22 +199,32 @@ def _understood(raw: bytes) -> dict[str, Any]:
 
 def repair_log(path: Path) -> int:
     """Remove damaged lines from a log, with a warning; the original is kept. Returns how many there were."""
-    if not path.is_file():
-        if path.exists():  # a folder or a pipe in its place
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a folder or a pipe in its place
             quarantine(path)
+            return 0
+        file = path.open("rb")
+    except FileNotFoundError:
         return 0
-    *whole, torn = path.read_bytes().split(b"\n")
-    good = []
-    for raw in whole:
-        with contextlib.suppress(ValueError):
-            _understood(raw)
-            good.append(raw)
-    damaged = len(whole) - len(good)
-    if damaged:
-        moved_to = quarantine(path)
-        write_whole(path, b"\n".join([*good, torn]))
-        _log.warning("%s had %d damaged lines, which were removed; the original is in %s", path, damaged, moved_to)
+    with file:
+        lock(file, path)  # until the repaired file has the name: writers look for it once they have the lock
+        if not _is_named(file.fileno(), path):  # it has just been repaired by another process
+            return 0
+        *whole, torn = file.read().split(b"\n")
+        good = [raw for raw in whole if _is_line(raw)]
+        damaged = len(whole) - len(good)
+        if damaged:
+            moved_to = quarantine(path)
+            write_whole(path, b"\n".join([*good, torn]))
+            _log.warning("%s had %d damaged lines, which were removed; the original is in %s", path, damaged, moved_to)
     return damaged
+
+
+def _is_line(raw: bytes) -> bool:
+    with contextlib.suppress(ValueError):
+        _understood(raw)
+        return True
+    return False
 
 
 def read_all(path: Path) -> list[dict[str, Any]]:

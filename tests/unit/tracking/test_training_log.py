@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nrdfer.core.errors import TrainingError
 from nrdfer.core.state_files import DAMAGED
-from nrdfer.tracking.training_log import LOG, TrainingLog, last_of_each, read_all, read_log
+from nrdfer.tracking.training_log import LOG, TrainingLog, last_of_each, read_all, read_log, repair_log
 
 
 def test_lines_come_back_with_the_offset_of_the_next(tmp_path: Path) -> None:
@@ -87,6 +88,47 @@ def test_writers_of_several_threads_and_openers_do_not_disturb_each_other(tmp_pa
     assert sorted((line["writer"], line["step"]) for line in read_all(path)) == [
         (writer, step) for writer in range(4) for step in range(50)
     ]
+
+
+def test_a_log_that_appears_while_it_is_looked_for_is_left_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, look = tmp_path / LOG, Path.stat
+
+    def looked(self: Path, **how: Any) -> os.stat_result:
+        try:
+            return look(self, **how)
+        except FileNotFoundError:
+            if self == path:
+                path.write_text('{"kind": "batch", "time": 1, "step": 1, "epoch": 1}\n')  # by another process
+            raise
+
+    monkeypatch.setattr(Path, "stat", looked)
+    with TrainingLog(path) as log:
+        log.write("stop", reason="one")
+    assert [line["kind"] for line in read_all(path)] == ["batch", "stop"]
+    assert not (tmp_path / DAMAGED).exists()
+
+
+def test_a_log_that_is_repaired_while_it_is_written_keeps_every_line(tmp_path: Path) -> None:
+    path = tmp_path / LOG
+    with TrainingLog(path) as log:
+        log.write("batch", step=1)
+        with path.open("ab") as other:
+            other.write(b"damaged by the disk\n")
+        assert repair_log(path) == 1
+        log.write("batch", step=2)
+    assert [line["step"] for line in read_all(path)] == [1, 2]
+
+
+def test_a_log_whose_folder_is_moved_goes_on_there(tmp_path: Path) -> None:
+    path = tmp_path / "work" / LOG
+    with TrainingLog(path) as log:
+        log.write("batch", step=1)
+        path.parent.rename(tmp_path / "kept")
+        log.write("batch", step=2)
+    assert [line["step"] for line in read_all(tmp_path / "kept" / LOG)] == [1, 2]
+    assert not path.parent.exists()
 
 
 def test_the_last_of_a_step_logged_twice_counts() -> None:
