@@ -10,6 +10,7 @@ from typing import Literal
 from nrdfer.config.alignment import RETINAFACE
 from nrdfer.config.profile import Profile
 from nrdfer.core.errors import AbsentWeightsError, NrdferError
+from nrdfer.corpora.registry import CORPORA
 from nrdfer.preflight.plan import Fault, Plan
 from nrdfer.runtime import nvidia
 
@@ -19,12 +20,16 @@ _OTHERS = "nvidia-smi lists the cards; device: cpu (in a profile also engine: {d
 def weights_faults(plan: Plan) -> Iterator[Fault]:
     """Weights of the detector and the enhancer that are neither here nor can be fetched, or are not what they claim.
 
+    Face pictures need neither to be trained on, but an evaluation registers a version, which records both.
     Where the run is up to date, a file of the right name and size is enough: the step that uses it verifies it.
     """
     profile, networks = plan.profile, list[Literal["retinaface", "enlightengan"]]()
-    if any(plan.makes(corpus, "aligned_faces") for corpus in plan.corpora) and profile.align.detector == RETINAFACE:
+    registers = any(plan.evaluated(corpus) for corpus in CORPORA.values())
+    detects = any(plan.makes(corpus, "aligned_faces") for corpus in plan.corpora)
+    enhances = any(plan.makes(corpus, "enhanced_faces") for corpus in plan.corpora)
+    if (registers or detects) and profile.align.detector == RETINAFACE:
         networks.append("retinaface")
-    if any(plan.makes(corpus, "enhanced_faces") for corpus in plan.corpora) and profile.enhance != "none":
+    if (registers or enhances) and profile.enhance != "none":
         networks.append("enlightengan")
     for network in networks:
         if not plan.absent and _seems_there(profile, network):

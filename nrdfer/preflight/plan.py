@@ -66,6 +66,10 @@ class Plan:
         """Splits of a corpus that are trained."""
         return tuple(split for split in corpus.splits if corpus.asset("checkpoint", split) in self.assets)
 
+    def evaluated(self, corpus: Corpus) -> tuple[str, ...]:
+        """Splits of a corpus whose networks are evaluated, and registered."""
+        return tuple(split for split in corpus.splits if corpus.asset("evaluation", split) in self.assets)
+
     @property
     def computes(self) -> bool:
         """Whether a step asks for the profile's network and devices in any case: a listing does, a training may not."""

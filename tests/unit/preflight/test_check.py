@@ -136,6 +136,17 @@ def test_a_missing_emotion_is_a_fault_unless_the_recipe_allows_it(tmp_path: Path
         assert all(f"the training list of fd2 has no clip of {EMOTIONS[0]}" in fault.text for fault in found)
 
 
+def test_face_pictures_alone_need_the_weights_that_a_registered_version_records(tmp_path: Path, dfew: Path) -> None:
+    corpus = CORPORA["dfew"]
+    trained = frozenset({corpus.asset("clips"), corpus.asset("shards"), corpus.asset("checkpoint", "fd1")})
+    profile = paper(tmp_path, corpora={"dfew_root": str(dfew)})
+    assert list(machine.weights_faults(Plan(profile, trained))) == []
+    [fault] = machine.weights_faults(Plan(profile, trained | {corpus.asset("evaluation", "fd1")}))
+    assert fault.where == "weights of enlightengan"
+    without = paper(tmp_path, corpora={"dfew_root": str(dfew)}, enhance="none")
+    assert list(machine.weights_faults(Plan(without, trained | {corpus.asset("evaluation", "fd1")}))) == []
+
+
 def test_weights_that_will_be_downloaded_are_no_fault_and_offline_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
