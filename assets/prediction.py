@@ -39,8 +39,11 @@ class PredictionConfig(dg.Config):
     )
     out: str = Field(default="", description="Receives a folder per video. Default: predictions below NRDFER_HOME.")
     model: str = Field(
-        default="models:/nr-dfernet-afew@champion",
-        description="A registered version (models:/NAME@ALIAS, models:/NAME/VERSION), or a folder with model.json.",
+        default="",
+        description=(
+            "A registered version (models:/NAME@ALIAS, models:/NAME/VERSION), a folder, hf://OWNER/NAME, "
+            "or sample. Default: AFEW's champion, else DFEW's, else the one that ships with the project."
+        ),
     )
     window: float = Field(default=3.0, description="Length of a window of the timeline, seconds.")
     stride: float = Field(default=1.0, description="From one window to the next, seconds.")
@@ -75,6 +78,7 @@ def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> 
         from nrdfer.config.settings import build_settings
         from nrdfer.core.errors import UnreadableVideoError
         from nrdfer.predict.batch import predict_videos
+        from nrdfer.predict.choose import choose_detector, choose_model
         from nrdfer.predict.crops import Cropper
         from nrdfer.predict.model import open_model
         from nrdfer.predict.predictor import Predictor
@@ -84,9 +88,11 @@ def predictions(context: dg.AssetExecutionContext, config: PredictionConfig) -> 
         folder = Path(config.folder).expanduser() if config.folder else paths.inbox()
         out = Path(config.out).expanduser() if config.out else paths.predictions()
         windows = build_settings(WindowSettings, {"window": config.window, "stride": config.stride}, "prediction")
-        model = open_model(config.model)
+        choice = choose_model(config.model or None)
+        context.log.info(f"model {choice.address}: {choice.reason}")
+        model = open_model(choice.address)
         used, overrides = model.preprocessing.overridden(
-            retinaface=config.retinaface or None, enhance=config.enhance or None
+            retinaface=config.retinaface or choose_detector(model), enhance=config.enhance or None
         )
         for text in (model.warning, model.note, *(f"unlike in training: {override}" for override in overrides)):
             if text:

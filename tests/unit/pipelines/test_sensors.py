@@ -15,7 +15,10 @@ import pytest
 
 from assets import pictures, prediction
 from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.errors import WeightsError
 from nrdfer.core.plain_text import name_of
+from nrdfer.predict import model as predict_model
+from nrdfer.predict.choose import choose_model
 from nrdfer.predict.video_output import Work, failed
 from nrdfer.video.discovery import Source
 from pipelines.definitions import defs
@@ -139,6 +142,21 @@ def test_the_job_answers_and_shows(inbox: Path, network_folder: Path, tmp_path: 
     assert (tmp_path / "predictions" / "a" / "strip.png").is_file()
     told = json.loads((tmp_path / "predictions" / "predictions.json").read_text())
     assert told["overrides"] == ["enhance none instead of crop"]
+
+
+def test_without_a_model_named_the_job_takes_the_one_that_a_command_would(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def stop(address: str) -> None:
+        opened.append(address)
+        raise WeightsError("far enough")
+
+    monkeypatch.setattr(predict_model, "open_model", stop)
+    done = dg.materialize([prediction.predictions], raise_on_error=False)
+    assert not done.success
+    assert opened == [choose_model().address] == ["sample"]
 
 
 def test_a_folder_of_nothing_readable_fails_in_words(inbox: Path, network_folder: Path) -> None:
