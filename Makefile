@@ -127,8 +127,9 @@ licences: install
 
 figures: install
 	@. $(BIN)/activate && python -m scripts.docs.models && python -m scripts.docs.training && python -m scripts.docs.readme \
-	  && python -m scripts.docs.noise && python -m scripts.docs.prediction && python -m scripts.docs.pages \
-	  && python -m scripts.docs.architecture && python -m scripts.docs.model_zoo && python -m scripts.docs.own_data
+	  && python -m scripts.docs.prediction && python -m scripts.docs.pages \
+	  && python -m scripts.docs.architecture && python -m scripts.docs.model_zoo && python -m scripts.docs.own_data \
+	  && python -m scripts.docs.noise
 
 docs: install
 	@. $(BIN)/activate && python -m scripts.docs.site

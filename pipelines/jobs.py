@@ -155,7 +155,7 @@ noise_benchmark = dg.define_asset_job(
     tags={TAG_PURPOSE: "noise"},
     description=(
         "What noisy frames do to each network, on rendered clips whose every frame is known. The profile's `noise` "
-        "sets the size: small is meant for two cores and 40 minutes, full is for a GPU. Trainings are not repeated."
+        "sets the size: small is meant for two cores, full for a GPU. Trainings are not repeated."
     ),
 )
 

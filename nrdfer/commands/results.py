@@ -44,12 +44,14 @@ def print_card(found: Last) -> None:
     settings = found.figures.get("settings", {})
     rows = card_of(found.figures, evaluations_behind(found, store), str(settings.get("model", "")))
     typer.echo(f"{TITLE}, profile {one_line(str(found.figures['profile']))}: percent, with the filter")
-    columns = [f"{measure} {what}" for measure in ("WAR", "UAR") for what in ("last", "best", "published", "gift")]
+    columns = [
+        f"{measure} {what}" for measure in ("WAR", "UAR") for what in ("last", "best", "published", "best - last")
+    ]
     lines = [["", "best epoch", *columns]]
     for row in rows:
         figures = [
-            *map(number, (row.war_last, row.war_best, row.war_published)), number(row.gift[0], signed=True),
-            *map(number, (row.uar_last, row.uar_best, row.uar_published)), number(row.gift[1], signed=True),
+            *map(number, (row.war_last, row.war_best, row.war_published)), number(row.best_minus_last[0], signed=True),
+            *map(number, (row.uar_last, row.uar_best, row.uar_published)), number(row.best_minus_last[1], signed=True),
         ]  # fmt: skip
         epoch = "" if row.best_epoch is None else f"{row.best_epoch} of {row.epochs}"
         lines.append([row.name, epoch, *figures])

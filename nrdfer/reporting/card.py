@@ -1,6 +1,6 @@
 """The reproduction card: of each fold the last epoch, the best one on the test clips and the published figures.
 
-The difference between the first two is the gift of choosing the epoch on the test clips; the log of every epoch is
+The difference between the first two is what choosing the epoch on the test clips adds; the log of every epoch is
 named, so that anybody can see what another choice would have given.
 """
 
@@ -25,8 +25,8 @@ from nrdfer.store import Artifact
 _ROW = "NR-DFERNet DS"  # of the paper's Tables 4 and 5
 TITLE = "Reproduction card"
 NOTE = (
-    "Last is the honest protocol, best the paper's: the epoch that is best on the test clips. Their difference, the "
-    "gift, is what choosing on test clips adds, and no property of the network."
+    "Last is the honest protocol, best the paper's: the epoch that is best on the test clips. Their difference, "
+    "best - last, is what choosing on test clips adds, and no property of the network."
 )
 
 
@@ -46,7 +46,7 @@ class CardRow:
     log: str  # the history below the store's folder, a line an epoch; empty of several trainings together
 
     @property
-    def gift(self) -> tuple[float, float]:
+    def best_minus_last(self) -> tuple[float, float]:
         """Points of WAR and UAR that choosing the epoch on test clips adds."""
         return self.war_best - self.war_last, self.uar_best - self.uar_last
 
@@ -102,17 +102,17 @@ def _row(
 def card_table(rows: list[CardRow]) -> ComparisonTable:
     """The card as a table of the report."""
     with_paper = any(row.war_published is not None for row in rows)
-    columns = ("last", "best", *(("published",) if with_paper else ()), "gift")
+    columns = ("last", "best", *(("published",) if with_paper else ()), "best - last")
     blocks = []
     for row in rows:
         cells = [Cell(_count(row.epochs), kind=MEASURED), Cell(_count(row.best_epoch), kind=MEASURED)]
-        for last, best, printed, gift in (
-            (row.war_last, row.war_best, row.war_published, row.gift[0]),
-            (row.uar_last, row.uar_best, row.uar_published, row.gift[1]),
+        for last, best, printed, added in (
+            (row.war_last, row.war_best, row.war_published, row.best_minus_last[0]),
+            (row.uar_last, row.uar_best, row.uar_published, row.best_minus_last[1]),
         ):
             cells += [Cell(number(last), kind=MEASURED), Cell(number(best), kind=MEASURED)]
             cells += [Cell(number(printed), kind=PUBLISHED)] if with_paper else []
-            cells += [Cell(number(gift, signed=True), kind=DIFFERENCE)]
+            cells += [Cell(number(added, signed=True), kind=DIFFERENCE)]
         note = f"every epoch: {row.log}" if row.log else ""
         blocks.append(Block(row.name, "", note, (Line("", tuple(cells)),)))
     groups = (Group("epochs"), Group("best epoch"), Group("WAR", columns), Group("UAR", columns))

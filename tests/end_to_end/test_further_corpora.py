@@ -81,7 +81,11 @@ def test_own_data_as_the_page_says(tmp_path: Path) -> None:
     told = run(folder, environment, *shlex.split(line))
     assert "studio: 4 videos, 2 labels, 2 folds" in told and "trainings: studio1, studio2" in told
     assert "people are in training and in test" not in told  # folds are of people
-    run(folder, environment, "dagster", "job", "execute", "-j", f"{name}_reproduction")
+    (settings,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    settings = settings.replace("profile: paper", "profile: tiny").replace("batch: 8", "batch: 2, epochs: 1")
+    (folder / "studio.yaml").write_text(settings)
+    (line,) = re.findall(r"^nrdfer run .*?(?=\s+#)", PAGE, re.MULTILINE)
+    run(folder, environment, *shlex.split(line))
     assert list(evaluated(folder, f"{name}/cross_validation")["recalls"]) == ["joy", "neutral"]  # type: ignore[call-overload]
     assert f"{name} " in run(folder, environment, "nrdfer", "corpus", "list")
     run(folder, environment, "nrdfer", "corpus", "remove", name)

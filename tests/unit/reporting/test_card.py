@@ -30,17 +30,19 @@ def evaluation(folder: Path) -> Artifact:
     return Artifact("dfew/fd1/evaluation", "ab" * 32, folder, {}, True)
 
 
-def test_a_row_says_last_best_published_the_gift_and_where_every_epoch_is(tmp_path: Path) -> None:
+def test_a_row_says_last_best_published_their_difference_and_where_every_epoch_is(tmp_path: Path) -> None:
     fold, mean, pooled, afew = card_of(figures(), {"fd1": evaluation(tmp_path)}, "nr-dfernet")
     assert (fold.war_last, fold.war_best, fold.uar_last, fold.uar_best) == pytest.approx((60, 62, 50, 52))
-    assert fold.gift == pytest.approx((2, 2))
+    assert fold.best_minus_last == pytest.approx((2, 2))
     assert (fold.epochs, fold.best_epoch) == (4, 2)  # the earliest of the best
     assert fold.log == f"dfew/fd1/evaluation/{'ab' * 32}/history.jsonl"
     assert fold.war_published is None and pooled.war_published is None
     assert (mean.war_published, mean.uar_published) == (68.19, 54.21)
     assert afew.war_published == 53.54
     text = markdown_of(card_table([fold, mean, pooled, afew]), comparable=True)
-    assert "WAR gift" in text and "WAR published" in text and "+2.00" in text and fold.log in text.replace("\\", "")
+    assert (
+        "WAR best - last" in text and "WAR published" in text and "+2.00" in text and fold.log in text.replace("\\", "")
+    )
     assert len(csv_of(card_table([fold, mean]), comparable=True).splitlines()) == 3
     assert 'id="card"' in html_of(card_table([fold]), comparable=True)
 
