@@ -53,12 +53,14 @@ CONTRASTS: Mapping[str, Contrast] = {
     ),
     "slope-n1": Contrast(
         "With the dynamic class token WAR falls less as frames become N1 than with a learned one",
-        "change of WAR from no noise to half of the frames, dynamic less learned; mean of the arms; frozen features",
+        "slope of WAR over the levels by least squares, for half of the frames; dynamic less learned; mean of the "
+        "arms; frozen features",
         1,
     ),
     "slope-n2": Contrast(
         "With the dynamic class token WAR falls less as frames become neutral (N2) than with a learned one",
-        "change of WAR from no noise to half of the frames, dynamic less learned; mean of the arms; frozen features",
+        "slope of WAR over the levels by least squares, for half of the frames; dynamic less learned; mean of the "
+        "arms; frozen features",
         1,
     ),
     "sf": Contrast(

@@ -29,7 +29,7 @@ def war(answers: Answers, grid: Grid, *, filtered: bool = False) -> Values:
 
 
 def slope(answers: Answers, grid: Grid, kind: str) -> Values:
-    """Change of WAR from no noise to half of the frames, by least squares over the levels: (U, P), points."""
+    """Slope of WAR over the levels by least squares, for half of the frames: (U, P), points."""
     levels = np.array(grid.levels(kind))
     weights = (levels - levels.mean()) / ((levels - levels.mean()) ** 2).sum()
     return np.asarray(np.einsum("l,ulp->up", HALF * weights, war(answers, grid)[:, grid.where(kind)]))

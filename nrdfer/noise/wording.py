@@ -9,7 +9,7 @@ from nrdfer.config.noise import NoiseSettings
 
 COMMAND = "nrdfer run noise_benchmark"
 
-HEAD = f"""# Robustness against noise, measured
+HEAD = f"""# Robustness against noise
 
 The paper is about two kinds of noisy frames: N1, frames that do not show the target's face (no face, a covered one,
 another person's), and N2, neutral frames in clips of another emotion. It shows in pictures that its dynamic class
