@@ -2,8 +2,10 @@
 
     python -m bench.people --before ../earlier-checkout --clips CLIPS --retinaface retinaface_mobilenet0.25.pth
 
-renders videos of 1 to 5 people with 0 to 6 cuts, predicts them with the shipped model, and prints the table of
-docs/prediction.md. `--before` is a checkout of another commit (`git worktree add`), run with this environment.
+renders videos of 1 to 5 people with 0 to 6 cuts, predicts them with the shipped model and detector, and prints the
+table of docs/prediction.md, then the one of the real clips. `--before` is a checkout of another commit (`git worktree
+add`), run with this environment. `--max-side` searches pictures of one size in every version; without it each version
+has its own default, as a user of it would.
 """
 
 from __future__ import annotations
@@ -26,6 +28,10 @@ HERE = Path(__file__).resolve().parents[1]
 MODEL = HERE / "nrdfer" / "weights" / "sample" / "nr-dfernet"
 LEAST_IOU = 0.3
 EVIDENCE = 0.25  # of the frames that an answer saw
+HEADS = (
+    *("version", "people", "frames with the right person", "identity errors a minute", "windows without evidence"),
+    *("whole videos without evidence", "everyone's frames that are followed"),
+)
 
 
 @dataclass
@@ -46,8 +52,9 @@ class Score:
         """Count one video."""
         target = found["target"]
         whose = [_owner(box, truth.frames[i]) for i, box in enumerate(target["boxes"])]
-        named = [who for who in whose if who is not None]
-        main = max(set(named), key=named.count) if named else None
+        named = [who for who in whose if who is not None]  # -1 among them: followed, and nobody's face
+        real = [who for who in named if who >= 0]
+        main = max(sorted(set(real)), key=real.count) if real else None
         self.frames += len(truth.frames)
         self.shown += sum(main in frame for frame in truth.frames) if main is not None else len(truth.frames)
         self.right += sum(who == main for who in named)
@@ -110,12 +117,19 @@ def _followed(truth: Planted, people: Sequence[dict[str, Any]]) -> int:
     return total
 
 
-def records(tree: Path, videos: Sequence[Path], retinaface: Path | None, scratch: Path) -> dict[str, Any]:
-    """What the version in a checkout finds."""
+def records(
+    tree: Path, videos: Sequence[Path], retinaface: Path | None, max_side: int | None, scratch: Path
+) -> dict[str, Any]:
+    """What the version in a checkout finds.
+
+    Raises:
+        CalledProcessError: it failed; its error is on the console.
+    """
     out, job = scratch / "found.json", scratch / "job.json"
     named = str(retinaface.absolute()) if retinaface else None
+    changes = {name: value for name, value in (("retinaface", named), ("max_side", max_side)) if value is not None}
     job.write_text(
-        json.dumps({"model": str(MODEL), "out": str(out), "retinaface": named, "videos": [str(v) for v in videos]})
+        json.dumps({"model": str(MODEL), "out": str(out), "changes": changes, "videos": [str(v) for v in videos]})
     )
     environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(HERE / "bench" / "people_records.py"), str(job)]
@@ -131,7 +145,8 @@ def main() -> None:
     parser.add_argument("--people", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--cuts", type=int, nargs="+", default=[0, 1, 2, 3, 4, 5, 6])
     parser.add_argument("--clips", type=Path, help="a folder of real clips")
-    parser.add_argument("--retinaface", type=Path, help="the detector for them")
+    parser.add_argument("--retinaface", type=Path, help="the detector for them; else the shipped one")
+    parser.add_argument("--max-side", type=int, help="of the pictures that are searched, in every version, pixels")
     options = parser.parse_args()
     trees = {"before": options.before.absolute()} if options.before else {}
     trees["here"] = HERE
@@ -142,10 +157,9 @@ def main() -> None:
             for cuts in options.cuts:
                 video = scratch / f"people{people}_cuts{cuts}.avi"
                 truths[str(video)] = plant(video, people, cuts, empty=10)
-        heads = ("version", "people", "right person", "errors a minute", "without evidence", "wholes", "everyone")
-        print("|", " | ".join(heads), "|\n|" + " --- |" * len(heads))
+        print("|", " | ".join(HEADS), "|\n|" + " --- |" * len(HEADS), flush=True)
         for name, tree in trees.items():
-            found = records(tree, [Path(video) for video in truths], None, scratch)
+            found = records(tree, [Path(video) for video in truths], None, options.max_side, scratch)
             for people in options.people:
                 score = Score()
                 for name_of_video, truth in truths.items():
@@ -160,7 +174,7 @@ def _clips(trees: dict[str, Path], videos: list[Path], options: argparse.Namespa
     heads = ("version", "clip", "status", "frames with the target", "people", "windows answered", "emotion")
     print("\n|", " | ".join(heads), "|\n|" + " --- |" * len(heads))
     for name, tree in trees.items():
-        for video, found in records(tree, videos, options.retinaface, scratch).items():
+        for video, found in records(tree, videos, options.retinaface, options.max_side, scratch).items():
             boxes = found["target"]["boxes"]
             seen = f"{sum(box is not None for box in boxes)} of {len(boxes)}"
             people = sum(any(person["boxes"]) for person in found["people"])
