@@ -10,13 +10,15 @@ from nrdfer.faces.identity import MOST_LOOKS
 
 #: Looks of a whole video: half an hour of two faces, at some 4 kB each.
 MOST_KEPT = 16_384
+_FEW = 2  # looks by which a track can still be compared
 
 
 class KeptLooks:
     """Looks at each track, all of them as long as they are few; then fewer of each, evenly spread.
 
-    Where even `MOST_LOOKS` of each are too many, the tracks that were looked at least lose theirs, so that they join
-    no other: in a crowd the longest tracks are compared (`nrdfer.faces.identity.MOST_TRACKS`).
+    Tracks with many looks lose some first. Where even `_FEW` of each are too many, the tracks that were looked at least
+    lose theirs, so that they join no other: of a crowd the longest tracks are compared
+    (`nrdfer.faces.identity.MOST_TRACKS`).
 
     Args:
         most: looks that are kept.
@@ -49,11 +51,13 @@ class KeptLooks:
 
     def _reduce(self) -> None:
         """Halve the number of looks."""
-        while self._count > self._most // 2 and any(len(looks) > MOST_LOOKS for looks in self._of.values()):
-            for track, looks in self._of.items():
-                if len(looks) > MOST_LOOKS:
-                    self._of[track] = looks[::2]
-                    self._step[track] = 2 * self._step.get(track, 1)
+        least = MOST_LOOKS
+        while self._count > self._most // 2 and least >= _FEW:
+            for track in [track for track, looks in self._of.items() if len(looks) > least]:
+                self._of[track] = self._of[track][::2]
+                self._step[track] = 2 * self._step.get(track, 1)
+            if max(map(len, self._of.values())) <= least:
+                least //= 2
             self._count = sum(map(len, self._of.values()))
         for track in sorted(self._of, key=lambda track: (self._seen[track], -track)):
             if self._count <= self._most // 2:
