@@ -150,9 +150,9 @@ def pieces(
     """
     windows = [Window(row["start_s"], row["end_s"], row["first_frame"], row["last_frame"]) for row in timeline]
     ends = [*starts[1:], end]
-    shown = nearest_windows(windows, [(a + b) / 2 for a, b in zip(starts, ends, strict=True)])
+    nearest = nearest_windows(windows, [(a + b) / 2 for a, b in zip(starts, ends, strict=True)])
     found: list[tuple[float, float, Mapping[str, Any]]] = []
-    for number, group in itertools.groupby(zip(shown, starts, ends, strict=True), key=lambda frame: frame[0]):
+    for number, group in itertools.groupby(zip(nearest, starts, ends, strict=True), key=lambda frame: frame[0]):
         frames = list(group)
         found.append((frames[0][1], frames[-1][2], timeline[number]))
     return found
