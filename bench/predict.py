@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.tree_memory import Samples, sampled
+from devtools.tree_memory import Samples, sampled
 from nrdfer.video.ffmpeg import ffmpeg_executable
 from nrdfer.video.probe import probe
 
