@@ -79,7 +79,7 @@ def _iou(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def _unseen(frames: Sequence[int], whose: Sequence[int | None], main: int | None) -> bool:
-    return sum(whose[frame] == main for frame in frames) < EVIDENCE * len(frames)
+    return main is None or sum(whose[frame] == main for frame in frames) < EVIDENCE * len(frames)
 
 
 def _followed(truth: Planted, people: Sequence[dict[str, Any]]) -> int:
