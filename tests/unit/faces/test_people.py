@@ -21,7 +21,7 @@ from nrdfer.faces.people import PeoplePlan, plan_people
 from nrdfer.video.messages import Complaints
 
 SHOT, KEPT = 50, 200  # frames; looks
-LEFT, RIGHT = 40, 420  # pixels
+LEFT, RIGHT = 40, 420  # pixels; the right one is nearer to the middle of 640, so the target
 
 
 class TwoFaces:
@@ -85,7 +85,7 @@ def test_looks_that_are_kept_do_not_grow_with_the_video(monkeypatch: pytest.Monk
     assert cue.made == 2 * shots * SHOT // people.LOOK_EVERY > KEPT
     assert cue.most <= KEPT + 2  # one is made, and one is lent to the loop
     assert (plan.found, len(plan.people)) == (2, 2)
-    for person, x in zip(plan.people, (LEFT, RIGHT), strict=True):
+    for person, x in zip(plan.people, (RIGHT, LEFT), strict=True):
         assert {record.box and record.box[0] for record in person.plan.records} == {x}
 
 

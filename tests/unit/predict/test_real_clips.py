@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nrdfer.config.alignment import AlignSettings
+from nrdfer.faces.align_clip import plan_clip
 from nrdfer.predict.crops import Cropper
 from nrdfer.predict.model import TrainedModel
 from nrdfer.predict.predictor import Predictor
@@ -73,9 +75,20 @@ def test_footage_on_its_side_is_turned(
     assert np.abs(np.array([record.box for record in found.records]) - BOX).max() < 30
 
 
-def test_the_size_that_is_searched_is_the_detectors(with_real_weights: Predictor, trained: TrainedModel) -> None:
+def test_the_size_that_is_searched_is_the_detectors(
+    with_real_weights: Predictor, trained: TrainedModel, shared_dir: Path, tmp_path: Path
+) -> None:
     """The shipped model's is smaller: its faces are large. A clear face of an old film is lost at that size."""
     assert trained.preprocessing.align.max_side < with_real_weights.cropper.detector.max_side == 640
+    source, far = shared_dir / "clips" / "pyfeat_single_face.mp4", tmp_path / "far.mp4"
+    ffmpeg("-i", source, "-vf", "scale=112:-2,pad=640:360:260:150:gray", "-t", "0.4", "-an", *X264, far)
+    found = with_real_weights.predict(far)
+    as_preprocessed = plan_clip(far, with_real_weights.cropper.detector, AlignSettings())
+    assert (found.status, found.frames_with_face) == ("ok", 12)
+    assert [record.box for record in found.records] == [record.box for record in as_preprocessed.records]
+    smaller = with_real_weights.cropper.preprocessing.overridden(max_side=trained.preprocessing.align.max_side)[0]
+    lost = Predictor(trained, Cropper.load(smaller, device="cpu"), device="cpu").predict(far)
+    assert lost.status == "no_face" and "(--max-side 640)" in lost.reason
 
 
 def test_nobody_is_found_in_an_animated_title(with_real_weights: Predictor, shared_dir: Path) -> None:
