@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--retinaface", type=Path, help="the detector; else the shipped one")
     parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="of searched pictures, in every version, pixels")
     parser.add_argument("--before", type=Path, help="a checkout of another commit")
-    parser.add_argument("--seconds", type=float, default=10, help="length of the long videos")
+    parser.add_argument("--seconds", type=float, default=20, help="length of the long videos")
     parser.add_argument("--minutes", type=float, help="predict a video of this length for its memory instead")
     options = parser.parse_args()
     if options.seconds <= SHORT and not options.minutes:
