@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -23,8 +24,9 @@ class KeptCrops:
     """
 
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
-        # closed when nothing refers to it any more: crops are read for as long as a prediction is used
         self._file = tempfile.SpooledTemporaryFile(max_size=in_memory, prefix="nrdfer-crops-")  # noqa: SIM115
+        # closed when nothing refers to it any more: crops are read for as long as a prediction is used
+        weakref.finalize(self, self._file.close)
         self._end = 0
         self._guard = threading.Lock()
 
