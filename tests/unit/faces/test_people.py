@@ -20,7 +20,7 @@ from nrdfer.faces.kept_looks import KeptLooks
 from nrdfer.faces.people import PeoplePlan, plan_people
 from nrdfer.video.messages import Complaints
 
-SHOT, KEPT = 50, 200  # frames; looks
+SHOT, KEPT = 50, 400  # frames; looks
 LEFT, RIGHT = 40, 420  # pixels; the right one is nearer to the middle of 640, so the target
 
 
@@ -78,7 +78,7 @@ def seen(monkeypatch: pytest.MonkeyPatch, shots: int, cue: Counting, most: int =
     return plan_people(Path("long.mp4"), TwoFaces(), AlignSettings(), cue, most)
 
 
-@pytest.mark.parametrize("shots", [16, 48])
+@pytest.mark.parametrize("shots", [24, 48])
 def test_looks_that_are_kept_do_not_grow_with_the_video(monkeypatch: pytest.MonkeyPatch, shots: int) -> None:
     cue = Counting(alike=True)
     plan = seen(monkeypatch, shots, cue)
