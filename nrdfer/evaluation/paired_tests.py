@@ -140,7 +140,8 @@ def paired_bootstrap(
         for single, used, length in zip(alone.sum(1), (weights != 0).sum(1), high - low, strict=True)
     )
     return tuple(
-        Difference(*row, *map(float, of), note) for row, *of, note in zip(rows, values, low, high, notes, strict=True)
+        Difference(measure, aggregate, float(value), float(first), float(last), note)
+        for (measure, aggregate), value, first, last, note in zip(rows, values, low, high, notes, strict=True)
     )
 
 
