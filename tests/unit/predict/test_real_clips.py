@@ -81,7 +81,7 @@ def test_the_size_that_is_searched_is_the_detectors(
     """The shipped model's is smaller: its faces are large. A clear face of an old film is lost at that size."""
     assert trained.preprocessing.align.max_side < with_real_weights.cropper.detector.max_side == 640
     source, far = shared_dir / "clips" / "pyfeat_single_face.mp4", tmp_path / "far.mp4"
-    ffmpeg("-i", source, "-vf", "scale=112:64,setsar=1,pad=640:360:260:150:gray", "-t", "0.4", "-an", *X264, far)
+    ffmpeg("-i", source, "-vf", "scale=88:50,setsar=1,pad=640:360:260:150:gray", "-t", "0.4", "-an", *X264, far)
     found = with_real_weights.predict(far)
     as_preprocessed = plan_clip(far, with_real_weights.cropper.detector, AlignSettings())
     assert (found.status, found.frames_with_face) == ("ok", 12)
