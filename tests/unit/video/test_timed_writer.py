@@ -49,7 +49,7 @@ def test_without_sound_and_at_an_even_rate(tmp_path: Path) -> None:
 
 
 def test_a_player_shows_the_last_frames_of_a_variable_rate(tmp_path: Path) -> None:
-    """The track's own length, at which players end, is that of all frames, though the first ones are ten times as fast."""
+    """The length of the track, at which players end, is that of all frames."""
     starts = (*(i / 50 for i in range(FRAMES - 4)), *(0.2 + i / 5 for i in range(4)))
     with TimedWriter(tmp_path / "out.mp4", WIDTH, HEIGHT, FrameTimes(starts, 1.0, 10.0, even=False)) as writer:
         for picture in numbered():
