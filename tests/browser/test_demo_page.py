@@ -164,6 +164,7 @@ def test_a_person_is_chosen(demo: Demo, tmp_path: Path) -> None:
         drop(page, video)
         first, second = found_in(demo)["people"]
         choices = page.get_by_role("radio")
+        choices.nth(1).wait_for()
         assert choices.count() == 2
         for person, suffix in ((first, ""), (second, "_2")):
             choices.nth(person["person"] - 1).check()
