@@ -1,7 +1,7 @@
 """Who is seen where, as one version of the package predicts it; run by `bench.people` under this version and others.
 
-Only what all of these versions have is imported. Usage: people_records.py JOB.json, with the keys model, out,
-retinaface (a path or null) and videos.
+Only what all of these versions have is imported. Usage: people_records.py JOB.json, with the keys model, out, videos,
+and changes of the model's preprocessing (retinaface, max_side).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text())
     model = open_model(job["model"])
     preprocessing = model.preprocessing
-    if job["retinaface"]:
-        preprocessing, _ = preprocessing.overridden(retinaface=job["retinaface"])
+    if job["changes"]:
+        preprocessing, _ = preprocessing.overridden(**job["changes"])
     predictor = Predictor(model, Cropper.load(preprocessing, device="cpu"), device="cpu")
     found = {}
     for video in job["videos"]:

@@ -2,10 +2,11 @@
 
     python -m bench.predict --clip CLIP --retinaface retinaface_mobilenet0.25.pth --before ../earlier-checkout
 
-makes videos of 1280 x 720 from a clip of one person, a short and a long one, and predicts both with the command
-``nrdfer predict`` of each version; a second of video costs what the long one costs more. CPU seconds (user and system,
-ffmpeg's included) depend little on what else the machine does. `--minutes 30` predicts a video of that length and
-prints the largest resident memory of the process. Every process has one thread.
+makes videos of 1280 x 720 from clips of one person, a short and a long one of each, and predicts both with the command
+``nrdfer predict`` of each version, on one core, with the same model, detector and size of searched pictures; a second
+of video costs what the long one costs more. CPU seconds (user and system, ffmpeg's included) depend little on what else
+the machine does. `--minutes 30` predicts a video of that length instead, and prints the memory of the command and all
+that it starts, its peak and the peak of each tenth of the run.
 """
 
 from __future__ import annotations
@@ -20,20 +21,38 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from devtools.tree_memory import Samples, sampled
 from nrdfer.video.ffmpeg import ffmpeg_executable
+from nrdfer.video.probe import probe
 
 HERE = Path(__file__).resolve().parents[1]
 MODEL = HERE / "nrdfer" / "weights" / "sample" / "nr-dfernet"
-SHORT, LONG = 2, 10  # seconds
+SHORT = 2.0  # seconds
+MAX_SIDE = 640  # pixels: what a real detector is given by default
+PARTS = 10
 _COMMAND = "from nrdfer.cli import app; app()"
 
 
 def make_video(clip: Path, path: Path, seconds: float) -> Path:
-    """A video of 1280 x 720 and 25 frames a second: a clip, repeated until it is long enough."""
-    options = ["-vf", "scale=1280:720,fps=25", "-t", str(seconds), "-an", "-c:v", "libx264", "-preset", "veryfast"]
-    command = [ffmpeg_executable(), "-v", "error", "-y", "-stream_loop", "-1", "-i", str(clip), *options, str(path)]
-    subprocess.run(command, check=True)  # noqa: S603 - no shell
+    """A video of 1280 x 720 and 25 frames a second: a clip, repeated until it is long enough.
+
+    Raises:
+        CalledProcessError: ffmpeg failed.
+        SystemExit: what it wrote is shorter.
+    """
+    once = path.with_name(f"once-{path.name}")
+    encode = ["-vf", "scale=1280:720,fps=25,format=yuv420p", "-t", str(seconds), "-an", "-c:v", "libx264"]
+    _ffmpeg("-i", str(clip), *encode, "-preset", "veryfast", str(once))
+    _ffmpeg("-stream_loop", "-1", "-i", str(once), "-t", str(seconds), "-c", "copy", str(path))
+    once.unlink()
+    made = probe(path).duration_s or 0
+    if made < 0.98 * seconds:
+        raise SystemExit(f"{path.name}: {made:g} s of {seconds:g} s could be made from {clip}")
     return path
+
+
+def _ffmpeg(*options: str) -> None:
+    subprocess.run([ffmpeg_executable(), "-v", "error", "-y", *options], check=True)  # noqa: S603 - no shell
 
 
 def cpu_of(run: Callable[[], object]) -> tuple[float, float]:
@@ -48,21 +67,31 @@ def cpu_of(run: Callable[[], object]) -> tuple[float, float]:
     return spent() - before, time.perf_counter() - clock
 
 
-def predict(tree: Path, video: Path, out: Path, retinaface: Path | None) -> None:
+def predict(tree: Path, video: Path, out: Path, options: argparse.Namespace) -> Samples:
     """Run ``nrdfer predict`` of the version in a checkout.
 
     Raises:
-        CalledProcessError: it failed.
+        SystemExit: it failed, or answered nothing.
     """
     environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
-    options = ["--retinaface", str(retinaface.absolute())] if retinaface else []
+    chosen = ["--device", "cpu", "--max-side", str(options.max_side)]
+    if options.retinaface:
+        chosen += ["--retinaface", str(options.retinaface.absolute())]
     command = [sys.executable, "-c", _COMMAND, "predict", str(video), "--model", str(MODEL), "--out", str(out)]
-    subprocess.run(  # noqa: S603 - own command
-        [*command, "--device", "cpu", *options], env=environment, cwd=out.parent, check=True, capture_output=True
-    )
+    log = out.with_name(f"{out.name}.log")
+    with (
+        log.open("wb") as written,
+        subprocess.Popen(  # noqa: S603 - own command
+            [*command, *chosen], env=environment, cwd=out.parent, stdout=written, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        samples = sampled(process) if options.minutes else Samples()
+    if process.returncode or not list(out.glob("*/annotated.mp4")):
+        raise SystemExit(f"{tree}: status {process.returncode}, {video.name} was not predicted:\n{log.read_text()}")
+    return samples
 
 
-def stages(video: Path, retinaface: Path | None, out: Path) -> dict[str, float]:
+def stages(video: Path, options: argparse.Namespace, out: Path) -> dict[str, float]:
     """CPU seconds of each stage of a prediction in this process."""
     from nrdfer.predict.annotate import write_annotated
     from nrdfer.predict.crops import Cropper
@@ -72,9 +101,8 @@ def stages(video: Path, retinaface: Path | None, out: Path) -> dict[str, float]:
     from nrdfer.predict.strip import draw_strip
 
     model = open_model(str(MODEL))
-    used = model.preprocessing
-    if retinaface:
-        used, _ = used.overridden(retinaface=str(retinaface))
+    named = {"retinaface": str(options.retinaface)} if options.retinaface else {}
+    used, _ = model.preprocessing.overridden(**named, max_side=options.max_side)
     cropper = Cropper.load(used, device="cpu")
     predictor = Predictor(model, cropper, device="cpu")
     spent: dict[str, float] = {}
@@ -102,38 +130,58 @@ def stages(video: Path, retinaface: Path | None, out: Path) -> dict[str, float]:
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clip", type=Path, required=True, help="a video of one person")
+    parser.add_argument("--clip", type=Path, nargs="+", required=True, help="videos of one person")
     parser.add_argument("--retinaface", type=Path, help="the detector; else the shipped one")
+    parser.add_argument("--max-side", type=int, default=MAX_SIDE, help="of searched pictures, in every version, pixels")
     parser.add_argument("--before", type=Path, help="a checkout of another commit")
+    parser.add_argument("--seconds", type=float, default=20, help="length of the long videos")
     parser.add_argument("--minutes", type=float, help="predict a video of this length for its memory instead")
     options = parser.parse_args()
+    if options.seconds <= SHORT and not options.minutes:
+        parser.error(f"--seconds must be more than {SHORT:g}")
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # every process that is started is on this core, too
     with tempfile.TemporaryDirectory(prefix="nrdfer-predict-") as folder:
-        scratch = Path(folder)
         if options.minutes:
-            video = make_video(options.clip, scratch / "long.mp4", options.minutes * 60)
-            cpu, clock = cpu_of(lambda: predict(HERE, video, scratch / "out", options.retinaface))
-            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-            print(f"{options.minutes:g} minutes: {peak:.2f} GiB at most, {cpu:.0f} CPU seconds, {clock:.0f} s")
-            return
-        videos = [make_video(options.clip, scratch / f"{length}.mp4", length) for length in (SHORT, LONG)]
-        trees = {"before": options.before.absolute()} if options.before else {}
-        trees["here"] = HERE
-        each = {}
-        print("| version | CPU s per s of video | once, CPU s | s per s on this clock |\n| --- | --- | --- | --- |")
+            _memory(options, Path(folder))
+        else:
+            _speed(options, Path(folder))
+
+
+def _memory(options: argparse.Namespace, scratch: Path) -> None:
+    video = make_video(options.clip[0], scratch / "long.mp4", options.minutes * 60)
+    kept: list[Samples] = []
+    cpu, clock = cpu_of(lambda: kept.append(predict(HERE, video, scratch / "out", options)))
+    print(f"{options.minutes:g} minutes: {kept[0].peak / 2**30:.2f} GiB at most, {cpu:.0f} CPU seconds, {clock:.0f} s")
+    print("GiB at most in each tenth of the run:", *(f"{part / 2**30:.2f}" for part in kept[0].peaks(PARTS)))
+
+
+def _speed(options: argparse.Namespace, scratch: Path) -> None:
+    more = options.seconds - SHORT
+    trees = {"before": options.before.absolute()} if options.before else {}
+    trees["here"] = HERE
+    totals = dict.fromkeys(trees, 0.0)
+    pairs = [
+        tuple(make_video(clip, scratch / f"{i}-{length:g}.mp4", length) for length in (SHORT, options.seconds))
+        for i, clip in enumerate(options.clip)
+    ]
+    heads = ("clip", "version", "CPU s per s of video", "once, CPU s", "s per s on this clock")
+    print("|", " | ".join(heads), "|\n|" + " --- |" * len(heads))
+    for clip, videos in zip(options.clip, pairs, strict=True):
         for name, tree in trees.items():
             costs = [
-                cpu_of(lambda t=tree, v=video, n=name: predict(t, v, scratch / f"{n}{v.stem}", options.retinaface))  # type: ignore[misc]
+                cpu_of(lambda t=tree, v=video, n=name: predict(t, v, scratch / f"{n}{v.stem}", options))  # type: ignore[misc]
                 for video in videos
             ]
-            each[name] = (costs[1][0] - costs[0][0]) / (LONG - SHORT)
-            clock = (costs[1][1] - costs[0][1]) / (LONG - SHORT)
-            print(f"| {name} | {each[name]:.2f} | {costs[0][0] - SHORT * each[name]:.1f} | {clock:.2f} |", flush=True)
-        if "before" in each:
-            print(f"{each['before'] / each['here']:.2f} times as fast")
-        short, long = (stages(video, options.retinaface, scratch) for video in videos)
-        print("\n| stage | CPU s per s of video |\n| --- | --- |")
-        for name, cost in long.items():
-            print(f"| {name} | {(cost - short[name]) / (LONG - SHORT):.3f} |")
+            each, clock = ((costs[1][i] - costs[0][i]) / more for i in (0, 1))
+            totals[name] += each
+            cells = (clip.stem, name, f"{each:.2f}", f"{costs[0][0] - SHORT * each:.1f}", f"{clock:.2f}")
+            print("|", " | ".join(cells), "|", flush=True)
+    if "before" in totals:
+        print(f"\n{totals['before'] / totals['here']:.2f} times as fast")
+    short, long = (stages(video, options, scratch) for video in pairs[0])
+    print("\n| stage | CPU s per s of video |\n| --- | --- |")
+    for name, cost in long.items():
+        print(f"| {name} | {(cost - short[name]) / more:.3f} |")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from nrdfer.core.plain_text import one_line
 Listener = Callable[[DagsterEvent, str], None]
 _QUIET = 600.0  # seconds without a line after which the steps under way are named
 _PART = re.compile(r"(?P<asset>[^.]+)\.(?P<part>.+)")  # a step of an asset that is made in several
+_ONE_OF_MANY = re.compile(r"(?P<asset>[^.]+)\..+\[.+\]")  # of those of which there are as many as the data want
 _listeners: list[Listener] = []
 
 
@@ -44,6 +45,9 @@ def is_followed() -> bool:
 class StepLines:
     """Lines about the steps of a run: one where a step ends, with its seconds, or why it failed.
 
+    Chunks of one asset, of which a large corpus has thousands, have no lines of their own: the asset's next line has
+    their number. So the number of lines is the graph's, whatever the data.
+
     Args:
         write: prints one line.
         quiet: seconds without a line after which `watched` names the steps that are under way.
@@ -53,6 +57,7 @@ class StepLines:
         self._write, self._quiet = write, quiet
         self._begun: dict[str, float] = {}  # step's key -> when
         self._checks: dict[str, str] = {}  # step's key -> the check that it made, as a person reads it
+        self._chunks: dict[str, int] = {}  # asset, as in the steps' keys -> chunks that are done
         self._said = threading.Event()
         self.done: list[str] = []  # steps that succeeded
         self.failed: dict[str, str] = {}  # step -> reason
@@ -68,7 +73,8 @@ class StepLines:
                 self._said.clear()
                 under_way = sorted(map(step_name, list(self._begun)))
                 if not said and not over.is_set() and under_way:
-                    self._line("running", ", ".join(under_way))
+                    chunks = sum(self._chunks.values())
+                    self._line("running", ", ".join(under_way) + (f" ({chunks} chunks done)" if chunks else ""))
 
         watcher = threading.Thread(target=watch, name="steps under way", daemon=True)
         watcher.start()
@@ -90,7 +96,13 @@ class StepLines:
             self._begun[key] = time.monotonic()
         elif event.is_step_success:
             self.done.append(step)
-            self._line("done", step, self._seconds(key))
+            chunk = _ONE_OF_MANY.fullmatch(key)
+            if chunk is not None:
+                self._chunks[chunk["asset"]] = self._chunks.get(chunk["asset"], 0) + 1
+                self._seconds(key)
+                return
+            chunks = self._chunks.pop(key.partition(".")[0], 0)
+            self._line("done", f"{step}, {chunks} chunk{'s' * (chunks > 1)}" if chunks else step, self._seconds(key))
         elif event.is_step_failure:
             self.failed[step] = reason
             self._line("FAILED", step, self._seconds(key), reason)

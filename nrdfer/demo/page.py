@@ -14,7 +14,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from nrdfer.demo import view
-from nrdfer.demo.session import Progress, Refused, Sessions
+from nrdfer.demo.session import Progress, Refused, Result, Sessions
 
 TITLE = "NR-DFERNet: emotions of a video"
 _ABOUT = (
@@ -82,14 +82,13 @@ def make_page(sessions: Sessions, uploads: Path, warning: str) -> gr.Blocks:
                 else:
                     names = [(view.person_name(person), number) for number, person in enumerate(state.people)]
                     choose = gr.update(choices=names, value=0 if names else None, visible=len(names) > 1)
-                    first = view.timeline_html(state, 0), view.downloads_html(state, 0)
-                    yield "", view.video_html(state), choose, *first
+                    yield "", view.video_html(state), choose, *_of_person(state, 0)
 
         def choose(number: int | None, request: gr.Request) -> tuple[str, str]:
             result = sessions.of(_visitor(request))
             if result is None or number is None:
                 return "", ""
-            return view.timeline_html(result, number), view.downloads_html(result, number)
+            return _of_person(result, number)
 
         def forget(request: gr.Request) -> tuple[Any, ...]:
             sessions.forget(_visitor(request))
@@ -103,6 +102,12 @@ def make_page(sessions: Sessions, uploads: Path, warning: str) -> gr.Blocks:
         _note_visitors(page, dropped, sessions, uploads)
     page.queue(max_size=8)
     return page
+
+
+def _of_person(result: Result, number: int) -> tuple[str, str]:
+    """One person's timeline, and the picture with the downloads."""
+    below = view.strip_html(result, number) + view.downloads_html(result, number)
+    return view.timeline_html(result, number), below
 
 
 def _note_visitors(page: gr.Blocks, dropped: gr.File, sessions: Sessions, uploads: Path) -> None:

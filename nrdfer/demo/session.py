@@ -6,6 +6,7 @@ What a visitor sees of it belongs to `view`; the page, to `page`.
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import secrets
@@ -13,6 +14,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,12 @@ class Result:
         """The people of the video, the main one first; each with number, colour, answer and timeline."""
         people: list[dict[str, Any]] = self.document["people"]
         return people
+
+    @cached_property
+    def starts(self) -> tuple[float, ...]:
+        """When each frame appears in playback, seconds; frames of a variable rate stay differently long."""
+        with (self.folder / FRAMES).open(newline="", encoding="utf-8") as file:
+            return tuple(float(row["time_s"]) for row in csv.DictReader(file))
 
     @property
     def files(self) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from nrdfer.demo.session import Progress, Result
 from nrdfer.plotting.style import emotion_style
 from nrdfer.predict.video_output import ANNOTATED, FRAMES, PEOPLE, PREDICTION, STRIP, TIMELINE, name_of
+from nrdfer.predict.windows import Window, nearest_windows
 
 _NOBODY = "#969696"
 _OF_VIDEO = {ANNOTATED: "annotated video (MP4)", PREDICTION: "everything (JSON)", PEOPLE: "people (CSV)"}
@@ -79,6 +80,23 @@ def downloads_html(result: Result, number: int) -> str:
     return f'<p class="nrdfer-downloads">Download: {links}</p>'
 
 
+def strip_html(result: Result, number: int) -> str:
+    """The summary picture of one person; empty if it could not be made.
+
+    Args:
+        result: of the video.
+        number: of the person, from 0.
+    """
+    name = name_of(STRIP, number + 1)
+    if name not in result.files:
+        return ""
+    whose = escaped(person_name(result.people[number])) if number < len(result.people) else "the video"
+    address = _address(result, name)
+    return (
+        f'<a href="{address}"><img class="nrdfer-strip" src="{address}" alt="Faces and probabilities of {whose}"></a>'
+    )
+
+
 def _address(result: Result, name: str) -> str:
     return f"results/{result.token}/{escaped(name)}"
 
@@ -104,7 +122,7 @@ def timeline_html(result: Result, number: int) -> str:
     answer, start, end = person["answer"], float(document["start_s"]), float(document["end_s"])
     emotions = _emotions(person)
     head = _headline(person, answer, int(document["frames"]))
-    parts = pieces(person["timeline"], start, end)
+    parts = pieces(person["timeline"], result.starts, end)
     bars = _labels(parts, start, end) + "".join(_segment(piece, start, end, emotions) for piece in parts)
     legend = "".join(
         f'<li><i style="background:{_colour(name, emotions)}"></i>{escaped(name)}</li>'
@@ -121,12 +139,23 @@ def timeline_html(result: Result, number: int) -> str:
 
 
 def pieces(
-    timeline: Sequence[Mapping[str, Any]], start: float, end: float
+    timeline: Sequence[Mapping[str, Any]], starts: Sequence[float], end: float
 ) -> list[tuple[float, float, Mapping[str, Any]]]:
-    """Each window with the stretch that it stands for: from, to, window; the window with the nearest centre."""
-    centres = [(row["start_s"] + row["end_s"]) / 2 for row in timeline]
-    borders = [start, *((a + b) / 2 for a, b in itertools.pairwise(centres)), end]
-    return [(borders[i], borders[i + 1], row) for i, row in enumerate(timeline)]
+    """Stretches of the playback and the window that each shows: that of its frames, as in the annotated video.
+
+    Args:
+        timeline: the windows.
+        starts: when each frame appears, seconds; so a stretch ends where the picture changes.
+        end: when the last one leaves.
+    """
+    windows = [Window(row["start_s"], row["end_s"], row["first_frame"], row["last_frame"]) for row in timeline]
+    ends = [*starts[1:], end]
+    nearest = nearest_windows(windows, [(a + b) / 2 for a, b in zip(starts, ends, strict=True)])
+    found: list[tuple[float, float, Mapping[str, Any]]] = []
+    for number, group in itertools.groupby(zip(nearest, starts, ends, strict=True), key=lambda frame: frame[0]):
+        frames = list(group)
+        found.append((frames[0][1], frames[-1][2], timeline[number]))
+    return found
 
 
 def _segment(piece: tuple[float, float, Mapping[str, Any]], start: float, end: float, emotions: Sequence[str]) -> str:

@@ -35,6 +35,7 @@ class Answers:
     truth: Labels  # (N,)
     predicted: Labels  # (S, N)
     trainings: tuple[str, ...] = ()  # digests of the S trainings, where they are known
+    seeds: tuple[int, ...] = ()  # of the S trainings, where they are known
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
@@ -59,8 +60,9 @@ class Comparison:
     a: Answers
     b: Answers
     differences: tuple[Difference, ...]  # fractions
-    mcnemar: tuple[McNemar, ...]  # one a pair of trainings, in order
+    mcnemar: tuple[McNemar, ...]  # one a pair of trainings
     over_seeds: Mapping[str, tuple[float, float]]  # WAR, UAR -> interval, percent; empty unless both repeat
+    seeds: tuple[int, ...] = ()  # of the pairs, where they are known: both networks of a pair have the same
 
     @property
     def same_trainings(self) -> bool:
@@ -92,12 +94,14 @@ def compare(a: Answers, b: Answers) -> Comparison:
     """Compare two networks.
 
     Raises:
-        NrdferError: they were not asked the same: other clips, labels, splits, emotions or protocols.
+        NrdferError: they were not asked the same: other clips, labels, splits, emotions or protocols; or no seed is
+            common to both.
     """
     b = _alike(a, b)
+    seeds, pairs = _pairs(a, b)
     aggregate = MEAN if len(set(a.folds)) > 1 else SINGLE
     differences = paired_bootstrap(a.right.mean(0), b.right.mean(0), a.truth, a.folds, a.emotions)
-    tests = tuple(mcnemar_exact(ours, other) for ours, other in zip(a.right, b.right, strict=False))
+    tests = tuple(mcnemar_exact(a.right[ours], b.right[other]) for ours, other in pairs)
     over_seeds = {}
     same = bool(a.trainings) and a.trainings == b.trainings
     if min(len(a.predicted), len(b.predicted)) > 1:
@@ -105,7 +109,25 @@ def compare(a: Answers, b: Answers) -> Comparison:
             found = difference_over_seeds(a.values(measure, aggregate), b.values(measure, aggregate), paired=same)
             if found is not None:
                 over_seeds[measure] = found
-    return Comparison(a, b, differences, tests, over_seeds)
+    return Comparison(a, b, differences, tests, over_seeds, seeds)
+
+
+def _pairs(a: Answers, b: Answers) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
+    """Seeds, and the trainings of A and B with each of them; in order where seeds are not known.
+
+    Raises:
+        NrdferError: no seed is common to both.
+    """
+    if not a.seeds or not b.seeds:
+        return (), [(n, n) for n in range(min(len(a.predicted), len(b.predicted)))]
+    common = tuple(seed for seed in a.seeds if seed in b.seeds)
+    if not common:
+        mine, theirs = (", ".join(map(str, side.seeds)) for side in (a, b))
+        raise NrdferError(
+            f"no seed is common to both: {a.name} is complete with seed {mine}, {b.name} with seed {theirs}; train one "
+            "of them with a seed of the other"
+        )
+    return common, [(a.seeds.index(seed), b.seeds.index(seed)) for seed in common]
 
 
 def _alike(a: Answers, b: Answers) -> Answers:
@@ -142,7 +164,7 @@ def _alike(a: Answers, b: Answers) -> Answers:
                 "made of different labels or folds; evaluate both on the same ones"
             )
     predicted = classes[b.predicted][:, order]
-    return Answers(b.name, b.protocol, a.emotions, a.clip_ids, folds, truth, predicted, b.trainings)
+    return Answers(b.name, b.protocol, a.emotions, a.clip_ids, folds, truth, predicted, b.trainings, b.seeds)
 
 
 def _only(answers: Answers, names: set[str], what: str = "") -> str:

@@ -18,6 +18,7 @@ from nrdfer.evaluation.bootstrap import DRAWS, LEVEL
 from nrdfer.evaluation.result_table import MEAN, POOLED, SINGLE, UAR, WAR
 
 _SEED = 0  # of the bootstrap: the same answers always give the same intervals
+_NO_LENGTH = 1e-12  # of an interval: sums are rounded
 _BATCH = 250  # draws at a time: memory stays below 100 MiB for all of DFEW's clips
 Shares = npt.NDArray[Any]  # (N,) of bool, or of shares of trainings, 0 to 1, that are right
 
@@ -33,13 +34,28 @@ class McNemar:
 
 @dataclass(frozen=True)
 class Difference:
-    """One measure of A minus that of B, as a fraction, with its 95 % bootstrap interval."""
+    """One measure of A minus that of B, as a fraction, with its 95 % bootstrap interval.
 
-    measure: str  # WAR, UAR, or an emotion: its recall
-    aggregate: str  # MEAN or POOLED over several folds, else SINGLE
+    Attributes:
+        measure: WAR, UAR, or an emotion: its recall.
+        aggregate: MEAN or POOLED over several folds, else SINGLE.
+        value: the difference.
+        low: of the interval; `value` itself where there is none.
+        high: likewise.
+        note: why there is no interval, or one that is too small; else "".
+    """
+
+    measure: str
+    aggregate: str
     value: float
     low: float
     high: float
+    note: str = ""
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the clips give one; a length of 0 is no certainty."""
+        return self.high - self.low > _NO_LENGTH
 
 
 def mcnemar_exact(right_a: Shares, right_b: Shares) -> McNemar:
@@ -118,7 +134,32 @@ def paired_bootstrap(
         low, high = found.low, found.high
     else:
         low = high = values
-    return tuple(Difference(*row, *map(float, of)) for row, *of in zip(rows, values, low, high, strict=True))
+    alone = (weights != 0) & ~np.array(drawn)
+    notes = (
+        _note(int(single), int(used), float(length))
+        for single, used, length in zip(alone.sum(1), (weights != 0).sum(1), high - low, strict=True)
+    )
+    return tuple(
+        Difference(measure, aggregate, float(value), float(first), float(last), note)
+        for (measure, aggregate), value, first, last, note in zip(rows, values, low, high, notes, strict=True)
+    )
+
+
+def _note(single: int, strata: int, length: float) -> str:
+    """What a reader of an interval must know.
+
+    Args:
+        single: strata of one clip, which is drawn as itself every time.
+        strata: all of the measure's.
+        length: of the interval.
+    """
+    if single == strata:
+        return "no interval: each emotion of each split has one clip, and drawing it again gives the same"
+    if length <= _NO_LENGTH:
+        return "no interval: the two differ alike on all clips of an emotion and split, so drawing them gives the same"
+    if single:
+        return f"the interval is too small: {single} of {strata} emotions of splits have one clip, drawn as itself"
+    return ""
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

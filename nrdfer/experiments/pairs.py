@@ -58,7 +58,7 @@ class TablePairs:
     table: TableSpec
     comparisons: tuple[Comparison, ...]
     adjusted: tuple[float, ...]  # p-values after Holm's correction for the comparisons of this table
-    open: tuple[tuple[str, str], ...]  # pairs of which a row is missing
+    open: tuple[tuple[str, str], ...]  # pairs of which a row is missing, or no seed is common to both
 
 
 def compare_pairs(table: TableSpec, results: Results) -> TablePairs:
@@ -71,7 +71,7 @@ def compare_pairs(table: TableSpec, results: Results) -> TablePairs:
     found, missing = [], []
     for pair in PAIRS[table.name]:
         a, b = (rows[label] for label in pair)
-        if a is None or b is None:
+        if a is None or b is None or not set(a.seeds) & set(b.seeds):
             missing.append(pair)
         else:
             found.append(compare(a, b))
@@ -91,25 +91,28 @@ def row_answers(table: TableSpec, label: str, results: Results, protocol: str = 
         rows = ", ".join(row.label for row in table.rows if row.experiment)
         raise NrdferError(f"{table.name} has no row {one_line(label)!r} of its own; it has {rows}")
     of_seeds = evaluations_of(table, table.experiment(spec.experiment), results)
-    whole = [there for there in of_seeds if len(there) == len(table.splits)]
-    if not whole:
+    complete = {seed: there for seed, there in enumerate(of_seeds) if len(there) == len(table.splits)}
+    if not complete:
         return None
+    whole = list(complete.values())
     emotions = emotions_in(described(next(iter(whole[0].values())).path)["settings"])
     predicted, ids, folds, true = [], [], [], []
     trainings = tuple(" ".join(there[split].digest for split in table.splits) for there in whole)
-    for seed, there in enumerate(whole):
+    for number, there in enumerate(whole):
         answers = []
         for split in table.splits:
             path = there[split].path
             clips = pd.read_parquet(predictions_path(path, protocol)).sort_values("clip_id", ignore_index=True)
             answers.append(decide(clips, described(path)["settings"], spec.reading))
-            if seed == 0:
+            if number == 0:
                 ids += clips["clip_id"].astype(str).tolist()
                 folds += [split if len(table.splits) > 1 else ""] * len(clips)
                 true.append(truth(clips, emotions))
         predicted.append(np.concatenate(answers))
     return Answers(
-        label, protocol, emotions, tuple(ids), tuple(folds), np.concatenate(true), np.stack(predicted), trainings
+        *(label, protocol, emotions, tuple(ids), tuple(folds), np.concatenate(true), np.stack(predicted)),
+        trainings=trainings,
+        seeds=tuple(complete),
     )
 
 

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from nrdfer.config.alignment import AlignSettings
 from nrdfer.core.errors import NoFaceError
+from nrdfer.core.records import FrameRecord
 from nrdfer.faces.align_clip import ClipPlan, Frame, fit_face, why_no_face
 from nrdfer.faces.alignment import middle_square, nearest_matrices
 from nrdfer.faces.appearance import Cue, Look
 from nrdfer.faces.detector import Detector, Face
 from nrdfer.faces.identity import Identity, identities
+from nrdfer.faces.kept_looks import KeptLooks
 from nrdfer.faces.sparse_detection import find_faces
-from nrdfer.faces.tracking import Track, choose_track, least_length, link, presence_of, usable_faces
+from nrdfer.faces.tracking import Linker, Track, choose_track, least_length, presence_of, usable_faces
 from nrdfer.faces.turned import WORDS, Samples, turn_of
 from nrdfer.video.decode import iter_frames
 from nrdfer.video.messages import Complaints
@@ -30,6 +32,7 @@ from nrdfer.video.prefetch import prefetched
 from nrdfer.video.shots import ShotLabeller
 
 LOOK_EVERY = 5  # frames between two looks at a face
+MOST_PEOPLE = 100  # who are planned unless more are asked for: of a crowd the most important ones
 #: Labels of a frame for one person: it shows the person; no face; faces of others only; or a face that may be the
 #: person's, or is but fits no template (a profile, a hand before it).
 PERSON, NOBODY, OTHER, UNSURE = "person", "no_face", "another_person", "not_sure"
@@ -50,6 +53,7 @@ class PeoplePlan:
 
     Attributes:
         people: the target first, then by presence; empty without anybody.
+        found: number of people in the video, also of those that were not asked for.
         nobody: the plan of a video without a target, else None.
         size: width and height of a frame, upright.
         quarters: by which the footage was turned, counter-clockwise.
@@ -58,6 +62,7 @@ class PeoplePlan:
     """
 
     people: tuple[PersonPlan, ...]
+    found: int
     nobody: PersonPlan | None
     size: tuple[int, int]
     quarters: int
@@ -78,13 +83,15 @@ class _Seen:
 
     detections: list[list[Face]]
     shots: list[int]
-    looks: dict[int, Look]  # identity of a `Face` object -> its look
+    looks: dict[int, list[Look]]  # number of a track -> looks at it
     size: tuple[int, int]
     heard: Complaints
     tracks: list[Track]
 
 
-def plan_people(video: Path, detector: Detector, settings: AlignSettings, cue: Cue | None) -> PeoplePlan:
+def plan_people(
+    video: Path, detector: Detector, settings: AlignSettings, cue: Cue | None, most: int = MOST_PEOPLE
+) -> PeoplePlan:
     """Find everyone in a video.
 
     Args:
@@ -92,6 +99,7 @@ def plan_people(video: Path, detector: Detector, settings: AlignSettings, cue: C
         detector: as usual.
         settings: of alignment.
         cue: by which tracks are joined; None joins none, so that a person is one track, as a corpus' target is.
+        most: people who are planned, the most important ones.
 
     Raises:
         UnreadableVideoError: it cannot be decoded.
@@ -111,10 +119,11 @@ def plan_people(video: Path, detector: Detector, settings: AlignSettings, cue: C
         notes.append(f"the footage is {WORDS[quarters]}, without a flag that says so; it was turned upright")
     note = "; ".join(notes)
     lengths = tuple(len(track.faces) for track in seen.tracks)
-    plans = [_plan(video, who, seen, people, settings, lengths) for who in people]
+    empty = [FrameRecord(index, has_face=False) for index in range(len(seen.detections))]
+    plans = [_plan(video, who, seen, people, settings, lengths, empty) for who in people[:most]]
     planned = tuple(plan for plan in plans if plan is not None)
     nobody = None if planned else _nobody(video, seen, detector, settings, lengths)
-    return PeoplePlan(planned, nobody, seen.size, quarters, note, seen.heard)
+    return PeoplePlan(planned, len(people), nobody, seen.size, quarters, note, seen.heard)
 
 
 def turned(frames: Iterator[Frame], quarters: int) -> Iterator[Frame]:
@@ -148,7 +157,7 @@ def _read(
             yield frame, shots[-1]
 
     detections: list[list[Face]] = []
-    looks: dict[int, Look] = {}
+    linker, looks = Linker(), KeptLooks()
     last_shot = -1
     since = 0
     for index, faces in enumerate(find_faces(labelled(), detector, settings.every)):
@@ -156,22 +165,19 @@ def _read(
         since = 0 if shots[index] != last_shot else since + 1
         last_shot = shots[index]
         detections.append(faces)
+        tracks = linker.add(faces, last_shot)
         if cue is not None and since % LOOK_EVERY == 0:
-            for face in faces:
+            for face, track in zip(faces, tracks, strict=True):
                 look = cue.look(frame, face)
                 if look is not None:
-                    looks[id(face)] = look
-    return _Seen(detections, shots, looks, sizes[0], heard[-1], link(detections, shots))
+                    looks.add(track, look)
+    return _Seen(detections, shots, looks.of(), sizes[0], heard[-1], linker.tracks)
 
 
 def _people(seen: _Seen, cue: Cue | None, settings: AlignSettings) -> list[Identity]:
     """People with enough usable faces, the target first; empty without a target."""
-    looks: dict[int, Sequence[Look]] = {
-        number: [seen.looks[id(face)] for face in track.faces.values() if id(face) in seen.looks]
-        for number, track in enumerate(seen.tracks)
-    }
     least = least_length(settings.min_track, len(seen.detections))
-    everyone = identities(seen.tracks, looks, cue, min(least, 3))
+    everyone = identities(seen.tracks, seen.looks, cue, min(least, 3))
     people = [who for who in everyone if len(usable_faces(who.track, settings.max_residual)) >= least]
     chosen = choose_track(
         [who.track for who in people],
@@ -199,9 +205,14 @@ def _plan(
     people: Sequence[Identity],
     settings: AlignSettings,
     lengths: tuple[int, ...],
+    empty: Sequence[FrameRecord],
 ) -> PersonPlan | None:
-    count = len(seen.detections)
-    fits = [fit_face(index, who.track.faces.get(index), settings) for index in range(count)]
+    """One person; the records of frames without a face are `empty`'s, which all people share."""
+    faces_of = who.track.faces
+    fits = [
+        (record, None) if (face := faces_of.get(record.index)) is None else fit_face(record.index, face, settings)
+        for record in empty
+    ]
     matrices = nearest_matrices([matrix for _, matrix in fits])
     if matrices is None:
         return None

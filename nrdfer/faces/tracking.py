@@ -121,23 +121,38 @@ def link(detections: Sequence[list[Face]], shots: Sequence[int] | None = None) -
     shots = [0] * len(detections) if shots is None else shots
     if len(shots) != len(detections):
         raise ValueError(f"{len(detections)} frames but {len(shots)} shot numbers")
-    tracks: list[Track] = []
-    for shot in dict.fromkeys(shots):
-        tracks += _link_shot(detections, [frame for frame, number in enumerate(shots) if number == shot])
-    return sorted(tracks, key=lambda track: next(iter(track.faces)))
+    linker = Linker()
+    for faces, shot in zip(detections, shots, strict=True):
+        linker.add(faces, shot)
+    return linker.tracks
 
 
-def _link_shot(detections: Sequence[list[Face]], frames: Sequence[int]) -> list[Track]:
-    tracks: list[Track] = []
-    ends: list[int] = []  # for each track, the position in `frames` of its newest face
-    for position, frame in enumerate(frames):
-        faces = detections[frame]
-        alive = [t for t in range(len(tracks)) if position - ends[t] <= MAX_GAP + 1]
+@dataclass(slots=True)
+class _Shot:
+    """One camera shot, as far as it was seen: its tracks that may go on, and how many frames it has."""
+
+    frames: int = 0
+    alive: dict[int, int] = field(default_factory=dict)  # track -> position in the shot of its newest face
+
+
+class Linker:
+    """Links the faces of a video's frames, one frame after the other (rules 1 and 2)."""
+
+    def __init__(self) -> None:
+        self.tracks: list[Track] = []  # by their first frame
+        self._shots: dict[int, _Shot] = {}
+        self._count = 0
+
+    def add(self, faces: Sequence[Face], shot: int = 0) -> list[int]:
+        """Link the faces of the next frame; returns the number of each one's track."""
+        there = self._shots.setdefault(shot, _Shot())
+        position, frame = there.frames, self._count
+        there.alive = {t: end for t, end in there.alive.items() if position - end <= MAX_GAP + 1}
         pairs = [
             (strength, t, f)
-            for t in alive
+            for t in there.alive
             for f, face in enumerate(faces)
-            if (strength := affinity(tracks[t].last, face)) > 0
+            if (strength := affinity(self.tracks[t].last, face)) > 0
         ]
         # strongest first; ties fall to the older track and the earlier face, so the result is reproducible
         pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
@@ -147,12 +162,12 @@ def _link_shot(detections: Sequence[list[Face]], frames: Sequence[int]) -> list[
                 owner[f] = t
         for f, face in enumerate(faces):
             if f not in owner:
-                owner[f] = len(tracks)
-                tracks.append(Track())
-                ends.append(position)
-            tracks[owner[f]].add(frame, face)
-            ends[owner[f]] = position
-    return tracks
+                owner[f] = len(self.tracks)
+                self.tracks.append(Track())
+            self.tracks[owner[f]].add(frame, face)
+            there.alive[owner[f]] = position
+        there.frames, self._count = position + 1, frame + 1
+        return [owner[f] for f in range(len(faces))]
 
 
 def affinity(before: Face, after: Face) -> float:

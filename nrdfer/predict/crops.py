@@ -1,7 +1,7 @@
 """Crops of people in one video as a network was trained on them: aligned, brightened, and JPEG-compressed as in shards.
 
-Only frames that are asked for are cropped; crops are kept as JPEG, some 4 kB each, and decoded on demand. Many videos,
-and predictions for one, do not belong here.
+Only frames that are asked for are cropped; crops are kept as JPEG, some 4 kB each (`kept_crops`), and decoded on
+demand. Many videos, and predictions for one, do not belong here.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from nrdfer.faces.appearance import ColourCue, Cue, FaceEmbedding
 from nrdfer.faces.detector import Detector
 from nrdfer.faces.load_detector import load_detector
 from nrdfer.faces.other_detector import OtherDetector
-from nrdfer.faces.people import PeoplePlan, plan_people, turned
+from nrdfer.faces.people import MOST_PEOPLE, PeoplePlan, plan_people, turned
 from nrdfer.faces.tiles import TiledDetector
+from nrdfer.predict.kept_crops import CropsOfPerson, KeptCrops
 from nrdfer.preprocessing.spec import Preprocessing
 from nrdfer.runtime.devices import pick_device
 from nrdfer.store import file_sha256
@@ -130,19 +131,20 @@ class Cropper:
             cropper.search["embedding_sha256"] = file_sha256(embedding)
         return cropper
 
-    def look(self, video: Path, *, join: bool = True) -> PeoplePlan:
+    def look(self, video: Path, *, join: bool = True, most: int = MOST_PEOPLE) -> PeoplePlan:
         """Everyone in one video.
 
         Args:
             video: the file.
             join: whether a person is followed across shots; otherwise a person is one track, as in training.
+            most: people who are planned, the most important ones.
 
         Raises:
             UnreadableVideoError: it cannot be decoded, or is too long.
             NoFaceError: there is no target, and the settings' `no_face` is "fail".
         """
         refuse_long(video)
-        return plan_people(video, self.detector, self.preprocessing.align, self.cue if join else None)
+        return plan_people(video, self.detector, self.preprocessing.align, self.cue if join else None, most)
 
     def cut(
         self, video: Path, plans: Sequence[ClipPlan], wanted: Sequence[Collection[int]], quarters: int = 0
@@ -157,15 +159,17 @@ class Cropper:
 
         Raises:
             UnreadableVideoError: the video has another number of frames than when it was planned.
+            MachineError: the disk has no room for the crops.
         """
-        jpegs: list[dict[int, bytes]] = [{} for _ in plans]
+        kept = KeptCrops()
+        jpegs = [CropsOfPerson(kept) for _ in plans]
         needed = [set(frames) for frames in wanted]
         if any(needed):
             places: list[tuple[int, int]] = []  # of the crops to come: person, frame
             crops = self._brightened(self._crops(video, plans, needed, quarters, places))
             for number, crop in enumerate(crops):
                 person, frame = places[number]
-                jpegs[person][frame] = encode_jpeg(crop, self.preprocessing.jpeg_quality)
+                jpegs[person].add(frame, encode_jpeg(crop, self.preprocessing.jpeg_quality))
         return [CroppedVideo(plan, found) for plan, found in zip(plans, jpegs, strict=True)]
 
     def _crops(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nrdfer.core.errors import ClipError, NrdferError, UnreadableVideoError
-from nrdfer.faces.people import PeoplePlan, PersonPlan
+from nrdfer.faces.people import MOST_PEOPLE, PeoplePlan, PersonPlan
 from nrdfer.predict.asked import ALL, CLIP, WINDOWS, checked_answer, checked_people
 from nrdfer.predict.crops import CroppedVideo, Cropper
 from nrdfer.predict.inference import Answer, answers, frames_needed
@@ -101,9 +101,9 @@ class Predictor:
 
     def _predict(self, video: Path) -> Prediction:
         clock = [time.perf_counter()]
-        found = self.cropper.look(video, join=self.answer == WINDOWS)
+        found = self.cropper.look(video, join=self.answer == WINDOWS, most=self._most)
         clock.append(time.perf_counter())
-        chosen = self._chosen(found)
+        chosen = found.people or [found.target]
         times = frame_times(video, len(chosen[0].labels), found.heard)
         windows = plan_windows(times.starts, times.end, self.windows)
         clips = [plan_clips(person, windows, self.windows, self.answer) for person in chosen]
@@ -121,10 +121,10 @@ class Predictor:
         return Prediction(
             target.status,
             reason,
-            note="; ".join(filter(None, (found.note, times.note, *self._remarks(target)))),
+            note="; ".join(filter(None, (found.note, times.note, *self._left_out(found), *self._remarks(target)))),
             target=target,
             people=people if found.people else (),
-            people_found=len(found.people),
+            people_found=found.found,
             times=times,
             size=found.size,
             turned=found.quarters,
@@ -135,13 +135,12 @@ class Predictor:
             },
         )
 
-    def _chosen(self, found: PeoplePlan) -> Sequence[PersonPlan]:
-        """Who is asked about, the target first."""
-        if found.nobody is not None:
-            return [found.nobody]
-        if self.people == ALL:
-            return found.people
-        return found.people[: 1 if isinstance(self.people, str) else self.people]
+    @property
+    def _most(self) -> int:
+        """How many people are asked about, the target first."""
+        if isinstance(self.people, int):
+            return self.people
+        return MOST_PEOPLE if self.people == ALL else 1
 
     def _wanted(self, person: PersonPlan, clips: ClipsOfPerson) -> set[int]:
         """Frames of a person that are cropped: all that the network sees, and some for pictures."""
@@ -160,6 +159,15 @@ class Predictor:
         if longest <= detector.max_side:
             return criteria
         return f"{criteria}, and the video has {longest}: a larger max_side finds smaller faces (--max-side {longest})"
+
+    def _left_out(self, found: PeoplePlan) -> list[str]:
+        """A note on people who were not asked for by number, and are too many for all to be predicted."""
+        if self.people != ALL or found.found <= len(found.people):
+            return []
+        return [
+            f"{found.found} people were found, of whom the {len(found.people)} seen longest and largest are predicted "
+            "(--people N predicts more)"
+        ]
 
     def _remarks(self, person: Person) -> list[str]:
         """Notes that a reader of the whole video's emotion must know."""

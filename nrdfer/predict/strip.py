@@ -33,6 +33,7 @@ from nrdfer.predict.result import LABEL_WORDS, OK, TOO_FEW, Prediction, WindowAn
 TILES = 12
 _WIDTH, _LEFT, _RIGHT = 11.0, 0.95, 1.15  # inches
 _NO_FACE = "0.55"
+_MOST_LINE = 150  # characters of small text that the picture is wide enough for
 
 
 def draw_strip(prediction: Prediction, title: str, model: str, path: Path) -> None:
@@ -100,9 +101,9 @@ def _subline(prediction: Prediction, model: str) -> str:
     if prediction.answer is not None:
         kind = "calibrated" if prediction.answer.calibrated else "not calibrated"
         summary = f"{summary}; uncertainty {prediction.answer.uncertainty:.2f} of 1, {kind}"
-    if prediction.status != OK:
-        return f"{summary}; {textwrap.shorten(prediction.reason, 110, placeholder='...')}"
-    return plot_label(f"{summary}; {model}")
+    short = textwrap.shorten(prediction.reason, 110, placeholder="...")
+    text = f"{summary}; {short}" if prediction.status != OK else plot_label(f"{summary}; {model}")
+    return "\n".join(textwrap.wrap(text, _MOST_LINE, max_lines=2, placeholder=" ..."))
 
 
 def _regular(prediction: Prediction, count: int) -> list[int]:

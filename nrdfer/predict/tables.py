@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nrdfer.core.csv_cells import cell
@@ -39,36 +40,33 @@ def timeline_rows(prediction: Prediction) -> list[dict[str, Any]]:
     ]
 
 
-def frame_rows(prediction: Prediction) -> list[dict[str, Any]]:
-    """One row per frame: time, the target's face, attention (1 is an even share), and its window's prediction."""
+def frame_rows(prediction: Prediction) -> Iterator[dict[str, Any]]:
+    """One row per frame: time, the target's face, attention (1 is an even share), and its window's prediction.
+
+    They are made one at a time: all rows of a long video take more memory than the rest of its prediction.
+    """
     person = _number(prediction)
     labels = () if prediction.target is None else prediction.target.labels
     speaking, attention = prediction.window_of_frames(), prediction.attention_of_frames()
     times = () if prediction.times is None else prediction.times.starts
-    rows = []
     for record, time, window, looked, label in zip(prediction.records, times, speaking, attention, labels, strict=True):
         answer = prediction.windows[window].answer
         box = dict(zip(("x1", "y1", "x2", "y2"), record.box or [None] * 4, strict=True))
         points = dict(zip(_POINTS, record.points or [(None, None)] * len(_POINTS), strict=True))
-        rows.append(
-            {
-                "frame": record.index,
-                "time_s": round(time, 6),
-                "has_face": record.has_face,
-                "label": label,
-                "person": person,
-                "score": record.score,
-                **box,
-                **{
-                    f"{name}_{axis}": value for name, xy in points.items() for axis, value in zip("xy", xy, strict=True)
-                },
-                "attention": looked,
-                "window": window,
-                "emotion": None if answer is None else answer.emotion,
-                "probability": None if answer is None else answer.probability,
-            }
-        )
-    return rows
+        yield {
+            "frame": record.index,
+            "time_s": round(time, 6),
+            "has_face": record.has_face,
+            "label": label,
+            "person": person,
+            "score": record.score,
+            **box,
+            **{f"{name}_{axis}": value for name, xy in points.items() for axis, value in zip("xy", xy, strict=True)},
+            "attention": looked,
+            "window": window,
+            "emotion": None if answer is None else answer.emotion,
+            "probability": None if answer is None else answer.probability,
+        }
 
 
 def people_rows(prediction: Prediction) -> list[dict[str, Any]]:
@@ -120,11 +118,14 @@ def answer_columns(answer: Answer | Headline | None, emotions: Sequence[str]) ->
     }
 
 
-def as_csv(rows: Sequence[Mapping[str, Any]], columns: Iterable[str] = ()) -> bytes:
+def as_csv(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = ()) -> bytes:
     """Rows as CSV; `columns` are needed where there may be no rows. See `nrdfer.core.csv_cells`."""
-    names = list(columns) or list(rows[0])
+    names, rest = list(columns), iter(rows)
+    if not names:
+        first = next(rest)
+        names, rest = list(first), itertools.chain([first], rest)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in rest)
     return text.getvalue().encode()

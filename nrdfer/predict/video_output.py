@@ -231,7 +231,7 @@ def _write_person(fresh: Path, source: Source, work: Work, prediction: Predictio
     """Write the tables and the strip of one person; returns notes on what could not be made."""
     columns, number = work.model_columns, person.number
     for name, rows in ((TIMELINE, timeline_rows(prediction)), (FRAMES, frame_rows(prediction))):
-        write_whole(fresh / name_of(name, number), as_csv([{**row, **columns} for row in rows]))
+        write_whole(fresh / name_of(name, number), as_csv({**row, **columns} for row in rows))
     title, strip = one_line(source.path.name), name_of(STRIP, number)
     if len(prediction.people) > 1:
         title = f"{title}, person {number}"

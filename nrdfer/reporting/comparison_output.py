@@ -13,7 +13,7 @@ import numpy as np
 
 from nrdfer.core.plain_text import one_line
 from nrdfer.evaluation.paired_comparison import Answers, Comparison
-from nrdfer.evaluation.paired_tests import Difference
+from nrdfer.evaluation.paired_tests import Difference, McNemar
 from nrdfer.evaluation.result_table import UAR, WAR
 from nrdfer.plotting.style import BLACK, BLUE, NORMAL, ORANGE, SMALL, new_figure, plot_label, save, tidy
 from nrdfer.reporting.comparison_table import p_text
@@ -38,13 +38,17 @@ def data_of(found: Comparison) -> dict[str, Any]:
                 "measure": d.measure,
                 "aggregate": d.aggregate,
                 "a_minus_b": 100 * d.value,
-                "low": 100 * d.low,
-                "high": 100 * d.high,
+                "low": 100 * d.low if d.has_interval else None,
+                "high": 100 * d.high if d.has_interval else None,
+                **({"note": d.note} if d.note else {}),
             }
             for d in found.differences
         ],
         "over_seeds": {measure: list(interval) for measure, interval in found.over_seeds.items()},
-        "mcnemar": [{"only_a": t.only_a, "only_b": t.only_b, "p": t.p_value} for t in found.mcnemar],
+        "mcnemar": [
+            {**({"seed": seed} if seed is not None else {}), "only_a": t.only_a, "only_b": t.only_b, "p": t.p_value}
+            for seed, t in _seeds(found)
+        ],
         "p": found.p_value,
         "only_a_right": _clips(found, found.disagreements(a_is_right=True)),
         "only_b_right": _clips(found, found.disagreements(a_is_right=False)),
@@ -63,6 +67,7 @@ def lines_of(found: Comparison) -> Iterator[str]:
         yield "note: both epochs were chosen on these clips, so that intervals and p-values promise too much"
     yield ""
     yield f"{'':<12} {'A':>7} {'B':>7} {'A - B':>8}   95 % interval"
+    notes: dict[str, list[str]] = {}
     for measure in (WAR, UAR, *found.a.emotions):
         difference = found.difference(measure)
         if difference is None:
@@ -71,14 +76,19 @@ def lines_of(found: Comparison) -> Iterator[str]:
         a, b = (float(np.mean(side.values(measure, first))) for side in (found.a, found.b))
         yield (
             f"{one_line(measure):<12} {number(a):>7} {number(b):>7} {number(100 * difference.value, signed=True):>8}   "
-            f"{_interval(100 * difference.low, 100 * difference.high) if difference.low < difference.high else 'none'}"
+            f"{_interval(100 * difference.low, 100 * difference.high) if difference.has_interval else 'none'}"
         )
+        if difference.note:
+            notes.setdefault(difference.note, []).append(one_line(measure))
+    for note, measures in notes.items():
+        yield f"{', '.join(measures)}: {note}"
     yield ""
     for measure, (low, high) in found.over_seeds.items():
         by = "paired t, other trainings read both ways" if found.same_trainings else "Welch, other trainings"
         yield f"{measure} over seeds ({by}, on these clips): {_interval(low, high)}"
-    for seed, test in enumerate(found.mcnemar):
-        name = f"McNemar, seed {seed}" if len(found.mcnemar) > 1 else "McNemar (exact)"
+    for number_of, (seed, test) in enumerate(_seeds(found), start=1):
+        which = f"pair {number_of}" if seed is None else f"seed {seed}"
+        name = f"McNemar, {which}" if len(found.mcnemar) > 1 else "McNemar (exact)"
         yield f"{name}: only A right {test.only_a}, only B right {test.only_b}; {_p(test.p_value)}"
     if len(found.mcnemar) > 1:
         yield f"together, twice the median: {_p(found.p_value)}"
@@ -129,6 +139,11 @@ def _draw_differences(axes: Any, differences: list[Difference]) -> None:
     axes.set_xlabel("A minus B, points (whiskers: 95 % paired bootstrap over clips)", fontsize=NORMAL)
     tidy(axes, grid="x")
     axes.tick_params(axis="y", labelsize=NORMAL, length=0)
+
+
+def _seeds(found: Comparison) -> list[tuple[int | None, McNemar]]:
+    """McNemar's tests, each with the seed of its pair, None where that is not known."""
+    return list(zip(found.seeds or [None] * len(found.mcnemar), found.mcnemar, strict=True))
 
 
 def _side(answers: Answers, aggregate: str) -> dict[str, Any]:

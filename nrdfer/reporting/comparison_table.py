@@ -141,7 +141,7 @@ def _difference(found: Difference | None) -> Cell:
     if found is None:
         return Cell(OPEN)
     value = number(100 * found.value, signed=True)
-    if found.low == found.high:  # every class of every fold has one clip, or no clip tells them apart: no interval
+    if not found.has_interval:
         return Cell(value, kind=OURS)
     return Cell(value, *_interval(100 * found.low, 100 * found.high))
 
@@ -158,9 +158,9 @@ def _csv_row(found: TablePairs, a: str, b: str, measure: str, adjusted: float) -
     comparison = next(c for c in found.comparisons if (c.a.name, c.b.name) == (a, b))
     difference = comparison.difference(measure)
     yield from (found.table.name, a, b, measure, comparison.aggregates[0])
-    yield from (
-        (f"{100 * v:.13g}" for v in (difference.value, difference.low, difference.high)) if difference else ("",) * 3
-    )
+    yield f"{100 * difference.value:.13g}" if difference else ""
+    ends = (difference.low, difference.high) if difference and difference.has_interval else ()
+    yield from (f"{100 * end:.13g}" for end in ends) if ends else ("", "")
     yield from (f"{v:.13g}" for v in comparison.over_seeds[measure]) if measure in comparison.over_seeds else ("", "")
     yield str(sum(test.only_a for test in comparison.mcnemar))
     yield str(sum(test.only_b for test in comparison.mcnemar))

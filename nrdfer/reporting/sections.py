@@ -5,7 +5,6 @@ The page's layout belongs to ``page``, drawing to ``figures``, finding the resul
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 from collections.abc import Callable, Mapping
@@ -14,23 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nrdfer.config.settings import flatten
-from nrdfer.core.errors import StoreError
-from nrdfer.core.optional_output import Missing, attempt, draw, not_there
+from nrdfer.core.optional_output import Missing, attempt, draw
 from nrdfer.corpora.afew import AFEW
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.corpora.registry import recipe_of
 from nrdfer.evaluation.result_table import ResultTable
-from nrdfer.experiments.catalogue import OURS, TABLE_1
-from nrdfer.experiments.fill import line_of
+from nrdfer.experiments.catalogue import OURS
 from nrdfer.experiments.published import published
 from nrdfer.models.registry import title_of
 from nrdfer.models.saved_model import read_history
-from nrdfer.noise.plots import ATTENTION_PICTURE, CONTRASTS_PICTURE, FILTER_PICTURE, WAR_PICTURE
-from nrdfer.noise.report import JSON as NOISE_JSON
-from nrdfer.reporting import captioned_figures, captions, trust
+from nrdfer.reporting import captioned_figures, captions, network_sections, trust
 from nrdfer.reporting.card import card_of, card_table
 from nrdfer.reporting.comparisons import comparisons_section
-from nrdfer.reporting.figures.planted_noise import Noise, read_planted_noise
+from nrdfer.reporting.noise_section import noise_section
 from nrdfer.reporting.page import Picture, Section
 from nrdfer.reporting.results import absent_parts, figures_of
 from nrdfer.reporting.summary import summary_tables
@@ -46,7 +41,6 @@ _PROTOCOLS = (
     "the emotions' recalls. Intervals are 95 % bootstrap intervals over test clips; they say nothing of another "
     "training."
 )
-_WHILE_DEV = "While `nrdfer dev` runs in another shell, this command, in an activated shell, trains what is missing:"
 
 
 def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[Section]:
@@ -70,13 +64,13 @@ def sections(found: Findings, folder: Path, made_by: Mapping[str, str]) -> list[
         "filter": lambda: _filter(folds, found, folder),
         **(
             {
-                "attention": lambda: _attention(found, folds, folder),
-                "features": lambda: _features(found, folds, folder),
+                "attention": lambda: network_sections.attention_section(found, folds, folder),
+                "features": lambda: network_sections.features_section(found, folds, folder),
             }
             if folds
             else {}
         ),
-        "noise": lambda: _noise(found),
+        "noise": lambda: noise_section(found),
         "settings": lambda: _settings(found),
         "provenance": lambda: _provenance(found, made_by),
     }
@@ -185,106 +179,6 @@ def _filter(folds: Mapping[str, Path], found: Findings, folder: Path) -> Section
         "The paper's Figure 4, and the confusion matrices of its supplement.",
         pictures=tuple(pictures),
     )
-
-
-def _attention(found: Findings, folds: Mapping[str, Path], folder: Path) -> Section:
-    from nrdfer.preprocessing.corpus_listing import corpus_root
-
-    def noise() -> Noise:
-        return read_planted_noise(corpus_root(found.profile, DFEW)) if found.profile.corpora.rendered else {}
-
-    first = next(iter(folds))
-    other = None if found.learned_token is None else found.learned_token.path
-    if found.dfew_shards is None:
-        raise StoreError(f"the shards of {DFEW.title} that these folds were tested on are gone")
-    picture = captioned_figures.attention_picture(folds[first], other, found.dfew_shards.path, noise, folder)
-    noisy = captioned_figures.noisy_frames_picture(folds[first], found.dfew_shards.path, noise, folder)
-    missing = ""
-    if picture is None:
-        missing = f"The network {found.profile.model} has no class token to show."
-    elif other is None:
-        missing = (
-            f"The learned token's bars come from Table 1's network with DSF and without DCT. {_WHILE_DEV}\n\n    "
-            f"{line_of(TABLE_1)}"
-        )
-    return Section(
-        "attention",
-        "Attention of the class token",
-        "The paper's Figure 5: the dynamic class token is the mean of the clip's own features, and by the paper looks "
-        "less at frames that do not show the target (N1). Whether it does here, the caption says. Clips are chosen by "
-        "what was planted in them, not by the result.",
-        pictures=tuple(one for one in (noisy, picture) if one is not None),
-        open=missing,
-    )
-
-
-def _features(found: Findings, folds: Mapping[str, Path], folder: Path) -> Section:
-    baseline = {fold: artifact.path for fold, artifact in found.baseline.items()}
-    missing = (
-        ""
-        if len(baseline) == len(folds)
-        else f"The baseline's row comes from Table 1's setting a. {_WHILE_DEV}\n\n    {line_of(TABLE_1)}"
-    )
-    return Section(
-        "features",
-        "What the classifier sees",
-        "The paper's Figure 6. A t-SNE picture can be misleading; so the numbers beside it are taken in "
-        "the features themselves.",
-        pictures=(captioned_figures.features_picture(folds, baseline, folder),),
-        open=missing,
-    )
-
-
-def _noise(found: Findings) -> Section:
-    title, lead = "Robustness against noise", "What the paper shows in pictures, measured on frames known to be noise."
-    if found.noise is None:
-        line = "nrdfer run noise_benchmark"
-        return Section("noise", title, lead, open=f"Not run yet. This command measures it:\n\n    {line}")
-    folder = found.noise.path
-    measured = json.loads((folder / NOISE_JSON).read_text())
-    return Section(
-        "noise",
-        title,
-        f"{lead} Preset {measured['settings']['preset']} of `nrdfer/config/noise.py`, which has its own rendered "
-        "clips, whatever the profile's corpora are.",
-        pictures=tuple(
-            Picture(folder / name, *words) if (folder / name).is_file() else not_there(words[0], folder / name)
-            for name, words in _NOISE_PICTURES.items()
-        ),
-        facts=tuple(
-            (
-                verdict["claim"],
-                f"{verdict['verdict']}: {verdict['estimate']['value']:.2f} (95 % {verdict['estimate']['low']:.2f} to "
-                f"{verdict['estimate']['high']:.2f}); {verdict['measured']}; points",
-            )
-            for verdict in measured["verdicts"]
-        ),
-    )
-
-
-_NOISE_PICTURES = {
-    CONTRASTS_PICTURE: (
-        "The claims that were named beforehand",
-        "With their 95 % intervals and verdicts; grey is the margin within which a difference does not matter.",
-        "Intervals of the named contrasts beside 0.",
-    ),
-    WAR_PICTURE: (
-        "WAR as noise grows",
-        "Above over N1, below over N2; left the tokens on frozen features, right the networks trained end to end.",
-        "Curves of WAR over the share of noisy frames.",
-    ),
-    ATTENTION_PICTURE: (
-        "Attention on N1 frames, and their use",
-        "As a multiple of their share of all frames; 1 is what an even share would be. Use is what replacing a frame's "
-        "feature changes in the true emotion's logit.",
-        "Points with intervals for every token and reading.",
-    ),
-    FILTER_PICTURE: (
-        "What the filter vetoes",
-        "Of clips called neutral, the share that is vetoed: those that are not neutral beside those that are.",
-        "Pairs of points with intervals for every arm and token, and for the networks.",
-    ),
-}
 
 
 def _settings(found: Findings) -> Section:

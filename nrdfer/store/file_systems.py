@@ -1,7 +1,7 @@
 """Fsspec's file systems as they are opened here, and whose fault their errors are.
 
-Keep here: what differs from provider to provider. Keep out: requests (``remote``). Credentials are never passed on: the
-provider's library finds them itself.
+Keep here: what differs from provider to provider. Keep out: requests (``remote_requests``). Credentials are never
+passed on: the provider's library finds them itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Objects below one address: a bucket, a web server or a folder, through fsspec, which is loaded at the first request.
 
-Keep here: what is asked of the other side, waiting for it, and words for its failures. Keep out: what the objects mean
+Keep here: what is asked of the other side. Keep out: waiting for it (``remote_requests``), and what the objects mean
 (``transfers``). Credentials and the endpoint are the provider's own variables (``AWS_ACCESS_KEY_ID``,
 ``AWS_ENDPOINT_URL``), read by its library alone; an address that holds any is refused.
 """
@@ -9,38 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
-import os
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import quote, unquote
 
-from nrdfer.core import environment
 from nrdfer.core.addresses import WEB, displayed
 from nrdfer.core.atomic_files import sync, temporary_beside
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import StoreError
 from nrdfer.core.redaction import hide, parted
-from nrdfer.store.file_systems import FOLDER, S3, SCHEMES, cause_of, is_final, is_of_the_other_side, open_files
+from nrdfer.store.file_systems import FOLDER, S3, SCHEMES
+from nrdfer.store.remote_requests import Moved, RemoteRequests, Seen, TooLargeError, UnreachableError
 
-WAIT = "NRDFER_STORE_WAIT"
+__all__ = ["Remote", "UnreachableError"]
+
 _PART = 16 << 20  # bytes of a part of a large upload, of which two are in memory
 _MOST_PARTS = 9_000  # S3 allows 10,000
-_PAUSE = 3.0
-_MOST_BROKEN = 5  # attempts of a transfer that broke on its way
-_log = logging.getLogger(__name__)
-T = TypeVar("T")
-Seen = Callable[[int], object]  # bytes of one file transferred so far
 
 
-class UnreachableError(StoreError):
-    """The other side does not answer, or refuses."""
-
-
-class Remote:
+class Remote(RemoteRequests):
     """Objects below one address.
 
     Args:
@@ -63,22 +51,14 @@ class Remote:
                 f"{brief(text)} is no place for artefacts; give s3://bucket/prefix, gs://bucket/prefix, "
                 "https://server/path (read only) or file:///folder"
             )
-        self._begin(scheme, rest)
+        super().__init__(scheme, rest)
 
     @classmethod
     def of_folder(cls, folder: Path) -> Self:
         """A folder of this machine, whatever characters its path has."""
         made = cls.__new__(cls)
-        made._begin(FOLDER, str(folder))
+        RemoteRequests.__init__(made, FOLDER, str(folder))
         return made
-
-    def _begin(self, scheme: str, rest: str) -> None:
-        self.address = scheme + rest.rstrip("/")
-        self.read_only = scheme in WEB
-        self._scheme = scheme
-        self._there = False
-        self._kept: tuple[int, Any] = 0, None  # a process, and its file system
-        self._guard = threading.Lock()
 
     def read(self, key: str, most: int) -> bytes | None:
         """Content of an object; None if there is none.
@@ -91,7 +71,7 @@ class Remote:
         def call() -> bytes:
             size = self._files.info(self._path(key)).get("size") or 0
             if size > most:
-                raise _TooLargeError(f"it has {size:,} bytes")
+                raise TooLargeError(f"it has {size:,} bytes")
             return bytes(self._files.cat_file(self._path(key)))
 
         try:
@@ -146,7 +126,7 @@ class Remote:
         """
         import fsspec
 
-        moved = _Moved(seen)
+        moved = Moved(seen)
 
         def call() -> None:
             reported = fsspec.callbacks.Callback(hooks={"seen": moved})
@@ -172,7 +152,7 @@ class Remote:
         """
         import fsspec
 
-        moved = _Moved(seen)
+        moved = Moved(seen)
 
         def call() -> None:
             reported = fsspec.callbacks.Callback(hooks={"seen": moved})
@@ -233,20 +213,6 @@ class Remote:
 
         return self._reach(call)
 
-    @property
-    def _files(self) -> Any:
-        """The file system of this process: fsspec would make one, with its connections, for each thread."""
-        with self._guard:
-            if self._kept[0] != os.getpid():
-                self._kept = os.getpid(), self._open()
-            return self._kept[1]
-
-    def _open(self) -> Any:
-        try:
-            return open_files(self._scheme)
-        except ImportError as error:
-            raise StoreError(f"{self.address} needs a package that is not installed: {error}") from error
-
     def _path(self, key: str) -> str:
         return f"{self.address}/{quote(key) if self._scheme in WEB else key}".rstrip("/")
 
@@ -266,83 +232,3 @@ class Remote:
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-
-    def _put(self, call: Callable[[], object], moved: _Moved | None = None) -> None:
-        try:
-            self._reach(call, moved)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise UnreachableError(f"{self.address} cannot be written: {brief(str(error))}") from error
-
-    def _reach(self, call: Callable[[], T], moved: _Moved | None = None) -> T:
-        """The result of a request, repeated while the other side is away, for `WAIT` seconds.
-
-        A transfer of which something arrived before it broke is given as long again, a few times.
-        """
-        wait = environment.number(WAIT, 60, least=0, most=86_400)
-        until: float | None = None  # from the first failure on
-        broken = 0
-        while True:
-            try:
-                self._look_for_bucket()
-                return call()
-            except (IsADirectoryError, StoreError, _TooLargeError):
-                raise
-            except Exception as caught:
-                error = cause_of(caught, self._scheme)
-                if isinstance(error, FileNotFoundError) or not is_of_the_other_side(error, self._scheme):
-                    if error is caught:
-                        raise
-                    raise error from caught
-                now, reported = time.monotonic(), until is not None
-                if until is None or (broken < _MOST_BROKEN and moved is not None and moved.since_asked()):
-                    until, broken = now + wait, broken + 1
-                if is_final(error) or now >= until:
-                    raise UnreachableError(self._words(error)) from error
-                if not reported:
-                    _log.warning("%s", f"{self._words(error)}. Waiting for it ({WAIT})")
-                time.sleep(min(_PAUSE, max(0.0, until - now)))
-
-    def _look_for_bucket(self) -> None:
-        """Refuse once a bucket or a folder that is not there: it would pass for an empty one."""
-        if self._there or self._scheme in WEB:
-            return
-        bucket = self.address if self._scheme == FOLDER else self.address.removeprefix(self._scheme).partition("/")[0]
-        try:
-            self._files.info(bucket)
-        except FileNotFoundError:
-            what = "folder" if self._scheme == FOLDER else "bucket"
-            raise UnreachableError(
-                f"{self.address}: there is no such {what}; make it, or correct NRDFER_STORE_URL"
-            ) from None
-        except PermissionError:  # a key may be for the prefix alone; whether that is so, the request itself says
-            pass
-        self._there = True
-
-    def _words(self, error: Exception) -> str:
-        return (
-            f"{self.address} cannot be reached ({type(error).__name__}: {brief(hide(str(error)))}). Check the address, "
-            "the endpoint and the credentials (of S3: AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and others), or unset "
-            "NRDFER_STORE_URL to use this machine's artefacts alone"
-        )
-
-
-class _Moved:
-    """Bytes of a transfer, as fsspec reports them."""
-
-    def __init__(self, seen: Seen) -> None:
-        self._seen, self._some = seen, False
-
-    def __call__(self, size: int | None, done: int, **_: object) -> None:
-        self._some = self._some or done > 0
-        self._seen(done)
-
-    def since_asked(self) -> bool:
-        """Whether any have moved since this was last asked."""
-        some, self._some = self._some, False
-        return some
-
-
-class _TooLargeError(ValueError):
-    """An object is larger than what is asked for can be."""

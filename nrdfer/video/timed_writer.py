@@ -75,11 +75,19 @@ class TimedWriter(FfmpegPipe):
         # ffmpeg lets every input begin at 0; the first frame may begin later than the sound
         return [
             *(executable, "-hide_banner", "-v", "error", "-y", "-itsoffset", self._begins),
-            *("-f", "matroska", "-i", "pipe:0", "-c:v", codec, *options, "-pix_fmt", "yuv420p"),
+            *("-f", "matroska", "-i", "pipe:0", "-c:v", codec, *options, *self._order, "-pix_fmt", "yuv420p"),
             *(f"-{passthrough_option(executable)}", "passthrough", "-enc_time_base", "1:90000"),
             *self._container,
             f"file:{self._partial}",
         ]
+
+    @property
+    def _order(self) -> tuple[str, ...]:
+        """Options on frames coded out of order: ffmpeg takes the length of the track from the order of coding.
+
+        Where frames stay differently long it would be wrong, and players end before the last ones.
+        """
+        return () if self.times.even else ("-bf", "0")
 
     @property
     def _begins(self) -> str:

@@ -5,6 +5,8 @@ Screenshots are kept in ``NRDFER_SCREENSHOTS`` (default: ``.screenshots/``).
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import signal
 import subprocess
@@ -19,9 +21,12 @@ from typing import Any
 
 import pytest
 
+from devtools.planted_people import plant
+from nrdfer.video.ffmpeg import ffmpeg_executable, passthrough_option
 from tests.browser.chromium import browser
 from tests.browser.servers import PROJECT, free_port
 from tests.unit.acting import act
+from tests.unit.odd_videos import X264, ffmpeg
 
 PATIENCE = 120_000  # milliseconds; two cores that also train are slow
 SHOTS = Path(os.environ.get("NRDFER_SCREENSHOTS") or PROJECT / ".screenshots")
@@ -104,6 +109,22 @@ def drop(page: Any, video: Path) -> None:
     page.wait_for_selector("#nrdfer-timeline, .nrdfer-refusal")
 
 
+def found_in(demo: Demo) -> dict[str, Any]:
+    """The newest result as JSON."""
+    newest = max(
+        demo.temporary.glob("nrdfer-demo-*/results/*/*/prediction.json"), key=lambda path: path.stat().st_mtime
+    )
+    found: dict[str, Any] = json.loads(newest.read_text())
+    return found
+
+
+def words_of(row: dict[str, Any]) -> str:
+    """What the page says of a window."""
+    if row["answer"]:
+        return f"{row['answer']['emotion']} {100 * row['answer']['probability']:.0f} %"
+    return str(row["label"]).replace("_", " ")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_video_is_watched_with_its_timeline(demo: Demo, tmp_path: Path, width: int) -> None:
     with browser() as chromium:
@@ -132,6 +153,68 @@ def test_a_video_is_watched_with_its_timeline(demo: Demo, tmp_path: Path, width:
             break
         time.sleep(0.2)
     assert demo.results() == []
+
+
+def test_a_person_is_chosen(demo: Demo, tmp_path: Path) -> None:
+    """Of two rendered people in two shots, each in turn: own timeline, colour, picture and files."""
+    video = tmp_path / "two.avi"
+    plant(video, people=2, cuts=1, seed=4)
+    with browser() as chromium:
+        page = demo.open(chromium, 1280)
+        drop(page, video)
+        first, second = found_in(demo)["people"]
+        choices = page.get_by_role("radio")
+        choices.nth(1).wait_for()
+        assert choices.count() == 2
+        for person, suffix in ((first, ""), (second, "_2")):
+            choices.nth(person["person"] - 1).check()
+            page.wait_for_function(
+                "colour => document.querySelector('.nrdfer-person').style.getPropertyValue('--person') === colour",
+                arg=person["colour"],
+            )
+            page.wait_for_function(f"document.querySelector('.nrdfer-strip')?.src.endsWith('/strip{suffix}.png')")
+            page.wait_for_function("document.querySelector('.nrdfer-strip').naturalWidth > 500")
+            shown = page.eval_on_selector_all(".piece", "all => all.map(one => one.dataset.words)")
+            assert list(dict.fromkeys(shown)) == list(dict.fromkeys(words_of(row) for row in person["timeline"]))
+            assert page.locator(f"a[download='timeline{suffix}.csv']").count() == 1
+            assert page.locator(".nrdfer-downloads a[href*=strip]").count() == 1
+            shot(page, f"demo_person_{person['person']}")
+        with page.expect_download() as waiting:
+            page.click("a[download='timeline_2.csv']")
+        rows = list(csv.DictReader(waiting.value.path().read_text().splitlines()))
+        assert [row["emotion"] for row in rows] == [
+            row["answer"]["emotion"] if row["answer"] else "" for row in second["timeline"]
+        ]
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert not too_wide(page)
+        page.close()
+    assert demo.complaints == []
+
+
+def test_the_timeline_follows_the_playback_where_the_frame_rate_varies(demo: Demo, tmp_path: Path) -> None:
+    """25 frames in the first second, then 5 a second: at 3 of 5 seconds three quarters of the frames have passed."""
+    even, uneven = act(tmp_path / "even.mp4", face=30, empty=15), tmp_path / "uneven.mp4"
+    times = "setpts='if(lt(N,25),N/25,1+(N-25)/5)/TB'"
+    passthrough = (f"-{passthrough_option(ffmpeg_executable())}", "passthrough", "-enc_time_base", "1:1000")
+    ffmpeg("-i", even, "-vf", times, *passthrough, *X264, uneven)
+    with browser() as chromium:
+        page = demo.open(chromium, 1280)
+        drop(page, uneven)
+        found = found_in(demo)
+        assert found["frames"] == 45 and found["end_s"] == pytest.approx(5, abs=0.3)
+        page.wait_for_function("document.getElementById('nrdfer-video').readyState >= 2")
+        length = page.evaluate("document.getElementById('nrdfer-video').duration")
+        assert length == pytest.approx(found["end_s"], abs=0.3)
+        for second in (0.5, 3.1):
+            page.evaluate(f"document.getElementById('nrdfer-video').currentTime = {second}")
+            page.wait_for_function(f"document.getElementById('nrdfer-now').textContent.startsWith('{second} s: ')")
+            head = page.evaluate("parseFloat(document.getElementById('nrdfer-head').style.left)")
+            assert head == pytest.approx(100 * second / found["end_s"], abs=1.5)
+            near = min(found["timeline"], key=lambda row: abs((row["start_s"] + row["end_s"]) / 2 - second))
+            assert page.inner_text("#nrdfer-now") == f"{second} s: {words_of(near)}"
+        shot(page, "demo_variable_rate")
+        page.close()
+    assert demo.complaints == []
 
 
 def test_a_bad_video_has_one_clear_message(demo: Demo, tmp_path: Path) -> None:

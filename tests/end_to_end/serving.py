@@ -1,10 +1,12 @@
-"""``nrdfer serve`` in a project folder, and what asks it over HTTP."""
+"""``nrdfer serve`` in a project folder, and what asks it over HTTP: the lines of the page about it."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -18,7 +20,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.conftest import PROJECT
 from tests.end_to_end.commands import Run
+
+_PAGE = re.sub(r"\\\n\s*", "", (PROJECT / "docs" / "lineage.md").read_text())
+VIDEOS, PORT = "/data/videos", "5001"  # of the page
+
+
+def line_of_page(begin: str) -> list[str]:
+    """The words of the only line of the page that begins so."""
+    (line,) = re.findall(rf"^ {{4}}({re.escape(begin)}.*)$", _PAGE, re.MULTILINE)
+    return shlex.split(line, comments=True)
 
 
 @contextlib.contextmanager

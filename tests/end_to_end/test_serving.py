@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -20,8 +23,9 @@ from nrdfer.evaluation.inference import evaluate
 from nrdfer.models.saved_model import load_model, read_sampling
 from nrdfer.registry import find_weights
 from nrdfer.shards.reader import ShardReader
-from tests.end_to_end.commands import Run, inside
-from tests.end_to_end.serving import ask, post, served
+from tests.conftest import PROJECT
+from tests.end_to_end.commands import Run, called, inside
+from tests.end_to_end.serving import PORT, VIDEOS, ask, line_of_page, post, served
 
 CLIPS, AT_ONCE = 20, 5
 
@@ -48,7 +52,9 @@ def test_twenty_clips_of_crops_are_answered_as_offline(reproduced: Run) -> None:
             reader.frames(clip_id, data.plan(position).indices).transpose(0, 3, 1, 2) / 255.0
             for position, clip_id in enumerate(ids)
         ]
-    with served(reproduced, model) as address:
+    line = line_of_page(f"nrdfer serve {model}")
+    assert line[3:] == ["--port", PORT]  # the page's may be taken
+    with served(reproduced, line[2]) as address:
         answers = pd.concat(
             [
                 ask(address, {"inputs": {"clip": [clip.tolist() for clip in crops[start : start + AT_ONCE]]}})
@@ -71,8 +77,17 @@ def test_videos_are_answered_as_the_evaluation_did(reproduced: Run) -> None:
     ids = sorted(table.index)[:3]
     expected = table.loc[ids, [f"logit_{k}" for k in range(len(EMOTIONS))]].to_numpy(np.float64)
     model, corpus = "models:/nr-dfernet-afew-video@champion", str(folder / ".nrdfer" / "corpus")
-    with served(reproduced, model, "--videos", corpus, "--limit", "request_mib=32", "--answer", "clip") as address:
+    line = [word.replace(VIDEOS, corpus) for word in line_of_page(f"nrdfer serve {model}")]
+    with served(reproduced, *line[2:], "--answer", "clip") as address:
         by_path = ask(address, {"dataframe_records": [{"path": videos[clip_id]} for clip_id in ids]})
+        typed = line_of_page("curl ")
+        page = {f"http://127.0.0.1:{PORT}/invocations": address, f"{VIDEOS}/my_video.mp4": videos[ids[0]]}
+        for there, here in page.items():
+            assert any(there in word for word in typed)
+            typed = [word.replace(there, here) for word in typed]
+        if shutil.which("curl") is not None:
+            told = subprocess.run(typed, capture_output=True, text=True, timeout=300)
+            assert [row["status"] for row in json.loads(told.stdout)["predictions"]] == ["ok"], told
         content = [base64.b64encode(Path(videos[clip_id]).read_bytes()).decode() for clip_id in ids]
         by_bytes = ask(address, {"dataframe_records": [{"video": text} for text in content]})
         odd = ask(address, {"dataframe_records": [{"path": f"{corpus}/nowhere.avi"}, {"path": "http://a/b.mp4"}]})
@@ -99,3 +114,15 @@ def test_a_changed_version_is_not_served(reproduced: Run) -> None:
         settings.write_bytes(content)
     assert done.returncode == 1
     assert "is refused, and nothing of it was loaded: artifacts/model.json has the sha256" in done.stderr
+
+
+def test_the_exports_of_the_page_are_made(reproduced: Run, tmp_path: Path) -> None:
+    page = (PROJECT / "docs" / "models.md").read_text()
+    lines = re.findall(r"^ {4}(nrdfer export .*)$", page, re.MULTILINE)
+    assert len(lines) == 2
+    for line in lines:
+        words = [str(tmp_path / word) if "." in word else word for word in shlex.split(line, comments=True)]
+        done = called(reproduced, *words[1:])
+        assert done.returncode == 0, done.stderr
+        assert "(B, 16, 3, 48, 48)" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["emotion.onnx", "emotion.pt2"]

@@ -8,9 +8,9 @@
     const [start, end] = ends(line);
     const now = Math.min(Math.max(video.currentTime, start), end);
     head.style.left = `${(100 * (now - start)) / Math.max(end - start, 1e-9)}%`;
-    const piece = [...line.querySelectorAll(".piece")].find(
-      (p) => now >= parseFloat(p.dataset.from) && now <= parseFloat(p.dataset.to),
-    );
+    // by time, not by frame: frames of a variable rate stay differently long
+    const pieces = [...line.querySelectorAll(".piece")];
+    const piece = pieces.find((p) => now < parseFloat(p.dataset.to)) || pieces.at(-1);
     const words = `${now.toFixed(1)} s${piece ? `: ${piece.dataset.words}` : ""}`;
     const caption = one("nrdfer-now");
     if (caption && caption.textContent !== words) caption.textContent = words;

@@ -69,6 +69,15 @@ def test_stored_answers_are_compared_as_text_json_and_picture(home: Path) -> Non
     assert "McNemar (exact)" in text and "disgust" in text
 
 
+def test_clips_that_give_no_interval_are_no_certainty(home: Path) -> None:
+    """Both answer every clip alike: the difference is 0, and drawing clips again says nothing of other ones."""
+    a, b = folder(home / "a", 0.8, 0), folder(home / "b", 0.8, 0)
+    for difference in json.loads(run("compare", a, b, "--json").stdout)["differences"]:
+        assert (difference["a_minus_b"], difference["low"], difference["high"]) == (0, None, None)
+        assert difference["note"].startswith("no interval: the two differ alike on all clips")
+    assert "WAR, UAR, happiness" in run("compare", a, b).stdout.replace("UAR, WAR", "WAR, UAR")
+
+
 def test_what_cannot_be_compared_is_refused_in_words(home: Path) -> None:
     a, fewer = folder(home / "a", 0.8, 0), folder(home / "fewer", 0.8, 0, clips=68)
     lastly, best = (folder(home / name, 0.5, 1, protocols=(name,)) for name in ("honest", "paper"))

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from nrdfer.demo.session import Progress, Result
-from nrdfer.demo.view import downloads_html, pieces, progress_html, refusal_html, timeline_html, video_html
-from nrdfer.predict.video_output import ANNOTATED, PREDICTION
+from nrdfer.demo.view import downloads_html, pieces, progress_html, refusal_html, strip_html, timeline_html, video_html
+from nrdfer.predict.video_output import ANNOTATED, FRAMES, PREDICTION
 
 EVIL = "<img src=x onerror=alert(1)>\"'${7*7}{{x}}`.mp4"
 
 
 def window(start: float, end: float, emotion: str | None) -> dict[str, Any]:
     answer = emotion and {"emotion": emotion, "probability": 0.5, "probabilities": {"fear": 0.5, "anger": 0.5}}
-    return {"start_s": start, "end_s": end, "status": "ok", "label": "another_person", "answer": answer}
+    frames = {"first_frame": round(25 * start), "last_frame": round(25 * end) - 1}
+    return {"start_s": start, "end_s": end, **frames, "status": "ok", "label": "another_person", "answer": answer}
 
 
 def result(folder: Path, name: str = "a.mp4") -> Result:
@@ -27,6 +28,7 @@ def result(folder: Path, name: str = "a.mp4") -> Result:
     document = {"frames": 125, "start_s": 0.0, "end_s": 5.0, "reason": "", "note": EVIL, "people": people}
     for file in (ANNOTATED, PREDICTION, "people.csv"):
         (folder / file).touch()
+    (folder / FRAMES).write_text("\n".join(["frame,time_s", *(f"{i},{i / 25}" for i in range(125))]))
     return Result("token", name, folder, document)
 
 
@@ -37,12 +39,27 @@ def test_text_from_outside_is_text(tmp_path: Path) -> None:
         assert "<img" not in html and "${" not in html and "{{" not in html and "`" not in html
         assert "&lt;img src=x" in html
     assert "<img" not in downloads_html(shown, 0)
+    for name in ("strip.png", "strip_2.png"):
+        (tmp_path / name).touch()
+    assert strip_html(shown, 0).count("<") == 3 and "onerror=alert(1)&gt;" in strip_html(shown, 0)
+    assert 'src="results/token/strip_2.png"' in strip_html(shown, 1) and "person 2: no answer" in strip_html(shown, 1)
+    (tmp_path / "strip_2.png").unlink()
+    assert strip_html(shown, 1) == ""
 
 
 def test_windows_stand_for_the_moments_around_their_centres() -> None:
     rows = [window(0, 3, "fear"), window(1, 4, "fear"), window(2, 5, "anger")]
-    assert [(a, b) for a, b, _ in pieces(rows, 0.0, 5.0)] == [(0.0, 2.0), (2.0, 3.0), (3.0, 5.0)]
-    assert pieces(rows[:1], 0.0, 3.0) == [(0.0, 3.0, rows[0])]
+    starts = [i / 4 for i in range(20)]
+    assert [(a, b) for a, b, _ in pieces(rows, starts, 5.0)] == [(0.0, 2.0), (2.0, 3.0), (3.0, 5.0)]
+    assert pieces(rows[:1], starts[:12], 3.0) == [(0.0, 3.0, rows[0])]
+
+
+def test_stretches_follow_the_playback_where_the_frame_rate_varies() -> None:
+    """The second frame stays for three seconds: its window is shown all that time, as in the annotated video."""
+    rows = [window(0, 2, "fear"), window(1, 3, "anger"), window(2, 4, "fear"), window(3, 5, "anger")]
+    starts = [0.0, 0.5, 3.5, *(3.6 + i / 10 for i in range(14))]
+    found = pieces(rows, starts, 5.0)
+    assert [(a, b, rows.index(row)) for a, b, row in found] == [(0.0, 0.5, 0), (0.5, 3.5, 1), (3.5, 5.0, 3)]
 
 
 def test_a_timeline_says_what_it_shows(tmp_path: Path) -> None:

@@ -14,13 +14,16 @@ from nrdfer.evaluation.result_table import MEAN, SINGLE, UAR, WAR
 EMOTIONS = ("happy", "sad", "neutral")
 
 
-def answers(name: str = "A", right: float = 0.7, seed: int = 0, seeds: int = 1, **changes: Any) -> Answers:
+def answers(
+    name: str = "A", right: float = 0.7, seed: int = 0, seeds: int = 1, seeds_of: tuple[int, ...] = (), **changes: Any
+) -> Answers:
     rng = np.random.default_rng(seed)
     truth = np.arange(60) % 3
     predicted = np.where(rng.random((seeds, 60)) < right, truth, rng.integers(0, 3, (seeds, 60)))
     ids = tuple(f"clip {n:02d}" for n in range(60))
     folds = tuple(f"fd{n % 2 + 1}" for n in range(60))
-    return dataclasses.replace(Answers(name, "honest", EMOTIONS, ids, folds, truth, predicted), **changes)
+    made = Answers(name, "honest", EMOTIONS, ids, folds, truth, predicted, seeds=seeds_of)
+    return dataclasses.replace(made, **changes)
 
 
 def test_figures_of_a_comparison_are_the_networks_own() -> None:
@@ -68,6 +71,16 @@ def test_trainings_of_several_seeds_are_tested_seed_with_seed() -> None:
     difference = found.difference(WAR)
     assert difference is not None
     assert 100 * difference.value == pytest.approx(np.mean(a.values(WAR, MEAN)) - np.mean(b.values(WAR, MEAN)))
+
+
+def test_a_seed_that_one_row_lacks_moves_no_other() -> None:
+    a, b = answers(seeds=3, seeds_of=(0, 1, 2)), answers("B", 0.4, seed=1, seeds=3, seeds_of=(0, 1, 2))
+    without = dataclasses.replace(b, predicted=b.predicted[[0, 2]], seeds=(0, 2))
+    found = compare(a, without)
+    assert found.seeds == (0, 2)
+    assert found.mcnemar == tuple(compare(a, b).mcnemar[seed] for seed in (0, 2))
+    with pytest.raises(NrdferError, match="A is complete with seed 0, 1, 2, B with seed 4"):
+        compare(a, dataclasses.replace(without, predicted=b.predicted[:1], seeds=(4,)))
 
 
 def test_one_split_has_its_own_figures() -> None:

@@ -121,6 +121,19 @@ def test_strata_of_one_clip_are_drawn_as_themselves() -> None:
     found = paired_bootstrap(np.array([1, 1, 0]), np.array([0, 1, 0]), np.arange(3), ["fd1"] * 3, EMOTIONS)
     assert [(d.low, d.high) for d in found] == [(d.value, d.value) for d in found]
     assert of(found, WAR, SINGLE).value == pytest.approx(1 / 3)
+    assert {(d.has_interval, d.note.partition(",")[0]) for d in found} == {
+        (False, "no interval: each emotion of each split has one clip")
+    }
+
+
+def test_an_interval_says_what_it_cannot_know() -> None:
+    truth = np.array([0, 0, 1, 2, 2])
+    found = paired_bootstrap(np.array([1, 0, 1, 1, 1]), np.array([0, 0, 1, 0, 0]), truth, ["fd1"] * 5, EMOTIONS)
+    assert of(found, "happy", SINGLE).has_interval and of(found, "happy", SINGLE).note == ""
+    assert "has one clip" not in of(found, "neutral", SINGLE).note and not of(found, "neutral", SINGLE).has_interval
+    assert "differ alike on all clips" in of(found, "neutral", SINGLE).note
+    assert of(found, WAR, SINGLE).has_interval
+    assert "too small: 1 of 3 emotions of splits have one clip" in of(found, WAR, SINGLE).note
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,18 @@ def test_pairs_are_tested_on_the_answers_of_their_rows(store: Store) -> None:
     assert "| h − g |" in markdown_of(table, comparable=True)
 
 
+def test_seeds_of_a_row_keep_their_numbers_where_one_is_not_complete(store: Store) -> None:
+    several = with_seeds(store, 3)
+    ours = TABLE_1.experiment("dsf-dct")
+    for seed, folds in ((0, FOLDS), (1, FOLDS[:-1]), (2, FOLDS)):
+        for name in folds:
+            pretend(store, profile_of(several, ours, seed), name, right=3 + 2 * seed)
+    found = row_of_address("table_1/h", Results(several, store), "honest")
+    assert found is not None
+    assert (found.seeds, len(found.predicted), len(found.trainings)) == ((0, 2), 2, 2)
+    assert found.values(WAR, MEAN) == pytest.approx([100 * 3 / 7, 100])
+
+
 def test_a_row_has_an_address(store: Store) -> None:
     results = Results(PROFILE, store)
     with pytest.raises(NrdferError, match="run: dagster job backfill -j table_1"):

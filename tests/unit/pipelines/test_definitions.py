@@ -56,6 +56,21 @@ def test_full_reproduction_covers_every_asset_that_has_no_job_of_its_own() -> No
         assert selected(f"{corpus}_reproduction") == {name for name, node in graph().items() if node["group"] == corpus}
 
 
+def steps_of(graph: dg.GraphDefinition) -> int:
+    """Steps, each kind of chunk as one."""
+    parts = [node.definition for node in graph.nodes]
+    return sum(steps_of(part) if isinstance(part, dg.GraphDefinition) else 1 for part in parts)
+
+
+def test_the_console_of_the_main_job_stays_below_sixty_lines() -> None:
+    """A line a step, whatever the profile and the corpora: chunks have none (see `run_progress`).
+
+    The rest: corpus, job, log and end of the run, 4; the table of eight rows with title and borders, 13; what may be
+    compared, 4; the report, 1; what to do next, 2.
+    """
+    assert 25 < steps_of(defs.resolve_job_def("full_reproduction").graph) <= 60 - (4 + 13 + 4 + 1 + 2)
+
+
 @pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
 def test_every_table_has_its_job(table: TableSpec) -> None:
     parts = {f"{table.name}/{part}" for part in ("checkpoint", "evaluation", "table")}

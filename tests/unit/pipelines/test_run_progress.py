@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -72,6 +74,41 @@ def test_a_check_is_named_by_its_asset() -> None:
     for event in dg.materialize([shards, nothing_is_lost], instance=instance).all_events:
         lines(event, "")
     assert lines.done == ["afew/shards", "afew/shards check nothing_is_lost"]
+
+
+@pytest.mark.parametrize(("clips", "words"), [(0, ""), (1, ", 1 chunk"), (300, ", 300 chunks")])
+def test_chunks_have_no_lines_of_their_own(clips: int, words: str) -> None:
+    @dg.op(out=dg.DynamicOut(int))
+    def out_plan() -> Iterator[dg.DynamicOutput[int]]:
+        for number in range(min(clips, 3)):
+            yield dg.DynamicOutput(number, mapping_key=f"from_{number}")
+
+    @dg.op
+    def out_chunk(number: int) -> int:
+        return number
+
+    @dg.op
+    def out_publish(numbers: list[int]) -> int:
+        return len(numbers)
+
+    @dg.graph_asset
+    def out() -> Any:
+        return out_publish(out_plan().map(out_chunk).collect())
+
+    said: list[str] = []
+    lines = run_progress.StepLines(said.append)
+    made = dg.materialize([out], instance=dg.DagsterInstance.ephemeral()).all_events
+    chunks = [event for event in made if event.is_step_success and "chunk[" in str(event.step_key)]
+    for event in made:
+        if event in chunks[1:]:
+            continue
+        for _ in range(clips if event in chunks else 1):
+            lines(event, "")
+    assert [re.sub(r"^\d\d:\d\d:\d\d +|  \d+\.\d s$", "", line) for line in said] == [
+        "done     out plan",
+        f"done     out publish{words}",
+    ]
+    assert len(lines.done) == clips + 2
 
 
 def test_after_a_long_silence_the_steps_under_way_are_named() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nrdfer.config.alignment import AlignSettings
+from nrdfer.faces.align_clip import plan_clip
 from nrdfer.predict.crops import Cropper
 from nrdfer.predict.model import TrainedModel
 from nrdfer.predict.predictor import Predictor
@@ -61,13 +63,37 @@ def test_footage_upside_down_is_turned(with_real_weights: Predictor, shared_dir:
     assert (points[:, 0, 1] < points[:, 3, 1]).all()  # eyes above mouths
 
 
-def test_the_size_that_is_searched_is_the_detectors(with_real_weights: Predictor, trained: TrainedModel) -> None:
+@pytest.mark.parametrize(("turn", "quarters", "words"), [("cclock", 3, "left"), ("clock", 1, "right")])
+def test_footage_on_its_side_is_turned(
+    with_real_weights: Predictor, shared_dir: Path, tmp_path: Path, turn: str, quarters: int, words: str
+) -> None:
+    source, side = shared_dir / "clips" / "pyfeat_single_face.mp4", tmp_path / "side.mp4"
+    ffmpeg("-i", source, "-vf", f"transpose={turn}", "-t", "0.3", "-an", *X264, side)
+    found = with_real_weights.predict(side)
+    assert (found.status, found.turned, found.frames_with_face, found.size) == ("ok", quarters, 9, (640, 360))
+    assert f"the footage is on its {words} side" in found.note
+    assert np.abs(np.array([record.box for record in found.records]) - BOX).max() < 30
+
+
+def test_the_size_that_is_searched_is_the_detectors(
+    with_real_weights: Predictor, trained: TrainedModel, shared_dir: Path, tmp_path: Path
+) -> None:
     """The shipped model's is smaller: its faces are large. A clear face of an old film is lost at that size."""
     assert trained.preprocessing.align.max_side < with_real_weights.cropper.detector.max_side == 640
+    source, far = shared_dir / "clips" / "pyfeat_single_face.mp4", tmp_path / "far.mp4"
+    ffmpeg("-i", source, "-vf", "scale=88:50,setsar=1,pad=640:360:260:150:gray", "-t", "0.4", "-an", *X264, far)
+    found = with_real_weights.predict(far)
+    as_preprocessed = plan_clip(far, with_real_weights.cropper.detector, AlignSettings())
+    assert (found.status, found.frames_with_face) == ("ok", 12)
+    assert [record.box for record in found.records] == [record.box for record in as_preprocessed.records]
+    smaller = with_real_weights.cropper.preprocessing.overridden(max_side=trained.preprocessing.align.max_side)[0]
+    lost = Predictor(trained, Cropper.load(smaller, device="cpu"), device="cpu").predict(far)
+    assert lost.status == "no_face" and "(--max-side 640)" in lost.reason
 
 
 def test_nobody_is_found_in_an_animated_title(with_real_weights: Predictor, shared_dir: Path) -> None:
     found = with_real_weights.predict(shared_dir / "clips" / "pyfeat_no_face.mp4")
     assert (found.status, found.answer, len(found.records)) == ("no_face", None, 95)
     assert {row.status for row in found.windows} == {"no_face"}
+    assert found.reason.endswith("and the video has 960: a larger max_side finds smaller faces (--max-side 960)")
     assert found.windows[-1].window.end == pytest.approx(95 / 24)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nrdfer.core.errors import StoreError
-from nrdfer.store import MANIFEST, Artifact, Store, remote
+from nrdfer.store import MANIFEST, Artifact, Store, remote_requests
 from nrdfer.store.copies import Copies
 from nrdfer.store.remote import Remote, UnreachableError
 from nrdfer.store.sealed import sealed
@@ -255,7 +255,7 @@ def test_a_web_server_that_fails_is_not_an_empty_one(
     tmp_path: Path, status: int | None, waits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NRDFER_STORE_WAIT", "0.5")
-    monkeypatch.setattr(remote, "_PAUSE", 0.1)
+    monkeypatch.setattr(remote_requests, "_PAUSE", 0.1)
     handler = type("Refuses", (_Refuses,), {"status": status, "requests": 0})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         url = f"http://127.0.0.1:{server.server_port}"
@@ -279,10 +279,10 @@ def test_a_transfer_that_breaks_on_its_way_is_repeated_and_a_silent_server_is_no
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NRDFER_STORE_WAIT", "0.2")
-    monkeypatch.setattr(remote, "_PAUSE", 0.01)
+    monkeypatch.setattr(remote_requests, "_PAUSE", 0.01)
     (tmp_path / "bucket").mkdir()
     place = Remote(f"file://{tmp_path}/bucket")
-    moved = remote._Moved(lambda done: None)
+    moved = remote_requests.Moved(lambda done: None)
     attempts: list[bool] = []
 
     def transfer(arrives: bool) -> str:

@@ -48,6 +48,16 @@ def test_without_sound_and_at_an_even_rate(tmp_path: Path) -> None:
     assert (info.fps, info.duration_s) == (25, pytest.approx(0.4, abs=0.011))
 
 
+def test_a_player_shows_the_last_frames_of_a_variable_rate(tmp_path: Path) -> None:
+    """The length of the track, at which players end, is that of all frames."""
+    starts = (*(i / 50 for i in range(FRAMES - 4)), *(0.2 + i / 5 for i in range(4)))
+    with TimedWriter(tmp_path / "out.mp4", WIDTH, HEIGHT, FrameTimes(starts, 1.0, 10.0, even=False)) as writer:
+        for picture in numbered():
+            writer.write(picture)
+    assert probe(tmp_path / "out.mp4").duration_s == pytest.approx(1.0, abs=0.011)
+    assert frame_times(tmp_path / "out.mp4", FRAMES).starts == pytest.approx(starts, abs=2e-5)
+
+
 def test_nothing_appears_unless_it_is_whole(tmp_path: Path) -> None:
     times, out = FrameTimes((0.0, 0.1), 0.2, 10.0, even=True), tmp_path / "out.mp4"
     frame = np.zeros((64, 64, 3), np.uint8)
