@@ -24,6 +24,7 @@ from pipelines import (
     last_words,
     mlflow_run,
     open_databases,
+    pool_claims,
     repair,
     run_lease,
     run_origin,
@@ -70,6 +71,7 @@ class RepairingExecutor(dg.Executor):
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Execute the plan; see the class."""
         end = _End()
+        pool_claims.look_when_freed()
         if plan_context.log.level > logging.INFO:  # dagster.yaml's level is for the console; the run's page has more
             plan_context.log.setLevel(logging.INFO)
         try:
