@@ -11,13 +11,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 # Types of what an executor is given and says of itself.
-# a run before its first step: before_steps, cluster_steps, executor, mlflow_run, step_needs
+# a run before its first step: before_steps, cluster_steps, engines, executor, mlflow_run, step_needs
 from dagster._core.execution.context.system import PlanOrchestrationContext
 
 # the error of a step that is started again: cluster_steps
 from dagster._core.execution.plan.objects import StepRetryData
 
-# the steps to run: before_steps, cluster_steps, executor
+# the steps to run: before_steps, cluster_steps, engines, executor
 from dagster._core.execution.plan.plan import ExecutionPlan
 
 # whether steps that fail are tried again: cluster_steps, executor

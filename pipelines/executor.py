@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext, RetryMode
 
 
-Prepare = Callable[[logging.Logger], None]
+Prepare = Callable[["PlanOrchestrationContext", "ExecutionPlan"], None]
 CleanUp = Callable[[dg.DagsterInstance, logging.Logger], None]
 
 
@@ -44,7 +44,7 @@ class RepairingExecutor(dg.Executor):
 
     Args:
         steps: any executor; it runs the steps.
-        prepare: called before the repair; given the run's log.
+        prepare: called before the repair; given the run's context and its steps.
         clean_up: called after the repair, to end what killed runs left on other machines; given the instance and the
             run's log.
         cluster: whether other machines run the steps.
@@ -98,7 +98,7 @@ class RepairingExecutor(dg.Executor):
         with run_lease.held(plan_context.instance, run_id), open_databases.kept_open(plan_context.instance, run_id):
             run_origin.record_origin(plan_context.instance, run_id)
             if self._prepare is not None:
-                self._prepare(plan_context.log)
+                self._prepare(plan_context, execution_plan)
             repair.repair_dead_runs(plan_context.instance, plan_context.log)
             if self._clean_up is not None:
                 self._clean_up(plan_context.instance, plan_context.log)

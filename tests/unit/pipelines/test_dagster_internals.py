@@ -46,13 +46,13 @@ IMPORTED = (
     Name(
         "dagster._core.execution.context.system",
         "PlanOrchestrationContext",
-        ("before_steps", "cluster_steps", "executor", "mlflow_run", "step_needs"),
+        ("before_steps", "cluster_steps", "engines", "executor", "mlflow_run", "step_needs"),
         attributes=("dagster_run", "instance", "job", "log"),
     ),
     Name(
         "dagster._core.execution.plan.plan",
         "ExecutionPlan",
-        ("before_steps", "cluster_steps", "executor"),
+        ("before_steps", "cluster_steps", "engines", "executor"),
         attributes=("step_keys_to_execute",),
     ),
     Name(
