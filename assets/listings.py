@@ -42,13 +42,18 @@ def listing_asset(corpus: Corpus) -> dg.AssetsDefinition:
     def listing(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[Artifact]:
         with step(context):
             from nrdfer.experiments import check_profile as check
+            from nrdfer.models.registry import MODELS
             from nrdfer.preprocessing import corpus_listing, picture_listing
 
-            check.check_profile(workbench.settings, corpus.name)
+            asset = corpus.asset(corpus.listing)
+            if workbench.settings.model in MODELS and workbench.pointers.is_known(asset):
+                check.check_devices(workbench.settings)  # the network was, when this was made with the same settings
+            else:
+                check.check_profile(workbench.settings, corpus.name)
             root = corpus_listing.corpus_root(workbench.settings, corpus)
             contents = corpus.read(root)
             artifact = workbench.store.build_resumable(
-                corpus.asset(corpus.listing),
+                asset,
                 code_version="1" if corpus.videos else "2",
                 config={},
                 inputs=corpus_listing.listing_inputs(root, contents),

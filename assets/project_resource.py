@@ -3,6 +3,7 @@
 Keep here: what every asset needs to reach the library. Keep out: job and executor settings (``pipelines/``).
 """
 
+import functools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,10 @@ _ProfileFields: Any = config_of(Profile, TYPED)
 
 #: Of an input: it is used as far as it was made.
 OPTIONAL = "nrdfer/optional"
+
+
+#: The profile that was resolved last, by what it was made of: every input and output of a step asks for it.
+_resolved: dict[tuple[object, ...], Profile] = {}
 
 
 class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: ignore[misc]
@@ -71,19 +76,21 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
 
     @property
     def settings(self) -> Profile:
-        """The resolved profile.
+        """The resolved profile; the same object as before while neither this nor the profile's file changes.
 
         Raises:
             ProfileError: no such profile, or an unknown setting.
         """
-        return resolve.resolve_profile(
-            self.profile,
-            Path(self.profiles_folder),
-            afew_root=self.afew_root,
-            dfew_root=self.dfew_root,
-            weights_folder=self.weights_folder,
-            overrides=merge(self.model_dump(include=set(TYPED), exclude_defaults=True), self.overrides),
-        )
+        folder = Path(self.profiles_folder)
+        roots = {"afew_root": self.afew_root, "dfew_root": self.dfew_root, "weights_folder": self.weights_folder}
+        overrides = merge(self.model_dump(include=set(TYPED), exclude_defaults=True), self.overrides)
+        given = (self.profile, folder, _version(folder / f"{self.profile}.yaml"), repr(roots), repr(overrides))
+        profile = _resolved.get(given)
+        if profile is None:
+            profile = resolve.resolve_profile(self.profile, folder, **roots, overrides=overrides)
+            _resolved.clear()
+            _resolved[given] = profile
+        return profile
 
     @property
     def config_digest(self) -> str:
@@ -106,8 +113,22 @@ class Workbench(_ProfileFields, dg.ConfigurableResource["Workbench"]):  # type: 
 
     @property
     def tracking(self) -> Tracking:
-        """MLflow."""
-        return Tracking()
+        """MLflow: one connection of this process, as long as the address stays."""
+        return _tracking(paths.tracking_uri(), paths.tracking_artifacts())
+
+
+@functools.lru_cache(1)
+def _tracking(_address: str, _artifacts: Path) -> Tracking:
+    return Tracking()  # which looks for both where they come from
+
+
+def _version(file: Path) -> tuple[int, ...] | None:
+    """What is another after a file was changed; None if it cannot be read."""
+    try:
+        found = file.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 #: Metadata of where an artefact comes from, whose values have no type of their own.

@@ -48,6 +48,15 @@ def refuse_faults(context: PlanOrchestrationContext, plan: ExecutionPlan, *, clu
         raise NotReadyError(refused)
 
 
+def makes_anything(context: PlanOrchestrationContext, plan: ExecutionPlan) -> bool:
+    """Whether a run has anything to make that was not made here before with the same settings, or it is not known."""
+    try:
+        workbench = workbench_of(context)
+        return workbench is None or Plan(workbench.settings, assets_of(context, plan)).absent != frozenset()
+    except NrdferError:
+        return True
+
+
 def assets_of(context: PlanOrchestrationContext, plan: ExecutionPlan) -> frozenset[str]:
     """Keys of the assets that a run's steps make; the step of an asset, or of a part of one, has its key as name."""
     keys = context.job.get_definition().asset_layer.selected_asset_keys

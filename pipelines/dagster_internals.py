@@ -11,13 +11,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 # Types of what an executor is given and says of itself.
-# a run before its first step: cluster_steps, executor, mlflow_run, step_needs
+# a run before its first step: before_steps, cluster_steps, engines, executor, mlflow_run, step_needs
 from dagster._core.execution.context.system import PlanOrchestrationContext
 
 # the error of a step that is started again: cluster_steps
 from dagster._core.execution.plan.objects import StepRetryData
 
-# the steps to run: cluster_steps, executor
+# the steps to run: before_steps, cluster_steps, engines, executor
 from dagster._core.execution.plan.plan import ExecutionPlan
 
 # whether steps that fail are tried again: cluster_steps, executor
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     # a job by its name, which each step's process loads again: job_execution
     from dagster._core.definitions.reconstruct import ReconstructableRepository
 
+    # a run's places in pools, and its steps that wait for one: pool_claims
+    from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
+
     # the executor that gives each step to a handler, and what a handler is and returns: cluster_steps, slurm, ray_jobs
     from dagster._core.executor.step_delegating import (
         CheckStepHealthResult,
@@ -62,11 +65,16 @@ if TYPE_CHECKING:
     from dagster._utils.interrupts import capture_interrupts
 
 __all__ = [
+    "INFER_SCHEMAS",
     "LOADED_BY_STEPS",
+    "MAKE_ENGINES",
+    "MIGRATIONS",
+    "MIRRORS",
     "CheckStepHealthResult",
     "ConfigurableClassData",
     "DagsterSqliteStorage",
     "ExecutionPlan",
+    "InstanceConcurrencyContext",
     "InstanceRef",
     "LoadableTargetOrigin",
     "LocalArtifactStorage",
@@ -94,6 +102,18 @@ LOADED_BY_STEPS = (
     "dagster._utils.test.definitions",
     "upath.core",
 )
+#: Modules that make an engine of SQLAlchemy for every use of a database, by ``create_engine``: dagster_caches.
+MAKE_ENGINES = (
+    "dagster._core.storage.event_log.sqlite.sqlite_event_log",
+    "dagster._core.storage.runs.sqlite.sqlite_run_storage",
+    "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage",
+)
+#: Where alembic finds the migrations of Dagster's databases: fork_server reads their list ahead.
+MIGRATIONS = "dagster:_core/storage/alembic"
+#: Module that mirrors what steps print, by ``execute_posix_tail``: mirrored_output.
+MIRRORS = "dagster._core.execution.compute_logs"
+#: Modules that infer the schema of a class for every resource, by ``infer_schema_from_config_class``: dagster_caches.
+INFER_SCHEMAS = ("dagster._config.pythonic_config.resource",)
 
 
 if not TYPE_CHECKING:
@@ -116,6 +136,9 @@ if not TYPE_CHECKING:
             from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 
             return get_possibly_temporary_instance_for_cli
+        if name == "InstanceConcurrencyContext":
+            module = importlib.import_module("dagster._core.execution.plan.instance_concurrency_context")
+            return module.InstanceConcurrencyContext
         if name == "ReconstructableRepository":
             return importlib.import_module("dagster._core.definitions.reconstruct").ReconstructableRepository
         if name == "capture_interrupts":

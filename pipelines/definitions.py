@@ -14,12 +14,14 @@ from nrdfer.corpora.registry import trained_corpora
 from pipelines import last_words
 from pipelines.asset_specs import presented
 from pipelines.checks import checks
+from pipelines.dagster_caches import keep_schemas
 from pipelines.engines import chosen_executor
 from pipelines.jobs import jobs
 from pipelines.resources import resources
 from pipelines.sensors import sensors
 
 last_words.install()  # every process of a run loads this module
+keep_schemas()
 defs = dg.Definitions(
     assets=presented(
         [

@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -16,7 +15,11 @@ from nrdfer.core import environment
 from nrdfer.core.coerce import brief
 from nrdfer.core.errors import NrdferError
 from pipelines import fork_server
+from pipelines.before_steps import makes_anything
 from pipelines.executor import RepairingExecutor, steps_of
+
+if TYPE_CHECKING:
+    from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext
 
 VARIABLE = "NRDFER_EXECUTOR"
 _PACKAGES = {"ray": "nrdfer[ray]", "k8s": "dagster-k8s"}  # what pip is to install
@@ -56,13 +59,13 @@ def local_executor(init_context: dg.InitExecutorContext) -> RepairingExecutor:
     return RepairingExecutor(steps, prepare=_begin_forking if forks else _explain_no_forking)
 
 
-def _begin_forking(log: logging.Logger) -> None:
-    fork_server.begin()
+def _begin_forking(context: PlanOrchestrationContext, plan: ExecutionPlan) -> None:
+    fork_server.begin(context.dagster_run.job_name, up_to_date=not makes_anything(context, plan))
 
 
-def _explain_no_forking(log: logging.Logger) -> None:
+def _explain_no_forking(context: PlanOrchestrationContext, _: ExecutionPlan) -> None:
     if reason := fork_server.obstacle():
-        log.info(f"every step starts its own Python, which takes seconds: {reason}")
+        context.log.info(f"every step starts its own Python, which takes seconds: {reason}")
 
 
 def _slurm() -> dg.ExecutorDefinition:
@@ -92,7 +95,7 @@ def _ray() -> dg.ExecutorDefinition:
         steps = ClusterExecutor(ray_jobs.RaySteps(), context.executor_config)
         return RepairingExecutor(
             steps,
-            prepare=ray_jobs.tell_what_is_not_handed_on,
+            prepare=lambda run, _: ray_jobs.tell_what_is_not_handed_on(run.log),
             clean_up=ray_jobs.end_jobs_of_ended_runs,
             cluster=True,
         )

@@ -24,6 +24,7 @@ from pipelines import (
     last_words,
     mlflow_run,
     open_databases,
+    pool_claims,
     repair,
     run_lease,
     run_origin,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from pipelines.dagster_internals import ExecutionPlan, PlanOrchestrationContext, RetryMode
 
 
-Prepare = Callable[[logging.Logger], None]
+Prepare = Callable[["PlanOrchestrationContext", "ExecutionPlan"], None]
 CleanUp = Callable[[dg.DagsterInstance, logging.Logger], None]
 
 
@@ -43,7 +44,7 @@ class RepairingExecutor(dg.Executor):
 
     Args:
         steps: any executor; it runs the steps.
-        prepare: called before the repair; given the run's log.
+        prepare: called before the repair; given the run's context and its steps.
         clean_up: called after the repair, to end what killed runs left on other machines; given the instance and the
             run's log.
         cluster: whether other machines run the steps.
@@ -70,6 +71,7 @@ class RepairingExecutor(dg.Executor):
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         """Execute the plan; see the class."""
         end = _End()
+        pool_claims.look_when_freed()
         if plan_context.log.level > logging.INFO:  # dagster.yaml's level is for the console; the run's page has more
             plan_context.log.setLevel(logging.INFO)
         try:
@@ -96,7 +98,7 @@ class RepairingExecutor(dg.Executor):
         with run_lease.held(plan_context.instance, run_id), open_databases.kept_open(plan_context.instance, run_id):
             run_origin.record_origin(plan_context.instance, run_id)
             if self._prepare is not None:
-                self._prepare(plan_context.log)
+                self._prepare(plan_context, execution_plan)
             repair.repair_dead_runs(plan_context.instance, plan_context.log)
             if self._clean_up is not None:
                 self._clean_up(plan_context.instance, plan_context.log)

@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from nrdfer.core.file_locks import held
+from nrdfer.core.migrations import keep_lists
 from pipelines import activation, last_words
+from pipelines.dagster_caches import keep_engines
 from pipelines.dagster_internals import ConfigurableClassData, DagsterSqliteStorage
 
 _LOCK = ".opening.lock"
 _log = logging.getLogger(__name__)
 last_words.install()  # the first of this project that Dagster loads
 activation.advise()
+keep_engines()
+keep_lists()
 
 
 class SharedSqliteStorage(DagsterSqliteStorage):

@@ -6,6 +6,8 @@ import gc
 import os
 import re
 import shutil
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,12 @@ os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 # a build for CPUs is as good as any for the tests, but "auto" refuses one where a card is
 if (_build := torch_build()) is not None and _build.cuda is None and find_cards().there:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+
+# who starts the tests may ignore signals (a shell's `&`, a service), and all that they start would inherit it
+for _number, _handler in ((signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+    if signal.getsignal(_number) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(_number, _handler)
 
 
 gc.disable()  # all that is imported and collected stays: looking for garbage in it takes a fifth of the time

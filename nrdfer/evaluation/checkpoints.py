@@ -22,7 +22,6 @@ from nrdfer.core.errors import WeightsError
 from nrdfer.core.optional_output import draw
 from nrdfer.data.settings import DataSettings
 from nrdfer.models import trained_files
-from nrdfer.models.saved_model import read_history
 from nrdfer.models.trained_files import BEST, HISTORY, LAST, MODEL
 from nrdfer.runtime.engine import Engine
 
@@ -81,7 +80,7 @@ def evaluate_checkpoint(
     from nrdfer.evaluation.scenes import figures_by_scene, scenes_of
     from nrdfer.evaluation.shared_labels import restricted
     from nrdfer.evaluation.validation import read_validation
-    from nrdfer.models.saved_model import load_model, read_sampling
+    from nrdfer.models.saved_model import load_model, read_history, read_sampling
     from nrdfer.runtime.determinism import set_up
     from nrdfer.runtime.placement import places
     from nrdfer.shards.stream import open_clips
@@ -258,6 +257,7 @@ def cross_validate(
         out: receives the files.
     """
     from nrdfer.evaluation.protocols import cross_validation
+    from nrdfer.models.saved_model import read_history
 
     summary: dict[str, Any] = {}
     for protocol in evaluated_protocols(list(evaluations.values())):

@@ -34,6 +34,7 @@ class Results:
         self.from_scratch = frozenset(profile.initial)  # corpora whose trainings do not start as the paper's do
         self.split = functools.cache(self._split)
         self.shards = functools.cache(self._shards)
+        self._profiles: dict[tuple[object, ...], Profile] = {}
 
     def training(self, experiment: Experiment, split: str, seed: int = 0) -> Step:
         """Key of an experiment's training run; `seed` counts the profile's `seeds` from 0 on.
@@ -45,7 +46,7 @@ class Results:
         before = initial_of(self._profile, corpus_of(split))
         initial = self.training(experiment, before, seed).digest(self._store) if before is not None else None
         found = self.split(split)
-        profile = profile_of(self._profile, experiment, seed)
+        profile = self._profile_of(experiment, seed)
         return training_step(profile, found, self.shards(found.corpus).digest, initial)
 
     def evaluation(self, experiment: Experiment, split: str, seed: int = 0) -> Artifact | None:
@@ -62,6 +63,13 @@ class Results:
             return None  # without data there are no results either
         digest = step.digest(self._store)
         return self._store.open(step.asset, digest) if self._store.is_published(step.asset, digest) else None
+
+    def _profile_of(self, experiment: Experiment, seed: int) -> Profile:
+        """The experiment's profile, made once for all splits, tables and comparisons: checking it takes long."""
+        given = (experiment.name, experiment.model, repr(experiment.settings), repr(experiment.recipe), seed)
+        if given not in self._profiles:
+            self._profiles[given] = profile_of(self._profile, experiment, seed)
+        return self._profiles[given]
 
     def _split(self, name: str) -> Split:
         return find_split(self._profile, name)

@@ -40,7 +40,7 @@ def crops_content(checkpoint: Path, weights: str, card: str, *more: Path) -> Con
         loader=MODULE,
         signature=signature(read_emotions(checkpoint / MODEL), frames),
         card=card,
-        example={"clip": example_clip(frames)},
+        example=lambda: {"clip": example_clip(frames)},
         config={SHA256: file_sha256(checkpoint / weights)},
     )
 

@@ -64,7 +64,7 @@ def register_video(tracking: Tracking, name: str, version: str, *, log: logging.
             loader=LOADER,
             signature=video_signature(read_emotions(files / MODEL)),
             card=card,
-            example=pd.DataFrame({"path": ["/data/my_video.mp4"]}),
+            example=lambda: pd.DataFrame({"path": ["/data/my_video.mp4"]}),
             config={FOLDERS: []},
         )
         made = registry.register(tracking, video_name(name), opened.run_id, content, facts, kind=VIDEO, log=log)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ class Content:
             network file is among them for reading, and never run from there.
         loader: module of this package that MLflow loads it with; a version brings no code.
         signature: of inputs and outputs.
-        example: an input.
+        example: makes an input; called only where a folder is written, because rendering one takes long.
         card: the model card, Markdown.
         config: plain values that the wrapper is given.
     """
@@ -46,7 +46,7 @@ class Content:
     loader: str
     signature: ModelSignature
     card: str
-    example: Any = None
+    example: Callable[[], Any] | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -155,7 +155,7 @@ def _write(folder: Path, content: Content, model: LoggedModel, run_id: str) -> d
                 loader_module=content.loader,
                 data_path=str(gathered),
                 signature=content.signature,
-                input_example=content.example,
+                input_example=None if content.example is None else content.example(),
                 # none: the project is no package of an index, and MLflow would fetch any package of its name there
                 pip_requirements=[],
                 model_config=dict(content.config),

@@ -1,8 +1,10 @@
-"""Markers: whole folders are marked by place, and the targets select by them."""
+"""Markers: whole folders are marked by place, and the targets select by them. And signals that were ignored."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,3 +56,12 @@ def test_make_test_leaves_nothing_out_and_the_fast_target_what_is_slow() -> None
     assert " -m pytest -n 3 " in _recipe("test")
     assert 'pytest tests/unit -m "not slow"' in _recipe("test-fast")
     assert re.match(r" lint test-fast\b", _recipe("check"))
+
+
+def test_signals_that_who_starts_the_tests_ignores_are_not_ignored_by_them() -> None:
+    code = (
+        "import signal; [signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)]; "
+        "import tests.conftest; print(*(signal.getsignal(number) is signal.SIG_IGN for number in (2, 15)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"

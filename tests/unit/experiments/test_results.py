@@ -20,7 +20,7 @@ from nrdfer.core.records import ClipRecord
 from nrdfer.corpora.dfew import DFEW
 from nrdfer.evaluation.checkpoints import predictions_path
 from nrdfer.evaluation.result_table import GMACS, MEAN, POOLED, SINGLE, UAR, WAR, RepeatedFigure
-from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLE_2, TABLE_4, TABLE_5, TABLES, TableSpec
+from nrdfer.experiments.catalogue import FOLDS, TABLE_1, TABLE_2, TABLE_4, TABLE_5, TABLES, Experiment, TableSpec
 from nrdfer.experiments.fill import fill, line_of
 from nrdfer.experiments.pairs import PAIRS, compare_pairs, row_of_address
 from nrdfer.experiments.profiles import profile_of
@@ -286,3 +286,22 @@ def test_every_pair_names_rows_that_are_trained() -> None:
         trained = {row.label for row in TABLES[name].rows if row.experiment}
         assert {label for pair in pairs for label in pair} <= trained
         assert len(set(map(frozenset, pairs))) == len(pairs)
+
+
+def test_an_experiments_profile_is_made_once_for_all_splits_and_tables(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def counted(profile: Profile, experiment: Experiment, seed: int = 0) -> Profile:
+        made.append(f"{experiment.name} {experiment.model} {experiment.settings} {experiment.recipe} {seed}")
+        return profile_of(profile, experiment, seed)
+
+    monkeypatch.setattr("nrdfer.experiments.results.profile_of", counted)
+    results = Results(PROFILE, store)
+    for table in (TABLE_1, TABLE_4, TABLE_1):
+        fill(table, results)
+    assert len(made) == len(set(made)) >= len(TABLE_1.experiments)
+    other = dataclasses.replace(TABLE_1.experiments[0], recipe={"lr": 0.5})
+    known = results.training(TABLE_1.experiments[0], "fd1")
+    assert results.training(other, "fd1").digest(store) != known.digest(store)

@@ -11,9 +11,11 @@ import pytest
 
 from nrdfer.preflight import check
 from nrdfer.preflight.plan import Fault, NotReadyError, Plan
-from pipelines.before_steps import assets_of, refuse_faults
+from nrdfer.store.pointers import made_with
+from pipelines.before_steps import assets_of, makes_anything, refuse_faults
 from pipelines.definitions import defs
 from pipelines.executor import RepairingExecutor
+from pipelines.resources import EnvironmentWorkbench
 
 STEPS = [
     "afew__videos", "afew__aligned_faces.afew_aligned_faces_plan", "afew__aligned_faces.afew_aligned_faces_chunk[?]",
@@ -71,6 +73,22 @@ def test_the_runs_own_config_is_checked(monkeypatch: pytest.MonkeyPatch) -> None
     refuse_faults(context(dfew_root="/data", overrides={"workers": 1}), PLAN, cluster=False)
     (plan,) = seen
     assert (plan.profile.name, plan.profile.corpora.dfew_root, plan.profile.workers) == ("quick", "/data", 1)
+
+
+def test_a_run_makes_nothing_where_all_its_assets_were_made_with_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path))
+    assert makes_anything(context(), PLAN)
+    profile = EnvironmentWorkbench(profile="quick").settings
+    for asset in assets_of(context(), PLAN):
+        pointer = made_with(profile).root / f"{asset}.json"
+        pointer.parent.mkdir(parents=True, exist_ok=True)
+        assert makes_anything(context(), PLAN)
+        pointer.touch()
+    assert not makes_anything(context(), PLAN)
+    assert makes_anything(context(overrides={"workers": 1}), PLAN)
+    assert makes_anything(context(overrides={"afew_recipe": {"epoch": 3}}), PLAN)  # which the checks will refuse
 
 
 def test_a_profile_that_cannot_be_read_is_the_one_fault() -> None:

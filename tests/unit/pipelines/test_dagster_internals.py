@@ -46,13 +46,13 @@ IMPORTED = (
     Name(
         "dagster._core.execution.context.system",
         "PlanOrchestrationContext",
-        ("before_steps", "cluster_steps", "executor", "mlflow_run", "step_needs"),
+        ("before_steps", "cluster_steps", "engines", "executor", "mlflow_run", "step_needs"),
         attributes=("dagster_run", "instance", "job", "log"),
     ),
     Name(
         "dagster._core.execution.plan.plan",
         "ExecutionPlan",
-        ("before_steps", "cluster_steps", "executor"),
+        ("before_steps", "cluster_steps", "engines", "executor"),
         attributes=("step_keys_to_execute",),
     ),
     Name(
@@ -134,12 +134,7 @@ IMPORTED = (
         ("shared_folders",),
         calls={"": Call(0, ("base_dir", "inst_data", "polling_timeout"))},
     ),
-    Name(
-        "dagster._core.storage.root",
-        "LocalArtifactStorage",
-        ("shared_folders",),
-        calls={"": Call(2)},
-    ),
+    Name("dagster._core.storage.root", "LocalArtifactStorage", ("shared_folders",), (), {"": Call(2)}),
     Name(
         "dagster._core.storage.sqlite_storage",
         "DagsterSqliteStorage",
@@ -158,6 +153,7 @@ IMPORTED = (
         ("job_execution",),
         calls={"for_module": Call(3), "get_definition": Call(1), "get_reconstructable_job": Call(2)},
     ),
+    Name("dagster._core.execution.plan.instance_concurrency_context", "InstanceConcurrencyContext", ("pool_claims",)),
     Name("dagster._utils.interrupts", "capture_interrupts", ("job_execution",), calls={"": Call()}),
 )
 #: What is reached through public objects, although Dagster documents it nowhere.
@@ -272,7 +268,8 @@ def test_every_name_of_the_module_has_a_test(internals: ModuleType) -> None:
         for alias in node.names
     }
     assert imported == {(name.module, name.name) for name in IMPORTED}
-    assert set(internals.__all__) == {name.name for name in IMPORTED} | {"LOADED_BY_STEPS"}
+    places = {"INFER_SCHEMAS", "LOADED_BY_STEPS", "MAKE_ENGINES", "MIGRATIONS", "MIRRORS"}
+    assert set(internals.__all__) == {name.name for name in IMPORTED} | places
 
 
 @pytest.mark.parametrize("name", IMPORTED, ids=str)

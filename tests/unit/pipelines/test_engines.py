@@ -85,7 +85,7 @@ _called: list[str] = []
     name="of_this_test", config_schema=config_schema(), requirements=dg.multiple_process_executor_requirements()
 )
 def _executor(context: dg.InitExecutorContext) -> RepairingExecutor:
-    def prepare(log: logging.Logger) -> None:
+    def prepare(context: object, plan: object) -> None:
         _called.append("prepare")
 
     def clean_up(instance: dg.DagsterInstance, log: logging.Logger) -> None:

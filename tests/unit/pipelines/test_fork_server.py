@@ -24,11 +24,14 @@ import json, os, sys, threading, torch
 asked = []
 for name in ("is_available", "device_count"):
     setattr(torch.cuda, name, lambda name=name: asked.append(name))
+from nrdfer.core import migrations
 from pipelines import fork_server
-fork_server.load()
+fork_server.load("full_reproduction")
 files = {os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{n}")}
 print(json.dumps({
-    "missing": [name for name in fork_server.LATE if name not in sys.modules],
+    "missing": [name for name in (*fork_server.LATE, *fork_server.COMPUTING) if name not in sys.modules],
+    "lists": len(migrations._kept),
+    "of no step": [name for name in ("gradio", "nrdfer.commands.models") if name in sys.modules],
     "graph": "pipelines.definitions" in sys.modules and "nrdfer.training.loop" in sys.modules,
     "threads": [thread.name for thread in threading.enumerate()],
     "gpu": [torch.cuda.is_initialized(), asked],  # even asking would make it useless to a fork
@@ -43,14 +46,17 @@ from nrdfer.core.processes import MARK, children_marked, die_with_run
 
 def step(queue):
     die_with_run()
-    queue.put((os.getpid(), os.getppid(), os.environ[MARK], "pipelines.definitions" in sys.modules))
+    less = {"torch._dynamo", "scipy.stats"} & set(sys.modules) == set()
+    there = "pipelines.definitions" in sys.modules and less
+    told = {"_NRDFER_JOB", "_NRDFER_UP_TO_DATE"} & set(os.environ)
+    queue.put((os.getpid(), os.getppid(), os.environ[MARK], there and not told))
     time.sleep(99)
 
 if __name__ == "__main__":
     from pipelines import fork_server
     leases.take("the-run")
     with children_marked("the-run"):
-        fork_server.begin()
+        fork_server.begin("full_reproduction", up_to_date=True)
     context = multiprocessing.get_context("forkserver")
     queue = context.Queue()
     process = context.Process(target=step, args=(queue,), daemon=True)
@@ -76,7 +82,7 @@ def _step_and_server(run: subprocess.Popen[str]) -> tuple[psutil.Process, psutil
     assert run.stdout is not None
     step, server, mark = run.stdout.readline().strip().split(" ", 2)
     assert mark.startswith("the-run ")
-    assert mark.endswith(" True")  # it was forked with the graph loaded
+    assert mark.endswith(" True")  # it was forked with the graph loaded, and without what only computes
     assert int(server) != run.pid
     return psutil.Process(int(step)), psutil.Process(int(server))
 
@@ -85,7 +91,15 @@ def test_loading_leaves_nothing_that_a_fork_must_not_find(tmp_path: Path) -> Non
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
     done = subprocess.run([sys.executable, "-c", LOADING], env=environment, capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
-    expected = {"missing": [], "graph": True, "threads": ["MainThread"], "gpu": [False, []], "files": []}
+    expected = {
+        "missing": [],
+        "lists": 2,
+        "of no step": [],
+        "graph": True,
+        "threads": ["MainThread"],
+        "gpu": [False, []],
+        "files": [],
+    }
     assert found == expected, done.stderr
     assert done.stderr == ""  # what is said there, every run would say
 

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from assets.project_resource import Workbench
+from nrdfer.core.errors import ProfileError
 from nrdfer.store import Artifact
 from nrdfer.store.pointers import made_with
 from pipelines.resources import resources
@@ -31,3 +32,33 @@ def test_runs_of_other_settings_have_pointers_of_their_own(tmp_path: Path, monke
     plain = {"profile": "p", "profiles_folder": str(tmp_path)}
     assert made_with(Workbench(**config).settings).get("demo/source") is not None
     assert made_with(Workbench(**plain).settings).get("demo/source") is None
+
+
+def test_a_profile_is_resolved_again_where_its_file_or_what_is_laid_over_it_changes(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("name: p\ndescription: d\n")
+    place = {"profile": "p", "profiles_folder": str(tmp_path)}
+    first = Workbench(**place).settings
+    assert Workbench(**place).settings is first
+    assert Workbench(**place, overrides={"workers": 1}).settings.workers == 1
+    assert Workbench(**place, afew_root="/afew").settings.corpora.afew_root == "/afew"
+    assert Workbench(**place).settings == first
+    file.write_text("name: p\ndescription: d\nworkers: 5\n")
+    assert Workbench(**place).settings.workers == 5
+    file.unlink()
+    with pytest.raises(ProfileError, match="there is no profile 'p'"):
+        _ = Workbench(**place).settings
+
+
+def test_a_process_connects_to_mlflow_once_until_the_address_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "one"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    workbench = Workbench(profile="p", profiles_folder=str(tmp_path))
+    first = workbench.tracking
+    assert workbench.tracking is first and first.artifacts == tmp_path / "one" / "mlartifacts"
+    monkeypatch.setenv("NRDFER_HOME", str(tmp_path / "two"))
+    assert workbench.tracking.artifacts == tmp_path / "two" / "mlartifacts"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert workbench.tracking.uri == "http://127.0.0.1:9"

@@ -137,11 +137,15 @@ def test_sigterm_saves_on_all_ranks_and_the_same_call_continues(shards: Path, tm
 
 
 def test_sigterm_before_they_have_begun_is_no_failure(shards: Path, tmp_path: Path) -> None:
-    asking = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))  # they are importing PyTorch
-    asking.start()
+    asked: list[int] = []
+
+    def ask() -> None:  # at the first look: they are importing PyTorch
+        if not asked:
+            asked.append(os.getpid())
+            os.kill(asked[0], signal.SIGTERM)
+
     with pytest.raises(TrainingStopped, match="stopped before it began"):
-        train_on_ranks(request(tmp_path, shards=shards), 2)
-    asking.join()
+        train_on_ranks(request(tmp_path, shards=shards), 2, watch=ask)
     assert _running() == []
 
 
