@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("fp32", "tf32", "bf16")
-CACHES = ("auto", "none", "ram", "gpu")
+CACHES = ("auto", "none", "ram", "gpu", "shared")
 
 #: How far options may move the losses of a training from the reference's, in its first steps on a CPU and without
 #: dropout: relative, batch by batch; for bf16 absolute, the mean of an epoch. Compiled code draws dropout from another
@@ -46,9 +46,9 @@ class Engine:
     deterministic: Annotated[bool, "the same bytes on every run; false lets cuDNN choose faster kernels"] = True
     threads: Annotated[int, "CPU threads, on which sums depend; 0 leaves torch's choice"] = 0
     workers: Annotated[int, "threads that read, decode and augment ahead; 0: in the training's own"] = 2
-    cache: Annotated[str, "decoded frames kept in memory: gpu, ram or none; auto: on a GPU the first that fits"] = (
-        "auto"
-    )
+    cache: Annotated[
+        str, "decoded frames: gpu, ram, none; shared: a file of all processes; auto: on a GPU the first that fits"
+    ] = "auto"
     checkpoint_every_batches: Annotated[int, "besides every epoch; 0: not by number"] = 0
     checkpoint_every_minutes: Annotated[float, "besides every epoch; 0: not by time"] = 5.0
 

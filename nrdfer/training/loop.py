@@ -48,6 +48,7 @@ from nrdfer.models.trained_files import BEST, LAST, VALIDATED
 from nrdfer.runtime.determinism import described, full_precision, gpus_of, set_up
 from nrdfer.runtime.distributed import joined
 from nrdfer.runtime.placement import places
+from nrdfer.shards.decoded_frames import shared_cache
 from nrdfer.shards.stream import open_clips
 from nrdfer.tracking.background_upload import Delivery
 from nrdfer.tracking.client import Tracking
@@ -198,7 +199,8 @@ def train(
             load_weights(model, request.initial_weights)
         clips, decoded = [*request.train_ids, *held_ids, *request.test_ids], callbacks.on_decoded
         kind = cache_kind(engine.cache, data.streamed)
-        cache = open_cache(source, clips, kind, device, workers=engine.workers, progress=decoded)
+        open_frames = shared_cache if kind == "shared" else functools.partial(open_cache, kind=kind)
+        cache = open_frames(source, clips, device=device, workers=engine.workers, progress=decoded)
         batches = math.ceil(len(data) / recipe.batch)
         learner = Learner(model, recipe, engine, device, ranks, batches)
         loader = BatchLoader(data, device, workers=engine.workers, cache=cache)
