@@ -23,7 +23,7 @@ from nrdfer.core import disk
 from nrdfer.core.errors import StoreError, TrainingError
 from nrdfer.core.progress import Progress
 from nrdfer.data.dataset import ClipSource
-from nrdfer.data.frame_cache import FrameCache, Kept, Layout, decoded_clips, measure, refuse_other_size
+from nrdfer.data.frame_cache import FrameCache, Kept, Layout, decoded_clips, measure, open_cache, refuse_other_size
 from nrdfer.shards.index import INDEX
 from nrdfer.shards.reader import ShardReader
 from nrdfer.shards.verify import refuse_damaged
@@ -35,6 +35,21 @@ ASSET = "frames"
 _CODE_VERSION = "1"  # raised when the layout of the file changes
 _TRIES = 3  # at a file that is removed between finding and opening it
 _log = logging.getLogger(__name__)
+
+
+def open_frames(
+    source: ClipSource,
+    clip_ids: Sequence[str],
+    kind: str,
+    device: torch.device,
+    *,
+    workers: int,
+    progress: Progress | None = None,
+) -> FrameCache | None:
+    """A cache of any kind: ``shared`` is `shared_cache`, the others are `nrdfer.data.frame_cache.open_cache`."""
+    if kind == "shared":
+        return shared_cache(source, clip_ids, device, workers=workers, progress=progress)
+    return open_cache(source, clip_ids, kind, device, workers=workers, progress=progress)
 
 
 def shared_cache(

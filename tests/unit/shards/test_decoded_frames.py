@@ -131,7 +131,7 @@ def test_a_disk_that_fills_meanwhile_leaves_nothing(reader: ShardReader, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(decoded_frames, "refuse_other_size", full)
-    with pytest.raises(StoreError, match="no room to write frames below .* Nothing was published"):
+    with pytest.raises(StoreError, match=r"no room to write frames below .* Nothing was published"):
         _open(reader)
     assert [path for path in decoded_store().root.rglob("*") if path.name == FRAMES] == []
 
@@ -188,7 +188,7 @@ shared_cache(reader, reader.clip_ids, torch.device("cpu"), workers=0,
 def test_a_kill_while_it_is_made_leaves_what_the_next_one_removes(reader: ShardReader) -> None:
     done = subprocess.run([sys.executable, "-c", _KILLED, str(reader.root)], env=dict(os.environ), timeout=120)
     assert done.returncode == -signal.SIGKILL
-    left = [path for path in decoded_store().root.rglob(FRAMES)]
+    left = list(decoded_store().root.rglob(FRAMES))
     assert len(left) == 1 and left[0].parent.name.startswith(".tmp-")
     assert list_decoded(decoded_store()) == []
     np.testing.assert_array_equal(_open(reader).read("00003"), reader.frames("00003"))
