@@ -190,7 +190,14 @@ def decoded(
     rows = [(found, remove and remove_one(store, found)) for found in list_decoded(store)]
     if as_json:
         listed = [
-            {"digest": f.digest, "path": str(f.path), "bytes": f.bytes, "clips": f.clips, "in_use": f.in_use, "removed": r}
+            {
+                "digest": f.digest,
+                "path": str(f.path),
+                "bytes": f.bytes,
+                "clips": f.clips,
+                "in_use": f.in_use,
+                "removed": r,
+            }
             for f, r in rows
         ]
         typer.echo(json.dumps({"decoded": listed, "bytes": sum(f.bytes for f, _ in rows)}, indent=1))
