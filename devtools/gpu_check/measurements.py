@@ -22,11 +22,12 @@ from devtools.gpu_check.clips import TINY, network, recorder_of
 from devtools.made_up_networks import made_up_generator
 from nrdfer.config.alignment import AlignSettings
 from nrdfer.config.recipe import RECIPES
+from nrdfer.config.rendering import CorpusSettings
 from nrdfer.core.emotions import EMOTIONS
 from nrdfer.core.errors import NrdferError
 from nrdfer.core.records import ClipRecord
 from nrdfer.corpora.published import DFEW_CLIPS, DFEW_FRAMES, DFEW_TESTS
-from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
+from nrdfer.corpora.synthetic.jobs import plan, render_clip
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.frame_cache import FrameCache, open_cache
 from nrdfer.data.loader import BatchLoader
@@ -105,8 +106,7 @@ def preprocessing(device: torch.device, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             ffmpeg_executable()
-            rendered = render_corpus(Path(folder) / "rendered", CorpusSettings.tiny()) / "AFEW" / "Val_AFEW"
-            videos = [video.path for video in list_sources([rendered])][:3]
+            videos = _videos(Path(folder), 3 if device.type == "cuda" else 1)
         except NrdferError as error:
             videos = []
             found["decoding"] = f"not measured: {error}"[:200]
@@ -124,14 +124,23 @@ def preprocessing(device: torch.device, seconds: float) -> dict[str, Any]:
     return found
 
 
+def _videos(out: Path, count: int) -> list[Path]:
+    """Rendered videos of one face each."""
+    settings = CorpusSettings.tiny()
+    jobs = [job for job in plan(settings) if job.corpus == "AFEW"][:count]
+    for job in jobs:
+        render_clip(job, settings, out)
+    return [video.path for video in list_sources([out])]
+
+
 def _chain(
     videos: Sequence[Path], detector: FaceDetector, enhancer: Enhancer, settings: AlignSettings, until: float
 ) -> dict[str, Any]:
     frames, took = 0, 0.0
     for number, video in enumerate([videos[0], *videos]):  # the first one warms up
         started = time.perf_counter()
-        plan = plan_clip(video, detector, settings)
-        made = sum(1 for _ in enhancer.stream(crops(plan, settings.size)))
+        clip = plan_clip(video, detector, settings)
+        made = sum(1 for _ in enhancer.stream(crops(clip, settings.size)))
         if number:
             frames, took = frames + made, took + time.perf_counter() - started
         if number and time.monotonic() > until:

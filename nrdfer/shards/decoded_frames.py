@@ -102,7 +102,7 @@ def _made(store: Store, reader: ShardReader, layout: Layout, workers: int, progr
         with (out / FRAMES).open("xb") as file:  # written, not mapped: a full disk is then an error, not a signal
             for done, (clip_id, frames_THWC) in enumerate(decoded_clips(reader, clips, workers), start=1):
                 refuse_other_size(clips[0], size, clip_id, frames_THWC)
-                file.write(memoryview(np.ascontiguousarray(frames_THWC)))
+                file.write(np.ascontiguousarray(frames_THWC).data)
                 if progress is not None:
                     progress(done, len(clips))
         return {"clips": len(clips), "frames": layout[1], "height": size[0], "width": size[1]}
