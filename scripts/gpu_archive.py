@@ -19,12 +19,11 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from devtools.gpu_check.carried import CARRIED, WHEELS
+from devtools.gpu_check.carried import CARRIED, FFMPEG, WHEELS
 
 PROJECT = Path(__file__).resolve().parents[1]
 #: What the check runs, and the licence.
 CODE = ("nrdfer", "devtools", "bench", "scripts", "pyproject.toml", "LICENSE")
-FFMPEG = "imageio-ffmpeg"
 NAME = "gpu-check"  # the folder in the archive
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux1_x86_64")
 
@@ -36,13 +35,9 @@ def main() -> int:
     parser.add_argument("--python", default="3.12", help="version on the other machine")
     parser.add_argument("--with-ffmpeg", action="store_true", help="for a machine that has none")
     given = parser.parse_args()
-    pure = [] if given.with_ffmpeg else [FFMPEG]
+    wanted = [*CARRIED, *(FFMPEG if given.with_ffmpeg else ())]
     with tempfile.TemporaryDirectory() as folder:
-        lock = (PROJECT / "requirements.lock").read_text()
-        others = [name for name in CARRIED if name not in pure]
-        fetch(pinned(others, lock), Path(folder), given.python, _PLATFORMS)
-        fetch(pinned(pure, lock), Path(folder), given.python, ("any",))
-        wheels = sorted(Path(folder).glob("*.whl"))
+        wheels = fetch(pinned(wanted, (PROJECT / "requirements.lock").read_text()), Path(folder), given.python)
         made = Path(folder) / "archive.tar.gz"
         write(made, code(), wheels)
         given.out.parent.mkdir(parents=True, exist_ok=True)
@@ -67,20 +62,21 @@ def pinned(names: list[str], lock: str) -> list[str]:
     return [f"{name}=={versions[name]}" for name in names]
 
 
-def fetch(requirements: list[str], folder: Path, python: str, platforms: tuple[str, ...]) -> None:
-    """Put wheels for another Python into a folder; those that are published as source only are built here, if pure.
+def fetch(requirements: list[str], folder: Path, python: str) -> list[Path]:
+    """Wheels for another Python on x86-64 Linux; those that are published as source only are built here, if pure.
 
     Raises:
         SystemExit: pip found none.
     """
     line = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
     line += ["--only-binary=:all:", "--python-version", python, "--implementation", "cp", "--dest", str(folder)]
-    for platform in platforms:
+    for platform in _PLATFORMS:
         line += ["--platform", platform]
     for requirement in requirements:
         done = subprocess.run([*line, requirement], capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode:
             _build(requirement, folder)
+    return sorted(folder.glob("*.whl"))
 
 
 def _build(requirement: str, folder: Path) -> None:

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from devtools.gpu_check.carried import CARRIED, EXPECTED, WHEELS, install, missing
+from devtools.gpu_check.carried import CARRIED, EXPECTED, FFMPEG, WHEELS, install, missing
 from devtools.gpu_check.supervisor import BUDGETS, LIMIT, Supervisor
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -68,7 +68,7 @@ def environment_in(folder: Path) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("NRDFER_", "MLFLOW_"))}
     places = [str(PROJECT)]
     wheels = sorted((PROJECT / WHEELS).glob("*.whl"))
-    if wheels and missing(CARRIED):
+    if wheels and missing({**CARRIED, **FFMPEG}):
         install(wheels, folder / "site")
         places.append(str(folder / "site"))
     if before := environment.get("PYTHONPATH"):

@@ -1,6 +1,7 @@
 """What a machine without a package index lacks: which distributions the check needs, and which of them it brings.
 
 A PyTorch image has torch, numpy, pandas and other usual ones; the rest is small and travels as wheels beside the code.
+An ffmpeg is large, and used if it is there.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 WHEELS = "wheels"  # folder beside the code, in an archive
-#: Distribution -> module: brought as wheels; imageio-ffmpeg without the ffmpeg in it, unless asked.
+#: Distribution -> module: brought as wheels.
 CARRIED: Mapping[str, str] = {
     "braceexpand": "braceexpand",
     "defusedxml": "defusedxml",
     "ffmpeg-python": "ffmpeg",
     "future": "future",
-    "imageio-ffmpeg": "imageio_ffmpeg",
     "pytz": "pytz",
     "webdataset": "webdataset",
 }
+#: Brought if asked, because it is large: the ffmpeg for a machine without one.
+FFMPEG: Mapping[str, str] = {"imageio-ffmpeg": "imageio_ffmpeg"}
 #: Distribution -> module: expected there; numpy and OpenCV alone are larger than all that is brought.
 EXPECTED: Mapping[str, str] = {
     "numpy": "numpy",
