@@ -23,7 +23,7 @@ from devtools.gpu_check.carried import CARRIED, FFMPEG, WHEELS
 
 PROJECT = Path(__file__).resolve().parents[1]
 #: What the check runs, and the licence.
-CODE = ("nrdfer", "devtools", "bench", "scripts", "pyproject.toml", "LICENSE")
+CODE = ("nrdfer", "devtools", "bench", "scripts", "Makefile", "pyproject.toml", "LICENSE")
 NAME = "gpu-check"  # the folder in the archive
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux1_x86_64")
 

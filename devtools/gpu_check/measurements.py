@@ -47,7 +47,7 @@ from nrdfer.weights.catalogue import sample_weights
 
 SIDE, FOLDS, EPOCHS = 112, 5, 70
 _LONGEST = 200  # frames of a made up clip
-_PICTURES = 8  # at a time, without videos
+_PICTURES = 8  # at a time on a GPU, without videos
 NARROW = "narrow network, few clips: shows that it runs, not how fast"
 #: Ways to train that are profiled and timed; on a CPU graphs are the stand-in.
 _FAST: Mapping[str, Any] = {"precision": "bf16", "fused": True, "deterministic": False}
@@ -150,7 +150,7 @@ def _chain(
 
 def _without_decoding(detector: FaceDetector, enhancer: Enhancer, until: float) -> dict[str, Any]:
     """Whole pictures searched and as many crops enhanced, batch by batch."""
-    rng, batch = np.random.default_rng(0), _PICTURES
+    rng, batch = np.random.default_rng(0), _PICTURES if detector.on_gpu else 1
     pictures = list(rng.integers(0, 256, (batch, 360, 640, 3), dtype=np.uint8))
     faces = rng.integers(0, 256, (batch, SIDE, SIDE, 3), dtype=np.uint8)
     frames, took = 0, 0.0

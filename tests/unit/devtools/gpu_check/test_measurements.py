@@ -62,7 +62,6 @@ def test_preprocessing_without_an_ffmpeg_says_what_is_not_measured(monkeypatch: 
         raise NrdferError("no ffmpeg was found")
 
     monkeypatch.setattr(measurements, "ffmpeg_executable", none)
-    monkeypatch.setattr(measurements, "_PICTURES", 1)
     found = measurements.preprocessing(CPU, 0.0)
     assert found["decoding"] == "not measured: no ffmpeg was found"
     assert found["cpu"]["frames"] == 1 and found["cpu"]["frames_per_second"] > 0
