@@ -20,6 +20,8 @@
 # make fuzz        damaged inputs for everything that reads a file; prints their outcomes (FUZZ_INPUTS=20000 per part)
 # make audit       known vulnerabilities of the locked packages; says so where no database can be queried
 # make licences    the table of THIRD_PARTY_NOTICES.md
+# make gpu-check   what this machine's GPU does, in at most eight minutes, as build/gpu-check.json
+# make gpu-archive  the same for a machine without a package index, as build/gpu-check.tar.gz
 # make figures     pictures and tables of README and docs/, from the networks, the last run of the sample and its benchmark
 # make docs        the documentation as a web site in build/site, with an API reference; ends with an error at any warning
 # make dist        sdist and wheel in build/dist, checked
@@ -34,7 +36,7 @@ export DO_NOT_TRACK := true
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install reproduce test test-fast lint format check dev bench fuzz audit licences figures docs dist clean
-.PHONY: lowest pythons
+.PHONY: lowest pythons gpu-check gpu-archive
 .PHONY: chaos-train chaos-job chaos-power chaos-disk chaos-shells chaos-tracking chaos-postgres cluster chaos-repair chaos-cluster
 .DEFAULT_GOAL := install
 
@@ -113,6 +115,13 @@ lowest: install
 # PYTHONS='3.12 --newest'
 pythons: install
 	@. $(BIN)/activate && python -m scripts.smoke_pythons $(PYTHONS)
+
+# GPU_CHECK='--json FILE --parts machine,checks'
+gpu-check:
+	@if test -x $(BIN)/python; then $(BIN)/python -m scripts.gpu_check $(GPU_CHECK); else $(PYTHON) -m scripts.gpu_check $(GPU_CHECK); fi
+
+gpu-archive: install
+	@. $(BIN)/activate && python -m scripts.gpu_archive
 
 FUZZ_INPUTS ?= 20000
 fuzz: install

@@ -27,13 +27,12 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
+from devtools.made_up_networks import made_up_generator
 from devtools.targets import choose_target
 from nrdfer.config.alignment import AlignSettings
 from nrdfer.corpora.synthetic.render import CorpusSettings, render_corpus
 from nrdfer.enhance.enhancer import Enhancer
-from nrdfer.enhance.generator import EnlightenGenerator
 from nrdfer.faces import sparse_detection
 from nrdfer.faces.align_clip import crops, plan_clip
 from nrdfer.faces.alignment import fit_template, nearest_matrices, warp
@@ -65,18 +64,6 @@ class Done:
         now = time.perf_counter()
         self.seconds[stage] = self.seconds.get(stage, 0.0) + now - since
         return now
-
-
-def made_up_generator() -> EnlightenGenerator:
-    """The published width; weights and statistics as if it had learnt something."""
-    torch.manual_seed(0)
-    generator = EnlightenGenerator()
-    for module in generator.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            module.running_mean.uniform_(-0.2, 0.2)  # type: ignore[union-attr]
-            module.running_var.uniform_(0.05, 0.2)  # type: ignore[union-attr]
-    return generator.eval()
 
 
 class EagerEngine:

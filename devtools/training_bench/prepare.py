@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from devtools.picture_folders import SIDE, PictureFolders, shard_folders
 from devtools.training_bench.ways import LabelledPictures, OurTraining, PlainLoop
@@ -33,6 +34,7 @@ class Bench:
     settings: NRDFERNetSettings
     plain: PlainLoop
     ours: dict[str, OurTraining]
+    former_dfer: PlainLoop | None = None
 
 
 def prepare(
@@ -42,8 +44,9 @@ def prepare(
     recipe: Recipe,
     engines: Mapping[str, Engine],
     device: torch.device,
+    former_dfer: nn.Module | None = None,
 ) -> Bench:
-    """Write the shards, and make every way ready to begin."""
+    """Write the shards, and make every way ready to begin; `former_dfer` is trained by the plain loop, too."""
     reader = shard_folders(folders, shards)
     data = ClipDataset(
         reader, reader.clip_ids, image_size=SIDE, emotions=EMOTIONS, sampling=recipe.sampling, augment=recipe.augment
@@ -63,4 +66,5 @@ def prepare(
     pictures = LabelledPictures(PictureFolders(folders, recipe.augment), data.labels.tolist())
     plain = PlainLoop(fresh(), pictures, recipe, device)
     ours = {name: OurTraining(fresh(), data, recipe, engine, device, cache) for name, engine in engines.items()}
-    return Bench(reader, cache, decode_rate, settings, plain, ours)
+    theirs = None if former_dfer is None else PlainLoop(former_dfer, pictures, recipe, device)
+    return Bench(reader, cache, decode_rate, settings, plain, ours, theirs)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from devtools.picture_folders import PictureFolders
@@ -18,7 +18,7 @@ from nrdfer.core.errors import TrainingError
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.data.frame_cache import FrameCache
 from nrdfer.data.loader import BatchLoader, Positions
-from nrdfer.models.base import trusted_clips
+from nrdfer.models.base import ClipNetwork, trusted_clips
 from nrdfer.models.nrdfernet import NRDFERNet
 from nrdfer.runtime.determinism import seed_step, set_up
 from nrdfer.runtime.distributed import Ranks
@@ -54,10 +54,11 @@ class Way(Protocol):
 
 
 class PlainLoop:
-    """A research repository's loop."""
+    """A research repository's loop, of this project's network or of another that takes the same clips."""
 
-    def __init__(self, model: NRDFERNet, data: LabelledPictures, recipe: Recipe, device: torch.device) -> None:
-        model.lay_out(torch.contiguous_format)  # what PyTorch starts with
+    def __init__(self, model: nn.Module, data: LabelledPictures, recipe: Recipe, device: torch.device) -> None:
+        if isinstance(model, ClipNetwork):
+            model.lay_out(torch.contiguous_format)  # what PyTorch starts with
         self.model, self.data, self.device = model.to(device).train(), data, device
         self.optimizer = make_optimizer(self.model, recipe)
         self.ahead = 2 if device.type == "cuda" else 0

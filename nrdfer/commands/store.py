@@ -41,6 +41,7 @@ def verify(
         return
     from nrdfer.core import paths
     from nrdfer.store import Store
+    from nrdfer.store.decoded import decoded_store
     from nrdfer.store.verify import verify_store
 
     # otherwise "0 of 0 are whole" would be printed for a mistyped folder
@@ -52,9 +53,10 @@ def verify(
     progress, step = bar("verifying artefacts (MB)", "MB")
     rows = []
     with progress:
-        for found in verify_store(store.root, lambda done, total: step(done // _MB, total // _MB)):
-            moved_to = store.quarantine(found.asset, found.digest) if found.problems and repair else None
-            rows.append((found, moved_to))
+        for part in (store, decoded_store()):
+            for found in verify_store(part.root, lambda done, total: step(done // _MB, total // _MB)):
+                moved_to = part.quarantine(found.asset, found.digest) if found.problems and repair else None
+                rows.append((found, moved_to))
     damaged = [(found, moved_to) for found, moved_to in rows if found.problems]
     if as_json:
         rows_of_json = [
@@ -170,6 +172,41 @@ def pull(
             step(k, len(wanted))
             store.open(row.asset, row.digest)
     typer.echo(f"fetched: {len(wanted)} artefacts")
+
+
+@store_app.command("decoded")
+@readable
+def decoded(
+    remove: Annotated[bool, typer.Option("--remove", help="Remove those that no process reads.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List the files of decoded frames that trainings share (`cache: shared`); any training makes them again."""
+    from nrdfer.store.decoded import decoded_store, list_decoded, remove_damaged
+    from nrdfer.store.decoded import remove as remove_one
+
+    store = decoded_store()
+    if remove:
+        remove_damaged(store)
+    rows = [(found, remove and remove_one(store, found)) for found in list_decoded(store)]
+    if as_json:
+        listed = [
+            {
+                "digest": f.digest,
+                "path": str(f.path),
+                "bytes": f.bytes,
+                "clips": f.clips,
+                "in_use": f.in_use,
+                "removed": r,
+            }
+            for f, r in rows
+        ]
+        typer.echo(json.dumps({"decoded": listed, "bytes": sum(f.bytes for f, _ in rows)}, indent=1))
+        return
+    for found, is_gone in rows:
+        state = "removed" if is_gone else "in use" if found.in_use else "unused"
+        typer.echo(f"{state:7}  {found.digest[:12]}  {found.clips:,} clips, {found.bytes:,} bytes")
+    left = [found for found, is_gone in rows if not is_gone]
+    typer.echo(f"{len(left)} files of decoded frames in {name_text(store.root)}, {sum(f.bytes for f in left):,} bytes")
 
 
 def _advice(damaged: int, *, repaired: bool) -> str:

@@ -1,8 +1,9 @@
 """Decoded frames kept in memory, so that only the first epoch has to read and decode them.
 
 What is kept is every frame of some clips, in one array in RAM or one tensor on a device; frames are decoded once, when
-the cache is opened. Whether a training wants one is its engine's setting; what is read from where belongs to
-``loader``. Shapes: N frames of all clips, H x W pixels, B clips, T frames.
+the cache is opened, or are in a file that processes share (`nrdfer.shards.decoded_frames`). Whether a training wants
+one is its engine's setting; what is read from where belongs to ``loader``. Shapes: N frames of all clips, H x W pixels,
+B clips, T frames.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -31,17 +34,26 @@ Frames = npt.NDArray[np.uint8]
 Layout = tuple[dict[str, range], int, tuple[int, int]]  # see `measure`
 
 
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Frames that were decoded before, by any process."""
+
+    frames_NHWC: Frames
+    handle: IO[bytes]  # of their file, open as long as they are read
+
+
 class FrameCache:
-    """All frames of some clips: ``ram`` returns arrays (`read`), ``gpu`` tensors on its device (`gather`).
+    """All frames of some clips: ``ram`` and ``shared`` return arrays (`read`), ``gpu`` tensors (`gather`).
 
     Args:
         source: where clips are read.
         clip_ids: which clips, each once.
-        kind: ``ram`` or ``gpu``.
+        kind: ``ram`` or ``gpu``; ``shared`` with `kept`.
         device: of a ``gpu`` cache; a CPU will do.
         workers: threads that decode; 0: the caller's.
         progress: called with (clips done, clips).
-        layout: of the frames, if it is known already.
+        layout: of the frames, if it is known already; of `kept`, which may hold more clips.
+        kept: the frames, if they are decoded already.
 
     Attributes:
         kind: as given.
@@ -63,16 +75,20 @@ class FrameCache:
         workers: int = 0,
         progress: Progress | None = None,
         layout: Layout | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self.kind, self.device = kind, device
         self._places, self.frames, self.size = layout or measure(source, clip_ids)
         shape = (self.frames, *self.size, 3)
         self.bytes = int(np.prod(shape))
+        if kept is not None:
+            self._file = kept.handle  # closing it would free the place for removal
+            self._kept_NHWC = torch.from_numpy(kept.frames_NHWC)
+            return
         on_device = kind == "gpu"
         self._kept_NHWC = torch.from_numpy(np.empty(shape, np.uint8)) if not on_device else _empty(shape, device)
-        for done, (clip_id, frames_THWC) in enumerate(_decoded(source, clip_ids, workers), start=1):
-            if frames_THWC.shape[1:3] != self.size:
-                raise _sizes_differ(clip_ids[0], self.size, clip_id, frames_THWC.shape[1:3])
+        for done, (clip_id, frames_THWC) in enumerate(decoded_clips(source, clip_ids, workers), start=1):
+            refuse_other_size(clip_ids[0], self.size, clip_id, frames_THWC)
             rows = self._rows(clip_id)
             self._kept_NHWC[rows.start : rows.stop].copy_(torch.from_numpy(frames_THWC))
             if progress is not None:
@@ -212,8 +228,8 @@ def measure(source: ClipSource, clip_ids: Sequence[str]) -> Layout:
     return places, sum(counts), (shape[1], shape[2])
 
 
-def _decoded(source: ClipSource, clip_ids: Sequence[str], workers: int) -> Iterator[tuple[str, Frames]]:
-    """All frames of each clip, in order."""
+def decoded_clips(source: ClipSource, clip_ids: Sequence[str], workers: int) -> Iterator[tuple[str, Frames]]:
+    """All frames of each clip, in order, decoded by `workers` threads; 0: the caller's."""
     if workers == 0:
         yield from ((clip_id, source.frames(clip_id)) for clip_id in clip_ids)
         return
@@ -241,8 +257,15 @@ def _empty(shape: tuple[int, ...], device: torch.device) -> Tensor:
     return torch.empty(shape, dtype=torch.uint8, device=device)
 
 
-def _sizes_differ(first: str, size: tuple[int, int], other: str, found: tuple[int, ...]) -> FrameSizesError:
-    return FrameSizesError(
-        f"decoded frames cannot be kept in memory: clip {first} has frames of {size[0]} x {size[1]} pixels, clip "
-        f"{other} of {found[0]} x {found[1]}; set cache to none, or write the shards with one image size"
-    )
+def refuse_other_size(first: str, size: tuple[int, int], clip_id: str, frames_THWC: Frames) -> None:
+    """Refuse a clip whose frames have another size (height, width) than those of the clip `first`.
+
+    Raises:
+        FrameSizesError: they have.
+    """
+    found = frames_THWC.shape[1:3]
+    if found != size:
+        raise FrameSizesError(
+            f"decoded frames cannot be kept in memory: clip {first} has frames of {size[0]} x {size[1]} pixels, clip "
+            f"{clip_id} of {found[0]} x {found[1]}; set cache to none, or write the shards with one image size"
+        )

@@ -47,10 +47,21 @@ def set_up(engine: Engine) -> torch.device:
 
 
 @contextmanager
-def full_precision() -> Iterator[None]:
-    """Context in which products are true float32, for any engine, so that evaluation is equal for all."""
+def evaluation_precision(engine: Engine, device: torch.device) -> Iterator[None]:
+    """Context of the tests after each epoch: true float32 unless the engine asks for less."""
+    if engine.test_precision == "bf16":
+        with torch.autocast(device.type, torch.bfloat16):
+            yield
+        return
+    with full_precision(tf32=engine.test_precision == "tf32"):
+        yield
+
+
+@contextmanager
+def full_precision(*, tf32: bool = False) -> Iterator[None]:
+    """Context in which products are true float32, for any engine, so that evaluation is equal for all; or TF32."""
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
     try:
         yield
     finally:

@@ -11,7 +11,8 @@ own seal, and the content of a work folder with its receipts.
 Copies may be in a bucket (``NRDFER_STORE_URL``) and on a disk of this machine (``NRDFER_SCRATCH``); see ``copies``.
 
 Beside the artefacts are ``.locks`` (one file per digest), ``.work`` (data from which unfinished steps continue),
-``.verified`` (what the present runs have verified) and ``.damaged`` (artefacts that were found changed).
+``.verified`` (what the present runs have verified), ``.damaged`` (artefacts that were found changed) and ``.decoded``
+(decoded frames that trainings side by side share, see ``decoded``).
 """
 
 from nrdfer.core.hashing import digest_of, file_sha256

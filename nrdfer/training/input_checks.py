@@ -90,7 +90,7 @@ def cache_kind(kind: str, streamed: bool) -> str:
     """
     if streamed and kind not in ("auto", "none"):
         raise TrainingError(
-            f"cache: {kind} keeps every clip in memory, which a stream is to avoid; set the engine's cache to none, or "
+            f"cache: {kind} keeps every clip decoded, which a stream is to avoid; set the engine's cache to none, or "
             "data: {reader: indexed}"
         )
     return "none" if streamed else kind

@@ -18,6 +18,7 @@ from nrdfer.runtime.determinism import autocast
 from nrdfer.runtime.distributed import Ranks
 from nrdfer.runtime.engine import Engine
 from nrdfer.training.optimizer import make_optimizer, make_schedule
+from nrdfer.training.recorded_step import GraphRecorder, RecordedStep, Recorder
 
 
 class _Objective(nn.Module):
@@ -41,10 +42,21 @@ class Learner:
         device: where.
         ranks: who shares each batch.
         batches: of one epoch.
+        recorder: of the engine's graphs; a GPU's own if not given.
+
+    Raises:
+        ProfileError: the engine asks for what the device or several of them do not have.
     """
 
     def __init__(
-        self, model: ClipNetwork, recipe: Recipe, engine: Engine, device: torch.device, ranks: Ranks, batches: int
+        self,
+        model: ClipNetwork,
+        recipe: Recipe,
+        engine: Engine,
+        device: torch.device,
+        ranks: Ranks,
+        batches: int,
+        recorder: Recorder | None = None,
     ) -> None:
         self.recipe, self.engine, self.device, self.ranks = recipe, engine, device, ranks
         #: Steps until figures are read: on a GPU, reading means waiting for it.
@@ -60,6 +72,10 @@ class Learner:
         if ranks.world > 1:
             objective = DistributedDataParallel(objective, [device.index] if device.type == "cuda" else None)
         self.objective = torch.compile(objective) if engine.compile else objective
+        self.recorded: RecordedStep | None = None
+        if engine.graphs:
+            recorder = recorder or _graph_recorder(device, ranks)
+            self.recorded = RecordedStep(self.model, self._computed, recorder, recipe.batch)
         self.optimizer = make_optimizer(self.model, recipe, fused=engine.fused)
         self.scheduler = make_schedule(self.optimizer, recipe, batches)
 
@@ -69,11 +85,16 @@ class Learner:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def loss(self, x_BTCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss and logits (B, K) of one rank's clips, ready for the backward pass.
+        """Loss and logits (B, K) of one rank's clips, ready for `update`.
 
         Raises:
             TrainingError: the compiler that `torch.compile` needs is missing.
         """
+        if self.recorded is not None and self.recorded.takes(x_BTCHW):
+            return self.recorded(x_BTCHW, y_B)
+        return self._computed(x_BTCHW, y_B)
+
+    def _computed(self, x_BTCHW: Tensor, y_B: Tensor) -> tuple[Tensor, Tensor]:
         try:
             with autocast(self.engine, self.device), trusted_clips():
                 return cast("tuple[Tensor, Tensor]", self.objective(x_BTCHW, y_B))
@@ -92,9 +113,10 @@ class Learner:
             loss: the mean over this rank's clips.
             share: of the batch that this rank has seen, times the number of ranks; 1 for a single rank.
         """
-        self.optimizer.zero_grad()
-        # DDP averages over ranks; the weight makes that the mean over the clips of the whole batch
-        torch.autograd.backward(loss if share == 1 else loss * share)
+        if self.recorded is None or not self.recorded.put_gradients():
+            self.optimizer.zero_grad()
+            # DDP averages over ranks; the weight makes that the mean over the clips of the whole batch
+            torch.autograd.backward(loss if share == 1 else loss * share)
         if self.recipe.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
         self.optimizer.step()
@@ -112,3 +134,11 @@ class Learner:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimiser"])
         self.scheduler.load_state_dict(state["scheduler"])
+
+
+def _graph_recorder(device: torch.device, ranks: Ranks) -> Recorder:
+    if device.type != "cuda":
+        raise ProfileError("engine: graphs needs a GPU; on a CPU leave it off")
+    if ranks.world > 1:
+        raise ProfileError("engine: graphs is for a training on one GPU; with several leave it off")
+    return GraphRecorder(device)

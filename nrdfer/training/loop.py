@@ -25,7 +25,6 @@ import pandas as pd
 import torch
 
 from nrdfer.data.dataset import ClipDataset, ClipSource
-from nrdfer.data.frame_cache import open_cache
 from nrdfer.data.loader import BatchLoader
 from nrdfer.evaluation.inference import predict
 from nrdfer.evaluation.protocols import fold_metrics
@@ -45,9 +44,10 @@ from nrdfer.models.saved_model import (
     write_weights,
 )
 from nrdfer.models.trained_files import BEST, LAST, VALIDATED
-from nrdfer.runtime.determinism import described, full_precision, gpus_of, set_up
+from nrdfer.runtime.determinism import described, evaluation_precision, gpus_of, set_up
 from nrdfer.runtime.distributed import joined
 from nrdfer.runtime.placement import places
+from nrdfer.shards.decoded_frames import open_frames
 from nrdfer.shards.stream import open_clips
 from nrdfer.tracking.background_upload import Delivery
 from nrdfer.tracking.client import Tracking
@@ -63,6 +63,7 @@ from nrdfer.training.learner import Learner
 from nrdfer.training.monitor import Follower, Watch
 from nrdfer.training.nodes import train_on_nodes
 from nrdfer.training.out_of_memory import memory_errors
+from nrdfer.training.pick import pick_of, with_pick
 from nrdfer.training.request import TrainingRequest
 from nrdfer.training.signals import stop_requests
 from nrdfer.training.torchrun import by_torchrun
@@ -162,7 +163,7 @@ def _figures(request: TrainingRequest) -> dict[str, Any]:
     reports = [EpochReport(**row) for row in read_history(request.out)]
     figures = {"last": reports[-1], "best": best_epoch(reports), "validated": validated_epoch(reports)}
     each = {name: report.to_dict() for name, report in figures.items() if report is not None}
-    return {"epochs": len(reports), **each}
+    return {"epochs": len(reports), **each, **pick_of(request.workdir)}
 
 
 def train(
@@ -198,11 +199,13 @@ def train(
             load_weights(model, request.initial_weights)
         clips, decoded = [*request.train_ids, *held_ids, *request.test_ids], callbacks.on_decoded
         kind = cache_kind(engine.cache, data.streamed)
-        cache = open_cache(source, clips, kind, device, workers=engine.workers, progress=decoded)
+        cache = open_frames(source, clips, kind, device, workers=engine.workers, progress=decoded)
         batches = math.ceil(len(data) / recipe.batch)
         learner = Learner(model, recipe, engine, device, ranks, batches)
         loader = BatchLoader(data, device, workers=engine.workers, cache=cache)
-        predicted = functools.partial(predict, learner.model, workers=engine.workers, cache=cache, ranks=ranks)
+        predicted = functools.partial(
+            predict, learner.model, batch=engine.test_batch, workers=engine.workers, cache=cache, ranks=ranks
+        )
         test = functools.partial(predicted, tested)
         held = _test_set(request, source, model, held_ids) if held_ids else None
         identity, gpus = key_of(request).checkpoint_identity(), gpus_of(device, ranks.world)
@@ -212,7 +215,8 @@ def train(
             training = Training(learner, loader, identity, request.workdir, watch, stop)
             training.resume()
             kept = "none" if cache is None else cache.kind
-            watch.tell("start", step=training.step, cache=kept, **described(engine, device, ranks.world))
+            facts = described(engine, device, ranks.world) | pick_of(request.workdir)
+            watch.tell("start", step=training.step, cache=kept, **facts)
             _run_epochs(training, test, callbacks.on_epoch, functools.partial(predicted, held) if held else None)
         if ranks.first:
             _write_results(request, training, held_ids)
@@ -228,7 +232,7 @@ def _checked(request: TrainingRequest, source: ClipSource) -> tuple[TrainingRequ
         train_ids, held_ids = hold_out(source, train_ids, recipe.validation, recipe.seed)
     request.workdir.mkdir(parents=True, exist_ok=True)
     request.out.mkdir(parents=True, exist_ok=True)
-    return dataclasses.replace(request, train_ids=tuple(train_ids)), held_ids
+    return with_pick(dataclasses.replace(request, train_ids=tuple(train_ids))), held_ids
 
 
 def _new_network(request: TrainingRequest) -> ClipNetwork:
@@ -274,7 +278,7 @@ def _run_epochs(
     """Train and test, epoch by epoch, until the recipe's last."""
     while training.epoch <= training.recipe.epochs:
         training.finish_epoch()
-        with full_precision():
+        with evaluation_precision(training.engine, training.learner.device):
             table = test(between=training.heed_stop)
             held_out = validate(between=training.heed_stop) if validate else None
         training.close_epoch(fold_metrics(table, training.learner.model.settings.emotions), on_epoch, held_out)

@@ -16,8 +16,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
-import imageio_ffmpeg
-
 from nrdfer.core.errors import NrdferError
 
 #: Signals that others send. A process that crashes ends by SIGSEGV, SIGABRT or the like, and its file may be why.
@@ -181,8 +179,10 @@ def _why_it_does_not_run(executable: str) -> str:
 @lru_cache(maxsize=1)
 def _brought() -> str:
     try:
+        import imageio_ffmpeg
+
         return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError:
+    except (ImportError, RuntimeError):  # left out of an archive for its size, or without a build for this machine
         return ""
 
 

@@ -28,8 +28,12 @@ OTHERS: dict[str, Any] = {
     "channels_last": False,
     "compile": True,
     "fused": True,
+    "graphs": True,
+    "auto": True,
     "deterministic": False,
     "threads": 3,
+    "test_batch": 64,
+    "test_precision": "bf16",
     "workers": 7,
     "cache": "ram",
     "checkpoint_every_batches": 5,
@@ -53,6 +57,10 @@ COMPILER = os.environ.get("CXX", "g++")  # as torch.compile looks for it
         ({"device": "cpu", "devices": 0}, "on a CPU set how many processes"),
         ({"device": "cpu", "cache": "gpu"}, "cache: gpu needs a GPU"),
         ({"device": "cpu", "precision": "tf32"}, "tf32 needs a GPU"),
+        ({"device": "cpu", "test_precision": "tf32"}, "test_precision: tf32 needs a GPU"),
+        ({"device": "cpu", "graphs": True}, "graphs: true needs a GPU"),
+        ({"auto": True, "devices": 2}, "auto: true measures one device"),
+        ({"test_batch": 0}, "test_batch must be at least 1, not 0"),
     ],
     ids=str,
 )
@@ -82,6 +90,12 @@ def test_an_option_is_part_of_the_identity_unless_it_changes_no_result(name: str
     assert (other.numerics() == Engine().numerics()) == (name in FREE)
     assert (_identity(other) == _identity(Engine())) == (name in FREE)
     assert not FREE & set(Engine().numerics())
+
+
+def test_settings_that_came_later_leave_finished_trainings_their_names() -> None:
+    assert set(Engine().numerics()) == {
+        "device", "devices", "precision", "channels_last", "compile", "fused", "deterministic", "threads", "sync_bn"
+    }  # fmt: skip
 
 
 def test_how_many_devices_is_told_only_where_each_norms_its_own_share() -> None:
