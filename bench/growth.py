@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import resource
 import subprocess
 import sys
@@ -21,11 +20,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.growth_stages import PREPARE, STAGES, tree
+from devtools.growth import exponents
+from devtools.growth_stages import PREPARE, STAGES, tree
 
 HERE = Path(__file__).resolve().parents[1]
 _STATUS = Path("/proc/self/status")
-LEAST_SECONDS, LEAST_MEGABYTES = 0.2, 16.0  # below both sizes' figures, an exponent would be that of noise
 
 
 def run_stage(name: str, place: Path) -> dict[str, float]:
@@ -70,19 +69,6 @@ def measure(clips: int, place: Path) -> dict[str, dict[str, float]]:
         if name not in PREPARE:
             found[name] = figures
     return found
-
-
-def exponents(sizes: list[int], measured: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float | None]]:
-    """Exponent of each figure's growth between the two largest sizes; None where it is too small to have one."""
-    least = {"cpu_seconds": LEAST_SECONDS, "megabytes": LEAST_MEGABYTES}
-
-    def grown(stage: str, figure: str) -> float | None:
-        before, last = (each[stage][figure] for each in measured[-2:])
-        if last < least[figure]:
-            return None
-        return round(math.log(last / max(before, least[figure])) / math.log(sizes[-1] / sizes[-2]), 2)
-
-    return {stage: {figure: grown(stage, figure) for figure in least} for stage in measured[-1]}
 
 
 def main() -> None:

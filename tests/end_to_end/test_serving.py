@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from nrdfer.core.emotions import EMOTIONS
+from nrdfer.core.own_files import NOTES
 from nrdfer.data.dataset import ClipDataset
 from nrdfer.evaluation.inference import evaluate
 from nrdfer.models.saved_model import load_model, read_sampling
@@ -125,4 +126,4 @@ def test_the_exports_of_the_page_are_made(reproduced: Run, tmp_path: Path) -> No
         done = called(reproduced, *words[1:])
         assert done.returncode == 0, done.stderr
         assert "(B, 16, 3, 48, 48)" in done.stdout
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["emotion.onnx", "emotion.pt2"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [NOTES, "emotion.onnx", "emotion.pt2"]

@@ -1,4 +1,4 @@
-"""The bench of growth: stages work on the files of those before, and exponents are of the two largest sizes."""
+"""The stages of the bench of growth work on the files of those before, and exponents are of the two largest sizes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.growth import exponents
-from bench.growth_stages import STAGES, tree
+from devtools.growth import exponents
+from devtools.growth_stages import STAGES, tree
 from nrdfer.corpora.ferv39k import FERV39K
 from nrdfer.store import Store
 
