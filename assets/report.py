@@ -72,7 +72,7 @@ def report(
         )
         artifact = workbench.store.build(
             "report",
-            code_version="3",
+            code_version="4",
             config=profile.to_dict(),
             inputs=found.inputs,
             build=lambda out: write_report(
