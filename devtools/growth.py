@@ -43,6 +43,6 @@ def exponents(sizes: list[int], measured: list[dict[str, dict[str, float]]]) -> 
         before, last = (each[stage][figure] for each in measured[-2:])
         if last < least[figure]:
             return None
-        return round(math.log(last / max(before, least[figure])) / math.log(sizes[-1] / sizes[-2]), 2)
+        return round(math.log(last / max(before, least[figure] / 10)) / math.log(sizes[-1] / sizes[-2]), 2)
 
     return {stage: {figure: grown(stage, figure) for figure in least} for stage in measured[-1]}
