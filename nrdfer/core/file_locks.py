@@ -49,8 +49,12 @@ def lock(
 
     Raises:
         StoreError: the file system has no locks.
+        ValueError: it is to be locked for this process alone and is not open for writing, as NFS wants it; refused on
+            every file system, so that it shows on any.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    if not shared and fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        raise ValueError(f"{path} is open for reading only, and cannot be locked exclusively on NFS")
     try:
         try:
             fcntl.flock(handle, kind if wait and busy is None else kind | fcntl.LOCK_NB)

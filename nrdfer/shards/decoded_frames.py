@@ -9,6 +9,7 @@ are taken from it to `nrdfer.data.frame_cache`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import platform
 from collections.abc import Mapping, Sequence
@@ -139,11 +140,21 @@ def _mapped(folder: Path, layout: Layout) -> Kept:
 
     Raises:
         FileNotFoundError: it was removed.
+        TrainingError: this machine does not let a process map so much.
     """
     handle = open_in_use(folder)
     shape = (layout[1], *layout[2], 3)
-    # copy on write: nothing that a process does to its memory reaches the file
-    return Kept(np.memmap(handle, np.uint8, mode="c", shape=shape), handle)
+    try:
+        # copy on write: nothing that a process does to its memory reaches the file
+        return Kept(np.memmap(handle, np.uint8, mode="c", shape=shape), handle)
+    except OSError as error:
+        handle.close()
+        if error.errno != errno.ENOMEM:
+            raise
+        raise TrainingError(
+            f"cache: shared: this machine does not let a process map {_bytes(layout):,} bytes of decoded frames "
+            "(vm.overcommit_memory, ulimit -v, or less memory and swap than that); set the engine's cache to none"
+        ) from error
 
 
 def _bytes(layout: Layout) -> int:

@@ -8,6 +8,8 @@ absent, verified when they are opened, but never copied to a bucket. A process t
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,11 +55,15 @@ def open_in_use(folder: Path) -> IO[bytes]:
     """The file of frames in `folder`, locked as in use until it is closed.
 
     Raises:
-        OSError: it is not there.
+        FileNotFoundError: it is not there, or was removed while it was opened.
+        OSError: it may not be read.
     """
-    handle = (folder / FRAMES).open("rb")
+    path = folder / FRAMES
+    handle = path.open("rb")
     try:
-        lock(handle, folder / FRAMES, shared=True)
+        lock(handle, path, shared=True)
+        if not os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     except BaseException:
         handle.close()
         raise
@@ -83,11 +89,11 @@ def remove(store: Store, decoded: Decoded) -> bool:
     It is renamed first, so that what is half removed is not taken for a whole one; what a kill leaves of it is removed
     by the next that is made.
     """
-    with _alone(store, decoded.digest):
+    with _alone(store, decoded.digest), _unless_in_use(decoded.path) as free:
+        if not free:
+            return False
         if not decoded.path.exists():
             return True
-        if _is_in_use(decoded.path):
-            return False
         gone = decoded.path.with_name(temporary_name(decoded.digest))
         decoded.path.rename(gone)
         shutil.rmtree(gone)
@@ -99,9 +105,21 @@ def remove_damaged(store: Store) -> None:
     shutil.rmtree(store.root / DAMAGED, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def _unless_in_use(folder: Path) -> Iterator[bool]:
+    """Whether no process reads the frames in a folder; none begins to as long as the block lasts."""
+    path = folder / FRAMES
+    with contextlib.ExitStack() as ends:
+        try:
+            handle = ends.enter_context(path.open("r+b"))  # NFS locks exclusively only what is open for writing
+            free = lock(handle, path, wait=False)
+        except FileNotFoundError:
+            free = True
+        except OSError:  # it is not known: what may be read is left
+            free = False
+        yield free
+
+
 def _is_in_use(folder: Path) -> bool:
-    try:
-        with (folder / FRAMES).open("rb") as handle:
-            return not lock(handle, folder / FRAMES, wait=False)
-    except OSError:
-        return False
+    with _unless_in_use(folder) as free:
+        return not free

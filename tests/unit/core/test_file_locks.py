@@ -29,6 +29,15 @@ def test_a_lock_has_one_holder(tmp_path: Path) -> None:
             pass
 
 
+def test_what_is_open_for_reading_only_is_not_locked_exclusively(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    path.touch()
+    with path.open("rb") as handle:
+        with pytest.raises(ValueError, match="open for reading only"):
+            lock(handle, path, wait=False)
+        assert lock(handle, path, shared=True)
+
+
 def test_whoever_waits_says_so_once_or_goes(tmp_path: Path) -> None:
     path, said = tmp_path / "a.lock", threading.Event()
 

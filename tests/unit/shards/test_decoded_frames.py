@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +31,7 @@ from nrdfer.data.settings import AugmentSettings, Sampling
 from nrdfer.shards import decoded_frames
 from nrdfer.shards.decoded_frames import shared_cache
 from nrdfer.shards.reader import ShardReader
+from nrdfer.store import decoded
 from nrdfer.store.decoded import FRAMES, decoded_store, list_decoded, remove
 from tests.unit.data.drawn import source
 
@@ -236,3 +241,49 @@ def test_the_store_verifies_it_too(reader: ShardReader) -> None:
     assert list_decoded(decoded_store()) == []
     CliRunner().invoke(app, ["store", "decoded", "--remove"])
     assert not (decoded_store().root / ".damaged").exists()
+
+
+def test_what_may_not_be_opened_is_left(reader: ShardReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    _open(reader)
+    gc.collect()
+    path, opened = _file(), Path.open
+
+    def refused(self: Path, *how: Any, **more: Any) -> Any:
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(self, *how, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    (found,) = list_decoded(decoded_store())
+    assert found.in_use and not remove(decoded_store(), found) and path.exists()
+
+
+def test_one_that_is_removed_while_it_is_opened_is_not_there(
+    reader: ShardReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _open(reader)
+    gc.collect()
+    path, locked = _file(), decoded.lock
+
+    def removed(handle: Any, path: Path, **how: Any) -> bool:
+        if how.get("shared"):
+            shutil.rmtree(path.parent)
+        return locked(handle, path, **how)
+
+    monkeypatch.setattr(decoded, "lock", removed)
+    with pytest.raises(FileNotFoundError):
+        decoded.open_in_use(path.parent)
+
+
+def test_a_machine_that_maps_no_such_file_says_so(reader: ShardReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    _open(reader)
+    gc.collect()
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(np, "memmap", refused)
+    with pytest.raises(TrainingError, match="cache to none"):
+        _open(reader)
+    gc.collect()
+    assert not list_decoded(decoded_store())[0].in_use
