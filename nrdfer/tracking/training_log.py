@@ -34,7 +34,7 @@ from typing import Any
 from nrdfer.core.atomic_files import sync, write_whole
 from nrdfer.core.errors import TrainingError
 from nrdfer.core.file_locks import lock, unlock
-from nrdfer.core.state_files import quarantine
+from nrdfer.core.state_files import DAMAGED, quarantine
 
 LOG = "train.jsonl"
 _BLOCK = 1 << 16
@@ -108,9 +108,9 @@ class TrainingLog:
         """Lock the file of this name; another process may have repaired it, which makes a new one."""
         lock(self._handle, self.path)
         while not _is_named(self._handle, self.path):
+            fresh = _open(self.path)  # first: a handle that is closed would end every later write
             os.close(self._handle)
-            self._handle = -1
-            self._handle = _open(self.path)
+            self._handle = fresh
             lock(self._handle, self.path)
 
     def _unlock(self) -> None:
@@ -198,25 +198,38 @@ def _understood(raw: bytes) -> dict[str, Any]:
 
 
 def repair_log(path: Path) -> int:
-    """Remove damaged lines from a log, with a warning; the original is kept. Returns how many there were."""
+    """Remove damaged lines from a log, with a warning; a copy of the original is kept. Returns how many there were.
+
+    Raises:
+        TrainingError: the copy cannot be kept; the log is as before.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a folder or a pipe in its place
             quarantine(path)
             return 0
-        file = path.open("rb")
+        file = path.open("r+b")  # NFS locks exclusively only what is open for writing
     except FileNotFoundError:
         return 0
     with file:
         lock(file, path)  # until the repaired file has the name: writers look for it once they have the lock
         if not _is_named(file.fileno(), path):  # it has just been repaired by another process
             return 0
-        *whole, torn = file.read().split(b"\n")
+        original = file.read()
+        *whole, torn = original.split(b"\n")
         good = [raw for raw in whole if _is_line(raw)]
         damaged = len(whole) - len(good)
         if damaged:
-            moved_to = quarantine(path)
+            kept = path.parent / DAMAGED / f"{path.name}-{time.time_ns()}"
+            try:
+                kept.parent.mkdir(exist_ok=True)
+                write_whole(kept, original)  # a copy: the log keeps its name all the while
+            except OSError as error:
+                raise TrainingError(
+                    f"{path} has {damaged} damaged lines, and no copy of it can be kept in {kept.parent} "
+                    f"({error.strerror}); make that a folder that can be written to, or move the log away"
+                ) from error
             write_whole(path, b"\n".join([*good, torn]))
-            _log.warning("%s had %d damaged lines, which were removed; the original is in %s", path, damaged, moved_to)
+            _log.warning("%s had %d damaged lines, which were removed; the original is in %s", path, damaged, kept)
     return damaged
 
 

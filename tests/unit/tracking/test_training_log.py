@@ -14,6 +14,7 @@ import pytest
 
 from nrdfer.core.errors import TrainingError
 from nrdfer.core.state_files import DAMAGED
+from nrdfer.tracking import training_log
 from nrdfer.tracking.training_log import LOG, TrainingLog, last_of_each, read_all, read_log, repair_log
 
 
@@ -119,6 +120,41 @@ def test_a_log_that_is_repaired_while_it_is_written_keeps_every_line(tmp_path: P
         assert repair_log(path) == 1
         log.write("batch", step=2)
     assert [line["step"] for line in read_all(path)] == [1, 2]
+
+
+def test_a_log_keeps_its_name_while_it_is_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / LOG
+    path.write_bytes(b"damaged\n")
+    there: list[bool] = []
+    monkeypatch.setattr(
+        training_log, "write_whole", lambda target, data: (there.append(path.exists()), target.write_bytes(data))
+    )
+    assert repair_log(path) == 1
+    assert there == [True, True]
+
+
+def test_a_log_of_which_no_copy_can_be_kept_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / LOG
+    path.write_bytes(b"damaged\n")
+    (tmp_path / DAMAGED).touch()
+    with pytest.raises(TrainingError, match=r"no copy of it can be kept in .*; make that a folder"):
+        TrainingLog(path)
+    assert path.read_bytes() == b"damaged\n"
+
+
+def test_a_log_that_cannot_be_opened_again_once_is_written_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / LOG
+    with TrainingLog(path) as log:
+        path.rename(tmp_path / "other")
+        path.touch()
+        with monkeypatch.context() as patch:
+            patch.setattr(training_log, "_open", lambda _: os.open(tmp_path / "none" / "none", os.O_RDONLY))
+            with pytest.raises(OSError, match="No such file"):
+                log.write("batch", step=1)
+        log.write("batch", step=2)
+    assert [line["step"] for line in read_all(path)] == [2]
 
 
 def test_a_log_whose_folder_is_moved_goes_on_there(tmp_path: Path) -> None:
