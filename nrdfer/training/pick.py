@@ -1,13 +1,14 @@
 """The pick of an engine that is to measure: which options are quickest here, measured once and kept for the training.
 
 Whole steps without loading are timed on made up clips, option by option, for a minute at most. The pick is written
-beside the checkpoints before the first step, so that a training that continues keeps it, wherever it does. How a
+beside the checkpoints before the first step, so that a training that continues keeps it. How a
 training is computed belongs to `nrdfer.runtime.engine`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import logging
 import time
@@ -22,6 +23,7 @@ from nrdfer.core.atomic_files import write_whole
 from nrdfer.core.errors import TrainingError
 from nrdfer.models.registry import build_recorded
 from nrdfer.runtime.determinism import seed_step, set_up
+from nrdfer.runtime.devices import pick_device
 from nrdfer.runtime.distributed import Ranks
 from nrdfer.runtime.engine import AUTO_PICKS, Engine
 from nrdfer.training.checkpoint import list_checkpoints
@@ -83,13 +85,19 @@ def with_pick(request: TrainingRequest) -> TrainingRequest:
     """The request with its engine's options picked, if the engine is to pick; its `workdir` exists.
 
     Raises:
-        TrainingError: the training has begun, but its pick is missing or damaged; or no option works here.
+        TrainingError: the training has begun, but its pick is missing, damaged, or one of a GPU that is not here; or no
+            option works here.
     """
     if not request.engine.auto:
         return request
     path = request.workdir / FILE
     if path.exists():
         pick = Pick.read(path)
+        if pick.options.get("graphs") and pick_device(request.engine.device).type != "cuda":
+            raise TrainingError(
+                f"{path}: this training was begun on a GPU, with the options {pick.name}, and none is here; continue "
+                "it where one is, or begin it anew in another folder"
+            )
     else:
         if list_checkpoints(request.workdir):
             raise TrainingError(
@@ -126,6 +134,7 @@ def measured(request: TrainingRequest, seconds: float = SECONDS) -> Pick:
             rates[name] = round(_rate(request, dataclasses.replace(request.engine, **changes)), 2)
         except (TrainingError, RuntimeError, MemoryError) as error:  # no compiler, too little memory
             left_out[name] = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        _give_back(device)
     if not rates:
         raise TrainingError(
             f"engine: auto found no way to compute this training ({'; '.join(left_out.values())}); lower batch in the "
@@ -133,6 +142,16 @@ def measured(request: TrainingRequest, seconds: float = SECONDS) -> Pick:
         )
     name = max(rates, key=lambda name: rates[name])
     return Pick(name, dict(options[name]), rates, left_out)
+
+
+def _give_back(device: torch.device) -> None:
+    """Free what an option held, so that the next one and the training find the memory that there is.
+
+    A learner and the step that it recorded refer to each other: only the collector of cycles frees them.
+    """
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def _rate(request: TrainingRequest, engine: Engine) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from nrdfer.data.in_memory import MemorySource
 from nrdfer.runtime.engine import AUTO_PICKS, Engine
 from nrdfer.tracking.training_log import LOG, read_all
 from nrdfer.training import pick as pick_module
+from nrdfer.training.learner import Learner
 from nrdfer.training.pick import FILE, measured, pick_of, with_pick
+from nrdfer.training.recorded_step import RecordedStep, RepeatedWork
 from tests.unit.training.tiny import ENGINE, RECIPE, KilledError, after_step, bytes_of, request, run, spots
 
 AUTO = dataclasses.replace(ENGINE, auto=True)
@@ -97,6 +101,35 @@ def test_ways_that_fail_are_left_out_with_their_reason(tmp_path: Path, monkeypat
     _rates(monkeypatch, fp32=-1.0, bf16=-1.0)
     with pytest.raises(TrainingError, match="found no way to compute this training"):
         measured(asked)
+
+
+def test_a_pick_of_a_gpu_is_not_continued_without_one(source: MemorySource, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    options = {"precision": "bf16", "graphs": True, "fused": True}
+    rates = {"bf16-graphs-fused": 900.0}
+    pick = {"name": "bf16-graphs-fused", "options": options, "clips_per_second": rates, "left_out": {}}
+    (tmp_path / "work" / FILE).write_text(json.dumps(pick))
+    with pytest.raises(TrainingError, match=r"engine\.json: this training was begun on a GPU"):
+        run(source, tmp_path, SHORT, engine=AUTO)
+
+
+def test_what_was_measured_is_gone_before_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learners: list[weakref.ref[Learner]] = []
+
+    class Recorded(Learner):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            self.recorded = RecordedStep(self.model, self._computed, RepeatedWork(), RECIPE.batch)
+            learners.append(weakref.ref(self))
+
+    monkeypatch.setattr(pick_module, "Learner", Recorded)
+    monkeypatch.setattr(pick_module, "_ANYWHERE", {"reference": {}})
+    gc.disable()
+    try:
+        measured(dataclasses.replace(request(tmp_path), engine=AUTO))
+        assert [learner() for learner in learners] == [None]
+    finally:
+        gc.enable()
 
 
 def test_it_measures_and_leaves_other_engines_alone(tmp_path: Path) -> None:
