@@ -14,21 +14,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from devtools.gpu_check.carried import CARRIED, EXPECTED, FFMPEG, WHEELS, install, missing
+from devtools.gpu_check.carried import environment_in, obstacle
 from devtools.gpu_check.supervisor import BUDGETS, LIMIT, Supervisor
 
 PROJECT = Path(__file__).resolve().parents[1]
 REPORT = Path("build") / "gpu-check.json"
-#: Set where the project's own files are, so that nothing of the user's is read or written.
-_OURS = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def main() -> int:
@@ -44,7 +40,7 @@ def main() -> int:
         parser.error(f"no part is called {', '.join(unknown)}; known are {', '.join(BUDGETS)}")
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as folder:
         began = time.monotonic()
-        environment = environment_in(Path(folder))
+        environment = environment_in(Path(folder), PROJECT)
         if problem := obstacle(environment):
             parser.error(problem)
         refuse_unless_ours(given.json, parser)
@@ -61,31 +57,6 @@ def main() -> int:
     write(given.json, report)
     print(json.dumps(report))
     return int(not report["passed"])
-
-
-def environment_in(folder: Path) -> dict[str, str]:
-    """Environment of the parts: their home is `folder`, and what the archive brought is installed there."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NRDFER_", "MLFLOW_"))}
-    places = [str(PROJECT)]
-    wheels = sorted((PROJECT / WHEELS).glob("*.whl"))
-    if wheels and missing({**CARRIED, **FFMPEG}):
-        install(wheels, folder / "site")
-        places.append(str(folder / "site"))
-    if before := environment.get("PYTHONPATH"):
-        places.append(before)
-    return {**environment, **_OURS, "PYTHONPATH": os.pathsep.join(places), "NRDFER_HOME": str(folder / "home")}
-
-
-def obstacle(environment: Mapping[str, str]) -> str:
-    """Why the parts cannot run on this machine; empty if they can."""
-    brought = "site" in environment["PYTHONPATH"].split(os.pathsep)[-1]
-    lacking = missing(EXPECTED) + ([] if brought else missing(CARRIED))
-    if not lacking:
-        return ""
-    return (
-        f"this Python lacks {', '.join(lacking)}; use one that has PyTorch, numpy, pandas and OpenCV, and an archive "
-        "of `make gpu-archive`, which brings the others"
-    )
 
 
 def found_device() -> str:

@@ -6,6 +6,7 @@ An ffmpeg is large, and used if it is there.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 WHEELS = "wheels"  # folder beside the code, in an archive
+SITE = "site"  # beside the home of the parts: where the wheels are installed
+#: Set where the project's own files are, so that nothing of the user's is read or written.
+_OURS = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "PYTHONDONTWRITEBYTECODE": "1"}
 #: Distribution -> module: brought as wheels.
 CARRIED: Mapping[str, str] = {
     "braceexpand": "braceexpand",
@@ -55,3 +59,29 @@ def install(wheels: Sequence[Path], target: Path) -> None:
     done = subprocess.run(line, capture_output=True, text=True, check=False)  # noqa: S603  (pip, of this Python)
     if done.returncode:
         raise RuntimeError(f"the wheels in {wheels[0].parent} cannot be installed: {done.stderr.strip()[-400:]}")
+
+
+def environment_in(folder: Path, project: Path) -> dict[str, str]:
+    """Environment of the parts: their home is in `folder`, where the wheels beside the code are installed, too."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NRDFER_", "MLFLOW_"))}
+    places = [str(project)]
+    wheels = sorted((project / WHEELS).glob("*.whl"))
+    if wheels and missing({**CARRIED, **FFMPEG}):
+        install(wheels, folder / SITE)
+        places.append(str(folder / SITE))
+    if before := environment.get("PYTHONPATH"):
+        places.append(before)
+    return {**environment, **_OURS, "PYTHONPATH": os.pathsep.join(places), "NRDFER_HOME": str(folder / "home")}
+
+
+def obstacle(environment: Mapping[str, str]) -> str:
+    """Why the parts cannot run on this machine; empty if they can."""
+    site = Path(environment["NRDFER_HOME"]).with_name(SITE)
+    brought = str(site) in environment["PYTHONPATH"].split(os.pathsep)
+    lacking = missing(EXPECTED) + ([] if brought else missing(CARRIED))
+    if not lacking:
+        return ""
+    return (
+        f"this Python lacks {', '.join(lacking)}; use one that has PyTorch, numpy, pandas and OpenCV, and an archive "
+        "of `make gpu-archive`, which brings the others"
+    )

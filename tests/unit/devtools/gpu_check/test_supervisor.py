@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from devtools.gpu_check import part, supervisor
+from devtools.gpu_check import carried, part, supervisor
 from devtools.gpu_check.carried import CARRIED, EXPECTED, install, missing
 from devtools.gpu_check.supervisor import BUDGETS, LIMIT, Supervisor
 
@@ -80,3 +80,18 @@ def test_what_is_missing_is_told_without_importing_it(tmp_path: Path) -> None:
     wheel.write_bytes(b"no zip")
     with pytest.raises(RuntimeError, match="cannot be installed"):
         install([wheel], tmp_path / "site")
+
+
+@pytest.mark.parametrize("brought", [True, False])
+def test_what_was_brought_is_known_whatever_else_python_looks_for(
+    brought: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/opt/site-packages")
+    monkeypatch.setattr(carried, "missing", lambda modules: ["webdataset"] if "webdataset" in modules else [])
+    monkeypatch.setattr(carried, "install", lambda wheels, target: target.mkdir(parents=True))
+    if brought:
+        (tmp_path / "project" / carried.WHEELS).mkdir(parents=True)
+        (tmp_path / "project" / carried.WHEELS / "webdataset.whl").touch()
+    environment = carried.environment_in(tmp_path / "parts", tmp_path / "project")
+    assert environment["PYTHONPATH"].endswith("/opt/site-packages")
+    assert ("this Python lacks webdataset" in carried.obstacle(environment)) is not brought
